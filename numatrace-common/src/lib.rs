@@ -1,0 +1,2 @@
+//! The wire: every type that crosses from the kernel programs to userspace, and nothing else.
+#![no_std]

@@ -1,0 +1,1 @@
+//! attach: from the embedded object to attached programs: plan in, session out.

@@ -1,0 +1,1 @@
+//! capture: bytes out of the kernel: ring buffer, map sweeps, numastat, recordings.

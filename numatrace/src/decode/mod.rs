@@ -1,0 +1,1 @@
+//! decode: bytes to typed events, never a panic.

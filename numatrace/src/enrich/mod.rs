@@ -1,0 +1,1 @@
+//! enrich: facts that expire, joined now: process incarnation, mapping, nodes.

@@ -1,0 +1,1 @@
+//! fold: observations to accumulators: plain synchronous arithmetic.

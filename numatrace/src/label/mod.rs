@@ -1,0 +1,1 @@
+//! label: accumulators to a snapshot: names, once per snapshot.

@@ -1,0 +1,12 @@
+//! numatrace: a live NUMA placement tracer.
+//!
+//! Folders are stages and stand here in the order data flows; the files beside them are glue.
+
+pub mod attach;
+pub mod capture;
+pub mod decode;
+pub mod enrich;
+pub mod fold;
+pub mod label;
+pub mod model;
+pub mod output;

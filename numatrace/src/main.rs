@@ -1,0 +1,3 @@
+//! Parse, plan, run, exit code.
+
+fn main() {}

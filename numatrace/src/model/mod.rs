@@ -1,0 +1,1 @@
+//! model: the snapshot: plain data with serde, no I/O.

@@ -1,0 +1,1 @@
+//! output: a snapshot to text, JSON and screens; never reads /proc.

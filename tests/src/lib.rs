@@ -1,0 +1,1 @@
+//! Workloads with exact ground truth and the harness that runs them under the tracer.
