@@ -1,2 +1,30 @@
-//! The wire: every type that crosses from the kernel programs to userspace, and nothing else.
+//! The wire: every type that crosses between the kernel programs and userspace, and nothing else.
+//!
+//! Two lanes leave the kernel. *Totals* are counted in maps: a [`cell::Cell`] says what was counted, a
+//! [`totals::TotalKey`] for whom, and per-CPU [`slot::Slot`]s coalesce them on the way. *Records* go through the ring
+//! buffer: a [`header::Header`] and one body of [`event`]. Layouts are fixed at compile time (each type asserts its
+//! size), have no hidden padding (`bytemuck::Pod`), and are read on the machine that wrote them or from a recording that
+//! names its byte order.
 #![no_std]
+
+pub mod kind;
+
+pub mod header;
+
+pub mod event;
+
+pub mod cell;
+
+pub mod totals;
+
+pub mod slot;
+
+pub mod control;
+
+pub mod scope;
+
+pub mod counters;
+
+pub mod globals;
+
+pub mod limits;

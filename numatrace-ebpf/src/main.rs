@@ -1,8 +1,35 @@
-//! Kernel side: the module list.
+//! Kernel side of numatrace: the module list.
+//!
+//! `probes/<stem>.rs` holds one hook family each; `kernel/` is the only place that reads kernel structs; `totals.rs` is the
+//! counting lane, `emit.rs` the record lane.
 #![no_std]
 #![no_main]
+#![feature(core_intrinsics)]
+#![expect(
+    internal_features,
+    reason = "atomic_xadd is the one atomic the BPF target has"
+)]
+
+mod globals;
+mod maps;
+
+mod kernel;
+
+mod filter;
+mod owner;
+
+mod emit;
+mod totals;
+
+mod probes;
 
 #[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! {
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // The verifier refuses what can panic, so this is never reached.
     loop {}
 }
+
+/// Several helpers are open to GPL-compatible programs only.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,235 @@
+//! What is counted, in one word.
+//!
+//! All six numastat counters follow from where a page lies, which node was preferred and where the allocating CPU is, so
+//! allocations are counted by that triple and the counters derived later. Other stems use the same three node fields with
+//! meanings of their own (stated at each constructor's user). One word makes "still the same run?" one comparison.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "every field is masked to its width before the cast"
+)]
+
+use bytemuck::{Pod, Zeroable};
+
+/// A packed description of one kind of event. From bit 0: epoch 16, task node 10, page node 10, preferred node 11, class 4, cause 4,
+/// mark 4, stem 5.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
+pub struct Cell(pub u64);
+
+/// Preferred node of an allocation seen through a hook that does not know it.
+pub const NODE_UNKNOWN: u16 = 0x7ff;
+
+const EPOCH: Field = Field::new(0, 16);
+const TASK_NODE: Field = Field::new(16, 10);
+const PAGE_NODE: Field = Field::new(26, 10);
+const PREFERRED: Field = Field::new(36, 11);
+const CLASS: Field = Field::new(47, 4);
+const CAUSE: Field = Field::new(51, 4);
+const MARK: Field = Field::new(55, 4);
+const STEM: Field = Field::new(59, 5);
+
+/// Which family of events a cell counts. Never reused numbers; 0 marks an empty lane.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stem {
+    /// Page allocations: count = allocations, amount = base pages.
+    PageAlloc = 1,
+}
+
+impl Cell {
+    /// A cell with a stem and nothing else set.
+    #[inline(always)]
+    pub const fn new(stem: Stem) -> Self {
+        Cell(STEM.put(0, stem as u64))
+    }
+
+    /// Number of the interval it was counted in, modulo 2^16 ([`crate::control::Control::epoch`]).
+    #[inline(always)]
+    pub const fn epoch(self) -> u16 {
+        EPOCH.get(self.0) as u16
+    }
+    /// Node of the CPU it happened on.
+    #[inline(always)]
+    pub const fn task_node(self) -> u16 {
+        TASK_NODE.get(self.0) as u16
+    }
+    /// Node the page lies on.
+    #[inline(always)]
+    pub const fn page_node(self) -> u16 {
+        PAGE_NODE.get(self.0) as u16
+    }
+    /// Node of the preferred zone, `None` when the hook did not know it.
+    #[inline(always)]
+    pub const fn preferred_node(self) -> Option<u16> {
+        match PREFERRED.get(self.0) as u16 {
+            NODE_UNKNOWN => None,
+            node => Some(node),
+        }
+    }
+    /// Stem-specific class (an [`AllocClass`] for allocations).
+    #[inline(always)]
+    pub const fn class(self) -> u8 {
+        CLASS.get(self.0) as u8
+    }
+    /// Stem-specific cause.
+    #[inline(always)]
+    pub const fn cause(self) -> u8 {
+        CAUSE.get(self.0) as u8
+    }
+    /// Stem-specific mark.
+    #[inline(always)]
+    pub const fn mark(self) -> u8 {
+        MARK.get(self.0) as u8
+    }
+    /// The stem's number, 0 for an empty lane.
+    #[inline(always)]
+    pub const fn stem(self) -> u8 {
+        STEM.get(self.0) as u8
+    }
+
+    /// The same cell in another epoch.
+    #[inline(always)]
+    pub const fn with_epoch(self, epoch: u16) -> Self {
+        Cell(EPOCH.put(self.0, epoch as u64))
+    }
+    /// The same cell on another task node.
+    #[inline(always)]
+    pub const fn with_task_node(self, node: u16) -> Self {
+        Cell(TASK_NODE.put(self.0, node as u64))
+    }
+    /// The same cell on another page node.
+    #[inline(always)]
+    pub const fn with_page_node(self, node: u16) -> Self {
+        Cell(PAGE_NODE.put(self.0, node as u64))
+    }
+    /// The same cell with a preferred node ([`NODE_UNKNOWN`] when not known).
+    #[inline(always)]
+    pub const fn with_preferred(self, node: u16) -> Self {
+        Cell(PREFERRED.put(self.0, node as u64))
+    }
+    /// The same cell with another class.
+    #[inline(always)]
+    pub const fn with_class(self, class: u8) -> Self {
+        Cell(CLASS.put(self.0, class as u64))
+    }
+    /// The same cell with another cause.
+    #[inline(always)]
+    pub const fn with_cause(self, cause: u8) -> Self {
+        Cell(CAUSE.put(self.0, cause as u64))
+    }
+    /// The same cell with another mark.
+    #[inline(always)]
+    pub const fn with_mark(self, mark: u8) -> Self {
+        Cell(MARK.put(self.0, mark as u64))
+    }
+    /// Is this the cell of a lane that holds nothing?
+    #[inline(always)]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+    /// Which lane of a slot counts it: cells that alternate in practice differ in these bits.
+    #[inline(always)]
+    pub const fn lane(self) -> usize {
+        let h = self.0 >> 26 ^ self.0 >> 35 ^ self.0 >> 47;
+        (h as usize) & (crate::limits::LANES - 1)
+    }
+}
+
+/// Size and use of an allocation, from its order and gfp flags.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AllocClass {
+    /// One base page that user space may map (movable).
+    User4k = 0,
+    /// A movable folio between one page and a huge page.
+    UserLarge = 1,
+    /// A transparent huge page.
+    Thp = 2,
+    /// A huge page on its way into the hugetlb pool.
+    Hugetlb = 3,
+    /// A user page table.
+    PageTable = 4,
+    /// Anything else: slab, stacks, buffers.
+    Kernel = 5,
+}
+
+impl AllocClass {
+    /// Every class, in the order of their numbers.
+    pub const ALL: [AllocClass; 6] = [
+        AllocClass::User4k,
+        AllocClass::UserLarge,
+        AllocClass::Thp,
+        AllocClass::Hugetlb,
+        AllocClass::PageTable,
+        AllocClass::Kernel,
+    ];
+}
+
+/// A run of bits of the word.
+#[derive(Clone, Copy)]
+struct Field {
+    shift: u32,
+    mask: u64,
+}
+
+impl Field {
+    const fn new(shift: u32, bits: u32) -> Self {
+        Field {
+            shift,
+            mask: (1 << bits) - 1,
+        }
+    }
+    #[inline(always)]
+    const fn get(self, word: u64) -> u64 {
+        word >> self.shift & self.mask
+    }
+    #[inline(always)]
+    const fn put(self, word: u64, value: u64) -> u64 {
+        word & !(self.mask << self.shift) | (value & self.mask) << self.shift
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_do_not_touch_each_other() {
+        let cell = Cell::new(Stem::PageAlloc)
+            .with_epoch(0xffff)
+            .with_task_node(1023)
+            .with_page_node(512)
+            .with_preferred(NODE_UNKNOWN)
+            .with_class(5)
+            .with_cause(7)
+            .with_mark(15);
+        assert_eq!(cell.epoch(), 0xffff);
+        assert_eq!(cell.task_node(), 1023);
+        assert_eq!(cell.page_node(), 512);
+        assert_eq!(cell.preferred_node(), None);
+        assert_eq!((cell.class(), cell.cause(), cell.mark()), (5, 7, 15));
+        assert_eq!(cell.stem(), Stem::PageAlloc as u8);
+        let moved = cell.with_page_node(3).with_preferred(1000);
+        assert_eq!((moved.page_node(), moved.preferred_node()), (3, Some(1000)));
+        assert_eq!(moved.with_page_node(512).with_preferred(NODE_UNKNOWN), cell);
+    }
+
+    #[test]
+    fn no_cell_of_a_stem_looks_empty() {
+        assert!(!Cell::new(Stem::PageAlloc).is_empty());
+        assert!(Cell::default().is_empty());
+    }
+
+    #[test]
+    fn what_a_fault_storm_mixes_gets_lanes_of_its_own() {
+        let cell = Cell::new(Stem::PageAlloc);
+        let user = cell.with_class(AllocClass::User4k as u8);
+        let table = cell.with_class(AllocClass::PageTable as u8);
+        let kernel = cell.with_class(AllocClass::Kernel as u8);
+        let lanes = [user.lane(), table.lane(), kernel.lane()];
+        assert!(lanes[0] != lanes[1] && lanes[1] != lanes[2] && lanes[0] != lanes[2]);
+        let other = user.with_page_node(1).with_preferred(1);
+        assert_ne!(user.lane(), other.lane());
+    }
+}

@@ -1,0 +1,21 @@
+//! The one word that userspace and the kernel programs both change: the epoch.
+
+use bytemuck::{Pod, Zeroable};
+
+/// The single entry of the control map.
+///
+/// The epoch counts instants at which totals are cut: each fold of the kernel's own counters that we caused, each sweep,
+/// and the exec of a launched command. A cell carries the epoch it was counted in, so the totals of any two cuts can be
+/// told apart exactly, while everybody goes on counting.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Control {
+    /// Current epoch.
+    pub epoch: u64,
+    /// Epoch that began at the last fold of numastat counters caused by us.
+    pub fold_epoch: u64,
+    /// Folds caused by us so far.
+    pub folds: u64,
+}
+
+const _: () = assert!(size_of::<Control>() == 24);

@@ -1,0 +1,39 @@
+//! What only the kernel side can know about losses: one per-CPU counter each.
+
+/// Index into the counters map.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Counter {
+    /// Records of kind `AllocRun` for which the ring had no room.
+    LostAllocRun = 0,
+    /// The same for `TaskFork`.
+    LostTaskFork = 1,
+    /// The same for `TaskExec`.
+    LostTaskExec = 2,
+    /// The same for `TaskExit`.
+    LostTaskExit = 3,
+    /// Counts that went to `[overflow]` because the totals map was full or its bucket was locked (events).
+    Overflowed = 4,
+    /// Events that not even `[overflow]` could take.
+    LostTotals = 5,
+    /// Processes that belong to the scope but found its map full.
+    LostScope = 6,
+    /// Records written.
+    Records = 7,
+}
+
+/// How many counters there are.
+pub const COUNTERS: u32 = 8;
+
+impl Counter {
+    /// The counter of records lost for a kind.
+    pub const fn lost(kind: crate::kind::Kind) -> Self {
+        use crate::kind::Kind;
+        match kind {
+            Kind::AllocRun => Counter::LostAllocRun,
+            Kind::TaskFork => Counter::LostTaskFork,
+            Kind::TaskExec => Counter::LostTaskExec,
+            Kind::TaskExit => Counter::LostTaskExit,
+        }
+    }
+}

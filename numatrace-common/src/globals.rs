@@ -1,0 +1,92 @@
+//! What the kernel programs are told before they are loaded: one read-only struct, frozen, so that the verifier treats every
+//! field as a constant and drops what a zero switches off.
+
+use bytemuck::{Pod, Zeroable};
+
+/// Byte offsets of kernel struct members, from the running kernel's BTF.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Offsets {
+    /// `task_struct.pid`
+    pub task_pid: u32,
+    /// `task_struct.tgid`
+    pub task_tgid: u32,
+    /// `task_struct.flags`
+    pub task_flags: u32,
+    /// `task_struct.comm`
+    pub task_comm: u32,
+    /// `task_struct.start_boottime`
+    pub task_start_boottime: u32,
+    /// `task_struct.group_leader`
+    pub task_group_leader: u32,
+    /// `task_struct.signal`
+    pub task_signal: u32,
+    /// `signal_struct.live`
+    pub signal_live: u32,
+    /// `alloc_context.preferred_zoneref`
+    pub ac_preferred_zoneref: u32,
+    /// `zoneref.zone`
+    pub zoneref_zone: u32,
+    /// `zone.node`
+    pub zone_node: u32,
+    /// `page.flags`
+    pub page_flags: u32,
+    /// `linux_binprm.filename`
+    pub bprm_filename: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// Bits of `gfp_t`: their positions change between kernels.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct GfpBits {
+    /// `___GFP_MOVABLE`
+    pub movable: u32,
+    /// `___GFP_DIRECT_RECLAIM`: an allocation with it is never in an interrupt.
+    pub direct_reclaim: u32,
+    /// `___GFP_ZERO`
+    pub zero: u32,
+    /// `___GFP_ACCOUNT`
+    pub account: u32,
+    /// `___GFP_NOMEMALLOC`: part of `GFP_TRANSHUGE`, not of the hugetlb pool's flags.
+    pub nomemalloc: u32,
+    /// `___GFP_NOWARN`: set for slabs, never for page tables.
+    pub nowarn: u32,
+}
+
+/// The frozen globals.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Globals {
+    /// Address of the per-CPU `__preempt_count` (or of its place in `pcpu_hot`), 0 when kallsyms hides it.
+    pub preempt_count: u64,
+    /// Address of `__per_cpu_offset[]`, 0 when kallsyms hides it.
+    pub per_cpu_offset: u64,
+    /// Device number of our PID namespace (`/proc/self/ns/pid`).
+    pub pidns_dev: u64,
+    /// Inode number of our PID namespace.
+    pub pidns_ino: u64,
+    /// Our process id in it.
+    pub tracer_pid: u32,
+    /// `page.flags >> nodes_pgshift` is the page's node; 64 is never used, one node means a shift of 63 and a mask of 0.
+    pub nodes_pgshift: u32,
+    /// Mask of the node number after the shift.
+    pub nodes_mask: u32,
+    /// Order of a PMD-sized folio (9 with 4 KiB pages on x86).
+    pub pmd_order: u32,
+    /// 1 when only the processes of the scope map are looked at.
+    pub scoped: u32,
+    /// 1 when children of processes in scope are in scope.
+    pub follow_children: u32,
+    /// 1 when allocation runs are wanted as records.
+    pub stream_runs: u32,
+    /// 1 when `bpf_probe_read_kernel` may be used (not under lockdown=confidentiality).
+    pub probe_read: u32,
+    /// Struct member offsets.
+    pub offsets: Offsets,
+    /// gfp bits.
+    pub gfp: GfpBits,
+}
+
+const _: () = assert!(size_of::<Globals>() == 144);

@@ -1,0 +1,47 @@
+//! Record kinds: the number in every header. A number is never reused; a retired one stays listed.
+
+/// What a ring-buffer record is about.
+#[repr(u16)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// [`crate::event::alloc_run::AllocRun`]
+    AllocRun = 1,
+    /// [`crate::event::task_life::TaskFork`]
+    TaskFork = 2,
+    /// [`crate::event::task_life::TaskExec`]
+    TaskExec = 3,
+    /// [`crate::event::task_life::TaskExit`]
+    TaskExit = 4,
+}
+
+impl Kind {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [Kind; 4] = [
+        Kind::AllocRun,
+        Kind::TaskFork,
+        Kind::TaskExec,
+        Kind::TaskExit,
+    ];
+
+    /// The word used for this kind in reports and messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::AllocRun => "alloc_run",
+            Kind::TaskFork => "task_fork",
+            Kind::TaskExec => "task_exec",
+            Kind::TaskExit => "task_exit",
+        }
+    }
+}
+
+impl TryFrom<u16> for Kind {
+    type Error = u16;
+
+    /// The number itself comes back when no kind has it.
+    fn try_from(number: u16) -> Result<Self, u16> {
+        Kind::ALL
+            .into_iter()
+            .find(|kind| *kind as u16 == number)
+            .ok_or(number)
+    }
+}

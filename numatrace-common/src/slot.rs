@@ -1,0 +1,64 @@
+//! Per-CPU run slots: where events are counted before they reach the totals map.
+//!
+//! A slot belongs to one thread at a time. While the same thread goes on, an event costs a comparison and two additions;
+//! when another thread comes, the epoch changes, or two cells meet in one lane, the lane is *flushed* into the totals.
+//! Userspace reads slots without stopping anybody, so a slot tells when a flush is under way and how many there were.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::{cell::Cell, limits::LANES};
+
+/// One coalesced count.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Lane {
+    /// What is counted; empty when nothing is.
+    pub cell: Cell,
+    /// Events since the last flush.
+    pub count: u64,
+    /// What they add up to.
+    pub amount: u64,
+}
+
+/// A per-CPU slot.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Slot {
+    /// Address of the `task_struct` that owns the lanes. Addresses are reused within milliseconds, so `task_start_ns` belongs to it.
+    pub task: u64,
+    /// Start time of that task, ns since boot.
+    pub task_start_ns: u64,
+    /// Epoch of the lanes' counts.
+    pub epoch: u64,
+    /// The owner as it is charged: start time, 0 for a pseudo owner.
+    pub start_ns: u64,
+    /// The owner's thread id.
+    pub tid: u32,
+    /// The owner's process id or a pseudo owner.
+    pub tgid: u32,
+    /// Node of this CPU.
+    pub node: u32,
+    /// 1 while a lane is on its way into the totals.
+    pub flushing: u32,
+    /// Flushes so far.
+    pub flushes: u64,
+    /// Address of this CPU's preempt count, 0 until looked up.
+    pub preempt_count: u64,
+    /// The counts.
+    pub lanes: [Lane; LANES],
+}
+
+const _: () = assert!(size_of::<Slot>() == 64 + 24 * LANES);
+
+/// Slots per CPU: two programs must never share one, because one can interrupt the other.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotIndex {
+    /// `page_alloc` in task context.
+    AllocTask = 0,
+    /// `page_alloc` in interrupts: a busy network card must not flush the task under it.
+    AllocIrq = 1,
+}
+
+/// How many slots each CPU has.
+pub const SLOTS: u32 = 2;

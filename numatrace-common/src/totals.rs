@@ -1,0 +1,38 @@
+//! Totals: how often each [`Cell`] was counted for each thread.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::cell::Cell;
+
+/// Key of the totals map.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
+pub struct TotalKey {
+    /// Start time of the thread, ns since boot; 0 for a pseudo owner.
+    pub start_ns: u64,
+    /// Thread id in the initial PID namespace; 0 for a pseudo owner.
+    pub tid: u32,
+    /// Process id, or [`IRQ`], [`OUT_OF_SCOPE`], [`OVERFLOW`].
+    pub tgid: u32,
+    /// What was counted.
+    pub cell: Cell,
+}
+
+/// Value of the totals map.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct TotalValue {
+    /// Events.
+    pub count: u64,
+    /// What they add up to (pages, ns), see [`crate::cell::Stem`].
+    pub amount: u64,
+}
+
+/// `tgid` of what interrupts allocated. The idle task's own number: it never allocates in task context.
+pub const IRQ: u32 = 0;
+/// `tgid` of everything outside a session's scope. Linux pids end at 2^22.
+pub const OUT_OF_SCOPE: u32 = u32::MAX;
+/// `tgid` of what the totals map had no room for.
+pub const OVERFLOW: u32 = u32::MAX - 1;
+
+const _: () = assert!(size_of::<TotalKey>() == 24 && size_of::<TotalValue>() == 16);

@@ -1,0 +1,56 @@
+//! Scope: is this process one the session looks at?
+
+use numatrace_common::{
+    counters::Counter,
+    scope::{NS_PER_TICK, ScopeEntry},
+};
+
+use crate::{emit::count, globals::enabled, kernel::task::Task, maps::SCOPE};
+
+/// True for every process of an unscoped session, and for the active members of a scoped one.
+#[inline(always)]
+pub fn in_scope(task: Task) -> bool {
+    !enabled!(scoped) || member(task).is_some_and(|entry| entry.active != 0)
+}
+
+/// The scope entry of a task's process, if the entry is this incarnation's.
+#[inline(always)]
+pub fn member(task: Task) -> Option<ScopeEntry> {
+    // SAFETY: entries are written whole by fork, exec and userspace and only removed after the process is gone.
+    let entry = *unsafe { SCOPE.get(task.tgid()) }?;
+    (entry.start_ticks == start_ticks(task)).then_some(entry)
+}
+
+/// Takes a forked process into its parent's scope.
+#[inline(always)]
+pub fn inherit(parent: Task, child: Task) {
+    if !enabled!(scoped) || !enabled!(follow_children) {
+        return;
+    }
+    let Some(entry) = member(parent) else { return };
+    let entry = ScopeEntry {
+        start_ticks: start_ticks(child),
+        ..entry
+    };
+    if SCOPE.insert(child.tgid(), entry, 0).is_err() {
+        count(Counter::LostScope, 1);
+    }
+}
+
+/// A launched command has called exec: from here on it counts. True when that changed anything.
+#[inline(always)]
+pub fn activate(task: Task) -> bool {
+    let Some(entry) = member(task) else {
+        return false;
+    };
+    if entry.active != 0 {
+        return false;
+    }
+    let entry = ScopeEntry { active: 1, ..entry };
+    SCOPE.insert(task.tgid(), entry, 0).is_ok()
+}
+
+#[inline(always)]
+fn start_ticks(task: Task) -> u64 {
+    task.leader().start_ns() / NS_PER_TICK
+}

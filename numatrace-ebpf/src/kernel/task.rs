@@ -1,0 +1,87 @@
+//! `struct task_struct` (include/linux/sched.h).
+
+use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
+use numatrace_common::limits::COMM_LEN;
+
+use super::load;
+use crate::globals::global;
+
+/// A `struct task_struct *` that the verifier trusts: the current task or a tracepoint's argument.
+#[derive(Clone, Copy)]
+pub struct Task(*const u8);
+
+impl Task {
+    /// The task this program runs in.
+    #[inline(always)]
+    pub fn current() -> Self {
+        // SAFETY: the helper takes nothing and always returns the current task.
+        Task(unsafe { bpf_get_current_task_btf() }.cast())
+    }
+
+    /// A task argument of a `tp_btf`, `fentry` or `fexit` program.
+    #[inline(always)]
+    pub fn from_arg(pointer: *const u8) -> Self {
+        Task(pointer)
+    }
+
+    /// Its address: identity while it lives, reused soon after.
+    #[inline(always)]
+    pub fn address(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// `pid`: the thread id in the initial namespace.
+    #[inline(always)]
+    pub fn tid(self) -> u32 {
+        // SAFETY: a task pointer; the offset is `task_struct.pid`.
+        unsafe { load(self.0, global!(offsets.task_pid)) }
+    }
+
+    /// `tgid`: the process id in the initial namespace.
+    #[inline(always)]
+    pub fn tgid(self) -> u32 {
+        // SAFETY: a task pointer; the offset is `task_struct.tgid`.
+        unsafe { load(self.0, global!(offsets.task_tgid)) }
+    }
+
+    /// `flags` (`PF_*`).
+    #[inline(always)]
+    pub fn flags(self) -> u32 {
+        // SAFETY: a task pointer; the offset is `task_struct.flags`.
+        unsafe { load(self.0, global!(offsets.task_flags)) }
+    }
+
+    /// `start_boottime`, ns since boot.
+    #[inline(always)]
+    pub fn start_ns(self) -> u64 {
+        // SAFETY: a task pointer; the offset is `task_struct.start_boottime`.
+        unsafe { load(self.0, global!(offsets.task_start_boottime)) }
+    }
+
+    /// `group_leader`: the task whose start time is the process's.
+    #[inline(always)]
+    pub fn leader(self) -> Task {
+        // SAFETY: a task pointer; the offset is `task_struct.group_leader`, a `task_struct *`.
+        Task(unsafe { load(self.0, global!(offsets.task_group_leader)) })
+    }
+
+    /// `signal->live == 0`: its whole process is on the way out (`do_exit` decrements before the exit tracepoint fires).
+    #[inline(always)]
+    pub fn group_dead(self) -> bool {
+        // SAFETY: a task pointer; the offset is `task_struct.signal`, a `signal_struct *`, valid until the task is released.
+        let signal: *const u8 = unsafe { load(self.0, global!(offsets.task_signal)) };
+        // SAFETY: a signal_struct pointer; the offset is `signal_struct.live`, an `atomic_t`.
+        let live: i32 = unsafe { load(signal, global!(offsets.signal_live)) };
+        live == 0
+    }
+
+    /// `comm`, as two words: the verifier allows no variable offset here.
+    #[inline(always)]
+    pub fn comm(self) -> [u8; COMM_LEN] {
+        let at = global!(offsets.task_comm);
+        // SAFETY: a task pointer; the two loads cover `task_struct.comm`, sixteen bytes.
+        let words: [u64; 2] = unsafe { [load(self.0, at), load(self.0, at + 8)] };
+        // SAFETY: both are sixteen plain bytes.
+        unsafe { core::mem::transmute(words) }
+    }
+}

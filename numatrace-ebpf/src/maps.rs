@@ -1,0 +1,43 @@
+//! The maps all probes share. Sizes are defaults: `attach` sets some of them before loading.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, HashMap, PerCpuArray, RingBuf},
+};
+use numatrace_common::{
+    control::Control,
+    counters::COUNTERS,
+    limits::{OVERFLOW_ENTRIES, RING_BYTES, SCOPE_ENTRIES, TOTALS_ENTRIES},
+    scope::ScopeEntry,
+    slot::{SLOTS, Slot},
+    totals::{TotalKey, TotalValue},
+};
+
+/// Records for userspace. Nobody is woken: the reader drains on a timer.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
+
+/// Where events are counted first.
+#[map(name = "SLOTS")]
+pub static RUN_SLOTS: PerCpuArray<Slot> = PerCpuArray::with_max_entries(SLOTS, 0);
+
+/// Flushed counts. Preallocated: an allocation in here would perturb what is counted.
+#[map]
+pub static TOTALS: HashMap<TotalKey, TotalValue> = HashMap::with_max_entries(TOTALS_ENTRIES, 0);
+
+/// What `TOTALS` had no room for, without its owner: the sum stays exact.
+#[map]
+pub static OVERFLOWED: HashMap<TotalKey, TotalValue> =
+    HashMap::with_max_entries(OVERFLOW_ENTRIES, 0);
+
+/// The epoch.
+#[map(name = "CONTROL")]
+pub static CONTROL_WORD: Array<Control> = Array::with_max_entries(1, 0);
+
+/// Losses, per CPU.
+#[map(name = "COUNTERS")]
+pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTERS, 0);
+
+/// Processes in scope, by pid.
+#[map]
+pub static SCOPE: HashMap<u32, ScopeEntry> = HashMap::with_max_entries(SCOPE_ENTRIES, 0);

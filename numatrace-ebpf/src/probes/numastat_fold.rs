@@ -1,0 +1,38 @@
+//! The instant at which the kernel adds up its own per-CPU numastat counters because we read a node's file: a new epoch begins, so
+//! that our totals can be cut at that very instant.
+//!
+//! proto: 6.1..: void fold_vm_numa_events(void)
+
+use aya_ebpf::{
+    bindings::bpf_pidns_info, helpers::generated::bpf_get_ns_current_pid_tgid, macros::fentry,
+    programs::FEntryContext,
+};
+
+use crate::{globals::global, maps::CONTROL_WORD, totals::add};
+
+/// mm/vmstat.c. Others read numastat too: only our own reads count.
+#[fentry(function = "fold_vm_numa_events")]
+pub fn numastat_fold(_ctx: FEntryContext) -> u32 {
+    let mut ids = bpf_pidns_info { pid: 0, tgid: 0 };
+    // SAFETY: `ids` is the struct the helper fills, of the size it is told.
+    let failed = unsafe {
+        bpf_get_ns_current_pid_tgid(
+            global!(pidns_dev),
+            global!(pidns_ino),
+            &raw mut ids,
+            size_of::<bpf_pidns_info>() as u32,
+        )
+    };
+    if failed != 0 || ids.tgid != global!(tracer_pid) {
+        return 0;
+    }
+    if let Some(control) = CONTROL_WORD.get_ptr_mut(0) {
+        // SAFETY: a live array element; only our own reads and one exec a session write it, and they do not overlap.
+        unsafe {
+            add(&raw mut (*control).epoch, 1);
+            (*control).fold_epoch = core::ptr::read_volatile(&raw const (*control).epoch);
+            (*control).folds += 1;
+        }
+    }
+    0
+}

@@ -1,0 +1,110 @@
+//! Birth, exec and death of tasks: names and scope for everything else.
+//!
+//! tp: 6.1..: sched_process_fork(struct task_struct *parent, struct task_struct *child)
+//! tp: 6.1..: sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
+//! tp: 6.1..6.18: sched_process_exit(struct task_struct *p)
+//! tp: 6.18..: sched_process_exit(struct task_struct *p, bool group_dead)
+
+use aya_ebpf::{
+    helpers::generated::bpf_probe_read_kernel_str, macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+use numatrace_common::{
+    event::task_life::{TaskExec, TaskExit, TaskFork},
+    limits::FILENAME_LEN,
+};
+
+use crate::{
+    emit::{emit, header},
+    filter,
+    globals::{enabled, global},
+    kernel::{load, task::Task},
+    maps::{CONTROL_WORD, EVENTS},
+    totals::add,
+};
+
+/// include/trace/events/sched.h; runs in the parent. Threads pass here too and are of no interest.
+#[btf_tracepoint(function = "sched_process_fork")]
+pub fn task_fork(ctx: BtfTracePointContext) -> u32 {
+    let (parent, child) = (Task::from_arg(ctx.arg(0)), Task::from_arg(ctx.arg(1)));
+    if child.tid() != child.tgid() {
+        return 0;
+    }
+    filter::inherit(parent, child);
+    if filter::in_scope(child) {
+        emit(TaskFork {
+            header: header::<TaskFork>(),
+            start_ns: child.start_ns(),
+            pid: child.tgid(),
+            parent: parent.tgid(),
+            flags: child.flags(),
+            reserved: 0,
+            comm: child.comm(),
+        });
+    }
+    0
+}
+
+/// include/trace/events/sched.h; runs in the process itself, after its new memory and name are in place.
+#[btf_tracepoint(function = "sched_process_exec")]
+pub fn task_exec(ctx: BtfTracePointContext) -> u32 {
+    let task = Task::from_arg(ctx.arg(0));
+    if enabled!(scoped) && filter::activate(task) {
+        // Slots still hold the launcher as the owner: a new epoch makes each of them look again.
+        if let Some(control) = CONTROL_WORD.get_ptr_mut(0) {
+            // SAFETY: a live array element.
+            unsafe { add(&raw mut (*control).epoch, 1) };
+        }
+    }
+    if filter::in_scope(task) {
+        emit_exec(task, ctx.arg(2));
+    }
+    0
+}
+
+/// The record is too large to be built on the BPF stack and then copied: it is filled in place.
+#[inline(always)]
+fn emit_exec(task: Task, bprm: *const u8) {
+    let Some(mut entry) = EVENTS.reserve::<TaskExec>(0) else {
+        crate::emit::count(numatrace_common::counters::Counter::LostTaskExec, 1);
+        return;
+    };
+    let record = entry.as_mut_ptr();
+    // SAFETY: the reservation is as large as the record, and every field is written before it is submitted.
+    unsafe {
+        (*record).header = header::<TaskExec>();
+        (*record).start_ns = task.start_ns();
+        (*record).pid = task.tgid();
+        (*record).reserved = 0;
+        (*record).comm = task.comm();
+        let filename = &raw mut (*record).filename;
+        for word in 0..FILENAME_LEN / 8 {
+            core::ptr::write_volatile(filename.cast::<u64>().add(word), 0);
+        }
+        if enabled!(probe_read) {
+            let path: *const u8 = load(bprm, global!(offsets.bprm_filename));
+            bpf_probe_read_kernel_str(filename.cast(), FILENAME_LEN as u32, path.cast());
+        }
+    }
+    entry.submit(u64::from(aya_ebpf::bindings::BPF_RB_NO_WAKEUP));
+    crate::emit::count(numatrace_common::counters::Counter::Records, 1);
+}
+
+/// include/trace/events/sched.h; runs in the thread that ends. The second argument exists from 6.18 on and is not needed.
+#[btf_tracepoint(function = "sched_process_exit")]
+pub fn task_exit(ctx: BtfTracePointContext) -> u32 {
+    let task = Task::from_arg(ctx.arg(0));
+    if filter::in_scope(task) {
+        emit(TaskExit {
+            header: header::<TaskExit>(),
+            start_ns: task.start_ns(),
+            process_start_ns: task.leader().start_ns(),
+            tid: task.tid(),
+            pid: task.tgid(),
+            flags: task.flags(),
+            group_dead: u32::from(task.group_dead()),
+            comm: task.comm(),
+        });
+    }
+    0
+}
