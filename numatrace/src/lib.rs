@@ -2,6 +2,8 @@
 //!
 //! Folders are stages and stand here in the order data flows; the files beside them are glue.
 
+pub mod ids;
+
 pub mod attach;
 pub mod capture;
 pub mod decode;

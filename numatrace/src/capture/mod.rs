@@ -1,1 +1,3 @@
 //! capture: bytes out of the kernel: ring buffer, map sweeps, numastat, recordings.
+
+pub mod sys;

@@ -1,0 +1,136 @@
+//! Machines for tests: the same description as a sysfs tree in a temporary directory and as a [`Topology`] in memory.
+//!
+//! Distances are 10 to itself and 20 to every other node.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::{Node, Topology};
+use crate::capture::sys::list::format_list;
+use crate::ids::{CpuId, NodeId};
+
+/// One node to make.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Its number.
+    pub node: u16,
+    /// Its CPUs; empty makes a CPU-less node.
+    pub cpus: Vec<u32>,
+    /// Its memory in KiB; 0 makes a memoryless node. Half of it is free.
+    pub mem_kb: u64,
+}
+
+/// A node in short.
+pub fn spec(node: u16, cpus: &[u32], mem_kb: u64) -> Spec {
+    Spec {
+        node,
+        cpus: cpus.to_vec(),
+        mem_kb,
+    }
+}
+
+/// `count` alike nodes numbered from 0, each with `cpus` CPUs and 1 GiB.
+pub fn uniform(count: u16, cpus: u32) -> Vec<Spec> {
+    (0..count)
+        .map(|node| {
+            let first = u32::from(node) * cpus;
+            Spec {
+                node,
+                cpus: (first..first + cpus).collect(),
+                mem_kb: 1 << 20,
+            }
+        })
+        .collect()
+}
+
+/// The machine in memory.
+pub fn memory(specs: &[Spec]) -> Topology {
+    let mut order: Vec<u16> = specs.iter().map(|spec| spec.node).collect();
+    order.sort_unstable();
+    let nodes = specs.iter().map(|spec| Node {
+        id: NodeId(spec.node),
+        cpus: spec.cpus.iter().copied().map(CpuId).collect(),
+        mem_kb: Some(spec.mem_kb),
+        free_kb: Some(spec.mem_kb / 2),
+        distance: Some(distances(&order, spec.node)),
+        has_normal_memory: spec.mem_kb > 0,
+    });
+    Topology::from_nodes(nodes.collect(), super::read::page_size())
+}
+
+/// The machine as a root to hand to readers: node lists, and per node cpulist, meminfo, distance and a numastat of zeros.
+pub fn tree(specs: &[Spec]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let nodes = dir.path().join("sys/devices/system/node");
+    let mut order: Vec<u16> = specs.iter().map(|spec| spec.node).collect();
+    order.sort_unstable();
+    let listed = |wanted: &dyn Fn(&Spec) -> bool| {
+        let mut ids: Vec<u32> = specs
+            .iter()
+            .filter(|spec| wanted(spec))
+            .map(|spec| u32::from(spec.node))
+            .collect();
+        ids.sort_unstable();
+        format_list(ids)
+    };
+    for spec in specs {
+        let node = nodes.join(format!("node{}", spec.node));
+        write(
+            &node.join("cpulist"),
+            &format_list(spec.cpus.iter().copied()),
+        );
+        let row = distances(&order, spec.node)
+            .iter()
+            .map(u32::to_string)
+            .collect::<Vec<_>>()
+            .join(" ");
+        write(&node.join("distance"), &row);
+        let mut meminfo = String::new();
+        for (name, kb) in [
+            ("MemTotal", spec.mem_kb),
+            ("MemFree", spec.mem_kb / 2),
+            ("MemUsed", spec.mem_kb.div_ceil(2)),
+        ] {
+            writeln!(meminfo, "Node {} {name}: {kb:>14} kB", spec.node).unwrap();
+        }
+        write(&node.join("meminfo"), meminfo.trim_end());
+        let counters = [
+            "numa_hit",
+            "numa_miss",
+            "numa_foreign",
+            "interleave_hit",
+            "local_node",
+            "other_node",
+        ];
+        write(
+            &node.join("numastat"),
+            &counters.map(|name| format!("{name} 0")).join("\n"),
+        );
+    }
+    for (file, list) in [
+        ("online", listed(&|_| true)),
+        ("possible", listed(&|_| true)),
+        ("has_cpu", listed(&|spec| !spec.cpus.is_empty())),
+        ("has_memory", listed(&|spec| spec.mem_kb > 0)),
+        ("has_normal_memory", listed(&|spec| spec.mem_kb > 0)),
+    ] {
+        write(&nodes.join(file), &list);
+    }
+    dir
+}
+
+fn distances(order: &[u16], from: u16) -> Vec<u32> {
+    order
+        .iter()
+        .map(|&to| if to == from { 10 } else { 20 })
+        .collect()
+}
+
+/// Writes a file and the directories above it, ending in a newline as the kernel does.
+pub fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, format!("{text}\n")).unwrap();
+}

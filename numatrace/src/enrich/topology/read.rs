@@ -1,0 +1,288 @@
+//! sysfs to [`Topology`]: what each file gives, and what its absence costs.
+
+use std::path::Path;
+
+use nix::unistd::{SysconfVar, sysconf};
+use thiserror::Error;
+
+use super::{Gap, Node, Topology};
+use crate::capture::sys::{ReadError, excerpt, meminfo, read_list, read_names, read_text};
+use crate::ids::{CpuId, NodeId};
+
+const NODES: &str = "sys/devices/system/node";
+
+/// Why a machine has no topology: nothing else of it can be shown then.
+#[derive(Debug, Error)]
+pub enum TopologyError {
+    /// Neither the node list nor a single node directory could be read.
+    #[error("cannot list this machine's nodes: {0}; is /sys mounted?")]
+    NoNodes(#[source] ReadError),
+    /// A kernel without NUMA, whose CPUs cannot be listed either.
+    #[error("this kernel shows neither nodes nor CPUs: {0}; is /sys mounted?")]
+    NoCpus(#[source] ReadError),
+}
+
+impl Topology {
+    /// Reads the machine under `root` ("/" for this one).
+    ///
+    /// A kernel built without NUMA has no node directory; it reads as one node 0 with all CPUs and all memory.
+    pub fn read(root: &Path) -> Result<Self, TopologyError> {
+        let mut gaps = Vec::new();
+        let Some(ids) = online_nodes(root, &mut gaps)? else {
+            return without_numa(root);
+        };
+        let normal = read_list(root, &format!("{NODES}/has_normal_memory"));
+        if let Err(error) = &normal {
+            gap(
+                &mut gaps,
+                "nodes with normal memory (taken to be those with memory)",
+                error,
+            );
+        }
+        let nodes = ids
+            .iter()
+            .map(|&id| read_node(root, id, ids.len(), normal.as_deref().ok(), &mut gaps))
+            .collect();
+        let mut topology = Self::from_nodes(nodes, page_size());
+        topology.offline = match read_list(root, &format!("{NODES}/possible")) {
+            Ok(possible) => node_ids(possible)
+                .into_iter()
+                .filter(|id| !ids.contains(id))
+                .collect(),
+            Err(error) => {
+                gap(&mut gaps, "offline nodes", &error);
+                Vec::new()
+            }
+        };
+        topology.gaps = gaps;
+        Ok(topology)
+    }
+}
+
+/// The online nodes, from the list or, when that is garbled, from the directories; `None` on a kernel without NUMA.
+fn online_nodes(root: &Path, gaps: &mut Vec<Gap>) -> Result<Option<Vec<NodeId>>, TopologyError> {
+    let error = match read_list(root, &format!("{NODES}/online")) {
+        Ok(numbers) if !numbers.is_empty() => return Ok(Some(node_ids(numbers))),
+        Ok(_) => ReadError::garbage(root.join(NODES).join("online"), "it is empty"),
+        Err(error) if error.is_absent() && !root.join(NODES).exists() => return Ok(None),
+        Err(error) => error,
+    };
+    let names = read_names(root, NODES).unwrap_or_default();
+    let numbers = names
+        .iter()
+        .filter_map(|name| name.strip_prefix("node")?.parse().ok());
+    let mut ids: Vec<NodeId> = numbers.map(NodeId).collect();
+    ids.sort();
+    if ids.is_empty() {
+        return Err(TopologyError::NoNodes(error));
+    }
+    gap(
+        gaps,
+        "list of online nodes (node directories taken instead)",
+        &error,
+    );
+    Ok(Some(ids))
+}
+
+fn read_node(
+    root: &Path,
+    id: NodeId,
+    online: usize,
+    normal: Option<&[u32]>,
+    gaps: &mut Vec<Gap>,
+) -> Node {
+    let dir = format!("{NODES}/node{id}");
+    let cpus = read_list(root, &format!("{dir}/cpulist")).unwrap_or_else(|error| {
+        gap(gaps, &format!("CPUs of node {id}"), &error);
+        Vec::new()
+    });
+    let rows = meminfo::read_node(root, id).unwrap_or_else(|error| {
+        gap(gaps, &format!("memory of node {id}"), &error);
+        Vec::new()
+    });
+    let distance = read_distance(root, &format!("{dir}/distance"), online);
+    if let Err(error) = &distance {
+        gap(gaps, &format!("distances of node {id}"), error);
+    }
+    let mem_kb = meminfo::kib(&rows, "MemTotal");
+    Node {
+        id,
+        cpus: cpus.into_iter().map(CpuId).collect(),
+        mem_kb,
+        free_kb: meminfo::kib(&rows, "MemFree"),
+        distance: distance.ok(),
+        has_normal_memory: normal.map_or(mem_kb != Some(0), |normal| {
+            normal.contains(&u32::from(id.0))
+        }),
+    }
+}
+
+/// One distance per online node, in their order.
+fn read_distance(root: &Path, relative: &str, online: usize) -> Result<Vec<u32>, ReadError> {
+    let text = read_text(root, relative)?;
+    let distances: Option<Vec<u32>> = text
+        .split_whitespace()
+        .map(|word| word.parse().ok())
+        .collect();
+    match distances {
+        Some(distances) if distances.len() == online => Ok(distances),
+        Some(distances) => {
+            let what = format!("{} distances for {online} online nodes", distances.len());
+            Err(ReadError::garbage(root.join(relative), what))
+        }
+        None => Err(ReadError::garbage(
+            root.join(relative),
+            format!("expected numbers, found {}", excerpt(&text)),
+        )),
+    }
+}
+
+/// What a kernel without NUMA has: one node of everything.
+fn without_numa(root: &Path) -> Result<Topology, TopologyError> {
+    let cpus = read_list(root, "sys/devices/system/cpu/online").map_err(TopologyError::NoCpus)?;
+    let mut gaps = vec![Gap {
+        what: "nodes".to_owned(),
+        why: "this kernel is built without NUMA; the machine is shown as one node 0".to_owned(),
+    }];
+    let rows = meminfo::read_system(root).unwrap_or_else(|error| {
+        gap(&mut gaps, "memory", &error);
+        Vec::new()
+    });
+    let node = Node {
+        id: NodeId(0),
+        cpus: cpus.into_iter().map(CpuId).collect(),
+        mem_kb: meminfo::kib(&rows, "MemTotal"),
+        free_kb: meminfo::kib(&rows, "MemFree"),
+        distance: Some(vec![10]),
+        has_normal_memory: true,
+    };
+    let mut topology = Topology::from_nodes(vec![node], page_size());
+    topology.numa = false;
+    topology.gaps = gaps;
+    Ok(topology)
+}
+
+fn gap(gaps: &mut Vec<Gap>, what: &str, why: &ReadError) {
+    gaps.push(Gap {
+        what: what.to_owned(),
+        why: why.to_string(),
+    });
+}
+
+/// List numbers are at most 65,535, so none is lost here.
+fn node_ids(numbers: Vec<u32>) -> Vec<NodeId> {
+    numbers
+        .into_iter()
+        .filter_map(|number| u16::try_from(number).ok())
+        .map(NodeId)
+        .collect()
+}
+
+/// Bytes of a base page. POSIX has every system answer; 4096 is what each kernel we run on has when one does not.
+pub(super) fn page_size() -> u64 {
+    sysconf(SysconfVar::PAGE_SIZE)
+        .ok()
+        .flatten()
+        .and_then(|bytes| u64::try_from(bytes).ok())
+        .unwrap_or(4096)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::fixture::{self, spec};
+    use super::*;
+
+    #[test]
+    fn every_shape_of_machine_reads_back_as_it_was_made() {
+        let wide: Vec<_> = (0..64)
+            .map(|n| spec(n, &[u32::from(n) * 2, u32::from(n) * 2 + 1], 4096))
+            .collect();
+        let machines = [
+            vec![spec(0, &[0, 1], 508_000)],
+            vec![spec(0, &[0, 1], 508_000), spec(1, &[2, 3], 508_000)],
+            vec![
+                spec(0, &[0], 1024),
+                spec(1, &[1], 1024),
+                spec(2, &[2], 1024),
+                spec(3, &[3], 1024),
+            ],
+            vec![spec(0, &[0, 1], 1024), spec(1, &[2], 0), spec(2, &[], 2048)],
+            vec![spec(0, &[0], 0), spec(4, &[7], 512), spec(255, &[], 9)],
+            wide,
+        ];
+        for specs in machines {
+            let tree = fixture::tree(&specs);
+            let read = Topology::read(tree.path()).unwrap();
+            assert_eq!(read.gaps(), []);
+            assert_eq!(read, fixture::memory(&specs));
+        }
+    }
+
+    #[test]
+    fn offline_nodes_are_known_and_not_counted_as_online() {
+        let tree = fixture::tree(&[spec(0, &[0], 10), spec(1, &[1], 10)]);
+        fs::write(tree.path().join(NODES).join("possible"), "0-3\n").unwrap();
+        let topology = Topology::read(tree.path()).unwrap();
+        assert_eq!(topology.offline(), [NodeId(2), NodeId(3)]);
+        assert_eq!((topology.nodes().len(), topology.node_table_len()), (2, 4));
+    }
+
+    #[test]
+    fn a_garbled_file_costs_its_fact_and_says_so() {
+        let tree = fixture::tree(&[spec(0, &[0], 10), spec(1, &[1], 10)]);
+        let node = tree.path().join(NODES);
+        fs::write(node.join("node1/distance"), "10 20 30\n").unwrap();
+        fs::write(node.join("node1/meminfo"), [0xff, 0xfe]).unwrap();
+        fs::remove_file(node.join("node0/cpulist")).unwrap();
+        fs::write(node.join("online"), "zero\n").unwrap();
+        let topology = Topology::read(tree.path()).unwrap();
+        let [zero, one] = topology.nodes() else {
+            panic!("two nodes: {topology:?}")
+        };
+        assert_eq!((zero.cpus.as_slice(), zero.mem_kb), (&[][..], Some(10)));
+        assert_eq!((one.mem_kb, one.distance.as_ref()), (None, None));
+        let gaps: Vec<String> = topology.gaps().iter().map(ToString::to_string).collect();
+        for named in [
+            "online nodes",
+            "CPUs of node 0",
+            "memory of node 1",
+            "3 distances for 2 online nodes",
+        ] {
+            assert!(
+                gaps.iter().any(|gap| gap.contains(named)),
+                "{named} in {gaps:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_kernel_without_numa_is_one_node_and_nothing_at_all_is_an_error() {
+        let tree = fixture::tree(&[spec(0, &[0], 10)]);
+        fs::remove_dir_all(tree.path().join(NODES)).unwrap();
+        let error = Topology::read(tree.path()).unwrap_err();
+        assert!(error.to_string().contains("is /sys mounted?"), "{error}");
+        let cpus = tree.path().join("sys/devices/system/cpu");
+        fs::create_dir_all(&cpus).unwrap();
+        fs::write(cpus.join("online"), "0-3\n").unwrap();
+        let topology = Topology::read(tree.path()).unwrap();
+        assert_eq!(
+            (topology.kernel_has_numa(), topology.nodes()[0].cpus.len()),
+            (false, 4)
+        );
+
+        let empty = tempfile::tempdir().unwrap();
+        fs::create_dir_all(empty.path().join(NODES)).unwrap();
+        assert!(matches!(
+            Topology::read(empty.path()),
+            Err(TopologyError::NoNodes(_))
+        ));
+    }
+
+    #[test]
+    fn this_machine_reads() {
+        let topology = Topology::read(Path::new("/")).unwrap();
+        assert!(topology.cpus().count() > 0 && topology.page_size() >= 4096);
+    }
+}

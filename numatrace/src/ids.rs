@@ -1,0 +1,79 @@
+//! The numbers the kernel names things by, each in a type of its own, so that a node never lands where a CPU belongs.
+//!
+//! Shared by all stages. Serialized as the bare number.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Defines one transparent number with `Display`, `From` and its serde form.
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<$inner> for $name {
+            fn from(number: $inner) -> Self {
+                Self(number)
+            }
+        }
+
+        impl From<$name> for $inner {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+    };
+}
+
+number! {
+    /// A NUMA node as sysfs numbers it; numbers may be sparse. Fits the kernel's largest `NODES_SHIFT` (10).
+    NodeId(u16)
+}
+
+number! {
+    /// A logical CPU as sysfs numbers it.
+    CpuId(u32)
+}
+
+number! {
+    /// A process: the kernel's `tgid`, in the PID namespace of whoever reported it.
+    Pid(u32)
+}
+
+number! {
+    /// A thread: the kernel's `pid`, in the PID namespace of whoever reported it.
+    Tid(u32)
+}
+
+impl NodeId {
+    /// The number as an array index.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_print_pad_and_serialize_bare() {
+        assert_eq!(format!("[{:>3}]", NodeId(7)), "[  7]");
+        assert_eq!(
+            serde_json::to_string(&(NodeId(1), CpuId(2), Pid(3), Tid(4))).unwrap(),
+            "[1,2,3,4]"
+        );
+        assert_eq!(serde_json::from_str::<NodeId>("12").unwrap(), NodeId(12));
+        assert!(serde_json::from_str::<NodeId>("70000").is_err());
+    }
+}
