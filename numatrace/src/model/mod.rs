@@ -1,1 +1,45 @@
 //! model: the snapshot: plain data with serde, no I/O.
+//!
+//! Field for field the JSON of `numatrace.report/1` (docs/report.md). Serialised, a snapshot *is* the JSON report; a report read
+//! back is a snapshot again. The one rule: a quantity that was not measured is `None`, never 0.
+//! `Default` of a group of quantities therefore means "not measured", `zeros(n)` means "measured, and nothing happened".
+
+pub mod report;
+
+pub mod audit;
+pub mod coverage;
+pub mod hooks;
+
+pub mod process;
+
+pub mod alloc;
+pub mod first_touch;
+pub mod hint_fault;
+pub mod page_migration;
+pub mod task_move;
+
+pub mod mapping;
+pub mod stack;
+
+pub mod finding;
+
+pub mod matrix;
+pub mod name;
+
+pub use alloc::{Alloc, RemoteByCause};
+pub use audit::{Audit, AuditNode, Cause, Counter, CounterAudit, Explained, Verdict};
+pub use coverage::Coverage;
+pub use finding::{Finding, Severity};
+pub use first_touch::{ByKind, FirstTouch, Marks};
+pub use hint_fault::HintFaults;
+pub use hooks::{Hook, HookState};
+pub use mapping::{Addr, Mapping, MappingFirstTouch, MappingKind, TidPages};
+pub use matrix::{Matrix, PerNode};
+pub use name::Name;
+pub use page_migration::{Latency, MovedBy, PageMigrations};
+pub use process::{Process, ProcessKind, Thread};
+pub use report::{
+    Cost, CostMethod, EndedBy, Host, HostNode, Schema, Scope, Session, Snapshot, System,
+};
+pub use stack::{Frame, Stack};
+pub use task_move::{MoveReason, TaskMoves};

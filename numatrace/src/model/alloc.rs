@@ -1,0 +1,256 @@
+//! What the page allocator gave: numastat's six counters of one process, thread or sum, with the pages and the causes beside them.
+//!
+//! The unit is numastat's: one satisfied request to the page allocator, of any order; a 2 MiB huge page counts once. `pages`
+//! says how many base pages those requests were.
+
+use serde::{Deserialize, Serialize};
+
+use super::audit::Counter;
+use super::matrix::{PerNode, add_known, share};
+
+/// The counters of one process, thread or sum of them; each per node of the page.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alloc {
+    /// The page came from the node the request preferred. `None` on the fallback hook, which does not see the preference.
+    pub numa_hit: Option<PerNode>,
+    /// The page came from this node although another one was preferred. `None` on the fallback hook.
+    pub numa_miss: Option<PerNode>,
+    /// This node was preferred, and the page came from another one. `None` on the fallback hook.
+    pub numa_foreign: Option<PerNode>,
+    /// An interleave policy wanted this node and got it. `None` on the fallback hook.
+    pub interleave_hit: Option<PerNode>,
+    /// The page lies on the node of the CPU that asked.
+    pub local_node: Option<PerNode>,
+    /// The page lies on this node and the CPU that asked is on another one: remote.
+    pub other_node: Option<PerNode>,
+    /// Base pages: `1 << order` for each allocation.
+    pub pages: Option<PerNode>,
+    /// Why allocations were remote or missed.
+    pub remote_by_cause: Option<RemoteByCause>,
+}
+
+impl Alloc {
+    /// Everything measured, nothing counted, on `nodes` nodes. `Alloc::default()` is the opposite: nothing measured.
+    #[must_use]
+    pub fn zeros(nodes: usize) -> Self {
+        let zero = Some(PerNode::zeros(nodes));
+        Self {
+            numa_hit: zero.clone(),
+            numa_miss: zero.clone(),
+            numa_foreign: zero.clone(),
+            interleave_hit: zero.clone(),
+            local_node: zero.clone(),
+            other_node: zero.clone(),
+            pages: zero,
+            remote_by_cause: Some(RemoteByCause::default()),
+        }
+    }
+
+    /// One of the six counters by its numastat name.
+    #[must_use]
+    pub fn counter(&self, counter: Counter) -> Option<&PerNode> {
+        match counter {
+            Counter::NumaHit => self.numa_hit.as_ref(),
+            Counter::NumaMiss => self.numa_miss.as_ref(),
+            Counter::NumaForeign => self.numa_foreign.as_ref(),
+            Counter::InterleaveHit => self.interleave_hit.as_ref(),
+            Counter::LocalNode => self.local_node.as_ref(),
+            Counter::OtherNode => self.other_node.as_ref(),
+        }
+    }
+
+    /// All allocations: local and remote.
+    #[must_use]
+    pub fn allocations(&self) -> Option<u64> {
+        Some(self.local()?.saturating_add(self.remote()?))
+    }
+
+    /// Allocations whose page lies on the asking CPU's node.
+    #[must_use]
+    pub fn local(&self) -> Option<u64> {
+        self.local_node.as_ref().map(PerNode::total)
+    }
+
+    /// Allocations whose page lies on another node than the asking CPU.
+    #[must_use]
+    pub fn remote(&self) -> Option<u64> {
+        self.other_node.as_ref().map(PerNode::total)
+    }
+
+    /// Allocations that fell back past the preferred node.
+    #[must_use]
+    pub fn misses(&self) -> Option<u64> {
+        self.numa_miss.as_ref().map(PerNode::total)
+    }
+
+    /// Base pages allocated.
+    #[must_use]
+    pub fn page_total(&self) -> Option<u64> {
+        self.pages.as_ref().map(PerNode::total)
+    }
+
+    /// Remote allocations as a share of all, 0 to 1; `None` when nothing was allocated or measured.
+    #[must_use]
+    pub fn remote_share(&self) -> Option<f64> {
+        share(self.remote()?, self.allocations()?)
+    }
+
+    /// Adds another's counts; a counter that one of the two does not know becomes unknown.
+    pub fn add(&mut self, other: &Self) {
+        add_known(&mut self.numa_hit, other.numa_hit.as_ref());
+        add_known(&mut self.numa_miss, other.numa_miss.as_ref());
+        add_known(&mut self.numa_foreign, other.numa_foreign.as_ref());
+        add_known(&mut self.interleave_hit, other.interleave_hit.as_ref());
+        add_known(&mut self.local_node, other.local_node.as_ref());
+        add_known(&mut self.other_node, other.other_node.as_ref());
+        add_known(&mut self.pages, other.pages.as_ref());
+        match (
+            self.remote_by_cause.as_mut(),
+            other.remote_by_cause.as_ref(),
+        ) {
+            (Some(sum), Some(more)) => sum.add(more),
+            _ => self.remote_by_cause = None,
+        }
+    }
+
+    /// The sum of the measured ones; `None` when none was.
+    #[must_use]
+    pub fn sum<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+        let mut parts = parts.into_iter();
+        let mut sum = parts.next()?.clone();
+        for part in parts {
+            sum.add(part);
+        }
+        Some(sum)
+    }
+}
+
+/// Allocations that were remote (`other_node`) or missed (`numa_miss`), each under one cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteByCause {
+    /// A memory policy of the task or mapping chose another node (bind, interleave, preferred).
+    pub policy: u64,
+    /// The preferred node had no page to give: every `numa_miss`.
+    pub fallback: u64,
+    /// The cpuset does not allow the CPU's own node.
+    pub cpuset: u64,
+    /// The CPU's own node has no memory that fits the request.
+    pub memoryless: u64,
+    /// Kernel code asked for that node by number.
+    pub kernel_node: u64,
+    /// The task changed its CPU between request and answer.
+    pub task_moved: u64,
+    /// None of these could be shown.
+    pub unknown: u64,
+}
+
+impl RemoteByCause {
+    /// The causes with their field names, largest first; equal ones in the order of the fields.
+    #[must_use]
+    pub fn ranked(&self) -> Vec<(&'static str, u64)> {
+        let Self {
+            policy,
+            fallback,
+            cpuset,
+            memoryless,
+            kernel_node,
+            task_moved,
+            unknown,
+        } = *self;
+        let mut causes = vec![
+            ("policy", policy),
+            ("fallback", fallback),
+            ("cpuset", cpuset),
+            ("memoryless", memoryless),
+            ("kernel_node", kernel_node),
+            ("task_moved", task_moved),
+            ("unknown", unknown),
+        ];
+        causes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        causes
+    }
+
+    /// The sum over all causes.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.ranked()
+            .iter()
+            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
+    /// Adds another's counts.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            policy,
+            fallback,
+            cpuset,
+            memoryless,
+            kernel_node,
+            task_moved,
+            unknown,
+        } = other;
+        for (sum, more) in [
+            (&mut self.policy, policy),
+            (&mut self.fallback, fallback),
+            (&mut self.cpuset, cpuset),
+            (&mut self.memoryless, memoryless),
+            (&mut self.kernel_node, kernel_node),
+            (&mut self.task_moved, task_moved),
+            (&mut self.unknown, unknown),
+        ] {
+            *sum = sum.saturating_add(*more);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remote_is_other_node_and_its_share_is_of_all_allocations() {
+        let alloc = Alloc {
+            local_node: Some(PerNode(vec![70, 5])),
+            other_node: Some(PerNode(vec![5, 20])),
+            ..Alloc::default()
+        };
+        assert_eq!(
+            (alloc.local(), alloc.remote(), alloc.allocations()),
+            (Some(75), Some(25), Some(100))
+        );
+        assert_eq!(alloc.remote_share(), Some(0.25));
+        assert_eq!(
+            alloc.misses(),
+            None,
+            "a counter that was not measured stays unknown"
+        );
+    }
+
+    #[test]
+    fn a_sum_with_one_fallback_part_knows_local_and_remote_but_not_misses() {
+        let exact = Alloc {
+            local_node: Some(PerNode(vec![1, 2])),
+            ..Alloc::zeros(2)
+        };
+        let fallback = Alloc {
+            local_node: Some(PerNode(vec![10, 20])),
+            numa_miss: None,
+            ..Alloc::zeros(2)
+        };
+        let sum = Alloc::sum([&exact, &fallback]).unwrap();
+        assert_eq!(sum.local_node, Some(PerNode(vec![11, 22])));
+        assert_eq!(sum.numa_miss, None);
+        assert_eq!(Alloc::sum([]), None);
+    }
+
+    #[test]
+    fn causes_rank_largest_first_and_add_up() {
+        let causes = RemoteByCause {
+            fallback: 40,
+            policy: 60,
+            ..RemoteByCause::default()
+        };
+        assert_eq!(causes.ranked()[..2], [("policy", 60), ("fallback", 40)]);
+        assert_eq!(causes.total(), 100);
+    }
+}

@@ -1,0 +1,44 @@
+//! What the session saw, and what it knows it did not.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Counts of records and of losses. Totals do not depend on records: a lost record costs detail, not sums.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Records that reached us.
+    pub records: Option<u64>,
+    /// Records for which the ring had no room.
+    pub records_lost: Option<u64>,
+    /// Runs of our programs that the kernel skipped because one was active on that CPU.
+    pub recursion_misses: Option<u64>,
+    /// Records that were malformed.
+    pub rejected: Option<u64>,
+    /// Pages whose process or mapping is unknown.
+    pub unattributed: Option<u64>,
+    /// `records_lost` by kind of record.
+    #[serde(default)]
+    pub lost_by_kind: BTreeMap<String, u64>,
+    /// `unattributed` by reason.
+    #[serde(default)]
+    pub unattributed_by_reason: BTreeMap<String, u64>,
+    /// Entries that a bounded table had no room for, by table; their counts are in `[overflow]`.
+    #[serde(default)]
+    pub full_tables: BTreeMap<String, u64>,
+}
+
+impl Coverage {
+    /// Everything measured, nothing seen, nothing lost. `Coverage::default()` is the opposite: nothing measured.
+    #[must_use]
+    pub fn zeros() -> Self {
+        Self {
+            records: Some(0),
+            records_lost: Some(0),
+            recursion_misses: Some(0),
+            rejected: Some(0),
+            unattributed: Some(0),
+            ..Self::default()
+        }
+    }
+}

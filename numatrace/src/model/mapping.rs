@@ -1,0 +1,118 @@
+//! Mappings: the address ranges of one process with who placed their pages and who uses them.
+
+use serde::de::{self, Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
+use serde::{Deserialize as DeriveDeserialize, Serialize as DeriveSerialize};
+
+use super::hint_fault::HintFaults;
+use super::matrix::Matrix;
+use super::name::Name;
+use crate::ids::Tid;
+
+/// A virtual address; `"0x…"` in JSON, because readers keep numbers as doubles and would lose its low bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Addr(pub u64);
+
+impl Serialize for Addr {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:#x}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Addr {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.strip_prefix("0x")
+            .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+            .map(Self)
+            .ok_or_else(|| {
+                de::Error::invalid_value(
+                    de::Unexpected::Str(&text),
+                    &"an address such as 0x7f0000000000",
+                )
+            })
+    }
+}
+
+/// One run of addresses that was one mapping while its pages were touched.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
+pub struct Mapping {
+    /// First address.
+    pub start: Addr,
+    /// First address behind it.
+    pub end: Addr,
+    /// What kind of memory it is.
+    pub kind: MappingKind,
+    /// As a person knows it: `[heap]`, `/usr/lib/libfoo.so`, `[anon:name]`.
+    pub name: Name,
+    /// Who placed its pages.
+    pub first_touch: Option<MappingFirstTouch>,
+    /// Who uses them.
+    pub hint_faults: Option<HintFaults>,
+    /// Base pages whose users sit on another node than first touch gave them.
+    #[serde(default)]
+    pub surprise_pages: Option<u64>,
+}
+
+/// The kinds of memory; the same as the fields of [`ByKind`](super::ByKind).
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, DeriveSerialize, DeriveDeserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum MappingKind {
+    /// Private anonymous memory.
+    Anon,
+    /// The `brk` heap.
+    Heap,
+    /// A stack.
+    Stack,
+    /// A file with a path.
+    File,
+    /// Shared memory without a path.
+    Shmem,
+    /// A hugetlb pool's pages.
+    Hugetlb,
+}
+
+/// First touch of one mapping.
+#[derive(Clone, Debug, Default, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
+pub struct MappingFirstTouch {
+    /// Base pages, `[task node][page node]`.
+    pub pages: Option<Matrix>,
+    /// The threads that touched them, most pages first.
+    #[serde(default)]
+    pub by_tid: Vec<TidPages>,
+    /// The stacks they did it from: ids in the report's `stacks`, most pages first.
+    #[serde(default)]
+    pub stacks: Vec<u32>,
+}
+
+/// One thread's share of a mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
+pub struct TidPages {
+    /// The thread, in the initial PID namespace.
+    pub tid: Tid,
+    /// Base pages it touched first.
+    pub pages: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_survive_json_to_the_last_bit() {
+        let addr = Addr(0xffff_ffff_ffff_ffff);
+        let text = serde_json::to_string(&addr).unwrap();
+        assert_eq!(text, "\"0xffffffffffffffff\"");
+        assert_eq!(serde_json::from_str::<Addr>(&text).unwrap(), addr);
+    }
+
+    #[test]
+    fn an_address_without_its_prefix_is_refused_with_an_example() {
+        let error = serde_json::from_str::<Addr>("\"7f00\"")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("0x7f0000000000"), "{error}");
+    }
+}

@@ -1,0 +1,143 @@
+//! Names that others chose: processes, files, mappings, cgroups, symbols.
+//!
+//! A name is bytes, as the kernel has it. It has no `Display` on purpose: only `output` turns it into characters, escaped for
+//! the format at hand, so that a process cannot write to somebody's terminal by choosing its name.
+//! In JSON, bytes that are not UTF-8 become `\xNN`; everything else is the string itself.
+
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fmt::Write as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+
+use serde::de::{Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
+
+/// A name as bytes: hostile until `output` has escaped it.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Vec<u8>);
+
+impl Name {
+    /// The name up to its first NUL: how `task_struct.comm` is kept, padded to 16 bytes.
+    #[must_use]
+    pub fn from_nul_padded(bytes: &[u8]) -> Self {
+        let end = bytes
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(bytes.len());
+        Self(bytes.iter().take(end).copied().collect())
+    }
+
+    /// The bytes as the kernel gave them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// True when there is no byte in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// As valid UTF-8, each byte that is not part of any as `\xNN`. Control characters are still in it: not fit for a terminal.
+    #[must_use]
+    pub fn to_utf8(&self) -> Cow<'_, str> {
+        if let Ok(text) = std::str::from_utf8(&self.0) {
+            return Cow::Borrowed(text);
+        }
+        let mut text = String::with_capacity(self.0.len() + 8);
+        for chunk in self.0.utf8_chunks() {
+            text.push_str(chunk.valid());
+            for byte in chunk.invalid() {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "\\x{byte:02x}");
+            }
+        }
+        Cow::Owned(text)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        Self(text.as_bytes().to_vec())
+    }
+}
+
+impl From<String> for Name {
+    fn from(text: String) -> Self {
+        Self(text.into_bytes())
+    }
+}
+
+impl From<&[u8]> for Name {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+}
+
+impl From<Vec<u8>> for Name {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<&OsStr> for Name {
+    fn from(text: &OsStr) -> Self {
+        Self(text.as_bytes().to_vec())
+    }
+}
+
+impl From<OsString> for Name {
+    fn from(text: OsString) -> Self {
+        Self(text.into_vec())
+    }
+}
+
+impl PartialEq<str> for Name {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_utf8())
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comm_ends_at_its_first_nul() {
+        assert_eq!(Name::from_nul_padded(b"app\0garbage\0"), Name::from("app"));
+        assert_eq!(
+            Name::from_nul_padded(b"sixteen-bytes-xx"),
+            Name::from("sixteen-bytes-xx")
+        );
+    }
+
+    #[test]
+    fn invalid_utf8_is_kept_as_hex_beside_what_is_valid() {
+        let name = Name::from(&b"caf\xc3\xa9\xff\xc3"[..]);
+        assert_eq!(name.to_utf8(), "caf\u{e9}\\xff\\xc3");
+        assert_eq!(
+            serde_json::to_string(&name).unwrap(),
+            "\"caf\u{e9}\\\\xff\\\\xc3\""
+        );
+    }
+}

@@ -1,0 +1,46 @@
+//! Pages that moved between nodes, charged to the owner of the memory.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::matrix::Matrix;
+use crate::ids::Pid;
+
+/// Page migrations of one process's memory, or of the whole system.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PageMigrations {
+    /// Base pages, `[from][to]`; a folio that moved counts once, however many attempts it took.
+    pub matrix: Option<Matrix>,
+    /// Base pages by the kernel's `enum migrate_reason` in lower case without its prefix (`numa_misplaced`, `syscall`, …).
+    /// The names come from the running kernel's BTF, so they are text and not a type of ours.
+    pub by_reason: Option<BTreeMap<String, u64>>,
+    /// Base pages that could not be moved.
+    pub failed: Option<u64>,
+    /// How long one folio took, in microseconds.
+    #[serde(default)]
+    pub latency_us: Latency,
+    /// Who asked for the moves, largest first; often not the owner.
+    #[serde(default)]
+    pub moved_by: Vec<MovedBy>,
+}
+
+/// Quantiles of a time in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Half of them took no longer.
+    pub p50: Option<f64>,
+    /// 99 of 100 took no longer.
+    pub p99: Option<f64>,
+    /// The longest.
+    pub max: Option<f64>,
+}
+
+/// One process that moved pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovedBy {
+    /// The mover, in the initial PID namespace.
+    pub pid: Pid,
+    /// Base pages it moved.
+    pub pages: u64,
+}

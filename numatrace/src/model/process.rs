@@ -1,0 +1,218 @@
+//! Processes and threads with what was counted for them.
+
+use std::cmp::Reverse;
+
+use serde::{Deserialize, Serialize};
+
+use super::alloc::Alloc;
+use super::first_touch::FirstTouch;
+use super::hint_fault::HintFaults;
+use super::mapping::Mapping;
+use super::matrix::PerNode;
+use super::name::Name;
+use super::page_migration::PageMigrations;
+use super::task_move::TaskMoves;
+use crate::ids::{Pid, Tid};
+
+/// One process, or one of the buckets that keep the sums whole. Its identity is `(pid, start_ns)`: pids are reused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    /// In the initial PID namespace; 0 for buckets.
+    pub pid: Pid,
+    /// In the process's own PID namespace.
+    #[serde(default)]
+    pub ns_pid: Option<Pid>,
+    /// When it started: nanoseconds of boot time.
+    pub start_ns: u64,
+    /// Its last name.
+    pub comm: Name,
+    /// Earlier names, first one first.
+    #[serde(default)]
+    pub comms: Vec<Name>,
+    /// Its executable.
+    #[serde(default)]
+    pub exe: Option<Name>,
+    /// Its cgroup (v2 path).
+    #[serde(default)]
+    pub cgroup: Option<Name>,
+    /// What sort of thing this entry is.
+    pub kind: ProcessKind,
+    /// What the page allocator gave it.
+    pub alloc: Option<Alloc>,
+    /// The user pages it touched first.
+    pub first_touch: Option<FirstTouch>,
+    /// Its sampled accesses.
+    pub hint_faults: Option<HintFaults>,
+    /// Moves of its pages between nodes.
+    pub page_migrations: Option<PageMigrations>,
+    /// Moves of its threads between CPUs.
+    pub task_moves: Option<TaskMoves>,
+    /// CPU time of its threads per node, in nanoseconds.
+    pub run_ns: Option<PerNode>,
+    /// Its threads, those that had a name of their own in the tables.
+    pub threads: Vec<Thread>,
+    /// Its mappings, those with something to tell.
+    pub mappings: Vec<Mapping>,
+}
+
+impl Process {
+    /// A process of which nothing has been measured yet.
+    #[must_use]
+    pub fn new(pid: Pid, start_ns: u64, comm: impl Into<Name>, kind: ProcessKind) -> Self {
+        Self {
+            pid,
+            ns_pid: None,
+            start_ns,
+            comm: comm.into(),
+            comms: Vec::new(),
+            exe: None,
+            cgroup: None,
+            kind,
+            alloc: None,
+            first_touch: None,
+            hint_faults: None,
+            page_migrations: None,
+            task_moves: None,
+            run_ns: None,
+            threads: Vec::new(),
+            mappings: Vec::new(),
+        }
+    }
+
+    /// The bucket for interrupts: they borrow whatever task they interrupt, and are not its doing.
+    #[must_use]
+    pub fn irq() -> Self {
+        Self::new(Pid(0), 0, "[irq]", ProcessKind::Irq)
+    }
+
+    /// The bucket for everything outside the session's scope.
+    #[must_use]
+    pub fn out_of_scope() -> Self {
+        Self::new(Pid(0), 0, "[out of scope]", ProcessKind::Other)
+    }
+
+    /// The bucket for what no table had room for.
+    #[must_use]
+    pub fn overflow() -> Self {
+        Self::new(Pid(0), 0, "[overflow]", ProcessKind::Other)
+    }
+
+    /// The order of every ranking: remote allocations, then misses, then cross-node moves, then pages, most first; then pid and
+    /// start, so that equal ones keep their places from run to run. Buckets come after processes.
+    #[must_use]
+    pub fn rank_key(&self) -> impl Ord + use<> {
+        let alloc = self.alloc.as_ref();
+        (
+            self.kind == ProcessKind::Other,
+            Reverse(alloc.and_then(Alloc::remote)),
+            Reverse(alloc.and_then(Alloc::misses)),
+            Reverse(self.task_moves.as_ref().and_then(|moves| moves.cross_node)),
+            Reverse(alloc.and_then(Alloc::page_total)),
+            self.pid,
+            self.start_ns,
+        )
+    }
+}
+
+/// What sort of thing an entry of `processes` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessKind {
+    /// A program.
+    User,
+    /// A kernel thread.
+    Kthread,
+    /// Interrupts and softirqs.
+    Irq,
+    /// A bucket: `[out of scope]`, `[overflow]`.
+    Other,
+}
+
+/// One thread of a process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Thread {
+    /// In the initial PID namespace.
+    pub tid: Tid,
+    /// Its last name.
+    pub comm: Name,
+    /// When it started: nanoseconds of boot time; tells a reused tid from the one before.
+    #[serde(default)]
+    pub start_ns: Option<u64>,
+    /// What the page allocator gave it.
+    #[serde(default)]
+    pub alloc: Option<Alloc>,
+    /// The user pages it touched first.
+    #[serde(default)]
+    pub first_touch: Option<FirstTouch>,
+    /// Its sampled accesses.
+    #[serde(default)]
+    pub hint_faults: Option<HintFaults>,
+    /// Its moves between CPUs.
+    #[serde(default)]
+    pub task_moves: Option<TaskMoves>,
+    /// Its CPU time per node, in nanoseconds.
+    #[serde(default)]
+    pub run_ns: Option<PerNode>,
+}
+
+impl Thread {
+    /// A thread of which nothing has been measured yet.
+    #[must_use]
+    pub fn new(tid: Tid, comm: impl Into<Name>) -> Self {
+        Self {
+            tid,
+            comm: comm.into(),
+            start_ns: None,
+            alloc: None,
+            first_touch: None,
+            hint_faults: None,
+            task_moves: None,
+            run_ns: None,
+        }
+    }
+
+    /// The order of a ranking of threads: remote allocations, then pages, most first; then tid.
+    #[must_use]
+    pub fn rank_key(&self) -> impl Ord + use<> {
+        let alloc = self.alloc.as_ref();
+        (
+            Reverse(alloc.and_then(Alloc::remote)),
+            Reverse(alloc.and_then(Alloc::page_total)),
+            self.tid,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: u32, remote: u64) -> Process {
+        let alloc = Alloc {
+            other_node: Some(PerNode(vec![remote])),
+            ..Alloc::zeros(1)
+        };
+        Process {
+            alloc: Some(alloc),
+            ..Process::new(Pid(pid), 0, "p", ProcessKind::User)
+        }
+    }
+
+    #[test]
+    fn most_remote_comes_first_and_buckets_last() {
+        let bucket = Process {
+            alloc: process(0, 1000).alloc,
+            ..Process::out_of_scope()
+        };
+        let unmeasured = Process::new(Pid(1), 0, "p", ProcessKind::User);
+        let mut all = [
+            bucket,
+            unmeasured,
+            process(7, 5),
+            process(3, 5),
+            process(4, 50),
+        ];
+        all.sort_by_key(Process::rank_key);
+        assert_eq!(all.map(|p| p.pid.0), [4, 3, 7, 1, 0]);
+    }
+}

@@ -1,0 +1,52 @@
+//! Tasks that changed their CPU, and the node with it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::matrix::Matrix;
+
+/// Moves of one thread, of a process's threads, or of the whole system.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskMoves {
+    /// Every change of CPU, within a node too.
+    pub total: Option<u64>,
+    /// Changes of CPU that changed the node. The fields below count only these.
+    pub cross_node: Option<u64>,
+    /// `[from][to]`; the diagonal is 0.
+    pub matrix: Option<Matrix>,
+    /// Why: one reason per cross-node move.
+    pub by_reason: Option<BTreeMap<MoveReason, u64>>,
+    /// Moves A→B→A, overlapping ones counted each.
+    pub ping_pong: Option<u64>,
+}
+
+/// What made a task change its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MoveReason {
+    /// It was woken on another node.
+    Wakeup,
+    /// A load balancer pulled it.
+    LoadBalance,
+    /// A load balancer stopped it while it ran, and pushed it.
+    ActiveBalance,
+    /// The NUMA balancer moved it to its memory.
+    NumaMove,
+    /// The NUMA balancer swapped it with another task.
+    NumaSwap,
+    /// Placed at exec.
+    Exec,
+    /// Placed at fork.
+    Fork,
+    /// `sched_setaffinity` took its CPU away.
+    Affinity,
+    /// Any other change of its mask: cpuset, kernel.
+    Cpuset,
+    /// Its CPU went offline.
+    Hotplug,
+    /// Pushed or pulled by the real-time or deadline class.
+    RtDl,
+    /// None of these could be shown.
+    Unknown,
+}
