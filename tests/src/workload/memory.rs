@@ -1,0 +1,227 @@
+//! Stretches of address space that are touched one page at a time.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use anyhow::{Context, Result, ensure};
+
+/// Bytes per base page.
+#[must_use]
+pub fn page_size() -> usize {
+    // SAFETY: sysconf only reads a constant of the system.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
+}
+
+/// A mapping, unmapped on drop. Access is by single bytes through atomics, so threads may share it.
+#[derive(Debug)]
+pub struct Region {
+    base: NonNull<u8>,
+    len: usize,
+    page: usize,
+    owned: bool,
+}
+
+// SAFETY: the mapping belongs to the process, not to a thread, and every access to it is atomic.
+unsafe impl Send for Region {}
+// SAFETY: as above.
+unsafe impl Sync for Region {}
+
+impl Region {
+    /// Private anonymous memory of `pages` base pages, which the kernel will not back by huge pages.
+    ///
+    /// # Errors
+    /// When the address space is exhausted.
+    pub fn anonymous(pages: usize) -> Result<Self> {
+        let region = Self::map(
+            pages,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            None,
+        )?;
+        region.advise(libc::MADV_NOHUGEPAGE)?;
+        Ok(region)
+    }
+
+    /// Anonymous memory that forked children share.
+    ///
+    /// # Errors
+    /// When the address space is exhausted.
+    pub fn shared(pages: usize) -> Result<Self> {
+        Self::map(pages, libc::MAP_SHARED | libc::MAP_ANONYMOUS, None)
+    }
+
+    /// The first `pages` pages of a file, shared.
+    ///
+    /// # Errors
+    /// When the file cannot be mapped.
+    pub fn file(pages: usize, file: BorrowedFd<'_>) -> Result<Self> {
+        Self::map(pages, libc::MAP_SHARED, Some(file))
+    }
+
+    /// `bytes` of huge pages from the pool.
+    ///
+    /// # Errors
+    /// When the pool has too few.
+    pub fn hugetlb(bytes: usize) -> Result<Self> {
+        Self::map(
+            bytes / page_size(),
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_HUGETLB,
+            None,
+        )
+    }
+
+    /// Memory that is already mapped and stays mapped: for touching pages that came about otherwise. Never unmapped.
+    ///
+    /// # Errors
+    /// At address 0.
+    pub fn borrowed(start: usize, pages: usize) -> Result<Self> {
+        let mut region = Self::at(start as *mut libc::c_void, pages * page_size())?;
+        region.owned = false;
+        Ok(region)
+    }
+
+    /// An attached System V shared memory segment, detached on drop of the process.
+    ///
+    /// # Errors
+    /// When it cannot be attached.
+    pub fn sysv(id: i32, pages: usize) -> Result<Self> {
+        // SAFETY: the kernel chooses the address; nothing of ours is replaced.
+        let base = unsafe { libc::shmat(id, std::ptr::null(), 0) };
+        ensure!(
+            base as isize != -1,
+            "cannot attach shared memory {id}: {}",
+            io::Error::last_os_error()
+        );
+        Self::at(base, pages * page_size())
+    }
+
+    fn map(pages: usize, flags: i32, file: Option<BorrowedFd<'_>>) -> Result<Self> {
+        let len = pages * page_size();
+        let fd = file.map_or(-1, |file| std::os::fd::AsRawFd::as_raw_fd(&file));
+        // SAFETY: a fresh mapping at an address of the kernel's choice.
+        let base = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                len,
+                libc::PROT_READ | libc::PROT_WRITE,
+                flags,
+                fd,
+                0,
+            )
+        };
+        ensure!(
+            base != libc::MAP_FAILED,
+            "cannot map {pages} pages: {}",
+            io::Error::last_os_error()
+        );
+        Self::at(base, len)
+    }
+
+    fn at(base: *mut libc::c_void, len: usize) -> Result<Self> {
+        Ok(Self {
+            base: NonNull::new(base.cast()).context("mapped at address 0")?,
+            len,
+            page: page_size(),
+            owned: true,
+        })
+    }
+
+    /// Its first address.
+    #[must_use]
+    pub fn start(&self) -> usize {
+        self.base.as_ptr() as usize
+    }
+
+    /// Its size in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True for a region of no page.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Its size in base pages.
+    #[must_use]
+    pub fn pages(&self) -> usize {
+        self.len / self.page
+    }
+
+    /// `madvise(2)` over the whole of it.
+    ///
+    /// # Errors
+    /// When the kernel refuses that advice.
+    pub fn advise(&self, advice: i32) -> Result<()> {
+        // SAFETY: the range is ours, and no reference into it exists (all access is by atomics made on the spot).
+        let done = unsafe { libc::madvise(self.base.as_ptr().cast(), self.len, advice) };
+        ensure!(
+            done == 0,
+            "madvise({advice}) failed: {}",
+            io::Error::last_os_error()
+        );
+        Ok(())
+    }
+
+    /// How many of its pages are in the page cache (`mincore(2)`): for mapped files.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn cached(&self) -> Result<usize> {
+        let mut present = vec![0u8; self.pages()];
+        // SAFETY: the range is ours, and the kernel writes one byte per page to `present`.
+        let done = unsafe {
+            libc::mincore(
+                self.base.as_ptr().cast(),
+                self.len,
+                present.as_mut_ptr().cast(),
+            )
+        };
+        ensure!(done == 0, "mincore failed: {}", io::Error::last_os_error());
+        Ok(present.iter().filter(|byte| **byte & 1 == 1).count())
+    }
+
+    /// Writes one byte of base page `page`: one write, so at most one fault.
+    ///
+    /// # Panics
+    /// When there is no such page.
+    pub fn write(&self, page: usize, value: u8) {
+        self.byte(page).store(value, Ordering::Relaxed);
+    }
+
+    /// Reads one byte of base page `page`.
+    ///
+    /// # Panics
+    /// When there is no such page.
+    #[must_use]
+    pub fn read(&self, page: usize) -> u8 {
+        self.byte(page).load(Ordering::Relaxed)
+    }
+
+    /// Writes each page of `pages`, in order.
+    pub fn write_all(&self, pages: std::ops::Range<usize>) {
+        for page in pages {
+            self.write(page, 1);
+        }
+    }
+
+    fn byte(&self, page: usize) -> &AtomicU8 {
+        assert!(page < self.pages(), "page {page} of {}", self.pages());
+        // SAFETY: inside the mapping, which lives as long as `self`; a byte has no alignment.
+        unsafe { AtomicU8::from_ptr(self.base.as_ptr().add(page * self.page)) }
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        if !self.owned {
+            return;
+        }
+        // SAFETY: the mapping is ours and nothing refers to it any more. A segment attached by shmat is unmapped the same way.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}

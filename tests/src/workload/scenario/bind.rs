@@ -1,0 +1,40 @@
+//! `bind`: pages bound to one node, written from a CPU of another: remote by policy, never a miss.
+
+use crate::workload::memory::Region;
+use crate::workload::policy::{self, Mode};
+use crate::workload::scene::Scene;
+use crate::workload::told::{Told, Trouble};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Node to bind to
+    #[arg(long)]
+    node: u32,
+    /// Base pages
+    #[arg(long)]
+    pages: usize,
+    /// Run on a CPU of this node [default: wherever it started]
+    #[arg(long)]
+    cpu_node: Option<u32>,
+}
+
+pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+    let node = scene.nodes.memory(args.node)?;
+    // Staying on one node is part of the truth told, so it is asked for even where no node was.
+    let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
+    scene.nodes.run_on(task_node)?;
+    let region = Region::anonymous(args.pages)?;
+    policy::set(&region, Mode::Bind, &[node])?;
+
+    let mut told = scene.begin("bind")?;
+    region.write_all(0..args.pages);
+    Scene::end(&mut told)?;
+
+    let found = scene.prober.region(&region, 0..args.pages)?;
+    told.touched(task_node, &found);
+    told.span("region", &region);
+    told.expect_all_on("bound region", node, args.pages, &found);
+    told.detail("task_node", task_node);
+    told.detail("page_node", node);
+    Ok(told)
+}

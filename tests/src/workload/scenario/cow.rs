@@ -1,0 +1,67 @@
+//! `cow`: a parent writes pages on one node; its forked child writes them on another, so each is copied there.
+
+use crate::workload::memory::Region;
+use crate::workload::placement::{Placement, Prober};
+use crate::workload::processes::Helper;
+use crate::workload::scene::Scene;
+use crate::workload::told::{Member, Told, Trouble};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Node of the parent, where the pages begin
+    #[arg(long)]
+    node: u32,
+    /// Base pages
+    #[arg(long)]
+    pages: usize,
+    /// Node of the child [default: another one, or the same when there is none]
+    #[arg(long)]
+    child_node: Option<u32>,
+}
+
+pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+    let node = scene.nodes.memory(args.node)?;
+    let child_node = args
+        .child_node
+        .unwrap_or_else(|| scene.nodes.other_than(node).unwrap_or(node));
+    scene.nodes.run_on(node)?;
+    let region = Region::anonymous(args.pages)?;
+
+    let mut told = scene.begin("cow")?;
+    region.write_all(0..args.pages);
+    let helper = Helper::fork(|| copy(scene, &region, child_node))?;
+    let pid = helper.pid()?;
+    let copies: Vec<u64> = helper.finish()?;
+    Scene::end(&mut told)?;
+
+    let found = scene.prober.region(&region, 0..args.pages)?;
+    let copied = Placement {
+        per_node: copies.clone(),
+        absent: 0,
+    };
+    told.touched(node, &found);
+    told.touched(child_node, &copied);
+    told.span("region", &region);
+    told.expect_all_on("the parent's pages", node, args.pages, &found);
+    told.expect_all_on("the child's copies", child_node, args.pages, &copied);
+    told.members.push(Member {
+        pid,
+        parent: told.pid,
+        tids: vec![pid],
+        placement: copies,
+    });
+    told.detail("node", node);
+    told.detail("child_node", child_node);
+    told.detail("copied_pages", copied.present());
+    Ok(told)
+}
+
+/// The child's part; returns where its copies lie.
+fn copy(scene: &Scene, region: &Region, node: u32) -> Result<Vec<u64>, Trouble> {
+    let mut prober = Prober::new(&scene.nodes);
+    scene.nodes.run_on(node)?;
+    for page in 0..region.pages() {
+        region.write(page, 2);
+    }
+    Ok(prober.region(region, 0..region.pages())?.per_node)
+}

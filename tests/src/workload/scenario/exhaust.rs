@@ -1,0 +1,96 @@
+//! `exhaust`: fills a node until the kernel falls back to another one, then takes more under the default policy: `numa_miss` and `numa_foreign`.
+
+use anyhow::Context;
+
+use crate::counters;
+use crate::workload::memory::{Region, page_size};
+use crate::workload::scene::Scene;
+use crate::workload::told::{Told, Trouble};
+
+/// Pages between two looks at where they went: 1 MiB, small beside the smallest node.
+const STEP: usize = 256;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Node to fill
+    #[arg(long)]
+    node: u32,
+    /// Base pages to take once it is full
+    #[arg(long)]
+    pages: usize,
+}
+
+pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+    let node = scene.nodes.memory(args.node)?;
+    scene.nodes.other_than(node)?;
+    scene.nodes.run_on(node)?;
+    let at = scene
+        .nodes
+        .online()
+        .iter()
+        .position(|&n| n == node)
+        .context("node went offline")?;
+    let limit = usize::try_from(free_pages(&scene.nodes)?)?.saturating_sub(args.pages + RESERVE);
+    let ballast = Region::anonymous(limit)?;
+    let extra = Region::anonymous(args.pages)?;
+
+    let mut told = scene.begin("exhaust")?;
+    let mut filled = 0;
+    let mut full = false;
+    // Bound memory would be killed for at the end; the default policy falls back, and is watched for that.
+    while filled + STEP <= limit && !full {
+        ballast.write_all(filled..filled + STEP);
+        let found = scene.prober.region(&ballast, filled..filled + STEP)?;
+        filled += STEP;
+        full = found.per_node[at] == 0;
+        told.touched(node, &found);
+    }
+    if !full {
+        return Err(Trouble::Unsupported(format!(
+            "node {node} did not fill up within {limit} pages; the other nodes have too little memory"
+        )));
+    }
+    extra.write_all(0..args.pages);
+    Scene::end(&mut told)?;
+
+    let found = scene.prober.region(&extra, 0..args.pages)?;
+    let ballast_placement = told.placement.clone();
+    told.touched(node, &found);
+    told.span("ballast", &ballast);
+    told.span("region", &extra);
+    let elsewhere: u64 = found.present() - found.per_node[at];
+    // kswapd may free a few pages of the full node while we take ours.
+    told.expect(elsewhere * 10 >= args.pages as u64 * 9, || {
+        format!(
+            "{elsewhere} of {} pages fell back from node {node}",
+            args.pages
+        )
+    });
+    let missed = told.pages - told.placement[at];
+    told.detail("task_node", node);
+    told.detail("ballast_placement", ballast_placement);
+    told.detail("region_placement", found.per_node);
+    told.detail("missed_pages", missed);
+    Ok(told)
+}
+
+/// Pages that stay free on the machine, so that nobody is killed for this: 32 MiB.
+const RESERVE: usize = (32 << 20) / 4096;
+
+/// Free base pages of all nodes, by their `vmstat`.
+fn free_pages(nodes: &crate::workload::nodes::Nodes) -> anyhow::Result<u64> {
+    let mut free = 0;
+    for node in nodes.with_memory() {
+        let path = format!("/sys/devices/system/node/node{node}/vmstat");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        free += counters::parse(&text)
+            .get("nr_free_pages")
+            .copied()
+            .with_context(|| format!("no nr_free_pages in {path}"))?;
+    }
+    anyhow::ensure!(
+        page_size() == 4096,
+        "exhaust assumes base pages of 4096 bytes"
+    );
+    Ok(free)
+}

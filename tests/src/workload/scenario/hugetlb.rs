@@ -1,0 +1,145 @@
+//! `hugetlb`: fills a node's huge page pool, faults the pages in, and empties the pool. Filling allocates; faulting does not.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::workload::memory::{Region, page_size};
+use crate::workload::placement::Placement;
+use crate::workload::policy::{self, Mode};
+use crate::workload::scene::Scene;
+use crate::workload::told::{Told, Trouble};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Node whose pool to fill
+    #[arg(long)]
+    node: u32,
+    /// Huge pages
+    #[arg(long)]
+    count: u64,
+    /// Run on a CPU of this node [default: wherever it started]
+    #[arg(long)]
+    cpu_node: Option<u32>,
+}
+
+pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+    let node = scene.nodes.memory(args.node)?;
+    let huge = default_size()?;
+    let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
+    scene.nodes.run_on(task_node)?;
+
+    let mut told = scene.begin("hugetlb")?;
+    let pool = Pool::open(node, huge)?;
+    let before = pool.before;
+    pool.resize(before + args.count)?;
+    let filled = pool.size()?;
+    if filled < before + args.count {
+        return Err(Trouble::Unsupported(format!(
+            "node {node} has room for {} more huge pages, not {}",
+            filled - before,
+            args.count
+        )));
+    }
+    let bytes = huge * usize::try_from(args.count)?;
+    let region = Region::hugetlb(bytes)?;
+    policy::set(&region, Mode::Bind, &[node])?;
+    let each = huge / page_size();
+    for i in 0..bytes / huge {
+        region.write(i * each, 1);
+    }
+    Scene::end(&mut told)?;
+
+    let mut found = Placement {
+        per_node: vec![0; scene.nodes.online().len()],
+        absent: 0,
+    };
+    for i in 0..bytes / huge {
+        let lies = policy::node_of(region.start() + i * huge)?;
+        let at = scene
+            .nodes
+            .online()
+            .iter()
+            .position(|&n| n == lies)
+            .context("a huge page lies on an offline node")?;
+        found.per_node[at] += each as u64;
+    }
+    told.touched(task_node, &found);
+    told.span("region", &region);
+    told.expect_all_on("huge pages", node, bytes / page_size(), &found);
+    drop(region);
+    pool.resize(before)?;
+    let after = pool.size()?;
+    told.expect(after == before, || {
+        format!("the pool had {before} pages, and has {after} after emptying")
+    });
+    told.detail("task_node", task_node);
+    told.detail("page_node", node);
+    told.detail("huge_pages", args.count);
+    told.detail("pages_per_huge_page", each);
+    told.detail("pool_before", before);
+    told.detail("pool_filled", filled);
+    told.detail("pool_after", after);
+    Ok(told)
+}
+
+/// Bytes of the default huge page.
+fn default_size() -> Result<usize, Trouble> {
+    let meminfo = std::fs::read_to_string("/proc/meminfo")?;
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("Hugepagesize:"));
+    let Some(line) = line else {
+        return Err(Trouble::Unsupported(
+            "the kernel has no hugetlb pages".into(),
+        ));
+    };
+    let kib: usize = line
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .context("Hugepagesize")?;
+    Ok(kib << 10)
+}
+
+/// A node's pool, set back to the size it had on drop.
+struct Pool {
+    path: PathBuf,
+    before: u64,
+}
+
+impl Pool {
+    fn open(node: u32, huge: usize) -> Result<Self> {
+        let path = PathBuf::from(format!(
+            "/sys/devices/system/node/node{node}/hugepages/hugepages-{}kB/nr_hugepages",
+            huge >> 10
+        ));
+        let mut pool = Self { path, before: 0 };
+        pool.before = pool.size()?;
+        Ok(pool)
+    }
+
+    fn size(&self) -> Result<u64> {
+        let text = std::fs::read_to_string(&self.path)
+            .with_context(|| format!("cannot read {}", self.path.display()))?;
+        Ok(text.trim().parse()?)
+    }
+
+    fn resize(&self, to: u64) -> Result<()> {
+        let done = std::fs::write(&self.path, to.to_string());
+        ensure!(
+            done.is_ok(),
+            "cannot resize the huge page pool {} to {to}: {done:?}; root may",
+            self.path.display()
+        );
+        Ok(())
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        if let Err(error) = self.resize(self.before) {
+            eprintln!("workload: {error:#}");
+        }
+    }
+}

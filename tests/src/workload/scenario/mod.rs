@@ -1,0 +1,102 @@
+//! One file per subcommand: its arguments, what it does, and what it checks.
+
+use clap::Subcommand;
+
+use super::scene::Scene;
+use super::told::{Told, Trouble};
+
+mod bind;
+mod first_touch;
+mod interleave;
+mod preferred_many;
+mod touch;
+
+mod exhaust;
+mod file;
+mod heap;
+mod hugetlb;
+mod shmem;
+mod stack;
+mod thp;
+
+mod cow;
+mod fork_storm;
+mod hold;
+mod spawn_tree;
+
+mod bounce;
+mod move_pages;
+
+/// The things a workload can do.
+#[derive(Debug, Subcommand)]
+pub enum Scenario {
+    /// Bind a region to one node and write it from a CPU of another
+    Bind(bind::Args),
+    /// One thread writes memory first on one node, others use it on another
+    FirstTouch(first_touch::Args),
+    /// Write a region interleaved over nodes
+    Interleave(interleave::Args),
+    /// Write a region that prefers several nodes
+    PreferredMany(preferred_many::Args),
+    /// Write anonymous base pages, as often as wanted
+    Touch(touch::Args),
+    /// Fill a node, then take more under the default policy
+    Exhaust(exhaust::Args),
+    /// Write a file, drop it from the page cache, and read it again
+    File(file::Args),
+    /// Grow the heap by brk(2)
+    Heap(heap::Args),
+    /// Fill the huge page pool of a node, use it and empty it again
+    Hugetlb(hugetlb::Args),
+    /// Shared memory written by two processes on two nodes
+    Shmem(shmem::Args),
+    /// Grow the main thread's stack
+    Stack(stack::Args),
+    /// Write transparent huge pages
+    Thp(thp::Args),
+    /// Fork, and let the child copy pages by writing them on another node
+    Cow(cow::Args),
+    /// Many short-lived children
+    ForkStorm(fork_storm::Args),
+    /// End at once: what the fork storm executes
+    #[command(hide = true)]
+    Nothing,
+    /// Keep memory until stdin closes
+    Hold(hold::Args),
+    /// Threads, children and grandchildren that all allocate
+    SpawnTree(spawn_tree::Args),
+    /// Change the node it runs on, again and again
+    Bounce(bounce::Args),
+    /// Move pages to another node by move_pages(2)
+    MovePages(move_pages::Args),
+}
+
+impl Scenario {
+    /// Does it, and tells what was done.
+    ///
+    /// # Errors
+    /// [`Trouble::Unsupported`] when this machine cannot, a failure when it went wrong.
+    pub fn run(&self, scene: &mut Scene) -> Result<Told, Trouble> {
+        match self {
+            Self::Bind(args) => bind::run(args, scene),
+            Self::FirstTouch(args) => first_touch::run(args, scene),
+            Self::Interleave(args) => interleave::run(args, scene),
+            Self::PreferredMany(args) => preferred_many::run(args, scene),
+            Self::Touch(args) => touch::run(args, scene),
+            Self::Exhaust(args) => exhaust::run(args, scene),
+            Self::File(args) => file::run(args, scene),
+            Self::Heap(args) => heap::run(args, scene),
+            Self::Hugetlb(args) => hugetlb::run(args, scene),
+            Self::Shmem(args) => shmem::run(args, scene),
+            Self::Stack(args) => stack::run(args, scene),
+            Self::Thp(args) => thp::run(args, scene),
+            Self::Cow(args) => cow::run(args, scene),
+            Self::ForkStorm(args) => fork_storm::run(args, scene),
+            Self::Nothing => fork_storm::nothing(),
+            Self::Hold(args) => hold::run(args, scene),
+            Self::SpawnTree(args) => spawn_tree::run(args, scene),
+            Self::Bounce(args) => bounce::run(args, scene),
+            Self::MovePages(args) => move_pages::run(args, scene),
+        }
+    }
+}

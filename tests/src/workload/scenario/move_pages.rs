@@ -1,0 +1,113 @@
+//! `move-pages`: pages moved between nodes by move_pages(2), by their owner or by another process.
+
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+
+use anyhow::{Context, Result};
+use nix::unistd::pipe;
+
+use crate::workload::memory::Region;
+use crate::workload::policy::{self, Mode};
+use crate::workload::processes::Helper;
+use crate::workload::scene::Scene;
+use crate::workload::told::{Member, Told, Trouble};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Base pages
+    #[arg(long)]
+    pages: usize,
+    /// Node they begin on
+    #[arg(long)]
+    from: u32,
+    /// Node they shall go to
+    #[arg(long)]
+    to: u32,
+    /// A child owns the pages, its parent moves them
+    #[arg(long)]
+    other_process: bool,
+}
+
+pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+    scene.nodes.memory(args.from)?;
+    scene.nodes.memory(args.to)?;
+    let region = Region::anonymous(args.pages)?;
+    // Bound, so that the balancer leaves the pages alone; an explicit move does not ask the policy.
+    policy::set(&region, Mode::Bind, &[args.from])?;
+
+    let mut told = scene.begin("move-pages")?;
+    let task_node = scene.nodes.here()?;
+    scene.nodes.run_on(task_node)?;
+    let mut owner = if args.other_process {
+        Some(Owner::fork(&region)?)
+    } else {
+        None
+    };
+    let target = match &owner {
+        Some(owner) => i32::try_from(owner.helper.pid()?)?,
+        None => {
+            region.write_all(0..args.pages);
+            0
+        }
+    };
+    let found = scene.prober.pages(target, region.start(), args.pages)?;
+    let moved = scene
+        .prober
+        .move_to(target, region.start(), args.pages, args.to)?;
+    Scene::end(&mut told)?;
+
+    let end = scene.prober.pages(target, region.start(), args.pages)?;
+    told.touched(task_node, &found);
+    told.span("region", &region);
+    told.expect_all_on("before the move", args.from, args.pages, &found);
+    told.expect_all_on("after the move", args.to, args.pages, &end);
+    let owner_pid = if let Some(owner) = owner.take() {
+        let pid = owner.helper.pid()?;
+        told.members.push(Member {
+            pid,
+            parent: told.pid,
+            tids: vec![pid],
+            placement: found.per_node,
+        });
+        owner.release()?;
+        pid
+    } else {
+        told.pid
+    };
+    told.detail("from", args.from);
+    told.detail("to", args.to);
+    told.detail("moved_pages", moved);
+    told.detail("owner_pid", owner_pid);
+    told.detail("mover_pid", told.pid);
+    told.detail("placement_end", end.per_node);
+    Ok(told)
+}
+
+/// A child that writes the region, says so, and keeps it until told to end.
+struct Owner {
+    helper: Helper,
+    end: OwnedFd,
+}
+
+impl Owner {
+    fn fork(region: &Region) -> Result<Self> {
+        let (wait_end, end) = pipe()?;
+        let (ready, say_ready) = pipe()?;
+        let helper = Helper::fork(|| {
+            region.write_all(0..region.pages());
+            std::fs::File::from(say_ready.try_clone()?).write_all(b"r")?;
+            std::fs::File::from(wait_end.try_clone()?).read_exact(&mut [0u8])?;
+            Ok(())
+        })?;
+        drop((wait_end, say_ready));
+        std::fs::File::from(ready)
+            .read_exact(&mut [0u8])
+            .context("the owner of the pages died")?;
+        Ok(Self { helper, end })
+    }
+
+    fn release(self) -> Result<()> {
+        std::fs::File::from(self.end).write_all(b"e")?;
+        self.helper.finish::<()>()
+    }
+}

@@ -1,0 +1,92 @@
+//! `thp`: transparent huge pages bound to a node: one allocation and one fault each, 512 base pages.
+
+use anyhow::{Context, Result};
+
+use crate::workload::memory::{Region, page_size};
+use crate::workload::policy::{self, Mode};
+use crate::workload::scene::Scene;
+use crate::workload::told::{Told, Trouble};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Node to bind to
+    #[arg(long)]
+    node: u32,
+    /// Huge pages
+    #[arg(long)]
+    count: usize,
+    /// Run on a CPU of this node [default: wherever it started]
+    #[arg(long)]
+    cpu_node: Option<u32>,
+}
+
+pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+    let node = scene.nodes.memory(args.node)?;
+    let huge = huge_size()?;
+    let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
+    scene.nodes.run_on(task_node)?;
+    let each = huge / page_size();
+    // One more than wanted, so that as many lie at huge page boundaries wherever the mapping begins.
+    let region = Region::anonymous((args.count + 1) * each)?;
+    region.advise(libc::MADV_HUGEPAGE)?;
+    policy::set(&region, Mode::Bind, &[node])?;
+    let first = (region.start().next_multiple_of(huge) - region.start()) / page_size();
+
+    let mut told = scene.begin("thp")?;
+    for i in 0..args.count {
+        region.write(first + i * each, 1);
+    }
+    Scene::end(&mut told)?;
+
+    let found = scene
+        .prober
+        .region(&region, first..first + args.count * each)?;
+    let backed = huge_bytes(region.start()..region.start() + region.len())?;
+    told.touched(task_node, &found);
+    told.span("region", &region);
+    told.expect_all_on("huge pages", node, args.count * each, &found);
+    told.expect(backed == args.count * huge, || {
+        format!(
+            "{backed} bytes are huge pages, should be {}",
+            args.count * huge
+        )
+    });
+    told.detail("task_node", task_node);
+    told.detail("page_node", node);
+    told.detail("huge_pages", args.count);
+    told.detail("pages_per_huge_page", each);
+    Ok(told)
+}
+
+/// Bytes of a PMD-sized huge page, when `madvise` may ask for them.
+fn huge_size() -> Result<usize, Trouble> {
+    let folder = "/sys/kernel/mm/transparent_hugepage";
+    let enabled = std::fs::read_to_string(format!("{folder}/enabled")).unwrap_or_default();
+    if enabled.is_empty() || enabled.contains("[never]") {
+        return Err(Trouble::Unsupported("transparent huge pages are off; write madvise to /sys/kernel/mm/transparent_hugepage/enabled".into()));
+    }
+    let text = std::fs::read_to_string(format!("{folder}/hpage_pmd_size"))?;
+    Ok(text.trim().parse().context("hpage_pmd_size")?)
+}
+
+/// `AnonHugePages` of the mappings that lie inside `range`, in bytes, from `/proc/self/smaps`.
+fn huge_bytes(range: std::ops::Range<usize>) -> Result<usize> {
+    let smaps = std::fs::read_to_string("/proc/self/smaps")?;
+    let (mut inside, mut kib) = (false, 0usize);
+    for line in smaps.lines() {
+        let mut words = line.split_whitespace();
+        let first = words.next().unwrap_or_default();
+        if let Some((start, _)) = first
+            .split_once('-')
+            .filter(|(start, _)| !start.is_empty() && !first.ends_with(':'))
+        {
+            inside = usize::from_str_radix(start, 16).is_ok_and(|start| range.contains(&start));
+        } else if inside && first == "AnonHugePages:" {
+            kib += words
+                .next()
+                .context("AnonHugePages without a number")?
+                .parse::<usize>()?;
+        }
+    }
+    Ok(kib << 10)
+}

@@ -1,0 +1,43 @@
+//! `touch`: plain anonymous base pages under the default policy, written once each; rounds give the same pages back and take them again.
+
+use crate::workload::memory::{Region, page_size};
+use crate::workload::scene::Scene;
+use crate::workload::told::{Told, Trouble};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Memory to touch, in MiB
+    #[arg(long)]
+    mib: usize,
+    /// Run on a CPU of this node [default: wherever it started]
+    #[arg(long)]
+    cpu_node: Option<u32>,
+    /// Times to touch it; the pages go back in between
+    #[arg(long, default_value_t = 1)]
+    rounds: u64,
+}
+
+pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+    let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
+    scene.nodes.run_on(task_node)?;
+    let region = Region::anonymous((args.mib << 20) / page_size())?;
+
+    let mut told = scene.begin("touch")?;
+    region.write_all(0..region.pages());
+    for _ in 1..args.rounds {
+        region.advise(libc::MADV_DONTNEED)?;
+        region.write_all(0..region.pages());
+    }
+    Scene::end(&mut told)?;
+
+    let found = scene.prober.region(&region, 0..region.pages())?;
+    told.touched(task_node, &found);
+    told.span("region", &region);
+    told.expect(found.present() == region.pages() as u64, || {
+        format!("{} of {} pages are there", found.present(), region.pages())
+    });
+    told.detail("task_node", task_node);
+    told.detail("rounds", args.rounds);
+    told.detail("touched_pages", args.rounds * region.pages() as u64);
+    Ok(told)
+}
