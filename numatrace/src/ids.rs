@@ -3,6 +3,7 @@
 //! Shared by all stages. Serialized as the bare number.
 
 use std::fmt;
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,29 @@ impl NodeId {
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
+}
+
+/// Numbers as the kernel prints a list of them: `0-3,8`. Ascending input gives the shortest list.
+#[must_use]
+pub fn ranges(numbers: impl IntoIterator<Item = u32>) -> String {
+    let mut out = String::new();
+    let mut numbers = numbers.into_iter().peekable();
+    while let Some(first) = numbers.next() {
+        let mut last = first;
+        while let Some(next) = numbers.next_if(|&next| last.checked_add(1) == Some(next)) {
+            last = next;
+        }
+        if !out.is_empty() {
+            out.push(',');
+        }
+        // Writing to a String cannot fail.
+        let _ = if first == last {
+            write!(out, "{first}")
+        } else {
+            write!(out, "{first}-{last}")
+        };
+    }
+    out
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //!
 //! Folders are stages and stand here in the order data flows; the files beside them are glue.
 
+pub mod cli;
 pub mod ids;
+pub mod topology;
 
 pub mod attach;
 pub mod capture;

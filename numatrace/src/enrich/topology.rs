@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 pub mod fixture;
+pub mod knobs;
 mod read;
 
 use std::collections::BTreeMap;

@@ -26,6 +26,9 @@ pub mod finding;
 pub mod matrix;
 pub mod name;
 
+// Documents of their own, beside the report.
+pub mod topology;
+
 pub use alloc::{Alloc, RemoteByCause};
 pub use audit::{Audit, AuditNode, Cause, Counter, CounterAudit, Explained, Verdict};
 pub use coverage::Coverage;

@@ -12,9 +12,10 @@
 //! | `same` | what the option before it chose, where there is one |
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use thiserror::Error;
+
+use crate::ids::ranges;
 
 /// No kernel numbers a CPU (8192 at most) or node (1024) beyond this; a longer range is a typing error, not a machine.
 const LARGEST: u32 = 65_535;
@@ -112,29 +113,6 @@ pub fn parse_numactl(text: &str, context: ListContext<'_>) -> Result<Vec<u32>, L
     Ok(chosen.into_iter().collect())
 }
 
-/// Numbers as the kernel would print them: `0-3,8`.
-#[must_use]
-pub fn format_list(numbers: impl IntoIterator<Item = u32>) -> String {
-    let mut out = String::new();
-    let mut numbers = numbers.into_iter().peekable();
-    while let Some(first) = numbers.next() {
-        let mut last = first;
-        while let Some(next) = numbers.next_if(|&next| last.checked_add(1) == Some(next)) {
-            last = next;
-        }
-        if !out.is_empty() {
-            out.push(',');
-        }
-        // Writing to a String cannot fail.
-        let _ = if first == last {
-            write!(out, "{first}")
-        } else {
-            write!(out, "{first}-{last}")
-        };
-    }
-    out
-}
-
 /// A typed number to the one it stands for, or why it stands for none.
 fn resolve(number: u32, relative: bool, allowed: &[u32]) -> Result<u32, String> {
     if relative {
@@ -146,7 +124,7 @@ fn resolve(number: u32, relative: bool, allowed: &[u32]) -> Result<u32, String> 
                 format!(
                     "+{number} is beyond the {} there are ({})",
                     allowed.len(),
-                    format_list(allowed.iter().copied())
+                    ranges(allowed.iter().copied())
                 )
             });
     }
@@ -155,7 +133,7 @@ fn resolve(number: u32, relative: bool, allowed: &[u32]) -> Result<u32, String> 
     } else {
         Err(format!(
             "there is no {number} here, only {}",
-            format_list(allowed.iter().copied())
+            ranges(allowed.iter().copied())
         ))
     }
 }
@@ -329,7 +307,7 @@ mod tests {
 
         #[test]
         fn what_is_printed_reads_back(numbers in proptest::collection::btree_set(0u32..300, 0..40)) {
-            let printed = format_list(numbers.iter().copied());
+            let printed = ranges(numbers.iter().copied());
             prop_assert_eq!(parse_kernel(&printed).unwrap(), numbers.into_iter().collect::<Vec<_>>());
         }
     }

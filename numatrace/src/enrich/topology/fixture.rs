@@ -9,8 +9,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::{Node, Topology};
-use crate::capture::sys::list::format_list;
-use crate::ids::{CpuId, NodeId};
+use crate::ids::{CpuId, NodeId, ranges};
 
 /// One node to make.
 #[derive(Clone, Debug)]
@@ -74,14 +73,11 @@ pub fn tree(specs: &[Spec]) -> TempDir {
             .map(|spec| u32::from(spec.node))
             .collect();
         ids.sort_unstable();
-        format_list(ids)
+        ranges(ids)
     };
     for spec in specs {
         let node = nodes.join(format!("node{}", spec.node));
-        write(
-            &node.join("cpulist"),
-            &format_list(spec.cpus.iter().copied()),
-        );
+        write(&node.join("cpulist"), &ranges(spec.cpus.iter().copied()));
         let row = distances(&order, spec.node)
             .iter()
             .map(u32::to_string)

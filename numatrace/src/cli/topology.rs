@@ -1,0 +1,20 @@
+//! `numatrace topology`: what can be typed after it.
+
+use clap::Args;
+
+use super::Format;
+
+/// Show nodes, CPUs, memory, distances and the NUMA knobs in force.
+///
+/// The first lines are those of `numactl -H`. Nodes without CPUs or without memory are named as such, and each knob says
+/// in a few words what its setting implies. Needs no privileges; what only root may read is listed as missing.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TopologyArgs {
+    /// Form of the output: text, or one JSON document of schema numatrace.topology/1
+    #[arg(short, long, value_enum, default_value_t)]
+    pub format: Format,
+
+    /// Print CPUs as ranges (0-3,8) instead of one by one
+    #[arg(long)]
+    pub cpu_compress: bool,
+}

@@ -1,0 +1,187 @@
+//! `numatrace topology`: sysfs in, one page of text or one JSON document out.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::cli::Format;
+use crate::cli::topology::TopologyArgs;
+use crate::enrich::topology::{Gap, Node, Topology, knobs};
+use crate::model::topology::{Knob, Machine, MachineNode, MissingFact, NodeKind, SCHEMA};
+use crate::output;
+
+/// Runs the command on the machine under `root` and prints to `out`.
+pub fn run(args: &TopologyArgs, root: &Path, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let machine = describe(root)?;
+    let printed = match args.format {
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&machine)
+                .context("cannot write the topology as JSON")?;
+            writeln!(out, "{json}")
+        }
+        Format::Text => {
+            out.write_all(output::topology::render(&machine, args.cpu_compress).as_bytes())
+        }
+    };
+    match printed.and_then(|()| out.flush()) {
+        // The reader has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        result => result
+            .map(|()| ExitCode::SUCCESS)
+            .context("cannot write the topology"),
+    }
+}
+
+/// Everything the command knows of the machine under `root`.
+pub fn describe(root: &Path) -> anyhow::Result<Machine> {
+    let topology = Topology::read(root)?;
+    let mut missing: Vec<MissingFact> = topology.gaps().iter().map(missing_fact).collect();
+    let knobs = knobs::read(root).into_iter().map(|knob| {
+        let (value, reason) = match knob.value {
+            Ok(value) => (Some(value), None),
+            Err(error) => {
+                missing.push(MissingFact {
+                    what: knob.name.clone(),
+                    why: error.to_string(),
+                });
+                (None, Some(error.to_string()))
+            }
+        };
+        Knob {
+            name: knob.name,
+            path: knob.path,
+            value,
+            reason,
+            implies: knob.implies,
+        }
+    });
+    let knobs = knobs.collect();
+    Ok(Machine {
+        schema: SCHEMA.to_owned(),
+        kernel_has_numa: topology.kernel_has_numa(),
+        page_size: topology.page_size(),
+        nodes: topology
+            .nodes()
+            .iter()
+            .map(|node| machine_node(&topology, node))
+            .collect(),
+        offline_nodes: topology.offline().to_vec(),
+        knobs,
+        notes: notes(&topology),
+        missing,
+    })
+}
+
+fn missing_fact(gap: &Gap) -> MissingFact {
+    MissingFact {
+        what: gap.what.clone(),
+        why: gap.why.clone(),
+    }
+}
+
+fn machine_node(topology: &Topology, node: &Node) -> MachineNode {
+    let kind = match (node.is_cpuless(), node.is_memoryless()) {
+        (false, false) => NodeKind::Ordinary,
+        (true, false) => NodeKind::Cpuless,
+        (false, true) => NodeKind::Memoryless,
+        (true, true) => NodeKind::Empty,
+    };
+    MachineNode {
+        node: node.id,
+        kind,
+        cpus: node.cpus.clone(),
+        mem_kb: node.mem_kb,
+        free_kb: node.free_kb,
+        distance: node.distance.clone(),
+        has_normal_memory: node.has_normal_memory,
+        falls_back_to: topology
+            .nearest_memory(node.id)
+            .filter(|_| node.is_memoryless()),
+    }
+}
+
+/// What one should know of this machine before reading anything else about it.
+fn notes(topology: &Topology) -> Vec<String> {
+    let mut notes = Vec::new();
+    if topology.nodes().len() == 1 {
+        notes.push(
+            "One node: all memory is local to every CPU, so numa_miss, numa_foreign and other_node stay 0 and \
+             placement cannot be wrong here. A machine with several sockets that shows one node may have NUMA switched off \
+             or node interleaving switched on in its firmware, or numa=off on the kernel command line."
+                .to_owned(),
+        );
+    }
+    for node in topology
+        .nodes()
+        .iter()
+        .filter(|node| node.is_memoryless() && !node.is_cpuless())
+    {
+        let to = topology
+            .nearest_memory(node.id)
+            .map_or_else(String::new, |to| format!(", node {to}"));
+        notes.push(format!(
+            "Node {} has CPUs and no memory: what they allocate counts as numa_hit and other_node on the nearest node with \
+             memory{to}; numa_miss and numa_foreign never show it.",
+            node.id
+        ));
+    }
+    for node in topology
+        .nodes()
+        .iter()
+        .filter(|node| node.is_cpuless() && !node.is_memoryless())
+    {
+        let kernel = if node.has_normal_memory {
+            ""
+        } else {
+            "; it is movable-only, kernel memory never comes from it"
+        };
+        notes.push(format!(
+            "Node {} has memory and no CPU: nobody is local to it, its local_node stays 0{kernel}.",
+            node.id
+        ));
+    }
+    if !topology.offline().is_empty() {
+        let list = topology
+            .offline()
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        notes.push(format!("Not online: node {list}."));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::enrich::topology::fixture::{self, spec};
+
+    #[test]
+    fn the_json_document_reads_back_and_names_odd_nodes() {
+        let tree = fixture::tree(&[spec(0, &[0, 1], 1024), spec(1, &[2], 0), spec(5, &[], 2048)]);
+        let mut out = Vec::new();
+        let args = TopologyArgs {
+            format: Format::Json,
+            ..TopologyArgs::default()
+        };
+        run(&args, tree.path(), &mut out).unwrap();
+        let machine: Machine = serde_json::from_slice(&out).unwrap();
+        let kinds: Vec<NodeKind> = machine.nodes.iter().map(|node| node.kind).collect();
+        assert_eq!(
+            kinds,
+            [NodeKind::Ordinary, NodeKind::Memoryless, NodeKind::Cpuless]
+        );
+        assert_eq!(machine.nodes[1].falls_back_to, Some(machine.nodes[0].node));
+        assert_eq!((machine.schema.as_str(), machine.notes.len()), (SCHEMA, 2));
+    }
+
+    #[test]
+    fn no_sysfs_is_an_error_with_a_way_out() {
+        let empty = tempfile::tempdir().unwrap();
+        let error = run(&TopologyArgs::default(), empty.path(), &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().contains("is /sys mounted?"), "{error:#}");
+    }
+}
