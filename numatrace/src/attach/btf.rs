@@ -3,10 +3,10 @@
 //! Struct layouts change inside a stable series and rustc emits no CO-RE relocations, so every offset a probe uses is
 //! looked up here at start-up and handed to it as a frozen global. Nothing outside this folder knows the BTF format.
 
-mod ctype;
+pub(in crate::attach) mod ctype;
 mod error;
 #[cfg(test)]
-mod fixture;
+pub(in crate::attach) mod fixture;
 mod format;
 mod names;
 #[cfg(test)]

@@ -1,0 +1,187 @@
+//! What each probe expects of the function it hooks, in C, compared with what a kernel really has.
+//!
+//! A probe reads arguments by position. A kernel that moves one still loads the program and gives it something else, so each
+//! probe file in `numatrace-ebpf/src/probes` carries the declarations it was written for:
+//!
+//! ```text
+//! //! proto: 6.1..: void fold_vm_numa_events(void)
+//! //! tp: 6.1..6.18: sched_process_exit(struct task_struct *p)
+//! ```
+//!
+//! `proto` is a function, `tp` a tracepoint's arguments; the range is of kernel series, end exclusive, open without one.
+//! Types are compared, names are not: BTF has none for tracepoints.
+
+mod cparse;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::btf::{KernelBtf, Prototype};
+use super::series::{Series, SeriesRange};
+
+pub use sources::PROBES;
+
+/// Function or tracepoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetKind {
+    /// A function for fentry and fexit.
+    Function,
+    /// A tracepoint for `tp_btf`.
+    Tracepoint,
+}
+
+/// One declaration a probe was written for.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    /// Function or tracepoint.
+    pub kind: TargetKind,
+    /// Kernels that have it so.
+    pub kernels: SeriesRange,
+    /// The declaration; a tracepoint's returns `void`.
+    pub proto: Prototype,
+}
+
+/// A line that begins like a declaration and is none.
+#[derive(Debug, Error)]
+#[error(
+    "line {line}: {what}; write `//! proto: 6.1..6.18: int name(int arg)` or `//! tp: 6.1..: name(int arg)`"
+)]
+pub struct LineError {
+    /// Line number from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// A kernel that has something else than a probe expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Stem of the probe file.
+    pub probe: String,
+    /// Kernel looked at.
+    pub kernel: Series,
+    /// The declaration in the probe file.
+    pub expected: String,
+    /// The declaration in BTF; `None` when the kernel does not have the name.
+    pub found: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "probe {}, kernel {}: expected `{}`, found ",
+            self.probe, self.kernel, self.expected
+        )?;
+        match &self.found {
+            Some(found) => write!(f, "`{found}`"),
+            None => f.write_str("nothing of that name"),
+        }
+    }
+}
+
+/// All declarations in a probe's source, in order.
+///
+/// # Errors
+/// The first line that begins with `//! proto:` or `//! tp:` and cannot be read.
+pub fn expectations(source: &str) -> Result<Vec<Expectation>, LineError> {
+    let mut all = Vec::new();
+    for (index, line) in source.lines().enumerate() {
+        let text = line.trim();
+        let (kind, rest) = if let Some(rest) = text.strip_prefix("//! proto:") {
+            (TargetKind::Function, rest)
+        } else if let Some(rest) = text.strip_prefix("//! tp:") {
+            (TargetKind::Tracepoint, rest)
+        } else {
+            continue;
+        };
+        let read = read_line(kind, rest).map_err(|what| LineError {
+            line: index + 1,
+            what,
+        })?;
+        all.push(read);
+    }
+    Ok(all)
+}
+
+fn read_line(kind: TargetKind, text: &str) -> Result<Expectation, String> {
+    let (range, declaration) = text
+        .split_once(": ")
+        .ok_or("no range of kernels in front of the declaration")?;
+    let kernels = SeriesRange::parse(range)
+        .ok_or_else(|| format!("`{}` is no range of kernels", range.trim()))?;
+    let proto = match kind {
+        TargetKind::Function => cparse::function(declaration)?,
+        TargetKind::Tracepoint => cparse::tracepoint(declaration)?,
+    };
+    Ok(Expectation {
+        kind,
+        kernels,
+        proto,
+    })
+}
+
+impl Expectation {
+    /// What the kernel has under this name, `None` when it has nothing.
+    #[must_use]
+    pub fn found(&self, btf: &KernelBtf) -> Option<Prototype> {
+        match self.kind {
+            TargetKind::Function => btf.prototype(&self.proto.name).ok(),
+            TargetKind::Tracepoint => btf.tracepoint_prototype(&self.proto.name).ok(),
+        }
+    }
+
+    /// Compares with a kernel inside the range; `probe` names the file in the difference.
+    #[must_use]
+    pub fn difference(&self, probe: &str, kernel: Series, btf: &KernelBtf) -> Option<Difference> {
+        let found = self.found(btf);
+        if found
+            .as_ref()
+            .is_some_and(|found| found.same_types(&self.proto))
+        {
+            return None;
+        }
+        Some(Difference {
+            probe: probe.into(),
+            kernel,
+            expected: self.proto.to_string(),
+            found: found.map(|found| found.to_string()),
+        })
+    }
+}
+
+/// Compares every declaration of every probe whose range holds this kernel. Empty = the kernel is as expected.
+///
+/// # Errors
+/// A line of a probe file cannot be read: (stem, what).
+pub fn differences(
+    kernel: Series,
+    btf: &KernelBtf,
+) -> Result<Vec<Difference>, (&'static str, LineError)> {
+    let mut all = Vec::new();
+    for (probe, source) in PROBES {
+        let expected = expectations(source).map_err(|error| (*probe, error))?;
+        let here = expected.iter().filter(|one| one.kernels.contains(kernel));
+        all.extend(here.filter_map(|one| one.difference(probe, kernel, btf)));
+    }
+    Ok(all)
+}
+
+/// Whether this kernel has `target` in a shape no probe was written for, and which: attaching would read wrong arguments.
+///
+/// Ranges do not count, as distributions carry changes back to older series. `None` as well when the kernel lacks the name or
+/// no probe declares it: trying to attach answers that.
+#[must_use]
+pub fn strange_shape(kind: TargetKind, target: &str, btf: &KernelBtf) -> Option<Prototype> {
+    let known: Vec<Expectation> = PROBES
+        .iter()
+        .flat_map(|(_, source)| expectations(source).unwrap_or_default())
+        .filter(|one| one.kind == kind && one.proto.name == target)
+        .collect();
+    let found = known.first()?.found(btf)?;
+    (!known.iter().any(|one| one.proto.same_types(&found))).then_some(found)
+}

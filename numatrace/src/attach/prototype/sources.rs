@@ -1,0 +1,17 @@
+//! The probe sources, embedded for the declarations in their first lines, so that a binary can check any kernel it lands on.
+
+/// (stem, source) of each file in `numatrace-ebpf/src/probes`.
+pub const PROBES: &[(&str, &str)] = &[
+    (
+        "numastat_fold",
+        include_str!("../../../../numatrace-ebpf/src/probes/numastat_fold.rs"),
+    ),
+    (
+        "page_alloc",
+        include_str!("../../../../numatrace-ebpf/src/probes/page_alloc.rs"),
+    ),
+    (
+        "task_life",
+        include_str!("../../../../numatrace-ebpf/src/probes/task_life.rs"),
+    ),
+];
