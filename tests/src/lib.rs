@@ -2,5 +2,8 @@
 //!
 //! `workload` is what happens, `counters` what the kernel says about it, `harness` what the tracer says about it. A test compares them.
 
-pub mod counters;
 pub mod workload;
+
+pub mod counters;
+
+pub mod harness;

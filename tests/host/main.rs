@@ -1,0 +1,5 @@
+//! What the tracer says on the machine that builds it: any number of nodes, any hooks. As root; `cargo xtask test host` runs it.
+
+#[path = "../kernel/leftovers.rs"]
+mod leftovers;
+mod touch;

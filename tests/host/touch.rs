@@ -1,0 +1,93 @@
+//! A known load on a machine that may refuse hooks: what is counted is right, what is refused is said.
+
+use std::process::Command;
+
+use numatrace_tests::harness::programs;
+use numatrace_tests::harness::report::Report;
+use numatrace_tests::harness::running::Running;
+use numatrace_tests::harness::tracer::{DEADLINE, READY};
+use numatrace_tests::harness::truth::Truth;
+use numatrace_tests::{harness::contract, or_skip, tracer};
+
+const MIB: u64 = 200;
+
+#[test]
+fn a_process_that_touches_200_mib_has_its_pages_within_one_percent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    let tracer = Running::start(&mut tracer!().args(["-d", "3"]).command(&path).unwrap()).unwrap();
+    tracer.wait_for(READY, DEADLINE).unwrap();
+    let workload = Running::start(Command::new(programs::workload().unwrap()).args([
+        "touch",
+        "--mib",
+        &MIB.to_string(),
+    ]))
+    .unwrap();
+    let truth = Truth::parse(&workload.finish(DEADLINE).unwrap().stdout).unwrap();
+    let finished = tracer.finish(DEADLINE).unwrap();
+    assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+
+    let report = Report::read(&path).unwrap();
+    contract::check(&path).unwrap();
+    let told = truth.count("pages").unwrap();
+    let process = report
+        .process(truth.pid())
+        .expect("the workload is in the report");
+    let pages: u64 = process.vector("/alloc/pages").unwrap().iter().sum();
+    assert!(
+        pages.abs_diff(told) <= told / 100,
+        "it touched {told} pages, the report has {pages}"
+    );
+    let seconds = report.value["session"]["duration_s"].as_f64().unwrap();
+    assert!((2.9..5.0).contains(&seconds), "-d 3 lasted {seconds} s");
+}
+
+#[test]
+fn hooks_that_are_not_attached_say_why() {
+    let run = or_skip!(tracer!().launch(&["touch", "--mib", "1"]));
+    let hooks = run.report.value["hooks"].as_array().expect("hooks");
+    assert!(
+        hooks
+            .iter()
+            .any(|hook| hook["hook"] == "page_alloc" && hook["state"] != "absent"),
+        "{hooks:#?}"
+    );
+    for hook in hooks.iter().filter(|hook| hook["state"] != "attached") {
+        assert!(
+            hook["reason"]
+                .as_str()
+                .is_some_and(|reason| !reason.is_empty()),
+            "{hook}"
+        );
+    }
+    let exact = run.report.hook_state("page_alloc") == Some("attached");
+    let process = run
+        .report
+        .process(run.truth.pid())
+        .expect("the workload is in the report");
+    // The fallback does not know the preferred node: what hangs on it is unknown, never 0.
+    assert_eq!(process.vector("/alloc/numa_hit").is_some(), exact);
+    assert_eq!(process.vector("/alloc/numa_miss").is_some(), exact);
+    assert!(process.vector("/alloc/local_node").is_some());
+}
+
+#[test]
+fn the_load_counts_the_same_by_pid_by_command_and_system_wide() {
+    let args = ["touch", "--mib", "40"];
+    for run in [
+        or_skip!(tracer!().launch(&args)),
+        or_skip!(tracer!().attach(&args)),
+        or_skip!(tracer!().system_wide(&args)),
+    ] {
+        let told = run.truth.count("pages").unwrap();
+        let process = run
+            .report
+            .process(run.truth.pid())
+            .expect("the workload is in the report");
+        let pages: u64 = process.vector("/alloc/pages").unwrap().iter().sum();
+        assert!(
+            pages >= told && pages <= told + told / 20,
+            "it touched {told} pages, the report has {pages}"
+        );
+    }
+}

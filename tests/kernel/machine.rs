@@ -1,0 +1,42 @@
+//! The nodes of the machine that the tests run on, by the part they play.
+
+use numatrace_tests::workload::nodes::Nodes;
+
+/// The machine's nodes.
+pub fn nodes() -> Nodes {
+    Nodes::read().unwrap_or_else(|trouble| panic!("{trouble:?}"))
+}
+
+/// Two nodes that have both memory and CPUs: the first two.
+pub fn two_nodes() -> Option<(u32, u32)> {
+    let nodes = nodes();
+    let mut whole = nodes
+        .with_memory()
+        .iter()
+        .copied()
+        .filter(|&node| !nodes.cpus(node).is_empty());
+    Some((whole.next()?, whole.next()?))
+}
+
+/// Position of a node in arrays per node.
+pub fn at(node: u32) -> usize {
+    let found = nodes().online().iter().position(|&online| online == node);
+    found.unwrap_or_else(|| panic!("node {node} is not online"))
+}
+
+/// Binds `$a` and `$b` to two whole nodes, or ends the test as skipped.
+#[macro_export]
+macro_rules! two_nodes_or_skip {
+    () => {
+        match $crate::machine::two_nodes() {
+            Some(nodes) => nodes,
+            None => {
+                numatrace_tests::harness::skipped(
+                    numatrace_tests::test_name!(),
+                    "needs two nodes with memory and CPUs",
+                );
+                return;
+            }
+        }
+    };
+}

@@ -1,0 +1,178 @@
+//! Allocations by process and node, and the totals beside numastat.
+
+use numatrace_tests::counters;
+use numatrace_tests::harness::report::COUNTERS;
+use numatrace_tests::{or_skip, tracer};
+
+use crate::machine::{at, nodes};
+use crate::two_nodes_or_skip;
+
+/// What a process of the size of the workload allocates beside what it is told to: page tables, its program, stack and I/O.
+const OWN: u64 = 70;
+
+#[test]
+fn pages_bound_to_the_other_node_are_remote_there() {
+    let (a, b) = two_nodes_or_skip!();
+    let pages = 1000;
+    let args = [
+        "bind",
+        "--node",
+        &b.to_string(),
+        "--pages",
+        &pages.to_string(),
+        "--cpu-node",
+        &a.to_string(),
+    ];
+    let run = or_skip!(tracer!().launch(&args));
+    let report = run.report;
+    assert_eq!(report.hook_state("page_alloc"), Some("attached"));
+    let process = report
+        .process(run.truth.pid())
+        .expect("the workload is in the report");
+    let remote = process.vector("/alloc/other_node").unwrap();
+    assert!(
+        (pages..=pages + OWN).contains(&remote[at(b)]),
+        "other_node: {remote:?}"
+    );
+    assert!(process.vector("/alloc/numa_hit").unwrap()[at(b)] >= pages);
+    assert_eq!(
+        process
+            .vector("/alloc/numa_miss")
+            .unwrap()
+            .iter()
+            .sum::<u64>(),
+        0
+    );
+    assert_eq!(report.count("/coverage/records_lost"), Some(0));
+    assert_eq!(report.count("/coverage/rejected"), Some(0));
+}
+
+#[test]
+fn a_huge_page_is_one_allocation_of_512_pages() {
+    let (a, b) = two_nodes_or_skip!();
+    let count = 8;
+    let args = [
+        "thp",
+        "--node",
+        &b.to_string(),
+        "--count",
+        &count.to_string(),
+        "--cpu-node",
+        &a.to_string(),
+    ];
+    let run = or_skip!(tracer!().launch(&args));
+    let each = run.truth.count("pages_per_huge_page").unwrap();
+    let process = run
+        .report
+        .process(run.truth.pid())
+        .expect("the workload is in the report");
+    let allocations = process.vector("/alloc/other_node").unwrap()[at(b)];
+    assert!(
+        (count..=count + OWN).contains(&allocations),
+        "{allocations} allocations on node {b}"
+    );
+    let there = process.vector("/alloc/local_node").unwrap()[at(b)] + allocations;
+    let pages = process.vector("/alloc/pages").unwrap()[at(b)];
+    let beyond = pages - there;
+    // Small allocations have an order of up to three, and are few on a node the process does not run on.
+    assert!(
+        (count * (each - 1)..=count * (each - 1) + OWN).contains(&beyond),
+        "{pages} pages in {there} allocations on node {b}"
+    );
+}
+
+#[test]
+fn interleaved_pages_are_half_and_half() {
+    let (a, b) = two_nodes_or_skip!();
+    let run = or_skip!(tracer!().launch(&[
+        "interleave",
+        "--pages",
+        "1000",
+        "--nodes",
+        &format!("{a},{b}"),
+        "--cpu-node",
+        &a.to_string()
+    ]));
+    let process = run
+        .report
+        .process(run.truth.pid())
+        .expect("the workload is in the report");
+    let remote = process.vector("/alloc/other_node").unwrap()[at(b)];
+    assert!(
+        (500..=500 + OWN).contains(&remote),
+        "other_node on {b}: {remote}"
+    );
+    assert!(process.vector("/alloc/local_node").unwrap()[at(a)] >= 500);
+}
+
+#[test]
+fn what_falls_back_from_a_full_node_is_missed_here_and_foreign_there() {
+    let (a, _) = two_nodes_or_skip!();
+    let run = or_skip!(tracer!().launch(&["exhaust", "--node", &a.to_string(), "--pages", "2000"]));
+    let missed = run.truth.count("missed_pages").unwrap();
+    let process = run
+        .report
+        .process(run.truth.pid())
+        .expect("the workload is in the report");
+    let misses = process.vector("/alloc/numa_miss").unwrap();
+    let foreign = process.vector("/alloc/numa_foreign").unwrap();
+    // Its page tables fall back too: one for 512 pages.
+    let most = missed + missed / 256 + OWN;
+    assert!(
+        (missed..=most).contains(&misses.iter().sum()),
+        "fell back {missed}, misses {misses:?}"
+    );
+    assert_eq!(
+        foreign[at(a)],
+        misses.iter().sum::<u64>(),
+        "all were wanted on node {a}: {foreign:?}"
+    );
+}
+
+#[test]
+fn the_kernels_side_of_the_audit_is_numastat() {
+    let numastat = || {
+        nodes()
+            .online()
+            .iter()
+            .map(|&node| counters::numastat(node).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let before = numastat();
+    let run = or_skip!(tracer!().system_wide(&["touch", "--mib", "16"]));
+    let after = numastat();
+    for counter in COUNTERS {
+        let kernel = run.report.audited(counter, "kernel").unwrap();
+        for (i, inside) in kernel.iter().enumerate() {
+            let around = after[i][counter] - before[i][counter];
+            assert!(
+                *inside <= around,
+                "{counter}: the session saw {inside}, all the while it was {around}"
+            );
+        }
+    }
+    let hits: u64 = run
+        .report
+        .audited("numa_hit", "kernel")
+        .unwrap()
+        .iter()
+        .sum();
+    assert!(
+        hits >= run.truth.count("pages").unwrap(),
+        "numa_hit grew by {hits}"
+    );
+}
+
+#[test]
+fn traced_totals_are_within_a_hundredth_of_numastat() {
+    let run = or_skip!(tracer!().system_wide(&["touch", "--mib", "64", "--rounds", "4"]));
+    for counter in ["local_node", "other_node", "numa_hit"] {
+        let kernel: u64 = run.report.audited(counter, "kernel").unwrap().iter().sum();
+        let traced: u64 = run.report.audited(counter, "traced").unwrap().iter().sum();
+        // Recursion misses and what was in flight at the edges; a session so short has few of them.
+        assert!(
+            kernel.abs_diff(traced) <= kernel / 100 + 20,
+            "{counter}: kernel {kernel}, traced {traced}"
+        );
+    }
+}

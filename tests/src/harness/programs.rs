@@ -1,0 +1,96 @@
+//! Where the programs under test are.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+/// The numatrace binary: `NUMATRACE_BIN`, else what cargo builds (so that it is never older than its source), else the one beside the test.
+///
+/// # Errors
+/// When there is none.
+pub fn numatrace() -> Result<PathBuf> {
+    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| {
+        find("NUMATRACE_BIN", "numatrace", "numatrace").map_err(|error| format!("{error:#}"))
+    });
+    found.clone().map_err(anyhow::Error::msg)
+}
+
+/// The workload binary: `NUMATRACE_WORKLOAD`, else as [`numatrace`].
+///
+/// # Errors
+/// When there is none.
+pub fn workload() -> Result<PathBuf> {
+    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| {
+        find("NUMATRACE_WORKLOAD", "numatrace-tests", "workload")
+            .map_err(|error| format!("{error:#}"))
+    });
+    found.clone().map_err(anyhow::Error::msg)
+}
+
+fn find(variable: &str, package: &str, binary: &str) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(variable) {
+        let path = PathBuf::from(path);
+        ensure!(
+            path.is_file(),
+            "{variable} names {}, which is no file",
+            path.display()
+        );
+        return Ok(path);
+    }
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        return build(Path::new(&cargo), package, binary);
+    }
+    let test = std::env::current_exe()?;
+    let folder = test
+        .parent()
+        .and_then(Path::parent)
+        .context("the test lies at no such depth")?;
+    let path = folder.join(binary);
+    ensure!(
+        path.is_file(),
+        "no {}; build it by cargo build -p {package}, or name it in {variable}",
+        path.display()
+    );
+    Ok(path)
+}
+
+/// Builds it in the profile of the test and asks cargo where it went.
+fn build(cargo: &Path, package: &str, binary: &str) -> Result<PathBuf> {
+    let mut command = Command::new(cargo);
+    command.args([
+        "build",
+        "--quiet",
+        "--message-format",
+        "json-render-diagnostics",
+        "-p",
+        package,
+        "--bin",
+        binary,
+    ]);
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
+    let built = command.output().context("cannot run cargo")?;
+    ensure!(
+        built.status.success(),
+        "cannot build {binary}: {}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    for line in built.stdout.split(|byte| *byte == b'\n') {
+        let Ok(message) = serde_json::from_slice::<Value>(line) else {
+            continue;
+        };
+        if message["target"]["name"] == binary
+            && let Some(path) = message["executable"].as_str()
+        {
+            return Ok(path.into());
+        }
+    }
+    bail!("cargo built {binary} and did not say where")
+}

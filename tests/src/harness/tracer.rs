@@ -1,0 +1,216 @@
+//! Running `numatrace trace` around a workload in the three ways it can be asked to, and what came of it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+
+use super::report::Report;
+use super::running::{Finished, Running};
+use super::truth::Truth;
+use super::{contract, programs};
+
+/// What numatrace says on stderr once all hooks are in place.
+pub const READY: &str = "numatrace: tracing";
+/// A guest is up to ten times slower than the host, and loading programs is the slowest part there.
+pub const DEADLINE: Duration = Duration::from_secs(120);
+
+/// A tracer that is about to run.
+#[derive(Debug)]
+pub struct Tracer {
+    name: String,
+    args: Vec<OsString>,
+}
+
+/// A session that was done.
+#[derive(Debug)]
+pub struct Traced {
+    /// The tracer's report.
+    pub report: Report,
+    /// What the workload told.
+    pub truth: Truth,
+    /// How the tracer ended.
+    pub tracer: Finished,
+}
+
+/// A session, or why there was none.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It was done.
+    Done(Box<Traced>),
+    /// The workload cannot be done on this machine.
+    Unsupported(String),
+}
+
+impl Tracer {
+    /// A tracer for the test `name`, which also names its reports.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.replace("::", "-"),
+            args: Vec::new(),
+        }
+    }
+
+    /// Adds arguments of `numatrace trace`.
+    #[must_use]
+    pub fn args<S: Into<OsString>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// `numatrace trace -- workload …`.
+    ///
+    /// # Errors
+    /// When the tracer fails, the workload's truth does not hold, or the report breaks the contract.
+    pub fn launch(&self, workload: &[&str]) -> Result<Outcome> {
+        let kept = Kept::new(&self.name)?;
+        let mut command = self.command(&kept.path)?;
+        command.arg("--").arg(programs::workload()?).args(workload);
+        let tracer = Running::start(&mut command)?.finish(DEADLINE)?;
+        // The tracer's own refusals begin otherwise; this status is the workload's.
+        if tracer.status.code() == Some(2) && tracer.stderr.contains(UNSUPPORTED) {
+            return Ok(Outcome::Unsupported(why(&tracer.stderr)));
+        }
+        succeeded("numatrace trace --", &tracer)?;
+        let truth = Truth::parse(&tracer.stdout)?;
+        done(&kept, truth, tracer)
+    }
+
+    /// `numatrace trace -p PID` of a workload that waits until the tracer is ready.
+    ///
+    /// # Errors
+    /// As [`Tracer::launch`].
+    pub fn attach(&self, workload: &[&str]) -> Result<Outcome> {
+        let mut program = Running::start(
+            Command::new(programs::workload()?)
+                .arg("--start-on-stdin")
+                .args(workload),
+        )?;
+        if program.wait_for("workload: ready", DEADLINE).is_err() {
+            return unsupported(program);
+        }
+        let kept = Kept::new(&self.name)?;
+        let mut command = self.command(&kept.path)?;
+        let tracer = Running::start(command.args(["-p", &program.pid().to_string()]))?;
+        tracer.wait_for(READY, DEADLINE)?;
+        program.say("\n")?;
+        Self::around(&kept, program, tracer)
+    }
+
+    /// `numatrace trace` of the whole system while a workload runs.
+    ///
+    /// # Errors
+    /// As [`Tracer::launch`].
+    pub fn system_wide(&self, workload: &[&str]) -> Result<Outcome> {
+        let kept = Kept::new(&self.name)?;
+        let tracer = Running::start(&mut self.command(&kept.path)?)?;
+        tracer.wait_for(READY, DEADLINE)?;
+        let program = Running::start(Command::new(programs::workload()?).args(workload))?;
+        Self::around(&kept, program, tracer)
+    }
+
+    fn around(kept: &Kept, program: Running, tracer: Running) -> Result<Outcome> {
+        let finished = program.finish(DEADLINE)?;
+        if finished.status.code() == Some(2) {
+            return Ok(Outcome::Unsupported(why(&finished.stderr)));
+        }
+        // A tracer of one process may have ended with it; the signal then finds nobody, which is fine.
+        if !tracer.has_ended(Duration::ZERO)? {
+            tracer.signal(Signal::SIGINT)?;
+        }
+        let tracer = tracer.finish(DEADLINE)?;
+        succeeded("workload", &finished)?;
+        succeeded("numatrace trace", &tracer)?;
+        done(kept, Truth::parse(&finished.stdout)?, tracer)
+    }
+
+    /// `numatrace trace -f json -o REPORT` with this tracer's arguments, for tests that run it themselves.
+    ///
+    /// # Errors
+    /// When there is no such binary.
+    pub fn command(&self, report: &Path) -> Result<Command> {
+        let mut command = Command::new(programs::numatrace()?);
+        command
+            .args(["trace", "-f", "json", "-o"])
+            .arg(report)
+            .args(&self.args);
+        Ok(command)
+    }
+}
+
+/// How a workload begins to say that it cannot.
+const UNSUPPORTED: &str = "workload: cannot be done here: ";
+
+fn why(stderr: &str) -> String {
+    let line = stderr
+        .lines()
+        .find_map(|line| line.strip_prefix(UNSUPPORTED));
+    line.unwrap_or(stderr.trim()).to_owned()
+}
+
+fn unsupported(program: Running) -> Result<Outcome> {
+    let finished = program.finish(DEADLINE)?;
+    ensure!(
+        finished.status.code() == Some(2),
+        "the workload did not start: {finished:?}"
+    );
+    Ok(Outcome::Unsupported(why(&finished.stderr)))
+}
+
+fn succeeded(what: &str, finished: &Finished) -> Result<()> {
+    ensure!(
+        finished.status.success(),
+        "{what} ended with {}; stdout: {}; stderr: {}",
+        finished.status,
+        finished.stdout,
+        finished.stderr
+    );
+    Ok(())
+}
+
+fn done(kept: &Kept, truth: Truth, tracer: Finished) -> Result<Outcome> {
+    let report = Report::read(&kept.path).with_context(|| format!("stderr: {}", tracer.stderr))?;
+    contract::check(&kept.path)?;
+    let broken = report.broken_sums();
+    ensure!(broken.is_empty(), "sums do not hold: {broken:#?}");
+    Ok(Outcome::Done(Box::new(Traced {
+        report,
+        truth,
+        tracer,
+    })))
+}
+
+/// A report file that stays when `NUMATRACE_ARTIFACTS` says where.
+struct Kept {
+    path: PathBuf,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Kept {
+    fn new(test: &str) -> Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let name = format!(
+            "report-{test}-{}.json",
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        if let Some(folder) = std::env::var_os("NUMATRACE_ARTIFACTS") {
+            let folder = PathBuf::from(folder);
+            std::fs::create_dir_all(&folder)
+                .with_context(|| format!("cannot create {}", folder.display()))?;
+            return Ok(Self {
+                path: folder.join(name),
+                _folder: None,
+            });
+        }
+        let folder = tempfile::tempdir()?;
+        Ok(Self {
+            path: folder.path().join(name),
+            _folder: Some(folder),
+        })
+    }
+}
