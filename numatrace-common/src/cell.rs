@@ -138,7 +138,7 @@ impl Cell {
 
 /// Size and use of an allocation, from its order and gfp flags.
 #[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AllocClass {
     /// One base page that user space may map (movable).
     User4k = 0,

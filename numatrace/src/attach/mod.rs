@@ -1,1 +1,99 @@
 //! attach: from the embedded object to attached programs: plan in, session out.
+//!
+//! Nothing is pinned and every descriptor is close-on-exec, so no program of ours outlives this process.
+
+pub mod btf;
+pub mod catalog;
+pub mod globals;
+pub mod hooks;
+pub mod object;
+pub mod offsets;
+pub mod refused;
+
+use anyhow::{Context, anyhow};
+use aya::{Btf, Ebpf, EbpfLoader};
+use numatrace_common::{globals::Globals, limits::SCOPE_ENTRIES};
+
+use hooks::{Hook, HookState};
+
+/// Loaded maps and programs. Dropping it detaches everything.
+pub struct Session {
+    /// Owner of programs, links and maps.
+    ebpf: Ebpf,
+    /// The hook table as it ended up.
+    pub hooks: Vec<Hook>,
+}
+
+/// A session before anything is attached: maps exist, so scope and epoch can be set up first.
+pub struct Loaded {
+    ebpf: Ebpf,
+    btf: Btf,
+}
+
+/// Creates the maps and reads the object.
+///
+/// # Errors
+/// The kernel refuses maps, or has no BTF.
+pub fn load(globals: &Globals, debug: bool) -> anyhow::Result<Loaded> {
+    let btf = Btf::from_sys_fs().context(
+        "this kernel has no BTF (/sys/kernel/btf/vmlinux); it needs CONFIG_DEBUG_INFO_BTF=y",
+    )?;
+    let level = u8::from(debug) * 5;
+    let mut loader = EbpfLoader::new();
+    loader
+        .btf(Some(&btf))
+        .override_global("GLOBALS", bytemuck::bytes_of(globals), true)
+        .override_global(aya_log::LEVEL, &level, false);
+    if globals.scoped == 0 {
+        // Nobody looks at it: one entry instead of megabytes.
+        loader.map_max_entries("SCOPE", 1);
+    } else {
+        loader.map_max_entries("SCOPE", SCOPE_ENTRIES);
+    }
+    let ebpf = loader
+        .load(object::bytes())
+        .map_err(|error| anyhow!(error).context("cannot create the eBPF maps"))?;
+    Ok(Loaded { ebpf, btf })
+}
+
+impl Loaded {
+    /// The loaded object, for setting up maps before the first program runs.
+    pub fn ebpf(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
+    }
+
+    /// Tries every hook of the table.
+    pub fn attach(mut self) -> Session {
+        let hooks = catalog::HOOKS
+            .iter()
+            .map(|row| hooks::attach(&mut self.ebpf, &self.btf, row))
+            .collect();
+        Session {
+            ebpf: self.ebpf,
+            hooks,
+        }
+    }
+}
+
+impl Session {
+    /// The loaded object.
+    pub fn ebpf(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
+    }
+
+    /// The state of a hook of the table, [`HookState::Absent`] for a name it does not have.
+    pub fn state(&self, hook: &str) -> HookState {
+        self.hooks
+            .iter()
+            .find(|tried| tried.row.hook == hook)
+            .map_or(HookState::Absent, |tried| tried.state)
+    }
+
+    /// The required hooks that are absent, with their reasons.
+    pub fn missing(&self) -> Vec<&Hook> {
+        self.hooks
+            .iter()
+            .filter(|hook| hook.row.required && hook.state == HookState::Absent)
+            .collect()
+    }
+}

@@ -1,3 +1,22 @@
 //! capture: bytes out of the kernel: ring buffer, map sweeps, numastat, recordings.
 
+pub mod batch;
+pub mod control;
+pub mod losses;
+pub mod numastat;
+pub mod ring;
 pub mod sys;
+pub mod totals;
+
+/// One record as the kernel wrote it, not yet looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct RawRecord<'a>(pub &'a [u8]);
+
+/// Where records come from: the live ring, or a recording.
+pub trait Source {
+    /// Hands over everything there is now, in order; returns how many records that were.
+    ///
+    /// # Errors
+    /// The source broke. An empty source is no error.
+    fn drain(&mut self, each: &mut dyn FnMut(RawRecord<'_>)) -> anyhow::Result<usize>;
+}

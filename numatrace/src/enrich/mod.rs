@@ -1,3 +1,104 @@
 //! enrich: facts that expire, joined now: process incarnation, mapping, nodes.
 
+pub mod facts;
+pub mod process;
 pub mod topology;
+
+use crate::decode::{
+    count::{Count, Owner, What},
+    event::{Body, Event},
+};
+use facts::Facts;
+use process::{ProcessIndex, Processes};
+
+/// Who an observation is charged to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Charged {
+    /// A thread of a known process incarnation.
+    Thread {
+        /// The process.
+        process: ProcessIndex,
+        /// The thread.
+        tid: crate::ids::Tid,
+        /// Its start, ns since boot.
+        start_ns: u64,
+    },
+    /// Interrupts.
+    Irq,
+    /// Everything outside the scope.
+    OutOfScope,
+    /// What the table had no room for.
+    Overflow,
+}
+
+/// A count with its owner found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// Epoch it was counted in.
+    pub epoch: u64,
+    /// Whose.
+    pub charged: Charged,
+    /// What.
+    pub what: What,
+    /// Events.
+    pub count: u64,
+    /// What they add up to.
+    pub amount: u64,
+}
+
+/// The stage: the processes seen so far and where facts come from.
+#[derive(Debug)]
+pub struct Enrich<F> {
+    /// Processes seen so far.
+    pub processes: Processes,
+    /// Where facts come from.
+    pub facts: F,
+}
+
+impl<F: Facts> Enrich<F> {
+    /// Begins with every process that is alive.
+    pub fn new(mut facts: F) -> Self {
+        let mut processes = Processes::default();
+        processes.scan(&mut facts);
+        Self { processes, facts }
+    }
+
+    /// Takes in what an event says about processes.
+    pub fn event(&mut self, event: &Event) {
+        match &event.body {
+            Body::TaskFork(fork) => self.processes.forked(fork),
+            Body::TaskExec(exec) => self.processes.execed(exec, &mut self.facts),
+            Body::TaskExit(exit) => self.processes.exited(exit),
+            // Its counts are in the totals too, and are taken from there.
+            Body::AllocRun(_) => {}
+        }
+    }
+
+    /// Finds the owner of a count.
+    pub fn count(&mut self, count: Count) -> Observation {
+        let Count {
+            epoch,
+            owner,
+            what,
+            count,
+            amount,
+        } = count;
+        let charged = match owner {
+            Owner::Thread(thread) => Charged::Thread {
+                process: self.processes.of_thread(thread, &mut self.facts),
+                tid: thread.tid,
+                start_ns: thread.start_ns,
+            },
+            Owner::Irq => Charged::Irq,
+            Owner::OutOfScope => Charged::OutOfScope,
+            Owner::Overflow => Charged::Overflow,
+        };
+        Observation {
+            epoch,
+            charged,
+            what,
+            count,
+            amount,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Trying the hook table on this kernel: exact probes first, then the fallback, never a failed session for an optional one.
+
+use aya::{
+    Btf, Ebpf,
+    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError},
+};
+
+use super::{
+    catalog::{HookKind, Probe, Row},
+    refused,
+};
+
+/// How a hook of the table ended up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookState {
+    /// All exact probes are attached.
+    Attached,
+    /// The fallback is.
+    Fallback,
+    /// Nothing is.
+    Absent,
+}
+
+/// One hook after trying.
+#[derive(Clone, Debug)]
+pub struct Hook {
+    /// Its row.
+    pub row: &'static Row,
+    /// What came of it.
+    pub state: HookState,
+    /// What is attached, as `fexit get_page_from_freelist`; `None` when nothing is.
+    pub via: Option<String>,
+    /// Why the exact probes are not attached.
+    pub reason: Option<String>,
+    /// Programs attached for it, by their name in the object.
+    pub programs: Vec<&'static str>,
+}
+
+/// Tries one row.
+pub fn attach(ebpf: &mut Ebpf, btf: &Btf, row: &'static Row) -> Hook {
+    let refusal = match try_all(ebpf, btf, row.exact) {
+        Ok(via) => {
+            return Hook {
+                row,
+                state: HookState::Attached,
+                via: Some(via),
+                reason: None,
+                programs: names(row.exact),
+            };
+        }
+        Err(refusal) => refusal,
+    };
+    if !row.fallback.is_empty() {
+        match try_all(ebpf, btf, row.fallback) {
+            Ok(via) => {
+                return Hook {
+                    row,
+                    state: HookState::Fallback,
+                    via: Some(via),
+                    reason: Some(refusal),
+                    programs: names(row.fallback),
+                };
+            }
+            Err(second) => {
+                return absent(row, format!("{refusal}; {second}"));
+            }
+        }
+    }
+    absent(row, refusal)
+}
+
+fn absent(row: &'static Row, refusal: String) -> Hook {
+    Hook {
+        row,
+        state: HookState::Absent,
+        via: None,
+        reason: Some(refusal),
+        programs: Vec::new(),
+    }
+}
+
+fn names(probes: &[Probe]) -> Vec<&'static str> {
+    probes.iter().map(|probe| probe.program).collect()
+}
+
+/// Attaches all probes or none; says what is attached, or which probe failed and why.
+fn try_all(ebpf: &mut Ebpf, btf: &Btf, probes: &[Probe]) -> Result<String, String> {
+    let mut targets = Vec::new();
+    for probe in probes {
+        match try_one(ebpf, btf, probe) {
+            Ok(target) => targets.push(format!("{} {target}", probe.kind.name())),
+            Err(why) => {
+                for attached in probes {
+                    unload(ebpf, attached);
+                }
+                return Err(format!(
+                    "{} {}: {why}",
+                    probe.kind.name(),
+                    probe.targets.join("|")
+                ));
+            }
+        }
+    }
+    Ok(targets.join(", "))
+}
+
+/// Loads and attaches one probe to the first of its targets that this kernel has.
+fn try_one(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Result<&'static str, String> {
+    let program = ebpf
+        .program_mut(probe.program)
+        .ok_or_else(|| format!("the object has no program {}", probe.program))?;
+    let mut last = String::from("no target given");
+    for target in probe.targets {
+        match load_and_attach(program, probe.kind, target, btf) {
+            Ok(()) => return Ok(target),
+            Err(error @ ProgramError::Btf(_)) => last = refused::reason(&error),
+            Err(error) => return Err(refused::reason(&error)),
+        }
+    }
+    Err(last)
+}
+
+fn load_and_attach(
+    program: &mut Program,
+    kind: HookKind,
+    target: &str,
+    btf: &Btf,
+) -> Result<(), ProgramError> {
+    match kind {
+        HookKind::Fentry => {
+            let program: &mut FEntry = program.try_into()?;
+            program.load(target, btf)?;
+            program.attach()?;
+        }
+        HookKind::Fexit => {
+            let program: &mut FExit = program.try_into()?;
+            program.load(target, btf)?;
+            program.attach()?;
+        }
+        HookKind::TpBtf => {
+            let program: &mut BtfTracePoint = program.try_into()?;
+            program.load(target, btf)?;
+            program.attach()?;
+        }
+    }
+    Ok(())
+}
+
+/// Detaches a program and frees it. The only error is "not loaded", which is what we want.
+fn unload(ebpf: &mut Ebpf, probe: &Probe) {
+    let Some(program) = ebpf.program_mut(probe.program) else {
+        return;
+    };
+    let _ = match program {
+        Program::FEntry(program) => program.unload(),
+        Program::FExit(program) => program.unload(),
+        Program::BtfTracePoint(program) => program.unload(),
+        _ => Ok(()),
+    };
+}

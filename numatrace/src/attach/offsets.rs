@@ -1,0 +1,49 @@
+//! The frozen globals' kernel part: struct offsets and gfp bits of the running kernel.
+
+use numatrace_common::globals::{GfpBits, Offsets};
+
+use super::btf::{BtfError, KernelBtf};
+
+/// Offsets of every member the kernel programs read.
+///
+/// # Errors
+/// The first member this kernel's BTF does not have, by name.
+pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
+    let at = |of: &str, member: &str| btf.member(of, member).map(|at| at.offset_bytes);
+    Ok(Offsets {
+        task_pid: at("task_struct", "pid")?,
+        task_tgid: at("task_struct", "tgid")?,
+        task_flags: at("task_struct", "flags")?,
+        task_comm: at("task_struct", "comm")?,
+        task_start_boottime: at("task_struct", "start_boottime")?,
+        task_group_leader: at("task_struct", "group_leader")?,
+        task_signal: at("task_struct", "signal")?,
+        signal_live: at("signal_struct", "live")?,
+        ac_preferred_zoneref: at("alloc_context", "preferred_zoneref")?,
+        zoneref_zone: at("zoneref", "zone")?,
+        zone_node: at("zone", "node")?,
+        page_flags: at("page", "flags")?,
+        bprm_filename: at("linux_binprm", "filename")?,
+        reserved: 0,
+    })
+}
+
+/// gfp bits. Kernels from about 6.10 on carry their positions in an enum; before that they were plain macros with the positions
+/// below, unchanged from 6.1 (include/linux/gfp_types.h).
+pub fn gfp_bits(btf: &KernelBtf) -> GfpBits {
+    let bit = |name: &str, before_the_enum: u32| {
+        btf.enum_value(None, name)
+            .ok()
+            .and_then(|position| u32::try_from(position).ok())
+            .and_then(|position| 1u32.checked_shl(position))
+            .unwrap_or(before_the_enum)
+    };
+    GfpBits {
+        movable: bit("___GFP_MOVABLE_BIT", 0x08),
+        direct_reclaim: bit("___GFP_DIRECT_RECLAIM_BIT", 0x400),
+        zero: bit("___GFP_ZERO_BIT", 0x100),
+        account: bit("___GFP_ACCOUNT_BIT", 0x40_0000),
+        nomemalloc: bit("___GFP_NOMEMALLOC_BIT", 0x8_0000),
+        nowarn: bit("___GFP_NOWARN_BIT", 0x2000),
+    }
+}

@@ -1,0 +1,73 @@
+//! The epoch, from userspace: read after our folds, and advanced where no fold hook does it.
+
+use anyhow::Context;
+use aya::{
+    Ebpf,
+    maps::{Array, MapData},
+};
+use numatrace_common::control::Control;
+
+/// The control map.
+pub struct ControlMap(Array<MapData, [u8; size_of::<Control>()]>);
+
+impl ControlMap {
+    /// Takes the map out of the loaded object.
+    ///
+    /// # Errors
+    /// The object has no such map: a build mistake.
+    pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let map = ebpf
+            .take_map("CONTROL")
+            .context("the eBPF object has no map CONTROL")?;
+        Ok(Self(map.try_into()?))
+    }
+
+    /// The control word as it stands.
+    ///
+    /// # Errors
+    /// What bpf(2) returned.
+    pub fn read(&self) -> anyhow::Result<Control> {
+        let bytes = self.0.get(&0, 0).context("cannot read the control map")?;
+        Ok(bytemuck::cast(bytes))
+    }
+
+    /// Begins a new epoch and returns its number. For sessions without the fold hook, and for sweeps.
+    ///
+    /// # Errors
+    /// What bpf(2) returned.
+    pub fn advance(&mut self) -> anyhow::Result<u64> {
+        let mut control = self.read()?;
+        control.epoch += 1;
+        self.0
+            .set(
+                0,
+                bytemuck::cast::<_, [u8; size_of::<Control>()]>(control),
+                0,
+            )
+            .context("cannot write the control map")?;
+        Ok(control.epoch)
+    }
+}
+
+/// The epoch a cell was counted in, as the full number: cells carry sixteen bits of it, and it is never ahead of `now`.
+pub fn unwrap_epoch(cell_epoch: u16, now: u64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the low sixteen bits are what a cell has"
+    )]
+    let age = (now as u16).wrapping_sub(cell_epoch);
+    now.saturating_sub(u64::from(age))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_epoch_is_the_latest_one_with_those_bits() {
+        assert_eq!(unwrap_epoch(5, 5), 5);
+        assert_eq!(unwrap_epoch(3, 5), 3);
+        assert_eq!(unwrap_epoch(0xffff, 0x1_0002), 0xffff);
+        assert_eq!(unwrap_epoch(2, 0x1_0002), 0x1_0002);
+    }
+}

@@ -1,0 +1,64 @@
+//! What the kernel side lost, from its per-CPU counters.
+
+use anyhow::Context;
+use aya::{
+    Ebpf,
+    maps::{MapData, PerCpuArray},
+};
+use numatrace_common::{counters::Counter, kind::Kind};
+
+/// The counters map.
+pub struct LossCounters(PerCpuArray<MapData, u64>);
+
+/// Losses so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Records written to the ring.
+    pub records: u64,
+    /// Records for which the ring had no room, by kind in the order of [`Kind::ALL`].
+    pub records_lost: [u64; Kind::ALL.len()],
+    /// Events counted in `[overflow]`.
+    pub overflowed: u64,
+    /// Events no total holds.
+    pub totals_lost: u64,
+    /// Processes the scope had no room for.
+    pub scope_lost: u64,
+}
+
+impl LossCounters {
+    /// Takes the map out of the loaded object.
+    ///
+    /// # Errors
+    /// The object has no such map: a build mistake.
+    pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let map = ebpf
+            .take_map("COUNTERS")
+            .context("the eBPF object has no map COUNTERS")?;
+        Ok(Self(map.try_into()?))
+    }
+
+    /// The counters, summed over CPUs.
+    ///
+    /// # Errors
+    /// What bpf(2) returned.
+    pub fn read(&self) -> anyhow::Result<Losses> {
+        let sum = |counter: Counter| -> anyhow::Result<u64> {
+            let per_cpu = self
+                .0
+                .get(&(counter as u32), 0)
+                .context("cannot read the loss counters")?;
+            Ok(per_cpu.iter().sum())
+        };
+        let mut records_lost = [0; Kind::ALL.len()];
+        for (lost, kind) in records_lost.iter_mut().zip(Kind::ALL) {
+            *lost = sum(Counter::lost(kind))?;
+        }
+        Ok(Losses {
+            records: sum(Counter::Records)?,
+            records_lost,
+            overflowed: sum(Counter::Overflowed)?,
+            totals_lost: sum(Counter::LostTotals)?,
+            scope_lost: sum(Counter::LostScope)?,
+        })
+    }
+}

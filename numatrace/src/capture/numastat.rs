@@ -1,0 +1,140 @@
+//! The kernel's own counters: `/sys/devices/system/node/nodeN/numastat`.
+//!
+//! Reading a node's file makes the kernel fold its per-CPU counters (mm/vmstat.c, `fold_vm_numa_events`) and is then exact for
+//! that instant. Files are opened once and read with pread, so that a reading allocates as little as possible.
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+
+use crate::ids::NodeId;
+
+/// The six counters of a node, since boot or since `vm.numa_stat` was last switched on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Numastat {
+    /// Allocations that wanted this node and got it.
+    pub numa_hit: u64,
+    /// Allocations that wanted another node and got this one.
+    pub numa_miss: u64,
+    /// Allocations that wanted this node and got another.
+    pub numa_foreign: u64,
+    /// Interleaved allocations that got this node as intended.
+    pub interleave_hit: u64,
+    /// Allocations on this node by its own CPUs.
+    pub local_node: u64,
+    /// Allocations on this node by other CPUs.
+    pub other_node: u64,
+}
+
+/// Open counter files of all nodes.
+pub struct NumastatFiles {
+    files: Vec<(NodeId, File, PathBuf)>,
+}
+
+impl NumastatFiles {
+    /// Opens the files of the given nodes under a root path (`/` on a live machine).
+    ///
+    /// # Errors
+    /// A file that cannot be opened, by path.
+    pub fn open(root: &Path, nodes: impl Iterator<Item = NodeId>) -> anyhow::Result<Self> {
+        let files = nodes
+            .map(|node| {
+                let path = root.join(format!("sys/devices/system/node/node{node}/numastat"));
+                let file =
+                    File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+                Ok((node, file, path))
+            })
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Self { files })
+    }
+
+    /// The nodes, in the order they were given.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.files.iter().map(|(node, ..)| *node)
+    }
+
+    /// Reads one node's counters: one fold, one instant.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not in the expected form.
+    pub fn read(&self, index: usize) -> anyhow::Result<Numastat> {
+        let (_, file, path) = self.files.get(index).context("no such node")?;
+        let mut buffer = [0u8; 4096];
+        let length = read_at_start(file, &mut buffer)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let text = String::from_utf8_lossy(&buffer[..length]);
+        parse(&text)
+            .with_context(|| format!("{} is not in the form this version knows", path.display()))
+    }
+}
+
+fn read_at_start(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, 0) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// `vm.numa_stat`: `Some(false)` when the kernel does not count; `None` when it does not say (then it counts: kernels before the
+/// sysctl always did).
+pub fn counting(root: &Path) -> Option<bool> {
+    let text = std::fs::read_to_string(root.join("proc/sys/vm/numa_stat")).ok()?;
+    Some(text.trim() != "0")
+}
+
+/// Parses the file; unknown rows are left aside, a missing one makes it `None`.
+fn parse(text: &str) -> Option<Numastat> {
+    let row = |name: &str| {
+        text.lines().find_map(|line| {
+            let (label, value) = line.split_once(' ')?;
+            (label == name).then(|| value.trim().parse::<u64>().ok())?
+        })
+    };
+    Some(Numastat {
+        numa_hit: row("numa_hit")?,
+        numa_miss: row("numa_miss")?,
+        numa_foreign: row("numa_foreign")?,
+        interleave_hit: row("interleave_hit")?,
+        local_node: row("local_node")?,
+        other_node: row("other_node")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "numa_hit 1000\nnuma_miss 1\nnuma_foreign 2\ninterleave_hit 3\nlocal_node 990\nother_node 11\n";
+
+    #[test]
+    fn the_file_is_six_rows() {
+        let parsed = parse(FILE).unwrap();
+        assert_eq!(
+            (parsed.numa_hit, parsed.numa_foreign, parsed.other_node),
+            (1000, 2, 11)
+        );
+    }
+
+    #[test]
+    fn a_row_more_is_left_aside_and_a_row_less_is_told() {
+        assert!(parse(&format!("{FILE}numa_new 4\n")).is_some());
+        assert_eq!(parse(FILE.trim_end_matches("other_node 11\n")), None);
+        assert_eq!(parse(&FILE.replace("1000", "many")), None);
+    }
+
+    #[test]
+    fn a_node_that_is_not_there_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let error = NumastatFiles::open(root.path(), [NodeId(3)].into_iter())
+            .err()
+            .unwrap();
+        assert!(error.to_string().contains("node3/numastat"), "{error}");
+    }
+}

@@ -1,0 +1,41 @@
+//! The ring buffer: drained on a timer, a batch at a time.
+
+use anyhow::Context;
+use aya::{
+    Ebpf,
+    maps::{MapData, RingBuf},
+};
+
+use super::{RawRecord, Source};
+
+/// The live source of records.
+pub struct Ring(RingBuf<MapData>);
+
+impl Ring {
+    /// Takes the ring out of the loaded object.
+    ///
+    /// # Errors
+    /// The object has no such map, or it cannot be mapped.
+    pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let map = ebpf
+            .take_map("EVENTS")
+            .context("the eBPF object has no map EVENTS")?;
+        Ok(Self(map.try_into().context("cannot map the ring buffer")?))
+    }
+}
+
+impl Source for Ring {
+    fn drain(&mut self, each: &mut dyn FnMut(RawRecord<'_>)) -> anyhow::Result<usize> {
+        let mut drained = 0;
+        // Bounded: on a machine that writes faster than we read, the session's other work must still get its turn.
+        while drained < MAX_BATCH {
+            let Some(item) = self.0.next() else { break };
+            each(RawRecord(&item));
+            drained += 1;
+        }
+        Ok(drained)
+    }
+}
+
+/// Records of one drain: about 20 ms of reading.
+const MAX_BATCH: usize = 500_000;

@@ -1,0 +1,232 @@
+//! Sweeps of the totals: what was counted so far, read while everybody goes on counting.
+//!
+//! A count lives in a lane of a per-CPU slot until it is flushed into a map, and in between it is for a moment in both. A sweep
+//! reads slots, maps, and slots again: when the lanes of closed epochs are the same in both readings and none is on its way,
+//! nothing was seen twice or missed. Closed epochs get no new events (all but the few already under way when the epoch
+//! changed), so this settles at once however busy the machine is.
+
+use std::{collections::HashMap, os::fd::AsFd};
+
+use anyhow::{Context, anyhow};
+use aya::{
+    Ebpf,
+    maps::{Map, MapData, PerCpuArray},
+};
+use numatrace_common::{
+    slot::{SLOTS, Slot},
+    totals::{TotalKey, TotalValue},
+};
+
+use super::{batch, control::unwrap_epoch};
+
+/// Readings before a sweep takes the last one as it is and says so.
+const ATTEMPTS: usize = 1_000;
+
+/// The maps that hold totals.
+pub struct TotalsMaps {
+    totals: MapData,
+    overflowed: MapData,
+    slots: PerCpuArray<MapData, [u8; size_of::<Slot>()]>,
+    /// What earlier sweeps took of keys that are still in a map or a lane.
+    taken: HashMap<TotalKey, TotalValue>,
+}
+
+/// What a sweep found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// What was counted since the last sweep, with the full epoch number of each.
+    pub counts: Vec<(u64, TotalKey, TotalValue)>,
+    /// False when slots would not stand still: some count may have been seen twice or missed.
+    pub settled: bool,
+}
+
+impl TotalsMaps {
+    /// Takes the maps out of the loaded object.
+    ///
+    /// # Errors
+    /// The object lacks one: a build mistake.
+    pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let mut hash = |name: &'static str| match ebpf.take_map(name) {
+            Some(Map::HashMap(data)) => Ok(data),
+            _ => Err(anyhow!("the eBPF object has no hash map {name}")),
+        };
+        let (totals, overflowed) = (hash("TOTALS")?, hash("OVERFLOWED")?);
+        let slots = ebpf
+            .take_map("SLOTS")
+            .context("the eBPF object has no map SLOTS")?;
+        Ok(Self {
+            totals,
+            overflowed,
+            slots: slots.try_into()?,
+            taken: HashMap::new(),
+        })
+    }
+
+    /// Everything counted in epochs before `current` that no earlier sweep returned.
+    ///
+    /// # Errors
+    /// What bpf(2) returned.
+    pub fn sweep(&mut self, current: u64) -> anyhow::Result<Sweep> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let before = self.closed_lanes(current)?;
+            let totals = entries(&self.totals)?;
+            let overflowed = entries(&self.overflowed)?;
+            let after = self.closed_lanes(current)?;
+            let settled = !before.moving && !after.moving && before.lanes == after.lanes;
+            if settled || attempt == ATTEMPTS {
+                let counts = self.take_new(current, &totals, &overflowed, &after.lanes)?;
+                return Ok(Sweep { counts, settled });
+            }
+        }
+    }
+
+    /// Lanes of closed epochs over all CPUs and slots.
+    fn closed_lanes(&self, current: u64) -> anyhow::Result<ClosedLanes> {
+        let mut closed = ClosedLanes::default();
+        for index in 0..SLOTS {
+            let per_cpu = self
+                .slots
+                .get(&index, 0)
+                .context("cannot read the run slots")?;
+            for bytes in per_cpu.iter() {
+                closed.add(&bytemuck::pod_read_unaligned::<Slot>(bytes), current);
+            }
+        }
+        Ok(closed)
+    }
+
+    /// The part of a consistent reading that is new, and removal of what is over and done with.
+    fn take_new(
+        &mut self,
+        current: u64,
+        totals: &[(TotalKey, TotalValue)],
+        overflowed: &[(TotalKey, TotalValue)],
+        lanes: &[(TotalKey, TotalValue)],
+    ) -> anyhow::Result<Vec<(u64, TotalKey, TotalValue)>> {
+        let epoch = |key: &TotalKey| unwrap_epoch(key.cell.epoch(), current);
+        let mut now: HashMap<TotalKey, TotalValue> = HashMap::new();
+        for (key, value) in totals.iter().chain(overflowed).chain(lanes) {
+            if epoch(key) < current {
+                let sum = now.entry(*key).or_default();
+                sum.count += value.count;
+                sum.amount += value.amount;
+            }
+        }
+        let mut counts = Vec::new();
+        for (key, value) in &now {
+            let taken = self.taken.get(key).copied().unwrap_or_default();
+            let new = TotalValue {
+                count: value.count.saturating_sub(taken.count),
+                amount: value.amount.saturating_sub(taken.amount),
+            };
+            if new != TotalValue::default() {
+                counts.push((epoch(key), *key, new));
+            }
+        }
+        // An entry may go once its epoch has been closed for a whole sweep and no lane can still add to it: a program that was
+        // interrupted between finding the entry and adding to it has long finished.
+        let gone = |entries: &[(TotalKey, TotalValue)]| -> Vec<TotalKey> {
+            entries
+                .iter()
+                .map(|(key, _)| *key)
+                .filter(|key| {
+                    self.taken.contains_key(key) && !lanes.iter().any(|(lane, _)| lane == key)
+                })
+                .filter(|key| epoch(key) < current)
+                .collect()
+        };
+        let (gone_totals, gone_overflowed) = (gone(totals), gone(overflowed));
+        batch::delete_all(self.totals.fd().as_fd(), &gone_totals)
+            .context("cannot trim the totals")?;
+        batch::delete_all(self.overflowed.fd().as_fd(), &gone_overflowed)
+            .context("cannot trim the totals")?;
+        for key in gone_totals.iter().chain(&gone_overflowed) {
+            now.remove(key);
+        }
+        self.taken = now;
+        Ok(counts)
+    }
+}
+
+fn entries(map: &MapData) -> anyhow::Result<Vec<(TotalKey, TotalValue)>> {
+    batch::lookup_all(map.fd().as_fd()).context("cannot read the totals")
+}
+
+/// Lanes of closed epochs as one reading of the slots saw them.
+#[derive(Default)]
+struct ClosedLanes {
+    /// Owner, cell and counts.
+    lanes: Vec<(TotalKey, TotalValue)>,
+    /// A flush was under way that may concern one of them.
+    moving: bool,
+}
+
+impl ClosedLanes {
+    fn add(&mut self, slot: &Slot, current: u64) {
+        let before = self.lanes.len();
+        for lane in &slot.lanes {
+            if lane.cell.is_empty() || unwrap_epoch(lane.cell.epoch(), current) >= current {
+                continue;
+            }
+            self.lanes.push((
+                TotalKey {
+                    start_ns: slot.start_ns,
+                    tid: slot.tid,
+                    tgid: slot.tgid,
+                    cell: lane.cell,
+                },
+                TotalValue {
+                    count: lane.count,
+                    amount: lane.amount,
+                },
+            ));
+        }
+        self.moving |= slot.flushing != 0 && self.lanes.len() > before;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use numatrace_common::{
+        cell::{Cell, Stem},
+        slot::Lane,
+    };
+
+    fn slot(epoch: u16, count: u64, flushing: u32) -> Slot {
+        let mut slot = Slot {
+            tid: 7,
+            tgid: 7,
+            start_ns: 1,
+            flushing,
+            ..Slot::default()
+        };
+        slot.lanes[2] = Lane {
+            cell: Cell::new(Stem::PageAlloc).with_epoch(epoch),
+            count,
+            amount: count,
+        };
+        slot
+    }
+
+    #[test]
+    fn lanes_of_the_current_epoch_are_left_alone() {
+        let mut closed = ClosedLanes::default();
+        closed.add(&slot(4, 10, 0), 4);
+        closed.add(&slot(3, 20, 0), 4);
+        assert_eq!(closed.lanes.len(), 1);
+        assert_eq!(closed.lanes[0].1.count, 20);
+        assert!(!closed.moving);
+    }
+
+    #[test]
+    fn a_flush_matters_only_where_a_closed_lane_is() {
+        let mut closed = ClosedLanes::default();
+        closed.add(&slot(4, 10, 1), 4);
+        assert!(!closed.moving, "it can only be a lane of the current epoch");
+        closed.add(&slot(3, 10, 1), 4);
+        assert!(closed.moving);
+    }
+}

@@ -1,0 +1,184 @@
+//! Typed events: what a record says, in the types of the later stages.
+
+use numatrace_common::event::{
+    alloc_run::AllocRun as RawAllocRun,
+    task_life::{TaskExec as RawExec, TaskExit as RawExit, TaskFork as RawFork},
+};
+
+use super::count::{AllocCell, Owner};
+use crate::{
+    ids::{Pid, Tid},
+    model::Name,
+};
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Nanoseconds since boot.
+    pub time_ns: u64,
+    /// CPU it was written on.
+    pub cpu: u32,
+    /// What happened.
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A run of allocations.
+    AllocRun(AllocRun),
+    /// A process was born.
+    TaskFork(TaskFork),
+    /// A process runs another program.
+    TaskExec(TaskExec),
+    /// A thread ended.
+    TaskExit(TaskExit),
+}
+
+/// Allocations of one owner with one cell, in a row on one CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllocRun {
+    /// Whose.
+    pub owner: Owner,
+    /// Nodes and class.
+    pub cell: AllocCell,
+    /// Allocations.
+    pub count: u64,
+    /// Base pages.
+    pub pages: u64,
+}
+
+/// A process was born.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskFork {
+    /// The child.
+    pub pid: Pid,
+    /// Start of the child, ns since boot.
+    pub start_ns: u64,
+    /// Its parent.
+    pub parent: Pid,
+    /// A kernel thread.
+    pub kthread: bool,
+    /// Its name.
+    pub comm: Name,
+}
+
+/// A process runs another program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskExec {
+    /// The process.
+    pub pid: Pid,
+    /// Its start, ns since boot.
+    pub start_ns: u64,
+    /// Its name from now on.
+    pub comm: Name,
+    /// The path given to exec; `None` when the kernel would not let it be read.
+    pub filename: Option<Name>,
+}
+
+/// A thread ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskExit {
+    /// The thread.
+    pub tid: Tid,
+    /// Its start, ns since boot.
+    pub start_ns: u64,
+    /// Its process.
+    pub pid: Pid,
+    /// Start of the process, ns since boot.
+    pub process_start_ns: u64,
+    /// A kernel thread.
+    pub kthread: bool,
+    /// It was the last one of its process.
+    pub group_dead: bool,
+    /// Its last name.
+    pub comm: Name,
+}
+
+/// `PF_KTHREAD` (include/linux/sched.h), the same on all kernels.
+const PF_KTHREAD: u32 = 0x0020_0000;
+
+impl From<RawAllocRun> for Body {
+    fn from(raw: RawAllocRun) -> Self {
+        let RawAllocRun {
+            header: _,
+            start_ns,
+            tid,
+            tgid,
+            cell,
+            count,
+            pages,
+        } = raw;
+        Body::AllocRun(AllocRun {
+            owner: Owner::new(tgid, tid, start_ns),
+            cell: AllocCell::new(cell),
+            count,
+            pages,
+        })
+    }
+}
+
+impl From<RawFork> for Body {
+    fn from(raw: RawFork) -> Self {
+        let RawFork {
+            header: _,
+            start_ns,
+            pid,
+            parent,
+            flags,
+            reserved: _,
+            comm,
+        } = raw;
+        Body::TaskFork(TaskFork {
+            pid: Pid(pid),
+            start_ns,
+            parent: Pid(parent),
+            kthread: flags & PF_KTHREAD != 0,
+            comm: Name::from_nul_padded(&comm),
+        })
+    }
+}
+
+impl From<RawExec> for Body {
+    fn from(raw: RawExec) -> Self {
+        let RawExec {
+            header: _,
+            start_ns,
+            pid,
+            reserved: _,
+            comm,
+            filename,
+        } = raw;
+        let filename = Name::from_nul_padded(&filename);
+        Body::TaskExec(TaskExec {
+            pid: Pid(pid),
+            start_ns,
+            comm: Name::from_nul_padded(&comm),
+            filename: (!filename.is_empty()).then_some(filename),
+        })
+    }
+}
+
+impl From<RawExit> for Body {
+    fn from(raw: RawExit) -> Self {
+        let RawExit {
+            header: _,
+            start_ns,
+            process_start_ns,
+            tid,
+            pid,
+            flags,
+            group_dead,
+            comm,
+        } = raw;
+        Body::TaskExit(TaskExit {
+            tid: Tid(tid),
+            start_ns,
+            pid: Pid(pid),
+            process_start_ns,
+            kthread: flags & PF_KTHREAD != 0,
+            group_dead: group_dead != 0,
+            comm: Name::from_nul_padded(&comm),
+        })
+    }
+}

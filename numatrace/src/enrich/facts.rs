@@ -1,0 +1,197 @@
+//! Facts about processes that no record carries: read from `/proc` while they last, or replayed from a recording.
+
+use std::{
+    fs, io,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    ids::{Pid, Tid},
+    model::Name,
+};
+
+/// Where facts come from.
+pub trait Facts {
+    /// Identity and name of a process, `None` when there is no such process (any more).
+    fn identity(&mut self, pid: Pid) -> Option<Identity>;
+
+    /// What else is worth knowing of a process.
+    fn details(&mut self, pid: Pid) -> Details;
+
+    /// Name and start of a thread, in the form of [`Identity`].
+    fn thread(&mut self, pid: Pid, tid: Tid) -> Option<Identity>;
+
+    /// Every process there is.
+    fn pids(&mut self) -> Vec<Pid>;
+}
+
+/// Who a number stands for right now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its name.
+    pub comm: Name,
+    /// Its start in clock ticks (10 ms) since boot, field 22 of `/proc/PID/stat`.
+    pub start_ticks: u64,
+    /// A kernel thread.
+    pub kthread: bool,
+}
+
+/// What else is known of a process; each may be unreadable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// Its executable.
+    pub exe: Option<Name>,
+    /// Its path in the cgroup v2 hierarchy.
+    pub cgroup: Option<Name>,
+    /// Its number in its own PID namespace.
+    pub ns_pid: Option<Pid>,
+}
+
+/// The live `/proc`.
+#[derive(Clone, Debug)]
+pub struct ProcFacts {
+    proc: PathBuf,
+}
+
+impl ProcFacts {
+    /// Facts below a root path, `/` on a live machine.
+    pub fn new(root: &Path) -> Self {
+        Self {
+            proc: root.join("proc"),
+        }
+    }
+
+    fn of(&self, pid: Pid, file: &str) -> PathBuf {
+        self.proc.join(pid.to_string()).join(file)
+    }
+}
+
+impl Facts for ProcFacts {
+    fn identity(&mut self, pid: Pid) -> Option<Identity> {
+        parse_stat(&fs::read(self.of(pid, "stat")).ok()?)
+    }
+
+    fn details(&mut self, pid: Pid) -> Details {
+        let cgroup = fs::read(self.of(pid, "cgroup")).ok();
+        let status = fs::read(self.of(pid, "status")).ok();
+        Details {
+            exe: fs::read_link(self.of(pid, "exe"))
+                .ok()
+                .map(|path| Name::from(path.as_os_str().as_bytes())),
+            cgroup: cgroup.as_deref().and_then(unified_cgroup).map(Name::from),
+            ns_pid: status.as_deref().and_then(innermost_pid).map(Pid),
+        }
+    }
+
+    fn thread(&mut self, pid: Pid, tid: Tid) -> Option<Identity> {
+        parse_stat(&fs::read(self.of(pid, &format!("task/{tid}/stat"))).ok()?)
+    }
+
+    fn pids(&mut self) -> Vec<Pid> {
+        let Ok(entries) = fs::read_dir(&self.proc) else {
+            return Vec::new();
+        };
+        entries
+            .filter_map(|entry: io::Result<fs::DirEntry>| {
+                entry.ok()?.file_name().to_str()?.parse().ok()
+            })
+            .map(Pid)
+            .collect()
+    }
+}
+
+/// `PF_KTHREAD` (include/linux/sched.h).
+const PF_KTHREAD: u64 = 0x0020_0000;
+
+/// Parses `/proc/PID/stat` (proc_pid_stat(5)): the name stands in parentheses and may itself hold any of them, so the last one
+/// counts.
+fn parse_stat(stat: &[u8]) -> Option<Identity> {
+    let open = stat.iter().position(|byte| *byte == b'(')?;
+    let close = stat.iter().rposition(|byte| *byte == b')')?;
+    let comm = stat.get(open + 1..close)?;
+    let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace();
+    // Fields 3 (state) onwards: flags is field 9, starttime field 22.
+    let flags: u64 = fields.nth(6)?.parse().ok()?;
+    let start_ticks = fields.nth(12)?.parse().ok()?;
+    Some(Identity {
+        comm: Name::from(comm),
+        start_ticks,
+        kthread: flags & PF_KTHREAD != 0,
+    })
+}
+
+/// The path of the `0::` line of `/proc/PID/cgroup` (cgroups(7)).
+fn unified_cgroup(text: &[u8]) -> Option<&[u8]> {
+    text.split(|byte| *byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"0::"))
+}
+
+/// The last number of the `NSpid:` line of `/proc/PID/status`: the process as its own namespace numbers it.
+fn innermost_pid(status: &[u8]) -> Option<u32> {
+    let line = status
+        .split(|byte| *byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"NSpid:"))?;
+    std::str::from_utf8(line)
+        .ok()?
+        .split_ascii_whitespace()
+        .next_back()?
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const STAT: &str = "4242 (a) b (c)) S 1 4242 4242 0 -1 4194560 12 0 0 0 3 4 0 0 20 0 1 0 987654 1000 20 18446744073709551615";
+
+    #[test]
+    fn a_name_with_parentheses_is_read_to_the_last_one() {
+        let identity = parse_stat(STAT.as_bytes()).unwrap();
+        assert_eq!(identity.comm, *"a) b (c)");
+        assert_eq!(identity.start_ticks, 987_654);
+        assert!(!identity.kthread);
+    }
+
+    #[test]
+    fn kernel_threads_are_told_by_their_flag() {
+        let stat = STAT.replace("4194560", "2129984");
+        assert!(parse_stat(stat.as_bytes()).unwrap().kthread);
+    }
+
+    #[test]
+    fn the_last_namespace_is_the_process_s_own() {
+        assert_eq!(
+            innermost_pid(b"Name:\tx\nNSpid:\t900\t7\nFoo: 1\n"),
+            Some(7)
+        );
+        assert_eq!(innermost_pid(b"Name:\tx\n"), None);
+        assert_eq!(
+            unified_cgroup(b"1:cpu:/x\n0::/user.slice\n"),
+            Some(&b"/user.slice"[..])
+        );
+    }
+
+    #[test]
+    fn this_process_is_found_alive() {
+        let mut facts = ProcFacts::new(Path::new("/"));
+        let me = Pid(std::process::id());
+        assert!(facts.pids().contains(&me));
+        let identity = facts.identity(me).unwrap();
+        assert!(identity.start_ticks > 0 && !identity.kthread);
+        assert!(facts.details(me).exe.is_some());
+        assert_eq!(facts.identity(Pid(u32::MAX - 5)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_stat_file_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse_stat(&bytes);
+            let _ = innermost_pid(&bytes);
+            let _ = unified_cgroup(&bytes);
+        }
+    }
+}

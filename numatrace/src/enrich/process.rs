@@ -1,0 +1,392 @@
+//! Process incarnations: which process a pid meant at a given time.
+//!
+//! Pids are reused within seconds in a fork storm, so a process is a pid and a start time. Starts come from three sources of
+//! different precision: records and totals carry nanoseconds, `/proc` clock ticks of 10 ms. Two starts are the same when their
+//! ticks are.
+
+use std::collections::HashMap;
+
+use numatrace_common::scope::NS_PER_TICK;
+
+use super::facts::{Details, Facts, Identity};
+use crate::{
+    decode::{
+        count::ThreadId,
+        event::{TaskExec, TaskExit, TaskFork},
+    },
+    ids::{Pid, Tid},
+    model::Name,
+};
+
+/// Index of a process in [`Processes`]; stays valid for the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessIndex(usize);
+
+/// One process as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub pid: Pid,
+    /// Its start, ns since boot; a multiple of 10 ms as long as only `/proc` knew it.
+    pub start_ns: u64,
+    /// Its last name; `None` when it was gone before anybody could look.
+    pub comm: Option<Name>,
+    /// Its earlier names, first one first.
+    pub comms: Vec<Name>,
+    /// A kernel thread.
+    pub kthread: bool,
+    /// Its last thread has ended.
+    pub ended: bool,
+    /// What else is known; looked up when the session sees it first and again at the end.
+    pub details: Details,
+    /// Last names of threads that ended.
+    threads: HashMap<(Tid, u64), Name>,
+}
+
+/// All processes a session has seen.
+#[derive(Debug, Default)]
+pub struct Processes {
+    all: Vec<Process>,
+    by_pid: HashMap<Pid, Vec<ProcessIndex>>,
+}
+
+impl Processes {
+    /// Takes in every process that is alive now, by name only: the rest is looked up for those that matter.
+    pub fn scan(&mut self, facts: &mut impl Facts) {
+        for pid in facts.pids() {
+            if let Some(identity) = facts.identity(pid) {
+                self.seen_alive(pid, &identity);
+            }
+        }
+    }
+
+    /// The process an index stands for.
+    pub fn get(&self, index: ProcessIndex) -> &Process {
+        &self.all[index.0]
+    }
+
+    /// The process a thread belongs to. One that nothing announced is looked up, and kept nameless when it is gone.
+    pub fn of_thread(&mut self, thread: ThreadId, facts: &mut impl Facts) -> ProcessIndex {
+        let leader = thread.tid.0 == thread.pid.0;
+        if let Some(index) = self.find(thread.pid, thread.start_ns) {
+            let process = &mut self.all[index.0];
+            // A leader's start is its process's: from ticks to nanoseconds.
+            if leader && ticks(process.start_ns) == ticks(thread.start_ns) {
+                process.start_ns = thread.start_ns;
+            }
+            if !leader || ticks(process.start_ns) == ticks(thread.start_ns) {
+                return index;
+            }
+        }
+        let identity = facts
+            .identity(thread.pid)
+            .filter(|identity| identity.start_ticks <= ticks(thread.start_ns))
+            .filter(|identity| !leader || identity.start_ticks == ticks(thread.start_ns));
+        match identity {
+            Some(identity) => {
+                let index = self.seen_alive(thread.pid, &identity);
+                if leader {
+                    self.all[index.0].start_ns = thread.start_ns;
+                }
+                index
+            }
+            None => self.insert(thread.pid, thread.start_ns, None, false),
+        }
+    }
+
+    /// A process was born.
+    pub fn forked(&mut self, fork: &TaskFork) {
+        match self.exactly(fork.pid, fork.start_ns) {
+            // Seen alive by a scan that overtook the record.
+            Some(index) => self.all[index.0].start_ns = fork.start_ns,
+            None => {
+                self.insert(
+                    fork.pid,
+                    fork.start_ns,
+                    Some(fork.comm.clone()),
+                    fork.kthread,
+                );
+            }
+        }
+    }
+
+    /// A process runs another program: it keeps its identity and gets another name. Its executable is looked up at once, because
+    /// short-lived ones are soon gone; the path given to exec stands in.
+    pub fn execed(&mut self, exec: &TaskExec, facts: &mut impl Facts) {
+        let index = self
+            .exactly(exec.pid, exec.start_ns)
+            .unwrap_or_else(|| self.insert(exec.pid, exec.start_ns, None, false));
+        let alive = facts
+            .identity(exec.pid)
+            .is_some_and(|identity| identity.start_ticks == ticks(exec.start_ns));
+        let mut details = if alive {
+            facts.details(exec.pid)
+        } else {
+            Details::default()
+        };
+        let process = &mut self.all[index.0];
+        process.rename(&exec.comm);
+        details.exe = details.exe.or_else(|| exec.filename.clone());
+        details.cgroup = details.cgroup.or_else(|| process.details.cgroup.take());
+        details.ns_pid = details.ns_pid.or(process.details.ns_pid);
+        process.details = details;
+    }
+
+    /// A thread ended, and with the last one its process.
+    pub fn exited(&mut self, exit: &TaskExit) {
+        let index = self
+            .exactly(exit.pid, exit.process_start_ns)
+            .unwrap_or_else(|| self.insert(exit.pid, exit.process_start_ns, None, exit.kthread));
+        let process = &mut self.all[index.0];
+        process.start_ns = exit.process_start_ns;
+        if exit.tid.0 == exit.pid.0 {
+            process.rename(&exit.comm);
+        }
+        process
+            .threads
+            .insert((exit.tid, exit.start_ns), exit.comm.clone());
+        process.ended |= exit.group_dead;
+    }
+
+    /// Last look at a process that is to be reported: its name now, and whatever else can still be read.
+    pub fn look_again(&mut self, index: ProcessIndex, facts: &mut impl Facts) {
+        let process = &mut self.all[index.0];
+        if process.ended {
+            return;
+        }
+        let Some(identity) = facts.identity(process.pid) else {
+            process.ended = true;
+            return;
+        };
+        if identity.start_ticks != ticks(process.start_ns) {
+            process.ended = true;
+            return;
+        }
+        process.rename(&identity.comm);
+        process.kthread = identity.kthread;
+        let now = facts.details(process.pid);
+        let before = std::mem::take(&mut process.details);
+        process.details = Details {
+            exe: now.exe.or(before.exe),
+            cgroup: now.cgroup.or(before.cgroup),
+            ns_pid: now.ns_pid.or(before.ns_pid),
+        };
+    }
+
+    /// The last name of a thread, from its exit or from `/proc` now.
+    pub fn thread_name(
+        &self,
+        index: ProcessIndex,
+        tid: Tid,
+        start_ns: u64,
+        facts: &mut impl Facts,
+    ) -> Option<Name> {
+        let process = self.get(index);
+        if let Some(name) = process.threads.get(&(tid, start_ns)) {
+            return Some(name.clone());
+        }
+        let identity = facts.thread(process.pid, tid)?;
+        (identity.start_ticks == ticks(start_ns)).then_some(identity.comm)
+    }
+
+    /// The latest incarnation that had begun by a time.
+    fn find(&self, pid: Pid, at_ns: u64) -> Option<ProcessIndex> {
+        let incarnations = self.by_pid.get(&pid)?;
+        incarnations
+            .iter()
+            .copied()
+            .filter(|index| ticks(self.get(*index).start_ns) <= ticks(at_ns))
+            .max_by_key(|index| self.get(*index).start_ns)
+    }
+
+    /// The incarnation that began at a time.
+    fn exactly(&self, pid: Pid, start_ns: u64) -> Option<ProcessIndex> {
+        self.find(pid, start_ns)
+            .filter(|index| ticks(self.get(*index).start_ns) == ticks(start_ns))
+    }
+
+    fn seen_alive(&mut self, pid: Pid, identity: &Identity) -> ProcessIndex {
+        let start_ns = identity.start_ticks.saturating_mul(NS_PER_TICK);
+        match self.exactly(pid, start_ns) {
+            Some(index) => {
+                let process = &mut self.all[index.0];
+                process.rename(&identity.comm);
+                process.kthread = identity.kthread;
+                index
+            }
+            None => self.insert(pid, start_ns, Some(identity.comm.clone()), identity.kthread),
+        }
+    }
+
+    fn insert(
+        &mut self,
+        pid: Pid,
+        start_ns: u64,
+        comm: Option<Name>,
+        kthread: bool,
+    ) -> ProcessIndex {
+        let index = ProcessIndex(self.all.len());
+        self.all.push(Process {
+            pid,
+            start_ns,
+            comm,
+            comms: Vec::new(),
+            kthread,
+            ended: false,
+            details: Details::default(),
+            threads: HashMap::new(),
+        });
+        self.by_pid.entry(pid).or_default().push(index);
+        index
+    }
+}
+
+impl Process {
+    fn rename(&mut self, comm: &Name) {
+        if self.comm.as_ref() == Some(comm) {
+            return;
+        }
+        if let Some(before) = self.comm.replace(comm.clone())
+            && self.comms.last() != Some(&before)
+        {
+            self.comms.push(before);
+        }
+    }
+}
+
+fn ticks(ns: u64) -> u64 {
+    ns / NS_PER_TICK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A `/proc` that holds what a test puts into it.
+    #[derive(Default)]
+    struct Fixture(HashMap<Pid, Identity>);
+
+    impl Facts for Fixture {
+        fn identity(&mut self, pid: Pid) -> Option<Identity> {
+            self.0.get(&pid).cloned()
+        }
+        fn details(&mut self, _pid: Pid) -> Details {
+            Details::default()
+        }
+        fn thread(&mut self, _pid: Pid, _tid: Tid) -> Option<Identity> {
+            None
+        }
+        fn pids(&mut self) -> Vec<Pid> {
+            self.0.keys().copied().collect()
+        }
+    }
+
+    fn alive(pid: u32, comm: &str, start_ticks: u64) -> Fixture {
+        let identity = Identity {
+            comm: Name::from(comm),
+            start_ticks,
+            kthread: false,
+        };
+        Fixture(HashMap::from([(Pid(pid), identity)]))
+    }
+
+    fn thread(pid: u32, tid: u32, start_ns: u64) -> ThreadId {
+        ThreadId {
+            pid: Pid(pid),
+            tid: Tid(tid),
+            start_ns,
+        }
+    }
+
+    fn fork(pid: u32, start_ns: u64, comm: &str) -> TaskFork {
+        TaskFork {
+            pid: Pid(pid),
+            start_ns,
+            parent: Pid(1),
+            kthread: false,
+            comm: Name::from(comm),
+        }
+    }
+
+    fn exit(pid: u32, start_ns: u64, comm: &str) -> TaskExit {
+        TaskExit {
+            tid: Tid(pid),
+            start_ns,
+            pid: Pid(pid),
+            process_start_ns: start_ns,
+            kthread: false,
+            group_dead: true,
+            comm: Name::from(comm),
+        }
+    }
+
+    #[test]
+    fn a_reused_pid_is_another_process() {
+        let (mut processes, mut facts) = (Processes::default(), Fixture::default());
+        processes.forked(&fork(100, 1_000_000_000, "first"));
+        processes.exited(&exit(100, 1_000_000_000, "first"));
+        processes.forked(&fork(100, 2_000_000_000, "second"));
+        let early = processes.of_thread(thread(100, 100, 1_000_000_000), &mut facts);
+        let late = processes.of_thread(thread(100, 100, 2_000_000_000), &mut facts);
+        assert_ne!(early, late);
+        assert_eq!(processes.get(early).comm, Some(Name::from("first")));
+        assert_eq!(processes.get(late).comm, Some(Name::from("second")));
+    }
+
+    #[test]
+    fn threads_belong_to_the_incarnation_that_had_begun() {
+        let (mut processes, mut facts) = (Processes::default(), Fixture::default());
+        processes.forked(&fork(100, 1_000_000_000, "first"));
+        processes.forked(&fork(100, 5_000_000_000, "second"));
+        let worker = processes.of_thread(thread(100, 101, 3_000_000_000), &mut facts);
+        assert_eq!(processes.get(worker).comm, Some(Name::from("first")));
+    }
+
+    #[test]
+    fn a_scanned_process_gets_its_exact_start_from_its_leader() {
+        let mut facts = alive(7, "daemon", 123);
+        let mut processes = Processes::default();
+        processes.scan(&mut facts);
+        let scanned = processes.of_thread(thread(7, 8, 9_000_000_000), &mut facts);
+        let exact = processes.of_thread(thread(7, 7, 1_234_567_890), &mut facts);
+        assert_eq!(scanned, exact);
+        assert_eq!(processes.get(exact).start_ns, 1_234_567_890);
+    }
+
+    #[test]
+    fn a_process_that_ended_unseen_is_kept_without_a_name() {
+        let (mut processes, mut facts) = (Processes::default(), Fixture::default());
+        let index = processes.of_thread(thread(9, 9, 50_000_000), &mut facts);
+        assert_eq!(processes.get(index).comm, None);
+        processes.exited(&exit(9, 50_000_000, "late record"));
+        assert_eq!(processes.get(index).comm, Some(Name::from("late record")));
+    }
+
+    #[test]
+    fn a_living_namesake_does_not_lend_its_name_to_a_dead_one() {
+        let mut facts = alive(9, "newcomer", 900);
+        let mut processes = Processes::default();
+        let index = processes.of_thread(thread(9, 9, 50_000_000), &mut facts);
+        assert_eq!(processes.get(index).comm, None);
+    }
+
+    #[test]
+    fn exec_keeps_the_process_and_remembers_its_first_name() {
+        let (mut processes, mut facts) = (Processes::default(), Fixture::default());
+        processes.forked(&fork(5, 70_000_000, "sh"));
+        processes.execed(
+            &TaskExec {
+                pid: Pid(5),
+                start_ns: 70_000_000,
+                comm: Name::from("app"),
+                filename: Some(Name::from("/usr/bin/app")),
+            },
+            &mut facts,
+        );
+        let index = processes.of_thread(thread(5, 5, 70_000_000), &mut facts);
+        let process = processes.get(index);
+        assert_eq!(process.comm, Some(Name::from("app")));
+        assert_eq!(process.comms, [Name::from("sh")]);
+        assert_eq!(process.details.exe, Some(Name::from("/usr/bin/app")));
+    }
+}

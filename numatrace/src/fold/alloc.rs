@@ -1,0 +1,148 @@
+//! numastat's counters from allocation cells (mm/page_alloc.c, `zone_statistics`).
+//!
+//! With z the page's node, P the preferred node and L the node of the allocating CPU: z = P is a hit on z, otherwise a miss on z and
+//! a foreign on P; z = L is local on z, otherwise other on z. Without P the first three are not known.
+
+use std::collections::BTreeMap;
+
+use super::Tally;
+use crate::{
+    decode::count::AllocCell,
+    ids::NodeId,
+    model::{Alloc, PerNode},
+};
+
+/// Derives the counters of one owner, or of a sum of owners, over the nodes of the host.
+pub fn counters<'a>(
+    cells: impl IntoIterator<Item = (&'a AllocCell, &'a Tally)>,
+    nodes: &[NodeId],
+    preferred_known: bool,
+) -> Alloc {
+    let place = |node: NodeId| nodes.iter().position(|candidate| *candidate == node);
+    let zeros = || PerNode::zeros(nodes.len());
+    let (mut hit, mut miss, mut foreign) = (zeros(), zeros(), zeros());
+    let (mut local, mut other, mut pages) = (zeros(), zeros(), zeros());
+    for (cell, tally) in cells {
+        // A node that sysfs does not list cannot be shown in its arrays; the label stage counts such pages as unattributed.
+        let Some(at) = place(cell.page_node) else {
+            continue;
+        };
+        let side = if cell.page_node == cell.task_node {
+            &mut local
+        } else {
+            &mut other
+        };
+        side.add_at(at, tally.count);
+        pages.add_at(at, tally.amount);
+        match cell.preferred {
+            Some(preferred) if preferred == cell.page_node => hit.add_at(at, tally.count),
+            Some(preferred) => {
+                miss.add_at(at, tally.count);
+                if let Some(wanted) = place(preferred) {
+                    foreign.add_at(wanted, tally.count);
+                }
+            }
+            None => {}
+        }
+    }
+    let known = |counter: PerNode| preferred_known.then_some(counter);
+    Alloc {
+        numa_hit: known(hit),
+        numa_miss: known(miss),
+        numa_foreign: known(foreign),
+        interleave_hit: None,
+        local_node: Some(local),
+        other_node: Some(other),
+        pages: Some(pages),
+        remote_by_cause: None,
+    }
+}
+
+/// Sums cells over owners.
+pub fn sum_cells<'a>(
+    owners: impl IntoIterator<Item = &'a BTreeMap<AllocCell, Tally>>,
+) -> BTreeMap<AllocCell, Tally> {
+    let mut sum: BTreeMap<AllocCell, Tally> = BTreeMap::new();
+    for cells in owners {
+        for (cell, tally) in cells {
+            sum.entry(*cell).or_default().add(tally.count, tally.amount);
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cell(task: u16, page: u16, preferred: Option<u16>) -> AllocCell {
+        AllocCell {
+            task_node: NodeId(task),
+            page_node: NodeId(page),
+            preferred: preferred.map(NodeId),
+            class: None,
+        }
+    }
+
+    fn tally(count: u64, amount: u64) -> Tally {
+        Tally { count, amount }
+    }
+
+    #[test]
+    fn bound_to_the_other_node_is_a_hit_and_other() {
+        let cells = BTreeMap::from([(cell(0, 1, Some(1)), tally(1000, 1000))]);
+        let alloc = counters(&cells, &[NodeId(0), NodeId(1)], true);
+        assert_eq!(alloc.numa_hit.unwrap().0, [0, 1000]);
+        assert_eq!(alloc.other_node.unwrap().0, [0, 1000]);
+        assert_eq!(alloc.numa_miss.unwrap().0, [0, 0]);
+    }
+
+    #[test]
+    fn a_full_node_is_a_miss_here_and_foreign_there() {
+        let cells = BTreeMap::from([(cell(0, 1, Some(0)), tally(40, 40))]);
+        let alloc = counters(&cells, &[NodeId(0), NodeId(1)], true);
+        assert_eq!(alloc.numa_miss.unwrap().0, [0, 40]);
+        assert_eq!(alloc.numa_foreign.unwrap().0, [40, 0]);
+    }
+
+    #[test]
+    fn a_huge_page_is_one_allocation_and_512_pages() {
+        let cells = BTreeMap::from([(cell(0, 0, Some(0)), tally(8, 4096))]);
+        let alloc = counters(&cells, &[NodeId(0)], true);
+        assert_eq!(
+            (alloc.local_node.unwrap().0[0], alloc.pages.unwrap().0[0]),
+            (8, 4096)
+        );
+    }
+
+    #[test]
+    fn without_the_preferred_node_hits_are_not_known_but_local_is() {
+        let cells = BTreeMap::from([(cell(0, 0, None), tally(5, 5))]);
+        let alloc = counters(&cells, &[NodeId(0)], false);
+        assert_eq!(alloc.numa_hit, None);
+        assert_eq!(alloc.local_node.unwrap().0, [5]);
+    }
+
+    proptest! {
+        /// The kernel's own invariants hold on every node of any machine, sparse numbers included.
+        #[test]
+        fn hit_plus_miss_is_local_plus_other_and_misses_are_foreign(
+            counts in proptest::collection::vec((0u16..4, 0u16..4, 0u16..4, 0u64..1000), 0..60)
+        ) {
+            let nodes: Vec<NodeId> = [0, 2, 5, 63].map(NodeId).to_vec();
+            let at = |index: u16| nodes[usize::from(index)].0;
+            let mut cells: BTreeMap<AllocCell, Tally> = BTreeMap::new();
+            for (task, page, preferred, count) in counts {
+                cells.entry(cell(at(task), at(page), Some(at(preferred)))).or_default().add(count, count);
+            }
+            let alloc = counters(&cells, &nodes, true);
+            let (hit, miss) = (alloc.numa_hit.unwrap(), alloc.numa_miss.unwrap());
+            let (local, other) = (alloc.local_node.unwrap(), alloc.other_node.unwrap());
+            for node in 0..nodes.len() {
+                prop_assert_eq!(hit.at(node) + miss.at(node), local.at(node) + other.at(node));
+            }
+            prop_assert_eq!(miss.total(), alloc.numa_foreign.unwrap().total());
+        }
+    }
+}

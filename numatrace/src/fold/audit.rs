@@ -1,0 +1,264 @@
+//! The audit: traced against kernel, counter by counter, and a cause for every difference.
+
+use super::window::{Cut, Window};
+use crate::{
+    capture::numastat::Numastat,
+    ids::NodeId,
+    model::{Alloc, Audit, AuditNode, Cause, Counter, CounterAudit, Explained, PerNode, Verdict},
+};
+
+/// What else the audit needs to know of a session.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// Runs of the allocation programs that the kernel skipped.
+    pub recursion_misses: u64,
+    /// Misses that fell between two nodes' readings.
+    pub foreign_edge: u64,
+    /// CPUs: at the instant of a reading each can have one allocation under way.
+    pub cpus: u64,
+    /// Events that no table had room for.
+    pub totals_lost: u64,
+    /// Hooks of the accounting that are on their fallback or absent: name, and what that hides.
+    pub hooks_lost: Vec<(String, String)>,
+    /// A sweep did not settle: a count may have been seen twice or missed.
+    pub unsettled: bool,
+}
+
+/// Compares the traced totals of a closed window with the kernel's.
+pub fn audit(window: &Window, traced: &Alloc, nodes: &[NodeId], evidence: &Evidence) -> Audit {
+    let Some(end) = &window.end else {
+        return Audit::unavailable("the session has no end yet");
+    };
+    if let Some(node) = went_backwards(&window.start, end) {
+        return Audit::unavailable(format!(
+            "the counters of node {node} went backwards: vm.numa_stat was switched during the session"
+        ));
+    }
+    let compared: Vec<AuditNode> = nodes
+        .iter()
+        .enumerate()
+        .map(|(at, node)| {
+            AuditNode::new(*node, |counter| {
+                let kernel = delta(&window.start, end, *node, counter);
+                CounterAudit::new(
+                    kernel,
+                    traced
+                        .counter(counter)
+                        .map(|values: &PerNode| values.at(at)),
+                )
+            })
+        })
+        .collect();
+    judge(compared, evidence)
+}
+
+/// Verdict, causes and the rest that nothing explains.
+fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
+    let residual = |counter: Counter| -> u64 {
+        nodes
+            .iter()
+            .filter_map(|node| node.counter(counter).residual)
+            .map(i64::unsigned_abs)
+            .sum()
+    };
+    let largest = Counter::ALL.into_iter().map(residual).max().unwrap_or(0);
+    let misses = evidence
+        .recursion_misses
+        .saturating_add(evidence.totals_lost);
+    // One allocation per CPU can be under way at each of the two ends, and it shows on at most two nodes' counters.
+    let under_way = evidence.cpus.saturating_mul(2);
+    let edge = largest
+        .saturating_sub(misses)
+        .min(under_way.saturating_add(evidence.foreign_edge));
+    let unexplained = Counter::ALL
+        .into_iter()
+        .map(|counter| {
+            let foreign = if counter == Counter::NumaForeign {
+                evidence.foreign_edge
+            } else {
+                0
+            };
+            residual(counter)
+                .saturating_sub(misses.saturating_add(under_way).saturating_add(foreign))
+        })
+        .sum::<u64>();
+
+    let mut explained = vec![
+        Explained::new(Cause::RecursionMisses, misses),
+        Explained::new(Cause::SnapshotEdge, edge),
+    ];
+    explained.extend(evidence.hooks_lost.iter().map(|(hook, _)| Explained {
+        cause: Cause::HookLost,
+        count: None,
+        hook: Some(hook.clone()),
+    }));
+
+    let (verdict, why) = if !evidence.hooks_lost.is_empty() {
+        let lost: Vec<String> = evidence
+            .hooks_lost
+            .iter()
+            .map(|(hook, hides)| format!("{hook}: {hides}"))
+            .collect();
+        (Verdict::Approximate, Some(lost.join("; ")))
+    } else if unexplained > 0 || evidence.unsettled {
+        let why = if evidence.unsettled {
+            "the per-CPU counts would not stand still to be read".to_owned()
+        } else {
+            format!(
+                "{unexplained} allocations differ and nothing explains them: do not trust these counts"
+            )
+        };
+        (Verdict::Failed, Some(why))
+    } else if largest <= edge {
+        (Verdict::Exact, None)
+    } else {
+        (Verdict::WithinMisses, None)
+    };
+    Audit {
+        verdict,
+        why,
+        nodes,
+        explained,
+        unexplained: Some(unexplained),
+    }
+}
+
+fn went_backwards(start: &Cut, end: &Cut) -> Option<NodeId> {
+    start.0.iter().find_map(|(node, (_, before))| {
+        let (_, after) = end.0.get(node)?;
+        Counter::ALL
+            .into_iter()
+            .any(|counter| value(after, counter) < value(before, counter))
+            .then_some(*node)
+    })
+}
+
+fn delta(start: &Cut, end: &Cut, node: NodeId, counter: Counter) -> Option<u64> {
+    let (_, before) = start.0.get(&node)?;
+    let (_, after) = end.0.get(&node)?;
+    value(after, counter).checked_sub(value(before, counter))
+}
+
+fn value(numastat: &Numastat, counter: Counter) -> u64 {
+    match counter {
+        Counter::NumaHit => numastat.numa_hit,
+        Counter::NumaMiss => numastat.numa_miss,
+        Counter::NumaForeign => numastat.numa_foreign,
+        Counter::InterleaveHit => numastat.interleave_hit,
+        Counter::LocalNode => numastat.local_node,
+        Counter::OtherNode => numastat.other_node,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn window(delta: u64) -> Window {
+        let at = |value| {
+            Cut(BTreeMap::from([(
+                NodeId(0),
+                (
+                    1,
+                    Numastat {
+                        numa_hit: value,
+                        local_node: value,
+                        ..Numastat::default()
+                    },
+                ),
+            )]))
+        };
+        Window {
+            start: at(1000),
+            end: Some(at(1000 + delta)),
+        }
+    }
+
+    fn traced(count: u64) -> Alloc {
+        Alloc {
+            numa_hit: Some(PerNode(vec![count])),
+            local_node: Some(PerNode(vec![count])),
+            ..Alloc::zeros(1)
+        }
+    }
+
+    fn result(kernel: u64, ours: u64, evidence: &Evidence) -> Audit {
+        audit(&window(kernel), &traced(ours), &[NodeId(0)], evidence)
+    }
+
+    #[test]
+    fn equal_is_exact() {
+        let audit = result(500, 500, &Evidence::default());
+        assert_eq!(
+            (audit.verdict, audit.unexplained),
+            (Verdict::Exact, Some(0))
+        );
+    }
+
+    #[test]
+    fn a_lost_probe_is_a_failed_audit() {
+        let evidence = Evidence {
+            cpus: 4,
+            ..Evidence::default()
+        };
+        let audit = result(500, 100, &evidence);
+        assert_eq!(audit.verdict, Verdict::Failed);
+        assert!(audit.unexplained.unwrap() > 0);
+        assert!(audit.why.unwrap().contains("do not trust"));
+    }
+
+    #[test]
+    fn what_the_kernel_skipped_explains_a_difference() {
+        let evidence = Evidence {
+            recursion_misses: 10,
+            ..Evidence::default()
+        };
+        assert_eq!(result(510, 500, &evidence).verdict, Verdict::WithinMisses);
+        assert_eq!(result(511, 500, &evidence).verdict, Verdict::Failed);
+    }
+
+    #[test]
+    fn a_few_under_way_are_the_snapshot_edge_and_bounded_by_the_cpus() {
+        let evidence = Evidence {
+            cpus: 2,
+            ..Evidence::default()
+        };
+        let audit = result(500, 503, &evidence);
+        assert_eq!(audit.verdict, Verdict::Exact);
+        assert!(
+            audit
+                .explained
+                .contains(&Explained::new(Cause::SnapshotEdge, 3))
+        );
+        assert_eq!(result(500, 505, &evidence).verdict, Verdict::Failed);
+    }
+
+    #[test]
+    fn counters_that_went_backwards_make_it_unavailable() {
+        let mut window = window(0);
+        window
+            .end
+            .as_mut()
+            .unwrap()
+            .0
+            .get_mut(&NodeId(0))
+            .unwrap()
+            .1
+            .numa_hit = 5;
+        let audit = audit(&window, &traced(0), &[NodeId(0)], &Evidence::default());
+        assert_eq!(audit.verdict, Verdict::Unavailable);
+        assert!(audit.why.unwrap().contains("vm.numa_stat"));
+    }
+
+    #[test]
+    fn a_fallback_hook_is_approximate_and_named() {
+        let evidence = Evidence {
+            hooks_lost: vec![("page_alloc".into(), "bulk allocations are missing".into())],
+            ..Evidence::default()
+        };
+        let audit = result(500, 480, &evidence);
+        assert_eq!(audit.verdict, Verdict::Approximate);
+        assert!(audit.why.unwrap().contains("bulk"));
+    }
+}

@@ -1,0 +1,182 @@
+//! Which counts belong between two readings of numastat.
+//!
+//! A node's file is exact for the instant of its own fold, and nodes are read one after the other, so a cut is not one instant but
+//! one per node. An allocation is counted on its page's node, so that node's instant decides. Only `numa_foreign` is counted on
+//! another node, the preferred one; the few allocations between the two instants are counted and named.
+
+use std::collections::BTreeMap;
+
+use crate::{capture::numastat::Numastat, decode::count::What, enrich::Observation, ids::NodeId};
+
+/// One reading of all nodes: per node the kernel's counters and the epoch that began with that very reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Round(pub Vec<(NodeId, u64, Numastat)>);
+
+/// The reading chosen for each node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cut(pub BTreeMap<NodeId, (u64, Numastat)>);
+
+impl Cut {
+    /// Chooses, for each node, the round in which kernel and traced totals differ least.
+    ///
+    /// The kernel counts an allocation a little before our program sees it. What is under way at the instant of a reading makes
+    /// the kernel's number the larger one, never the smaller one; so among several readings the one with the smallest difference has the least under way.
+    pub fn choose(rounds: &[Round], edge: &[Observation]) -> Self {
+        let mut chosen = BTreeMap::new();
+        let nodes = rounds.first().map_or(&[][..], |round| &round.0);
+        for (index, (node, ..)) in nodes.iter().enumerate() {
+            let best = rounds
+                .iter()
+                .filter_map(|round| round.0.get(index))
+                .min_by_key(|(_, epoch, kernel)| {
+                    let traced: u64 = edge
+                        .iter()
+                        .filter(|seen| seen.epoch < *epoch)
+                        .filter_map(|seen| match seen.what {
+                            What::Alloc(cell) => (cell.page_node == *node).then_some(seen.count),
+                        })
+                        .sum();
+                    i128::from(kernel.local_node) + i128::from(kernel.other_node)
+                        - i128::from(traced)
+                });
+            if let Some((_, epoch, kernel)) = best {
+                chosen.insert(*node, (*epoch, *kernel));
+            }
+        }
+        Self(chosen)
+    }
+
+    /// The first epoch that lies after this cut for a node; for a node it does not know, the latest of all.
+    fn epoch(&self, node: NodeId) -> u64 {
+        self.0
+            .get(&node)
+            .map(|(epoch, _)| *epoch)
+            .or_else(|| self.0.values().map(|(epoch, _)| *epoch).max())
+            .unwrap_or(0)
+    }
+}
+
+/// A start, and once it is known an end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Where it begins.
+    pub start: Cut,
+    /// Where it ends, `None` while it is open.
+    pub end: Option<Cut>,
+}
+
+impl Window {
+    /// An open window.
+    pub fn new(start: Cut) -> Self {
+        Self { start, end: None }
+    }
+
+    /// Closes it.
+    pub fn close(&mut self, end: Cut) {
+        self.end = Some(end);
+    }
+
+    /// Does a count lie inside?
+    pub fn contains(&self, seen: &Observation) -> bool {
+        let node = match seen.what {
+            What::Alloc(cell) => cell.page_node,
+        };
+        self.contains_epoch(seen.epoch, node)
+    }
+
+    /// Allocations of a count that the preferred node's window sees differently from the page node's.
+    pub fn foreign_edge(&self, seen: &Observation) -> u64 {
+        match seen.what {
+            What::Alloc(cell) => match cell.preferred {
+                Some(preferred)
+                    if preferred != cell.page_node
+                        && self.contains_epoch(seen.epoch, cell.page_node)
+                            != self.contains_epoch(seen.epoch, preferred) =>
+                {
+                    seen.count
+                }
+                _ => 0,
+            },
+        }
+    }
+
+    fn contains_epoch(&self, epoch: u64, node: NodeId) -> bool {
+        epoch >= self.start.epoch(node)
+            && self.end.as_ref().is_none_or(|end| epoch < end.epoch(node))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{decode::count::AllocCell, enrich::Charged};
+
+    fn seen(epoch: u64, page: u16, preferred: u16, count: u64) -> Observation {
+        Observation {
+            epoch,
+            charged: Charged::Irq,
+            what: What::Alloc(AllocCell {
+                task_node: NodeId(0),
+                page_node: NodeId(page),
+                preferred: Some(NodeId(preferred)),
+                class: None,
+            }),
+            count,
+            amount: count,
+        }
+    }
+
+    fn reading(node: u16, epoch: u64, total: u64) -> (NodeId, u64, Numastat) {
+        let numastat = Numastat {
+            local_node: total,
+            ..Numastat::default()
+        };
+        (NodeId(node), epoch, numastat)
+    }
+
+    #[test]
+    fn the_round_with_least_under_way_is_taken_per_node() {
+        // Node 0: at the first reading 3 allocations were under way, at the second none (they are traced in epoch 1).
+        let rounds = [
+            Round(vec![reading(0, 1, 103), reading(1, 2, 50)]),
+            Round(vec![reading(0, 3, 103), reading(1, 4, 51)]),
+        ];
+        let edge = [seen(1, 0, 0, 3)];
+        let cut = Cut::choose(&rounds, &edge);
+        assert_eq!(cut.0[&NodeId(0)].0, 3);
+        assert_eq!(
+            cut.0[&NodeId(1)].0,
+            2,
+            "the later reading had one under way"
+        );
+    }
+
+    #[test]
+    fn the_page_node_s_instant_decides() {
+        let mut window = Window::new(Cut::choose(
+            &[Round(vec![reading(0, 1, 0), reading(1, 2, 0)])],
+            &[],
+        ));
+        assert!(window.contains(&seen(1, 0, 0, 1)));
+        assert!(!window.contains(&seen(1, 1, 1, 1)));
+        window.close(Cut::choose(
+            &[Round(vec![reading(0, 5, 0), reading(1, 6, 0)])],
+            &[],
+        ));
+        assert!(!window.contains(&seen(5, 0, 0, 1)));
+        assert!(window.contains(&seen(5, 1, 1, 1)));
+        assert!(!window.contains(&seen(6, 1, 1, 1)));
+    }
+
+    #[test]
+    fn misses_between_the_instants_of_two_nodes_are_the_foreign_edge() {
+        let window = Window::new(Cut::choose(
+            &[Round(vec![reading(0, 1, 0), reading(1, 2, 0)])],
+            &[],
+        ));
+        // Preferred node 1, page on node 0, in epoch 1: inside for node 0, before the start for node 1.
+        assert_eq!(window.foreign_edge(&seen(1, 0, 1, 4)), 4);
+        assert_eq!(window.foreign_edge(&seen(2, 0, 1, 4)), 0);
+        assert_eq!(window.foreign_edge(&seen(1, 0, 0, 4)), 0);
+    }
+}
