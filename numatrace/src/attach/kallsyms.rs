@@ -1,0 +1,240 @@
+//! Addresses of kernel symbols from `/proc/kallsyms`, looked up in one pass: it has 100,000 to 250,000 lines.
+//!
+//! Without the right to see addresses every one reads as zero, and kernels built without `CONFIG_KALLSYMS_ALL` list functions
+//! only. Both are reasons, not errors: the session goes on and says what it cannot tell.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use thiserror::Error;
+
+use super::btf::KernelBtf;
+
+/// Where the kernel lists its symbols.
+pub const KALLSYMS: &str = "/proc/kallsyms";
+
+/// Per-CPU base address of each CPU, an array indexed by CPU number.
+pub const PER_CPU_OFFSET: &str = "__per_cpu_offset";
+/// The preempt count of 6.1, and again of 6.18 and later.
+const PREEMPT_COUNT: &str = "__preempt_count";
+/// The per-CPU struct that holds it in 6.12.
+const PCPU_HOT: &str = "pcpu_hot";
+/// What tells shared memory from files: the operations of its mappings.
+pub const SHMEM_VM_OPS: &str = "shmem_vm_ops";
+/// The same for memory that `shmem` keeps for anonymous shared mappings (6.1 to date).
+pub const SHMEM_ANON_VM_OPS: &str = "shmem_anon_vm_ops";
+
+/// Why an address is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SymbolGap {
+    /// All addresses read as zero.
+    #[error(
+        "kernel addresses are hidden from this process: it needs CAP_SYSLOG (and kernel.kptr_restrict below 2)"
+    )]
+    Hidden,
+    /// Addresses are shown, this symbol is not listed.
+    #[error(
+        "this kernel does not list `{0}` in /proc/kallsyms (built without CONFIG_KALLSYMS_ALL, or renamed)"
+    )]
+    Absent(String),
+    /// The list could not be read.
+    #[error("cannot read /proc/kallsyms: {0}")]
+    Unreadable(String),
+}
+
+/// Addresses of the symbols asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Symbols {
+    found: HashMap<String, u64>,
+    gap: Option<SymbolGap>,
+}
+
+/// Where the per-CPU preempt count lies: its address on a CPU is `symbol + *(per_cpu_offset + 8 * cpu)`, wrapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PreemptCount {
+    /// Address of the per-CPU symbol, or of its place inside `pcpu_hot`.
+    pub symbol: u64,
+    /// Address of `__per_cpu_offset[]`.
+    pub per_cpu_offset: u64,
+}
+
+impl Symbols {
+    /// The symbols a session can use: the preempt count's and the shared-memory operations.
+    #[must_use]
+    pub fn of_session(path: &Path) -> Self {
+        Self::lookup(
+            path,
+            &[
+                PER_CPU_OFFSET,
+                PREEMPT_COUNT,
+                PCPU_HOT,
+                SHMEM_VM_OPS,
+                SHMEM_ANON_VM_OPS,
+            ],
+        )
+    }
+
+    /// Looks the names up in a file of the form of [`KALLSYMS`]. Symbols of modules are left out.
+    #[must_use]
+    pub fn lookup(path: &Path, wanted: &[&str]) -> Self {
+        match File::open(path).and_then(|file| Self::read(&mut BufReader::new(file), wanted)) {
+            Ok(symbols) => symbols,
+            Err(error) => Self {
+                found: HashMap::new(),
+                gap: Some(SymbolGap::Unreadable(error.to_string())),
+            },
+        }
+    }
+
+    /// One pass over `address type name [module]` lines; ends early when all are found. The first of equal names counts.
+    fn read(lines: &mut dyn BufRead, wanted: &[&str]) -> io::Result<Self> {
+        let mut found = HashMap::new();
+        let mut any_address = false;
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line)? > 0 {
+            if let Some((address, name)) = parse(&line) {
+                any_address |= address != 0;
+                if let Some(name) = wanted.iter().find(|wanted| wanted.as_bytes() == name) {
+                    found.entry((*name).to_owned()).or_insert(address);
+                }
+            }
+            line.clear();
+            if any_address && found.len() == wanted.len() {
+                break;
+            }
+        }
+        let gap = (!any_address).then_some(SymbolGap::Hidden);
+        Ok(Self { found, gap })
+    }
+
+    /// The address of a symbol that was asked for.
+    ///
+    /// # Errors
+    /// Hidden, not listed, or the list could not be read.
+    pub fn address(&self, name: &str) -> Result<u64, SymbolGap> {
+        match (&self.gap, self.found.get(name)) {
+            (Some(gap), _) => Err(gap.clone()),
+            (None, Some(address)) => Ok(*address),
+            (None, None) => Err(SymbolGap::Absent(name.to_owned())),
+        }
+    }
+
+    /// Where the preempt count of each CPU lies on x86: a symbol of its own, or inside `pcpu_hot`.
+    ///
+    /// # Errors
+    /// Why one of the two addresses is not known; interrupts then count as the task they interrupted.
+    pub fn preempt_count(&self, btf: &KernelBtf) -> Result<PreemptCount, SymbolGap> {
+        let per_cpu_offset = self.address(PER_CPU_OFFSET)?;
+        let symbol = self.address(PREEMPT_COUNT).or_else(|missing| {
+            let inside = btf.member(PCPU_HOT, "preempt_count").map_err(|_| missing)?;
+            self.address(PCPU_HOT)
+                .map(|base| base.wrapping_add(u64::from(inside.offset_bytes)))
+        })?;
+        Ok(PreemptCount {
+            symbol,
+            per_cpu_offset,
+        })
+    }
+}
+
+/// Address and name of one line; `None` for a module's symbol or anything unexpected.
+fn parse(line: &[u8]) -> Option<(u64, &[u8])> {
+    let mut fields = line
+        .split(u8::is_ascii_whitespace)
+        .filter(|field| !field.is_empty());
+    let address = std::str::from_utf8(fields.next()?).ok()?;
+    let address = u64::from_str_radix(address, 16).ok()?;
+    let name = fields.nth(1)?;
+    fields.next().is_none().then_some((address, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attach::btf::fixture::{BtfBuilder, STRUCT};
+
+    fn symbols(mut text: &[u8]) -> Symbols {
+        Symbols::read(
+            &mut text,
+            &[PER_CPU_OFFSET, PREEMPT_COUNT, PCPU_HOT, SHMEM_VM_OPS],
+        )
+        .unwrap()
+    }
+
+    /// A kernel whose `struct pcpu_hot` has the count at byte 8.
+    fn kernel_with_pcpu_hot() -> KernelBtf {
+        let mut b = BtfBuilder::new();
+        let int = b.int("int", 4);
+        b.aggregate(
+            STRUCT,
+            "pcpu_hot",
+            64,
+            &[("cpu_number", int, 96), ("preempt_count", int, 64)],
+        );
+        KernelBtf::from_bytes(b.build()).unwrap()
+    }
+
+    #[test]
+    fn the_kernels_own_symbol_wins_over_a_modules() {
+        let found = symbols(
+            b"ffffffffc0000000 d shmem_vm_ops\t[evil]\nffffffff82000000 D shmem_vm_ops\nffffffff83000000 d shmem_vm_ops\n",
+        );
+        assert_eq!(found.address(SHMEM_VM_OPS), Ok(0xffff_ffff_8200_0000));
+        assert_eq!(
+            found.address(PCPU_HOT),
+            Err(SymbolGap::Absent("pcpu_hot".into()))
+        );
+    }
+
+    #[test]
+    fn zeros_throughout_mean_hidden_and_one_zero_does_not() {
+        let hidden = symbols(b"0000000000000000 T _text\n0000000000000000 D shmem_vm_ops\n");
+        assert_eq!(hidden.address(SHMEM_VM_OPS), Err(SymbolGap::Hidden));
+        // Up to 6.12 the per-CPU section of x86-64 begins at 0.
+        let zero_based = symbols(b"0000000000000000 A __preempt_count\nffffffff81000000 T _text\n");
+        assert_eq!(zero_based.address(PREEMPT_COUNT), Ok(0));
+        assert_eq!(
+            symbols(b"garbage\n\xff\xfe D x\n").address(PCPU_HOT),
+            Err(SymbolGap::Hidden)
+        );
+    }
+
+    #[test]
+    fn the_preempt_count_is_a_symbol_or_a_member() {
+        let btf = kernel_with_pcpu_hot();
+        let own = symbols(b"1f000 A __preempt_count\nffffffff82000000 R __per_cpu_offset\n");
+        let wanted = PreemptCount {
+            symbol: 0x1f000,
+            per_cpu_offset: 0xffff_ffff_8200_0000,
+        };
+        assert_eq!(own.preempt_count(&btf), Ok(wanted));
+        let hot = symbols(b"20000 A pcpu_hot\nffffffff82000000 R __per_cpu_offset\n");
+        assert_eq!(
+            hot.preempt_count(&btf),
+            Ok(PreemptCount {
+                symbol: 0x20008,
+                ..wanted
+            })
+        );
+        let neither = symbols(b"ffffffff82000000 R __per_cpu_offset\n");
+        assert!(matches!(
+            neither.preempt_count(&btf),
+            Err(SymbolGap::Absent(_))
+        ));
+        let no_array = symbols(b"20000 A pcpu_hot\nffffffff81000000 T _text\n");
+        assert_eq!(
+            no_array.preempt_count(&btf),
+            Err(SymbolGap::Absent(PER_CPU_OFFSET.into()))
+        );
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_is_a_reason() {
+        let gap = Symbols::lookup(Path::new("/nonexistent/kallsyms"), &["x"])
+            .address("x")
+            .unwrap_err();
+        assert!(matches!(gap, SymbolGap::Unreadable(_)), "{gap}");
+    }
+}

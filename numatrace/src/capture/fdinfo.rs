@@ -1,0 +1,123 @@
+//! What the kernel counts about one BPF program: `/proc/self/fdinfo/FD` of its descriptor.
+//!
+//! The only place that tells `recursion_misses`, the runs the kernel skipped because the same program was active on that CPU:
+//! each is an event nobody counted, so the audit needs it. Always maintained; `run_cnt` and `run_time_ns` only grow while BPF
+//! statistics are on ([`RunStatistics`]).
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use aya::sys::{Stats, enable_stats};
+use thiserror::Error;
+
+/// Counters of one loaded program; `None` where this kernel has no such line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProgramFdInfo {
+    /// The kernel's id of the program, unique while it is loaded.
+    pub prog_id: Option<u32>,
+    /// Runs while statistics were on.
+    pub run_cnt: Option<u64>,
+    /// Nanoseconds of those runs.
+    pub run_time_ns: Option<u64>,
+    /// Runs skipped since it was loaded, on all CPUs.
+    pub recursion_misses: Option<u64>,
+    /// Instructions the verifier looked at when loading it.
+    pub verified_insns: Option<u64>,
+    /// Bytes of kernel memory of its code.
+    pub memlock_bytes: Option<u64>,
+}
+
+impl ProgramFdInfo {
+    /// Reads the counters of a program this process holds.
+    ///
+    /// # Errors
+    /// `/proc` is not mounted or not ours.
+    pub fn of(program: BorrowedFd<'_>) -> io::Result<Self> {
+        let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", program.as_raw_fd()))?;
+        Ok(Self::parse(&text))
+    }
+
+    /// Reads the `name: value` lines it knows and leaves the others.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut info = Self::default();
+        for (name, value) in text.lines().filter_map(|line| line.split_once(':')) {
+            let number = value.trim().parse::<u64>().ok();
+            match name {
+                "prog_id" => info.prog_id = number.and_then(|id| u32::try_from(id).ok()),
+                "run_cnt" => info.run_cnt = number,
+                "run_time_ns" => info.run_time_ns = number,
+                "recursion_misses" => info.recursion_misses = number,
+                "verified_insns" => info.verified_insns = number,
+                "memlock" => info.memlock_bytes = number,
+                _ => {}
+            }
+        }
+        info
+    }
+}
+
+/// The kernel refused to count run times.
+#[derive(Debug, Error)]
+#[error(
+    "cannot switch BPF run-time statistics on: {0}; the cost of tracing is not measured (it needs CAP_SYS_ADMIN)"
+)]
+pub struct StatisticsRefused(#[source] io::Error);
+
+/// BPF run-time statistics, on until dropped. They slow every BPF program of the machine: hold it for a short time.
+///
+/// The kernel counts holders, so others who want statistics keep theirs.
+#[derive(Debug)]
+pub struct RunStatistics(
+    #[expect(dead_code, reason = "closing it is what switches statistics off")] OwnedFd,
+);
+
+impl RunStatistics {
+    /// Switches them on.
+    ///
+    /// # Errors
+    /// No CAP_SYS_ADMIN in the initial user namespace, or a kernel that does not have them.
+    pub fn on() -> Result<Self, StatisticsRefused> {
+        enable_stats(Stats::RunTime)
+            .map(Self)
+            .map_err(|error| StatisticsRefused(error.io_error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn counters_are_read_and_missing_ones_are_none() {
+        let text = "pos:\t0\nflags:\t02000002\nprog_type:\t26\nprog_tag:\t5c5c\nmemlock:\t4096\nprog_id:\t44\n\
+                    run_time_ns:\t1234\nrun_cnt:\t7\nrecursion_misses:\t106\n";
+        let wanted = ProgramFdInfo {
+            prog_id: Some(44),
+            run_cnt: Some(7),
+            run_time_ns: Some(1234),
+            recursion_misses: Some(106),
+            verified_insns: None,
+            memlock_bytes: Some(4096),
+        };
+        assert_eq!(ProgramFdInfo::parse(text), wanted);
+    }
+
+    #[test]
+    fn garbage_is_no_number() {
+        let text = "run_cnt:\tmany\nprog_id:\t99999999999\nrecursion_misses\nverified_insns:\t-1\n";
+        assert_eq!(ProgramFdInfo::parse(text), ProgramFdInfo::default());
+    }
+
+    #[test]
+    fn a_descriptor_that_is_no_program_has_no_counters() {
+        let file = fs::File::open("/proc/self/stat").unwrap();
+        assert_eq!(
+            ProgramFdInfo::of(file.as_fd()).unwrap(),
+            ProgramFdInfo::default()
+        );
+    }
+}
