@@ -6,9 +6,13 @@ pub mod btf;
 pub mod catalog;
 pub mod globals;
 pub mod hooks;
+pub mod kallsyms;
 pub mod object;
 pub mod offsets;
+pub mod preflight;
+pub mod prototype;
 pub mod refused;
+pub mod series;
 
 use anyhow::{Context, anyhow};
 use aya::{Btf, Ebpf, EbpfLoader};
