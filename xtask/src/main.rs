@@ -1,3 +1,28 @@
 //! The project's own commands: `cargo xtask --help`.
 
-fn main() {}
+mod build;
+mod cli;
+mod debian;
+mod demo;
+mod dist;
+mod lint;
+mod run;
+mod test;
+mod toolchain;
+mod trace;
+mod vm;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match cli::dispatch(cli::Cli::parse()) {
+        Ok(code) => code,
+        Err(why) => {
+            eprintln!("xtask: {why:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The commands and their options, and which module carries each out.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::{demo, dist, lint, test, toolchain, trace, vm};
+
+/// The project's own commands: build, test and try numatrace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find or install what the build needs: rust-src, the musl target, bpf-linker.
+    Setup,
+    /// Build numatrace and run `numatrace trace` on this machine; asks for root only to run.
+    Trace {
+        /// What `numatrace trace` gets.
+        #[arg(last = true, value_name = "ARGS")]
+        arguments: Vec<String>,
+    },
+    /// Show numatrace at work in a guest with two nodes.
+    Demo,
+    /// Run the tests: all tiers that this machine allows, or the ones named.
+    Test(test::Options),
+    /// Run a command as root in a NUMA guest, with numatrace and the workload in its PATH.
+    Vm(vm::command::Options),
+    /// Check formatting and lints, of the eBPF crate too.
+    Lint,
+    /// Build one static stripped binary: target/dist/numatrace.
+    Dist,
+}
+
+/// Carries out the command.
+///
+/// # Errors
+/// One line for the person at the terminal.
+pub fn dispatch(cli: Cli) -> Result<ExitCode> {
+    // The lab's failures have an exit code of their own.
+    if let Command::Vm(options) = cli.command {
+        return Ok(vm::command::run(options));
+    }
+    let toolchain = toolchain::ensure()?;
+    match cli.command {
+        Command::Vm(_) => {}
+        Command::Setup => eprintln!(
+            "xtask: ready; static binaries for {}",
+            toolchain.static_target.triple()
+        ),
+        Command::Trace { arguments } => trace::run(&arguments)?,
+        Command::Demo => return demo::run(&toolchain),
+        Command::Test(options) => return test::run(&options, &toolchain),
+        Command::Lint => lint::run()?,
+        Command::Dist => println!("{}", dist::run(&toolchain)?.display()),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,349 @@
+//! apt with a root of its own: package lists of the machine's mirror and its sibling suites, downloads, closures.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::BufReader,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::packages::{self, Package};
+use crate::{run, workspace};
+
+/// Suites that hold kernels or tools of the lab, whatever suite the machine itself runs.
+const SUITES: [&str; 7] = [
+    "bookworm",
+    "bookworm-backports",
+    "trixie",
+    "trixie-updates",
+    "trixie-backports",
+    "forky",
+    "sid",
+];
+const SECURITY_SUITES: [&str; 2] = ["bookworm-security", "trixie-security"];
+/// Lists younger than this are used as they are; point releases vanish from mirrors after days, not hours.
+const FRESH: Duration = Duration::from_secs(12 * 3600);
+const CAT_FILE: &str = "/usr/lib/apt/apt-helper";
+
+/// The machine's Debian mirror, seen through an apt root under `target/lab/apt`.
+pub struct Mirror {
+    root: PathBuf,
+}
+
+impl Mirror {
+    /// Opens the mirror, and brings its lists up to date when they are missing or old.
+    ///
+    /// # Errors
+    /// There is no apt, its configuration names no Debian mirror, or the first update failed.
+    pub fn open() -> Result<Self> {
+        if !run::on_path("apt-get") || !Path::new(CAT_FILE).exists() {
+            bail!(
+                "no apt here: the lab takes kernels and QEMU from a Debian mirror; run it on Debian or in its container"
+            );
+        }
+        let mirror = Self {
+            root: workspace::lab().join("apt"),
+        };
+        for dir in ["lists/partial", "cache/archives/partial"] {
+            fs::create_dir_all(mirror.root.join(dir))?;
+        }
+        if !mirror.is_fresh() {
+            mirror.update()?;
+        }
+        Ok(mirror)
+    }
+
+    fn is_fresh(&self) -> bool {
+        let stamp = fs::metadata(self.root.join("updated")).and_then(|m| m.modified());
+        stamp.is_ok_and(|time| time.elapsed().is_ok_and(|age| age < FRESH))
+    }
+
+    /// Writes the source lists and fetches the package lists they name.
+    fn update(&self) -> Result<()> {
+        eprintln!("xtask: reading the package lists of the machine's Debian mirror");
+        let targets = self.own_targets()?;
+        let (main, security) = repositories(&targets);
+        let Some(main) = main else {
+            bail!(
+                "apt's configuration names no Debian mirror; add one to /etc/apt/sources.list.d and run apt-get update"
+            );
+        };
+        let own = codename()?;
+        let own_backports = format!("{own}-backports");
+        let own_security = format!("{own}-security");
+        let host = [
+            source(&main, &[&own, &own_backports]),
+            security
+                .iter()
+                .map(|s| source(s, &[&own_security]))
+                .collect(),
+        ];
+        fs::write(self.root.join("host.sources"), host.concat())?;
+        let mut suites = SUITES.to_vec();
+        suites.extend([own.as_str(), own_backports.as_str()]);
+        let mut security_suites = SECURITY_SUITES.to_vec();
+        security_suites.push(&own_security);
+        let all = [
+            source(&main, &deduplicated(suites)),
+            security
+                .iter()
+                .map(|s| source(s, &deduplicated(security_suites.clone())))
+                .collect(),
+        ];
+        fs::write(self.root.join("all.sources"), all.concat())?;
+
+        let update = run::output(self.apt_get(Sources::All).args(["-qq", "update"]))?;
+        if self.lists()?.is_empty() {
+            bail!(
+                "cannot read the mirror's package lists: {}",
+                String::from_utf8_lossy(&update.stderr).trim()
+            );
+        }
+        // A suite that this mirror lacks fails the update and leaves the others usable.
+        fs::write(self.root.join("updated"), "")?;
+        Ok(())
+    }
+
+    /// `URI codename label` of each repository the machine itself is configured with.
+    ///
+    /// apt knows a label only after an update: without lists (a fresh container) a private one is made.
+    fn own_targets(&self) -> Result<String> {
+        let ask = |command: &mut Command| {
+            let format = "$(REPO_URI) $(CODENAME) $(LABEL)";
+            run::capture(command.args(["indextargets", "--format", format, "Created-By: Packages"]))
+        };
+        let known = ask(&mut Command::new("apt-get"))?;
+        if repositories(&known).0.is_some() {
+            return Ok(known);
+        }
+        let update = run::output(self.apt_get(Sources::Machine).args(["-qq", "update"]))?;
+        let known = ask(&mut self.apt_get(Sources::Machine))?;
+        if known.trim().is_empty() {
+            bail!(
+                "cannot read the mirror's package lists: {}",
+                String::from_utf8_lossy(&update.stderr).trim()
+            );
+        }
+        Ok(known)
+    }
+
+    /// Every package of every suite whose name `wanted` accepts.
+    ///
+    /// # Errors
+    /// A list could not be read.
+    pub fn find(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Package>> {
+        let mut found = Vec::new();
+        for list in self.lists()? {
+            // Lists are kept compressed as apt's configuration says; its helper reads them all.
+            let mut child = Command::new(CAT_FILE)
+                .arg("cat-file")
+                .arg(&list)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .spawn()?;
+            let text = child.stdout.take().context("no pipe from apt-helper")?;
+            found.extend(packages::read(BufReader::new(text), &wanted)?);
+            if !child.wait()?.success() {
+                bail!("cannot read {}", list.display());
+            }
+        }
+        Ok(found)
+    }
+
+    fn lists(&self) -> Result<Vec<PathBuf>> {
+        let mut command = self.apt_get(Sources::All);
+        let text = run::capture(command.args([
+            "indextargets",
+            "--format",
+            "$(FILENAME)",
+            "Created-By: Packages",
+        ]))?;
+        Ok(text
+            .lines()
+            .map(PathBuf::from)
+            .filter(|p| p.exists())
+            .collect())
+    }
+
+    /// Downloads one package, verified by apt against the suite's signed lists, and unpacks it into `to`.
+    ///
+    /// # Errors
+    /// The mirror no longer has it, its checksum is wrong, or it could not be unpacked.
+    pub fn unpack(&self, package: &Package, to: &Path) -> Result<()> {
+        let into = tempfile::tempdir_in(&self.root)?;
+        eprintln!(
+            "xtask: downloading {} {} ({} MB)",
+            package.name,
+            package.version,
+            package.bytes / 1_000_000
+        );
+        let wanted = format!("{}={}", package.name, package.version);
+        run::capture(
+            self.apt_get(Sources::All)
+                .args(["-qq", "download", &wanted])
+                .current_dir(into.path()),
+        )?;
+        unpack_all(into.path(), to)
+    }
+
+    /// Downloads a package of the machine's own release with all it needs that the machine lacks, and unpacks it into `to`.
+    ///
+    /// # Errors
+    /// The release does not have it, or its dependencies cannot be met.
+    pub fn unpack_with_libraries(&self, package: &str, to: &Path) -> Result<()> {
+        eprintln!("xtask: downloading {package} and its libraries");
+        let archives = tempfile::tempdir_in(&self.root)?;
+        fs::create_dir(archives.path().join("partial"))?;
+        let mut directory = OsString::from("Dir::Cache::archives=");
+        directory.push(archives.path());
+        let fetch = |release: &[&str]| {
+            let mut command = self.apt_get(Sources::Host);
+            command.arg("-o").arg(&directory).args([
+                "-qq",
+                "--yes",
+                "--download-only",
+                "--no-install-recommends",
+            ]);
+            run::capture(command.arg("install").args(release).arg(package))
+        };
+        // Backports first, for what they have; testing and unstable have none, and there the release itself is new.
+        let backports = format!("{}-backports", codename()?);
+        fetch(&["-t", &backports]).or_else(|_| fetch(&[]))?;
+        unpack_all(archives.path(), to)
+    }
+
+    fn apt_get(&self, sources: Sources) -> Command {
+        let mut command = Command::new("apt-get");
+        let mut set = |name: &str, value: PathBuf| {
+            let mut option = OsString::from(name);
+            option.push("=");
+            option.push(value);
+            command.arg("-o").arg(option);
+        };
+        set("Dir::State::Lists", self.root.join("lists"));
+        set("Dir::Cache", self.root.join("cache"));
+        // Caches of one source list must not be taken for another's.
+        set("Dir::Cache::pkgcache", PathBuf::new());
+        set("Dir::Cache::srcpkgcache", PathBuf::new());
+        if let Some(file) = sources.file() {
+            set("Dir::Etc::SourceList", self.root.join(file));
+            set("Dir::Etc::SourceParts", PathBuf::from("/dev/null"));
+        }
+        // The sandbox user cannot write under target; the system's locks are for the system's state.
+        for option in [
+            "APT::Sandbox::User=root",
+            "Debug::NoLocking=1",
+            "Acquire::Languages=none",
+            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
+            "Acquire::Retries=3",
+        ] {
+            command.args(["-o", option]);
+        }
+        command
+    }
+}
+
+/// Which source list a command of apt sees.
+#[derive(Clone, Copy)]
+enum Sources {
+    /// The machine's own configuration.
+    Machine,
+    /// The machine's release with its backports: programs from there run beside the system's.
+    Host,
+    /// Every suite of the lab.
+    All,
+}
+
+impl Sources {
+    fn file(self) -> Option<&'static str> {
+        match self {
+            Self::Machine => None,
+            Self::Host => Some("host.sources"),
+            Self::All => Some("all.sources"),
+        }
+    }
+}
+
+/// The addresses of Debian's own and its security archive in `URI codename label` lines.
+fn repositories(targets: &str) -> (Option<String>, Option<String>) {
+    let labelled = |label: &str| {
+        targets.lines().find_map(|line| {
+            let (uri, rest) = line.split_once(' ')?;
+            let (_codename, own) = rest.split_once(' ')?;
+            (own == label).then(|| uri.to_owned())
+        })
+    };
+    (labelled("Debian"), labelled("Debian-Security"))
+}
+
+/// A paragraph of a deb822 source list.
+fn source(uri: &str, suites: &[&str]) -> String {
+    let keyring = ["gpg", "pgp"]
+        .map(|ending| format!("/usr/share/keyrings/debian-archive-keyring.{ending}"))
+        .into_iter()
+        .find(|path| Path::new(path).exists());
+    let signed = keyring.map_or_else(String::new, |path| format!("Signed-By: {path}\n"));
+    let suites = suites.join(" ");
+    format!(
+        "Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: main\nArchitectures: amd64\n{signed}\n"
+    )
+}
+
+fn deduplicated(mut suites: Vec<&str>) -> Vec<&str> {
+    suites.sort_unstable();
+    suites.dedup();
+    suites
+}
+
+/// The machine's Debian release, `bookworm` for example.
+fn codename() -> Result<String> {
+    let text = fs::read_to_string("/etc/os-release").context("cannot read /etc/os-release")?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    line.map(|name| name.trim_matches('"').to_owned())
+        .context("/etc/os-release names no VERSION_CODENAME: the lab needs a Debian release to take QEMU from")
+}
+
+/// Unpacks every `.deb` in a folder into `to`.
+fn unpack_all(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "deb") {
+            run::check(Command::new("dpkg-deb").arg("--extract").arg(&path).arg(to))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn archives_are_found_by_label_whatever_their_address() {
+        let targets = "http://a/mirror/ bookworm-backports Debian Backports\nhttp://a/mirror/ bookworm Debian\n\
+                       http://b/sec/ bookworm-security Debian-Security\n";
+        let found = repositories(targets);
+        assert_eq!(
+            found,
+            (
+                Some("http://a/mirror/".into()),
+                Some("http://b/sec/".into())
+            )
+        );
+    }
+
+    #[test]
+    fn other_vendors_repositories_are_not_taken_for_debians() {
+        assert_eq!(
+            repositories("https://x/apt stable Docker CE\n"),
+            (None, None)
+        );
+    }
+}

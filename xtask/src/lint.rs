@@ -1,0 +1,40 @@
+//! `cargo xtask lint`: formatting, then clippy for the workspace and for the eBPF crate, which has its own target.
+
+use anyhow::Result;
+
+use crate::{run, workspace};
+
+/// Runs all three; any finding is an error.
+///
+/// # Errors
+/// A finding, told above by the tool that made it.
+pub fn run() -> Result<()> {
+    run::check(run::cargo().args(["fmt", "--all", "--check"]))?;
+    run::check(run::cargo().args([
+        "clippy",
+        "--workspace",
+        "--exclude",
+        "numatrace-ebpf",
+        "--all-targets",
+        "--",
+        "-Dwarnings",
+    ]))?;
+    // The kernel side builds `core` itself and sees another architecture: as numatrace/build.rs does it.
+    let mut ebpf = run::cargo();
+    ebpf.args([
+        "clippy",
+        "--release",
+        "--package",
+        "numatrace-ebpf",
+        "--bins",
+        "--target",
+        "bpfel-unknown-none",
+    ]);
+    ebpf.args(["-Zbuild-std=core", "--target-dir"])
+        .arg(workspace::target().join("ebpf-lint"));
+    ebpf.env("RUSTC_BOOTSTRAP", "1").env(
+        "CARGO_ENCODED_RUSTFLAGS",
+        "--cfg=bpf_target_arch=\"x86_64\"",
+    );
+    run::check(ebpf.args(["--", "-Dwarnings"]))
+}

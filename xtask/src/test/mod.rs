@@ -1,0 +1,199 @@
+//! `cargo xtask test`: three tiers, from what needs nothing to what needs NUMA nodes.
+//!
+//! `pure` is `cargo test`; `host` traces this machine, as root; `vm` traces guests with the nodes and kernels asked for.
+
+mod contract;
+mod tally;
+mod vm;
+
+use std::{
+    io,
+    path::Path,
+    process::{Command, ExitCode, Stdio},
+    thread,
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::{
+    build::{self, Executable},
+    run,
+    toolchain::Toolchain,
+};
+use tally::{Counted, Tally};
+
+/// Options of `cargo xtask test`.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// Tiers to run; without any, all that this machine allows.
+    tiers: Vec<Tier>,
+    #[command(flatten)]
+    guests: vm::Options,
+    /// Only tests whose name contains this.
+    #[arg(last = true, value_name = "FILTER")]
+    filter: Option<String>,
+}
+
+/// What a test needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Tier {
+    /// Nothing: decoding, folding, rendering, replays.
+    Pure,
+    /// Root, and a kernel that lets us trace.
+    Host,
+    /// QEMU and kernels from the Debian mirror.
+    Vm,
+}
+
+impl Tier {
+    const ALL: [Self; 3] = [Self::Pure, Self::Host, Self::Vm];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pure => "pure",
+            Self::Host => "host",
+            Self::Vm => "vm",
+        }
+    }
+}
+
+/// Runs the tiers, prints a verdict for each and the sum last.
+///
+/// # Errors
+/// A tier that was asked for cannot run here, or something did not build.
+pub fn run(options: &Options, toolchain: &Toolchain) -> Result<ExitCode> {
+    let asked = !options.tiers.is_empty();
+    let tiers = if asked {
+        options.tiers.clone()
+    } else {
+        Tier::ALL.to_vec()
+    };
+    let mut left_out = Vec::new();
+    let mut total = Tally::default();
+    for tier in tiers {
+        match (missing(tier, options), asked) {
+            (Some(why), false) => left_out.push(format!("{}: left out: {why}", tier.name())),
+            (Some(why), true) => bail!("the {} tier cannot run here: {why}", tier.name()),
+            (None, _) => {
+                let tally = match tier {
+                    Tier::Pure => pure(options)?,
+                    Tier::Host => host(options, toolchain)?,
+                    Tier::Vm => vm::run(&options.guests, options.filter.as_deref(), toolchain)?,
+                };
+                println!("{}: {tally}", tier.name());
+                total += tally;
+            }
+        }
+    }
+    left_out.iter().for_each(|line| println!("{line}"));
+    println!("{total}");
+    Ok(if total.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Why a tier cannot run on this machine.
+fn missing(tier: Tier, options: &Options) -> Option<String> {
+    match tier {
+        Tier::Pure => None,
+        Tier::Host => (!nix::unistd::geteuid().is_root())
+            .then(|| "it traces this machine, run it as root".to_owned()),
+        Tier::Vm => vm::prepare(&options.guests)
+            .err()
+            .map(|why| format!("{why:#}")),
+    }
+}
+
+fn pure(options: &Options) -> Result<Tally> {
+    let mut command = run::cargo();
+    command.args(["test", "--workspace", "--exclude", "numatrace-ebpf"]);
+    if let Some(filter) = &options.filter {
+        command.args(["--", filter]);
+    }
+    counted(&mut command)
+}
+
+fn host(options: &Options, toolchain: &Toolchain) -> Result<Tally> {
+    let programs = Programs::build("host", toolchain)?;
+    let mut command = Command::new(&programs.test.path);
+    command.arg("--test-threads=1").args(&options.filter);
+    command.current_dir(crate::workspace::root().join("tests"));
+    command
+        .env("NUMATRACE_BIN", &programs.numatrace.path)
+        .env("NUMATRACE_WORKLOAD", &programs.workload.path);
+    let artifacts = crate::workspace::lab().join("artifacts/host");
+    fresh(&artifacts)?;
+    command.env("NUMATRACE_ARTIFACTS", &artifacts);
+    let mut tally = counted(&mut command)?;
+    tally += contract::check(&artifacts)?;
+    Ok(tally)
+}
+
+/// What a tier with tracing runs: one test program, and the programs it drives. All static, so guests run the same.
+struct Programs {
+    test: Executable,
+    numatrace: Executable,
+    workload: Executable,
+}
+
+impl Programs {
+    fn build(target: &str, toolchain: &Toolchain) -> Result<Self> {
+        let mut command = run::cargo();
+        command.args([
+            "test",
+            "--no-run",
+            "--release",
+            "--package",
+            "numatrace-tests",
+            "--test",
+            target,
+        ]);
+        toolchain.static_target.apply(&mut command);
+        let tests = build::executables(&mut command)?;
+        let binaries = build::static_binaries(toolchain)?;
+        let find = |among: &[Executable], name: &str| {
+            let found = among.iter().find(|e| e.name == name).cloned();
+            found.with_context(|| format!("cargo built no `{name}`"))
+        };
+        Ok(Self {
+            test: find(&tests, target)?,
+            numatrace: find(&binaries, "numatrace")?,
+            workload: find(&binaries, "workload")?,
+        })
+    }
+}
+
+/// Runs a test program with its output passed through and counted.
+fn counted(command: &mut Command) -> Result<Tally> {
+    let shown = run::shown(command);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {shown}"))?;
+    let mut out = child.stdout.take().context("no pipe for stdout")?;
+    let mut err = child.stderr.take().context("no pipe for stderr")?;
+    let errors = thread::spawn(move || {
+        let mut counted = Counted::new(io::stderr());
+        io::copy(&mut err, &mut counted).map(|_| counted.tally())
+    });
+    let mut results = Counted::new(io::stdout());
+    io::copy(&mut out, &mut results)?;
+    let skips = errors
+        .join()
+        .map_err(|_| anyhow::anyhow!("reading the tests' stderr panicked"))??;
+    let status = child.wait()?;
+    Ok((results.tally() + skips).settled(status.success()))
+}
+
+/// An empty folder: a report of an earlier run must not pass for one of this.
+fn fresh(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder)?;
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}

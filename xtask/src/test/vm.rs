@@ -1,0 +1,153 @@
+//! The VM tier: the `kernel` test program in a guest per kernel and node layout.
+
+use std::{io, path::PathBuf, sync::mpsc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use super::{
+    Programs, contract, fresh,
+    tally::{Counted, Tally},
+};
+use crate::{
+    toolchain::Toolchain,
+    vm::{
+        guest::Guest,
+        initramfs::Put,
+        kernel::{self, Kernel},
+        layout,
+        qemu::Qemu,
+        quoted,
+        verdict::Ending,
+    },
+    workspace,
+};
+
+/// The oldest kernel that is supported and the newest that Debian has: where most differences show.
+const DEFAULT_KERNELS: &str = "6.1,7.3";
+
+/// Options of the VM tier.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// Kernels of the vm tier: series or versions, or `all` that the mirror has.
+    #[arg(long, value_name = "LIST", default_value = DEFAULT_KERNELS)]
+    kernel: String,
+    /// Node layouts of the vm tier, each run on each kernel.
+    #[arg(long, value_name = "LIST", default_value = "2x2")]
+    nodes: String,
+    /// Seconds after which a guest is ended.
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    timeout: u64,
+}
+
+/// Gets QEMU and the kernels, so that it is known before anything is built whether the tier can run.
+///
+/// # Errors
+/// One of them cannot be had.
+pub fn prepare(options: &Options) -> Result<()> {
+    layout::parse_list(&options.nodes)?;
+    Qemu::get()?;
+    kernels(options).map(drop)
+}
+
+fn kernels(options: &Options) -> Result<Vec<Kernel>> {
+    if options.kernel == "all" {
+        return kernel::all_series()?
+            .iter()
+            .map(|series| kernel::get(series))
+            .collect();
+    }
+    options.kernel.split(',').map(kernel::get).collect()
+}
+
+/// Runs the tests in every guest; each gets a verdict line.
+///
+/// # Errors
+/// Something did not build, or a guest could not be started.
+pub fn run(options: &Options, filter: Option<&str>, toolchain: &Toolchain) -> Result<Tally> {
+    let programs = Programs::build("kernel", toolchain)?;
+    let place = |name: &str| PathBuf::from("/usr/local/bin").join(name);
+    let files = [
+        Put {
+            from: programs.test.path,
+            to: place("kernel-tests"),
+        },
+        Put {
+            from: programs.numatrace.path,
+            to: place("numatrace"),
+        },
+        Put {
+            from: programs.workload.path,
+            to: place("workload"),
+        },
+    ];
+    let script = format!(
+        "#!/bin/sh\n\
+         export NUMATRACE_BIN=/usr/local/bin/numatrace NUMATRACE_WORKLOAD=/usr/local/bin/workload\n\
+         export NUMATRACE_ARTIFACTS=/artifacts RUST_BACKTRACE=1\n\
+         exec kernel-tests --test-threads=1 {}\n",
+        filter.map(quoted).unwrap_or_default()
+    );
+    let mut total = Tally::default();
+    let mut verdicts = Vec::new();
+    for kernel in kernels(options)? {
+        for layout in layout::parse_list(&options.nodes)? {
+            let artifacts = workspace::lab().join(format!("artifacts/{kernel}-{layout}"));
+            fresh(&artifacts)?;
+            println!("vm: {kernel} {layout}");
+            let guest = Guest {
+                kernel: &kernel,
+                layout: &layout,
+                smp: None,
+                append: "",
+                script: &script,
+                files: &files,
+                artifacts: Some(&artifacts),
+                data: true,
+                timeout: Duration::from_secs(options.timeout),
+            };
+            let (verdict, mut tally) = one(&guest)?;
+            tally += contract::check(&artifacts)?;
+            let word = if tally.failed == 0 { "PASS" } else { "FAIL" };
+            verdicts.push(format!("vm: {word} {kernel} {layout}: {tally}, {verdict}"));
+            total += tally;
+        }
+    }
+    verdicts.iter().for_each(|line| println!("{line}"));
+    Ok(total)
+}
+
+/// Boots one guest and counts its tests; a fault that its kernel found in itself is a failure of its own.
+fn one(guest: &Guest<'_>) -> Result<(String, Tally)> {
+    let (tell, told) = mpsc::channel();
+    let stdout = Counted::telling(io::stdout(), tell.clone());
+    let stderr = Counted::telling(io::stderr(), tell);
+    let outcome = guest
+        .run(Box::new(stdout), Box::new(stderr))
+        .context("the lab could not run a guest")?;
+    // Both writers are gone once the guest has ended, so this ends too.
+    let tally = told.iter().fold(Tally::default(), std::ops::Add::add);
+    let mut tally = tally.settled(outcome.ending == Ending::Exited(0));
+    if !matches!(outcome.ending, Ending::Exited(_)) {
+        println!("{}", outcome.console_tail);
+    }
+    for line in outcome
+        .report
+        .notes
+        .iter()
+        .chain(&outcome.report.complaints)
+    {
+        println!("vm: guest: {line}");
+    }
+    if outcome.report.kernel_fault() {
+        tally += Tally::new(0, 1);
+    }
+    Ok((
+        format!(
+            "{} after {:.0} s",
+            outcome.ending,
+            outcome.took.as_secs_f64()
+        ),
+        tally,
+    ))
+}

@@ -1,0 +1,58 @@
+#!/bin/busybox sh
+# PID 1 of a lab guest: mounts, runs /lab/command, hands back what it left, reports, powers off.
+# Serial lines: ttyS0 console, ttyS1 the command's stdout, ttyS2 its stderr, ttyS3 what this script reports.
+/bin/busybox mkdir -p /proc /sys /dev /run /tmp /root /data /artifacts /sbin /usr/bin /usr/sbin /etc
+/bin/busybox --install -s
+export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root TERM=dumb
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mkdir -p /dev/pts /dev/shm
+ln -s /proc/self/fd /dev/fd
+for stream in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${stream%:*}" "/dev/${stream#*:}"; done
+mount -t devpts devpts /dev/pts
+mount -t tmpfs tmpfs /dev/shm
+mount -t tmpfs tmpfs /tmp
+mount -t tmpfs tmpfs /run
+mount -t tracefs tracefs /sys/kernel/tracing
+mount -t debugfs debugfs /sys/kernel/debug
+mount -t bpf bpf /sys/fs/bpf
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+ip link set lo up
+hostname lab
+for line in 1 2 3; do stty -F /dev/ttyS$line raw -echo; done
+exec 3>/dev/ttyS3
+echo up >&3
+# The artifact disk is the first namespace, the scratch file system the second.
+if [ -b /dev/nvme0n2 ]; then
+    mount -t ext4 /dev/nvme0n2 /data || echo "note cannot mount /data" >&3
+fi
+
+# Pipes and not the terminals: the command must not take itself to be on one.
+mkfifo /run/out /run/err
+cat </run/out >/dev/ttyS1 3>&- &
+out=$!
+cat </run/err >/dev/ttyS2 3>&- &
+err=$!
+cd /root
+setsid /lab/command </dev/null >/run/out 2>/run/err 3>&- &
+wait $!
+status=$?
+
+# Whatever it left running holds the pipes open: end it, so that the last output has an end.
+for dir in /proc/[0-9]*; do
+    pid=${dir#/proc/}
+    case $pid in 1 | "$out" | "$err") continue ;; esac
+    readlink "$dir/exe" >/dev/null && kill -9 "$pid" 2>/dev/null
+done
+wait "$out" "$err"
+dmesg | grep -E 'BUG:|WARNING:|Oops|general protection|INFO: .*(stall|blocked for)|Out of memory' | sed 's/^/kernel /' >&3
+if [ -b /dev/nvme0n1 ]; then
+    tar -cf /dev/nvme0n1 -C /artifacts . || echo "note /artifacts do not fit on their disk" >&3
+fi
+cd /
+umount /data 2>/dev/null
+sync
+echo "exit $status" >&3
+exec 3>&-
+poweroff -f

@@ -1,0 +1,293 @@
+//! The grammar of `--nodes`: which NUMA nodes a guest has, with which CPUs and how much memory.
+//!
+//! `2x2` is two nodes of two CPUs; `2x2:1G` says the memory of each. A list names every node: `2:512M,1:0,0:256M` is
+//! one of two CPUs, a memoryless one with a CPU, and a CPU-less one.
+
+use std::{fmt, str::FromStr};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+/// Above this the guest's memory is split around the PCI hole, and a node's is no longer contiguous.
+const MAX_MB: u64 = 3328;
+/// Memory of a node when none is said: the tests exhaust nodes, so little, and the kernel's own needs fit.
+const DEFAULT_MB: u64 = 512;
+/// Distance between any two nodes; 21 is what two-socket machines report.
+const REMOTE_DISTANCE: u32 = 21;
+
+/// One NUMA node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Node {
+    /// CPUs; 0 for a memory-only node.
+    pub cpus: u32,
+    /// Memory in MiB; 0 for a memoryless node.
+    pub mb: u64,
+}
+
+/// The nodes of a guest, in order.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Layout {
+    /// At least one, with at least one CPU and some memory among them.
+    pub nodes: Vec<Node>,
+}
+
+impl Layout {
+    /// Two nodes of two CPUs.
+    #[must_use]
+    pub fn two_nodes() -> Self {
+        Self {
+            nodes: vec![
+                Node {
+                    cpus: 2,
+                    mb: DEFAULT_MB
+                };
+                2
+            ],
+        }
+    }
+
+    /// The same nodes, each that has memory with `mb` MiB.
+    ///
+    /// # Errors
+    /// Together they would have too much.
+    pub fn with_memory(mut self, mb: u64) -> Result<Self> {
+        self.nodes
+            .iter_mut()
+            .filter(|n| n.mb > 0)
+            .for_each(|n| n.mb = mb);
+        self.checked()
+    }
+
+    /// CPUs of all nodes.
+    #[must_use]
+    pub fn cpus(&self) -> u32 {
+        self.nodes.iter().map(|n| n.cpus).sum()
+    }
+
+    /// The arguments of QEMU that make these nodes. `smp` replaces the CPU topology (`sockets=1,cores=2,threads=2`).
+    #[must_use]
+    pub fn arguments(&self, smp: Option<&str>) -> Vec<String> {
+        let cpus = self.cpus();
+        let same = self.nodes.iter().all(|n| n.cpus == self.nodes[0].cpus);
+        // A socket per node where that is possible, as on real machines; else one per CPU, so that no socket spans nodes.
+        let topology = match smp {
+            Some(given) => given.to_owned(),
+            None if same => format!("sockets={},cores={}", self.nodes.len(), self.nodes[0].cpus),
+            None => format!("sockets={cpus},cores=1"),
+        };
+        let memory: u64 = self.nodes.iter().map(|n| n.mb).sum();
+        let mut arguments = vec![
+            "-smp".into(),
+            format!("{cpus},{topology}"),
+            "-m".into(),
+            format!("{memory}M"),
+        ];
+        let mut first = 0;
+        for (id, node) in self.nodes.iter().enumerate() {
+            let mut numa = format!("node,nodeid={id}");
+            if node.cpus > 0 {
+                numa += &format!(",cpus={first}-{}", first + node.cpus - 1);
+                first += node.cpus;
+            }
+            if node.mb > 0 {
+                arguments.extend([
+                    "-object".into(),
+                    format!("memory-backend-ram,id=m{id},size={}M", node.mb),
+                ]);
+                numa += &format!(",memdev=m{id}");
+            }
+            arguments.extend(["-numa".into(), numa]);
+        }
+        for (from, to) in pairs(self.nodes.len()) {
+            arguments.extend([
+                "-numa".into(),
+                format!("dist,src={from},dst={to},val={REMOTE_DISTANCE}"),
+            ]);
+        }
+        arguments
+    }
+
+    fn checked(self) -> Result<Self> {
+        let memory: u64 = self.nodes.iter().map(|n| n.mb).sum();
+        ensure!(self.cpus() > 0, "no node has a CPU; try 2x2");
+        ensure!(memory > 0, "no node has memory; try 2x2");
+        ensure!(
+            memory <= MAX_MB,
+            "{memory} MiB in all, and the lab's guests take up to {MAX_MB}; give the nodes less"
+        );
+        Ok(self)
+    }
+}
+
+/// Every ordered pair of different nodes.
+fn pairs(nodes: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..nodes)
+        .flat_map(move |from| (0..nodes).map(move |to| (from, to)))
+        .filter(|(from, to)| from != to)
+}
+
+impl FromStr for Layout {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let hint = || format!("`{text}` is no node layout; try 2x2, 4x1:256M or 2:512M,1:0,0:256M");
+        let nodes = if let Some((count, each)) = text.split_once('x') {
+            let (cpus, memory) = each.split_once(':').unwrap_or((each, ""));
+            let count: usize = count.parse().with_context(hint)?;
+            let cpus = cpus.parse().with_context(hint)?;
+            ensure!(
+                (1..=16).contains(&count),
+                "{count} nodes; the lab's guests have 1 to 16"
+            );
+            let share = MAX_MB / count as u64;
+            let mb = if memory.is_empty() {
+                DEFAULT_MB.min(share)
+            } else {
+                megabytes(memory).with_context(hint)?
+            };
+            vec![Node { cpus, mb }; count]
+        } else {
+            let node = |part: &str| {
+                let (cpus, memory) = part.split_once(':').with_context(hint)?;
+                Ok(Node {
+                    cpus: cpus.parse().with_context(hint)?,
+                    mb: megabytes(memory).with_context(hint)?,
+                })
+            };
+            text.split(',').map(node).collect::<Result<_>>()?
+        };
+        Self { nodes }.checked()
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = self.nodes[0];
+        if self.nodes.iter().all(|n| *n == first) && first.mb == DEFAULT_MB {
+            return write!(f, "{}x{}", self.nodes.len(), first.cpus);
+        }
+        let parts: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|n| format!("{}:{}M", n.cpus, n.mb))
+            .collect();
+        f.write_str(&parts.join(","))
+    }
+}
+
+/// Several layouts in one option: those with an `x` stand alone, a run of `CPUS:MEM` is one layout.
+///
+/// # Errors
+/// One of them is no layout.
+pub fn parse_list(text: &str) -> Result<Vec<Layout>> {
+    let mut texts: Vec<String> = Vec::new();
+    let mut open = false;
+    for part in text.split(',') {
+        let alone = part.contains('x');
+        match texts.last_mut() {
+            Some(last) if open && !alone => *last += &format!(",{part}"),
+            _ => texts.push(part.to_owned()),
+        }
+        open = !alone;
+    }
+    texts.iter().map(|text| text.parse()).collect()
+}
+
+/// `512M`, `1G`, `0`; a bare number is MiB.
+///
+/// # Errors
+/// It is none of these.
+pub fn megabytes(text: &str) -> Result<u64> {
+    let (number, factor) = match text.as_bytes().last() {
+        Some(b'G' | b'g') => (&text[..text.len() - 1], 1024),
+        Some(b'M' | b'm') => (&text[..text.len() - 1], 1),
+        _ => (text, 1),
+    };
+    match number
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(factor))
+    {
+        Some(mb) => Ok(mb),
+        None => bail!("`{text}` is no memory size; try 512M or 1G"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(text: &str) -> Layout {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn n_by_c_makes_equal_nodes() {
+        assert_eq!(layout("2x2"), Layout::two_nodes());
+        assert_eq!(layout("4x1:256M").nodes, [Node { cpus: 1, mb: 256 }; 4]);
+        assert_eq!(
+            layout("8x1").nodes[0].mb,
+            416,
+            "eight nodes share what a guest can have"
+        );
+    }
+
+    #[test]
+    fn a_list_names_memoryless_and_cpuless_nodes() {
+        let nodes = [
+            Node { cpus: 2, mb: 512 },
+            Node { cpus: 1, mb: 0 },
+            Node { cpus: 0, mb: 256 },
+        ];
+        assert_eq!(layout("2:512M,1:0,0:256M").nodes, nodes);
+    }
+
+    #[test]
+    fn what_cannot_boot_is_refused() {
+        for text in [
+            "", "2", "x2", "2x", "0x2", "2x0", "0:512M", "2:0", "2x2:2G", "2:1T", "1:5G", "2:512M,",
+        ] {
+            assert!(text.parse::<Layout>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn qemu_gets_cpus_in_order_memory_where_there_is_some_and_every_distance() {
+        let arguments = layout("2:512M,1:0,0:256M").arguments(None).join(" ");
+        assert!(
+            arguments.starts_with("-smp 3,sockets=3,cores=1 -m 768M "),
+            "{arguments}"
+        );
+        for part in [
+            "nodeid=0,cpus=0-1,memdev=m0",
+            "nodeid=1,cpus=2-2 ",
+            "nodeid=2,memdev=m2",
+            "src=2,dst=0,val=21",
+        ] {
+            assert!(arguments.contains(part), "{part} in {arguments}");
+        }
+        assert_eq!(arguments.matches("dist,").count(), 6);
+        assert!(
+            layout("2x2")
+                .arguments(None)
+                .join(" ")
+                .starts_with("-smp 4,sockets=2,cores=2 -m 1024M ")
+        );
+    }
+
+    #[test]
+    fn a_list_of_layouts_keeps_node_lists_whole() {
+        let found: Vec<_> = parse_list("2x2,2:512M,0:256M,4x1")
+            .unwrap()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(found, ["2x2", "2:512M,0:256M", "4x1"]);
+    }
+
+    #[test]
+    fn a_layout_prints_as_it_is_typed() {
+        for text in ["2x2", "4x1", "2:512M,1:0M,0:256M"] {
+            assert_eq!(layout(text).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The lab: NUMA guests with Debian's kernels under QEMU's emulation, on machines that have neither KVM nor nodes.
+//!
+//! In order of use: [`layout`] reads `--nodes`, [`kernel`] and [`qemu`] come from the mirror, [`initramfs`] packs the
+//! guest, [`guest`] boots it, [`verdict`] says how it ended, [`command`] is `cargo xtask vm`.
+
+pub mod layout;
+
+pub mod kernel;
+pub mod qemu;
+
+pub mod initramfs;
+
+pub mod guest;
+pub mod verdict;
+
+pub mod command;
+
+/// The exit code of a lab that failed, apart from any status of a guest's command (as `git bisect run` knows it).
+pub const LAB_FAILED: u8 = 125;
+
+/// One word for a shell.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
