@@ -1,8 +1,35 @@
 //! clap types and help text; nothing else.
 
 pub mod topology;
+pub mod trace;
 
-use clap::ValueEnum;
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Show who placed memory on which NUMA node, and why.
+///
+/// numastat says how much memory was allocated local and remote; numatrace says which process and thread did it, and proves that
+/// its totals are the kernel's own.
+#[derive(Parser, Debug)]
+#[command(
+    name = "numatrace",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Trace the machine, some processes or a command, then print a report
+    Trace(trace::TraceArgs),
+    /// Show nodes, CPUs, memory, distances and the NUMA knobs in force
+    Topology(topology::TopologyArgs),
+}
 
 /// The form of a result on stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -12,4 +39,16 @@ pub enum Format {
     Text,
     /// One JSON document.
     Json,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }

@@ -3,8 +3,14 @@
 //! Folders are stages and stand here in the order data flows; the files beside them are glue.
 
 pub mod cli;
+pub mod exit;
 pub mod ids;
+pub mod launch;
+pub mod pipeline;
+pub mod plan;
+pub mod talk;
 pub mod topology;
+pub mod tracer;
 
 pub mod attach;
 pub mod capture;

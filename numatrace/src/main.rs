@@ -1,3 +1,25 @@
 //! Parse, plan, run, exit code.
 
-fn main() {}
+use std::{io, path::Path, process::ExitCode};
+
+use clap::Parser;
+use numatrace::{
+    cli::{Cli, Command},
+    exit::{self, Exit},
+    pipeline, plan, topology,
+};
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Trace(args) => plan::trace(args)
+            .map_err(anyhow::Error::from)
+            .and_then(|plan| pipeline::run(&plan))
+            .map(ExitCode::from),
+        Command::Topology(args) => topology::run(&args, Path::new("/"), &mut io::stdout().lock()),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("numatrace: error: {error:#}");
+        let code: Exit = exit::code(&error);
+        code.into()
+    })
+}

@@ -55,6 +55,8 @@ pub struct Row {
     pub kernels: &'static str,
     /// A session is pointless without it.
     pub required: bool,
+    /// Without its exact form our totals cannot be the kernel's.
+    pub accounts: bool,
 }
 
 /// Allocations one by one: the hook everything else leans on.
@@ -79,6 +81,7 @@ pub const HOOKS: &[Row] = &[
         lost: "processes that end during the session have no name, and children are not followed",
         kernels: "6.1 and later",
         required: false,
+        accounts: false,
     },
     Row {
         hook: PAGE_ALLOC,
@@ -94,6 +97,7 @@ pub const HOOKS: &[Row] = &[
         lost: "page allocations are not measured",
         kernels: "6.1 and later",
         required: true,
+        accounts: true,
     },
     Row {
         hook: NUMASTAT_FOLD,
@@ -108,6 +112,7 @@ pub const HOOKS: &[Row] = &[
         lost: "totals and numastat are cut a few microseconds apart, so small residuals are expected",
         kernels: "6.1 and later",
         required: false,
+        accounts: true,
     },
 ];
 

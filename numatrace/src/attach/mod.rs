@@ -12,7 +12,10 @@ pub mod offsets;
 pub mod preflight;
 pub mod prototype;
 pub mod refused;
+pub mod scope;
 pub mod series;
+
+use std::os::fd::{AsFd, BorrowedFd};
 
 use anyhow::{Context, anyhow};
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -91,6 +94,28 @@ impl Session {
             .iter()
             .find(|tried| tried.row.hook == hook)
             .map_or(HookState::Absent, |tried| tried.state)
+    }
+
+    /// Every attached program with its descriptor.
+    pub fn programs(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>)> {
+        self.hooks
+            .iter()
+            .flat_map(|hook| hook.programs.iter().copied())
+            .filter_map(|name| Some((name, self.ebpf.program(name)?.fd().ok()?.as_fd())))
+    }
+
+    /// The attached programs of one hook of the table.
+    pub fn programs_of(
+        &self,
+        hook: &'static str,
+    ) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>)> {
+        let names = self
+            .hooks
+            .iter()
+            .find(|tried| tried.row.hook == hook)
+            .map_or(&[][..], |tried| &tried.programs);
+        self.programs()
+            .filter(move |(name, _)| names.contains(name))
     }
 
     /// The required hooks that are absent, with their reasons.

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod control;
+pub mod cost;
 pub mod fdinfo;
 pub mod losses;
 pub mod numastat;

@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::Context;
 
+use super::control::ControlMap;
 use crate::ids::NodeId;
 
 /// The six counters of a node, since boot or since `vm.numa_stat` was last switched on.
@@ -29,6 +30,57 @@ pub struct Numastat {
     pub local_node: u64,
     /// Allocations on this node by other CPUs.
     pub other_node: u64,
+}
+
+/// One reading of all nodes: per node the kernel's counters and the epoch that began with that very reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Round(pub Vec<(NodeId, u64, Numastat)>);
+
+/// Reads all nodes `times` times, noting the epoch that each reading began.
+///
+/// With the fold hook attached the kernel program begins it, at the very instant of the kernel's own sums (`marked`); without, we do,
+/// a moment before.
+///
+/// # Errors
+/// A counter file or the control map cannot be read.
+pub fn rounds(
+    files: &NumastatFiles,
+    control: &mut ControlMap,
+    marked: bool,
+    times: usize,
+) -> anyhow::Result<Vec<Round>> {
+    let mut rounds = Vec::with_capacity(times);
+    for _ in 0..times {
+        let mut round = Vec::new();
+        for (index, node) in files.nodes().enumerate() {
+            let before = if marked {
+                None
+            } else {
+                Some(control.advance()?)
+            };
+            let numastat = files.read(index)?;
+            let epoch = match before {
+                Some(epoch) => epoch,
+                None => control.read()?.fold_epoch,
+            };
+            round.push((node, epoch, numastat));
+        }
+        rounds.push(Round(round));
+    }
+    Ok(rounds)
+}
+
+/// Rounds that cut without the kernel's counters, for machines that do not count.
+///
+/// # Errors
+/// The control map cannot be written.
+pub fn blind_round(nodes: &[NodeId], control: &mut ControlMap) -> anyhow::Result<Vec<Round>> {
+    let epoch = control.advance()?;
+    let round = nodes
+        .iter()
+        .map(|node| (*node, epoch, Numastat::default()))
+        .collect();
+    Ok(vec![Round(round)])
 }
 
 /// Open counter files of all nodes.

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::{capture::numastat::Numastat, decode::count::What, enrich::Observation, ids::NodeId};
-
-/// One reading of all nodes: per node the kernel's counters and the epoch that began with that very reading.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Round(pub Vec<(NodeId, u64, Numastat)>);
+use crate::{
+    capture::numastat::{Numastat, Round},
+    decode::count::What,
+    enrich::Observation,
+    ids::NodeId,
+};
 
 /// The reading chosen for each node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

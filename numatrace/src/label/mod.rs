@@ -1,5 +1,7 @@
 //! label: accumulators to processes of the report: names, once per snapshot.
 
+pub mod report;
+
 use std::collections::BTreeMap;
 
 use crate::{
@@ -55,6 +57,11 @@ pub fn processes<F: Facts>(
         process
     }));
     all
+}
+
+/// The counters of a session in which nothing happened: zeros where the hooks know them.
+fn nothing_traced(labels: Labels<'_>) -> crate::model::Alloc {
+    alloc::counters(&BTreeMap::new(), labels.nodes, labels.preferred_known)
 }
 
 fn process<F: Facts>(

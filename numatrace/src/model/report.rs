@@ -15,7 +15,7 @@ use super::hooks::Hook;
 use super::matrix::PerNode;
 use super::name::Name;
 use super::page_migration::PageMigrations;
-use super::process::Process;
+use super::process::{Process, ProcessKind};
 use super::stack::Stack;
 use super::task_move::TaskMoves;
 use crate::ids::{CpuId, NodeId, Pid};
@@ -65,6 +65,23 @@ impl Snapshot {
             stacks: Vec::new(),
             findings: Vec::new(),
         }
+    }
+
+    /// The process the session was about: the most remote program in scope, when the scope names processes at all.
+    #[must_use]
+    pub fn focus(&self) -> Option<&Process> {
+        let scope = &self.session.scope;
+        let named = !(scope.pids.is_empty()
+            && scope.launched.is_empty()
+            && scope.comms.is_empty()
+            && scope.cgroups.is_empty());
+        let programs = self
+            .processes
+            .iter()
+            .filter(|process| process.kind == ProcessKind::User);
+        programs
+            .min_by_key(|process| process.rank_key())
+            .filter(|_| named)
     }
 
     /// The sum of all processes' allocations; `None` when none was measured.

@@ -50,3 +50,24 @@ pub enum MoveReason {
     /// None of these could be shown.
     Unknown,
 }
+
+impl MoveReason {
+    /// Its name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wakeup => "wakeup",
+            Self::LoadBalance => "load_balance",
+            Self::ActiveBalance => "active_balance",
+            Self::NumaMove => "numa_move",
+            Self::NumaSwap => "numa_swap",
+            Self::Exec => "exec",
+            Self::Fork => "fork",
+            Self::Affinity => "affinity",
+            Self::Cpuset => "cpuset",
+            Self::Hotplug => "hotplug",
+            Self::RtDl => "rt_dl",
+            Self::Unknown => "unknown",
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! `numatrace trace`: what can be typed after it.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::Args;
+
+use super::{Color, Format};
+
+/// Trace the machine, some processes or a command, then print a report.
+///
+/// Without -p and without a command everything is traced. The session ends after -d, with Ctrl-C, or when the command or the last of
+/// the given processes has ended; then the report is printed. Totals and audit are always of the whole system; -p and a command limit
+/// the details, and what lies outside is one entry, [out of scope].
+#[derive(Args, Clone, Debug)]
+pub struct TraceArgs {
+    /// Trace these processes: a pid or a list of them, repeatable; their threads and later children are included
+    #[arg(
+        short,
+        long = "pid",
+        value_name = "PID",
+        value_delimiter = ',',
+        conflicts_with = "command"
+    )]
+    pub pids: Vec<u32>,
+
+    /// Do not follow children of the traced processes
+    #[arg(long)]
+    pub no_children: bool,
+
+    /// End after this long: 10, 10s, 500ms, 2m
+    #[arg(short, long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+
+    /// Rows of the process table in text; JSON is never cut
+    #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 15)]
+    pub limit: usize,
+
+    /// Form of the report
+    #[arg(short, long, value_enum, default_value_t)]
+    pub format: Format,
+
+    /// Write the report to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Run the command as this user
+    #[arg(long, value_name = "NAME", requires = "command")]
+    pub user: Option<String>,
+
+    /// Leave the command running when -d ends first; otherwise it gets SIGTERM, and SIGKILL after five seconds
+    #[arg(long, requires = "command")]
+    pub keep_running: bool,
+
+    /// Say more on stderr; twice for the kernel side's own diagnostics
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Say nothing on stderr but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Use colour
+    #[arg(long, value_enum, default_value_t)]
+    pub color: Color,
+
+    /// Run this command and trace it with its children; hooks are in place before it starts
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// A length of time; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let way_out = "give a number of seconds, or a number with ms, s, m or h: 10, 500ms, 2m";
+    let seconds = text.parse::<f64>().ok();
+    let parsed = match seconds {
+        Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        None => text
+            .parse::<jiff::SignedDuration>()
+            .ok()
+            .and_then(|signed| Duration::try_from(signed).ok()),
+    };
+    match parsed {
+        Some(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err(way_out.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_as_people_write_them() {
+        assert_eq!(duration("10"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["", "0", "-1", "-3s", "ten", "1x", "1e99", "NaN"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

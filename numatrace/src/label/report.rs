@@ -1,0 +1,243 @@
+//! A whole report from a closed session: host, hooks, coverage, cost, audit, processes.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use numatrace_common::kind::Kind;
+
+use super::{Labels, processes};
+use crate::{
+    attach::hooks::{Hook as Tried, HookState as TriedState},
+    capture::{cost::Measured, losses::Losses},
+    enrich::{Charged, Enrich, facts::Facts, topology::Topology},
+    fold::{
+        Accumulators,
+        audit::{Evidence, audit},
+        window::Window,
+    },
+    ids::NodeId,
+    model::{Alloc, Audit, Cost, CostMethod, Coverage, Hook, Host, HostNode, Session, Snapshot},
+};
+
+/// Everything a report is made of beside names.
+pub struct Parts<'a> {
+    /// The machine.
+    pub host: Host,
+    /// The session.
+    pub session: Session,
+    /// The hook table as it ended up.
+    pub hooks: &'a [Tried],
+    /// Both cuts.
+    pub window: &'a Window,
+    /// The counts between them.
+    pub counted: &'a Accumulators,
+    /// Runs the kernel skipped.
+    pub recursion_misses: Option<u64>,
+    /// What the kernel side lost.
+    pub losses: Losses,
+    /// Records that made no sense.
+    pub rejected: u64,
+    /// A sweep did not settle.
+    pub unsettled: bool,
+    /// Why there is nothing to compare with.
+    pub uncounted: Option<&'a str>,
+    /// What the programs and this process cost.
+    pub cost: CostParts<'a>,
+}
+
+/// What the cost section is made of.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CostParts<'a> {
+    /// Runs and times within the windows, by program, and the windows' length.
+    pub measured: Option<(&'a BTreeMap<&'static str, Measured>, Duration)>,
+    /// CPU seconds of this process.
+    pub tracer_cpu_s: Option<f64>,
+    /// Its resident memory.
+    pub tracer_rss_kb: Option<u64>,
+}
+
+/// Assembles the report.
+pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
+    let nodes: Vec<NodeId> = parts.host.nodes.iter().map(|node| node.node).collect();
+    let cpus: usize = parts.host.nodes.iter().map(|node| node.cpus.len()).sum();
+    let exact = parts.hooks.iter().any(|hook| {
+        hook.row.hook == crate::attach::catalog::PAGE_ALLOC && hook.state == TriedState::Attached
+    });
+    let labels = Labels {
+        nodes: &nodes,
+        preferred_known: exact,
+    };
+    let processes = processes(parts.counted, enrich, labels);
+    let traced = Alloc::sum(
+        processes
+            .iter()
+            .filter_map(|process| process.alloc.as_ref()),
+    )
+    .unwrap_or_else(|| super::nothing_traced(labels));
+    let duration_s = parts.session.duration_s;
+
+    let mut snapshot = Snapshot::new(parts.host, parts.session);
+    snapshot.audit = match parts.uncounted {
+        Some(why) => Audit::unavailable(why),
+        None => {
+            let evidence = Evidence {
+                recursion_misses: parts.recursion_misses.unwrap_or(0),
+                foreign_edge: parts.counted.foreign_edge,
+                cpus: cpus as u64,
+                totals_lost: parts.losses.totals_lost,
+                hooks_lost: hooks_lost(parts.hooks),
+                unsettled: parts.unsettled,
+            };
+            audit(parts.window, &traced, &nodes, &evidence)
+        }
+    };
+    snapshot.hooks = parts.hooks.iter().map(hook).collect();
+    snapshot.coverage = coverage(
+        &parts.losses,
+        parts.recursion_misses,
+        parts.rejected,
+        parts.counted,
+        &nodes,
+    );
+    snapshot.cost = cost(parts.cost, duration_s, cpus);
+    snapshot.processes = processes;
+    snapshot
+}
+
+/// The host section.
+pub fn host(
+    topology: &Topology,
+    kernel: String,
+    arch: String,
+    numa_balancing: Option<u32>,
+) -> Host {
+    Host {
+        kernel,
+        arch,
+        page_size: topology.page_size(),
+        numa_balancing,
+        nodes: topology
+            .nodes()
+            .iter()
+            .map(|node| HostNode {
+                node: node.id,
+                cpus: node.cpus.clone(),
+                mem_kb: node.mem_kb,
+                distance: node.distance.clone(),
+            })
+            .collect(),
+    }
+}
+
+fn hook(tried: &Tried) -> Hook {
+    let reason = tried.reason.clone().unwrap_or_default();
+    let via = tried.via.clone().unwrap_or_default();
+    match tried.state {
+        TriedState::Attached => Hook::attached(tried.row.hook, via),
+        TriedState::Fallback => {
+            Hook::fallback(tried.row.hook, via, reason, tried.row.lost_on_fallback)
+        }
+        TriedState::Absent => Hook::absent(tried.row.hook, reason, tried.row.lost),
+    }
+}
+
+/// Hooks without which our totals cannot be the kernel's.
+fn hooks_lost(hooks: &[Tried]) -> Vec<(String, String)> {
+    hooks
+        .iter()
+        .filter(|hook| hook.row.accounts)
+        .filter_map(|hook| match hook.state {
+            TriedState::Attached => None,
+            TriedState::Fallback => Some((
+                hook.row.hook.to_owned(),
+                hook.row.lost_on_fallback.to_owned(),
+            )),
+            TriedState::Absent => Some((hook.row.hook.to_owned(), hook.row.lost.to_owned())),
+        })
+        .collect()
+}
+
+fn coverage(
+    losses: &Losses,
+    recursion_misses: Option<u64>,
+    rejected: u64,
+    counted: &Accumulators,
+    nodes: &[NodeId],
+) -> Coverage {
+    let lost_by_kind: BTreeMap<String, u64> = Kind::ALL
+        .into_iter()
+        .zip(losses.records_lost)
+        .filter(|(_, lost)| *lost > 0)
+        .map(|(kind, lost)| (kind.name().to_owned(), lost))
+        .collect();
+    let full_tables: BTreeMap<String, u64> =
+        [("totals", losses.overflowed), ("scope", losses.scope_lost)]
+            .into_iter()
+            .filter(|(_, lost)| *lost > 0)
+            .map(|(table, lost)| (table.to_owned(), lost))
+            .collect();
+    let elsewhere: u64 = counted
+        .alloc
+        .values()
+        .flatten()
+        .filter(|(cell, _)| !nodes.contains(&cell.page_node))
+        .map(|(_, tally)| tally.amount)
+        .sum();
+    let overflowed: u64 = counted
+        .alloc
+        .get(&Charged::Overflow)
+        .map_or(0, |cells| cells.values().map(|tally| tally.amount).sum());
+    let unattributed_by_reason: BTreeMap<String, u64> =
+        [("table full", overflowed), ("node not in sysfs", elsewhere)]
+            .into_iter()
+            .filter(|(_, pages)| *pages > 0)
+            .map(|(reason, pages)| (reason.to_owned(), pages))
+            .collect();
+    Coverage {
+        records: Some(losses.records),
+        records_lost: Some(losses.records_lost.iter().sum()),
+        recursion_misses,
+        rejected: Some(rejected),
+        unattributed: Some(overflowed + elsewhere),
+        lost_by_kind,
+        unattributed_by_reason,
+        full_tables,
+    }
+}
+
+/// Scales what the windows measured to the whole session. A window is a sample of the session's time, so runs and times grow with
+/// it; statistics are on for a small part only.
+fn cost(parts: CostParts<'_>, duration_s: f64, cpus: usize) -> Cost {
+    let mut cost = Cost {
+        tracer_cpu_s: parts.tracer_cpu_s,
+        tracer_rss_kb: parts.tracer_rss_kb,
+        ..Cost::default()
+    };
+    let Some((measured, windows)) = parts.measured else {
+        return cost;
+    };
+    let scale = (duration_s / windows.as_secs_f64()).max(1.0);
+    let ns: u64 = measured.values().map(|program| program.ns).sum();
+    let runs: u64 = measured.values().map(|program| program.runs).sum();
+    let bpf_ns = scaled(ns, scale);
+    cost.method = Some(if scale > 1.0 {
+        CostMethod::Sampled
+    } else {
+        CostMethod::Full
+    });
+    cost.bpf_ns = Some(bpf_ns);
+    cost.bpf_runs = Some(scaled(runs, scale));
+    #[expect(clippy::cast_precision_loss, reason = "a share needs three digits")]
+    let share = bpf_ns as f64 / 1e9 / (duration_s * cpus.max(1) as f64);
+    cost.bpf_cpu_share = (duration_s > 0.0).then_some(share);
+    cost
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a sample scaled to a session has three good digits, and both factors are positive"
+)]
+fn scaled(value: u64, scale: f64) -> u64 {
+    (value as f64 * scale).round() as u64
+}

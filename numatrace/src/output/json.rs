@@ -1,0 +1,86 @@
+//! JSON: one document, or one line of JSON Lines, of any value of the model.
+//!
+//! serde_json escapes what JSON must escape and prints the rest as it is, DEL, C1 controls and bidirectional marks included.
+//! A report is also read with `cat`, so these are `\uNNNN` here: the value is the same, the terminal is left alone.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+
+use super::escape;
+
+/// Writes one value on one line, with a newline behind it: a whole document, and a line of JSON Lines too.
+///
+/// # Errors
+/// What the writer says; a closed pipe is [`io::ErrorKind::BrokenPipe`].
+pub fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut *out, Guarded))?;
+    out.write_all(b"\n")
+}
+
+/// [`write_line`] into a string.
+///
+/// # Errors
+/// When the value cannot be JSON at all: a map whose keys are not strings. No value of the model is.
+pub fn to_line(value: &impl Serialize) -> io::Result<String> {
+    let mut line = Vec::new();
+    write_line(&mut line, value)?;
+    String::from_utf8(line).map_err(io::Error::other)
+}
+
+/// serde_json's compact form, with hostile characters escaped.
+struct Guarded;
+
+impl Formatter for Guarded {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut plain_from = 0;
+        for (at, c) in fragment
+            .char_indices()
+            .filter(|(_, c)| escape::is_hostile(*c))
+        {
+            out.write_all(&fragment.as_bytes()[plain_from..at])?;
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            plain_from = at + c.len_utf8();
+        }
+        out.write_all(&fragment.as_bytes()[plain_from..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn hostile_characters_are_escaped_and_the_value_is_the_same() {
+        let line = to_line(&"a\u{202e}b\u{7f}\u{1b}[0m\u{e0041}\n").unwrap();
+        assert_eq!(line, "\"a\\u202eb\\u007f\\u001b[0m\\udb40\\udc41\\n\"\n");
+        assert_eq!(
+            serde_json::from_str::<String>(&line).unwrap(),
+            "a\u{202e}b\u{7f}\u{1b}[0m\u{e0041}\n"
+        );
+    }
+
+    #[test]
+    fn quantities_that_are_no_number_are_null() {
+        assert_eq!(to_line(&[f64::NAN, 0.5]).unwrap(), "[null,0.5]\n");
+    }
+
+    proptest! {
+        #[test]
+        fn any_string_is_one_clean_line_and_reads_back(value: String) {
+            let line = to_line(&value).unwrap();
+            let body = line.strip_suffix('\n').unwrap();
+            prop_assert!(!body.contains(escape::is_hostile), "{body:?}");
+            prop_assert_eq!(serde_json::from_str::<String>(body).unwrap(), value);
+        }
+    }
+}

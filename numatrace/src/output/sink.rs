@@ -1,0 +1,203 @@
+//! Where a report goes: stdout, a pipe or device, or a regular file that is replaced whole.
+//!
+//! A file is written 0600 under a temporary name beside the target and renamed at the end, so that nobody ever reads half a report and an
+//! existing one survives a session that fails. Links are not followed: a root tool must not be led to write elsewhere.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use crate::exit::{Exit, Failure};
+
+/// An opened destination.
+#[derive(Debug)]
+pub enum Sink {
+    /// Our stdout.
+    Stdout,
+    /// A pipe or device that was there.
+    Existing(File),
+    /// A regular file to be put in place at the end.
+    Replacing(Replacement),
+}
+
+/// A file under its temporary name; removed again unless it is put in place.
+#[derive(Debug)]
+pub struct Replacement {
+    file: File,
+    temporary: PathBuf,
+    target: PathBuf,
+    placed: bool,
+}
+
+impl Sink {
+    /// Opens the destination now, so that an unwritable one is found before a session starts.
+    ///
+    /// # Errors
+    /// It cannot be written, or it is something that must not be replaced.
+    pub fn open(path: Option<&Path>) -> Result<Self, Failure> {
+        let Some(path) = path else {
+            return Ok(Sink::Stdout);
+        };
+        let refuse = |why: String| {
+            Failure::new(
+                Exit::Failed,
+                format!(
+                    "cannot write {}: {why}",
+                    super::escape::text(path.as_os_str().as_encoded_bytes())
+                ),
+                "give -o a file in a directory you may write, or leave it out for stdout",
+            )
+        };
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.is_file() => {}
+            Ok(found) if found.file_type().is_fifo() || found.file_type().is_char_device() => {
+                let file = OpenOptions::new()
+                    .write(true)
+                    .custom_flags(libc::O_NOFOLLOW)
+                    .open(path)
+                    .map_err(|error| refuse(error.to_string()))?;
+                return Ok(Sink::Existing(file));
+            }
+            // A descriptor given by path, as bash's >(…) does.
+            Ok(found) if found.file_type().is_symlink() && is_descriptor(path) => {
+                let file = OpenOptions::new()
+                    .write(true)
+                    .open(path)
+                    .map_err(|error| refuse(error.to_string()))?;
+                return Ok(Sink::Existing(file));
+            }
+            Ok(found) if found.file_type().is_symlink() => {
+                return Err(refuse("it is a symbolic link".to_owned()));
+            }
+            Ok(_) => return Err(refuse("it is not a regular file".to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(refuse(error.to_string())),
+        }
+        Replacement::create(path)
+            .map(Sink::Replacing)
+            .map_err(|error| refuse(error.to_string()))
+    }
+
+    /// Writes everything and puts it in place. A reader that has gone away is a quiet end.
+    ///
+    /// # Errors
+    /// The destination failed.
+    pub fn finish(self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Sink::Stdout => quiet(
+                io::stdout()
+                    .write_all(bytes)
+                    .and_then(|()| io::stdout().flush()),
+            ),
+            Sink::Existing(mut file) => quiet(file.write_all(bytes)),
+            Sink::Replacing(replacement) => replacement.place(bytes),
+        }
+    }
+}
+
+/// A closed pipe is a quiet end.
+fn quiet(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+fn is_descriptor(path: &Path) -> bool {
+    path.starts_with("/dev/fd")
+        || path.starts_with("/proc/self/fd")
+        || path == Path::new("/dev/stdout")
+        || path == Path::new("/dev/stderr")
+}
+
+impl Replacement {
+    fn create(target: &Path) -> io::Result<Self> {
+        let name = target
+            .file_name()
+            .ok_or_else(|| io::Error::other("it has no file name"))?;
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}", std::process::id()));
+        let temporary = target.with_file_name(hidden);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&temporary)?;
+        Ok(Self {
+            file,
+            temporary,
+            target: target.to_owned(),
+            placed: false,
+        })
+    }
+
+    fn place(mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.file.sync_data()?;
+        fs::rename(&self.temporary, &self.target)?;
+        self.placed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if !self.placed {
+            // Nothing is left behind; if even that fails there is nobody to tell.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    #[test]
+    fn a_report_replaces_the_old_one_whole_and_is_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.json");
+        fs::write(&path, "old").unwrap();
+        let sink = Sink::open(Some(&path)).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        sink.finish(b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_session_that_fails_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Sink::open(Some(&folder.path().join("report"))).unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn links_and_directories_are_refused_with_a_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        symlink("/etc/passwd", &link).unwrap();
+        let error = Sink::open(Some(&link)).unwrap_err().to_string();
+        assert!(
+            error.contains("symbolic link") && error.contains("hint"),
+            "{error}"
+        );
+        assert!(Sink::open(Some(folder.path())).is_err());
+        assert!(Sink::open(Some(Path::new("/nowhere/at/all"))).is_err());
+    }
+
+    #[test]
+    fn devices_are_written_to() {
+        Sink::open(Some(Path::new("/dev/null")))
+            .unwrap()
+            .finish(b"gone")
+            .unwrap();
+    }
+}

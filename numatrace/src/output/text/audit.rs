@@ -1,0 +1,179 @@
+//! The audit in a few lines: the kernel's counters beside ours, and whether the difference is explained.
+
+use super::number;
+use super::page::{Page, Tone};
+use super::table::Table;
+use crate::model::{Audit, AuditNode, Cause, Counter, CounterAudit, Snapshot, Verdict};
+use crate::output::escape;
+
+/// Up to this many nodes are shown counter by counter; beyond, sums over nodes, and the nodes that differ.
+const NODES: usize = 4;
+
+/// How many nodes with a difference are named on a large machine.
+const DIFFERING: usize = 8;
+
+/// Writes the section: verdict first, then the numbers it rests on.
+pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
+    let audit = &snapshot.audit;
+    page.section("Audit: our counts beside the kernel's numastat, over this session");
+    let (tone, verdict) = verdict(audit);
+    page.wrapped(Some(tone), " ", " ", &verdict);
+    if audit.nodes.is_empty() {
+        return;
+    }
+    if audit.nodes.len() <= NODES {
+        page.table(&table(
+            "node",
+            audit.nodes.iter().map(|node| (node.node.to_string(), node)),
+        ));
+    } else {
+        let sums = AuditNode::new(crate::ids::NodeId(0), |counter| sum(&audit.nodes, counter));
+        page.table(&table("nodes", std::iter::once(("all".to_owned(), &sums))));
+        differing(page, &audit.nodes);
+    }
+}
+
+/// The verdict in words, with the causes that were counted.
+fn verdict(audit: &Audit) -> (Tone, String) {
+    let (tone, word) = match audit.verdict {
+        Verdict::Exact => (
+            Tone::Good,
+            "exact: every counter of every node is the kernel's own",
+        ),
+        Verdict::WithinMisses => (Tone::Good, "within misses: what differs is accounted for"),
+        Verdict::Approximate => (Tone::Warn, "approximate"),
+        Verdict::Failed => (Tone::Bad, "FAILED"),
+        Verdict::Unavailable => (Tone::Warn, "unavailable"),
+    };
+    let mut text = word.to_owned();
+    if let Some(why) = &audit.why {
+        text.push_str(": ");
+        text.push_str(&escape::text(why.trim_end_matches('.').as_bytes()));
+    }
+    text.push('.');
+    let causes: Vec<String> = audit
+        .explained
+        .iter()
+        .filter(|explained| explained.count != Some(0))
+        .map(|explained| {
+            let hook = explained
+                .hook
+                .as_deref()
+                .map(|hook| format!(" ({})", escape::text(hook.as_bytes())))
+                .unwrap_or_default();
+            let count = explained
+                .count
+                .map_or_else(|| "an unknown number".to_owned(), number::grouped);
+            format!("{count} {}{hook}", in_words(explained.cause))
+        })
+        .collect();
+    if !causes.is_empty() {
+        text.push_str(&format!(" Explained: {}.", causes.join("; ")));
+    }
+    if let Some(unexplained) = audit.unexplained.filter(|count| *count > 0) {
+        text.push_str(&format!(" Unexplained: {}.", number::grouped(unexplained)));
+    }
+    (tone, text)
+}
+
+/// A cause as the rest of a sentence that begins with its count.
+fn in_words(cause: Cause) -> &'static str {
+    match cause {
+        Cause::RecursionMisses => {
+            "skipped by the kernel because our program was running on that CPU (recursion misses)"
+        }
+        Cause::SnapshotEdge => "in flight while the kernel's counters were read",
+        Cause::CpuChanged => "by tasks that changed their CPU between the kernel's count and ours",
+        Cause::HookLost => "unseen because a hook is on its fallback or absent",
+    }
+}
+
+/// Rows of node and counter; counters that neither side ever counted are left out.
+fn table<'a>(key: &str, nodes: impl Iterator<Item = (String, &'a AuditNode)>) -> Table {
+    let mut rows: Vec<(String, &'static str, CounterAudit)> = Vec::new();
+    for (name, node) in nodes {
+        let mut name = Some(name);
+        for counter in Counter::ALL {
+            let compared = node.counter(counter);
+            if compared.kernel.unwrap_or(0) > 0 || compared.traced.unwrap_or(0) > 0 {
+                rows.push((name.take().unwrap_or_default(), counter.name(), compared));
+            }
+        }
+        if let Some(quiet) = name {
+            rows.push((
+                quiet,
+                "nothing counted",
+                CounterAudit::new(Some(0), Some(0)),
+            ));
+        }
+    }
+    let mut table = Table::new(2);
+    table.right(key, rows.iter().map(|(node, ..)| node.clone()).collect());
+    table.left(
+        "counter",
+        rows.iter()
+            .map(|(_, counter, _)| (*counter).to_owned())
+            .collect(),
+    );
+    table.right(
+        "kernel",
+        rows.iter().map(|(.., c)| number::count(c.kernel)).collect(),
+    );
+    table.right(
+        "traced",
+        rows.iter().map(|(.., c)| number::count(c.traced)).collect(),
+    );
+    table.right(
+        "residual",
+        rows.iter()
+            .map(|(.., c)| number::signed(c.residual))
+            .collect(),
+    );
+    table
+}
+
+/// One counter summed over nodes; unknown when it is unknown on one.
+fn sum(nodes: &[AuditNode], counter: Counter) -> CounterAudit {
+    let add = |side: fn(CounterAudit) -> Option<u64>| {
+        nodes.iter().try_fold(0_u64, |sum, node| {
+            Some(sum.saturating_add(side(node.counter(counter))?))
+        })
+    };
+    CounterAudit::new(
+        add(|compared| compared.kernel),
+        add(|compared| compared.traced),
+    )
+}
+
+/// Names the nodes whose own counters differ: sums can hide what nodes do not.
+fn differing(page: &mut Page<'_>, nodes: &[AuditNode]) {
+    let mut differing: Vec<(u64, &AuditNode)> = nodes
+        .iter()
+        .map(|node| {
+            let residual = |counter| node.counter(counter).residual.unwrap_or(0).unsigned_abs();
+            (
+                Counter::ALL.into_iter().map(residual).max().unwrap_or(0),
+                node,
+            )
+        })
+        .filter(|(largest, _)| *largest > 0)
+        .collect();
+    differing.sort_by_key(|(largest, node)| (std::cmp::Reverse(*largest), node.node));
+    let rest = differing.split_off(differing.len().min(DIFFERING));
+    if differing.is_empty() {
+        page.legend("Node by node, no counter that is known on both sides differs.");
+        return;
+    }
+    page.table(&table(
+        "node",
+        differing
+            .iter()
+            .map(|(_, node)| (node.node.to_string(), *node)),
+    ));
+    if !rest.is_empty() {
+        page.legend(&format!(
+            "{} more differ, none by more than the last one shown.",
+            number::plural(rest.len(), "node")
+        ));
+    }
+}

@@ -1,0 +1,172 @@
+//! Node×node tables: where pages were touched first, used, moved, and where tasks went. Shown when there is something in them.
+
+use super::number;
+use super::page::Page;
+use super::processes;
+use super::table::Table;
+use crate::model::{Host, Matrix, Snapshot};
+
+/// A larger matrix than this is shown as its largest pairs of different nodes.
+const SQUARE: usize = 8;
+
+/// How many pairs stand for a large matrix.
+const PAIRS: usize = 10;
+
+/// Writes the tables of the process the session was about, else those of the whole system.
+pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
+    let host = &snapshot.host;
+    let (whose, touch, hints, migrations, moves) = match (snapshot.focus(), &snapshot.system) {
+        (Some(process), _) => (
+            format!(" of {} ({})", processes::name(&process.comm), process.pid),
+            process.first_touch.as_ref(),
+            process.hint_faults.as_ref(),
+            process.page_migrations.as_ref(),
+            process.task_moves.as_ref(),
+        ),
+        (None, Some(system)) => (
+            ", whole system".to_owned(),
+            system.first_touch.as_ref(),
+            system.hint_faults.as_ref(),
+            system.page_migrations.as_ref(),
+            system.task_moves.as_ref(),
+        ),
+        (None, None) => return,
+    };
+    let page_size = host.page_size;
+    let mib = move |pages| number::mib(Some(pages), page_size);
+    let mut write = |title: &str,
+                     matrix: Option<&Matrix>,
+                     cell: &dyn Fn(u64) -> String,
+                     reasons: Option<String>| {
+        if let Some(matrix) = matrix.filter(|matrix| matrix.total() > 0) {
+            page.section(title);
+            one(page, host, matrix, cell);
+            if let Some(reasons) = reasons.filter(|reasons| !reasons.is_empty()) {
+                page.legend(&reasons);
+            }
+        }
+    };
+    write(
+        &format!("First touch{whose}: MiB by node of the thread (row) and of the page (column)"),
+        touch.and_then(|touch| touch.pages.as_ref()),
+        &mib,
+        None,
+    );
+    write(
+        &format!("Hint faults{whose}: by node of the thread (row) and of the page (column)"),
+        hints.and_then(|hints| hints.matrix.as_ref()),
+        &number::grouped,
+        None,
+    );
+    write(
+        &format!("Page migrations{whose}: MiB from node (row) to node (column)"),
+        migrations.and_then(|migrations| migrations.matrix.as_ref()),
+        &mib,
+        migrations.and_then(|migrations| {
+            reasons(
+                migrations
+                    .by_reason
+                    .as_ref()?
+                    .iter()
+                    .map(|(reason, pages)| (reason.as_str().to_owned(), *pages)),
+                &mib,
+                "MiB by reason",
+            )
+        }),
+    );
+    write(
+        &format!("Moves{whose}: threads from node (row) to node (column)"),
+        moves.and_then(|moves| moves.matrix.as_ref()),
+        &number::grouped,
+        moves.and_then(|moves| {
+            reasons(
+                moves
+                    .by_reason
+                    .as_ref()?
+                    .iter()
+                    .map(|(reason, count)| (reason.name().to_owned(), *count)),
+                &number::grouped,
+                "By reason",
+            )
+        }),
+    );
+}
+
+/// A square for few nodes, the largest pairs for many.
+fn one(page: &mut Page<'_>, host: &Host, matrix: &Matrix, cell: &dyn Fn(u64) -> String) {
+    let nodes: Vec<String> = host
+        .nodes
+        .iter()
+        .map(|node| format!("node {}", node.node))
+        .collect();
+    if nodes.len() <= SQUARE {
+        let mut table = Table::new(1);
+        table.left("", nodes.clone());
+        for (to, name) in nodes.iter().enumerate() {
+            table.right(
+                name.clone(),
+                (0..nodes.len())
+                    .map(|from| cell(matrix.at(from, to)))
+                    .collect(),
+            );
+        }
+        page.table(&table);
+        return;
+    }
+    let mut pairs: Vec<(u64, usize, usize)> = Vec::new();
+    for (from, row) in matrix.0.iter().enumerate() {
+        pairs.extend(
+            row.0
+                .iter()
+                .enumerate()
+                .filter(|(to, count)| from != *to && **count > 0)
+                .map(|(to, count)| (*count, from, to)),
+        );
+    }
+    pairs.sort_by_key(|(count, from, to)| (std::cmp::Reverse(*count), *from, *to));
+    let rest = pairs.split_off(pairs.len().min(PAIRS));
+    let name = |position: usize| {
+        nodes
+            .get(position)
+            .cloned()
+            .unwrap_or_else(|| number::UNKNOWN.into())
+    };
+    let mut from: Vec<String> = pairs.iter().map(|(_, from, _)| name(*from)).collect();
+    let mut to: Vec<String> = pairs.iter().map(|(.., to)| name(*to)).collect();
+    let mut counts: Vec<String> = pairs.iter().map(|(count, ..)| cell(*count)).collect();
+    if !rest.is_empty() {
+        from.push(format!("{} others", rest.len()));
+        to.push(String::new());
+        counts.push(cell(
+            rest.iter()
+                .fold(0, |sum, (count, ..)| sum.saturating_add(*count)),
+        ));
+    }
+    from.push("same node".into());
+    to.push(String::new());
+    counts.push(cell(matrix.diagonal()));
+    let mut table = Table::new(3);
+    table.left("row", from).left("column", to).right("", counts);
+    page.table(&table);
+}
+
+/// `By reason: wakeup 12, affinity 3`, largest first; nothing for a matrix without reasons.
+fn reasons(
+    counts: impl Iterator<Item = (String, u64)>,
+    cell: &dyn Fn(u64) -> String,
+    what: &str,
+) -> Option<String> {
+    let mut counts: Vec<(String, u64)> = counts.filter(|(_, count)| *count > 0).collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let parts: Vec<String> = counts
+        .iter()
+        .map(|(reason, count)| {
+            format!(
+                "{} {}",
+                crate::output::escape::text(reason.as_bytes()),
+                cell(*count)
+            )
+        })
+        .collect();
+    (!parts.is_empty()).then(|| format!("{what}: {}.", parts.join(", ")))
+}

@@ -1,0 +1,136 @@
+//! The table of nodes: what each is, and what was allocated there.
+
+use super::figures::Figures;
+use super::number;
+use super::page::Page;
+use super::table::Table;
+use crate::model::{Alloc, HostNode, PerNode, Snapshot, matrix::share};
+
+/// More nodes than this are ranked, and the rest is summed in one row: 64 rows are no overview.
+const ROWS: usize = 16;
+
+/// Columns of a CPU list that still leave room for the counts on 80 columns.
+const CPU_LIST: usize = 16;
+
+/// Writes the table.
+pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
+    let nodes = &snapshot.host.nodes;
+    let total = snapshot.alloc_total();
+    let alloc = total.as_ref();
+    let at = |counts: Option<&PerNode>, position: usize| counts.map(|counts| counts.at(position));
+    let rows: Vec<(&HostNode, Figures, Option<u64>)> = nodes
+        .iter()
+        .enumerate()
+        .map(|(position, node)| {
+            let local = at(alloc.and_then(|a| a.local_node.as_ref()), position);
+            let remote = at(alloc.and_then(|a| a.other_node.as_ref()), position);
+            let figures = Figures {
+                allocs: local
+                    .zip(remote)
+                    .map(|(local, remote)| local.saturating_add(remote)),
+                remote,
+                missed: at(alloc.and_then(|a| a.numa_miss.as_ref()), position),
+                pages: at(alloc.and_then(|a| a.pages.as_ref()), position),
+                ..Figures::default()
+            };
+            (
+                node,
+                figures,
+                at(alloc.and_then(|a| a.numa_foreign.as_ref()), position),
+            )
+        })
+        .collect();
+
+    let mut shown: Vec<usize> = (0..rows.len()).collect();
+    shown.sort_by_key(|position| {
+        std::cmp::Reverse((rows[*position].1.remote, rows[*position].1.allocs))
+    });
+    let hidden = shown.split_off(shown.len().min(ROWS));
+    shown.sort_unstable();
+
+    let shown_rows: Vec<_> = shown.iter().map(|position| &rows[*position]).collect();
+    let mut names: Vec<String> = shown_rows
+        .iter()
+        .map(|(node, ..)| node.node.to_string())
+        .collect();
+    let mut cpus: Vec<String> = shown_rows.iter().map(|(node, ..)| cpus(node)).collect();
+    let mut memory: Vec<String> = shown_rows
+        .iter()
+        .map(|(node, ..)| memory_cell(node.mem_kb))
+        .collect();
+    let mut figures: Vec<Figures> = shown_rows
+        .iter()
+        .map(|(_, figures, _)| figures.clone())
+        .collect();
+    let mut foreign: Vec<Option<u64>> = shown_rows.iter().map(|(.., foreign)| *foreign).collect();
+    if !hidden.is_empty() {
+        let rest: Vec<_> = hidden.iter().map(|position| &rows[*position]).collect();
+        names.push(format!("{} others", rest.len()));
+        cpus.push(number::plural(
+            rest.iter().map(|(node, ..)| node.cpus.len()).sum(),
+            "CPU",
+        ));
+        memory.push(memory_cell(
+            rest.iter().try_fold(0_u64, |sum, (node, ..)| {
+                Some(sum.saturating_add(node.mem_kb?))
+            }),
+        ));
+        figures.push(Figures::sum(rest.iter().map(|(_, figures, _)| figures)));
+        foreign.push(rest.iter().try_fold(0_u64, |sum, (.., foreign)| {
+            Some(sum.saturating_add((*foreign)?))
+        }));
+    }
+
+    page.section(if hidden.is_empty() {
+        "Nodes"
+    } else {
+        "Nodes, those with most remote allocations"
+    });
+    let page_size = snapshot.host.page_size;
+    let cells = |cell: &dyn Fn(&Figures) -> String| figures.iter().map(cell).collect::<Vec<_>>();
+    let mut table = Table::new(1);
+    table.right("node", names);
+    table.left("CPUs", cpus);
+    table.right("mem MiB", memory);
+    table.right("allocs", cells(&|row| number::count(row.allocs)));
+    table.right("remote", cells(&|row| number::count(row.remote)));
+    table.right("missed", cells(&|row| number::count(row.missed)));
+    table.right("foreign", foreign.into_iter().map(number::count).collect());
+    table.right("MiB", cells(&|row| number::mib(row.pages, page_size)));
+    page.table(&table);
+    page.legend(&format!(
+        "Counted where the page lies{}. \
+         foreign: another node had to serve what was wanted here (numa_foreign).",
+        all_remote(alloc)
+    ));
+}
+
+/// The share of all allocations that were remote, in words.
+fn all_remote(alloc: Option<&Alloc>) -> String {
+    let shares = alloc.and_then(|alloc| share(alloc.remote()?, alloc.allocations()?));
+    shares
+        .map(|remote| {
+            format!(
+                "; {} % of all allocations were remote",
+                number::percent(Some(remote))
+            )
+        })
+        .unwrap_or_default()
+}
+
+/// The node's CPUs as a list, or how many they are when the list is long.
+fn cpus(node: &HostNode) -> String {
+    let list = number::list(node.cpus.iter().map(|cpu| cpu.0));
+    match list.len() {
+        0 => "none".into(),
+        1..=CPU_LIST => list,
+        _ => number::plural(node.cpus.len(), "CPU"),
+    }
+}
+
+fn memory_cell(kb: Option<u64>) -> String {
+    match kb {
+        Some(0) => "none".into(),
+        kb => number::count(kb.map(|kb| kb / 1024)),
+    }
+}

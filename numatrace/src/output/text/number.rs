@@ -1,0 +1,181 @@
+//! Numbers as a person reads them: grouped by thousands, shares with one digit behind the point, `-` for what was not measured.
+
+/// What stands for a quantity that was not measured.
+pub const UNKNOWN: &str = "-";
+
+/// `1234567` as `1,234,567`.
+#[must_use]
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A count that may not have been measured.
+#[must_use]
+pub fn count(count: Option<u64>) -> String {
+    count.map_or_else(|| UNKNOWN.into(), grouped)
+}
+
+/// A difference with its sign; 0 without.
+#[must_use]
+pub fn signed(difference: Option<i64>) -> String {
+    match difference {
+        None => UNKNOWN.into(),
+        Some(0) => "0".into(),
+        Some(d) if d < 0 => format!("-{}", grouped(d.unsigned_abs())),
+        Some(d) => format!("+{}", grouped(d.unsigned_abs())),
+    }
+}
+
+/// Base pages as MiB with one digit behind the point; something that rounds to nothing is `<0.1`.
+#[must_use]
+pub fn mib(pages: Option<u64>, page_size: u64) -> String {
+    let Some(pages) = pages else {
+        return UNKNOWN.into();
+    };
+    let bytes = u128::from(pages) * u128::from(page_size);
+    let tenths = (bytes * 10 + (1 << 19)) >> 20;
+    if tenths == 0 {
+        return if bytes == 0 {
+            "0".into()
+        } else {
+            "<0.1".into()
+        };
+    }
+    let whole = u64::try_from(tenths / 10).unwrap_or(u64::MAX);
+    format!("{}.{}", grouped(whole), tenths % 10)
+}
+
+/// A share of 0 to 1 as percent without the sign: `0`, `<0.1`, `12.3`, `>99.9`, `100`. Neither end is reached by rounding.
+#[must_use]
+pub fn percent(share: Option<f64>) -> String {
+    match share.map(|share| share * 100.0) {
+        None => UNKNOWN.into(),
+        Some(p) if p <= 0.0 => "0".into(),
+        Some(p) if p < 0.05 => "<0.1".into(),
+        Some(p) if p >= 100.0 => "100".into(),
+        Some(p) if p >= 99.95 => ">99.9".into(),
+        Some(p) => format!("{p:.1}"),
+    }
+}
+
+/// Nanoseconds as seconds with two digits behind the point.
+#[must_use]
+pub fn seconds(ns: Option<u64>) -> String {
+    let Some(ns) = ns else { return UNKNOWN.into() };
+    let hundredths = ns.saturating_add(5_000_000) / 10_000_000;
+    format!("{}.{:02}", grouped(hundredths / 100), hundredths % 100)
+}
+
+/// A short stretch of time in nanoseconds, for a sentence: `812 µs`, `8.1 ms`, `2.11 s`.
+#[must_use]
+pub fn brief(ns: u64) -> String {
+    match ns {
+        0..1_000_000 => format!("{} µs", ns / 1000),
+        1_000_000..1_000_000_000 => format!("{}.{} ms", ns / 1_000_000, ns / 100_000 % 10),
+        _ => format!("{} s", seconds(Some(ns))),
+    }
+}
+
+/// A stretch of time in seconds: `0.25 s`, `10.02 s`, `2 min 3 s`, `1 h 2 min`.
+#[must_use]
+pub fn duration(seconds: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturating, and a session has no 2^64 seconds"
+    )]
+    let whole = seconds.round() as u64;
+    match whole {
+        0..100 => format!("{seconds:.2} s"),
+        100..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// `1 node`, `2 nodes`.
+#[must_use]
+pub fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Numbers in numactl's list syntax: `0-3,8`.
+#[must_use]
+pub fn list(numbers: impl IntoIterator<Item = u32>) -> String {
+    let mut numbers: Vec<u32> = numbers.into_iter().collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let runs = numbers.chunk_by(|a, b| a.checked_add(1) == Some(*b));
+    let runs: Vec<String> = runs
+        .map(|run| match run {
+            [first, .., last] => format!("{first}-{last}"),
+            [one] => one.to_string(),
+            [] => String::new(),
+        })
+        .collect();
+    runs.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        assert_eq!(
+            ["0", "999", "1,000", "12,345,678"],
+            [0, 999, 1000, 12_345_678].map(grouped)
+        );
+        assert_eq!(
+            ["-", "0", "+1,000", "-1,000"],
+            [None, Some(0), Some(1000), Some(-1000)].map(signed)
+        );
+    }
+
+    #[test]
+    fn something_never_rounds_to_nothing_nor_nearly_all_to_all() {
+        assert_eq!(
+            ["-", "0", "<0.1", "0.1", "12.3", ">99.9", "100"],
+            [
+                None,
+                Some(0.0),
+                Some(1e-9),
+                Some(0.001),
+                Some(0.1234),
+                Some(0.9999),
+                Some(1.0)
+            ]
+            .map(percent)
+        );
+        assert_eq!(
+            ["0", "<0.1", "64.0", "1,024.0"],
+            [0, 1, 16384, 262_144].map(|pages| mib(Some(pages), 4096))
+        );
+    }
+
+    #[test]
+    fn times_read_naturally() {
+        assert_eq!(
+            ["0.25 s", "10.02 s", "2 min 3 s", "1 h 2 min"],
+            [0.25, 10.02, 123.0, 3720.0].map(duration)
+        );
+        assert_eq!(seconds(Some(2_105_000_000)), "2.11");
+        assert_eq!(
+            ["812 µs", "8.1 ms", "2.11 s"],
+            [812_999, 8_123_450, 2_105_000_000].map(brief)
+        );
+    }
+
+    #[test]
+    fn lists_are_numactls() {
+        assert_eq!(list([3, 0, 1, 2, 8, 2]), "0-3,8");
+        assert_eq!(list([]), "");
+    }
+}

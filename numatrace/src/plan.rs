@@ -1,0 +1,161 @@
+//! What was typed, checked and completed: the only place where defaults and conflicts are decided.
+
+use std::{ffi::OsString, fs, io::IsTerminal, path::Path, time::Duration};
+
+use crate::{
+    cli::{Color, Format, trace::TraceArgs},
+    enrich::facts::{Facts, ProcFacts},
+    exit::{Exit, Failure},
+    ids::Pid,
+};
+
+/// A session that can be started.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What it looks at.
+    pub scope: Scope,
+    /// Children of processes in scope are in scope.
+    pub follow_children: bool,
+    /// It ends after this long.
+    pub duration: Option<Duration>,
+    /// Form of the report.
+    pub format: Format,
+    /// Where the report goes; `None` is stdout.
+    pub output: Option<std::path::PathBuf>,
+    /// Rows of text tables.
+    pub limit: usize,
+    /// Use colour in text.
+    pub color: bool,
+    /// How much is said on stderr.
+    pub talk: Talk,
+}
+
+/// What a session looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything.
+    System,
+    /// These processes, with the starts that tell them from later ones with the same number.
+    Processes(Vec<(Pid, u64)>),
+    /// A command to be launched.
+    Command(Launch),
+}
+
+/// A command to be launched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// Program and arguments.
+    pub argv: Vec<OsString>,
+    /// The user it runs as.
+    pub user: Option<String>,
+    /// It goes on when the session ends first.
+    pub keep_running: bool,
+    /// Its stdout is our stderr, because ours carries one document.
+    pub stdout_to_stderr: bool,
+}
+
+/// How much is said on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Talk {
+    /// Errors.
+    Quiet,
+    /// What one should know.
+    Normal,
+    /// Every hook as it is tried.
+    Verbose,
+    /// The kernel side's own diagnostics too.
+    Debug,
+}
+
+/// Plans a `trace` session.
+///
+/// # Errors
+/// A process that is not there, or a PID namespace in which none can be told.
+pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
+    let talk = match (args.quiet, args.verbose) {
+        (true, _) => Talk::Quiet,
+        (false, 0) => Talk::Normal,
+        (false, 1) => Talk::Verbose,
+        (false, _) => Talk::Debug,
+    };
+    let scoped = !args.command.is_empty() || !args.pids.is_empty();
+    if scoped && !initial_pid_namespace() {
+        return Err(Failure::new(
+            Exit::Refused,
+            "this is not the initial PID namespace: its process numbers are not the kernel's",
+            "run numatrace on the host (docker run --pid=host, nsenter -t 1 -p -m), or trace the whole system without -p and a command",
+        ));
+    }
+    let scope = if !args.command.is_empty() {
+        Scope::Command(Launch {
+            argv: args.command,
+            user: args.user,
+            keep_running: args.keep_running,
+            stdout_to_stderr: args.format == Format::Json && args.output.is_none(),
+        })
+    } else if args.pids.is_empty() {
+        Scope::System
+    } else {
+        Scope::Processes(living(&args.pids)?)
+    };
+    let color = match args.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            args.output.is_none()
+                && std::io::stdout().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+        }
+    };
+    Ok(Plan {
+        scope,
+        follow_children: !args.no_children,
+        duration: args.duration,
+        format: args.format,
+        output: args.output,
+        limit: args.limit,
+        color,
+        talk,
+    })
+}
+
+/// Finds the given processes; a thread's number is answered with its process's.
+fn living(pids: &[u32]) -> Result<Vec<(Pid, u64)>, Failure> {
+    let mut facts = ProcFacts::new(Path::new("/"));
+    let mut found: Vec<(Pid, u64)> = Vec::new();
+    for pid in pids {
+        let identity = facts.identity(Pid(*pid)).ok_or_else(|| {
+            Failure::new(
+                Exit::Failed,
+                format!("there is no process {pid}"),
+                "list processes with: ps -eo pid,comm",
+            )
+        })?;
+        if let Some(process) = process_of_thread(*pid).filter(|process| process != pid) {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("{pid} is a thread of process {process}"),
+                format!("trace the process: -p {process}"),
+            ));
+        }
+        if !found.iter().any(|(known, _)| known.0 == *pid) {
+            found.push((Pid(*pid), identity.start_ticks));
+        }
+    }
+    Ok(found)
+}
+
+/// The `Tgid:` of `/proc/TID/status`: `/proc` answers to the numbers of threads too.
+fn process_of_thread(tid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+    line.trim().parse().ok()
+}
+
+/// Inode number of the initial PID namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
+const INITIAL_PIDNS: &str = "pid:[4026531836]";
+
+/// Is this process in the initial PID namespace? When `/proc` does not say, it is taken to be.
+pub fn initial_pid_namespace() -> bool {
+    fs::read_link("/proc/self/ns/pid").map_or(true, |link| link.as_os_str() == INITIAL_PIDNS)
+}

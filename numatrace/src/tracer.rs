@@ -1,0 +1,292 @@
+//! A running session: attached programs on one side, accumulators on the other, and the stages in between, driven by `pipeline`.
+
+use std::{os::fd::BorrowedFd, path::Path, time::Instant};
+
+use anyhow::Context;
+use numatrace_common::scope::ScopeEntry;
+
+use crate::{
+    attach::{
+        self, Loaded, Session, btf::KernelBtf, catalog, globals::Switches, hooks::HookState,
+        kallsyms::Symbols,
+    },
+    capture::{
+        Source,
+        control::ControlMap,
+        cost::CostMeter,
+        fdinfo::ProgramFdInfo,
+        losses::{LossCounters, Losses},
+        numastat::{self, NumastatFiles, Round},
+        ring::Ring,
+        totals::TotalsMaps,
+    },
+    decode::{count::decode_count, decode},
+    enrich::{Enrich, Observation, facts::ProcFacts, topology::Topology},
+    fold::{
+        Accumulators, Folding,
+        window::{Cut, Window},
+    },
+    ids::{NodeId, Pid},
+};
+
+/// Where the kernel's BTF is.
+const BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// Readings of numastat at each end of a session; fewer on machines with many nodes, where each one folds more.
+const READINGS: usize = 32;
+
+/// What a session counted, closed at both ends.
+pub struct Counted {
+    /// Both cuts.
+    pub window: Window,
+    /// The counts between them.
+    pub inside: Accumulators,
+    /// Runs of the allocation programs that the kernel skipped meanwhile.
+    pub recursion_misses: Option<u64>,
+    /// Losses of the kernel side meanwhile.
+    pub losses: Losses,
+    /// Records that made no sense.
+    pub rejected: u64,
+    /// A sweep did not settle.
+    pub unsettled: bool,
+    /// `vm.numa_stat` was off, or the kernel has no such counters: why there is nothing to compare with.
+    pub uncounted: Option<String>,
+}
+
+/// A running session.
+pub struct Tracer {
+    session: Session,
+    ring: Ring,
+    totals: TotalsMaps,
+    control: ControlMap,
+    losses: LossCounters,
+    numastat: Option<NumastatFiles>,
+    uncounted: Option<String>,
+    /// Nodes in the report's order.
+    pub nodes: Vec<NodeId>,
+    /// Processes and facts.
+    pub enrich: Enrich<ProcFacts>,
+    /// Our own cost.
+    pub cost: CostMeter,
+    folding: Option<Folding>,
+    misses_before: Option<u64>,
+    rejected: u64,
+    unsettled: bool,
+}
+
+/// Loads the object for this kernel; nothing is attached yet.
+///
+/// # Errors
+/// The kernel has no BTF, lacks a member we need, or refuses maps.
+pub fn load(switches: Switches, debug: bool) -> anyhow::Result<Loaded> {
+    let btf = KernelBtf::from_path(Path::new(BTF))?;
+    // Where kallsyms hides the preempt count, interrupts cannot be told from tasks: the report's coverage says so.
+    let preempt = Symbols::of_session(Path::new("/proc/kallsyms"))
+        .preempt_count(&btf)
+        .ok();
+    let addresses = attach::globals::Addresses {
+        preempt_count: preempt.as_ref().map_or(0, |found| found.symbol),
+        per_cpu_offset: preempt.as_ref().map_or(0, |found| found.per_cpu_offset),
+    };
+    let globals = attach::globals::globals(&btf, switches, addresses)?;
+    attach::load(&globals, debug)
+}
+
+impl Tracer {
+    /// Attaches everything and begins: from the return of this on, counts are in the session.
+    ///
+    /// # Errors
+    /// A map or counter file that cannot be read. Hooks that do not attach are no errors.
+    pub fn start(
+        loaded: Loaded,
+        topology: &Topology,
+        scope: &[(Pid, ScopeEntry)],
+    ) -> anyhow::Result<Self> {
+        let mut loaded = loaded;
+        set_scope(&mut loaded, scope)?;
+        let mut control = ControlMap::take(loaded.ebpf())?;
+        control.advance()?;
+        let (ring, totals) = (Ring::take(loaded.ebpf())?, TotalsMaps::take(loaded.ebpf())?);
+        let losses = LossCounters::take(loaded.ebpf())?;
+        let nodes: Vec<NodeId> = topology.node_ids().collect();
+        let (numastat, uncounted) = counters(&nodes);
+        // Programs first, then the processes that are there: whoever is born in between is in both, never in neither.
+        let session = loaded.attach();
+        let mut tracer = Self {
+            session,
+            ring,
+            totals,
+            control,
+            losses,
+            numastat,
+            uncounted,
+            nodes,
+            enrich: Enrich::new(ProcFacts::new(Path::new("/"))),
+            cost: CostMeter::default(),
+            folding: None,
+            misses_before: None,
+            rejected: 0,
+            unsettled: false,
+        };
+        if tracer.session.missing().is_empty() {
+            let (cut, edge) = tracer.cut()?;
+            tracer.misses_before = tracer.recursion_misses();
+            tracer.folding = Some(Folding::begin(cut, &edge));
+        }
+        Ok(tracer)
+    }
+
+    /// The hook table as it ended up.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Takes in what the ring holds.
+    ///
+    /// # Errors
+    /// The ring broke.
+    pub fn drain(&mut self) -> anyhow::Result<()> {
+        let Self {
+            ring,
+            enrich,
+            rejected,
+            ..
+        } = self;
+        ring.drain(&mut |raw| match decode(raw) {
+            Ok(event) => enrich.event(&event),
+            Err(_) => *rejected += 1,
+        })?;
+        Ok(())
+    }
+
+    /// Takes in what the totals hold, so that they do not fill up in a long session.
+    ///
+    /// # Errors
+    /// What bpf(2) returned.
+    pub fn sweep(&mut self) -> anyhow::Result<()> {
+        let current = self.control.advance()?;
+        let seen = self.observe(current)?;
+        if let Some(folding) = &mut self.folding {
+            for observation in &seen {
+                folding.apply(observation);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the session at a last cut and detaches. `None` when it never began.
+    ///
+    /// # Errors
+    /// A map or counter file that cannot be read.
+    pub fn finish(&mut self) -> anyhow::Result<Option<Counted>> {
+        let Some(folding) = self.folding.take() else {
+            return Ok(None);
+        };
+        // Counts of the running epochs first: only what is counted from here on can lie on either side of the cut.
+        let mut folding = folding;
+        let current = self.control.advance()?;
+        for observation in &self.observe(current)? {
+            folding.apply(observation);
+        }
+        let (cut, edge) = self.cut()?;
+        let recursion_misses = self
+            .recursion_misses()
+            .zip(self.misses_before)
+            .map(|(after, before)| after.saturating_sub(before));
+        let (window, inside) = folding.end(cut, &edge);
+        self.drain()?;
+        let switched_off =
+            numastat::counting(Path::new("/")) == Some(false) && self.uncounted.is_none();
+        if switched_off {
+            self.uncounted = Some("vm.numa_stat was switched off during the session".to_owned());
+        }
+        Ok(Some(Counted {
+            window,
+            inside,
+            recursion_misses,
+            losses: self.losses.read()?,
+            rejected: self.rejected,
+            unsettled: self.unsettled,
+            uncounted: self.uncounted.clone(),
+        }))
+    }
+
+    /// One step of measuring our own cost.
+    pub fn measure_cost(&mut self, now: Instant) {
+        let Self { cost, session, .. } = self;
+        cost.tick(now, session.programs());
+    }
+
+    /// The last step of it.
+    pub fn close_cost(&mut self, now: Instant) {
+        let Self { cost, session, .. } = self;
+        cost.close(now, session.programs());
+    }
+
+    /// Reads all counters several times and then what was counted around it; the reading with least under way is the cut.
+    fn cut(&mut self) -> anyhow::Result<(Cut, Vec<Observation>)> {
+        let marked = self.session.state(catalog::NUMASTAT_FOLD) == HookState::Attached;
+        let rounds: Vec<Round> = match &self.numastat {
+            Some(files) => {
+                let times = (READINGS / self.nodes.len().max(1)).clamp(2, 8);
+                numastat::rounds(files, &mut self.control, marked, times)?
+            }
+            None => numastat::blind_round(&self.nodes, &mut self.control)?,
+        };
+        let current = self.control.advance()?;
+        let edge = self.observe(current)?;
+        Ok((Cut::choose(&rounds, &edge), edge))
+    }
+
+    /// Sweeps, decodes and finds owners.
+    fn observe(&mut self, current: u64) -> anyhow::Result<Vec<Observation>> {
+        // Names first: what the totals charge was announced by a record.
+        self.drain()?;
+        let sweep = self.totals.sweep(current)?;
+        self.unsettled |= !sweep.settled;
+        let mut seen = Vec::with_capacity(sweep.counts.len());
+        for (epoch, key, value) in &sweep.counts {
+            match decode_count(*epoch, key, value) {
+                Ok(count) => seen.push(self.enrich.count(count)),
+                Err(_) => self.rejected += 1,
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Runs of the allocation programs that the kernel skipped so far.
+    fn recursion_misses(&self) -> Option<u64> {
+        let programs = self.session.programs_of(catalog::PAGE_ALLOC);
+        let mut sum = 0;
+        for (_, fd) in programs {
+            sum += misses(fd)?;
+        }
+        Some(sum)
+    }
+}
+
+fn misses(program: BorrowedFd<'_>) -> Option<u64> {
+    ProgramFdInfo::of(program).ok()?.recursion_misses
+}
+
+/// Opens the kernel's counters, or says why there are none.
+fn counters(nodes: &[NodeId]) -> (Option<NumastatFiles>, Option<String>) {
+    let root = Path::new("/");
+    if numastat::counting(root) == Some(false) {
+        return (
+            None,
+            Some("vm.numa_stat is 0: the kernel does not count (sysctl vm.numa_stat=1 switches it on)".to_owned()),
+        );
+    }
+    match NumastatFiles::open(root, nodes.iter().copied()) {
+        Ok(files) => (Some(files), None),
+        Err(error) => (None, Some(format!("{error:#}"))),
+    }
+}
+
+fn set_scope(loaded: &mut Loaded, scope: &[(Pid, ScopeEntry)]) -> anyhow::Result<()> {
+    for (pid, entry) in scope {
+        attach::scope::insert(loaded.ebpf(), *pid, *entry).context("cannot set the scope")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! The report as others meet it: its text on small and large machines, and its JSON against the contract.
+
+mod contract;
+mod fixture;
+mod text;
