@@ -1,5 +1,7 @@
 //! What the tracer says on the machine that builds it: any number of nodes, any hooks. As root; `cargo xtask test host` runs it.
 
+#![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
+
 #[path = "../kernel/leftovers.rs"]
 mod leftovers;
 mod touch;

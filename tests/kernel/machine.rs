@@ -18,6 +18,16 @@ pub fn two_nodes() -> Option<(u32, u32)> {
     Some((whole.next()?, whole.next()?))
 }
 
+/// A node that has CPUs and no memory.
+pub fn memoryless_node() -> Option<u32> {
+    let nodes = nodes();
+    nodes
+        .online()
+        .iter()
+        .copied()
+        .find(|&node| !nodes.with_memory().contains(&node) && !nodes.cpus(node).is_empty())
+}
+
 /// Position of a node in arrays per node.
 pub fn at(node: u32) -> usize {
     let found = nodes().online().iter().position(|&online| online == node);

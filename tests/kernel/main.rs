@@ -1,10 +1,13 @@
 //! What the tracer says beside what happened: one module per stem. For machines with two nodes or more, as root; `cargo xtask test vm` runs it in guests.
 
+#![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
+
 mod machine;
 
 mod workload;
 
 mod leftovers;
-mod page_alloc;
 mod scope;
+
+mod page_alloc;
 mod task_life;

@@ -2,9 +2,10 @@
 
 use numatrace_tests::counters;
 use numatrace_tests::harness::report::COUNTERS;
-use numatrace_tests::{or_skip, tracer};
+use numatrace_tests::harness::skipped;
+use numatrace_tests::{or_skip, test_name, tracer};
 
-use crate::machine::{at, nodes};
+use crate::machine::{at, memoryless_node, nodes};
 use crate::two_nodes_or_skip;
 
 /// What a process of the size of the workload allocates beside what it is told to: page tables, its program, stack and I/O.
@@ -126,6 +127,29 @@ fn what_falls_back_from_a_full_node_is_missed_here_and_foreign_there() {
         foreign[at(a)],
         misses.iter().sum::<u64>(),
         "all were wanted on node {a}: {foreign:?}"
+    );
+}
+
+#[test]
+fn a_node_without_memory_is_served_by_a_neighbour_and_misses_nothing() {
+    let Some(node) = memoryless_node() else {
+        return skipped(test_name!(), "needs a node with CPUs and no memory");
+    };
+    let run = or_skip!(tracer!().launch(&["touch", "--mib", "8", "--cpu-node", &node.to_string()]));
+    let process = run
+        .report
+        .process(run.truth.pid())
+        .expect("the workload is in the report");
+    let told = run.truth.count("pages").unwrap();
+    let remote: u64 = process.vector("/alloc/other_node").unwrap().iter().sum();
+    let misses: u64 = process.vector("/alloc/numa_miss").unwrap().iter().sum();
+    assert!(
+        (told..=told + 2 * OWN).contains(&remote),
+        "touched {told}, other_node {remote}"
+    );
+    assert_eq!(
+        (misses, process.vector("/alloc/numa_hit").unwrap()[at(node)]),
+        (0, 0)
     );
 }
 

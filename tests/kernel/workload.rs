@@ -9,7 +9,7 @@ use numatrace_tests::harness::truth::Truth;
 use numatrace_tests::harness::{programs, skipped};
 use numatrace_tests::test_name;
 
-use crate::machine::{at, nodes};
+use crate::machine::{at, memoryless_node, nodes};
 use crate::two_nodes_or_skip;
 
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -144,6 +144,24 @@ fn an_exhausted_node_misses_what_fell_back() {
         misses,
         grown.iter().map(|node| node["numa_foreign"]).sum::<u64>()
     );
+}
+
+#[test]
+fn a_node_without_memory_hits_at_its_neighbours_and_misses_nowhere() {
+    let Some(node) = memoryless_node() else {
+        return skipped(test_name!(), "needs a node with CPUs and no memory");
+    };
+    let Some((truth, grown)) = measured(test_name!(), &format!("touch --mib 8 --cpu-node {node}"))
+    else {
+        return;
+    };
+    let pages = truth.count("pages").unwrap();
+    let remote: u64 = grown.iter().map(|node| node["other_node"]).sum();
+    assert!(
+        (pages..pages + NOISE).contains(&remote),
+        "touched {pages}, other_node {remote}"
+    );
+    assert_eq!(grown.iter().map(|node| node["numa_miss"]).sum::<u64>(), 0);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Binaries come from `NUMATRACE_BIN` and `NUMATRACE_WORKLOAD` (as in a guest), else from cargo's target folder. Each report is kept in
 //! `NUMATRACE_ARTIFACTS` when that is set, and checked against the contract where there is a python3.
 
+pub mod balancer;
 pub mod bpf;
 pub mod contract;
 pub mod programs;

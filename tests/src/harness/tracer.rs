@@ -114,6 +114,34 @@ impl Tracer {
         Self::around(&kept, program, tracer)
     }
 
+    /// `numatrace trace` of the whole system while workloads run one after the other. Those this machine cannot do are left out, and said.
+    ///
+    /// # Errors
+    /// As [`Tracer::launch`].
+    pub fn system_wide_all(&self, workloads: &[String]) -> Result<(Report, Vec<Truth>)> {
+        let kept = Kept::new(&self.name)?;
+        let tracer = Running::start(&mut self.command(&kept.path)?)?;
+        tracer.wait_for(READY, DEADLINE)?;
+        let mut truths = Vec::new();
+        for workload in workloads {
+            let mut command = Command::new(programs::workload()?);
+            let finished = Running::start(command.args(workload.split(' ')))?.finish(DEADLINE)?;
+            if finished.status.code() == Some(2) {
+                super::skipped(
+                    &self.name,
+                    &format!("{workload}: {}", why(&finished.stderr)),
+                );
+                continue;
+            }
+            succeeded(workload, &finished)?;
+            truths.push(Truth::parse(&finished.stdout)?);
+        }
+        tracer.signal(Signal::SIGINT)?;
+        let tracer = tracer.finish(DEADLINE)?;
+        succeeded("numatrace trace", &tracer)?;
+        Ok((read(&kept, &tracer)?, truths))
+    }
+
     fn around(kept: &Kept, program: Running, tracer: Running) -> Result<Outcome> {
         let finished = program.finish(DEADLINE)?;
         if finished.status.code() == Some(2) {
@@ -174,15 +202,20 @@ fn succeeded(what: &str, finished: &Finished) -> Result<()> {
 }
 
 fn done(kept: &Kept, truth: Truth, tracer: Finished) -> Result<Outcome> {
+    Ok(Outcome::Done(Box::new(Traced {
+        report: read(kept, &tracer)?,
+        truth,
+        tracer,
+    })))
+}
+
+/// Reads a report and holds it against the contract and its own sums.
+fn read(kept: &Kept, tracer: &Finished) -> Result<Report> {
     let report = Report::read(&kept.path).with_context(|| format!("stderr: {}", tracer.stderr))?;
     contract::check(&kept.path)?;
     let broken = report.broken_sums();
     ensure!(broken.is_empty(), "sums do not hold: {broken:#?}");
-    Ok(Outcome::Done(Box::new(Traced {
-        report,
-        truth,
-        tracer,
-    })))
+    Ok(report)
 }
 
 /// A report file that stays when `NUMATRACE_ARTIFACTS` says where.

@@ -1,12 +1,12 @@
 //! `first-touch`: one thread writes memory on one node, workers use it on another under the default policy, so that the balancer may move it.
 
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use nix::unistd::gettid;
+use serde::Serialize;
 
 use crate::counters;
 use crate::workload::memory::Region;
@@ -50,20 +50,14 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     told.expect_all_on("after the first touch", args.init_node, args.pages, &found);
 
     let before = counters::vmstat()?;
-    let crew = Crew {
-        start: Barrier::new(args.threads),
-        tids: (0..args.threads).map(|_| AtomicU32::new(0)).collect(),
-        passes: AtomicU64::new(0),
-    };
-    thread::scope(|scope| -> Result<()> {
+    let start = Barrier::new(args.threads);
+    let crew = thread::scope(|scope| -> Result<Vec<Worked>> {
         let workers = (0..args.threads)
-            .map(|i| {
-                let (region, crew) = (&region, &crew);
-                Ok(named("worker")
-                    .spawn_scoped(scope, move || crew.work(i, nodes, args, region))?)
-            })
+            .map(
+                |_| Ok(named("worker").spawn_scoped(scope, || work(nodes, args, &start, &region))?),
+            )
             .collect::<Result<Vec<_>>>()?;
-        workers.into_iter().try_for_each(join)
+        workers.into_iter().map(join).collect()
     })?;
     Scene::end(&mut told)?;
     let grown = counters::growth(&before, &counters::vmstat()?);
@@ -77,16 +71,10 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
             args.pages
         )
     });
-    let tids: Vec<u32> = crew
-        .tids
-        .iter()
-        .map(|tid| tid.load(Ordering::Relaxed))
-        .collect();
     told.tids.push(init_tid);
-    told.tids.extend(&tids);
+    told.tids.extend(crew.iter().map(|worker| worker.tid));
     told.detail("init_tid", init_tid);
-    told.detail("worker_tids", tids);
-    told.detail("passes", crew.passes.load(Ordering::Relaxed));
+    told.detail("workers", serde_json::to_value(crew)?);
     told.detail("placement_end", end.per_node);
     // Of the whole system, while the workers ran.
     for name in [
@@ -124,30 +112,37 @@ fn init(nodes: &Nodes, node: u32, region: &Region) -> Result<u32> {
     tid()
 }
 
-struct Crew {
-    start: Barrier,
-    tids: Vec<AtomicU32>,
-    passes: AtomicU64,
+/// What one worker did.
+#[derive(Debug, Serialize)]
+struct Worked {
+    tid: u32,
+    /// Times it used all pages.
+    passes: u64,
+    /// Time it ran until its last pass, in ns, from its `schedstat`.
+    run_ns: u64,
 }
 
-impl Crew {
-    /// Uses every page until the time is over: an access per page and pass is what a hinting fault samples.
-    fn work(&self, i: usize, nodes: &Nodes, args: &Args, region: &Region) -> Result<()> {
-        let pinned = pin(nodes, args.use_node);
-        // Passed by all or by none, also when pinning failed.
-        self.start.wait();
-        pinned?;
-        self.tids[i].store(tid()?, Ordering::Relaxed);
-        if args.free {
-            nodes.run_anywhere()?;
-        }
-        let end = Instant::now() + Duration::from_secs(args.secs);
-        while Instant::now() < end {
-            for page in 0..region.pages() {
-                region.write(page, region.read(page).wrapping_add(1));
-            }
-            self.passes.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(())
+/// Uses every page until the time is over: an access per page and pass is what a hinting fault samples.
+fn work(nodes: &Nodes, args: &Args, start: &Barrier, region: &Region) -> Result<Worked> {
+    let pinned = pin(nodes, args.use_node);
+    // Passed by all, also when pinning failed: the others wait for it.
+    start.wait();
+    pinned?;
+    if args.free {
+        nodes.run_anywhere()?;
     }
+    let tid = tid()?;
+    let mut passes = 0;
+    let end = Instant::now() + Duration::from_secs(args.secs);
+    while Instant::now() < end {
+        for page in 0..region.pages() {
+            region.write(page, region.read(page).wrapping_add(1));
+        }
+        passes += 1;
+    }
+    Ok(Worked {
+        tid,
+        passes,
+        run_ns: counters::run_ns(std::process::id(), tid)?,
+    })
 }

@@ -1,0 +1,52 @@
+//! The NUMA balancer, made quick enough for a test and set back afterwards.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// Settings as they were; written back on drop.
+#[derive(Debug)]
+pub struct Balancer {
+    before: Vec<(PathBuf, String)>,
+}
+
+impl Balancer {
+    /// Balancing on, first scan at once, scans as often as the kernel allows. `None` when the kernel has no balancer or no debugfs.
+    ///
+    /// # Errors
+    /// When a setting that is there cannot be written.
+    pub fn quick() -> Result<Option<Self>> {
+        let debug = Path::new("/sys/kernel/debug/sched/numa_balancing");
+        let wanted = [
+            (PathBuf::from("/proc/sys/kernel/numa_balancing"), "1"),
+            (debug.join("scan_delay_ms"), "100"),
+            (debug.join("scan_period_min_ms"), "100"),
+        ];
+        if wanted.iter().any(|(path, _)| !path.exists()) {
+            return Ok(None);
+        }
+        let mut quick = Self { before: Vec::new() };
+        for (path, value) in wanted {
+            let old = std::fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            std::fs::write(&path, value)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            quick.before.push((path, old));
+        }
+        Ok(Some(quick))
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        for (path, value) in &self.before {
+            if let Err(error) = std::fs::write(path, value.trim()) {
+                eprintln!(
+                    "cannot set {} back to {}: {error}",
+                    path.display(),
+                    value.trim()
+                );
+            }
+        }
+    }
+}
