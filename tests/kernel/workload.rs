@@ -6,7 +6,7 @@ use std::time::Duration;
 use numatrace_tests::counters::{self, Counters};
 use numatrace_tests::harness::running::{Finished, Running};
 use numatrace_tests::harness::truth::Truth;
-use numatrace_tests::harness::{programs, skipped};
+use numatrace_tests::harness::{left_out, programs, skipped};
 use numatrace_tests::test_name;
 
 use crate::machine::{at, memoryless_node, nodes};
@@ -85,7 +85,7 @@ fn every_workload_holds() {
                     .map(Vec::len),
                 Some(0)
             ),
-            Some(2) => skipped(
+            Some(2) => left_out(
                 test_name!(),
                 &format!("{command}: {}", finished.stderr.trim()),
             ),

@@ -19,6 +19,11 @@ pub fn skipped(test: &str, why: &str) {
     let _ = writeln!(std::io::stderr().lock(), "skipped: {test}: {why}");
 }
 
+/// Says on stderr that a part of a test was left out; the rest of it goes on, so it counts as run.
+pub fn left_out(test: &str, why: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "left out: {test}: {why}");
+}
+
 /// The path of the function it stands in, for naming reports: `kernel::scope::…`.
 #[macro_export]
 macro_rules! test_name {

@@ -127,7 +127,7 @@ impl Tracer {
             let mut command = Command::new(programs::workload()?);
             let finished = Running::start(command.args(workload.split(' ')))?.finish(DEADLINE)?;
             if finished.status.code() == Some(2) {
-                super::skipped(
+                super::left_out(
                     &self.name,
                     &format!("{workload}: {}", why(&finished.stderr)),
                 );
