@@ -2,6 +2,7 @@
 
 use super::number;
 use super::page::{Page, Tone};
+use crate::ids::ranges;
 use crate::model::{EndedBy, Name, Snapshot};
 use crate::output::escape;
 
@@ -99,13 +100,13 @@ fn scope(snapshot: &Snapshot) -> String {
     if !scope.cpus.is_empty() {
         parts.push(format!(
             "CPUs {}",
-            number::list(scope.cpus.iter().map(|cpu| cpu.0))
+            ranges(scope.cpus.iter().map(|cpu| cpu.0))
         ));
     }
     if !scope.nodes.is_empty() {
         parts.push(format!(
             "nodes {}",
-            number::list(scope.nodes.iter().map(|node| u32::from(node.0)))
+            ranges(scope.nodes.iter().map(|node| u32::from(node.0)))
         ));
     }
     if parts.is_empty() {

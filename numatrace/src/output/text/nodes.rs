@@ -4,6 +4,7 @@ use super::figures::Figures;
 use super::number;
 use super::page::Page;
 use super::table::Table;
+use crate::ids::ranges;
 use crate::model::{Alloc, HostNode, PerNode, Snapshot, matrix::share};
 
 /// More nodes than this are ranked, and the rest is summed in one row: 64 rows are no overview.
@@ -120,7 +121,7 @@ fn all_remote(alloc: Option<&Alloc>) -> String {
 
 /// The node's CPUs as a list, or how many they are when the list is long.
 fn cpus(node: &HostNode) -> String {
-    let list = number::list(node.cpus.iter().map(|cpu| cpu.0));
+    let list = ranges(node.cpus.iter().map(|cpu| cpu.0));
     match list.len() {
         0 => "none".into(),
         1..=CPU_LIST => list,

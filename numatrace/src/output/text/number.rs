@@ -106,23 +106,6 @@ pub fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Numbers in numactl's list syntax: `0-3,8`.
-#[must_use]
-pub fn list(numbers: impl IntoIterator<Item = u32>) -> String {
-    let mut numbers: Vec<u32> = numbers.into_iter().collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    let runs = numbers.chunk_by(|a, b| a.checked_add(1) == Some(*b));
-    let runs: Vec<String> = runs
-        .map(|run| match run {
-            [first, .., last] => format!("{first}-{last}"),
-            [one] => one.to_string(),
-            [] => String::new(),
-        })
-        .collect();
-    runs.join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,11 +154,5 @@ mod tests {
             ["812 µs", "8.1 ms", "2.11 s"],
             [812_999, 8_123_450, 2_105_000_000].map(brief)
         );
-    }
-
-    #[test]
-    fn lists_are_numactls() {
-        assert_eq!(list([3, 0, 1, 2, 8, 2]), "0-3,8");
-        assert_eq!(list([]), "");
     }
 }
