@@ -347,7 +347,7 @@ fn model_scope(plan: &Plan) -> model::report::Scope {
                 .argv
                 .iter()
                 .map(|arg| Name::from(arg.as_os_str()))
-                .collect()
+                .collect();
         }
     }
     scope

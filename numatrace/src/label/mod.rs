@@ -21,6 +21,9 @@ pub struct Labels<'a> {
     pub preferred_known: bool,
 }
 
+/// A thread's number, start, and cells.
+type CountedThread<'a> = (Tid, u64, &'a BTreeMap<AllocCell, Tally>);
+
 /// What a name that nobody could catch is called.
 const GONE: &str = "[ended before it could be named]";
 
@@ -30,8 +33,7 @@ pub fn processes<F: Facts>(
     enrich: &mut Enrich<F>,
     labels: Labels<'_>,
 ) -> Vec<Process> {
-    let mut by_process: BTreeMap<ProcessIndex, Vec<(Tid, u64, &BTreeMap<AllocCell, Tally>)>> =
-        BTreeMap::new();
+    let mut by_process: BTreeMap<ProcessIndex, Vec<CountedThread<'_>>> = BTreeMap::new();
     let mut pseudo = Vec::new();
     for (charged, cells) in &counted.alloc {
         match *charged {
@@ -66,7 +68,7 @@ fn nothing_traced(labels: Labels<'_>) -> crate::model::Alloc {
 
 fn process<F: Facts>(
     index: ProcessIndex,
-    threads: &[(Tid, u64, &BTreeMap<AllocCell, Tally>)],
+    threads: &[CountedThread<'_>],
     enrich: &mut Enrich<F>,
     labels: Labels<'_>,
 ) -> Process {
