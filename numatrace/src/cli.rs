@@ -1,5 +1,6 @@
 //! clap types and help text; nothing else.
 
+pub mod stat;
 pub mod topology;
 pub mod trace;
 

@@ -9,6 +9,7 @@ pub mod launch;
 pub mod pipeline;
 pub mod plan;
 pub mod talk;
+pub mod stat;
 pub mod topology;
 pub mod tracer;
 

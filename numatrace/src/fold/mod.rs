@@ -7,6 +7,9 @@ pub mod alloc;
 pub mod audit;
 pub mod window;
 
+// Beside the tracer: `numatrace stat`.
+pub mod stat;
+
 use std::collections::BTreeMap;
 
 use crate::{

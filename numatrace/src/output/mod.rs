@@ -4,6 +4,7 @@ pub mod escape;
 
 pub mod json;
 pub mod text;
+pub mod stat;
 pub mod topology;
 
 pub mod sink;

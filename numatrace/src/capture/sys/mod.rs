@@ -4,7 +4,13 @@
 //! file exists, ends, or says something sensible: what cannot be had is a [`ReadError`] with its path, not a panic.
 
 pub mod list;
+
+pub mod hugepages;
 pub mod meminfo;
+pub mod numastat;
+
+pub mod numa_maps;
+pub mod process;
 
 use std::fs::File;
 use std::io::{self, Read};

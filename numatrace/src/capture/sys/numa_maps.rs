@@ -1,0 +1,241 @@
+//! `/proc/PID/numa_maps`: each mapping's policy and resident pages per node, one line at a time.
+//!
+//! The file can be slow (the kernel walks the page tables) and long (a line per mapping), so it is streamed: memory use does
+//! not depend on the process. Reading it touches no page of the process.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use super::ReadError;
+use crate::ids::{NodeId, Pid};
+
+/// A path of 4096 bytes, all of it escaped fourfold, and 1024 nodes fit in.
+const LINE_LIMIT: u64 = 64 << 10;
+
+/// One mapping, borrowed from the line it stood on.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct MapLine<'a> {
+    /// First address.
+    pub start: u64,
+    /// Policy in force as the kernel prints it: `default`, `bind:0`, `interleave:0-3`, `prefer (many):0`.
+    pub policy: &'a [u8],
+    /// The path of a file mapping, with the kernel's escapes (`\040` is a space).
+    pub file: Option<&'a [u8]>,
+    /// The process's brk heap.
+    pub heap: bool,
+    /// The main thread's stack.
+    pub stack: bool,
+    /// Persistent huge pages (hugetlb).
+    pub huge: bool,
+    /// Size in KiB of the pages counted; `None` on kernels that do not say (before 3.6).
+    pub page_kb: Option<u64>,
+    /// Anonymous pages among them: a file mapping's are private copies.
+    pub anon: u64,
+    /// Resident pages per node, as printed.
+    pub pages: Vec<(NodeId, u64)>,
+}
+
+/// Calls `each` for every mapping of a process and returns how many lines were not understood.
+///
+/// A process without a memory map (a kernel thread) has no lines. A process that is gone is an absent [`ReadError`].
+pub fn for_each(
+    root: &Path,
+    pid: Pid,
+    mut each: impl FnMut(&MapLine<'_>),
+) -> Result<u64, ReadError> {
+    let path = root.join(format!("proc/{pid}/numa_maps"));
+    let io = |source| ReadError::Io {
+        path: path.clone(),
+        source,
+    };
+    let mut reader = BufReader::with_capacity(32 << 10, File::open(&path).map_err(io)?);
+    let mut line = Vec::with_capacity(512);
+    let mut garbled = 0;
+    let mut map = MapLine::default();
+    loop {
+        line.clear();
+        if reader
+            .by_ref()
+            .take(LINE_LIMIT)
+            .read_until(b'\n', &mut line)
+            .map_err(io)?
+            == 0
+        {
+            return Ok(garbled);
+        }
+        // The vector of pages is handed from line to line: one allocation per file.
+        let pages = std::mem::take(&mut map.pages);
+        match parse(&line, pages) {
+            Some(parsed) => {
+                each(&parsed);
+                map.pages = parsed.pages;
+            }
+            None => garbled += 1,
+        }
+    }
+}
+
+/// Parses one line; `None` when it does not begin with an address and a policy, or a node's count is no number.
+fn parse(line: &[u8], mut pages: Vec<(NodeId, u64)>) -> Option<MapLine<'_>> {
+    pages.clear();
+    let line = line.trim_ascii_end();
+    let (start, rest) = split_word(line);
+    let start = u64::from_str_radix(std::str::from_utf8(start).ok()?, 16).ok()?;
+    let (policy, rest) = split_policy(rest)?;
+    let mut map = MapLine {
+        start,
+        policy,
+        pages,
+        ..MapLine::default()
+    };
+    let mut rest = rest;
+    while !rest.is_empty() {
+        let word;
+        (word, rest) = split_word(rest);
+        match word {
+            b"heap" => map.heap = true,
+            b"stack" => map.stack = true,
+            b"huge" => map.huge = true,
+            [b'N', counted @ ..] if counted.first().is_some_and(u8::is_ascii_digit) => {
+                let equals = counted.iter().position(|&byte| byte == b'=')?;
+                let (node, count) = counted.split_at_checked(equals)?;
+                let node = u16::try_from(number(node)?).ok()?;
+                map.pages.push((NodeId(node), number(count.get(1..)?)?));
+            }
+            _ => {
+                if let Some(file) = word.strip_prefix(b"file=") {
+                    map.file = Some(file);
+                } else if let Some(anon) = word.strip_prefix(b"anon=") {
+                    map.anon = number(anon)?;
+                } else if let Some(kb) = word.strip_prefix(b"kernelpagesize_kB=") {
+                    map.page_kb = Some(number(kb)?);
+                }
+            }
+        }
+    }
+    Some(map)
+}
+
+/// The policy is one word, except for `prefer (many):0-1` and `weighted interleave:0-1`.
+fn split_policy(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (first, rest) = split_word(text);
+    if first.is_empty() {
+        return None;
+    }
+    let (second, after) = split_word(rest);
+    if second.starts_with(b"(many)") || (first == b"weighted" && second.starts_with(b"interleave"))
+    {
+        let length = text.len() - after.len();
+        let whole = text.get(..length)?;
+        return Some((whole.trim_ascii(), after));
+    }
+    Some((first, rest))
+}
+
+/// The word before the next space, and what follows the spaces after it.
+fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = text
+        .iter()
+        .position(|&byte| byte == b' ')
+        .unwrap_or(text.len());
+    let (word, rest) = text.split_at(end);
+    (word, rest.trim_ascii_start())
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |sum, &digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::enrich::topology::fixture::write;
+    use proptest::prelude::*;
+
+    fn line(text: &str) -> Option<MapLine<'_>> {
+        parse(text.as_bytes(), Vec::new())
+    }
+
+    #[test]
+    fn lines_as_the_kernel_prints_them() {
+        let map = line(
+            "7ffe5c bind=static:0-1 stack anon=3 dirty=3 active=0 N0=2 N12=1 kernelpagesize_kB=4\n",
+        )
+        .unwrap();
+        assert_eq!(
+            (map.start, map.policy, map.stack, map.anon),
+            (0x7f_fe5c, &b"bind=static:0-1"[..], true, 3)
+        );
+        assert_eq!(
+            (map.pages, map.page_kb),
+            (vec![(NodeId(0), 2), (NodeId(12), 1)], Some(4))
+        );
+        let map = line("1000 interleave:0 file=/anon_hugepage\\040(deleted) huge anon=7 dirty=7 N0=7 kernelpagesize_kB=2048").unwrap();
+        assert_eq!(
+            (map.huge, map.file),
+            (true, Some(&b"/anon_hugepage\\040(deleted)"[..]))
+        );
+        let map = line("1000 prefer (many):0-1 heap N1=5").unwrap();
+        assert_eq!(
+            (map.policy, map.heap, map.page_kb),
+            (&b"prefer (many):0-1"[..], true, None)
+        );
+        assert_eq!(
+            line("1000 weighted interleave:0-1 N1=5").unwrap().policy,
+            b"weighted interleave:0-1"
+        );
+        assert_eq!(line("1000 default").unwrap().pages, []);
+        assert_eq!(
+            line("1000 default file=/N0=9 N0=1").unwrap().pages,
+            [(NodeId(0), 1)],
+            "a path is no count"
+        );
+    }
+
+    #[test]
+    fn garbled_lines_are_counted_and_the_rest_is_read() {
+        for garbage in [
+            "",
+            "zz default",
+            "1000",
+            "1000 default N0=",
+            "1000 default N0",
+            "1000 default N99999=1",
+            "1000 default N0=99999999999999999999",
+        ] {
+            assert_eq!(line(garbage), None, "{garbage}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!(
+            "1000 default heap N0=1\n{}\nrubbish\n2000 default N1=2",
+            "x".repeat(100_000)
+        );
+        write(&dir.path().join("proc/7/numa_maps"), &text);
+        let mut starts = Vec::new();
+        let garbled = for_each(dir.path(), Pid(7), |map| starts.push(map.start)).unwrap();
+        assert_eq!(
+            (starts, garbled),
+            (vec![0x1000, 0x2000], 3),
+            "an endless line is cut and skipped in parts"
+        );
+        assert!(
+            for_each(dir.path(), Pid(8), |_| ())
+                .unwrap_err()
+                .is_absent()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&bytes, Vec::new());
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Which processes there are, what they are called, and whose children they are; from `/proc/PID`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::ReadError;
+use crate::ids::Pid;
+
+/// A kernel's command line argument area has no limit; what a pattern is looked for in does.
+const CMDLINE_LIMIT: u64 = 64 << 10;
+
+/// All processes, ascending. They may be gone by the time they are looked at.
+pub fn all(root: &Path) -> Result<Vec<Pid>, ReadError> {
+    let path = root.join("proc");
+    let io = |source| ReadError::Io {
+        path: path.clone(),
+        source,
+    };
+    let mut pids = Vec::new();
+    for entry in std::fs::read_dir(&path).map_err(io)? {
+        let name = entry.map_err(io)?.file_name();
+        if let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) {
+            pids.push(Pid(pid));
+        }
+    }
+    pids.sort_unstable();
+    Ok(pids)
+}
+
+/// The name of a process as the kernel has it: up to 15 bytes of anything.
+pub fn comm(root: &Path, pid: Pid) -> Result<Vec<u8>, ReadError> {
+    let mut comm = read_bytes(root, &format!("proc/{pid}/comm"), 4096)?;
+    if comm.last() == Some(&b'\n') {
+        comm.pop();
+    }
+    Ok(comm)
+}
+
+/// Whether `pattern` is part of the process's name or command line (arguments separated by spaces), as numastat looks for it.
+pub fn matches(root: &Path, pid: Pid, pattern: &[u8]) -> Result<bool, ReadError> {
+    let mut text = comm(root, pid)?;
+    text.push(b' ');
+    let mut cmdline = read_bytes(root, &format!("proc/{pid}/cmdline"), CMDLINE_LIMIT)?;
+    cmdline
+        .iter_mut()
+        .filter(|byte| **byte == 0)
+        .for_each(|byte| *byte = b' ');
+    text.append(&mut cmdline);
+    Ok(pattern.is_empty() || text.windows(pattern.len()).any(|part| part == pattern))
+}
+
+/// These processes and all their descendants at this moment.
+pub fn with_children(root: &Path, pids: &[Pid]) -> Result<Vec<Pid>, ReadError> {
+    let mut children: HashMap<Pid, Vec<Pid>> = HashMap::new();
+    for pid in all(root)? {
+        // Gone meanwhile: nobody's child any more.
+        if let Some(parent) = parent(root, pid) {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found: BTreeSet<Pid> = BTreeSet::new();
+    let mut next: Vec<Pid> = pids.to_vec();
+    while let Some(pid) = next.pop() {
+        if found.insert(pid) {
+            next.extend(children.get(&pid).into_iter().flatten());
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+/// The parent: the second field after the name, which is in parentheses and may itself contain some.
+fn parent(root: &Path, pid: Pid) -> Option<Pid> {
+    let stat = read_bytes(root, &format!("proc/{pid}/stat"), 4096).ok()?;
+    let name_end = stat.iter().rposition(|&byte| byte == b')')?;
+    let rest = String::from_utf8_lossy(stat.get(name_end + 1..)?).into_owned();
+    rest.split_whitespace().nth(1)?.parse().ok().map(Pid)
+}
+
+/// A short file's bytes, at most `limit` of them.
+fn read_bytes(root: &Path, relative: &str, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let path = root.join(relative);
+    let mut bytes = Vec::new();
+    let io = |source| ReadError::Io {
+        path: path.clone(),
+        source,
+    };
+    File::open(&path)
+        .map_err(io)?
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::enrich::topology::fixture::write;
+
+    fn process(root: &Path, pid: u32, parent: u32, comm: &str, cmdline: &str) {
+        let dir = root.join(format!("proc/{pid}"));
+        write(&dir.join("comm"), comm);
+        write(&dir.join("stat"), &format!("{pid} ({comm}) S {parent} 1 1"));
+        std::fs::write(dir.join("cmdline"), cmdline).unwrap();
+    }
+
+    #[test]
+    fn descendants_are_found_through_hostile_names() {
+        let dir = tempfile::tempdir().unwrap();
+        process(dir.path(), 10, 1, "a", "/bin/a\0-x\0");
+        process(dir.path(), 11, 10, "b) S 99 (", "");
+        process(dir.path(), 12, 11, "c", "");
+        process(dir.path(), 13, 1, "d", "");
+        std::fs::create_dir(dir.path().join("proc/self")).unwrap();
+        std::fs::create_dir(dir.path().join("proc/14")).unwrap();
+        assert_eq!(all(dir.path()).unwrap(), [10, 11, 12, 13, 14].map(Pid));
+        assert_eq!(
+            with_children(dir.path(), &[Pid(10)]).unwrap(),
+            [10, 11, 12].map(Pid)
+        );
+    }
+
+    #[test]
+    fn a_pattern_is_looked_for_in_name_and_arguments() {
+        let dir = tempfile::tempdir().unwrap();
+        process(dir.path(), 10, 1, "qemu", "/usr/bin/emulator\0-m\x00512\0");
+        for (pattern, found) in [
+            ("qem", true),
+            ("-m 512", true),
+            ("emulator -m", true),
+            ("redis", false),
+        ] {
+            assert_eq!(
+                matches(dir.path(), Pid(10), pattern.as_bytes()).unwrap(),
+                found,
+                "{pattern}"
+            );
+        }
+        assert!(matches(dir.path(), Pid(9), b"x").unwrap_err().is_absent());
+    }
+}

@@ -1,0 +1,144 @@
+//! `numatrace stat`: what can be typed after it. numastat's letters mean what they mean there.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::Args;
+
+use super::Format;
+
+/// Show numastat's views and what it lacks: rates, shares, kinds of memory, pressure, JSON.
+///
+/// Without options: the six counters per node. numastat's options mean what they mean there; the one difference is that bare
+/// numbers are an interval in seconds and a count (processes are named with -p). Reads /proc and /sys only and touches no
+/// memory of any process. MB are MiB, as in numastat.
+#[derive(Args, Clone, Debug, Default)]
+pub struct StatArgs {
+    /// Resident memory per node of a process, or of all whose name or command line contains PATTERN (repeatable; PIDs
+    /// also as a comma list)
+    #[arg(short = 'p', long = "pid", value_name = "PID|PATTERN")]
+    pub pids: Vec<OsString>,
+
+    /// Memory per node: every row of the kernel's per-node meminfo, in MB
+    #[arg(short, long)]
+    pub meminfo: bool,
+
+    /// The six counters in MB, taking each allocation for one page (understates huge pages)
+    #[arg(short, long)]
+    pub numastat: bool,
+
+    /// Narrow columns, whole MB
+    #[arg(short, long)]
+    pub compact: bool,
+
+    /// Sort rows by their total, or by one node's column; the node is glued on: -s2
+    #[arg(short, long, value_name = "NODE", num_args = 0..=1, require_equals = true)]
+    pub sort: Option<Option<u16>>,
+
+    /// Leave out rows and columns of zeros
+    #[arg(short = 'z', long)]
+    pub nonzero: bool,
+
+    /// With several processes, a table for each
+    #[arg(short = 'v', long)]
+    pub details: bool,
+
+    /// Form of the output: text, or JSON of schema numatrace.stat/1
+    #[arg(short, long, value_enum, default_value_t)]
+    pub format: Format,
+
+    /// Seconds between readings (500ms, 2m work) and how many; without a count until Ctrl-C. Anything else is a PATTERN,
+    /// as with -p
+    #[arg(value_name = "INTERVAL [COUNT] | PATTERN")]
+    pub words: Vec<OsString>,
+}
+
+/// Rewrites numastat's glued `-s2`, alone or ending a bundle (`-mcs2`), to `--sort=2` in the arguments of `stat`; clap has no
+/// option whose value may be missing and must otherwise be glued. Other commands' arguments pass unchanged.
+pub fn expand_glued_sort(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut args = args.into_iter();
+    let mut out: Vec<OsString> = args.by_ref().take(1).collect();
+    let mut in_stat = false;
+    let mut takes_value = false;
+    while let Some(arg) = args.next() {
+        if arg == "--" {
+            out.push(arg);
+            out.extend(args);
+            break;
+        }
+        if in_stat
+            && !takes_value
+            && let Some((bundle, node)) = glued_sort(&arg)
+        {
+            out.extend(bundle.map(OsString::from));
+            out.push(format!("--sort={node}").into());
+            continue;
+        }
+        in_stat |= arg == "stat";
+        takes_value = in_stat && matches!(arg.to_str(), Some("-p" | "--pid" | "-f" | "--format"));
+        out.push(arg);
+    }
+    out
+}
+
+/// `-mcs2` as `-mc` and `2`; `-s2` as nothing and `2`.
+fn glued_sort(arg: &OsStr) -> Option<(Option<String>, u16)> {
+    let bundle = arg.to_str()?.strip_prefix('-')?;
+    let letters = bundle.trim_end_matches(|digit: char| digit.is_ascii_digit());
+    let node = bundle.strip_prefix(letters)?.parse().ok()?;
+    let before = letters.strip_suffix('s')?;
+    let flags_only = before.chars().all(|letter| "cmnvz".contains(letter));
+    flags_only.then(|| ((!before.is_empty()).then(|| format!("-{before}")), node))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    enum Command {
+        Stat(StatArgs),
+        Other { words: Vec<OsString> },
+    }
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        let words = std::iter::once("numatrace")
+            .chain(line.split(' '))
+            .map(OsString::from);
+        Command::try_parse_from(expand_glued_sort(words))
+    }
+
+    fn stat(line: &str) -> StatArgs {
+        match parse(&format!("stat {line}").replace("stat  ", "stat ")) {
+            Ok(Command::Stat(args)) => args,
+            Ok(Command::Other { .. }) => panic!("not stat"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn numastats_letters_bundle_as_they_do_there() {
+        let args = stat("-mcs2");
+        assert_eq!(
+            (args.meminfo, args.compact, args.sort),
+            (true, true, Some(Some(2)))
+        );
+        assert_eq!(stat("-s12 -z").sort, Some(Some(12)));
+        let args = stat("-mcs 2 5");
+        assert_eq!(
+            (args.sort, args.words),
+            (Some(None), vec!["2".into(), "5".into()]),
+            "a number apart is an interval"
+        );
+        assert_eq!(stat("-p s2").pids, ["s2"]);
+    }
+
+    #[test]
+    fn other_commands_and_what_follows_the_dashes_stay_as_typed() {
+        let Ok(Command::Other { words }) = parse("other -- -s2") else {
+            panic!("other")
+        };
+        assert_eq!(words, ["-s2"]);
+        assert!(parse("stat -x2").is_err());
+    }
+}

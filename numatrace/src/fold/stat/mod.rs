@@ -1,0 +1,5 @@
+//! The arithmetic of `stat`: readings of /proc and /sys to the sections of a sample. No I/O.
+
+pub mod counters;
+pub mod meminfo;
+pub mod process;

@@ -1,0 +1,61 @@
+//! What `numatrace stat` prints, as plain data: the JSON document `numatrace.stat/1`.
+//!
+//! Arrays per node run parallel to [`Sample::nodes`]. A quantity that could not be read is `null`, never 0. A section nobody
+//! asked for is left out.
+
+pub mod counters;
+pub mod memory;
+
+use serde::{Deserialize, Serialize};
+
+use self::counters::CounterSection;
+use self::memory::{MeminfoSection, ProcessSection};
+use super::topology::MissingFact;
+use crate::ids::NodeId;
+
+/// The value of [`Sample::schema`].
+pub const SCHEMA: &str = "numatrace.stat/1";
+
+/// One reading of the machine; with an interval, one line of JSON Lines per reading.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// When it was read, RFC 3339 in UTC.
+    pub time: String,
+    /// Seconds since the reading before it; `null` in the first.
+    pub interval_s: Option<f64>,
+    /// Bytes of a base page.
+    pub page_size: u64,
+    /// The online nodes, ascending.
+    pub nodes: Vec<NodeId>,
+    /// numastat's six counters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counters: Option<CounterSection>,
+    /// `-m`: the kernel's memory rows per node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meminfo: Option<MeminfoSection>,
+    /// `-p`: resident memory of processes per node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<ProcessSection>,
+    /// What could not be read, and why.
+    pub missing: Vec<MissingFact>,
+}
+
+impl Sample {
+    /// A reading with no section yet.
+    #[must_use]
+    pub fn new(time: String, page_size: u64, nodes: Vec<NodeId>) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            time,
+            interval_s: None,
+            page_size,
+            nodes,
+            counters: None,
+            meminfo: None,
+            processes: None,
+            missing: Vec::new(),
+        }
+    }
+}

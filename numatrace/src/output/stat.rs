@@ -1,0 +1,86 @@
+//! The text of `numatrace stat`: numastat's tables in its layout, shares and explanations on lines of their own.
+
+pub mod counters;
+pub mod grid;
+pub mod memory;
+
+use crate::ids::NodeId;
+use crate::model::stat::Sample;
+use grid::Layout;
+
+/// What the reader wants to see and how wide.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StatText {
+    /// The six counters in MB (`-n`, or any layout option) instead of numastat's bare integers.
+    pub megabytes: bool,
+    /// A table per process instead of one row each.
+    pub details: bool,
+    /// Narrow columns, whole MB.
+    pub compact: bool,
+    /// Leave out rows and columns of zeros.
+    pub nonzero: bool,
+    /// Sort rows by their total, or by a node.
+    pub sort: Option<SortBy>,
+    /// Columns of the terminal; `None` when it is none and lines are never folded.
+    pub width: Option<usize>,
+}
+
+/// What rows are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortBy {
+    /// The total column.
+    Total,
+    /// A node's column.
+    Node(NodeId),
+}
+
+/// The sections of a sample in numastat's order: processes, memory, counters.
+#[must_use]
+pub fn render(sample: &Sample, text: &StatText) -> String {
+    let mut out = String::new();
+    if let Some(section) = &sample.processes {
+        out.push_str(&memory::processes(section, sample, text));
+    }
+    if let Some(section) = &sample.meminfo {
+        out.push_str(&memory::meminfo(section, sample, text));
+    }
+    if let Some(section) = &sample.counters {
+        out.push_str(&counters::render(section, sample, text));
+    }
+    out
+}
+
+impl StatText {
+    /// The layout of a table whose columns are the sample's nodes and a total.
+    fn layout(&self, sample: &Sample) -> Layout {
+        let sort = self.sort.map(|by| match by {
+            SortBy::Total => sample.nodes.len(),
+            // A node that is not there sorts by the total, as in numastat.
+            SortBy::Node(node) => sample
+                .nodes
+                .binary_search(&node)
+                .unwrap_or(sample.nodes.len()),
+        });
+        Layout {
+            compact: self.compact,
+            nonzero: self.nonzero,
+            sort,
+            width: self.width,
+            rules: true,
+        }
+    }
+}
+
+/// Column headers: `Node 0`, …, `Total`.
+fn node_columns(sample: &Sample) -> Vec<String> {
+    let nodes = sample.nodes.iter().map(|node| format!("Node {node}"));
+    nodes.chain(["Total".to_owned()]).collect()
+}
+
+/// A name that somebody else chose, fit for a terminal.
+fn escape(name: &crate::model::Name) -> String {
+    name.to_utf8()
+        .chars()
+        .flat_map(char::escape_debug)
+        .collect()
+}

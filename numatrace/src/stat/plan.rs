@@ -1,0 +1,227 @@
+//! What was typed to what will be done: the only place where `stat` decides about defaults and conflicts.
+
+use std::ffi::OsStr;
+use std::io::IsTerminal;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::cli::Format;
+use crate::cli::stat::StatArgs;
+use crate::ids::{NodeId, Pid};
+use crate::output::stat::{SortBy, StatText};
+
+/// What the command will do.
+#[derive(Debug)]
+pub struct Plan {
+    /// Processes asked for.
+    pub targets: Vec<Target>,
+    /// Whether the counters are read.
+    pub counters: bool,
+    /// Whether the kernel's memory rows are read.
+    pub meminfo: bool,
+    /// Time between readings; one reading without.
+    pub interval: Option<Duration>,
+    /// How many readings; `None` goes on until a signal.
+    pub count: Option<u64>,
+    /// Form of the output.
+    pub format: Format,
+    /// Details of the text.
+    pub text: StatText,
+}
+
+/// A process or several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// This one.
+    Pid(Pid),
+    /// All whose name or command line contains these bytes.
+    Pattern(Vec<u8>),
+}
+
+/// A command line that makes no sense.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum Mistake {
+    /// A third number.
+    #[error("{0}: an interval and a count are given already; processes are named with -p")]
+    ThirdNumber(String),
+    /// An interval of nothing.
+    #[error("{0}: an interval must be longer than zero")]
+    NoInterval(String),
+    /// A count that is none.
+    #[error("{0}: a count of readings is a whole number from 1")]
+    NoCount(String),
+}
+
+impl Plan {
+    /// Decides.
+    pub fn new(args: &StatArgs) -> Result<Self, Mistake> {
+        let mut targets: Vec<Target> = args.pids.iter().flat_map(|text| targets(text)).collect();
+        let mut interval = None;
+        let mut count = None;
+        for word in &args.words {
+            let text = word.to_string_lossy().into_owned();
+            match duration(&text) {
+                None => targets.push(Target::Pattern(word.as_bytes().to_vec())),
+                Some(time) if interval.is_none() => {
+                    interval = Some(if time.is_zero() {
+                        return Err(Mistake::NoInterval(text));
+                    } else {
+                        time
+                    });
+                }
+                Some(_) if count.is_none() => {
+                    let number = text.parse().ok().filter(|&number: &u64| number > 0);
+                    count = Some(number.ok_or(Mistake::NoCount(text))?);
+                }
+                Some(_) => return Err(Mistake::ThirdNumber(text)),
+            }
+        }
+        let counters = args.numastat || (targets.is_empty() && !args.meminfo);
+        let sort = args
+            .sort
+            .map(|node| node.map_or(SortBy::Total, |node| SortBy::Node(NodeId(node))));
+        let text = StatText {
+            // Any option switches numastat to its table of MB; an interval is no option there.
+            megabytes: args.numastat
+                || args.compact
+                || args.nonzero
+                || args.details
+                || sort.is_some()
+                || !targets.is_empty()
+                || args.meminfo,
+            details: args.details,
+            compact: args.compact,
+            nonzero: args.nonzero,
+            sort,
+            width: width(),
+        };
+        Ok(Self {
+            targets,
+            counters,
+            meminfo: args.meminfo,
+            count: if interval.is_some() { count } else { Some(1) },
+            interval,
+            format: args.format,
+            text,
+        })
+    }
+}
+
+/// `12`, `12,13` are PIDs; anything else is a pattern.
+fn targets(text: &OsStr) -> Vec<Target> {
+    let pids: Option<Vec<Target>> = text.to_str().and_then(|text| {
+        text.split(',')
+            .map(|pid| Some(Target::Pid(Pid(pid.parse().ok()?))))
+            .collect()
+    });
+    pids.unwrap_or_else(|| vec![Target::Pattern(text.as_bytes().to_vec())])
+}
+
+/// `2`, `0.5`, `500ms`, `10s`, `2m`, `1h`; a bare number is seconds. `None` for anything else.
+fn duration(text: &str) -> Option<Duration> {
+    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match text.strip_prefix(number)? {
+        "" | "s" => 1.0,
+        "ms" => 1e-3,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return None,
+    };
+    let digits = number.starts_with(|first: char| first.is_ascii_digit());
+    let seconds: f64 = digits.then(|| number.parse().ok())??;
+    Duration::try_from_secs_f64(seconds * unit).ok()
+}
+
+/// Columns of the terminal on stdout. `NUMASTAT_WIDTH` overrides it, as there; no terminal never folds.
+fn width() -> Option<usize> {
+    /// numastat's least width.
+    const LEAST: usize = 32;
+    if let Some(width) = std::env::var("NUMASTAT_WIDTH")
+        .ok()
+        .and_then(|width| width.parse::<usize>().ok())
+    {
+        return Some(width.max(LEAST));
+    }
+    let terminal = std::io::stdout()
+        .is_terminal()
+        .then(terminal_size::terminal_size)
+        .flatten()?;
+    Some(usize::from(terminal.0.0).max(LEAST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(args: StatArgs) -> Result<Plan, Mistake> {
+        Plan::new(&args)
+    }
+
+    fn words(words: &[&str]) -> StatArgs {
+        StatArgs {
+            words: words.iter().map(Into::into).collect(),
+            ..StatArgs::default()
+        }
+    }
+
+    #[test]
+    fn numbers_are_interval_and_count_and_the_rest_are_patterns() {
+        let planned = plan(words(&["qemu", "500ms", "10"])).unwrap();
+        assert_eq!(planned.targets, [Target::Pattern(b"qemu".to_vec())]);
+        assert_eq!(
+            (planned.interval, planned.count),
+            (Some(Duration::from_millis(500)), Some(10))
+        );
+        assert_eq!(plan(words(&[])).unwrap().count, Some(1));
+        assert_eq!(plan(words(&["1"])).unwrap().count, None);
+        assert_eq!(
+            plan(words(&["1", "2", "3"])).unwrap_err(),
+            Mistake::ThirdNumber("3".to_owned())
+        );
+        assert_eq!(
+            plan(words(&["0"])).unwrap_err(),
+            Mistake::NoInterval("0".to_owned())
+        );
+        assert_eq!(
+            plan(words(&["1", "0.5"])).unwrap_err(),
+            Mistake::NoCount("0.5".to_owned())
+        );
+    }
+
+    #[test]
+    fn pids_come_repeated_or_as_a_list_and_choose_the_view() {
+        let args = StatArgs {
+            pids: ["12,13", "7", "12,x"].map(Into::into).to_vec(),
+            ..StatArgs::default()
+        };
+        let planned = plan(args).unwrap();
+        let wanted = [
+            Target::Pid(Pid(12)),
+            Target::Pid(Pid(13)),
+            Target::Pid(Pid(7)),
+            Target::Pattern(b"12,x".to_vec()),
+        ];
+        assert_eq!(planned.targets, wanted);
+        assert!(!planned.counters && !planned.meminfo);
+        assert!(
+            plan(StatArgs {
+                nonzero: true,
+                ..StatArgs::default()
+            })
+            .unwrap()
+            .text
+            .megabytes
+        );
+        assert!(!plan(StatArgs::default()).unwrap().text.megabytes);
+    }
+
+    #[test]
+    fn durations_know_their_units_and_nothing_else() {
+        assert_eq!(duration("1.5m"), Some(Duration::from_secs(90)));
+        for text in ["s", "1x", "-1", "inf", "nan", "1e400", ""] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+}

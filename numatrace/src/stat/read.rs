@@ -1,0 +1,208 @@
+//! One reading of the machine: the files in one pass, in the order in which they go stale, folded into a sample.
+
+mod processes;
+
+use std::path::Path;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::plan::Plan;
+use crate::capture::sys::{ReadError, hugepages, meminfo, numastat, read_text};
+use crate::enrich::topology::{Topology, TopologyError};
+use crate::fold::stat::meminfo::NodeMemory;
+use crate::fold::stat::{counters, meminfo as fold_meminfo};
+use crate::ids::NodeId;
+use crate::model::stat::Sample;
+use crate::model::stat::counters::Counters;
+use crate::model::topology::MissingFact;
+
+/// Reads samples of one machine; remembers the last for what grows.
+pub struct Reader<'a> {
+    root: &'a Path,
+    plan: &'a Plan,
+    before: Option<Before>,
+}
+
+/// The reading before.
+struct Before {
+    at: Instant,
+    nodes: Vec<NodeId>,
+    counters: Vec<Option<Counters>>,
+}
+
+/// What a person must hear about a reading, beside its data.
+#[derive(Debug, Default)]
+pub struct Problems {
+    /// One line each.
+    pub lines: Vec<String>,
+    /// Something named on the command line was not there or not readable.
+    pub failed: bool,
+    /// Everything named on the command line was there, and nothing of it may be read.
+    pub all_denied: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of the machine under `root`.
+    pub fn new(root: &'a Path, plan: &'a Plan) -> Self {
+        Self {
+            root,
+            plan,
+            before: None,
+        }
+    }
+
+    /// Reads everything the plan asks for.
+    pub fn read(&mut self) -> Result<(Sample, Problems), TopologyError> {
+        let topology = Topology::read(self.root)?;
+        let nodes: Vec<NodeId> = topology.node_ids().collect();
+        let mut sample = Sample::new(
+            Timestamp::now().to_string(),
+            topology.page_size(),
+            nodes.clone(),
+        );
+        let mut problems = Problems::default();
+        // Counters first: reading anything else allocates, and they are what is compared between readings.
+        if self.plan.counters {
+            self.counters(&topology, &mut sample);
+        }
+        if self.plan.meminfo {
+            let read: Vec<NodeMemory> = nodes
+                .iter()
+                .map(|&node| self.node_memory(node, &mut sample.missing))
+                .collect();
+            sample.meminfo = Some(fold_meminfo::section(
+                &read,
+                hugepages::default_size_kb(self.root),
+            ));
+        }
+        if !self.plan.targets.is_empty() {
+            let section = processes::read(
+                self.root,
+                &self.plan.targets,
+                &topology,
+                &mut sample.missing,
+                &mut problems,
+            );
+            sample.processes = Some(section);
+        }
+        problems.lines.extend(
+            sample
+                .missing
+                .iter()
+                .map(|fact| format!("{}: {}", fact.what, fact.why)),
+        );
+        Ok((sample, problems))
+    }
+
+    fn counters(&mut self, topology: &Topology, sample: &mut Sample) {
+        let at = Instant::now();
+        let now: Vec<Option<Counters>> = sample
+            .nodes
+            .iter()
+            .map(|&node| {
+                known(
+                    numastat::read_node(self.root, node),
+                    "counters of",
+                    node,
+                    &mut sample.missing,
+                )
+                .map(model)
+            })
+            .collect();
+        let has_memory: Vec<bool> = topology
+            .nodes()
+            .iter()
+            .map(|node| !node.is_memoryless())
+            .collect();
+        let before = self
+            .before
+            .as_ref()
+            .map(|before| before.aligned(&sample.nodes));
+        sample.interval_s = self
+            .before
+            .as_ref()
+            .map(|before| at.duration_since(before.at).as_secs_f64());
+        sample.counters = Some(counters::section(
+            &now,
+            before.as_deref(),
+            self.counting(),
+            &has_memory,
+        ));
+        self.before = Some(Before {
+            at,
+            nodes: sample.nodes.clone(),
+            counters: now,
+        });
+    }
+
+    /// `vm.numa_stat`: kernels before the sysctl do not say, and count.
+    fn counting(&self) -> Option<bool> {
+        Some(read_text(self.root, "proc/sys/vm/numa_stat").ok()?.trim() != "0")
+    }
+
+    fn node_memory(&self, node: NodeId, missing: &mut Vec<MissingFact>) -> NodeMemory {
+        NodeMemory {
+            rows: known(
+                meminfo::read_node(self.root, node),
+                "memory of",
+                node,
+                missing,
+            ),
+            pools: known(
+                hugepages::read_node(self.root, node),
+                "huge page pools of",
+                node,
+                missing,
+            ),
+        }
+    }
+}
+
+impl Before {
+    /// Its counters in the order of today's nodes.
+    fn aligned(&self, nodes: &[NodeId]) -> Vec<Option<Counters>> {
+        let counters = |node| {
+            self.nodes
+                .binary_search(node)
+                .ok()
+                .and_then(|position| *self.counters.get(position)?)
+        };
+        nodes.iter().map(counters).collect()
+    }
+}
+
+/// The value, or `None` and a line in `missing`.
+fn known<T>(
+    read: Result<T, ReadError>,
+    what: &str,
+    node: NodeId,
+    missing: &mut Vec<MissingFact>,
+) -> Option<T> {
+    read.map_err(|error| {
+        missing.push(MissingFact {
+            what: format!("{what} node {node}"),
+            why: error.to_string(),
+        })
+    })
+    .ok()
+}
+
+fn model(read: numastat::NodeCounters) -> Counters {
+    let numastat::NodeCounters {
+        numa_hit,
+        numa_miss,
+        numa_foreign,
+        interleave_hit,
+        local_node,
+        other_node,
+    } = read;
+    Counters {
+        numa_hit,
+        numa_miss,
+        numa_foreign,
+        interleave_hit,
+        local_node,
+        other_node,
+    }
+}

@@ -1,0 +1,149 @@
+//! The processes asked for: found, read one after the other, folded at once; memory use does not grow with their mappings.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::Problems;
+use crate::capture::sys::{ReadError, hugepages, numa_maps, process};
+use crate::enrich::topology::Topology;
+use crate::fold::stat::process::{PageSizes, add_numastat};
+use crate::ids::{NodeId, Pid};
+use crate::model::name::Name;
+use crate::model::stat::memory::{NumastatCategories, ProcessMemory, ProcessSection};
+use crate::model::topology::MissingFact;
+use crate::stat::plan::Target;
+
+/// x86's huge page, for a kernel that has none and therefore does not need the number.
+const USUAL_HUGE_KB: u64 = 2048;
+
+/// Reads the targets. Named PIDs that are gone, and patterns without a match, are problems; processes found by a pattern that
+/// end before they are read are counted.
+pub fn read(
+    root: &Path,
+    targets: &[Target],
+    topology: &Topology,
+    missing: &mut Vec<MissingFact>,
+    problems: &mut Problems,
+) -> ProcessSection {
+    let nodes: Vec<NodeId> = topology.node_ids().collect();
+    let default_huge_kb = hugepages::default_size_kb(root).unwrap_or(USUAL_HUGE_KB);
+    let sizes = PageSizes {
+        base_kb: topology.page_size() / 1024,
+        default_huge_kb,
+    };
+    let (named, found) = resolve(root, targets, problems);
+    let mut section = ProcessSection {
+        processes: Vec::new(),
+        vanished: 0,
+        denied: 0,
+    };
+    for &pid in named.union(&found) {
+        match read_one(root, pid, &nodes, sizes, missing) {
+            Ok(process) => section.processes.push(process),
+            Err(error) if error.is_absent() => {
+                section.vanished += 1;
+                if named.contains(&pid) {
+                    problems.failed = true;
+                    problems.lines.push(format!("no process {pid}"));
+                }
+            }
+            Err(error) => {
+                section.denied += 1;
+                problems.failed |= named.contains(&pid);
+                missing.push(MissingFact {
+                    what: format!("memory of process {pid}"),
+                    why: denied(&error),
+                });
+            }
+        }
+    }
+    problems.all_denied = section.processes.is_empty() && section.denied > 0;
+    section
+}
+
+/// The PIDs named, and those that patterns find.
+fn resolve(
+    root: &Path,
+    targets: &[Target],
+    problems: &mut Problems,
+) -> (BTreeSet<Pid>, BTreeSet<Pid>) {
+    let mut named = BTreeSet::new();
+    let mut found = BTreeSet::new();
+    let all = targets
+        .iter()
+        .any(|target| matches!(target, Target::Pattern(_)))
+        .then(|| process::all(root));
+    let all = match all.transpose() {
+        Ok(all) => all.unwrap_or_default(),
+        Err(error) => {
+            problems.failed = true;
+            problems.lines.push(error.to_string());
+            Vec::new()
+        }
+    };
+    let this = Pid(std::process::id());
+    for target in targets {
+        match target {
+            Target::Pid(pid) => {
+                named.insert(*pid);
+            }
+            Target::Pattern(pattern) => {
+                // The pattern stands on our own command line too.
+                let others = all.iter().copied().filter(|&pid| pid != this);
+                let before = found.len();
+                found.extend(
+                    others.filter(|&pid| process::matches(root, pid, pattern).unwrap_or(false)),
+                );
+                if found.len() == before {
+                    problems.failed = true;
+                    let pattern = Name::from(pattern.as_slice());
+                    problems.lines.push(format!(
+                        "no process has {pattern:?} in its name or command line"
+                    ));
+                }
+            }
+        }
+    }
+    (named, found)
+}
+
+fn read_one(
+    root: &Path,
+    pid: Pid,
+    nodes: &[NodeId],
+    sizes: PageSizes,
+    missing: &mut Vec<MissingFact>,
+) -> Result<ProcessMemory, ReadError> {
+    let comm = process::comm(root, pid)?;
+    let mut categories = NumastatCategories::zeros(nodes.len());
+    let mut unplaced = 0u64;
+    let garbled = numa_maps::for_each(root, pid, |map| {
+        unplaced = unplaced.saturating_add(add_numastat(&mut categories, map, nodes, sizes));
+    })?;
+    if garbled > 0 {
+        let what = format!("{garbled} mappings of process {pid}");
+        missing.push(MissingFact {
+            what,
+            why: "their lines in numa_maps are not understood".to_owned(),
+        });
+    }
+    if unplaced > 0 {
+        let what = format!("{unplaced} pages of process {pid}");
+        missing.push(MissingFact {
+            what,
+            why: "they are on nodes that came online meanwhile".to_owned(),
+        });
+    }
+    Ok(ProcessMemory {
+        pid,
+        comm: Name::from(comm),
+        numastat: categories,
+    })
+}
+
+fn denied(error: &ReadError) -> String {
+    if error.is_denied() {
+        return format!("{error}; other users' processes need root or CAP_SYS_PTRACE");
+    }
+    error.to_string()
+}
