@@ -55,7 +55,7 @@ pub fn run(args: &StatArgs, root: &Path, out: &mut dyn Write) -> anyhow::Result<
 fn print(sample: &Sample, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     match plan.format {
         Format::Json if plan.interval.is_none() => {
-            writeln!(out, "{}", serde_json::to_string_pretty(sample)?)?
+            writeln!(out, "{}", serde_json::to_string_pretty(sample)?)?;
         }
         Format::Json => writeln!(out, "{}", serde_json::to_string(sample)?)?,
         Format::Text => out.write_all(output::stat::render(sample, &plan.text).as_bytes())?,

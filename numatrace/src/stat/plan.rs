@@ -155,8 +155,8 @@ fn width() -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn plan(args: StatArgs) -> Result<Plan, Mistake> {
-        Plan::new(&args)
+    fn plan(args: &StatArgs) -> Result<Plan, Mistake> {
+        Plan::new(args)
     }
 
     fn words(words: &[&str]) -> StatArgs {
@@ -168,24 +168,24 @@ mod tests {
 
     #[test]
     fn numbers_are_interval_and_count_and_the_rest_are_patterns() {
-        let planned = plan(words(&["qemu", "500ms", "10"])).unwrap();
+        let planned = plan(&words(&["qemu", "500ms", "10"])).unwrap();
         assert_eq!(planned.targets, [Target::Pattern(b"qemu".to_vec())]);
         assert_eq!(
             (planned.interval, planned.count),
             (Some(Duration::from_millis(500)), Some(10))
         );
-        assert_eq!(plan(words(&[])).unwrap().count, Some(1));
-        assert_eq!(plan(words(&["1"])).unwrap().count, None);
+        assert_eq!(plan(&words(&[])).unwrap().count, Some(1));
+        assert_eq!(plan(&words(&["1"])).unwrap().count, None);
         assert_eq!(
-            plan(words(&["1", "2", "3"])).unwrap_err(),
+            plan(&words(&["1", "2", "3"])).unwrap_err(),
             Mistake::ThirdNumber("3".to_owned())
         );
         assert_eq!(
-            plan(words(&["0"])).unwrap_err(),
+            plan(&words(&["0"])).unwrap_err(),
             Mistake::NoInterval("0".to_owned())
         );
         assert_eq!(
-            plan(words(&["1", "0.5"])).unwrap_err(),
+            plan(&words(&["1", "0.5"])).unwrap_err(),
             Mistake::NoCount("0.5".to_owned())
         );
     }
@@ -196,7 +196,7 @@ mod tests {
             pids: ["12,13", "7", "12,x"].map(Into::into).to_vec(),
             ..StatArgs::default()
         };
-        let planned = plan(args).unwrap();
+        let planned = plan(&args).unwrap();
         let wanted = [
             Target::Pid(Pid(12)),
             Target::Pid(Pid(13)),
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(planned.targets, wanted);
         assert!(!planned.counters && !planned.meminfo);
         assert!(
-            plan(StatArgs {
+            plan(&StatArgs {
                 nonzero: true,
                 ..StatArgs::default()
             })
@@ -214,7 +214,7 @@ mod tests {
             .text
             .megabytes
         );
-        assert!(!plan(StatArgs::default()).unwrap().text.megabytes);
+        assert!(!plan(&StatArgs::default()).unwrap().text.megabytes);
     }
 
     #[test]

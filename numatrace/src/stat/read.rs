@@ -183,7 +183,7 @@ fn known<T>(
         missing.push(MissingFact {
             what: format!("{what} node {node}"),
             why: error.to_string(),
-        })
+        });
     })
     .ok()
 }

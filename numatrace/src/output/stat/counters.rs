@@ -49,7 +49,7 @@ fn integers(section: &CounterSection, sample: &Sample, text: &StatText) -> Strin
         .collect();
     let grid = Grid {
         columns,
-        rows: rows(section, |name| name.to_owned(), integer),
+        rows: rows(section, str::to_owned, integer),
         ..Grid::default()
     };
     grid.render(Layout {
