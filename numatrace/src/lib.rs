@@ -8,8 +8,8 @@ pub mod ids;
 pub mod launch;
 pub mod pipeline;
 pub mod plan;
-pub mod talk;
 pub mod stat;
+pub mod talk;
 pub mod topology;
 pub mod tracer;
 

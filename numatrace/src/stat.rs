@@ -14,14 +14,12 @@ use anyhow::Context;
 
 use crate::cli::Format;
 use crate::cli::stat::StatArgs;
+use crate::exit::Exit;
 use crate::model::stat::Sample;
 use crate::output;
 use clock::Clock;
 use plan::Plan;
 use read::{Problems, Reader};
-
-/// Exit status when nothing of what was asked for may be read by this user.
-const NOT_ALLOWED: u8 = 4;
 
 /// Runs the command on the machine under `root` and prints to `out`; everything said to a person goes to stderr.
 pub fn run(args: &StatArgs, root: &Path, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
@@ -29,7 +27,7 @@ pub fn run(args: &StatArgs, root: &Path, out: &mut dyn Write) -> anyhow::Result<
         Ok(plan) => plan,
         Err(mistake) => {
             eprintln!("numatrace: {mistake}");
-            return Ok(ExitCode::from(2));
+            return Ok(Exit::Usage.into());
         }
     };
     let mut reader = Reader::new(root, &plan);
@@ -69,10 +67,10 @@ fn say(problems: &Problems) -> ExitCode {
         eprintln!("numatrace: {line}");
     }
     if problems.all_denied {
-        ExitCode::from(NOT_ALLOWED)
+        Exit::Refused.into()
     } else if problems.failed {
-        ExitCode::FAILURE
+        Exit::Failed.into()
     } else {
-        ExitCode::SUCCESS
+        Exit::Done.into()
     }
 }

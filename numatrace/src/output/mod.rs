@@ -3,8 +3,8 @@
 pub mod escape;
 
 pub mod json;
-pub mod text;
 pub mod stat;
+pub mod text;
 pub mod topology;
 
 pub mod sink;

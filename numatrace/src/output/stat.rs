@@ -76,11 +76,3 @@ fn node_columns(sample: &Sample) -> Vec<String> {
     let nodes = sample.nodes.iter().map(|node| format!("Node {node}"));
     nodes.chain(["Total".to_owned()]).collect()
 }
-
-/// A name that somebody else chose, fit for a terminal.
-fn escape(name: &crate::model::Name) -> String {
-    name.to_utf8()
-        .chars()
-        .flat_map(char::escape_debug)
-        .collect()
-}

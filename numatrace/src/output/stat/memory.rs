@@ -6,6 +6,7 @@ use super::grid::{Cell, Grid};
 use super::{StatText, node_columns};
 use crate::model::stat::Sample;
 use crate::model::stat::memory::{MeminfoSection, ProcessMemory, ProcessSection};
+use crate::output::escape;
 
 /// The kernel's rows per node, then the huge page pools when there are several sizes.
 #[must_use]
@@ -109,7 +110,11 @@ fn detail(out: &mut String, process: &ProcessMemory, sample: &Sample, text: &Sta
 
 /// `4242 (name)`.
 fn label(process: &ProcessMemory) -> String {
-    format!("{} ({})", process.pid, super::escape(&process.comm))
+    format!(
+        "{} ({})",
+        process.pid,
+        escape::text(process.comm.as_bytes())
+    )
 }
 
 /// KiB per node and their sum, as MB.
