@@ -1,5 +1,6 @@
 //! clap types and help text; nothing else.
 
+pub mod doctor;
 pub mod stat;
 pub mod topology;
 pub mod trace;
@@ -28,6 +29,8 @@ pub struct Cli {
 pub enum Command {
     /// Trace the machine, some processes or a command, then print a report
     Trace(trace::TraceArgs),
+    /// Show what this machine allows, hook by hook, what is lost otherwise, and how to get it
+    Doctor(doctor::DoctorArgs),
     /// Show nodes, CPUs, memory, distances and the NUMA knobs in force
     Topology(topology::TopologyArgs),
 }

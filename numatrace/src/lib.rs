@@ -3,6 +3,7 @@
 //! Folders are stages and stand here in the order data flows; the files beside them are glue.
 
 pub mod cli;
+pub mod doctor;
 pub mod exit;
 pub mod ids;
 pub mod launch;

@@ -5,6 +5,7 @@ use std::{io, path::Path, process::ExitCode};
 use clap::Parser;
 use numatrace::{
     cli::{Cli, Command},
+    doctor,
     exit::{self, Exit},
     pipeline, plan, topology,
 };
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
             .map_err(anyhow::Error::from)
             .and_then(|plan| pipeline::run(&plan))
             .map(ExitCode::from),
+        Command::Doctor(args) => doctor::run(&args, &mut io::stdout().lock()),
         Command::Topology(args) => topology::run(&args, Path::new("/"), &mut io::stdout().lock()),
     };
     result.unwrap_or_else(|error| {

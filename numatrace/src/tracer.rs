@@ -2,13 +2,13 @@
 
 use std::{os::fd::BorrowedFd, path::Path, time::Instant};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use numatrace_common::scope::ScopeEntry;
 
 use crate::{
     attach::{
-        self, Loaded, Session, btf::KernelBtf, catalog, globals::Switches, hooks::HookState,
-        kallsyms::Symbols,
+        self, Loaded, Session, catalog, globals::Switches, hooks::HookState, kallsyms::Symbols,
+        preflight::Preflight,
     },
     capture::{
         Source,
@@ -22,15 +22,13 @@ use crate::{
     },
     decode::{count::decode_count, decode},
     enrich::{Enrich, Observation, facts::ProcFacts, topology::Topology},
+    exit::Failure,
     fold::{
         Accumulators, Folding,
         window::{Cut, Window},
     },
     ids::{NodeId, Pid},
 };
-
-/// Where the kernel's BTF is.
-const BTF: &str = "/sys/kernel/btf/vmlinux";
 
 /// Readings of numastat at each end of a session; fewer on machines with many nodes, where each one folds more.
 const READINGS: usize = 32;
@@ -77,9 +75,13 @@ pub struct Tracer {
 /// Loads the object for this kernel; nothing is attached yet.
 ///
 /// # Errors
-/// The kernel has no BTF, lacks a member we need, or refuses maps.
+/// A [`Failure`] with its way out when this machine or user does not allow it; a member this kernel lacks.
 pub fn load(switches: Switches, debug: bool) -> anyhow::Result<Loaded> {
-    let btf = KernelBtf::from_path(Path::new(BTF))?;
+    let found = Preflight::of(Path::new("/"));
+    if let Some(refusal) = found.refusal() {
+        return Err(Failure::from(refusal).into());
+    }
+    let btf = found.btf.map_err(|why| anyhow!(why))?;
     // Where kallsyms hides the preempt count, interrupts cannot be told from tasks: the report's coverage says so.
     let preempt = Symbols::of_session(Path::new("/proc/kallsyms"))
         .preempt_count(&btf)

@@ -17,7 +17,7 @@ pub use capabilities::{Capabilities, NEEDS, Need};
 pub use denied::{Denied, DeniedKind};
 pub use host::{Host, Lockdown, PidNamespace};
 pub use refusal::Refusal;
-pub use trial::Trial;
+pub use trial::{Trial, trampolines};
 
 use super::btf::{KernelBtf, VMLINUX};
 use super::series::{OLDEST, Series};
@@ -96,7 +96,7 @@ impl Preflight {
             .unwrap_or_default();
         Refusal {
             what: what.into(),
-            why: why.explain(&missing),
+            why: why.explain(&missing, &self.host),
             way_out: why.way_out(&missing, &self.host),
         }
     }

@@ -4,6 +4,7 @@
 //! each is an event nobody counted, so the audit needs it. Always maintained; `run_cnt` and `run_time_ns` only grow while BPF
 //! statistics are on ([`RunStatistics`]).
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -55,6 +56,58 @@ impl ProgramFdInfo {
             }
         }
         info
+    }
+}
+
+/// Kernel memory behind the BPF descriptors this process holds, as the kernel estimates it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KernelMemory {
+    /// Bytes of all maps, per-CPU copies included.
+    pub maps_bytes: u64,
+    /// Bytes of all programs.
+    pub programs_bytes: u64,
+}
+
+impl KernelMemory {
+    /// Adds up every map and program descriptor of this process, each object once.
+    ///
+    /// # Errors
+    /// `/proc` is not mounted or not ours.
+    pub fn of_this_process() -> io::Result<Self> {
+        let entries = fs::read_dir("/proc/self/fdinfo")?;
+        // A descriptor can close while we look: that one has no memory any more.
+        let texts = entries
+            .flatten()
+            .filter_map(|entry| fs::read_to_string(entry.path()).ok());
+        Ok(Self::sum(texts))
+    }
+
+    fn sum(texts: impl Iterator<Item = String>) -> Self {
+        let mut memory = Self::default();
+        let mut seen = HashSet::new();
+        for text in texts {
+            let number = |name: &str| {
+                let line = text
+                    .lines()
+                    .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+                line.and_then(|value| value.trim().parse::<u64>().ok())
+            };
+            let map = number("map_id").map(|id| (true, id));
+            let Some(object) = map.or_else(|| number("prog_id").map(|id| (false, id))) else {
+                continue;
+            };
+            // A link's descriptor names its program without having its memory.
+            let Some(bytes) = number("memlock").filter(|_| seen.insert(object)) else {
+                continue;
+            };
+            let total = if object.0 {
+                &mut memory.maps_bytes
+            } else {
+                &mut memory.programs_bytes
+            };
+            *total = total.saturating_add(bytes);
+        }
+        memory
     }
 }
 
@@ -110,6 +163,26 @@ mod tests {
     fn garbage_is_no_number() {
         let text = "run_cnt:\tmany\nprog_id:\t99999999999\nrecursion_misses\nverified_insns:\t-1\n";
         assert_eq!(ProgramFdInfo::parse(text), ProgramFdInfo::default());
+    }
+
+    #[test]
+    fn each_map_and_program_is_added_up_once() {
+        let texts = [
+            "map_type:\t27\nmemlock:\t4096\nmap_id:\t7\n",
+            "map_type:\t27\nmemlock:\t4096\nmap_id:\t7\n",
+            "link_type:\ttracing\nprog_id:\t7\n",
+            "prog_type:\t26\nmemlock:\t8192\nprog_id:\t7\n",
+            "map_type:\t2\nmemlock:\t100\nmap_id:\t8\n",
+            "pos:\t0\nmemlock:\t5\n",
+        ];
+        let memory = KernelMemory::sum(texts.map(str::to_owned).into_iter());
+        assert_eq!(
+            memory,
+            KernelMemory {
+                maps_bytes: 4196,
+                programs_bytes: 8192
+            }
+        );
     }
 
     #[test]

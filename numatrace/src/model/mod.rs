@@ -27,6 +27,7 @@ pub mod matrix;
 pub mod name;
 
 // Documents of their own, beside the report.
+pub mod doctor;
 pub mod stat;
 pub mod topology;
 

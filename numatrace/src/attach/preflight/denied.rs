@@ -2,6 +2,8 @@
 
 use std::io;
 
+use nix::errno::Errno;
+
 use super::capabilities::Need;
 use super::host::{Host, Lockdown};
 
@@ -42,10 +44,12 @@ impl Denied {
             Some(libc::ENOSYS) => DeniedKind::NoSyscall,
             _ => DeniedKind::Other,
         };
-        Self {
-            kind,
-            message: error.to_string(),
-        }
+        // `EPERM: Operation not permitted`: the name is what one searches for.
+        let message = error.raw_os_error().map_or_else(
+            || error.to_string(),
+            |number| Errno::from_raw(number).to_string(),
+        );
+        Self { kind, message }
     }
 
     /// The kernel does not have it.
@@ -59,8 +63,11 @@ impl Denied {
 
     /// The cause in a sentence's middle; `missing` are the capabilities this process lacks of those the hooks need.
     #[must_use]
-    pub fn explain(&self, missing: &[Need]) -> String {
+    pub fn explain(&self, missing: &[Need], host: &Host) -> String {
         let cause = match self.kind {
+            DeniedKind::Permission if host.in_user_namespace == Some(true) => {
+                "the capabilities of a user namespace do not count here".into()
+            }
             DeniedKind::Permission if missing.is_empty() => {
                 "the capabilities are there, so a seccomp filter or a policy of this host refuses it".into()
             }
@@ -85,7 +92,7 @@ impl Denied {
                 "allow bpf(2) in the container's or service's seccomp profile, or run on the host itself".into()
             }
             DeniedKind::Permission => {
-                "run as root, or give it the capabilities: `numatrace doctor` prints the line for a file and for a service".into()
+                "run as root, or grant the capabilities with the lines that `numatrace doctor` ends with".into()
             }
             DeniedKind::Access => "look for a denial in the audit log (`ausearch -m avc -ts recent`) and allow it there".into(),
             DeniedKind::Memory => "raise memory.max of the cgroup, or start it outside".into(),

@@ -1,4 +1,4 @@
-//! Asking the kernel: a ring buffer, a program of two instructions, a trampoline, a helper. Everything is closed again at once.
+//! Asking the kernel: a ring buffer, a program of two instructions, a helper, a trampoline. Everything is closed again at once.
 
 use aya::maps::MapType;
 use aya::programs::{ProgramError, ProgramType};
@@ -13,14 +13,12 @@ pub struct Trial {
     pub maps: Result<(), Denied>,
     /// A raw tracepoint program: what every hook needs at least.
     pub programs: Result<(), Denied>,
-    /// A program at a function, attached for an instant to the kernel's own test function: fentry and fexit hooks.
-    pub trampolines: Result<(), Denied>,
     /// `bpf_probe_read_kernel`, refused under lockdown=confidentiality; used to tell interrupts from tasks.
     pub probe_read: Result<(), Denied>,
 }
 
 impl Trial {
-    /// Tries all of it; a few milliseconds, and 100 more where trampolines need BTF searched.
+    /// Tries all of it; about a millisecond.
     #[must_use]
     pub fn run() -> Self {
         let helper = BpfHelper::BPF_FUNC_probe_read_kernel;
@@ -32,15 +30,22 @@ impl Trial {
                 is_program_supported(ProgramType::RawTracePoint)
                     .map_err(|error| program_denied(&error)),
             ),
-            trampolines: answer(
-                is_program_supported(ProgramType::Tracing).map_err(|error| program_denied(&error)),
-            ),
             probe_read: answer(
                 is_helper_supported(ProgramType::RawTracePoint, helper)
                     .map_err(|error| program_denied(&error)),
             ),
         }
     }
+}
+
+/// A program at a function, attached for an instant to the kernel's own test function: what fentry and fexit hooks need.
+///
+/// Apart from the rest because it searches BTF for that function, and a session finds the same out by attaching its hooks.
+///
+/// # Errors
+/// What the kernel answered.
+pub fn trampolines() -> Result<(), Denied> {
+    answer(is_program_supported(ProgramType::Tracing).map_err(|error| program_denied(&error)))
 }
 
 fn answer(result: Result<bool, Denied>) -> Result<(), Denied> {

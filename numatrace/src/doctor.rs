@@ -1,0 +1,181 @@
+//! `numatrace doctor`: looks, tries every hook, and prints what this machine allows.
+
+mod checks;
+mod grants;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::attach::catalog::{HOOKS, Row};
+use crate::attach::globals::{self, Addresses, Switches};
+use crate::attach::hooks::{Hook as Tried, HookState};
+use crate::attach::kallsyms::{KALLSYMS, Symbols};
+use crate::attach::preflight::{self, Preflight, Refusal};
+use crate::attach::{self, prototype};
+use crate::capture::fdinfo::KernelMemory;
+use crate::cli::Format;
+use crate::cli::doctor::DoctorArgs;
+use crate::exit::Exit;
+use crate::model::Hook;
+use crate::model::doctor::{Doctor, DoctorHook, DoctorRefusal, Memory, SCHEMA};
+use crate::output;
+
+use checks::Searched;
+
+/// Runs the command on this machine and prints to `out`. Exit code 0 when a session is possible, 4 when not.
+///
+/// # Errors
+/// The result cannot be written.
+pub fn run(args: &DoctorArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let doctor = examine(Path::new("/"));
+    let printed = match args.format {
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&doctor)
+                .context("cannot write the findings as JSON")?;
+            writeln!(out, "{json}")
+        }
+        Format::Text => out.write_all(output::doctor::render(&doctor).as_bytes()),
+    };
+    match printed.and_then(|()| out.flush()) {
+        // The reader has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            return Err(error).context("cannot write the findings");
+        }
+        _ => {}
+    }
+    let exit = if doctor.possible {
+        Exit::Done
+    } else {
+        Exit::Refused
+    };
+    Ok(exit.into())
+}
+
+/// Everything there is to say: facts read under `root`, bpf(2) and hooks tried on the running kernel.
+#[must_use]
+pub fn examine(root: &Path) -> Doctor {
+    let found = Preflight::of(root);
+    let symbols = Symbols::of_session(&root.join(KALLSYMS.trim_start_matches('/')));
+    let searched = search(&found, &symbols);
+    let (refusal, hooks, memory) = match found.refusal() {
+        Some(refusal) => (Some(refusal), Vec::new(), None),
+        None => try_hooks(&found, &symbols),
+    };
+    let hooks = if hooks.is_empty() {
+        HOOKS.iter().map(untried).collect()
+    } else {
+        hooks
+    };
+    let exe = std::env::current_exe().unwrap_or_else(|_| "numatrace".into());
+    Doctor {
+        schema: SCHEMA.to_owned(),
+        possible: refusal.is_none(),
+        refusal: refusal.map(|Refusal { what, why, way_out }| DoctorRefusal { what, why, way_out }),
+        checks: checks::checks(&found, &searched),
+        hooks,
+        capabilities: grants::capabilities(found.capabilities),
+        grants: grants::grants(&exe),
+        memory: memory.map(
+            |KernelMemory {
+                 maps_bytes,
+                 programs_bytes,
+             }| Memory {
+                maps_bytes,
+                programs_bytes,
+                possible_cpus: found.host.possible_cpus,
+            },
+        ),
+        kernel: found.release,
+        arch: std::env::consts::ARCH.to_owned(),
+    }
+}
+
+fn search(found: &Preflight, symbols: &Symbols) -> Searched {
+    let btf = found.btf.as_ref().ok();
+    let differences = btf.zip(found.series()).map(|(btf, series)| {
+        // The lines are embedded and a test reads each of them: one that cannot be read here was never released.
+        prototype::differences(series, btf).unwrap_or_default()
+    });
+    let preempt_count = match btf {
+        Some(btf) => symbols.preempt_count(btf).map(|_| ()),
+        None => symbols
+            .address(attach::kallsyms::PER_CPU_OFFSET)
+            .map(|_| ()),
+    };
+    Searched {
+        trampolines: preflight::trampolines(),
+        preempt_count,
+        differences,
+    }
+}
+
+type Outcome = (Option<Refusal>, Vec<DoctorHook>, Option<KernelMemory>);
+
+/// Loads the object as a session would, attaches every hook for an instant and takes all of it off again.
+fn try_hooks(found: &Preflight, symbols: &Symbols) -> Outcome {
+    let session = match attach_all(found, symbols) {
+        Ok(session) => session,
+        Err(error) => {
+            let refusal = Refusal {
+                what: "cannot load the hooks".into(),
+                why: format!("{error:#}"),
+                way_out: "report it with the output of `numatrace doctor -f json`".into(),
+            };
+            return (Some(refusal), Vec::new(), None);
+        }
+    };
+    let memory = KernelMemory::of_this_process().ok();
+    let hooks = session.hooks.iter().map(described).collect();
+    let missing = session.missing();
+    let refusal = missing.first().map(|hook| Refusal {
+        what: format!("cannot measure {}", hook.row.measures),
+        why: hook.reason.clone().unwrap_or_default(),
+        way_out: "see the checks above for what is refused and how to get it".into(),
+    });
+    (refusal, hooks, memory)
+}
+
+fn attach_all(found: &Preflight, symbols: &Symbols) -> anyhow::Result<attach::Session> {
+    let btf = found
+        .btf
+        .as_ref()
+        .map_err(|why| anyhow::anyhow!(why.clone()))?;
+    let addresses = symbols.preempt_count(btf).map_or_else(
+        |_| Addresses::default(),
+        |found| Addresses {
+            preempt_count: found.symbol,
+            per_cpu_offset: found.per_cpu_offset,
+        },
+    );
+    let globals = globals::globals(btf, Switches::default(), addresses)?;
+    Ok(attach::load(&globals, false)?.attach())
+}
+
+fn described(tried: &Tried) -> DoctorHook {
+    let row = tried.row;
+    let reason = tried.reason.clone().unwrap_or_default();
+    let via = tried.via.clone().unwrap_or_default();
+    let hook = match tried.state {
+        HookState::Attached => Hook::attached(row.hook, via),
+        HookState::Fallback => Hook::fallback(row.hook, via, reason, row.lost_on_fallback),
+        HookState::Absent => Hook::absent(row.hook, reason, row.lost),
+    };
+    DoctorHook {
+        hook,
+        measures: row.measures.into(),
+        kernels: row.kernels.into(),
+    }
+}
+
+fn untried(row: &Row) -> DoctorHook {
+    DoctorHook {
+        hook: Hook::absent(row.hook, "not tried: no session is possible", row.lost),
+        measures: row.measures.into(),
+        kernels: row.kernels.into(),
+    }
+}

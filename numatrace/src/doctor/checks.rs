@@ -1,0 +1,306 @@
+//! Facts of the preflight as sentences: what was found, what follows, what to do.
+
+use crate::attach::btf::VMLINUX;
+use crate::attach::kallsyms::SymbolGap;
+use crate::attach::preflight::{
+    Capabilities, Denied, DeniedKind, Lockdown, PidNamespace, Preflight,
+};
+use crate::attach::prototype::Difference;
+use crate::attach::series::OLDEST;
+use crate::model::doctor::{Check, CheckState};
+
+/// Facts that take more than looking: tried or searched by the caller.
+pub struct Searched {
+    /// Programs at functions.
+    pub trampolines: Result<(), Denied>,
+    /// Where the preempt count lies, or why that is not known.
+    pub preempt_count: Result<(), SymbolGap>,
+    /// Hooked functions that are not as the probes expect; `None` without BTF.
+    pub differences: Option<Vec<Difference>>,
+}
+
+/// All checks, those that decide about a session first.
+pub fn checks(found: &Preflight, searched: &Searched) -> Vec<Check> {
+    let mut all = vec![kernel(found), type_information(found)];
+    let deciding = [
+        ("eBPF maps", &found.trial.maps),
+        ("eBPF programs", &found.trial.programs),
+    ];
+    all.extend(deciding.map(|(name, answer)| {
+        tried(
+            found,
+            name,
+            answer,
+            CheckState::Blocked,
+            "no hook can be placed",
+        )
+    }));
+    all.push(functions(found, searched));
+    all.push(tried(
+        found,
+        "kernel memory reads",
+        &found.trial.probe_read,
+        CheckState::Limited,
+        "what interrupts allocate is charged to the task they interrupt",
+    ));
+    all.push(interrupts(searched));
+    all.push(shapes(searched));
+    all.extend([
+        lockdown(found),
+        unprivileged(found),
+        user_namespace(found),
+        pid_namespace(found),
+    ]);
+    all.extend([
+        nodes(found),
+        numa_stat(found),
+        tracefs(found),
+        memory(found),
+    ]);
+    all
+}
+
+fn check(name: &str, state: CheckState, value: impl Into<String>) -> Check {
+    Check {
+        name: name.into(),
+        state,
+        value: value.into(),
+        means: None,
+        way_out: None,
+    }
+}
+
+impl Check {
+    fn means(mut self, means: impl Into<String>) -> Self {
+        self.means = Some(means.into());
+        self
+    }
+
+    fn way_out(mut self, way_out: impl Into<String>) -> Self {
+        self.way_out = Some(way_out.into());
+        self
+    }
+}
+
+fn kernel(found: &Preflight) -> Check {
+    let name = "kernel";
+    match (&found.release, found.series()) {
+        (Some(release), Some(series)) if series < OLDEST => {
+            check(name, CheckState::Blocked, release.as_str())
+                .means(format!("the hooks need {OLDEST} or later"))
+                .way_out(format!("boot a kernel of series {OLDEST} or later"))
+        }
+        (Some(release), Some(_)) => check(name, CheckState::Ok, release.as_str()),
+        (release, _) => check(
+            name,
+            CheckState::Unknown,
+            release.as_deref().unwrap_or("/proc is not readable"),
+        )
+        .means("whether the hooks fit is found out by attaching them"),
+    }
+}
+
+fn type_information(found: &Preflight) -> Check {
+    match &found.btf {
+        Ok(_) => check("type information", CheckState::Ok, VMLINUX),
+        Err(why) => check("type information", CheckState::Blocked, why.as_str())
+            .means("no hook can be placed")
+            .way_out("run on a kernel built with CONFIG_DEBUG_INFO_BTF=y"),
+    }
+}
+
+fn tried(
+    found: &Preflight,
+    name: &str,
+    answer: &Result<(), Denied>,
+    worst: CheckState,
+    means: &str,
+) -> Check {
+    match answer {
+        Ok(()) => check(name, CheckState::Ok, "allowed"),
+        Err(denied) => {
+            let missing = found
+                .capabilities
+                .map(Capabilities::missing_for_hooks)
+                .unwrap_or_default();
+            check(
+                name,
+                worst,
+                format!("refused: {}", denied.explain(&missing, &found.host)),
+            )
+            .means(means)
+            .way_out(denied.way_out(&missing, &found.host))
+        }
+    }
+}
+
+/// fentry and fexit. Some hosts refuse just these, whatever capabilities one has.
+fn functions(found: &Preflight, searched: &Searched) -> Check {
+    let check = tried(
+        found,
+        "programs at functions",
+        &searched.trampolines,
+        CheckState::Limited,
+        "fentry and fexit hooks are on their fallbacks or absent, see below",
+    );
+    let by_policy =
+        matches!(&searched.trampolines, Err(denied) if denied.kind == DeniedKind::Permission);
+    if by_policy && found.trial.programs.is_ok() {
+        return check.way_out(
+            "only whoever runs this host can: it allows other programs and refuses these by policy",
+        );
+    }
+    check
+}
+
+fn interrupts(searched: &Searched) -> Check {
+    let name = "interrupts";
+    let gap = match &searched.preempt_count {
+        Ok(()) => return check(name, CheckState::Ok, "told from tasks"),
+        Err(gap) => gap,
+    };
+    let limited = check(name, CheckState::Limited, gap.to_string())
+        .means("what interrupts allocate is charged to the task they interrupt");
+    match gap {
+        SymbolGap::Hidden => limited.way_out("give it CAP_SYSLOG"),
+        SymbolGap::Absent(_) | SymbolGap::Unreadable(_) => limited,
+    }
+}
+
+fn shapes(searched: &Searched) -> Check {
+    let name = "hooked functions";
+    match searched.differences.as_deref() {
+        Some([]) => check(name, CheckState::Ok, "as the probes expect"),
+        Some(differences) => {
+            let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
+            check(name, CheckState::Limited, lines.join("; "))
+                .means("those hooks may read the wrong arguments")
+                .way_out("use a numatrace that knows this kernel")
+        }
+        None => check(
+            name,
+            CheckState::Unknown,
+            "no type information to compare with",
+        ),
+    }
+}
+
+fn lockdown(found: &Preflight) -> Check {
+    let name = "kernel lockdown";
+    match found.host.lockdown {
+        Some(Lockdown::None) => check(name, CheckState::Ok, "off"),
+        Some(Lockdown::Integrity) => {
+            check(name, CheckState::Ok, "integrity: tracing is not affected")
+        }
+        Some(Lockdown::Confidentiality) => check(name, CheckState::Limited, "confidentiality")
+            .means(
+                "kernel memory cannot be read through helpers; the hooks' own arguments still can",
+            )
+            .way_out("boot without lockdown=confidentiality"),
+        None => check(
+            name,
+            CheckState::Unknown,
+            "securityfs is not mounted, or the kernel has no lockdown",
+        )
+        .means("what it would forbid was tried above"),
+    }
+}
+
+fn unprivileged(found: &Preflight) -> Check {
+    let name = "unprivileged bpf(2)";
+    match found.host.unprivileged_bpf_disabled {
+        Some(0) => check(
+            name,
+            CheckState::Ok,
+            "kernel.unprivileged_bpf_disabled = 0; tracing needs capabilities all the same",
+        ),
+        Some(value) => check(
+            name,
+            CheckState::Ok,
+            format!("kernel.unprivileged_bpf_disabled = {value}, as usual"),
+        ),
+        None => check(
+            name,
+            CheckState::Unknown,
+            "kernel.unprivileged_bpf_disabled cannot be read",
+        ),
+    }
+}
+
+fn user_namespace(found: &Preflight) -> Check {
+    let name = "user namespace";
+    match found.host.in_user_namespace {
+        Some(false) => check(name, CheckState::Ok, "the machine's own"),
+        Some(true) => check(name, CheckState::Limited, "a container's")
+            .means("root and capabilities in it do not reach the kernel's hooks")
+            .way_out("run it on the host, or in a container without user namespace"),
+        None => check(
+            name,
+            CheckState::Unknown,
+            "/proc/self/uid_map cannot be read",
+        ),
+    }
+}
+
+fn pid_namespace(found: &Preflight) -> Check {
+    let name = "PID namespace";
+    match found.host.pid_namespace {
+        Some(PidNamespace::Initial) => check(name, CheckState::Ok, "the machine's own"),
+        Some(PidNamespace::Nested) => check(name, CheckState::Limited, "a container's")
+            .means("-p and a launched command are refused, as its PIDs are not the kernel's; tracing everything works, with the machine's PIDs")
+            .way_out("run it with the host's PID namespace (--pid=host)"),
+        None => check(name, CheckState::Unknown, "/proc/self/ns/pid cannot be read"),
+    }
+}
+
+fn nodes(found: &Preflight) -> Check {
+    let name = "NUMA nodes";
+    match found.host.nodes {
+        Some(1) => check(name, CheckState::Limited, "1")
+            .means("all memory is local here: numa_miss, numa_foreign and other_node stay 0, the rest is measured as anywhere"),
+        Some(nodes) => check(name, CheckState::Ok, nodes.to_string()),
+        None => check(name, CheckState::Unknown, "/sys/devices/system/node cannot be read"),
+    }
+}
+
+fn numa_stat(found: &Preflight) -> Check {
+    let name = "vm.numa_stat";
+    match found.host.numa_stat {
+        Some(true) => check(name, CheckState::Ok, "1"),
+        Some(false) => check(name, CheckState::Limited, "0")
+            .means("the kernel does not count, so the audit is unavailable; our own counters are not affected")
+            .way_out("sysctl vm.numa_stat=1 (numatrace never writes it)"),
+        None => check(name, CheckState::Unknown, "absent: a kernel without NUMA, or /proc is not readable")
+            .means("the audit is unavailable"),
+    }
+}
+
+fn tracefs(found: &Preflight) -> Check {
+    let value = if found.host.tracefs {
+        "mounted"
+    } else {
+        "not readable"
+    };
+    check(
+        "tracefs",
+        CheckState::Ok,
+        format!("{value}; nothing needs it"),
+    )
+}
+
+fn memory(found: &Preflight) -> Check {
+    let name = "memory limit";
+    match found.host.memory_max {
+        Some(bytes) => check(
+            name,
+            CheckState::Ok,
+            format!("{} MiB for this cgroup", bytes >> 20),
+        )
+        .means("maps are charged to it; RLIMIT_MEMLOCK plays no part since 5.11"),
+        None => check(
+            name,
+            CheckState::Ok,
+            "none; RLIMIT_MEMLOCK plays no part since 5.11",
+        ),
+    }
+}
