@@ -4,4 +4,5 @@
 
 #[path = "../kernel/leftovers.rs"]
 mod leftovers;
+mod session;
 mod touch;

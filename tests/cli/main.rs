@@ -1,0 +1,23 @@
+//! The command line as a stranger meets it: no root, no tracing, only what the binary says and how it ends.
+
+#![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
+
+mod topology;
+mod usage;
+
+use std::process::Command;
+use std::time::Duration;
+
+use numatrace_tests::harness::programs;
+use numatrace_tests::harness::running::{Finished, Running};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Runs numatrace to its end.
+fn numatrace(args: &[&str]) -> Finished {
+    ended(Command::new(programs::numatrace().unwrap()).args(args))
+}
+
+fn ended(command: &mut Command) -> Finished {
+    Running::start(command).unwrap().finish(DEADLINE).unwrap()
+}

@@ -1,0 +1,178 @@
+//! How a session begins and ends: deadlines, refusals before it begins, and where output goes.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use numatrace_tests::harness::programs;
+use numatrace_tests::harness::report::Report;
+use numatrace_tests::harness::running::{Finished, Running, Watch};
+use numatrace_tests::harness::tracer::{DEADLINE, READY};
+use serde_json::Value;
+
+fn trace(args: &[&str]) -> Command {
+    let mut command = Command::new(programs::numatrace().unwrap());
+    command.arg("trace").args(args);
+    command
+}
+
+fn ended(args: &[&str]) -> Finished {
+    Running::start(&mut trace(args))
+        .unwrap()
+        .finish(DEADLINE)
+        .unwrap()
+}
+
+#[test]
+fn json_on_stdout_is_one_document_and_talk_is_on_stderr() {
+    let said = ended(&["-d", "1", "-f", "json"]);
+    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    let report: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(report["schema"], "numatrace.report/1");
+    assert!(said.stderr.contains(READY), "{}", said.stderr);
+}
+
+#[test]
+fn a_commands_output_does_not_mix_with_json() {
+    let said = ended(&["-f", "json", "--", "sh", "-c", "echo from the command"]);
+    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    serde_json::from_str::<Value>(&said.stdout).unwrap();
+    assert!(said.stderr.contains("from the command"), "{}", said.stderr);
+}
+
+#[test]
+fn text_follows_the_commands_output() {
+    let said = ended(&["--", "sh", "-c", "echo from the command"]);
+    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    assert!(
+        said.stdout.starts_with("from the command\n"),
+        "{}",
+        said.stdout
+    );
+    assert!(said.stdout.len() > 200, "no report: {}", said.stdout);
+    assert!(!said.stdout.contains('\u{1b}'), "colour without a terminal");
+}
+
+#[test]
+fn commands_that_cannot_be_run_end_as_in_a_shell() {
+    let missing = ended(&["--", "no-such-command-anywhere"]);
+    assert_eq!(missing.status.code(), Some(127), "{missing:?}");
+    assert!(
+        missing.stderr.contains("no-such-command-anywhere"),
+        "{}",
+        missing.stderr
+    );
+    let folder = ended(&["--", "/"]);
+    assert_eq!(folder.status.code(), Some(126), "{folder:?}");
+}
+
+#[test]
+fn an_unwritable_output_is_found_before_the_session_begins() {
+    let begun = Instant::now();
+    let said = ended(&["-d", "30", "-o", "/no/such/folder/report.json"]);
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "found only after the session"
+    );
+    assert_ne!(said.status.code(), Some(0));
+    assert!(
+        !said.stderr.contains(READY),
+        "the session began: {}",
+        said.stderr
+    );
+    assert!(said.stderr.contains("/no/such/folder"), "{}", said.stderr);
+}
+
+#[test]
+fn a_pid_that_does_not_exist_is_named() {
+    // Beyond what the kernel ever gives out (PID_MAX_LIMIT).
+    let said = ended(&["-d", "30", "-p", "4194305"]);
+    assert_ne!(said.status.code(), Some(0), "{said:?}");
+    assert_eq!(said.stdout, "");
+    assert!(said.stderr.contains("4194305"), "{}", said.stderr);
+}
+
+#[test]
+fn the_report_goes_to_dev_null_when_asked_to() {
+    let said = ended(&["-d", "1", "-f", "json", "-o", "/dev/null"]);
+    assert_eq!(
+        (said.status.code(), said.stdout.as_str()),
+        (Some(0), ""),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_report_file_is_private_and_replaces_no_link() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = tempfile::tempdir().unwrap();
+    let (file, target, link) = (
+        folder.path().join("r.json"),
+        folder.path().join("precious"),
+        folder.path().join("link"),
+    );
+    let said = ended(&["-d", "1", "-f", "json", "-o", file.to_str().unwrap()]);
+    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    std::fs::write(&target, "precious").unwrap();
+    symlink(&target, &link).unwrap();
+    ended(&["-d", "1", "-f", "json", "-o", link.to_str().unwrap()]);
+    assert_eq!(
+        std::fs::read_to_string(&target).unwrap(),
+        "precious",
+        "a link was followed"
+    );
+}
+
+#[test]
+fn a_deadline_ends_the_command_by_sigterm_and_the_session_well() {
+    let said = ended(&["-d", "1", "-f", "json", "--", "sleep", "1000"]);
+    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    serde_json::from_str::<Value>(&said.stdout).unwrap();
+}
+
+#[test]
+fn keep_running_leaves_the_command_alone_at_the_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("r.json");
+    let args = [
+        "-d",
+        "1",
+        "--keep-running",
+        "-f",
+        "json",
+        "-o",
+        report.to_str().unwrap(),
+        "--",
+        "sh",
+        "-c",
+        "echo $$; exec cat",
+    ];
+    let mut tracer = Running::start(&mut trace(&args)).unwrap();
+    tracer.wait_for_output("\n", DEADLINE).unwrap();
+    let command = Watch::on(tracer.output().trim().parse().unwrap()).unwrap();
+    assert!(tracer.has_ended(DEADLINE).unwrap());
+    Report::read(&report).unwrap();
+    assert!(
+        !command.within(Duration::from_millis(200)).unwrap(),
+        "the command ended with the session"
+    );
+    tracer.hang_up();
+    assert!(command.within(DEADLINE).unwrap(), "cat ends with its stdin");
+}
+
+#[test]
+fn sigterm_is_a_normal_end_with_a_report() {
+    let tracer = Running::start(&mut trace(&["-f", "json"])).unwrap();
+    tracer.wait_for(READY, DEADLINE).unwrap();
+    tracer.signal(Signal::SIGTERM).unwrap();
+    let said = tracer.finish(DEADLINE).unwrap();
+    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    assert_eq!(
+        serde_json::from_str::<Value>(&said.stdout).unwrap()["schema"],
+        "numatrace.report/1"
+    );
+}
