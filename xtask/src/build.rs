@@ -38,11 +38,13 @@ pub struct Executable {
     pub path: PathBuf,
 }
 
-/// The static release binaries of the tracer and of the tests: `numatrace` and `workload`.
+/// The static release programs of the tracer and of the tests: `numatrace`, `workload`, and the named test programs.
+///
+/// One cargo command for all of them: dependencies are built once, with one set of features.
 ///
 /// # Errors
 /// They do not build.
-pub fn static_binaries(toolchain: &Toolchain) -> Result<Vec<Executable>> {
+pub fn static_programs(toolchain: &Toolchain, tests: &[&str]) -> Result<Vec<Executable>> {
     let mut command = run::cargo();
     command.args([
         "build",
@@ -53,20 +55,21 @@ pub fn static_binaries(toolchain: &Toolchain) -> Result<Vec<Executable>> {
         "numatrace-tests",
         "--bins",
     ]);
+    for test in tests {
+        command.args(["--test", test]);
+    }
     toolchain.static_target.apply(&mut command);
     executables(&mut command)
 }
 
-/// The same, as files for a guest's `/usr/local/bin`.
-///
-/// # Errors
-/// They do not build.
-pub fn for_guests(toolchain: &Toolchain) -> Result<Vec<Put>> {
+/// Programs as files for a guest's `/usr/local/bin`, under their own names.
+#[must_use]
+pub fn for_guests(programs: Vec<Executable>) -> Vec<Put> {
     let put = |e: Executable| Put {
         to: PathBuf::from("/usr/local/bin").join(&e.name),
         from: e.path,
     };
-    Ok(static_binaries(toolchain)?.into_iter().map(put).collect())
+    programs.into_iter().map(put).collect()
 }
 
 /// Runs a cargo command that builds, with its progress on stderr, and returns the programs it made.

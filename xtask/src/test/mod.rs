@@ -23,13 +23,16 @@ use crate::{
 };
 use tally::{Counted, Tally};
 
+/// The test programs of numatrace-tests that trace, one for each tier that does.
+const TARGETS: [&str; 2] = ["host", "kernel"];
+
 /// Options of `cargo xtask test`.
 #[derive(Args, Debug)]
 pub struct Options {
     /// Tiers to run; without any, all that this machine allows.
     tiers: Vec<Tier>,
     #[command(flatten)]
-    guests: vm::Options,
+    guests: vm::Guests,
     /// Only tests whose name contains this.
     #[arg(last = true, value_name = "FILTER")]
     filter: Option<String>,
@@ -141,27 +144,15 @@ struct Programs {
 
 impl Programs {
     fn build(target: &str, toolchain: &Toolchain) -> Result<Self> {
-        let mut command = run::cargo();
-        command.args([
-            "test",
-            "--no-run",
-            "--release",
-            "--package",
-            "numatrace-tests",
-            "--test",
-            target,
-        ]);
-        toolchain.static_target.apply(&mut command);
-        let tests = build::executables(&mut command)?;
-        let binaries = build::static_binaries(toolchain)?;
-        let find = |among: &[Executable], name: &str| {
-            let found = among.iter().find(|e| e.name == name).cloned();
+        let built = build::static_programs(toolchain, &TARGETS)?;
+        let find = |name: &str| {
+            let found = built.iter().find(|e| e.name == name).cloned();
             found.with_context(|| format!("cargo built no `{name}`"))
         };
         Ok(Self {
-            test: find(&tests, target)?,
-            numatrace: find(&binaries, "numatrace")?,
-            workload: find(&binaries, "workload")?,
+            test: find(target)?,
+            numatrace: find("numatrace")?,
+            workload: find("workload")?,
         })
     }
 }

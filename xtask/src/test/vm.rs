@@ -28,7 +28,7 @@ const DEFAULT_KERNELS: &str = "6.1,7.3";
 
 /// Options of the VM tier.
 #[derive(Args, Debug)]
-pub struct Options {
+pub struct Guests {
     /// Kernels of the vm tier: series or versions, or `all` that the mirror has.
     #[arg(long, value_name = "LIST", default_value = DEFAULT_KERNELS)]
     kernel: String,
@@ -44,13 +44,13 @@ pub struct Options {
 ///
 /// # Errors
 /// One of them cannot be had.
-pub fn prepare(options: &Options) -> Result<()> {
+pub fn prepare(options: &Guests) -> Result<()> {
     layout::parse_list(&options.nodes)?;
     Qemu::get()?;
     kernels(options).map(drop)
 }
 
-fn kernels(options: &Options) -> Result<Vec<Kernel>> {
+fn kernels(options: &Guests) -> Result<Vec<Kernel>> {
     if options.kernel == "all" {
         return kernel::all_series()?
             .iter()
@@ -64,7 +64,7 @@ fn kernels(options: &Options) -> Result<Vec<Kernel>> {
 ///
 /// # Errors
 /// Something did not build, or a guest could not be started.
-pub fn run(options: &Options, filter: Option<&str>, toolchain: &Toolchain) -> Result<Tally> {
+pub fn run(options: &Guests, filter: Option<&str>, toolchain: &Toolchain) -> Result<Tally> {
     let programs = Programs::build("kernel", toolchain)?;
     let place = |name: &str| PathBuf::from("/usr/local/bin").join(name);
     let files = [
