@@ -25,6 +25,7 @@ pub mod finding;
 
 pub mod matrix;
 pub mod name;
+pub mod number;
 
 // Documents of their own, beside the report.
 pub mod doctor;

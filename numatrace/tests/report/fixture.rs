@@ -6,7 +6,7 @@ use numatrace::model::{
     Alloc, Audit, AuditNode, ByKind, Cause, Cost, CostMethod, Counter, CounterAudit, Coverage,
     EndedBy, Explained, FirstTouch, HintFaults, Hook, Host, HostNode, Latency, Marks, Matrix,
     MoveReason, MovedBy, Name, PageMigrations, PerNode, Process, ProcessKind, RemoteByCause, Scope,
-    Session, Snapshot, System, TaskMoves, Thread, Verdict,
+    Session, Snapshot, System, TaskMoves, Thread, Verdict, finding,
 };
 
 /// A machine of `nodes` nodes with two CPUs and 512 MiB each.
@@ -422,9 +422,39 @@ pub fn one_node() -> Snapshot {
     audited(snapshot, 0)
 }
 
-/// Every fixture by name.
+/// Two nodes with CPUs, one of them without memory; everything its CPUs ask for comes from the other.
+pub fn memoryless() -> Snapshot {
+    let mut snapshot = quiet(2);
+    if let Some(node) = snapshot.host.nodes.get_mut(1) {
+        node.mem_kb = Some(0);
+    }
+    let remote = alloc(&[4_000, 0], &[6_000, 0], |causes| &mut causes.memoryless);
+    snapshot.processes = vec![program(4242, "app", remote)];
+    audited(snapshot, 0)
+}
+
+/// Two nodes, a program that keeps to its own, as it should.
+pub fn well_placed() -> Snapshot {
+    let mut snapshot = quiet(2);
+    let local = alloc(&[50_000, 30_000], &[40, 10], |causes| {
+        &mut causes.kernel_node
+    });
+    snapshot.processes = vec![program(4242, "app", local)];
+    audited(snapshot, 0)
+}
+
+/// Two nodes, a program that interleaves over both.
+pub fn interleaved() -> Snapshot {
+    let mut snapshot = quiet(2);
+    let mut both = alloc(&[5_000, 0], &[0, 5_000], |causes| &mut causes.policy);
+    both.interleave_hit = Some(PerNode(vec![5_000, 5_000]));
+    snapshot.processes = vec![program(4242, "app", both)];
+    audited(snapshot, 0)
+}
+
+/// Every fixture by name, with its findings.
 pub fn all() -> Vec<(&'static str, Snapshot)> {
-    vec![
+    let mut all = vec![
         ("one_node", one_node()),
         ("two_nodes", two_nodes()),
         ("launched", launched()),
@@ -432,6 +462,13 @@ pub fn all() -> Vec<(&'static str, Snapshot)> {
         ("hostile", hostile()),
         ("crowd", crowd()),
         ("sixty_four_nodes", sixty_four_nodes()),
+        ("memoryless", memoryless()),
+        ("well_placed", well_placed()),
+        ("interleaved", interleaved()),
         ("nothing_traced", quiet(2)),
-    ]
+    ];
+    for (_, snapshot) in &mut all {
+        snapshot.findings = finding::diagnose(snapshot);
+    }
+    all
 }

@@ -1,5 +1,6 @@
 //! The report as others meet it: its text on small and large machines, and its JSON against the contract.
 
 mod contract;
+mod findings;
 mod fixture;
 mod text;

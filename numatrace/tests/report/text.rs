@@ -71,7 +71,7 @@ fn rows_beyond_the_limit_are_summed_and_the_total_is_the_whole() {
         .alloc_total()
         .and_then(|alloc| alloc.remote())
         .unwrap();
-    let total = numatrace::output::text::number::grouped(total);
+    let total = numatrace::model::number::grouped(total);
     let row = page.lines().find(|line| line.contains(" total ")).unwrap();
     assert!(row.contains(&total), "{row} has no {total}");
 }

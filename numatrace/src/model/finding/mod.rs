@@ -1,7 +1,18 @@
-//! Diagnoses: what the counts mean for a person, with the evidence and what to do.
+//! Diagnoses: what the counts mean for a person, with the evidence and what to do. One file each; docs/findings.md lists them.
+//!
+//! A diagnosis looks at a finished snapshot and nothing else, so that a report read back says the same as the live one.
+//! It speaks only of what was measured, and never without a count and a way out.
+
+mod memoryless_node;
+mod node_full_fallback;
+mod not_numa;
+mod one_node;
+mod remote_by_policy;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
+use super::report::Snapshot;
 use crate::ids::Pid;
 
 /// One diagnosis as the report shows it.
@@ -31,4 +42,42 @@ pub enum Severity {
     Warning,
     /// Good to know.
     Info,
+}
+
+/// A kind of diagnosis.
+#[derive(Clone, Copy, Debug)]
+pub struct Diagnosis {
+    /// Its name, stable: scripts and docs refer to it.
+    pub id: &'static str,
+    /// Looks at a snapshot and says what it found, most important first.
+    check: fn(&Snapshot) -> Vec<Finding>,
+}
+
+/// All diagnoses; among equals in severity, this is their order in a report.
+pub const ALL: &[Diagnosis] = &[
+    remote_by_policy::DIAGNOSIS,
+    node_full_fallback::DIAGNOSIS,
+    memoryless_node::DIAGNOSIS,
+    one_node::DIAGNOSIS,
+];
+
+/// One diagnosis names at most this many processes: a report is no list of everything.
+const NAMED: usize = 5;
+
+/// Fewer allocations than this (1 MiB of small pages) are not worth a sentence, whatever their share.
+const WORTH_TELLING: u64 = 256;
+
+/// Everything there is to say about a snapshot, worst first. Put it into [`Snapshot::findings`].
+#[must_use]
+pub fn diagnose(snapshot: &Snapshot) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = ALL
+        .iter()
+        .flat_map(|diagnosis| (diagnosis.check)(snapshot))
+        .collect();
+    // That all is well can only be said when nothing else was.
+    if findings.is_empty() {
+        findings = not_numa::check(snapshot);
+    }
+    findings.sort_by_key(|finding| finding.severity);
+    findings
 }

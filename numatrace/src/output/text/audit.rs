@@ -1,8 +1,8 @@
 //! The audit in a few lines: the kernel's counters beside ours, and whether the difference is explained.
 
-use super::number;
 use super::page::{Page, Tone};
 use super::table::Table;
+use crate::model::number;
 use crate::model::{Audit, AuditNode, Cause, Counter, CounterAudit, Snapshot, Verdict};
 use crate::output::escape;
 

@@ -3,9 +3,9 @@
 //! Allocations are always there. The others come in groups, each shown when any row has it measured.
 
 use super::figures::Figures;
-use super::number::{self, UNKNOWN};
 use super::page::Page;
 use super::table::Table;
+use crate::model::number::{self, UNKNOWN};
 use crate::model::{Host, PerNode, matrix::share};
 
 /// Up to this many nodes, time is shown as one share per node; beyond, as the node where most of it went.

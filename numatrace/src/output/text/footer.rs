@@ -1,7 +1,7 @@
 //! The last line: what the tracing cost.
 
-use super::number;
 use super::page::{Page, Tone};
+use crate::model::number;
 use crate::model::{CostMethod, Snapshot};
 
 /// Writes the line.

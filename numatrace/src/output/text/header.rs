@@ -1,8 +1,8 @@
 //! What was traced, when, for how long, and on which machine.
 
-use super::number;
 use super::page::{Page, Tone};
 use crate::ids::ranges;
+use crate::model::number;
 use crate::model::{EndedBy, Name, Snapshot};
 use crate::output::escape;
 

@@ -1,9 +1,9 @@
 //! Node×node tables: where pages were touched first, used, moved, and where tasks went. Shown when there is something in them.
 
-use super::number;
 use super::page::Page;
 use super::processes;
 use super::table::Table;
+use crate::model::number;
 use crate::model::{Host, Matrix, Snapshot};
 
 /// A larger matrix than this is shown as its largest pairs of different nodes.

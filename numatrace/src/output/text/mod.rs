@@ -12,7 +12,7 @@ mod header;
 mod matrices;
 mod nodes;
 mod notes;
-pub mod number;
+
 pub mod page;
 mod processes;
 pub mod table;

@@ -1,10 +1,10 @@
 //! The table of nodes: what each is, and what was allocated there.
 
 use super::figures::Figures;
-use super::number;
 use super::page::Page;
 use super::table::Table;
 use crate::ids::ranges;
+use crate::model::number;
 use crate::model::{Alloc, HostNode, PerNode, Snapshot, matrix::share};
 
 /// More nodes than this are ranked, and the rest is summed in one row: 64 rows are no overview.

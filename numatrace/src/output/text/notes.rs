@@ -2,9 +2,9 @@
 //!
 //! Collected once; what would change the reading of a ranking is serious and stands before it, the rest stands at the end.
 
-use super::number;
 use super::page::{Page, Tone};
 use crate::model::matrix::share;
+use crate::model::number;
 use crate::model::{Alloc, Hook, HookState, Process, ProcessKind, Snapshot, Verdict};
 use crate::output::escape;
 

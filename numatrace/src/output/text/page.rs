@@ -1,6 +1,6 @@
 //! A page of text that grows line by line, wrapped to the width and coloured if asked. The only place that knows of ANSI codes.
 
-use textwrap::Options;
+use textwrap::{Options, WordSplitter};
 
 use super::TextOptions;
 use super::table::Table;
@@ -92,7 +92,9 @@ impl<'a> Page<'a> {
         };
         let options = Options::new(width.max(NARROWEST))
             .initial_indent(first)
-            .subsequent_indent(rest);
+            .subsequent_indent(rest)
+            // Options of commands and names of findings have hyphens, and are to be copied.
+            .word_splitter(WordSplitter::NoHyphenation);
         for line in textwrap::wrap(text, options) {
             self.line(tone, &line);
         }

@@ -4,9 +4,9 @@ use unicode_width::UnicodeWidthChar as _;
 
 use super::columns;
 use super::figures::Figures;
-use super::number;
 use super::page::Page;
 use super::table::Table;
+use crate::model::number;
 use crate::model::{Name, Process, ProcessKind, Snapshot};
 use crate::output::escape;
 

@@ -1,4 +1,5 @@
-//! Numbers as a person reads them: grouped by thousands, shares with one digit behind the point, `-` for what was not measured.
+//! Numbers as a person reads them, in the sentences of findings and the cells of outputs: grouped by thousands, shares with one digit
+//! behind the point, `-` for what was not measured.
 
 /// What stands for a quantity that was not measured.
 pub const UNKNOWN: &str = "-";

@@ -1,0 +1,104 @@
+//! Phrases that findings share: lists of nodes, process names, commands that are safe to copy.
+
+use crate::ids::ranges;
+use crate::model::{Host, Name, Process, Snapshot, number};
+
+/// `node 1`, `nodes 1 and 3`, `nodes 0-2 and 7`: by position in `host.nodes`.
+pub fn nodes(host: &Host, positions: impl IntoIterator<Item = usize>) -> String {
+    let numbers = numbers(host, positions);
+    let list = ranges(numbers.iter().copied());
+    let noun = if numbers.len() == 1 { "node" } else { "nodes" };
+    match list.rsplit_once(',') {
+        None => format!("{noun} {list}"),
+        Some((first, last)) => format!("{noun} {} and {last}", first.replace(',', ", ")),
+    }
+}
+
+/// The nodes in numactl's list syntax.
+pub fn node_list(host: &Host, positions: impl IntoIterator<Item = usize>) -> String {
+    ranges(numbers(host, positions))
+}
+
+/// Node numbers, ascending.
+fn numbers(host: &Host, positions: impl IntoIterator<Item = usize>) -> Vec<u32> {
+    let mut numbers: Vec<u32> = positions
+        .into_iter()
+        .filter_map(|position| host.nodes.get(position))
+        .map(|node| u32::from(node.node.0))
+        .collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// Positions of the nodes that have memory, or whose memory is unknown.
+pub fn with_memory(host: &Host) -> impl Iterator<Item = usize> {
+    let has = host
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, node)| node.mem_kb != Some(0));
+    has.map(|(position, _)| position)
+}
+
+/// `app (4242)`. Outputs escape the sentence it stands in.
+pub fn process(process: &Process) -> String {
+    format!("{} ({})", process.comm.to_utf8(), process.pid)
+}
+
+/// The command that a fix would start: as it was launched, the executable, or `COMMAND`.
+///
+/// People paste fixes into a root shell. A word with anything in it that a shell could read as more than a word is not repeated.
+pub fn command(snapshot: &Snapshot, process: &Process) -> String {
+    let launched = &snapshot.session.scope.launched;
+    let is_launched = snapshot
+        .focus()
+        .is_some_and(|focus| std::ptr::eq(focus, process));
+    let words: &[Name] = if is_launched && !launched.is_empty() {
+        launched
+    } else {
+        process.exe.as_slice()
+    };
+    let plain: Option<Vec<&str>> = words.iter().map(plain_word).collect();
+    match plain {
+        Some(words) if !words.is_empty() => words.join(" "),
+        _ => "COMMAND".into(),
+    }
+}
+
+/// The name, when every shell takes it for one word.
+fn plain_word(name: &Name) -> Option<&str> {
+    let text = std::str::from_utf8(name.as_bytes()).ok()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_./=:,+@%-".contains(c);
+    (!text.is_empty() && text.chars().all(plain)).then_some(text)
+}
+
+/// `12.3 %`.
+pub fn percent(share: Option<f64>) -> String {
+    format!("{} %", number::percent(share))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_words_that_no_shell_would_read_otherwise_are_repeated() {
+        for plain in ["./app", "--threads=2", "/usr/bin/redis-server", "0-3,8"] {
+            assert_eq!(plain_word(&Name::from(plain)), Some(plain));
+        }
+        for trap in [
+            "",
+            "$(reboot)",
+            "a b",
+            "a;b",
+            "`x`",
+            "a\nb",
+            "a'b",
+            "~root",
+            "*",
+            "a\u{202e}b",
+        ] {
+            assert_eq!(plain_word(&Name::from(trap)), None, "{trap:?}");
+        }
+    }
+}
