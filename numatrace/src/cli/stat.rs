@@ -1,6 +1,7 @@
 //! `numatrace stat`: what can be typed after it. numastat's letters mean what they mean there.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -42,6 +43,26 @@ pub struct StatArgs {
     #[arg(short = 'v', long)]
     pub details: bool,
 
+    /// With -p: the kinds of memory (heap, stack, anonymous, huge pages, text, data, files, shared) and the policies in force
+    #[arg(long)]
+    pub kinds: bool,
+
+    /// With -p: each mapping with its kind, policy and name
+    #[arg(long)]
+    pub by_mapping: bool,
+
+    /// With -p: the node on which each thread ran last
+    #[arg(long)]
+    pub by_thread_node: bool,
+
+    /// With -p: the processes' descendants too
+    #[arg(long)]
+    pub children: bool,
+
+    /// Memory of a cgroup per node and kind
+    #[arg(long, value_name = "PATH")]
+    pub cgroup: Option<PathBuf>,
+
     /// Form of the output: text, or JSON of schema numatrace.stat/1
     #[arg(short, long, value_enum, default_value_t)]
     pub format: Format,
@@ -74,7 +95,11 @@ pub fn expand_glued_sort(args: impl IntoIterator<Item = OsString>) -> Vec<OsStri
             continue;
         }
         in_stat |= arg == "stat";
-        takes_value = in_stat && matches!(arg.to_str(), Some("-p" | "--pid" | "-f" | "--format"));
+        takes_value = in_stat
+            && matches!(
+                arg.to_str(),
+                Some("-p" | "--pid" | "-f" | "--format" | "--cgroup")
+            );
         out.push(arg);
     }
     out

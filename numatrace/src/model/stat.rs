@@ -4,11 +4,13 @@
 //! asked for is left out.
 
 pub mod counters;
+pub mod kinds;
 pub mod memory;
 
 use serde::{Deserialize, Serialize};
 
 use self::counters::CounterSection;
+use self::kinds::CgroupMemory;
 use self::memory::{MeminfoSection, ProcessSection};
 use super::topology::MissingFact;
 use crate::ids::NodeId;
@@ -38,6 +40,9 @@ pub struct Sample {
     /// `-p`: resident memory of processes per node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processes: Option<ProcessSection>,
+    /// `--cgroup`: memory of a cgroup per node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<CgroupMemory>,
     /// What could not be read, and why.
     pub missing: Vec<MissingFact>,
 }
@@ -55,6 +60,7 @@ impl Sample {
             counters: None,
             meminfo: None,
             processes: None,
+            cgroup: None,
             missing: Vec::new(),
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod counters;
 pub mod grid;
+pub mod kinds;
 pub mod memory;
 
 use crate::ids::NodeId;
@@ -40,6 +41,13 @@ pub fn render(sample: &Sample, text: &StatText) -> String {
     let mut out = String::new();
     if let Some(section) = &sample.processes {
         out.push_str(&memory::processes(section, sample, text));
+        section
+            .processes
+            .iter()
+            .for_each(|process| out.push_str(&kinds::process(process, sample, text)));
+    }
+    if let Some(section) = &sample.cgroup {
+        out.push_str(&kinds::cgroup(section, sample, text));
     }
     if let Some(section) = &sample.meminfo {
         out.push_str(&memory::meminfo(section, sample, text));

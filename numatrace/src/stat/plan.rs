@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -17,6 +18,12 @@ use crate::output::stat::{SortBy, StatText};
 pub struct Plan {
     /// Processes asked for.
     pub targets: Vec<Target>,
+    /// Whether the targets' descendants are meant too.
+    pub children: bool,
+    /// Which details of processes are read.
+    pub details: Details,
+    /// The cgroup asked for.
+    pub cgroup: Option<PathBuf>,
     /// Whether the counters are read.
     pub counters: bool,
     /// Whether the kernel's memory rows are read.
@@ -29,6 +36,17 @@ pub struct Plan {
     pub format: Format,
     /// Details of the text.
     pub text: StatText,
+}
+
+/// What is read of each process beside its resident memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// Kinds of memory, policies and transparent huge pages.
+    pub kinds: bool,
+    /// Each mapping.
+    pub mappings: bool,
+    /// Where threads run.
+    pub threads: bool,
 }
 
 /// A process or several.
@@ -49,6 +67,9 @@ pub enum Mistake {
     /// An interval of nothing.
     #[error("{0}: an interval must be longer than zero")]
     NoInterval(String),
+    /// A detail of processes and no process.
+    #[error("{0} needs processes: name some with -p PID or -p PATTERN")]
+    NoProcess(&'static str),
     /// A count that is none.
     #[error("{0}: a count of readings is a whole number from 1")]
     NoCount(String),
@@ -78,7 +99,19 @@ impl Plan {
                 Some(_) => return Err(Mistake::ThirdNumber(text)),
             }
         }
-        let counters = args.numastat || (targets.is_empty() && !args.meminfo);
+        let process_options = [
+            ("--kinds", args.kinds),
+            ("--by-mapping", args.by_mapping),
+            ("--by-thread-node", args.by_thread_node),
+            ("--children", args.children),
+        ];
+        if targets.is_empty()
+            && let Some((option, _)) = process_options.into_iter().find(|(_, given)| *given)
+        {
+            return Err(Mistake::NoProcess(option));
+        }
+        let counters =
+            args.numastat || (targets.is_empty() && !args.meminfo && args.cgroup.is_none());
         let sort = args
             .sort
             .map(|node| node.map_or(SortBy::Total, |node| SortBy::Node(NodeId(node))));
@@ -99,6 +132,13 @@ impl Plan {
         };
         Ok(Self {
             targets,
+            children: args.children,
+            details: Details {
+                kinds: args.kinds || args.by_mapping,
+                mappings: args.by_mapping,
+                threads: args.by_thread_node,
+            },
+            cgroup: args.cgroup.clone(),
             counters,
             meminfo: args.meminfo,
             count: if interval.is_some() { count } else { Some(1) },

@@ -8,13 +8,14 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::plan::Plan;
-use crate::capture::sys::{ReadError, hugepages, meminfo, numastat, read_text};
+use crate::capture::sys::{ReadError, cgroup, hugepages, meminfo, numastat, read_text};
 use crate::enrich::topology::{Topology, TopologyError};
 use crate::fold::stat::meminfo::NodeMemory;
-use crate::fold::stat::{counters, meminfo as fold_meminfo};
+use crate::fold::stat::{cgroup as fold_cgroup, counters, meminfo as fold_meminfo};
 use crate::ids::NodeId;
 use crate::model::stat::Sample;
 use crate::model::stat::counters::Counters;
+use crate::model::stat::kinds::CgroupMemory;
 use crate::model::topology::MissingFact;
 
 /// Reads samples of one machine; remembers the last for what grows.
@@ -79,12 +80,16 @@ impl<'a> Reader<'a> {
         if !self.plan.targets.is_empty() {
             let section = processes::read(
                 self.root,
-                &self.plan.targets,
+                self.plan,
                 &topology,
                 &mut sample.missing,
                 &mut problems,
             );
             sample.processes = Some(section);
+        }
+        if let Some(path) = &self.plan.cgroup {
+            sample.cgroup = self.cgroup(path, &nodes, sample.page_size, &mut sample.missing);
+            problems.failed |= sample.cgroup.is_none();
         }
         problems.lines.extend(
             sample
@@ -134,6 +139,29 @@ impl<'a> Reader<'a> {
             nodes: sample.nodes.clone(),
             counters: now,
         });
+    }
+
+    fn cgroup(
+        &self,
+        path: &Path,
+        nodes: &[NodeId],
+        page_size: u64,
+        missing: &mut Vec<MissingFact>,
+    ) -> Option<CgroupMemory> {
+        match cgroup::read(self.root, path) {
+            Ok(rows) => Some(CgroupMemory {
+                path: path.as_os_str().into(),
+                rows: fold_cgroup::rows(&rows, nodes, page_size),
+            }),
+            Err(error) => {
+                let what = format!("memory of cgroup {:?}", path.display().to_string());
+                missing.push(MissingFact {
+                    what,
+                    why: error.to_string(),
+                });
+                None
+            }
+        }
     }
 
     /// `vm.numa_stat`: kernels before the sysctl do not say, and count.

@@ -9,8 +9,11 @@ pub mod hugepages;
 pub mod meminfo;
 pub mod numastat;
 
+pub mod cgroup;
 pub mod numa_maps;
 pub mod process;
+pub mod smaps;
+pub mod threads;
 
 use std::fs::File;
 use std::io::{self, Read};

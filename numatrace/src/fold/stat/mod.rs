@@ -1,5 +1,7 @@
 //! The arithmetic of `stat`: readings of /proc and /sys to the sections of a sample. No I/O.
 
+pub mod cgroup;
 pub mod counters;
+pub mod kinds;
 pub mod meminfo;
 pub mod process;

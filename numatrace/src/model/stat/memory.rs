@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::kinds::{ProcessKinds, ThreadPlace};
 use crate::ids::Pid;
 use crate::model::name::Name;
 
@@ -57,6 +58,12 @@ pub struct ProcessMemory {
     pub comm: Name,
     /// In numastat's four categories.
     pub numastat: NumastatCategories,
+    /// By kind of memory and policy; only with `--kinds` or `--by-mapping`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<ProcessKinds>,
+    /// Where its threads run; only with `--by-thread-node`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<Vec<ThreadPlace>>,
 }
 
 /// numastat's division of resident memory, KiB per node.

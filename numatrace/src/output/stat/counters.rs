@@ -1,6 +1,6 @@
 //! The six counters as text: numastat's bare integers, or its MB; then the shares, and what each row means.
 
-use super::grid::{Cell, Grid, Layout};
+use super::grid::{Cell, Grid, Layout, Row};
 use super::{StatText, node_columns};
 use crate::model::stat::Sample;
 use crate::model::stat::counters::{CounterSection, CounterView, NAMES};
@@ -82,7 +82,7 @@ fn rows(
     section: &CounterSection,
     label: impl Fn(&str) -> String,
     cell: impl Fn(u64) -> Cell,
-) -> Vec<(String, Vec<Cell>)> {
+) -> Vec<Row> {
     let columns: Vec<Option<[u64; 6]>> = section
         .nodes
         .iter()
@@ -96,12 +96,12 @@ fn rows(
             .iter()
             .map(|column| value(column, row).map_or_else(Cell::unknown, &cell))
             .collect();
-        (label(name), cells)
+        Row::new(label(name), cells)
     };
     NAMES.iter().enumerate().map(row).collect()
 }
 
-/// Hit and local share per node; no table at all when nothing was allocated.
+/// Hit and local share per node.
 fn shares(section: &CounterSection, sample: &Sample, text: &StatText) -> String {
     let row = |label: &str, share: fn(&CounterView) -> Option<f64>| {
         let views = section
@@ -109,8 +109,8 @@ fn shares(section: &CounterSection, sample: &Sample, text: &StatText) -> String 
             .iter()
             .map(Option::as_ref)
             .chain([Some(&section.total)]);
-        (
-            label.to_owned(),
+        Row::new(
+            label,
             views.map(|view| percent(view.and_then(share))).collect(),
         )
     };

@@ -27,6 +27,29 @@ impl Cell {
     }
 }
 
+/// One row of a table.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    /// What the row is.
+    pub label: String,
+    /// One cell per column.
+    pub cells: Vec<Cell>,
+    /// Text after the last column.
+    pub tail: String,
+}
+
+impl Row {
+    /// A row without text at its end.
+    #[must_use]
+    pub fn new(label: impl Into<String>, cells: Vec<Cell>) -> Self {
+        Self {
+            label: label.into(),
+            cells,
+            tail: String::new(),
+        }
+    }
+}
+
 /// A table: rows of a label and one cell per column.
 #[derive(Clone, Debug, Default)]
 pub struct Grid {
@@ -34,10 +57,12 @@ pub struct Grid {
     pub corner: String,
     /// Headers of the data columns.
     pub columns: Vec<String>,
+    /// Header over the text at the end of rows.
+    pub tail: String,
     /// The rows.
-    pub rows: Vec<(String, Vec<Cell>)>,
+    pub rows: Vec<Row>,
     /// A last row set off by dashes, never sorted or left out.
-    pub footer: Option<(String, Vec<Cell>)>,
+    pub footer: Option<Row>,
 }
 
 /// How a grid is laid out.
@@ -92,73 +117,73 @@ impl Grid {
                 .skip(first)
                 .take(end - first)
                 .collect();
-            self.part(&mut out, layout, &rows, label_width, &part);
             first = end;
-            if first >= columns.len() {
+            let last = first >= columns.len();
+            self.part(
+                &mut out,
+                layout,
+                &rows,
+                &Part {
+                    label_width,
+                    columns: &part,
+                    last,
+                },
+            );
+            if last {
                 return out;
             }
         }
     }
 
     /// One part: all rows, some columns with their widths.
-    fn part(
-        &self,
-        out: &mut String,
-        layout: Layout,
-        rows: &[&(String, Vec<Cell>)],
-        label_width: usize,
-        part: &[(usize, usize)],
-    ) {
-        let headers = part.iter().map(|&(column, width)| {
+    fn part(&self, out: &mut String, layout: Layout, rows: &[&Row], part: &Part<'_>) {
+        let headers = part.columns.iter().map(|&(column, width)| {
             let header = self.columns.get(column).map_or("", String::as_str);
             format!("{header:>width$}")
         });
-        line(out, &self.corner, label_width, headers);
+        part.line(out, &self.corner, headers, &self.tail);
         let dashes = || {
-            part.iter()
+            part.columns
+                .iter()
                 .map(|&(_, width)| format!(" {}", "-".repeat(width - 1)))
         };
-        let label_dashes = "-".repeat(label_width - 1);
+        let label_dashes = "-".repeat(part.label_width - 1);
         if layout.rules {
-            line(
+            part.line(
                 out,
                 if self.corner.is_empty() {
                     ""
                 } else {
                     &label_dashes
                 },
-                label_width,
                 dashes(),
+                "",
             );
         }
-        let cells = |cells: &Vec<Cell>| {
-            let text = |column: usize| {
-                cells
-                    .get(column)
-                    .map_or(String::new(), |cell| cell.text.clone())
-            };
-            part.iter()
-                .map(|&(column, width)| format!("{:>width$}", text(column)))
-                .collect::<Vec<_>>()
+        let print = |out: &mut String, row: &Row| {
+            let text = |column: usize| row.cells.get(column).map_or("", |cell| cell.text.as_str());
+            let cells = part
+                .columns
+                .iter()
+                .map(|&(column, width)| format!("{:>width$}", text(column)));
+            part.line(out, &row.label, cells, &row.tail);
         };
-        for (label, row) in rows {
-            line(out, label, label_width, cells(row).into_iter());
-        }
-        if let Some((label, row)) = &self.footer {
-            line(out, &label_dashes, label_width, dashes());
-            line(out, label, label_width, cells(row).into_iter());
+        rows.iter().for_each(|row| print(out, row));
+        if let Some(footer) = &self.footer {
+            part.line(out, &label_dashes, dashes(), "");
+            print(out, footer);
         }
     }
 
-    fn chosen_rows(&self, layout: Layout) -> Vec<&(String, Vec<Cell>)> {
+    fn chosen_rows(&self, layout: Layout) -> Vec<&Row> {
         let mut rows: Vec<_> = self
             .rows
             .iter()
-            .filter(|(_, cells)| !layout.nonzero || !all_zero(cells.iter()))
+            .filter(|row| !layout.nonzero || !all_zero(row.cells.iter()))
             .collect();
         if let Some(column) = layout.sort {
-            let key = |row: &(String, Vec<Cell>)| {
-                row.1
+            let key = |row: &Row| {
+                row.cells
                     .get(column)
                     .and_then(|cell| cell.value)
                     .unwrap_or(f64::NEG_INFINITY)
@@ -172,7 +197,7 @@ impl Grid {
         let cells = |column: usize| {
             self.rows
                 .iter()
-                .filter_map(move |(_, cells)| cells.get(column))
+                .filter_map(move |row| row.cells.get(column))
         };
         (0..self.columns.len())
             .filter(|&column| !layout.nonzero || !all_zero(cells(column)))
@@ -184,7 +209,7 @@ impl Grid {
             .rows
             .iter()
             .chain(&self.footer)
-            .map(|(label, _)| label.as_str());
+            .map(|row| row.label.as_str());
         let longest = labels
             .chain([self.corner.as_str()])
             .map(|label| label.chars().count())
@@ -204,7 +229,7 @@ impl Grid {
             .rows
             .iter()
             .chain(&self.footer)
-            .filter_map(|(_, cells)| cells.get(column));
+            .filter_map(|row| row.cells.get(column));
         let header = self
             .columns
             .get(column)
@@ -218,15 +243,31 @@ impl Grid {
     }
 }
 
-fn all_zero<'a>(mut cells: impl Iterator<Item = &'a Cell>) -> bool {
-    cells.all(|cell| cell.value == Some(0.0))
+/// Some of a table's columns, side by side.
+struct Part<'a> {
+    label_width: usize,
+    /// Positions and widths.
+    columns: &'a [(usize, usize)],
+    /// Whether texts at the end of rows stand here.
+    last: bool,
 }
 
-fn line(out: &mut String, label: &str, label_width: usize, cells: impl Iterator<Item = String>) {
-    let mut text = format!("{label:<label_width$}");
-    text.extend(cells);
-    // Writing to a String cannot fail.
-    let _ = writeln!(out, "{}", text.trim_end());
+impl Part<'_> {
+    fn line(&self, out: &mut String, label: &str, cells: impl Iterator<Item = String>, tail: &str) {
+        let width = self.label_width;
+        let mut text = format!("{label:<width$}");
+        text.extend(cells);
+        if self.last && !tail.is_empty() {
+            text.push_str("  ");
+            text.push_str(tail);
+        }
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{}", text.trim_end());
+    }
+}
+
+fn all_zero<'a>(mut cells: impl Iterator<Item = &'a Cell>) -> bool {
+    cells.all(|cell| cell.value == Some(0.0))
 }
 
 #[cfg(test)]
@@ -239,7 +280,7 @@ mod tests {
                 text: format!("{value:.2}"),
                 value: Some(value),
             });
-            (label.to_owned(), cells.to_vec())
+            Row::new(label, cells.to_vec())
         };
         Grid {
             columns: ["Node 0", "Node 3", "Total"].map(str::to_owned).to_vec(),

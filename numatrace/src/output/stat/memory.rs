@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::grid::{Cell, Grid};
+use super::grid::{Cell, Grid, Row};
 use super::{StatText, node_columns};
 use crate::model::stat::Sample;
 use crate::model::stat::memory::{MeminfoSection, ProcessMemory, ProcessSection};
@@ -14,7 +14,7 @@ pub fn meminfo(section: &MeminfoSection, sample: &Sample, text: &StatText) -> St
     let rows = section
         .rows
         .iter()
-        .map(|row| (row.name.clone(), cells(&row.kib, text)));
+        .map(|row| Row::new(row.name.clone(), cells(&row.kib, text)));
     let grid = Grid {
         columns: node_columns(sample),
         rows: rows.collect(),
@@ -35,7 +35,7 @@ pub fn meminfo(section: &MeminfoSection, sample: &Sample, text: &StatText) -> St
                 ("free", &pool.free),
                 ("surplus", &pool.surplus),
             ]
-            .map(|(what, pages)| (format!("{size} {what}"), counts(pages)))
+            .map(|(what, pages)| Row::new(format!("{size} {what}"), counts(pages)))
         });
         let grid = Grid {
             columns: node_columns(sample),
@@ -68,14 +68,15 @@ pub fn processes(section: &ProcessSection, sample: &Sample, text: &StatText) -> 
                 for (sum, kib) in totals.iter_mut().zip(&kib) {
                     *sum = sum.saturating_add(*kib);
                 }
-                rows.push((label(process), known_cells(&kib, text)));
+                rows.push(Row::new(label(process), known_cells(&kib, text)));
             }
-            let footer = Some(("Total".to_owned(), known_cells(&totals, text)));
+            let footer = Some(Row::new("Total", known_cells(&totals, text)));
             let grid = Grid {
                 corner: "PID".to_owned(),
                 columns: node_columns(sample),
                 rows,
                 footer,
+                ..Grid::default()
             };
             out.push_str("\nPer-node process memory usage (in MBs)\n");
             out.push_str(&grid.render(text.layout(sample)));
@@ -88,9 +89,9 @@ fn detail(out: &mut String, process: &ProcessMemory, sample: &Sample, text: &Sta
     let rows = process
         .numastat
         .rows()
-        .map(|(name, kib)| (name.to_owned(), known_cells(kib, text)));
-    let footer = Some((
-        "Total".to_owned(),
+        .map(|(name, kib)| Row::new(name, known_cells(kib, text)));
+    let footer = Some(Row::new(
+        "Total",
         known_cells(&process.numastat.totals(), text),
     ));
     let grid = Grid {
@@ -109,7 +110,7 @@ fn detail(out: &mut String, process: &ProcessMemory, sample: &Sample, text: &Sta
 }
 
 /// `4242 (name)`.
-fn label(process: &ProcessMemory) -> String {
+pub(super) fn label(process: &ProcessMemory) -> String {
     format!(
         "{} ({})",
         process.pid,
@@ -129,7 +130,7 @@ fn cells(kib: &[Option<u64>], text: &StatText) -> Vec<Cell> {
         .collect()
 }
 
-fn known_cells(kib: &[u64], text: &StatText) -> Vec<Cell> {
+pub(super) fn known_cells(kib: &[u64], text: &StatText) -> Vec<Cell> {
     let total = kib.iter().fold(0u64, |sum, &kib| sum.saturating_add(kib));
     kib.iter()
         .chain([&total])
@@ -141,7 +142,7 @@ fn known_cells(kib: &[u64], text: &StatText) -> Vec<Cell> {
     clippy::cast_precision_loss,
     reason = "memory sizes in KiB stay far below 2^53"
 )]
-fn mebibytes(kib: u64, text: &StatText) -> Cell {
+pub(super) fn mebibytes(kib: u64, text: &StatText) -> Cell {
     let value = kib as f64 / 1024.0;
     let decimals = if text.compact { 0 } else { 2 };
     Cell {

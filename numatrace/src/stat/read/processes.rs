@@ -3,24 +3,36 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use nix::unistd::{SysconfVar, sysconf};
+
 use super::Problems;
-use crate::capture::sys::{ReadError, hugepages, numa_maps, process};
+use crate::capture::sys::{ReadError, hugepages, numa_maps, process, smaps, threads};
 use crate::enrich::topology::Topology;
+use crate::fold::stat::kinds::Kinds;
 use crate::fold::stat::process::{PageSizes, add_numastat};
 use crate::ids::{NodeId, Pid};
 use crate::model::name::Name;
+use crate::model::stat::kinds::ThreadPlace;
 use crate::model::stat::memory::{NumastatCategories, ProcessMemory, ProcessSection};
 use crate::model::topology::MissingFact;
-use crate::stat::plan::Target;
+use crate::stat::plan::{Details, Plan, Target};
 
 /// x86's huge page, for a kernel that has none and therefore does not need the number.
 const USUAL_HUGE_KB: u64 = 2048;
 
-/// Reads the targets. Named PIDs that are gone, and patterns without a match, are problems; processes found by a pattern that
-/// end before they are read are counted.
+/// What all processes are read against.
+struct Machine<'a> {
+    topology: &'a Topology,
+    nodes: &'a [NodeId],
+    sizes: PageSizes,
+    ticks_per_second: u64,
+}
+
+/// Reads the plan's targets. Named PIDs that are gone, and patterns without a match, are problems; processes found by a pattern
+/// that end before they are read are counted.
 pub fn read(
     root: &Path,
-    targets: &[Target],
+    plan: &Plan,
     topology: &Topology,
     missing: &mut Vec<MissingFact>,
     problems: &mut Problems,
@@ -31,14 +43,30 @@ pub fn read(
         base_kb: topology.page_size() / 1024,
         default_huge_kb,
     };
-    let (named, found) = resolve(root, targets, problems);
+    let machine = Machine {
+        topology,
+        nodes: &nodes,
+        sizes,
+        ticks_per_second: ticks_per_second(),
+    };
+    let (named, mut found) = resolve(root, &plan.targets, problems);
+    if plan.children {
+        let parents: Vec<Pid> = named.union(&found).copied().collect();
+        match process::with_children(root, &parents) {
+            Ok(family) => found.extend(family),
+            Err(error) => missing.push(MissingFact {
+                what: "children".to_owned(),
+                why: error.to_string(),
+            }),
+        }
+    }
     let mut section = ProcessSection {
         processes: Vec::new(),
         vanished: 0,
         denied: 0,
     };
     for &pid in named.union(&found) {
-        match read_one(root, pid, &nodes, sizes, missing) {
+        match read_one(root, pid, &machine, plan.details, missing) {
             Ok(process) => section.processes.push(process),
             Err(error) if error.is_absent() => {
                 section.vanished += 1;
@@ -110,15 +138,35 @@ fn resolve(
 fn read_one(
     root: &Path,
     pid: Pid,
-    nodes: &[NodeId],
-    sizes: PageSizes,
+    machine: &Machine<'_>,
+    details: Details,
     missing: &mut Vec<MissingFact>,
 ) -> Result<ProcessMemory, ReadError> {
     let comm = process::comm(root, pid)?;
-    let mut categories = NumastatCategories::zeros(nodes.len());
+    let mut categories = NumastatCategories::zeros(machine.nodes.len());
     let mut unplaced = 0u64;
+    // smaps first: a mapping that is new in numa_maps is still counted, only without its name.
+    let mut kinds = None;
+    if details.kinds {
+        let mut vmas = Vec::new();
+        smaps::for_each(root, pid, |vma| vmas.push(vma))?;
+        kinds = Some(Kinds::new(
+            machine.nodes,
+            machine.sizes,
+            vmas,
+            details.mappings,
+        ));
+    }
     let garbled = numa_maps::for_each(root, pid, |map| {
-        unplaced = unplaced.saturating_add(add_numastat(&mut categories, map, nodes, sizes));
+        unplaced = unplaced.saturating_add(add_numastat(
+            &mut categories,
+            map,
+            machine.nodes,
+            machine.sizes,
+        ));
+        if let Some(kinds) = &mut kinds {
+            kinds.add(map);
+        }
     })?;
     if garbled > 0 {
         let what = format!("{garbled} mappings of process {pid}");
@@ -134,11 +182,37 @@ fn read_one(
             why: "they are on nodes that came online meanwhile".to_owned(),
         });
     }
+    let threads = details
+        .threads
+        .then(|| threads(root, pid, machine))
+        .transpose()?;
     Ok(ProcessMemory {
         pid,
         comm: Name::from(comm),
         numastat: categories,
+        kinds: kinds.map(Kinds::finish),
+        threads,
     })
+}
+
+fn threads(root: &Path, pid: Pid, machine: &Machine<'_>) -> Result<Vec<ThreadPlace>, ReadError> {
+    let place = |thread: threads::Thread| ThreadPlace {
+        tid: thread.tid,
+        comm: Name::from(thread.comm),
+        cpu: thread.cpu,
+        node: machine.topology.node_of_cpu(thread.cpu),
+        cpu_ms: thread.ticks.saturating_mul(1000) / machine.ticks_per_second,
+    };
+    Ok(threads::all(root, pid)?.into_iter().map(place).collect())
+}
+
+/// Clock ticks per second of /proc's times; 100 on every Linux there is.
+fn ticks_per_second() -> u64 {
+    let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten();
+    ticks
+        .and_then(|ticks| u64::try_from(ticks).ok())
+        .filter(|&ticks| ticks > 0)
+        .unwrap_or(100)
 }
 
 fn denied(error: &ReadError) -> String {
