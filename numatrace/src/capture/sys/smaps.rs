@@ -135,7 +135,7 @@ ShmemPmdMapped:     2048 kB";
     fn this_process_has_a_stack_and_rubbish_has_nothing() {
         let mut names = Vec::new();
         for_each(Path::new("/"), Pid(std::process::id()), |vma| {
-            names.push(vma.name)
+            names.push(vma.name);
         })
         .unwrap();
         assert!(names.iter().any(|name| name == b"[stack]"));

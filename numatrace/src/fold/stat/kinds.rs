@@ -14,9 +14,18 @@ pub struct Kinds<'a> {
     nodes: &'a [NodeId],
     sizes: PageSizes,
     vmas: HashMap<u64, Vma>,
-    kinds: BTreeMap<Kind, (Vec<u64>, BTreeMap<Vec<u8>, u64>)>,
+    kinds: BTreeMap<Kind, Sum>,
     thp: Thp,
     mappings: Option<Vec<MappingMemory>>,
+}
+
+/// Sums of one kind.
+#[derive(Default)]
+struct Sum {
+    /// KiB per node.
+    kib: Vec<u64>,
+    /// KiB per policy.
+    policies: BTreeMap<Vec<u8>, u64>,
 }
 
 impl<'a> Kinds<'a> {
@@ -56,16 +65,15 @@ impl<'a> Kinds<'a> {
         }
         let vma = self.vmas.get(&map.start);
         let kind = kind(map, vma);
-        let (sum, policies) = self
-            .kinds
-            .entry(kind)
-            .or_insert_with(|| (vec![0; kib.len()], BTreeMap::new()));
-        sum.iter_mut()
+        let sum = self.kinds.entry(kind).or_default();
+        sum.kib.resize(kib.len(), 0);
+        sum.kib
+            .iter_mut()
             .zip(&kib)
             .for_each(|(sum, kib)| *sum = sum.saturating_add(*kib));
-        match policies.get_mut(map.policy) {
+        match sum.policies.get_mut(map.policy) {
             Some(sum) => *sum = sum.saturating_add(total),
-            None => _ = policies.insert(map.policy.to_vec(), total),
+            None => _ = sum.policies.insert(map.policy.to_vec(), total),
         }
         let thp_kib = vma.map_or(0, |vma| vma.thp_kb);
         place_thp(&mut self.thp, thp_kib, &kib, total);
@@ -86,7 +94,7 @@ impl<'a> Kinds<'a> {
     /// The sums.
     #[must_use]
     pub fn finish(self) -> ProcessKinds {
-        let kind = |(kind, (kib, policies)): (Kind, (Vec<u64>, BTreeMap<Vec<u8>, u64>))| {
+        let kind = |(kind, Sum { kib, policies }): (Kind, Sum)| {
             let policy = |(policy, kib): (Vec<u8>, u64)| PolicyMemory {
                 policy: Name::from(policy),
                 kib,
