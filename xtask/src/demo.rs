@@ -14,7 +14,7 @@ use crate::{
 const FIRST_KERNEL: &str = "6.12";
 /// 64 MiB that one thread writes from node 0 and that lie on node 1.
 const SCRIPT: &str = "#!/bin/sh\n\
-    exec numatrace trace -- workload bind --node 1 --cpu-node 0 --pages 16384\n";
+    numatrace trace -o report -- workload bind --node 1 --cpu-node 0 --pages 16384 >told.json && cat report\n";
 
 /// Boots the guest and prints its report.
 ///
