@@ -61,6 +61,13 @@ pub const ALL: &[Diagnosis] = &[
     one_node::DIAGNOSIS,
 ];
 
+/// The names of everything [`diagnose`] can find.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    ALL.iter()
+        .map(|diagnosis| diagnosis.id)
+        .chain([not_numa::ID])
+}
+
 /// One diagnosis names at most this many processes: a report is no list of everything.
 const NAMED: usize = 5;
 

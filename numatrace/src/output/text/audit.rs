@@ -51,20 +51,22 @@ fn verdict(audit: &Audit) -> (Tone, String) {
         text.push_str(&escape::text(why.trim_end_matches('.').as_bytes()));
     }
     text.push('.');
+    // A cause that can be named but not counted is a lost hook, and `why` has said that.
     let causes: Vec<String> = audit
         .explained
         .iter()
-        .filter(|explained| explained.count != Some(0))
-        .map(|explained| {
+        .filter_map(|explained| Some((explained, explained.count.filter(|count| *count > 0)?)))
+        .map(|(explained, count)| {
             let hook = explained
                 .hook
                 .as_deref()
-                .map(|hook| format!(" ({})", escape::text(hook.as_bytes())))
-                .unwrap_or_default();
-            let count = explained
-                .count
-                .map_or_else(|| "an unknown number".to_owned(), number::grouped);
-            format!("{count} {}{hook}", in_words(explained.cause))
+                .map(|hook| format!(" ({})", escape::text(hook.as_bytes())));
+            format!(
+                "{} {}{}",
+                number::grouped(count),
+                in_words(explained.cause),
+                hook.unwrap_or_default()
+            )
         })
         .collect();
     if !causes.is_empty() {

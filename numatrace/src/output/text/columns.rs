@@ -21,7 +21,7 @@ const TOUCH_LEGEND: &str = "touched: user memory that came into being because it
 const HINT_LEGEND: &str =
     "hint faults: the NUMA balancer's sample of memory accesses; far: to a page on another node.";
 
-const UNKNOWN_LEGEND: &str = "-: not measured here; what is missing at the end says why.";
+const UNKNOWN_LEGEND: &str = "-: not measured; the notes on hooks say why.";
 
 /// One column of numbers: its header and its cell.
 struct Column {

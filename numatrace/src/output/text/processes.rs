@@ -22,7 +22,12 @@ struct Row {
 
 /// Writes the ranking: the first `limit` processes, the others in one row, the buckets, the total.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot, limit: Option<usize>) {
-    page.section("Processes by remote allocations");
+    let remote = snapshot.alloc_total().and_then(|alloc| alloc.remote());
+    page.section(match remote {
+        // Then the ranking's next key decides.
+        Some(0) => "Processes by memory allocated; no allocation was remote",
+        _ => "Processes by remote allocations",
+    });
     if snapshot.processes.is_empty() {
         page.item(None, "No allocation was traced.");
         return;
