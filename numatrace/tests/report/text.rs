@@ -95,3 +95,19 @@ fn colour_changes_nothing_but_colour() {
     }
     assert_eq!(plain, stripped);
 }
+
+#[test]
+fn a_command_line_of_a_megabyte_does_not_drown_the_report() {
+    let mut snapshot = fixture::launched();
+    snapshot
+        .session
+        .scope
+        .launched
+        .push("x".repeat(1 << 20).into());
+    let page = render(&snapshot, &terminal());
+    assert!(
+        page.starts_with("numatrace trace: ./app --threads=2 xxx") && page.len() < 16 << 10,
+        "{}",
+        page.len()
+    );
+}

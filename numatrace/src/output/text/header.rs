@@ -6,6 +6,9 @@ use crate::model::number;
 use crate::model::{EndedBy, Name, Snapshot};
 use crate::output::escape;
 
+/// Characters of a launched command: two lines of a terminal.
+const COMMAND: usize = 150;
+
 /// Writes two lines: the session and the machine.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     let session = &snapshot.session;
@@ -66,7 +69,7 @@ fn scope(snapshot: &Snapshot) -> String {
     let scope = &snapshot.session.scope;
     let mut parts = Vec::new();
     if !scope.launched.is_empty() {
-        parts.push(words(&scope.launched, " "));
+        parts.push(shortened(words(&scope.launched, " ")));
     }
     if !scope.pids.is_empty() {
         let pids: Vec<String> = scope.pids.iter().map(ToString::to_string).collect();
@@ -123,4 +126,13 @@ fn words(names: &[Name], between: &str) -> String {
         .map(|name| escape::text(name.as_bytes()))
         .collect();
     words.join(between)
+}
+
+/// A command line as far as it helps to recognise it; the whole one is in the JSON report.
+fn shortened(mut line: String) -> String {
+    if let Some((cut, _)) = line.char_indices().nth(COMMAND) {
+        line.truncate(cut);
+        line.push('…');
+    }
+    line
 }
