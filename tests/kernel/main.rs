@@ -6,6 +6,7 @@ mod machine;
 
 mod workload;
 
+mod doctor;
 mod leftovers;
 mod scope;
 

@@ -41,9 +41,9 @@ pub fn checks(found: &Preflight, searched: &Searched) -> Vec<Check> {
         "kernel memory reads",
         &found.trial.probe_read,
         CheckState::Limited,
-        "what interrupts allocate is charged to the task they interrupt",
+        "interrupts are not told from tasks, and programs that end at once have no path",
     ));
-    all.push(interrupts(searched));
+    all.push(interrupts(found, searched));
     all.push(shapes(searched));
     all.extend([
         lockdown(found),
@@ -153,17 +153,24 @@ fn functions(found: &Preflight, searched: &Searched) -> Check {
     check
 }
 
-fn interrupts(searched: &Searched) -> Check {
+/// Needs both: where the count lies, and leave to read it.
+fn interrupts(found: &Preflight, searched: &Searched) -> Check {
     let name = "interrupts";
-    let gap = match &searched.preempt_count {
-        Ok(()) => return check(name, CheckState::Ok, "told from tasks"),
-        Err(gap) => gap,
-    };
-    let limited = check(name, CheckState::Limited, gap.to_string())
-        .means("what interrupts allocate is charged to the task they interrupt");
-    match gap {
-        SymbolGap::Hidden => limited.way_out("give it CAP_SYSLOG"),
-        SymbolGap::Absent(_) | SymbolGap::Unreadable(_) => limited,
+    let means = "what interrupts allocate is charged to the task they interrupt";
+    match (&searched.preempt_count, &found.trial.probe_read) {
+        (Ok(()), Ok(())) => check(name, CheckState::Ok, "told from tasks"),
+        (Ok(()), Err(_)) => check(
+            name,
+            CheckState::Limited,
+            "not told from tasks: kernel memory cannot be read",
+        )
+        .means(means),
+        (Err(SymbolGap::Hidden), _) => {
+            check(name, CheckState::Limited, SymbolGap::Hidden.to_string())
+                .means(means)
+                .way_out("give it CAP_SYSLOG")
+        }
+        (Err(gap), _) => check(name, CheckState::Limited, gap.to_string()).means(means),
     }
 }
 

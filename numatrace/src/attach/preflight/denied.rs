@@ -75,6 +75,9 @@ impl Denied {
             DeniedKind::Access => "a security module (SELinux, AppArmor, BPF LSM) or the verifier refuses it".into(),
             DeniedKind::Memory => "the memory limit of this process's cgroup, or the machine's memory, is used up".into(),
             DeniedKind::NoSyscall => "this kernel or sandbox has no bpf(2)".into(),
+            DeniedKind::Unsupported if host.lockdown == Some(Lockdown::Confidentiality) => {
+                return "lockdown=confidentiality forbids it".into();
+            }
             DeniedKind::Unsupported => return self.message.clone(),
             DeniedKind::Other => return format!("bpf(2) answered: {}", self.message),
         };
