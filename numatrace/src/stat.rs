@@ -2,6 +2,7 @@
 
 mod clock;
 mod plan;
+mod print;
 mod read;
 #[cfg(test)]
 mod side_by_side;
@@ -12,13 +13,11 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::cli::Format;
 use crate::cli::stat::StatArgs;
 use crate::exit::Exit;
-use crate::model::stat::Sample;
-use crate::output;
 use clock::Clock;
 use plan::Plan;
+use print::Printer;
 use read::{Problems, Reader};
 
 /// Runs the command on the machine under `root` and prints to `out`; everything said to a person goes to stderr.
@@ -32,45 +31,39 @@ pub fn run(args: &StatArgs, root: &Path, out: &mut dyn Write) -> anyhow::Result<
     };
     let mut reader = Reader::new(root, &plan);
     let mut clock = Clock::start(plan.interval)?;
-    let mut status = ExitCode::SUCCESS;
-    for reading in 0u64.. {
+    let mut printer = Printer::new(&plan);
+    let mut printed = 0;
+    loop {
         let (sample, problems) = reader.read()?;
-        status = say(&problems);
-        match print(&sample, &plan, out) {
-            // The reader has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                return Ok(ExitCode::SUCCESS);
+        let status = say(&problems);
+        // Where growth is shown, the first reading is only what the second is compared with.
+        let baseline = plan.interval.is_some() && plan.counters && sample.interval_s.is_none();
+        if !baseline {
+            match printer.print(&sample, out) {
+                // The reader has seen enough.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    return Ok(Exit::Done.into());
+                }
+                result => result.context("cannot write")?,
             }
-            printed => printed.context("cannot write")?,
+            printed += 1;
         }
-        if plan.count.is_some_and(|count| reading + 1 >= count) || !clock.tick()? {
-            break;
+        if plan.count.is_some_and(|count| printed >= count) || !clock.tick()? {
+            return Ok(status.into());
         }
     }
-    Ok(status)
-}
-
-fn print(sample: &Sample, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
-    match plan.format {
-        Format::Json if plan.interval.is_none() => {
-            writeln!(out, "{}", serde_json::to_string_pretty(sample)?)?;
-        }
-        Format::Json => writeln!(out, "{}", serde_json::to_string(sample)?)?,
-        Format::Text => out.write_all(output::stat::render(sample, &plan.text).as_bytes())?,
-    }
-    out.flush()
 }
 
 /// Tells a person what could not be read, and turns it into the exit status: numastat reports success here.
-fn say(problems: &Problems) -> ExitCode {
+fn say(problems: &Problems) -> Exit {
     for line in &problems.lines {
         eprintln!("numatrace: {line}");
     }
     if problems.all_denied {
-        Exit::Refused.into()
+        Exit::Refused
     } else if problems.failed {
-        Exit::Failed.into()
+        Exit::Failed
     } else {
-        Exit::Done.into()
+        Exit::Done
     }
 }

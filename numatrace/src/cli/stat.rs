@@ -3,9 +3,9 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::Format;
+use super::{Color, Format};
 
 /// Show numastat's views and what it lacks: rates, shares, kinds of memory, pressure, JSON.
 ///
@@ -63,6 +63,22 @@ pub struct StatArgs {
     #[arg(long, value_name = "PATH")]
     pub cgroup: Option<PathBuf>,
 
+    /// At an interval: one line per reading with this share of every node
+    #[arg(long, value_enum, value_name = "SHARE")]
+    pub over_time: Option<Share>,
+
+    /// Repeat on a cleared screen (every second unless an interval is given), with what changed in bold
+    #[arg(long, conflicts_with_all = ["format", "csv"])]
+    pub watch: bool,
+
+    /// CSV, one value a line
+    #[arg(long, conflicts_with = "format")]
+    pub csv: bool,
+
+    /// Use colour
+    #[arg(long, value_enum, default_value_t)]
+    pub color: Color,
+
     /// Form of the output: text, or JSON of schema numatrace.stat/1
     #[arg(short, long, value_enum, default_value_t)]
     pub format: Format,
@@ -71,6 +87,15 @@ pub struct StatArgs {
     /// as with -p
     #[arg(value_name = "INTERVAL [COUNT] | PATTERN")]
     pub words: Vec<OsString>,
+}
+
+/// A share of the allocations from a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Share {
+    /// Those that had wanted the node.
+    Hit,
+    /// Those that went to its own CPUs.
+    Local,
 }
 
 /// Rewrites numastat's glued `-s2`, alone or ending a bundle (`-mcs2`), to `--sort=2` in the arguments of `stat`; clap has no

@@ -1,7 +1,10 @@
 //! The text of `numatrace stat`: numastat's tables in its layout, shares and explanations on lines of their own.
 
 pub mod counters;
+pub mod csv;
 pub mod grid;
+pub mod highlight;
+pub mod interval;
 pub mod kinds;
 pub mod memory;
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::cli::Format;
-use crate::cli::stat::StatArgs;
+use crate::cli::stat::{self as cli, StatArgs};
+use crate::cli::{Color, Format};
 use crate::ids::{NodeId, Pid};
+use crate::output::stat::interval::Share;
 use crate::output::stat::{SortBy, StatText};
 
 /// What the command will do.
@@ -33,9 +34,29 @@ pub struct Plan {
     /// How many readings; `None` goes on until a signal.
     pub count: Option<u64>,
     /// Form of the output.
-    pub format: Format,
+    pub form: Form,
     /// Details of the text.
     pub text: StatText,
+}
+
+/// How samples are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Tables, one after the other.
+    Text {
+        /// What changed since the reading before is in bold.
+        highlight: bool,
+        /// The screen is cleared before each.
+        clear: bool,
+    },
+    /// Rates per interval, a line per node.
+    Rates,
+    /// A share of each node per interval, one line.
+    Shares(Share),
+    /// JSON: one document, or with an interval JSON Lines.
+    Json,
+    /// One value a line.
+    Csv,
 }
 
 /// What is read of each process beside its resident memory.
@@ -70,6 +91,9 @@ pub enum Mistake {
     /// A detail of processes and no process.
     #[error("{0} needs processes: name some with -p PID or -p PATTERN")]
     NoProcess(&'static str),
+    /// A table over time without an interval.
+    #[error("--over-time needs an interval: stat --over-time hit 1")]
+    NoTime,
     /// A count that is none.
     #[error("{0}: a count of readings is a whole number from 1")]
     NoCount(String),
@@ -110,6 +134,12 @@ impl Plan {
         {
             return Err(Mistake::NoProcess(option));
         }
+        if args.watch && interval.is_none() {
+            interval = Some(Duration::from_secs(1));
+        }
+        if args.over_time.is_some() && interval.is_none() {
+            return Err(Mistake::NoTime);
+        }
         let counters =
             args.numastat || (targets.is_empty() && !args.meminfo && args.cgroup.is_none());
         let sort = args
@@ -130,6 +160,11 @@ impl Plan {
             sort,
             width: width(),
         };
+        let form = form(
+            args,
+            interval.is_some(),
+            counters && targets.is_empty() && !args.meminfo,
+        );
         Ok(Self {
             targets,
             children: args.children,
@@ -143,9 +178,35 @@ impl Plan {
             meminfo: args.meminfo,
             count: if interval.is_some() { count } else { Some(1) },
             interval,
-            format: args.format,
+            form,
             text,
         })
+    }
+}
+
+/// `only_counters` says that nothing else is read: then an interval shows rates instead of ever growing sums.
+fn form(args: &StatArgs, interval: bool, only_counters: bool) -> Form {
+    let terminal = std::io::stdout().is_terminal();
+    let colour = match args.color {
+        Color::Auto => {
+            terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
+        Color::Always => true,
+        Color::Never => false,
+    };
+    match (args.format, args.over_time) {
+        _ if args.csv => Form::Csv,
+        (Format::Json, _) => Form::Json,
+        (Format::Text, Some(cli::Share::Hit)) => Form::Shares(Share::Hit),
+        (Format::Text, Some(cli::Share::Local)) => Form::Shares(Share::Local),
+        // numastat's own table is asked for with -n.
+        (Format::Text, None) if interval && only_counters && !args.numastat && !args.watch => {
+            Form::Rates
+        }
+        (Format::Text, None) => Form::Text {
+            highlight: interval && colour,
+            clear: args.watch && terminal,
+        },
     }
 }
 

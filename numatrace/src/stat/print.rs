@@ -1,0 +1,89 @@
+//! Samples to stdout in the form the plan says; remembers what the next one needs of the last.
+
+use std::io::{self, Write};
+
+use super::plan::{Form, Plan};
+use crate::model::stat::Sample;
+use crate::output::stat::{csv, highlight, interval, render};
+
+/// Readings after which a header is repeated, so that one is always on the screen.
+const HEADER_EVERY: u64 = 20;
+
+/// Clears the screen and goes to its top.
+const CLEAR: &str = "\x1b[2J\x1b[H";
+
+/// Prints one sample after the other.
+pub struct Printer<'a> {
+    plan: &'a Plan,
+    printed: u64,
+    last: Option<String>,
+}
+
+impl<'a> Printer<'a> {
+    /// A printer that has printed nothing.
+    pub fn new(plan: &'a Plan) -> Self {
+        Self {
+            plan,
+            printed: 0,
+            last: None,
+        }
+    }
+
+    /// Prints one sample.
+    pub fn print(&mut self, sample: &Sample, out: &mut dyn Write) -> io::Result<()> {
+        let header = self.printed.is_multiple_of(HEADER_EVERY);
+        match self.plan.form {
+            Form::Json if self.plan.interval.is_none() => {
+                writeln!(out, "{}", serde_json::to_string_pretty(sample)?)?;
+            }
+            Form::Json => writeln!(out, "{}", serde_json::to_string(sample)?)?,
+            Form::Csv => {
+                let header = if self.printed == 0 { csv::HEADER } else { "" };
+                write!(out, "{header}{}", csv::lines(sample))?;
+            }
+            Form::Rates => {
+                if self.printed == 0 {
+                    out.write_all(interval::IMBALANCE.as_bytes())?;
+                }
+                let header = if header {
+                    interval::rates_header()
+                } else {
+                    String::new()
+                };
+                write!(out, "{header}{}", interval::rates(sample))?;
+            }
+            Form::Shares(share) => {
+                let header = if header {
+                    interval::shares_header(sample)
+                } else {
+                    String::new()
+                };
+                write!(out, "{header}{}", interval::shares(sample, share))?;
+            }
+            Form::Text { highlight, clear } => self.tables(sample, highlight, clear, out)?,
+        }
+        self.printed += 1;
+        out.flush()
+    }
+
+    fn tables(
+        &mut self,
+        sample: &Sample,
+        highlight: bool,
+        clear: bool,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let text = render(sample, &self.plan.text);
+        if clear {
+            write!(out, "{CLEAR}{}\n", sample.time)?;
+        } else if self.plan.interval.is_some() {
+            write!(out, "\n{}\n", sample.time)?;
+        }
+        match &self.last {
+            Some(last) if highlight => out.write_all(highlight::changes(last, &text).as_bytes())?,
+            _ => out.write_all(text.as_bytes())?,
+        }
+        self.last = Some(text);
+        Ok(())
+    }
+}
