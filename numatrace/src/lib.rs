@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod doctor;
 pub mod exit;
+pub mod expr;
 pub mod ids;
 pub mod launch;
 pub mod pipeline;

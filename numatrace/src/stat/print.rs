@@ -75,9 +75,9 @@ impl<'a> Printer<'a> {
     ) -> io::Result<()> {
         let text = render(sample, &self.plan.text);
         if clear {
-            write!(out, "{CLEAR}{}\n", sample.time)?;
+            writeln!(out, "{CLEAR}{}", sample.time)?;
         } else if self.plan.interval.is_some() {
-            write!(out, "\n{}\n", sample.time)?;
+            writeln!(out, "\n{}", sample.time)?;
         }
         match &self.last {
             Some(last) if highlight => out.write_all(highlight::changes(last, &text).as_bytes())?,

@@ -1,0 +1,94 @@
+//! A syntax tree over values: true, false, or unknown when a value was not measured.
+
+use super::{Comparison, Name, Node, Values};
+
+/// What an expression came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Whether it holds; `None` when what was not measured decides.
+    pub holds: Option<bool>,
+    /// The values it refers to, each once, in the order of the text; `None` for what was not measured.
+    pub values: Vec<(Name, Option<f64>)>,
+}
+
+/// Whether a condition holds.
+pub fn evaluate(root: &Node, values: &dyn Values) -> Outcome {
+    let mut seen = Vec::new();
+    names(root, &mut |name| {
+        if !seen.iter().any(|(known, _)| known == name) {
+            seen.push((name.clone(), values.value(name)));
+        }
+    });
+    Outcome {
+        holds: condition(root, values),
+        values: seen,
+    }
+}
+
+fn names(node: &Node, each: &mut dyn FnMut(&Name)) {
+    match node {
+        Node::Literal(_) => {}
+        Node::Name(name) => each(name),
+        Node::Negative(inner) | Node::Not(inner) => names(inner, each),
+        Node::Arithmetic(left, _, right)
+        | Node::Compare(left, _, right)
+        | Node::And(left, right)
+        | Node::Or(left, right) => {
+            names(left, each);
+            names(right, each);
+        }
+    }
+}
+
+fn condition(node: &Node, values: &dyn Values) -> Option<bool> {
+    match node {
+        Node::Not(inner) => condition(inner, values).map(|holds| !holds),
+        // Known as soon as one side decides.
+        Node::And(left, right) => match (condition(left, values), condition(right, values)) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (left, right) => Some(left? && right?),
+        },
+        Node::Or(left, right) => match (condition(left, values), condition(right, values)) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (left, right) => Some(left? || right?),
+        },
+        Node::Compare(left, comparison, right) => {
+            let (left, right) = (number(left, values)?, number(right, values)?);
+            Some(match comparison {
+                Comparison::Greater => left > right,
+                Comparison::GreaterOrEqual => left >= right,
+                Comparison::Less => left < right,
+                Comparison::LessOrEqual => left <= right,
+                Comparison::Equal => same(left, right),
+                Comparison::NotEqual => !same(left, right),
+            })
+        }
+        // The parser lets no number stand for a condition.
+        Node::Literal(_) | Node::Name(_) | Node::Negative(_) | Node::Arithmetic(..) => None,
+    }
+}
+
+fn number(node: &Node, values: &dyn Values) -> Option<f64> {
+    let number = match node {
+        Node::Literal(number) => *number,
+        Node::Name(name) => values.value(name)?,
+        Node::Negative(inner) => -number(inner, values)?,
+        Node::Arithmetic(left, sign, right) => {
+            let (left, right) = (number(left, values)?, number(right, values)?);
+            match sign {
+                '+' => left + right,
+                '-' => left - right,
+                '*' => left * right,
+                _ => left / right,
+            }
+        }
+        Node::Compare(..) | Node::Not(_) | Node::And(..) | Node::Or(..) => return None,
+    };
+    // A division by zero has no value.
+    number.is_finite().then_some(number)
+}
+
+/// Equal as typed: `0.3` equals `0.1 + 0.2`.
+fn same(left: f64, right: f64) -> bool {
+    (left - right).abs() <= 1e-9 * left.abs().max(right.abs())
+}

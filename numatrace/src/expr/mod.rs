@@ -1,0 +1,317 @@
+//! The language of `--fail-if` and `--alert`: conditions over named values, such as `remote_share > 5% and numa_miss/s > 1k`.
+//!
+//! | piece | forms |
+//! |---|---|
+//! | value | a documented name, `name/s` for its rate per second, `proc(redis).name`, `node(1).name` |
+//! | number | `5`, `0.5`, `5%` (0.05), `10k`, `2M`, `3G` (powers of 1000), `4KiB`, `2MiB`, `1GiB` (bytes), `10ms`, `2s` (seconds) |
+//! | arithmetic | `+ - * /` and parentheses |
+//! | comparison | `> >= < <= == !=` |
+//! | logic | `and` `or` `not`, also `&&` `||` `!` |
+//!
+//! A name is checked against the command's vocabulary when the expression is parsed, so that a typing error is found before a
+//! session starts. A value that was not measured makes what depends on it unknown, which is neither crossed nor clear.
+
+mod evaluate;
+mod lexer;
+mod parser;
+
+use std::fmt;
+
+pub use evaluate::Outcome;
+
+/// A parsed condition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expr {
+    text: String,
+    root: Node,
+}
+
+/// What an expression refers to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name {
+    /// Whose value, when not the machine's: `proc(redis)` is `("proc", "redis")`.
+    pub of: Option<(String, String)>,
+    /// The value's name.
+    pub name: String,
+    /// Whether its rate per second is meant: `name/s`.
+    pub per_second: bool,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((kind, which)) = &self.of {
+            write!(f, "{kind}({which}).")?;
+        }
+        write!(
+            f,
+            "{}{}",
+            self.name,
+            if self.per_second { "/s" } else { "" }
+        )
+    }
+}
+
+/// What is wrong with an expression, and where. Its `Display` is several lines with a caret under the mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The expression.
+    pub text: String,
+    /// Byte offset of the mistake.
+    pub at: usize,
+    /// What is wrong there.
+    pub what: String,
+}
+
+impl std::error::Error for Mistake {}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // One character for each, so that the caret stands right whatever was typed.
+        let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+        let line: String = self.text.chars().map(visible).collect();
+        let before = self.text.get(..self.at).unwrap_or_default().chars().count();
+        write!(
+            f,
+            "{}\n  {line}\n  {:>width$}",
+            self.what,
+            "^",
+            width = before + 1
+        )
+    }
+}
+
+/// The names a command knows.
+pub trait Vocabulary {
+    /// Accepts a name, or says what is wrong with it and what there is instead.
+    fn check(&self, name: &Name) -> Result<(), String>;
+}
+
+/// Where values come from.
+pub trait Values {
+    /// The value of a name that the vocabulary accepted; `None` when it was not measured.
+    fn value(&self, name: &Name) -> Option<f64>;
+}
+
+impl Expr {
+    /// Parses a condition whose names `vocabulary` accepts.
+    pub fn parse(text: &str, vocabulary: &dyn Vocabulary) -> Result<Self, Mistake> {
+        let root = parser::parse(text, vocabulary)?;
+        Ok(Self {
+            text: text.to_owned(),
+            root,
+        })
+    }
+
+    /// The condition as it was typed.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it holds, and the values that decided it.
+    #[must_use]
+    pub fn evaluate(&self, values: &dyn Values) -> Outcome {
+        evaluate::evaluate(&self.root, values)
+    }
+}
+
+/// The syntax tree. The parser has made sure that logic gets conditions and arithmetic gets numbers.
+#[derive(Clone, Debug, PartialEq)]
+enum Node {
+    Literal(f64),
+    Name(Name),
+    Negative(Box<Node>),
+    Arithmetic(Box<Node>, char, Box<Node>),
+    Compare(Box<Node>, Comparison, Box<Node>),
+    Not(Box<Node>),
+    And(Box<Node>, Box<Node>),
+    Or(Box<Node>, Box<Node>),
+}
+
+/// How two numbers are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+    Equal,
+    NotEqual,
+}
+
+/// The known name nearest to a mistyped one, for messages; `None` when nothing is near.
+#[must_use]
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    /// Two letters wrong are a typing error, more are another word.
+    const NEAR: usize = 2;
+    let scored = known.into_iter().map(|name| (distance(typed, name), name));
+    scored
+        .filter(|&(distance, _)| distance <= NEAR)
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, name)| name)
+}
+
+/// Letters to change, add or take away between two words.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (cell, to) in row.iter_mut().skip(1).zip(&b) {
+            let changed = diagonal + usize::from(from != *to);
+            diagonal = *cell;
+            left = changed.min(diagonal + 1).min(left + 1);
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Knows `a`, `b` and `share`, and `node(…)` of them.
+    struct Words;
+
+    impl Vocabulary for Words {
+        fn check(&self, name: &Name) -> Result<(), String> {
+            match (&name.of, name.name.as_str()) {
+                (Some((kind, _)), _) if kind != "node" => Err(format!("unknown selector {kind}")),
+                (_, "a" | "b" | "share") => Ok(()),
+                (_, other) => Err(format!("unknown name {other}")),
+            }
+        }
+    }
+
+    impl Values for Words {
+        fn value(&self, name: &Name) -> Option<f64> {
+            match (name.name.as_str(), name.per_second, &name.of) {
+                ("a", false, None) => Some(10.0),
+                ("a", true, None) => Some(2.0),
+                ("a", false, Some((_, which))) => which.parse().ok(),
+                ("share", ..) => Some(0.06),
+                _ => None,
+            }
+        }
+    }
+
+    fn holds(text: &str) -> Option<bool> {
+        Expr::parse(text, &Words)
+            .unwrap_or_else(|mistake| panic!("{mistake}"))
+            .evaluate(&Words)
+            .holds
+    }
+
+    #[test]
+    fn conditions_mean_what_they_say() {
+        for (text, wanted) in [
+            ("share > 5%", true),
+            ("share > 0.07", false),
+            ("a/s >= 2 and a == 10", true),
+            ("a / 2 > 5 or not (a < 3)", true),
+            ("(a + 2) * 3 == 36 && a - 4 != 5", true),
+            ("1 + 2 * 3 == 7", true),
+            ("-a < 0", true),
+            ("!a > 3 || a <= 10", true),
+            ("node(7).a == 7", true),
+            ("2k == 2000 and 1MiB == 1048576 and 10ms == 0.01", true),
+        ] {
+            assert_eq!(holds(text), Some(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_measured_is_unknown_unless_the_rest_decides() {
+        assert_eq!(holds("b > 1"), None);
+        assert_eq!(holds("b > 1 or a > 1"), Some(true));
+        assert_eq!(holds("b > 1 and a < 1"), Some(false));
+        assert_eq!(holds("not b > 1"), None);
+        assert_eq!(
+            holds("a / (a - 10) > 1"),
+            None,
+            "nothing can be divided by zero"
+        );
+    }
+
+    #[test]
+    fn the_values_behind_an_outcome_are_told_once_each() {
+        let outcome = Expr::parse("a > 1 and b < 2 and a < 99", &Words)
+            .unwrap()
+            .evaluate(&Words);
+        let told: Vec<(String, Option<f64>)> = outcome
+            .values
+            .iter()
+            .map(|(name, value)| (name.to_string(), *value))
+            .collect();
+        assert_eq!(told, [("a".to_owned(), Some(10.0)), ("b".to_owned(), None)]);
+    }
+
+    #[test]
+    fn a_caret_stands_under_each_mistake() {
+        for (text, at, what) in [
+            ("", 0, "expected"),
+            ("a >", 3, "expected"),
+            ("a > 5%%", 6, "unexpected"),
+            ("a + 1", 0, "compares nothing"),
+            ("a and b > 1", 0, "compares nothing"),
+            ("(a > 1) + 2 > 3", 0, "a condition"),
+            ("a > 1 > 2", 6, "already"),
+            ("nme > 1", 0, "unknown name"),
+            ("cpu(1).a > 1", 0, "unknown selector"),
+            ("a = 1", 2, "=="),
+            ("a > 5q", 4, "unit"),
+            ("node(1.a > 2", 4, "not closed"),
+            ("ä > 1", 0, "unexpected"),
+            ("(a > 1", 6, "expected `)`"),
+        ] {
+            let mistake = Expr::parse(text, &Words).unwrap_err();
+            assert_eq!(mistake.at, at, "{mistake}");
+            assert!(mistake.what.contains(what), "{text}: {mistake}");
+        }
+        let shown = Expr::parse("a > 1 and nme > 1", &Words)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            shown,
+            "unknown name nme\n  a > 1 and nme > 1\n            ^"
+        );
+    }
+
+    #[test]
+    fn a_typing_error_finds_its_word() {
+        assert_eq!(
+            nearest("numa_mis", ["numa_hit", "numa_miss"]),
+            Some("numa_miss")
+        );
+        assert_eq!(nearest("banana", ["numa_hit", "numa_miss"]), None);
+        assert_eq!(
+            (
+                distance("", "abc"),
+                distance("abc", "abc"),
+                distance("kitten", "sitting")
+            ),
+            (3, 0, 3)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_parses_or_has_a_caret_in_it(text in "\\PC{0,30}|[ab()<>=!&|+*/%. 0-9-]{0,40}") {
+            if let Err(mistake) = Expr::parse(&text, &Words) {
+                prop_assert!(mistake.at <= text.len() && text.is_char_boundary(mistake.at));
+            }
+        }
+
+        #[test]
+        fn deep_nesting_is_refused_and_not_a_crash(depth in 0usize..5000) {
+            let text = format!("{}a > 1{}", "(".repeat(depth), ")".repeat(depth));
+            prop_assert_eq!(Expr::parse(&text, &Words).is_ok(), depth <= parser::DEEPEST);
+        }
+    }
+}
