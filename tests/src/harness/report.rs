@@ -87,6 +87,13 @@ impl Report {
         Part(&self.value).count(pointer)
     }
 
+    /// Runs of the tracer's programs that the kernel skipped: allocations that are in nobody's count, and in the audit's explanation. A process may
+    /// lack up to so many.
+    #[must_use]
+    pub fn recursion_misses(&self) -> u64 {
+        self.count("/coverage/recursion_misses").unwrap_or(0)
+    }
+
     /// `state` of a hook by its stem.
     #[must_use]
     pub fn hook_state(&self, stem: &str) -> Option<&str> {
