@@ -27,6 +27,10 @@ pub struct StatArgs {
     #[arg(short, long)]
     pub numastat: bool,
 
+    /// How full each node is, how far from reclaim, how fragmented, and what the kernel did about it
+    #[arg(long)]
+    pub pressure: bool,
+
     /// Narrow columns, whole MB
     #[arg(short, long)]
     pub compact: bool,

@@ -6,12 +6,14 @@
 pub mod counters;
 pub mod kinds;
 pub mod memory;
+pub mod pressure;
 
 use serde::{Deserialize, Serialize};
 
 use self::counters::CounterSection;
 use self::kinds::CgroupMemory;
 use self::memory::{MeminfoSection, ProcessSection};
+use self::pressure::PressureSection;
 use super::topology::MissingFact;
 use crate::ids::NodeId;
 
@@ -34,6 +36,9 @@ pub struct Sample {
     /// numastat's six counters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counters: Option<CounterSection>,
+    /// `--pressure`: how full each node is and what the kernel does about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pressure: Option<PressureSection>,
     /// `-m`: the kernel's memory rows per node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meminfo: Option<MeminfoSection>,
@@ -59,6 +64,7 @@ impl Sample {
             nodes,
             counters: None,
             meminfo: None,
+            pressure: None,
             processes: None,
             cgroup: None,
             missing: Vec::new(),

@@ -7,6 +7,7 @@ pub mod highlight;
 pub mod interval;
 pub mod kinds;
 pub mod memory;
+pub mod pressure;
 
 use crate::ids::NodeId;
 use crate::model::stat::Sample;
@@ -55,7 +56,10 @@ pub fn render(sample: &Sample, text: &StatText) -> String {
     if let Some(section) = &sample.meminfo {
         out.push_str(&memory::meminfo(section, sample, text));
     }
-    if let Some(section) = &sample.counters {
+    if let Some(section) = &sample.pressure {
+        // The counters are part of this screen.
+        out.push_str(&pressure::render(section, sample, text));
+    } else if let Some(section) = &sample.counters {
         out.push_str(&counters::render(section, sample, text));
     }
     out

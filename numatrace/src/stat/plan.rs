@@ -29,6 +29,8 @@ pub struct Plan {
     pub counters: bool,
     /// Whether the kernel's memory rows are read.
     pub meminfo: bool,
+    /// Whether watermarks, fragmentation and reclaim are read.
+    pub pressure: bool,
     /// Time between readings; one reading without.
     pub interval: Option<Duration>,
     /// How many readings; `None` goes on until a signal.
@@ -140,8 +142,9 @@ impl Plan {
         if args.over_time.is_some() && interval.is_none() {
             return Err(Mistake::NoTime);
         }
-        let counters =
-            args.numastat || (targets.is_empty() && !args.meminfo && args.cgroup.is_none());
+        let counters = args.numastat
+            || args.pressure
+            || (targets.is_empty() && !args.meminfo && args.cgroup.is_none());
         let sort = args
             .sort
             .map(|node| node.map_or(SortBy::Total, |node| SortBy::Node(NodeId(node))));
@@ -163,7 +166,7 @@ impl Plan {
         let form = form(
             args,
             interval.is_some(),
-            counters && targets.is_empty() && !args.meminfo,
+            counters && targets.is_empty() && !args.meminfo && !args.pressure,
         );
         Ok(Self {
             targets,
@@ -176,6 +179,7 @@ impl Plan {
             cgroup: args.cgroup.clone(),
             counters,
             meminfo: args.meminfo,
+            pressure: args.pressure,
             count: if interval.is_some() { count } else { Some(1) },
             interval,
             form,

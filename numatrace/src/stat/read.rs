@@ -1,5 +1,6 @@
 //! One reading of the machine: the files in one pass, in the order in which they go stale, folded into a sample.
 
+mod pressure;
 mod processes;
 
 use std::path::Path;
@@ -11,6 +12,7 @@ use super::plan::Plan;
 use crate::capture::sys::{ReadError, cgroup, hugepages, meminfo, numastat, read_text};
 use crate::enrich::topology::{Topology, TopologyError};
 use crate::fold::stat::meminfo::NodeMemory;
+use crate::fold::stat::pressure::{self as fold_pressure, Reading};
 use crate::fold::stat::{cgroup as fold_cgroup, counters, meminfo as fold_meminfo};
 use crate::ids::NodeId;
 use crate::model::stat::Sample;
@@ -22,14 +24,16 @@ use crate::model::topology::MissingFact;
 pub struct Reader<'a> {
     root: &'a Path,
     plan: &'a Plan,
-    before: Option<Before>,
+    before: Before,
 }
 
 /// The reading before.
+#[derive(Default)]
 struct Before {
-    at: Instant,
+    at: Option<Instant>,
     nodes: Vec<NodeId>,
     counters: Vec<Option<Counters>>,
+    pressure: Option<Reading>,
 }
 
 /// What a person must hear about a reading, beside its data.
@@ -49,7 +53,7 @@ impl<'a> Reader<'a> {
         Self {
             root,
             plan,
-            before: None,
+            before: Before::default(),
         }
     }
 
@@ -63,10 +67,19 @@ impl<'a> Reader<'a> {
             nodes.clone(),
         );
         let mut problems = Problems::default();
+        let at = Instant::now();
+        sample.interval_s = self
+            .before
+            .at
+            .map(|before| at.duration_since(before).as_secs_f64());
         // Counters first: reading anything else allocates, and they are what is compared between readings.
         if self.plan.counters {
             self.counters(&topology, &mut sample);
         }
+        if self.plan.pressure {
+            self.pressure(&mut sample);
+        }
+        self.before.at = Some(at);
         if self.plan.meminfo {
             let read: Vec<NodeMemory> = nodes
                 .iter()
@@ -101,7 +114,6 @@ impl<'a> Reader<'a> {
     }
 
     fn counters(&mut self, topology: &Topology, sample: &mut Sample) {
-        let at = Instant::now();
         let now: Vec<Option<Counters>> = sample
             .nodes
             .iter()
@@ -120,25 +132,15 @@ impl<'a> Reader<'a> {
             .iter()
             .map(|node| !node.is_memoryless())
             .collect();
-        let before = self
-            .before
-            .as_ref()
-            .map(|before| before.aligned(&sample.nodes));
-        sample.interval_s = self
-            .before
-            .as_ref()
-            .map(|before| at.duration_since(before.at).as_secs_f64());
+        let before = self.before.at.map(|_| self.before.aligned(&sample.nodes));
         sample.counters = Some(counters::section(
             &now,
             before.as_deref(),
             self.counting(),
             &has_memory,
         ));
-        self.before = Some(Before {
-            at,
-            nodes: sample.nodes.clone(),
-            counters: now,
-        });
+        self.before.nodes.clone_from(&sample.nodes);
+        self.before.counters = now;
     }
 
     fn cgroup(
@@ -162,6 +164,26 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    fn pressure(&mut self, sample: &mut Sample) {
+        let now = pressure::read(self.root, &sample.nodes, &mut sample.missing);
+        // Nodes that came or went leave nothing to take growth from.
+        let before = self
+            .before
+            .pressure
+            .take()
+            .filter(|before| before.nodes.len() == sample.nodes.len());
+        let mut section = fold_pressure::section(
+            &now,
+            before.as_ref(),
+            &sample.nodes,
+            sample.page_size / 1024,
+        );
+        section.settings = pressure::settings(self.root);
+        section.findings = fold_pressure::findings(&section, sample.counters.as_ref());
+        sample.pressure = Some(section);
+        self.before.pressure = Some(now);
     }
 
     /// `vm.numa_stat`: kernels before the sysctl do not say, and count.

@@ -5,9 +5,12 @@
 
 pub mod list;
 
+pub mod buddyinfo;
 pub mod hugepages;
 pub mod meminfo;
 pub mod numastat;
+pub mod vmstat;
+pub mod zoneinfo;
 
 pub mod cgroup;
 pub mod numa_maps;

@@ -4,4 +4,5 @@ pub mod cgroup;
 pub mod counters;
 pub mod kinds;
 pub mod meminfo;
+pub mod pressure;
 pub mod process;

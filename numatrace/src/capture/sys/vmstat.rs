@@ -1,0 +1,56 @@
+//! `/proc/vmstat` and `nodeN/vmstat`: names and numbers; which names there are depends on the kernel.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::{ReadError, read_text};
+use crate::ids::NodeId;
+
+/// The rows by name. Numbers are what the kernel counts: pages or events.
+pub type Vmstat = BTreeMap<String, u64>;
+
+/// The whole system's.
+pub fn read_system(root: &Path) -> Result<Vmstat, ReadError> {
+    read(root, "proc/vmstat")
+}
+
+/// One node's.
+pub fn read_node(root: &Path, node: NodeId) -> Result<Vmstat, ReadError> {
+    read(root, &format!("sys/devices/system/node/node{node}/vmstat"))
+}
+
+fn read(root: &Path, relative: &str) -> Result<Vmstat, ReadError> {
+    let text = read_text(root, relative)?;
+    // The kernel prints a counter that raced below zero as a huge or negative number: such a row is left out.
+    let row = |line: &str| {
+        let (name, value) = line.split_once(' ')?;
+        Some((name.to_owned(), value.trim().parse().ok()?))
+    };
+    let rows: Vmstat = text.lines().filter_map(row).collect();
+    if rows.is_empty() {
+        return Err(ReadError::garbage(root.join(relative), "it has no rows"));
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::enrich::topology::fixture::write;
+
+    #[test]
+    fn rows_are_read_and_negative_ones_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        write(
+            &dir.path().join("proc/vmstat"),
+            "pswpout 12\nnr_dirty -3\npgscan_direct 0",
+        );
+        let rows = read_system(dir.path()).unwrap();
+        assert_eq!(
+            rows.into_iter().collect::<Vec<_>>(),
+            [("pgscan_direct".to_owned(), 0), ("pswpout".to_owned(), 12)]
+        );
+        write(&dir.path().join("proc/vmstat"), "rubbish");
+        assert!(read_system(dir.path()).is_err());
+    }
+}

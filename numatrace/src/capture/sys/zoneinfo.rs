@@ -1,0 +1,159 @@
+//! `/proc/zoneinfo`: free pages and watermarks of each zone.
+
+use std::path::Path;
+
+use super::{ReadError, read_text};
+use crate::ids::NodeId;
+
+/// One populated zone, in base pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Zone {
+    /// Its node.
+    pub node: NodeId,
+    /// `DMA`, `DMA32`, `Normal`, `Movable`, `Device`.
+    pub name: String,
+    /// Pages the allocator manages.
+    pub managed: u64,
+    /// Free pages.
+    pub free: u64,
+    /// Below this an allocation must reclaim by itself.
+    pub min: u64,
+    /// Below this kswapd is woken, and other nodes are tried first.
+    pub low: u64,
+    /// Up to this kswapd reclaims.
+    pub high: u64,
+}
+
+/// The zones that have memory, in the kernel's order.
+pub fn read(root: &Path) -> Result<Vec<Zone>, ReadError> {
+    let text = read_text(root, "proc/zoneinfo")?;
+    let zones = parse(&text).ok_or_else(|| {
+        ReadError::garbage(
+            root.join("proc/zoneinfo"),
+            "a zone's numbers are no numbers",
+        )
+    })?;
+    if zones.is_empty() {
+        return Err(ReadError::garbage(
+            root.join("proc/zoneinfo"),
+            "it names no zone with memory",
+        ));
+    }
+    Ok(zones)
+}
+
+fn parse(text: &str) -> Option<Vec<Zone>> {
+    let mut zones: Vec<Zone> = Vec::new();
+    for line in text.lines() {
+        if let Some((node, name)) = header(line) {
+            zones.push(Zone {
+                node,
+                name: name.to_owned(),
+                ..Zone::default()
+            });
+            continue;
+        }
+        let Some(zone) = zones.last_mut() else {
+            continue;
+        };
+        let mut words = line.split_ascii_whitespace();
+        // The zone's own numbers stand alone on their lines; per-CPU ones ("high: 14") have colons.
+        let field = match (words.next(), words.next()) {
+            (Some("pages"), Some("free")) => &mut zone.free,
+            (Some("min"), Some(value)) => {
+                zone.min = value.parse().ok()?;
+                continue;
+            }
+            (Some("low"), Some(value)) => {
+                zone.low = value.parse().ok()?;
+                continue;
+            }
+            (Some("high"), Some(value)) => {
+                zone.high = value.parse().ok()?;
+                continue;
+            }
+            (Some("managed"), Some(value)) => {
+                zone.managed = value.parse().ok()?;
+                continue;
+            }
+            _ => continue,
+        };
+        *field = words.next()?.parse().ok()?;
+    }
+    zones.retain(|zone| zone.managed > 0);
+    Some(zones)
+}
+
+/// `Node 0, zone   Normal`.
+fn header(line: &str) -> Option<(NodeId, &str)> {
+    let (node, zone) = line.strip_prefix("Node ")?.split_once(',')?;
+    let name = zone.trim_start().strip_prefix("zone")?.trim();
+    Some((NodeId(node.parse().ok()?), name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::enrich::topology::fixture::write;
+
+    const TEXT: &str = "\
+Node 0, zone      DMA
+  per-node stats
+      nr_inactive_anon 219665
+  pages free     3840
+        boost    0
+        min      15
+        low      18
+        high     21
+        promo    24
+        managed  3840
+        protection: (0, 3000)
+      nr_free_pages 3840
+  pagesets
+    cpu: 0
+              count:    12
+              high:     14
+Node 0, zone  Movable
+  pages free     0
+        min      32
+        managed  0
+Node 2, zone   Normal
+  pages free     7
+        min      1
+        managed  9";
+
+    #[test]
+    fn zones_with_memory_and_only_their_own_numbers() {
+        let zones = parse(TEXT).unwrap();
+        let [dma, normal] = zones.as_slice() else {
+            panic!("{zones:?}")
+        };
+        assert_eq!(
+            (dma.free, dma.min, dma.low, dma.high, dma.managed),
+            (3840, 15, 18, 21, 3840)
+        );
+        assert_eq!(
+            (normal.node, normal.name.as_str(), normal.free),
+            (NodeId(2), "Normal", 7)
+        );
+    }
+
+    #[test]
+    fn garbage_is_an_error_and_this_machine_reads() {
+        let dir = tempfile::tempdir().unwrap();
+        for garbage in [
+            "",
+            "hello",
+            "Node 0, zone Normal\n  pages free x\n managed 3",
+        ] {
+            write(&dir.path().join("proc/zoneinfo"), garbage);
+            assert!(read(dir.path()).is_err(), "{garbage}");
+        }
+        assert!(
+            read(Path::new("/"))
+                .unwrap()
+                .iter()
+                .all(|zone| zone.free <= zone.managed && zone.min <= zone.low)
+        );
+    }
+}

@@ -1,0 +1,392 @@
+//! Zones, free blocks and counts to the pressure on each node, and what it says in words.
+
+use crate::capture::sys::buddyinfo::FreeBlocks;
+use crate::capture::sys::meminfo::{Row, kib};
+use crate::capture::sys::vmstat::Vmstat;
+use crate::capture::sys::zoneinfo::Zone;
+use crate::ids::NodeId;
+use crate::model::stat::counters::CounterSection;
+use crate::model::stat::pressure::{Activity, NodePressure, PressureSection, ZonePressure};
+
+/// What the kernel counts of each node and belongs here; newer kernels have more of them than older ones.
+const NODE_ACTIVITY: &[&str] = &[
+    "pgscan_kswapd",
+    "pgscan_direct",
+    "pgsteal_kswapd",
+    "pgsteal_direct",
+    "nr_vmscan_write",
+    "nr_vmscan_immediate_reclaim",
+    "workingset_refault_anon",
+    "workingset_refault_file",
+    "pgpromote_success",
+    "pgdemote_kswapd",
+    "pgdemote_direct",
+];
+
+/// What it counts of the whole system only.
+const SYSTEM_ACTIVITY: &[&str] = &[
+    "pswpin",
+    "pswpout",
+    "pgscan_kswapd",
+    "pgscan_direct",
+    "pgsteal_kswapd",
+    "pgsteal_direct",
+    "allocstall_normal",
+    "allocstall_movable",
+    "zone_reclaim_success",
+    "zone_reclaim_failed",
+    "compact_stall",
+    "compact_fail",
+    "thp_fault_fallback",
+    "numa_pages_migrated",
+    "pgmigrate_success",
+    "pgmigrate_fail",
+];
+
+/// Unreclaimable slab from here on is worth a word, as guides recommend.
+const SLAB_SHARE: f64 = 0.30;
+
+/// Above this part of a node's memory being free, calling it free memory elsewhere is fair.
+const PLENTY: f64 = 0.05;
+
+/// One node's reading; what could not be read is `None`.
+#[derive(Debug, Default)]
+pub struct NodeReading {
+    /// `nodeN/meminfo`.
+    pub meminfo: Option<Vec<Row>>,
+    /// `nodeN/vmstat`.
+    pub vmstat: Option<Vmstat>,
+}
+
+/// Everything read at one moment.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// Per node.
+    pub nodes: Vec<NodeReading>,
+    /// `/proc/zoneinfo`.
+    pub zones: Vec<Zone>,
+    /// `/proc/buddyinfo`.
+    pub blocks: Vec<FreeBlocks>,
+    /// `/proc/vmstat`.
+    pub vmstat: Option<Vmstat>,
+}
+
+/// The section of a reading, with growth since the one before.
+#[must_use]
+pub fn section(
+    now: &Reading,
+    before: Option<&Reading>,
+    nodes: &[NodeId],
+    page_kib: u64,
+) -> PressureSection {
+    let node = |(position, (&id, reading)): (usize, (&NodeId, &NodeReading))| {
+        let before = before.and_then(|before| before.nodes.get(position)?.vmstat.as_ref());
+        node(id, reading, before, now, page_kib)
+    };
+    PressureSection {
+        nodes: nodes.iter().zip(&now.nodes).enumerate().map(node).collect(),
+        system: activity(
+            SYSTEM_ACTIVITY,
+            now.vmstat.as_ref(),
+            before.and_then(|before| before.vmstat.as_ref()),
+        ),
+        settings: Vec::new(),
+        findings: Vec::new(),
+    }
+}
+
+fn node(
+    id: NodeId,
+    reading: &NodeReading,
+    before: Option<&Vmstat>,
+    all: &Reading,
+    page_kib: u64,
+) -> NodePressure {
+    let row = |name: &str| reading.meminfo.as_deref().and_then(|rows| kib(rows, name));
+    let sum = |names: [&str; 3]| names.into_iter().map(row).sum::<Option<u64>>();
+    let (total_kib, free_kib) = (row("MemTotal"), row("MemFree"));
+    let slab_unreclaimable_kib = row("SUnreclaim");
+    let used = total_kib
+        .zip(free_kib)
+        .map(|(total, free)| total.saturating_sub(free));
+    let zones: Vec<ZonePressure> = all
+        .zones
+        .iter()
+        .filter(|zone| zone.node == id)
+        .map(|zone| in_kib(zone, page_kib))
+        .collect();
+    NodePressure {
+        node: id,
+        total_kib,
+        free_kib,
+        reclaimable_kib: sum(["Active(file)", "Inactive(file)", "SReclaimable"]),
+        swappable_kib: sum(["Active(anon)", "Inactive(anon)", "Unevictable"]),
+        slab_reclaimable_kib: row("SReclaimable"),
+        slab_unreclaimable_kib,
+        slab_unreclaimable_share: slab_unreclaimable_kib
+            .zip(used)
+            .filter(|&(_, used)| used > 0)
+            .map(|(slab, used)| ratio(slab, used)),
+        above_low_kib: (!zones.is_empty()).then(|| zones.iter().map(above_low).sum()),
+        zones,
+        unusable: unusable(all.blocks.iter().filter(|blocks| blocks.node == id)),
+        activity: activity(NODE_ACTIVITY, reading.vmstat.as_ref(), before),
+    }
+}
+
+fn in_kib(zone: &Zone, page_kib: u64) -> ZonePressure {
+    let kib = |pages: u64| pages.saturating_mul(page_kib);
+    ZonePressure {
+        zone: zone.name.clone(),
+        managed_kib: kib(zone.managed),
+        free_kib: kib(zone.free),
+        min_kib: kib(zone.min),
+        low_kib: kib(zone.low),
+        high_kib: kib(zone.high),
+    }
+}
+
+fn above_low(zone: &ZonePressure) -> i64 {
+    let signed = |kib: u64| i64::try_from(kib).unwrap_or(i64::MAX);
+    signed(zone.free_kib).saturating_sub(signed(zone.low_kib))
+}
+
+/// Part of the free pages in blocks smaller than each order.
+fn unusable<'a>(zones: impl Iterator<Item = &'a FreeBlocks>) -> Vec<f64> {
+    let mut blocks: Vec<u64> = Vec::new();
+    for zone in zones {
+        blocks.resize(blocks.len().max(zone.blocks.len()), 0);
+        blocks
+            .iter_mut()
+            .zip(&zone.blocks)
+            .for_each(|(sum, &count)| *sum = sum.saturating_add(count));
+    }
+    let pages: Vec<u64> = blocks
+        .iter()
+        .enumerate()
+        .map(|(order, &count)| count.saturating_mul(1 << order))
+        .collect();
+    let free = pages
+        .iter()
+        .fold(0u64, |sum, &pages| sum.saturating_add(pages));
+    if free == 0 {
+        return Vec::new();
+    }
+    let below = |order: usize| {
+        pages
+            .iter()
+            .take(order)
+            .fold(0u64, |sum, &pages| sum.saturating_add(pages))
+    };
+    (0..pages.len())
+        .map(|order| ratio(below(order), free))
+        .collect()
+}
+
+fn activity(names: &[&str], now: Option<&Vmstat>, before: Option<&Vmstat>) -> Vec<Activity> {
+    let one = |name: &&str| {
+        let total = *now?.get(*name)?;
+        let growth = before.and_then(|before| total.checked_sub(*before.get(*name)?));
+        Some(Activity {
+            name: (*name).to_owned(),
+            total,
+            growth,
+        })
+    };
+    names.iter().filter_map(one).collect()
+}
+
+/// What the numbers say together. Counters are needed with growth for what happened, else only the state speaks.
+#[must_use]
+pub fn findings(section: &PressureSection, counters: Option<&CounterSection>) -> Vec<String> {
+    let mut findings = Vec::new();
+    let elsewhere = |full: NodeId| {
+        let plenty = |node: &&NodePressure| {
+            let (Some(free), Some(total)) = (node.free_kib, node.total_kib) else {
+                return false;
+            };
+            node.node != full
+                && total > 0
+                && ratio(free, total) > PLENTY
+                && node.above_low_kib.is_none_or(|kib| kib > 0)
+        };
+        section
+            .nodes
+            .iter()
+            .filter(plenty)
+            .max_by_key(|node| node.free_kib)
+    };
+    let swapped = section.growth("pswpout").filter(|&pages| pages > 0);
+    for (position, node) in section.nodes.iter().enumerate() {
+        let growth = counters.and_then(|counters| {
+            counters
+                .interval
+                .as_ref()?
+                .nodes
+                .get(position)
+                .copied()
+                .flatten()
+        });
+        let foreign = growth.map_or(0, |growth| growth.counters.numa_foreign);
+        let short = node.above_low_kib.is_some_and(|kib| kib < 0);
+        let free = node
+            .free_kib
+            .map_or_else(String::new, |kib| format!(", {} MB free", kib / 1024));
+        let Some(other) = elsewhere(node.node) else {
+            continue;
+        };
+        let there = format!(
+            "node {} has {} MB free",
+            other.node,
+            other.free_kib.unwrap_or(0) / 1024
+        );
+        if foreign > 0 {
+            let why = if short {
+                "it is below its low watermark"
+            } else {
+                "it was short of free memory"
+            };
+            findings.push(format!("{foreign} allocations wanted node {} and went elsewhere: {why}{free}, while {there}.", node.node));
+        } else if short {
+            findings.push(format!("Node {} is below its low watermark{free}, while {there}: new memory goes there, or waits for reclaim.", node.node));
+        }
+        if short && let Some(pages) = swapped {
+            findings.push(format!(
+                "{pages} pages were swapped out while {there}: processes bound to node {} cannot use it; interleave or bind less.",
+                node.node
+            ));
+        }
+    }
+    for node in &section.nodes {
+        if let Some(share) = node
+            .slab_unreclaimable_share
+            .filter(|&share| share >= SLAB_SHARE)
+        {
+            let percent = share * 100.0;
+            findings.push(format!("Unreclaimable slab is {percent:.0} % of the memory in use on node {}: it cannot be moved or freed by reclaim.", node.node));
+        }
+    }
+    findings
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a share of sizes beyond 2^53 is right to 15 digits all the same"
+)]
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::sys::meminfo::Unit;
+    use crate::model::stat::counters::{CounterInterval, CounterView, Counters};
+
+    fn rows(free: u64) -> Vec<Row> {
+        let row = |name: &str, value| Row {
+            name: name.to_owned(),
+            value,
+            unit: Unit::KiB,
+        };
+        vec![
+            row("MemTotal", 1_024_000),
+            row("MemFree", free),
+            row("SReclaimable", 100),
+            row("SUnreclaim", 400_000),
+        ]
+    }
+
+    fn reading(free: [u64; 2], swapped: u64) -> Reading {
+        let zone = |node: u16, free: u64| Zone {
+            node: NodeId(node),
+            name: "Normal".to_owned(),
+            managed: 256_000,
+            free: free / 4,
+            min: 1000,
+            low: 1250,
+            high: 1500,
+        };
+        Reading {
+            nodes: free
+                .iter()
+                .map(|&free| NodeReading {
+                    meminfo: Some(rows(free)),
+                    vmstat: Some(Vmstat::new()),
+                })
+                .collect(),
+            zones: vec![zone(0, free[0]), zone(4, free[1])],
+            blocks: vec![FreeBlocks {
+                node: NodeId(0),
+                zone: "Normal".to_owned(),
+                blocks: vec![2, 1, 1],
+            }],
+            vmstat: Some(Vmstat::from([("pswpout".to_owned(), swapped)])),
+        }
+    }
+
+    #[test]
+    fn a_full_node_beside_a_free_one_shows_itself() {
+        let nodes = [NodeId(0), NodeId(4)];
+        let section = section(
+            &reading([2000, 900_000], 30),
+            Some(&reading([2000, 900_000], 10)),
+            &nodes,
+            4,
+        );
+        assert_eq!(section.nodes[0].above_low_kib, Some(2000 - 5000));
+        assert_eq!(section.growth("pswpout"), Some(20));
+        assert_eq!(section.nodes[0].unusable, [0.0, 0.25, 0.5]);
+        let view = |numa_foreign| {
+            Some(CounterView::from(Counters {
+                numa_foreign,
+                ..Counters::default()
+            }))
+        };
+        let interval = CounterInterval {
+            nodes: vec![view(77), view(0)],
+            total: CounterView::default(),
+            imbalance: None,
+        };
+        let counters = CounterSection {
+            counting: None,
+            nodes: vec![],
+            total: CounterView::default(),
+            interval: Some(interval),
+        };
+        let said = findings(&section, Some(&counters));
+        assert!(
+            said[0].contains("77 allocations wanted node 0")
+                && said[0].contains("node 4 has 878 MB free"),
+            "{said:?}"
+        );
+        assert!(said[1].contains("20 pages were swapped out"), "{said:?}");
+        assert!(
+            said.iter()
+                .any(|said| said.contains("slab is 39 %") && said.contains("node 0")),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn a_machine_at_ease_says_nothing_and_what_is_unread_is_unknown() {
+        let calm = section(
+            &reading([900_000, 900_000], 10),
+            None,
+            &[NodeId(0), NodeId(4)],
+            4,
+        );
+        let said = findings(&calm, None);
+        assert!(said.iter().all(|said| said.contains("slab")), "{said:?}");
+        let blind = Reading {
+            nodes: vec![NodeReading::default()],
+            ..Reading::default()
+        };
+        let section = section(&blind, None, &[NodeId(0)], 4);
+        assert_eq!(
+            (section.nodes[0].free_kib, section.nodes[0].above_low_kib),
+            (None, None)
+        );
+        assert_eq!(findings(&section, None), Vec::<String>::new());
+    }
+}
