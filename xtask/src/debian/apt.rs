@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fs,
+    fs::{self, File},
     io::BufReader,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -30,8 +30,12 @@ const FRESH: Duration = Duration::from_secs(12 * 3600);
 const CAT_FILE: &str = "/usr/lib/apt/apt-helper";
 
 /// The machine's Debian mirror, seen through an apt root under `target/lab/apt`.
+///
+/// One process has it open at a time: whoever waited for it looks again whether the other fetched the same.
 pub struct Mirror {
     root: PathBuf,
+    /// Unlocks when the mirror is dropped.
+    _lock: File,
 }
 
 impl Mirror {
@@ -45,12 +49,13 @@ impl Mirror {
                 "no apt here: the lab takes kernels and QEMU from a Debian mirror; run it on Debian or in its container"
             );
         }
-        let mirror = Self {
-            root: workspace::lab().join("apt"),
-        };
+        let root = workspace::lab().join("apt");
         for dir in ["lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(mirror.root.join(dir))?;
+            fs::create_dir_all(root.join(dir))?;
         }
+        let lock = File::create(root.join("lock"))?;
+        lock.lock().context("cannot lock target/lab")?;
+        let mirror = Self { root, _lock: lock };
         if !mirror.is_fresh() {
             mirror.update()?;
         }

@@ -127,6 +127,9 @@ fn busybox() -> Result<PathBuf> {
         return Ok(cached);
     }
     let mirror = Mirror::open()?;
+    if cached.exists() {
+        return Ok(cached);
+    }
     let newest = mirror
         .find(|name| name == "busybox-static")?
         .into_iter()

@@ -48,6 +48,9 @@ pub fn get(wanted: &str) -> Result<Kernel> {
         return Ok(kernel);
     }
     let mirror = Mirror::open()?;
+    if let Some(kernel) = cached(wanted)? {
+        return Ok(kernel);
+    }
     let mut releases = releases(&mirror)?;
     releases.retain(|p| matches(&upstream(&p.version), wanted));
     // Several suites have builds of one release; the newest first, and of those the one in the preferred place.

@@ -40,7 +40,8 @@ impl Qemu {
         if unpacked.version().is_some_and(|major| major >= OLDEST) {
             return Ok(unpacked);
         }
-        unpack("qemu-system-x86", &tree)?;
+        let recent = || unpacked.version().is_some_and(|major| major >= OLDEST);
+        unpack("qemu-system-x86", &tree, recent)?;
         let major = unpacked.version();
         ensure!(
             major.is_some_and(|major| major >= OLDEST),
@@ -81,7 +82,7 @@ pub fn mke2fs() -> Result<Command> {
     }
     let tree = workspace::lab().join("e2fsprogs");
     if !tree.exists() {
-        unpack("e2fsprogs", &tree)?;
+        unpack("e2fsprogs", &tree, || tree.exists())?;
     }
     let program = if tree.join("usr/sbin/mke2fs").exists() {
         "usr/sbin/mke2fs"
@@ -91,9 +92,13 @@ pub fn mke2fs() -> Result<Command> {
     Ok(in_tree(&tree, program))
 }
 
-/// Unpacks beside the place and renames, so that an interrupted download leaves nothing half there.
-fn unpack(package: &str, tree: &Path) -> Result<()> {
+/// Unpacks beside the place and renames, so that an interrupted download leaves nothing half there. `done` says whether
+/// another process did it while this one waited for the mirror.
+fn unpack(package: &str, tree: &Path, done: impl Fn() -> bool) -> Result<()> {
     let mirror = Mirror::open()?;
+    if done() {
+        return Ok(());
+    }
     let fresh = tempfile::tempdir_in(workspace::lab())?;
     mirror.unpack_with_libraries(package, fresh.path())?;
     if tree.exists() {
