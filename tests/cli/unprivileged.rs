@@ -1,0 +1,63 @@
+//! A user without any capability: refused by trying, with exit 4 and a way out, before anything is written.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::unistd::geteuid;
+use numatrace_tests::harness::programs;
+
+use crate::ended;
+
+/// The kernel's overflow user: owns nothing.
+const NOBODY: u32 = 65534;
+
+/// numatrace as a user without privileges, from a place that user may read.
+fn as_nobody(folder: &tempfile::TempDir) -> Command {
+    let copy = folder.path().join("numatrace");
+    std::fs::copy(programs::numatrace().unwrap(), &copy).unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = Command::new(copy);
+    if geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.current_dir("/");
+    command
+}
+
+#[test]
+fn tracing_is_refused_with_4_and_a_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = ended(as_nobody(&folder).args(["trace", "-d", "1"]));
+    assert_eq!(
+        (said.status.code(), said.stdout.as_str()),
+        (Some(4), ""),
+        "{said:?}"
+    );
+    assert!(
+        said.stderr.contains("CAP_BPF"),
+        "what is missing has a name: {}",
+        said.stderr
+    );
+    assert!(
+        said.stderr.contains("hint:"),
+        "and there is a way out: {}",
+        said.stderr
+    );
+}
+
+#[test]
+fn a_refused_tracer_starts_no_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = ended(as_nobody(&folder).args(["trace", "--", "echo", "it ran"]));
+    assert_eq!(said.status.code(), Some(4), "{said:?}");
+    assert!(!said.stdout.contains("it ran"), "{said:?}");
+}
+
+#[test]
+fn topology_needs_no_privileges() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = ended(as_nobody(&folder).args(["topology", "-f", "json"]));
+    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    serde_json::from_str::<serde_json::Value>(&said.stdout).unwrap();
+}
