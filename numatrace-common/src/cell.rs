@@ -35,6 +35,44 @@ const STEM: Field = Field::new(59, 5);
 pub enum Stem {
     /// Page allocations: count = allocations, amount = base pages.
     PageAlloc = 1,
+    /// Allocations that an interleave policy placed as intended (numastat's interleave_hit): count = allocations.
+    InterleaveHit = 2,
+}
+
+/// Why an allocation was remote or missed its preferred node, in a [`Stem::PageAlloc`] cell. The mark of a policy is its mode.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RemoteCause {
+    /// It was neither.
+    None = 0,
+    /// A memory policy of the task or mapping asked for the node (`mark`: its mode).
+    Policy = 1,
+    /// The preferred node had none to give.
+    Fallback = 2,
+    /// The CPU's node is not in the task's cpuset.
+    Cpuset = 3,
+    /// The CPU's node has no memory of the kind asked for.
+    Memoryless = 4,
+    /// Kernel code asked for the node.
+    KernelNode = 5,
+    /// The task changed its node between asking and getting.
+    TaskMoved = 6,
+    /// The hook cannot tell.
+    Unknown = 7,
+}
+
+impl RemoteCause {
+    /// Every cause, in the order of their numbers.
+    pub const ALL: [RemoteCause; 8] = [
+        RemoteCause::None,
+        RemoteCause::Policy,
+        RemoteCause::Fallback,
+        RemoteCause::Cpuset,
+        RemoteCause::Memoryless,
+        RemoteCause::KernelNode,
+        RemoteCause::TaskMoved,
+        RemoteCause::Unknown,
+    ];
 }
 
 impl Cell {

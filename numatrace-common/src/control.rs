@@ -16,6 +16,11 @@ pub struct Control {
     pub fold_epoch: u64,
     /// Folds caused by us so far.
     pub folds: u64,
+    /// What is attached, as far as another program must know ([`POLICY_HOOK`]).
+    pub attached: u64,
 }
 
-const _: () = assert!(size_of::<Control>() == 24);
+/// Bit of [`Control::attached`]: the policy hook is there, so the cause of a remote allocation may be left to it.
+pub const POLICY_HOOK: u64 = 1;
+
+const _: () = assert!(size_of::<Control>() == 32);

@@ -20,10 +20,14 @@ pub enum Counter {
     LostScope = 6,
     /// Records written.
     Records = 7,
+    /// Allocations of a bulk call whose pages before the call could not be counted: its new pages are taken to be all.
+    BulkUnscanned = 8,
+    /// Interleaved allocations whose record was overwritten before the policy hook came: taken to be hits.
+    InterleaveGuessed = 9,
 }
 
 /// How many counters there are.
-pub const COUNTERS: u32 = 8;
+pub const COUNTERS: u32 = 10;
 
 impl Counter {
     /// The counter of records lost for a kind.

@@ -33,8 +33,20 @@ pub struct Offsets {
     pub page_flags: u32,
     /// `linux_binprm.filename`
     pub bprm_filename: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// `page.lru` (in a union): how a page hangs in a bulk caller's list.
+    pub page_lru: u32,
+    /// `task_struct.mempolicy`
+    pub task_mempolicy: u32,
+    /// `task_struct.mems_allowed`
+    pub task_mems_allowed: u32,
+    /// `alloc_context.nodemask`
+    pub ac_nodemask: u32,
+    /// `mempolicy.mode`
+    pub mempolicy_mode: u32,
+    /// `mempolicy.flags`
+    pub mempolicy_flags: u32,
+    /// `vm_area_struct.vm_policy`
+    pub vma_policy: u32,
 }
 
 /// Bits of `gfp_t`: their positions change between kernels.
@@ -83,10 +95,18 @@ pub struct Globals {
     pub stream_runs: u32,
     /// 1 when `bpf_probe_read_kernel` may be used (not under lockdown=confidentiality).
     pub probe_read: u32,
+    /// 1 when the kernel counts weighted interleave in interleave_hit (from 6.14 on).
+    pub weighted_counts: u32,
+    /// Arguments of the bulk allocator: 6 with a list, 5 without; the array is the last one.
+    pub bulk_args: u32,
+    /// Nodes with memory, one bit each.
+    pub has_memory: [u64; 16],
+    /// Nodes with memory that the kernel itself can use (not movable-only), one bit each.
+    pub has_normal_memory: [u64; 16],
     /// Struct member offsets.
     pub offsets: Offsets,
     /// gfp bits.
     pub gfp: GfpBits,
 }
 
-const _: () = assert!(size_of::<Globals>() == 144);
+const _: () = assert!(size_of::<Globals>() == 432);

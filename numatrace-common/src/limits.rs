@@ -25,3 +25,6 @@ pub const SCOPE_ENTRIES: u32 = 65_536;
 /// The shared ring: about 150,000 short records, what a storm of 5,000 fork+exec+exit leaves many times over between
 /// two drains.
 pub const RING_BYTES: u32 = 16 << 20;
+
+/// Bulk allocations under way at one time: one per CPU and some that were preempted.
+pub const BULK_ENTRIES: u32 = 4_096;

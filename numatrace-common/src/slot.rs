@@ -44,11 +44,19 @@ pub struct Slot {
     pub flushes: u64,
     /// Address of this CPU's preempt count, 0 until looked up.
     pub preempt_count: u64,
+    /// Address of the page last counted here. The policy hook, which runs right after, finds by it what it explains.
+    pub last_page: u64,
+    /// A remote allocation whose cause the policy hook may still give; it becomes a lane's count with the next event at the latest.
+    pub pending: Lane,
+    /// 1 while a program works on this slot: another one that interrupts it must leave the slot alone.
+    pub busy: u32,
+    /// 1 when the page last counted came from the preferred node.
+    pub last_hit: u32,
     /// The counts.
     pub lanes: [Lane; LANES],
 }
 
-const _: () = assert!(size_of::<Slot>() == 64 + 24 * LANES);
+const _: () = assert!(size_of::<Slot>() == 104 + 24 * LANES);
 
 /// Slots per CPU: two programs must never share one, because one can interrupt the other.
 #[repr(u32)]
@@ -58,7 +66,21 @@ pub enum SlotIndex {
     AllocTask = 0,
     /// `page_alloc` in interrupts: a busy network card must not flush the task under it.
     AllocIrq = 1,
+    /// `alloc_policy`.
+    Interleave = 2,
+    /// `alloc_bulk`.
+    AllocBulk = 3,
 }
 
 /// How many slots each CPU has.
-pub const SLOTS: u32 = 2;
+pub const SLOTS: u32 = 4;
+
+impl Slot {
+    /// All counts of the slot, the pending one included. Empty lanes are passed over.
+    pub fn counts(&self) -> impl Iterator<Item = &Lane> {
+        self.lanes
+            .iter()
+            .chain(core::iter::once(&self.pending))
+            .filter(|lane| !lane.cell.is_empty())
+    }
+}

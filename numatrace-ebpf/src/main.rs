@@ -15,6 +15,7 @@ mod maps;
 
 mod kernel;
 
+mod cause;
 mod filter;
 mod owner;
 

@@ -7,7 +7,7 @@ use aya_ebpf::{
 use numatrace_common::{
     control::Control,
     counters::COUNTERS,
-    limits::{OVERFLOW_ENTRIES, RING_BYTES, SCOPE_ENTRIES, TOTALS_ENTRIES},
+    limits::{BULK_ENTRIES, OVERFLOW_ENTRIES, RING_BYTES, SCOPE_ENTRIES, TOTALS_ENTRIES},
     scope::ScopeEntry,
     slot::{SLOTS, Slot},
     totals::{TotalKey, TotalValue},
@@ -37,6 +37,14 @@ pub static CONTROL_WORD: Array<Control> = Array::with_max_entries(1, 0);
 /// Losses, per CPU.
 #[map(name = "COUNTERS")]
 pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTERS, 0);
+
+/// Bulk allocations under way: how many of the caller's array were filled before. By thread, bit 32 set in an interrupt.
+#[map]
+pub static BULK: HashMap<u64, u32> = HashMap::with_max_entries(BULK_ENTRIES, 0);
+
+/// Filled entries of the array that is being looked at.
+#[map]
+pub static BULK_FILLED: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
 
 /// Processes in scope, by pid.
 #[map]

@@ -1,10 +1,14 @@
 //! The counting lane: per-CPU slots, flushed into the totals map.
 
-use core::intrinsics::{AtomicOrdering, atomic_xadd};
+use core::{
+    intrinsics::{AtomicOrdering, atomic_xadd},
+    ptr::{read_volatile, write_volatile},
+};
 
-use aya_ebpf::{bindings::BPF_NOEXIST, maps::HashMap};
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_get_numa_node_id, maps::HashMap};
 use numatrace_common::{
     cell::Cell,
+    control::Control,
     counters::Counter,
     event::alloc_run::AllocRun,
     slot::{Lane, Slot, SlotIndex},
@@ -19,47 +23,92 @@ use crate::{
     owner::Owner,
 };
 
-/// Current epoch. 0 until userspace has set the control word up.
+/// A lane without anything in it.
+pub const EMPTY: Lane = Lane {
+    cell: Cell(0),
+    count: 0,
+    amount: 0,
+};
+
+/// The control word; zeros until userspace has set it up.
 #[inline(always)]
-pub fn epoch() -> u64 {
-    CONTROL_WORD.get(0).map_or(0, |control| control.epoch)
+pub fn control() -> Control {
+    CONTROL_WORD.get(0).map_or(
+        Control {
+            epoch: 0,
+            fold_epoch: 0,
+            folds: 0,
+            attached: 0,
+        },
+        |control| *control,
+    )
 }
 
 /// This CPU's slot of an index.
 #[inline(always)]
 pub fn slot(index: SlotIndex) -> Option<&'static mut Slot> {
-    // SAFETY: a program never nests on one CPU (the kernel skips and counts that), and no two programs share a slot.
+    // SAFETY: a per-CPU array element lives as long as the program. A program never nests on one CPU (the kernel skips and counts
+    // that); two programs that share a slot keep apart by its `busy` word.
     RUN_SLOTS
         .get_ptr_mut(index as u32)
         .map(|slot| unsafe { &mut *slot })
 }
 
-/// Makes `task` (or the interrupt that runs on top of it) the owner of a slot, flushing what its last owner counted.
+/// Takes a slot for this program. False when another program was interrupted at it: then it must be left alone.
+#[inline(always)]
+pub fn enter(slot: &mut Slot) -> bool {
+    // SAFETY: plain accesses to the slot; volatile, because the word speaks to programs that interrupt this one.
+    unsafe {
+        if read_volatile(&raw const slot.busy) != 0 {
+            return false;
+        }
+        write_volatile(&raw mut slot.busy, 1);
+    }
+    true
+}
+
+/// Gives a slot back.
+#[inline(always)]
+pub fn leave(slot: &mut Slot) {
+    // SAFETY: as in `enter`.
+    unsafe { write_volatile(&raw mut slot.busy, 0) };
+}
+
+/// Makes `task`, or the interrupts of this CPU, the owner of a slot, flushing what its last owner counted.
 #[inline(always)]
 pub fn own(slot: &mut Slot, task: Task, irq: bool) {
-    let epoch = epoch();
-    let start = task.start_ns();
-    if slot.task == task.address() && slot.task_start_ns == start && slot.epoch == epoch {
+    let epoch = CONTROL_WORD.get(0).map_or(0, |control| control.epoch);
+    // Interrupts are one owner, whatever task they interrupt. No task lies at address 1.
+    let (address, start) = if irq {
+        (1, 0)
+    } else {
+        (task.address(), task.start_ns())
+    };
+    if slot.task == address && slot.task_start_ns == start && slot.epoch == epoch {
         return;
     }
     flush(slot);
     let owner = if irq { Owner::IRQ } else { Owner::of(task) };
-    slot.task = task.address();
+    slot.task = address;
     slot.task_start_ns = start;
     slot.epoch = epoch;
     slot.start_ns = owner.start_ns;
     slot.tid = owner.tid;
     slot.tgid = owner.tgid;
+    slot.node = cpu_node();
+}
+
+/// Node of this CPU.
+#[inline(always)]
+pub fn cpu_node() -> u32 {
     // SAFETY: the helper has no preconditions.
-    slot.node = unsafe { aya_ebpf::helpers::generated::bpf_get_numa_node_id() } as u32;
+    unsafe { bpf_get_numa_node_id() as u32 }
 }
 
 /// Counts `n` events of a cell for the slot's owner. Task node and epoch are the slot's.
 #[inline(always)]
 pub fn tally(slot: &mut Slot, cell: Cell, n: u64, amount: u64) {
-    let cell = cell
-        .with_epoch(slot.epoch as u16)
-        .with_task_node(slot.node as u16);
+    let cell = placed(slot, cell);
     let index = cell.lane();
     if slot.lanes[index].cell != cell {
         flush_lane(slot, index);
@@ -69,9 +118,46 @@ pub fn tally(slot: &mut Slot, cell: Cell, n: u64, amount: u64) {
     slot.lanes[index].amount += amount;
 }
 
-/// Sends all lanes of a slot into the totals.
+/// The cell with the slot's epoch and node.
+#[inline(always)]
+pub fn placed(slot: &Slot, cell: Cell) -> Cell {
+    cell.with_epoch(slot.epoch as u16)
+        .with_task_node(slot.node as u16)
+}
+
+/// Counts an event without a slot: for the rare moment at which the slot belongs to a program that was interrupted.
+#[inline(always)]
+pub fn tally_directly(task: Task, irq: bool, cell: Cell, n: u64, amount: u64) {
+    let owner = if irq { Owner::IRQ } else { Owner::of(task) };
+    let key = TotalKey {
+        start_ns: owner.start_ns,
+        tid: owner.tid,
+        tgid: owner.tgid,
+        cell: cell
+            .with_epoch(control().epoch as u16)
+            .with_task_node(cpu_node() as u16),
+    };
+    add_total(&key, n, amount);
+}
+
+/// Counts the pending allocation with the cause it has so far.
+#[inline(always)]
+pub fn settle(slot: &mut Slot) {
+    let Lane {
+        cell,
+        count,
+        amount,
+    } = slot.pending;
+    if !cell.is_empty() {
+        slot.pending = EMPTY;
+        tally(slot, cell, count, amount);
+    }
+}
+
+/// Sends everything a slot holds into the totals.
 #[inline(always)]
 fn flush(slot: &mut Slot) {
+    settle(slot);
     for index in 0..slot.lanes.len() {
         if !slot.lanes[index].cell.is_empty() {
             flush_lane(slot, index);
@@ -93,7 +179,7 @@ fn flush_lane(slot: &mut Slot, index: usize) {
     }
     // Whoever reads this slot from userspace must not count the lane twice: the flag is up while it is in both places.
     // SAFETY: plain stores to the slot; volatile keeps their order.
-    unsafe { core::ptr::write_volatile(&raw mut slot.flushing, 1) };
+    unsafe { write_volatile(&raw mut slot.flushing, 1) };
     let key = TotalKey {
         start_ns: slot.start_ns,
         tid: slot.tid,
@@ -101,15 +187,11 @@ fn flush_lane(slot: &mut Slot, index: usize) {
         cell,
     };
     add_total(&key, events, amount);
-    slot.lanes[index] = Lane {
-        cell: Cell(0),
-        count: 0,
-        amount: 0,
-    };
+    slot.lanes[index] = EMPTY;
     slot.flushes += 1;
     // SAFETY: as above.
-    unsafe { core::ptr::write_volatile(&raw mut slot.flushing, 0) };
-    if enabled!(stream_runs) {
+    unsafe { write_volatile(&raw mut slot.flushing, 0) };
+    if enabled!(stream_runs) && cell.stem() == numatrace_common::cell::Stem::PageAlloc as u8 {
         emit(AllocRun {
             header: header::<AllocRun>(),
             start_ns: key.start_ns,

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::attach::catalog::{HOOKS, Row};
-use crate::attach::globals::{self, Addresses, Switches};
+use crate::attach::globals::{self, Addresses, NodeSets, Switches};
 use crate::attach::hooks::{Hook as Tried, HookState};
 use crate::attach::kallsyms::{KALLSYMS, Symbols};
 use crate::attach::preflight::{self, Preflight, Refusal};
@@ -152,7 +152,7 @@ fn attach_all(found: &Preflight, symbols: &Symbols) -> anyhow::Result<attach::Se
             per_cpu_offset: found.per_cpu_offset,
         },
     );
-    let globals = globals::globals(btf, Switches::default(), addresses)?;
+    let globals = globals::globals(btf, Switches::default(), addresses, NodeSets::default())?;
     Ok(attach::load(&globals, false)?.attach())
 }
 

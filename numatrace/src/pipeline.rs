@@ -78,7 +78,7 @@ async fn session(plan: &Plan) -> anyhow::Result<(Snapshot, Exit)> {
     let mut voice = Voice::new(plan.talk, plan.duration.is_some());
     let mut signals = Signals::new()?;
     let topology = Topology::read(Path::new("/"))?;
-    let loaded = tracer::load(switches(plan), plan.talk >= Talk::Debug)?;
+    let loaded = tracer::load(&topology, switches(plan), plan.talk >= Talk::Debug)?;
     let held = match &plan.scope {
         Scope::Command(launch) => Some(launch::hold(launch)?),
         _ => None,

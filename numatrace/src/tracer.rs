@@ -3,11 +3,14 @@
 use std::{os::fd::BorrowedFd, path::Path, time::Instant};
 
 use anyhow::{Context, anyhow};
-use numatrace_common::scope::ScopeEntry;
+use numatrace_common::{control::POLICY_HOOK, scope::ScopeEntry};
 
 use crate::{
     attach::{
-        self, Loaded, Session, catalog, globals::Switches, hooks::HookState, kallsyms::Symbols,
+        self, Loaded, Session, catalog,
+        globals::{NodeSets, Switches},
+        hooks::HookState,
+        kallsyms::Symbols,
         preflight::Preflight,
     },
     capture::{
@@ -76,7 +79,7 @@ pub struct Tracer {
 ///
 /// # Errors
 /// A [`Failure`] with its way out when this machine or user does not allow it; a member this kernel lacks.
-pub fn load(switches: Switches, debug: bool) -> anyhow::Result<Loaded> {
+pub fn load(topology: &Topology, switches: Switches, debug: bool) -> anyhow::Result<Loaded> {
     let found = Preflight::of(Path::new("/"));
     if let Some(refusal) = found.refusal() {
         return Err(Failure::from(refusal).into());
@@ -90,9 +93,30 @@ pub fn load(switches: Switches, debug: bool) -> anyhow::Result<Loaded> {
         preempt_count: preempt.as_ref().map_or(0, |found| found.symbol),
         per_cpu_offset: preempt.as_ref().map_or(0, |found| found.per_cpu_offset),
     };
-    let globals = attach::globals::globals(&btf, switches, addresses)?;
+    let globals = attach::globals::globals(&btf, switches, addresses, node_sets(topology))?;
     attach::load(&globals, debug)
 }
+
+/// Which nodes can serve what, for the kernel side.
+fn node_sets(topology: &Topology) -> NodeSets {
+    let mut sets = NodeSets::default();
+    for node in topology.nodes() {
+        if !node.is_memoryless() {
+            NodeSets::add(&mut sets.has_memory, node.id);
+        }
+        if node.has_normal_memory {
+            NodeSets::add(&mut sets.has_normal_memory, node.id);
+        }
+    }
+    sets
+}
+
+/// Hooks whose programs count allocations: runs that the kernel skipped there are missing from the totals.
+const COUNTING: [&str; 3] = [
+    catalog::PAGE_ALLOC,
+    catalog::ALLOC_BULK,
+    catalog::ALLOC_POLICY,
+];
 
 impl Tracer {
     /// Attaches everything and begins: from the return of this on, counts are in the session.
@@ -114,6 +138,9 @@ impl Tracer {
         let (numastat, uncounted) = counters(&nodes);
         // Programs first, then the processes that are there: whoever is born in between is in both, never in neither.
         let session = loaded.attach();
+        if session.state(catalog::ALLOC_POLICY) == HookState::Attached {
+            control.set_attached(POLICY_HOOK)?;
+        }
         let mut tracer = Self {
             session,
             ring,
@@ -258,12 +285,10 @@ impl Tracer {
 
     /// Runs of the allocation programs that the kernel skipped so far.
     fn recursion_misses(&self) -> Option<u64> {
-        let programs = self.session.programs_of(catalog::PAGE_ALLOC);
-        let mut sum = 0;
-        for (_, fd) in programs {
-            sum += misses(fd)?;
-        }
-        Some(sum)
+        COUNTING
+            .into_iter()
+            .flat_map(|hook| self.session.programs_of(hook))
+            .try_fold(0, |sum: u64, (_, fd)| Some(sum + misses(fd)?))
     }
 }
 

@@ -1,16 +1,69 @@
-//! `struct alloc_context` (mm/internal.h), `struct zoneref` and `struct zone` (include/linux/mmzone.h).
+//! `struct alloc_context` (mm/internal.h), `struct zoneref` and `struct zone` (include/linux/mmzone.h), `nodemask_t`.
 
-use super::load;
-use crate::globals::global;
+use aya_ebpf::helpers::bpf_probe_read_kernel;
 
-/// Node of the preferred zone: `ac->preferred_zoneref->zone->node`, what `zone_statistics` compares with.
-#[inline(always)]
-pub fn preferred_node(ac: *const u8) -> u16 {
-    // SAFETY: `ac` is the traced function's argument; the offset is a `struct zoneref *`.
-    let zoneref: *const u8 = unsafe { load(ac, global!(offsets.ac_preferred_zoneref)) };
-    // SAFETY: a zoneref of the zonelist in use; the offset is a `struct zone *`, not NULL after a success.
-    let zone: *const u8 = unsafe { load(zoneref, global!(offsets.zoneref_zone)) };
-    // SAFETY: a zone lives as long as its node; the offset is `int node`.
-    let node: i32 = unsafe { load(zone, global!(offsets.zone_node)) };
-    node as u16
+use super::{load, task::Task};
+use crate::globals::{enabled, global};
+
+/// A `const struct alloc_context *` argument.
+#[derive(Clone, Copy)]
+pub struct AllocContext(*const u8);
+
+impl AllocContext {
+    /// The traced function's argument.
+    #[inline(always)]
+    pub fn from_arg(pointer: *const u8) -> Self {
+        Self(pointer)
+    }
+
+    /// Node of the preferred zone: `ac->preferred_zoneref->zone->node`, what `zone_statistics` compares with.
+    #[inline(always)]
+    pub fn preferred_node(self) -> u16 {
+        // SAFETY: the traced function's argument; the offset is a `struct zoneref *`.
+        let zoneref: *const u8 = unsafe { load(self.0, global!(offsets.ac_preferred_zoneref)) };
+        // SAFETY: a zoneref of the zonelist in use; the offset is a `struct zone *`, not NULL after a success.
+        let zone: *const u8 = unsafe { load(zoneref, global!(offsets.zoneref_zone)) };
+        // SAFETY: a zone lives as long as its node; the offset is `int node`.
+        let node: i32 = unsafe { load(zone, global!(offsets.zone_node)) };
+        node as u16
+    }
+
+    /// The nodes it may use, `None` for all.
+    #[inline(always)]
+    pub fn nodemask(self) -> Option<Nodemask> {
+        // SAFETY: the traced function's argument; the offset is a `nodemask_t *`.
+        let mask: *const u8 = unsafe { load(self.0, global!(offsets.ac_nodemask)) };
+        (!mask.is_null()).then_some(Nodemask(mask))
+    }
+}
+
+/// A `nodemask_t *` that is not NULL.
+#[derive(Clone, Copy)]
+pub struct Nodemask(*const u8);
+
+impl Nodemask {
+    /// Is a node in it? A node beyond 63 on a kernel that refuses reads is taken to be.
+    #[inline(always)]
+    pub fn contains(self, node: u16) -> bool {
+        let word: u64 = if node < 64 {
+            // SAFETY: a nodemask_t pointer; its first word is there on every kernel.
+            unsafe { load(self.0, 0) }
+        } else if enabled!(probe_read) {
+            let at = (self.0 as u64).wrapping_add(u64::from(node >> 6) * 8);
+            // SAFETY: the helper checks the address and fails where it is not mapped.
+            unsafe { bpf_probe_read_kernel(at as *const u64) }.unwrap_or(u64::MAX)
+        } else {
+            u64::MAX
+        };
+        word >> (node & 63) & 1 != 0
+    }
+
+    /// Is it the task's own `mems_allowed`, that is its cpuset?
+    #[inline(always)]
+    pub fn is_cpuset_of(self, task: Task) -> bool {
+        self.0 as u64
+            == task
+                .address()
+                .wrapping_add(u64::from(global!(offsets.task_mems_allowed)))
+    }
 }

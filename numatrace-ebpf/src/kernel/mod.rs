@@ -4,6 +4,7 @@
 //! under lockdown, and a load through a stale pointer reads zero instead of faulting.
 
 pub mod alloc_context;
+pub mod mempolicy;
 pub mod page;
 pub mod preempt;
 pub mod task;

@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
 use numatrace_common::limits::COMM_LEN;
 
-use super::load;
+use super::{load, mempolicy::Mempolicy};
 use crate::globals::global;
 
 /// A `struct task_struct *` that the verifier trusts: the current task or a tracepoint's argument.
@@ -63,6 +63,19 @@ impl Task {
     pub fn leader(self) -> Task {
         // SAFETY: a task pointer; the offset is `task_struct.group_leader`, a `task_struct *`.
         Task(unsafe { load(self.0, global!(offsets.task_group_leader)) })
+    }
+
+    /// `mempolicy`: the task's own policy, set by set_mempolicy(2).
+    #[inline(always)]
+    pub fn mempolicy(self) -> Mempolicy {
+        // SAFETY: a task pointer; the offset is `task_struct.mempolicy`, a `struct mempolicy *`.
+        Mempolicy::from_pointer(unsafe { load(self.0, global!(offsets.task_mempolicy)) })
+    }
+
+    /// Has it a policy of its own choosing?
+    #[inline(always)]
+    pub fn has_policy(self) -> bool {
+        self.mempolicy().chosen_mode() != 0
     }
 
     /// `signal->live == 0`: its whole process is on the way out (`do_exit` decrements before the exit tracepoint fires).

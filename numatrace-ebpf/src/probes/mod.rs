@@ -1,5 +1,7 @@
 //! One hook family a file. The attributed function only turns a result into a return code; `try_…` holds the logic.
 
+pub mod alloc_bulk;
+pub mod alloc_policy;
 pub mod numastat_fold;
 pub mod page_alloc;
 pub mod task_life;

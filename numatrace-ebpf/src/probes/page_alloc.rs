@@ -11,13 +11,15 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FExitContext},
 };
 use numatrace_common::{
-    cell::{AllocClass, Cell, NODE_UNKNOWN, Stem},
-    slot::SlotIndex,
+    cell::{Cell, NODE_UNKNOWN, RemoteCause, Stem},
+    control::POLICY_HOOK,
+    slot::{Lane, Slot, SlotIndex},
 };
 
 use crate::{
+    cause,
     globals::global,
-    kernel::{alloc_context, page, preempt::in_interrupt, task::Task},
+    kernel::{alloc_context::AllocContext, page, preempt::in_interrupt, task::Task},
     totals,
 };
 
@@ -26,10 +28,60 @@ use crate::{
 pub fn page_alloc_exact(ctx: FExitContext) -> u32 {
     let page: *const u8 = ctx.arg(4);
     if !page.is_null() {
-        let preferred = alloc_context::preferred_node(ctx.arg(3));
-        tally(page::node(page), preferred, ctx.arg(0), ctx.arg(1));
+        exact(
+            page,
+            ctx.arg(0),
+            ctx.arg(1),
+            AllocContext::from_arg(ctx.arg(3)),
+        );
     }
     0
+}
+
+#[inline(always)]
+fn exact(page: *const u8, gfp: u32, order: u32, ac: AllocContext) {
+    let Some((slot, irq)) = slot_for(gfp) else {
+        return;
+    };
+    let task = Task::current();
+    let (node, preferred) = (page::node(page), ac.preferred_node());
+    if !totals::enter(slot) {
+        let here = totals::cpu_node() as u16;
+        let why = cause::remote(node, preferred, here, gfp, ac, task);
+        totals::tally_directly(
+            task,
+            irq,
+            cell(node, preferred, gfp, order, why),
+            1,
+            pages(order),
+        );
+        return;
+    }
+    totals::own(slot, task, irq);
+    totals::settle(slot);
+    slot.last_page = page as u64;
+    slot.last_hit = u32::from(node == preferred);
+    let mut why = cause::remote(node, preferred, slot.node as u16, gfp, ac, task);
+    if matches!(why, RemoteCause::Policy | RemoteCause::KernelNode) {
+        if totals::control().attached & POLICY_HOOK != 0 {
+            let cell = totals::placed(slot, cell(node, preferred, gfp, order, why));
+            slot.pending = Lane {
+                cell,
+                count: 1,
+                amount: pages(order),
+            };
+            totals::leave(slot);
+            return;
+        }
+        why = RemoteCause::Unknown;
+    }
+    totals::tally(
+        slot,
+        cell(node, preferred, gfp, order, why),
+        1,
+        pages(order),
+    );
+    totals::leave(slot);
 }
 
 /// include/trace/events/kmem.h; `page` is NULL when the allocation failed.
@@ -37,51 +89,52 @@ pub fn page_alloc_exact(ctx: FExitContext) -> u32 {
 pub fn page_alloc_fallback(ctx: BtfTracePointContext) -> u32 {
     let page: *const u8 = ctx.arg(0);
     if !page.is_null() {
-        tally(page::node(page), NODE_UNKNOWN, ctx.arg(2), ctx.arg(1));
+        fallback(page::node(page), ctx.arg(2), ctx.arg(1));
     }
     0
 }
 
+/// No other program shares the slots on the fallback, so nothing needs to be kept apart.
 #[inline(always)]
-fn tally(node: u16, preferred: u16, gfp: u32, order: u32) {
-    let Some(mut slot) = totals::slot(SlotIndex::AllocTask) else {
+fn fallback(node: u16, gfp: u32, order: u32) {
+    let Some((slot, irq)) = slot_for(gfp) else {
         return;
     };
-    // What may sleep is not in an interrupt, and that is nearly everything: only the rest asks for the context.
-    let irq = gfp & global!(gfp.direct_reclaim) == 0 && in_interrupt(slot);
-    if irq {
-        let Some(other) = totals::slot(SlotIndex::AllocIrq) else {
-            return;
-        };
-        slot = other;
-    }
     totals::own(slot, Task::current(), irq);
-    let cell = Cell::new(Stem::PageAlloc)
-        .with_page_node(node)
-        .with_preferred(preferred)
-        .with_class(class(gfp, order) as u8);
-    totals::tally(slot, cell, 1, 1 << (order & 31));
+    let why = if u32::from(node) == slot.node {
+        RemoteCause::None
+    } else {
+        RemoteCause::Unknown
+    };
+    totals::tally(
+        slot,
+        cell(node, NODE_UNKNOWN, gfp, order, why),
+        1,
+        pages(order),
+    );
 }
 
-/// What an allocation is for, as far as order and flags tell (include/linux/gfp_types.h).
+/// The slot of a task's or an interrupt's allocations. What may sleep is not in an interrupt, and that is nearly everything: only the
+/// rest asks for the context.
 #[inline(always)]
-fn class(gfp: u32, order: u32) -> AllocClass {
-    if gfp & global!(gfp.movable) == 0 {
-        // GFP_PGTABLE_USER is GFP_KERNEL | __GFP_ZERO | __GFP_ACCOUNT; a slab of accounted objects adds __GFP_NOWARN.
-        let table = global!(gfp.zero) | global!(gfp.account);
-        return if order == 0 && gfp & (table | global!(gfp.nowarn)) == table {
-            AllocClass::PageTable
-        } else {
-            AllocClass::Kernel
-        };
+fn slot_for(gfp: u32) -> Option<(&'static mut Slot, bool)> {
+    let slot = totals::slot(SlotIndex::AllocTask)?;
+    if gfp & global!(gfp.direct_reclaim) == 0 && in_interrupt(slot) {
+        return Some((totals::slot(SlotIndex::AllocIrq)?, true));
     }
-    if order == 0 {
-        AllocClass::User4k
-    } else if order < global!(pmd_order) {
-        AllocClass::UserLarge
-    } else if gfp & global!(gfp.nomemalloc) != 0 {
-        AllocClass::Thp
-    } else {
-        AllocClass::Hugetlb
-    }
+    Some((slot, false))
+}
+
+#[inline(always)]
+fn cell(node: u16, preferred: u16, gfp: u32, order: u32, why: RemoteCause) -> Cell {
+    Cell::new(Stem::PageAlloc)
+        .with_page_node(node)
+        .with_preferred(preferred)
+        .with_class(cause::class(gfp, order) as u8)
+        .with_cause(why as u8)
+}
+
+#[inline(always)]
+fn pages(order: u32) -> u64 {
+    1 << (order & 31)
 }

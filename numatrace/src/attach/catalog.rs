@@ -43,8 +43,8 @@ pub struct Row {
     pub hook: &'static str,
     /// What it measures.
     pub measures: &'static str,
-    /// The probes that measure it exactly; all of them must attach.
-    pub exact: &'static [Probe],
+    /// Sets of probes that measure it exactly, for different kernels: the first set of which all attach is taken.
+    pub exact: &'static [&'static [Probe]],
     /// What stands in when one of them does not.
     pub fallback: &'static [Probe],
     /// What is lost on the fallback. Empty when there is none.
@@ -63,6 +63,10 @@ pub struct Row {
 pub const PAGE_ALLOC: &str = "page_alloc";
 /// Names and scope.
 pub const TASK_LIFE: &str = "task_life";
+/// Allocations many at a time.
+pub const ALLOC_BULK: &str = "page_alloc_bulk";
+/// Policies behind allocations.
+pub const ALLOC_POLICY: &str = "page_alloc_policy";
 /// The instant of the kernel's own sums.
 pub const NUMASTAT_FOLD: &str = "numastat_fold";
 
@@ -71,11 +75,11 @@ pub const HOOKS: &[Row] = &[
     Row {
         hook: TASK_LIFE,
         measures: "names and children of processes, those that end during the session too",
-        exact: &[
+        exact: &[&[
             tp("task_fork", &["sched_process_fork"]),
             tp("task_exec", &["sched_process_exec"]),
             tp("task_exit", &["sched_process_exit"]),
-        ],
+        ]],
         fallback: &[],
         lost_on_fallback: "",
         lost: "processes that end during the session have no name, and children are not followed",
@@ -86,11 +90,7 @@ pub const HOOKS: &[Row] = &[
     Row {
         hook: PAGE_ALLOC,
         measures: "page allocations by thread, node and preferred node",
-        exact: &[Probe {
-            program: "page_alloc_exact",
-            kind: HookKind::Fexit,
-            targets: &["get_page_from_freelist"],
-        }],
+        exact: &[&[fexit("page_alloc_exact", &["get_page_from_freelist"])]],
         fallback: &[tp("page_alloc_fallback", &["mm_page_alloc"])],
         lost_on_fallback: "the preferred node is unknown, so numa_hit, numa_miss, numa_foreign and interleave_hit are not \
                            measured; bulk allocations (vmalloc, network page pools) are missing from local and other",
@@ -100,13 +100,50 @@ pub const HOOKS: &[Row] = &[
         accounts: true,
     },
     Row {
+        hook: ALLOC_BULK,
+        measures: "allocations made many at a time: vmalloc, network page pools, pipes",
+        exact: &[&[
+            fentry(
+                "alloc_bulk_enter",
+                &["alloc_pages_bulk_noprof", "__alloc_pages_bulk"],
+            ),
+            fexit(
+                "alloc_bulk",
+                &["alloc_pages_bulk_noprof", "__alloc_pages_bulk"],
+            ),
+        ]],
+        fallback: &[],
+        lost_on_fallback: "",
+        lost: "bulk allocations are missing from numa_hit, local and other, system-wide a few percent",
+        kernels: "6.1 and later; renamed in 6.10, one argument less from 6.14 on",
+        required: false,
+        accounts: true,
+    },
+    Row {
+        hook: ALLOC_POLICY,
+        measures: "interleave_hit, and which remote allocations a memory policy asked for",
+        exact: &[
+            &[fexit(
+                "alloc_policy",
+                &["alloc_pages_mpol", "alloc_pages_mpol_noprof"],
+            )],
+            &[
+                fexit("alloc_interleave", &["alloc_page_interleave"]),
+                fexit("alloc_policy_task", &["alloc_pages"]),
+                fexit("alloc_policy_vma", &["vma_alloc_folio"]),
+            ],
+        ],
+        fallback: &[],
+        lost_on_fallback: "",
+        lost: "interleave_hit is not measured, and remote allocations by policy have no cause",
+        kernels: "6.1 and later; one function from 6.7 on, three before",
+        required: false,
+        accounts: true,
+    },
+    Row {
         hook: NUMASTAT_FOLD,
         measures: "the instant at which the kernel sums its numastat counters",
-        exact: &[Probe {
-            program: "numastat_fold",
-            kind: HookKind::Fentry,
-            targets: &["fold_vm_numa_events"],
-        }],
+        exact: &[&[fentry("numastat_fold", &["fold_vm_numa_events"])]],
         fallback: &[],
         lost_on_fallback: "",
         lost: "totals and numastat are cut a few microseconds apart, so small residuals are expected",
@@ -115,6 +152,22 @@ pub const HOOKS: &[Row] = &[
         accounts: true,
     },
 ];
+
+const fn fentry(program: &'static str, targets: &'static [&'static str]) -> Probe {
+    Probe {
+        program,
+        kind: HookKind::Fentry,
+        targets,
+    }
+}
+
+const fn fexit(program: &'static str, targets: &'static [&'static str]) -> Probe {
+    Probe {
+        program,
+        kind: HookKind::Fexit,
+        targets,
+    }
+}
 
 const fn tp(program: &'static str, targets: &'static [&'static str]) -> Probe {
     Probe {
@@ -146,7 +199,7 @@ mod tests {
         let object = aya_obj_names();
         for probe in HOOKS
             .iter()
-            .flat_map(|row| row.exact.iter().chain(row.fallback))
+            .flat_map(|row| row.exact.iter().copied().flatten().chain(row.fallback))
         {
             assert!(
                 object.iter().any(|name| name == probe.program),

@@ -5,7 +5,8 @@ use std::{fs, os::unix::fs::MetadataExt};
 use anyhow::Context;
 use numatrace_common::globals::Globals;
 
-use super::{btf::KernelBtf, offsets};
+use super::{btf::KernelBtf, offsets, series::Series};
+use crate::ids::NodeId;
 
 /// What a session decides; the rest follows from the kernel.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,6 +28,25 @@ pub struct Addresses {
     pub per_cpu_offset: u64,
 }
 
+/// Sets of nodes, one bit each.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NodeSets {
+    /// Nodes with memory.
+    pub has_memory: [u64; 16],
+    /// Nodes with memory that is not movable-only.
+    pub has_normal_memory: [u64; 16],
+}
+
+impl NodeSets {
+    /// Adds a node to a set.
+    pub fn add(set: &mut [u64; 16], node: NodeId) {
+        let node = usize::from(node.0);
+        if let Some(word) = set.get_mut(node / 64) {
+            *word |= 1 << (node % 64);
+        }
+    }
+}
+
 /// The frozen globals for this kernel and session.
 ///
 /// # Errors
@@ -35,6 +55,7 @@ pub fn globals(
     btf: &KernelBtf,
     switches: Switches,
     addresses: Addresses,
+    nodes: NodeSets,
 ) -> anyhow::Result<Globals> {
     let pidns = fs::metadata("/proc/self/ns/pid")
         .context("cannot read /proc/self/ns/pid: is /proc mounted?")?;
@@ -55,9 +76,33 @@ pub fn globals(
         follow_children: u32::from(switches.follow_children),
         stream_runs: u32::from(switches.stream_runs),
         probe_read: 1,
+        weighted_counts: u32::from(running().is_some_and(|series| series >= WEIGHTED_COUNTS)),
+        bulk_args: bulk_args(btf),
+        has_memory: nodes.has_memory,
+        has_normal_memory: nodes.has_normal_memory,
         offsets: offsets::offsets(btf)?,
         gfp: offsets::gfp_bits(btf),
     })
+}
+
+/// From here on numastat counts weighted interleave in interleave_hit (mm/mempolicy.c).
+const WEIGHTED_COUNTS: Series = Series {
+    major: 6,
+    minor: 14,
+};
+
+/// The running kernel's series.
+fn running() -> Option<Series> {
+    Series::of_release(&fs::read_to_string("/proc/sys/kernel/osrelease").ok()?)
+}
+
+/// Arguments of the bulk allocator under whichever name it has; 5 where it has none, and then nothing is attached.
+fn bulk_args(btf: &KernelBtf) -> u32 {
+    ["alloc_pages_bulk_noprof", "__alloc_pages_bulk"]
+        .into_iter()
+        .find_map(|name| btf.func_arg_count(name).ok())
+        .and_then(|count| u32::try_from(count).ok())
+        .unwrap_or(5)
 }
 
 /// log2 of a PMD-sized page in base pages, 9 (2 MiB of 4 KiB pages) where the kernel does not say.

@@ -36,37 +36,29 @@ pub struct Hook {
     pub programs: Vec<&'static str>,
 }
 
-/// Tries one row.
+/// Tries one row: its exact sets in turn, then its fallback.
 pub fn attach(ebpf: &mut Ebpf, btf: &Btf, row: &'static Row) -> Hook {
-    let refusal = match try_all(ebpf, btf, row.exact) {
-        Ok(via) => {
-            return Hook {
-                row,
-                state: HookState::Attached,
-                via: Some(via),
-                reason: None,
-                programs: names(row.exact),
-            };
-        }
-        Err(refusal) => refusal,
-    };
-    if !row.fallback.is_empty() {
-        match try_all(ebpf, btf, row.fallback) {
+    let mut refusals = Vec::new();
+    for (probes, state) in row
+        .exact
+        .iter()
+        .map(|set| (*set, HookState::Attached))
+        .chain((!row.fallback.is_empty()).then_some((row.fallback, HookState::Fallback)))
+    {
+        match try_all(ebpf, btf, probes) {
             Ok(via) => {
                 return Hook {
                     row,
-                    state: HookState::Fallback,
+                    state,
                     via: Some(via),
-                    reason: Some(refusal),
-                    programs: names(row.fallback),
+                    reason: (state != HookState::Attached).then(|| refusals.join("; ")),
+                    programs: names(probes),
                 };
             }
-            Err(second) => {
-                return absent(row, format!("{refusal}; {second}"));
-            }
+            Err(refusal) => refusals.push(refusal),
         }
     }
-    absent(row, refusal)
+    absent(row, refusals.join("; "))
 }
 
 fn absent(row: &'static Row, refusal: String) -> Hook {

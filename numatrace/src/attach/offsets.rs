@@ -24,7 +24,13 @@ pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         zone_node: at("zone", "node")?,
         page_flags: at("page", "flags")?,
         bprm_filename: at("linux_binprm", "filename")?,
-        reserved: 0,
+        page_lru: at("page", "lru")?,
+        task_mempolicy: at("task_struct", "mempolicy")?,
+        task_mems_allowed: at("task_struct", "mems_allowed")?,
+        ac_nodemask: at("alloc_context", "nodemask")?,
+        mempolicy_mode: at("mempolicy", "mode")?,
+        mempolicy_flags: at("mempolicy", "flags")?,
+        vma_policy: at("vm_area_struct", "vm_policy")?,
     })
 }
 

@@ -19,13 +19,15 @@ pub fn reason(error: &ProgramError) -> String {
     }
 }
 
+/// What the verifier says after its verdict: figures, not reasons.
+const SUMMARY: [&str; 3] = ["processed ", "verification time", "stack depth"];
+
 /// EPERM with an empty log is the machine's refusal, EACCES with a log the verifier's: they need different ways out.
 fn load_reason(error: &io::Error, log: &str) -> String {
-    let said = log.lines().map(str::trim).rfind(|line| {
-        !line.is_empty()
-            && !line.starts_with("processed ")
-            && !line.starts_with("verification time")
-    });
+    let said = log
+        .lines()
+        .map(str::trim)
+        .rfind(|line| !line.is_empty() && !SUMMARY.iter().any(|start| line.starts_with(start)));
     match (error.raw_os_error(), said) {
         (Some(libc::EPERM), None) => {
             "this machine refuses to load it (EPERM): no permission, or a policy against this kind of program".to_owned()

@@ -31,6 +31,16 @@ impl ControlMap {
         Ok(bytemuck::cast(bytes))
     }
 
+    /// Tells the programs what is attached beside them.
+    ///
+    /// # Errors
+    /// What bpf(2) returned.
+    pub fn set_attached(&mut self, attached: u64) -> anyhow::Result<()> {
+        let mut control = self.read()?;
+        control.attached = attached;
+        self.write(control)
+    }
+
     /// Begins a new epoch and returns its number. For sessions without the fold hook, and for sweeps.
     ///
     /// # Errors
@@ -38,14 +48,18 @@ impl ControlMap {
     pub fn advance(&mut self) -> anyhow::Result<u64> {
         let mut control = self.read()?;
         control.epoch += 1;
+        self.write(control)?;
+        Ok(control.epoch)
+    }
+
+    fn write(&mut self, control: Control) -> anyhow::Result<()> {
         self.0
             .set(
                 0,
                 bytemuck::cast::<_, [u8; size_of::<Control>()]>(control),
                 0,
             )
-            .context("cannot write the control map")?;
-        Ok(control.epoch)
+            .context("cannot write the control map")
     }
 }
 

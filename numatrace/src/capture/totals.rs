@@ -166,8 +166,8 @@ struct ClosedLanes {
 impl ClosedLanes {
     fn add(&mut self, slot: &Slot, current: u64) {
         let before = self.lanes.len();
-        for lane in &slot.lanes {
-            if lane.cell.is_empty() || unwrap_epoch(lane.cell.epoch(), current) >= current {
+        for lane in slot.counts() {
+            if unwrap_epoch(lane.cell.epoch(), current) >= current {
                 continue;
             }
             self.lanes.push((

@@ -1,7 +1,7 @@
 //! Typed counts: what an entry of the totals says.
 
 use numatrace_common::{
-    cell::{AllocClass, Cell, Stem},
+    cell::{AllocClass, Cell, RemoteCause, Stem},
     totals::{IRQ, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
 };
 
@@ -58,6 +58,10 @@ pub struct AllocCell {
     pub preferred: Option<NodeId>,
     /// Size and use; `None` for a number this version does not know.
     pub class: Option<AllocClass>,
+    /// Why it is remote or missed its node; `None` for a number this version does not know.
+    pub cause: Option<RemoteCause>,
+    /// Mode of the policy when that is the cause (include/uapi/linux/mempolicy.h).
+    pub policy_mode: u8,
 }
 
 impl AllocCell {
@@ -68,6 +72,8 @@ impl AllocCell {
             page_node: NodeId(cell.page_node()),
             preferred: cell.preferred_node().map(NodeId),
             class: AllocClass::ALL.get(usize::from(cell.class())).copied(),
+            cause: RemoteCause::ALL.get(usize::from(cell.cause())).copied(),
+            policy_mode: cell.mark(),
         }
     }
 }
@@ -92,6 +98,18 @@ pub struct Count {
 pub enum What {
     /// Page allocations.
     Alloc(AllocCell),
+    /// Allocations that an interleave policy placed as intended, by page node.
+    InterleaveHit(NodeId),
+}
+
+impl What {
+    /// The node whose reading decides on which side of a cut it lies.
+    pub fn page_node(&self) -> NodeId {
+        match self {
+            What::Alloc(cell) => cell.page_node,
+            What::InterleaveHit(node) => *node,
+        }
+    }
 }
 
 /// Decodes an entry of the totals; the stem's number comes back when no stem has it.
@@ -101,6 +119,9 @@ pub enum What {
 pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Count, u8> {
     let what = match key.cell.stem() {
         stem if stem == Stem::PageAlloc as u8 => What::Alloc(AllocCell::new(key.cell)),
+        stem if stem == Stem::InterleaveHit as u8 => {
+            What::InterleaveHit(NodeId(key.cell.page_node()))
+        }
         stem => return Err(stem),
     };
     Ok(Count {

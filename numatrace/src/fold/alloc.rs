@@ -3,26 +3,32 @@
 //! With z the page's node, P the preferred node and L the node of the allocating CPU: z = P is a hit on z, otherwise a miss on z and
 //! a foreign on P; z = L is local on z, otherwise other on z. Without P the first three are not known.
 
-use std::collections::BTreeMap;
+use numatrace_common::cell::RemoteCause;
 
-use super::Tally;
+use super::Counts;
 use crate::{
     decode::count::AllocCell,
     ids::NodeId,
-    model::{Alloc, PerNode},
+    model::{Alloc, PerNode, RemoteByCause},
 };
 
+/// Which counters the session's hooks can know.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known {
+    /// The preferred node: hit, miss and foreign.
+    pub preferred: bool,
+    /// The policy: interleave_hit and causes.
+    pub policy: bool,
+}
+
 /// Derives the counters of one owner, or of a sum of owners, over the nodes of the host.
-pub fn counters<'a>(
-    cells: impl IntoIterator<Item = (&'a AllocCell, &'a Tally)>,
-    nodes: &[NodeId],
-    preferred_known: bool,
-) -> Alloc {
+pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
     let place = |node: NodeId| nodes.iter().position(|candidate| *candidate == node);
     let zeros = || PerNode::zeros(nodes.len());
     let (mut hit, mut miss, mut foreign) = (zeros(), zeros(), zeros());
     let (mut local, mut other, mut pages) = (zeros(), zeros(), zeros());
-    for (cell, tally) in cells {
+    let mut causes = RemoteByCause::default();
+    for (cell, tally) in &counts.alloc {
         // A node that sysfs does not list cannot be shown in its arrays; the label stage counts such pages as unattributed.
         let Some(at) = place(cell.page_node) else {
             continue;
@@ -44,37 +50,47 @@ pub fn counters<'a>(
             }
             None => {}
         }
+        add_cause(&mut causes, cell, tally.count);
     }
-    let known = |counter: PerNode| preferred_known.then_some(counter);
+    let mut interleave = zeros();
+    for (node, count) in &counts.interleave_hit {
+        if let Some(at) = place(*node) {
+            interleave.add_at(at, *count);
+        }
+    }
+    let exact = |counter: PerNode| known.preferred.then_some(counter);
     Alloc {
-        numa_hit: known(hit),
-        numa_miss: known(miss),
-        numa_foreign: known(foreign),
-        interleave_hit: None,
+        numa_hit: exact(hit),
+        numa_miss: exact(miss),
+        numa_foreign: exact(foreign),
+        interleave_hit: (known.preferred && known.policy).then_some(interleave),
         local_node: Some(local),
         other_node: Some(other),
         pages: Some(pages),
-        remote_by_cause: None,
+        remote_by_cause: known.preferred.then_some(causes),
     }
 }
 
-/// Sums cells over owners.
-pub fn sum_cells<'a>(
-    owners: impl IntoIterator<Item = &'a BTreeMap<AllocCell, Tally>>,
-) -> BTreeMap<AllocCell, Tally> {
-    let mut sum: BTreeMap<AllocCell, Tally> = BTreeMap::new();
-    for cells in owners {
-        for (cell, tally) in cells {
-            sum.entry(*cell).or_default().add(tally.count, tally.amount);
-        }
-    }
-    sum
+fn add_cause(causes: &mut RemoteByCause, cell: &AllocCell, count: u64) {
+    let sum = match cell.cause {
+        Some(RemoteCause::None) => return,
+        Some(RemoteCause::Policy) => &mut causes.policy,
+        Some(RemoteCause::Fallback) => &mut causes.fallback,
+        Some(RemoteCause::Cpuset) => &mut causes.cpuset,
+        Some(RemoteCause::Memoryless) => &mut causes.memoryless,
+        Some(RemoteCause::KernelNode) => &mut causes.kernel_node,
+        Some(RemoteCause::TaskMoved) => &mut causes.task_moved,
+        Some(RemoteCause::Unknown) | None => &mut causes.unknown,
+    };
+    *sum = sum.saturating_add(count);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fold::Tally;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn cell(task: u16, page: u16, preferred: Option<u16>) -> AllocCell {
         AllocCell {
@@ -82,8 +98,22 @@ mod tests {
             page_node: NodeId(page),
             preferred: preferred.map(NodeId),
             class: None,
+            cause: None,
+            policy_mode: 0,
         }
     }
+
+    fn of(cells: impl IntoIterator<Item = (AllocCell, Tally)>) -> Counts {
+        Counts {
+            alloc: cells.into_iter().collect(),
+            ..Counts::default()
+        }
+    }
+
+    const ALL: Known = Known {
+        preferred: true,
+        policy: true,
+    };
 
     fn tally(count: u64, amount: u64) -> Tally {
         Tally { count, amount }
@@ -91,8 +121,8 @@ mod tests {
 
     #[test]
     fn bound_to_the_other_node_is_a_hit_and_other() {
-        let cells = BTreeMap::from([(cell(0, 1, Some(1)), tally(1000, 1000))]);
-        let alloc = counters(&cells, &[NodeId(0), NodeId(1)], true);
+        let cells = of([(cell(0, 1, Some(1)), tally(1000, 1000))]);
+        let alloc = counters(&cells, &[NodeId(0), NodeId(1)], ALL);
         assert_eq!(alloc.numa_hit.unwrap().0, [0, 1000]);
         assert_eq!(alloc.other_node.unwrap().0, [0, 1000]);
         assert_eq!(alloc.numa_miss.unwrap().0, [0, 0]);
@@ -100,16 +130,16 @@ mod tests {
 
     #[test]
     fn a_full_node_is_a_miss_here_and_foreign_there() {
-        let cells = BTreeMap::from([(cell(0, 1, Some(0)), tally(40, 40))]);
-        let alloc = counters(&cells, &[NodeId(0), NodeId(1)], true);
+        let cells = of([(cell(0, 1, Some(0)), tally(40, 40))]);
+        let alloc = counters(&cells, &[NodeId(0), NodeId(1)], ALL);
         assert_eq!(alloc.numa_miss.unwrap().0, [0, 40]);
         assert_eq!(alloc.numa_foreign.unwrap().0, [40, 0]);
     }
 
     #[test]
     fn a_huge_page_is_one_allocation_and_512_pages() {
-        let cells = BTreeMap::from([(cell(0, 0, Some(0)), tally(8, 4096))]);
-        let alloc = counters(&cells, &[NodeId(0)], true);
+        let cells = of([(cell(0, 0, Some(0)), tally(8, 4096))]);
+        let alloc = counters(&cells, &[NodeId(0)], ALL);
         assert_eq!(
             (alloc.local_node.unwrap().0[0], alloc.pages.unwrap().0[0]),
             (8, 4096)
@@ -118,8 +148,8 @@ mod tests {
 
     #[test]
     fn without_the_preferred_node_hits_are_not_known_but_local_is() {
-        let cells = BTreeMap::from([(cell(0, 0, None), tally(5, 5))]);
-        let alloc = counters(&cells, &[NodeId(0)], false);
+        let cells = of([(cell(0, 0, None), tally(5, 5))]);
+        let alloc = counters(&cells, &[NodeId(0)], Known::default());
         assert_eq!(alloc.numa_hit, None);
         assert_eq!(alloc.local_node.unwrap().0, [5]);
     }
@@ -136,7 +166,7 @@ mod tests {
             for (task, page, preferred, count) in counts {
                 cells.entry(cell(at(task), at(page), Some(at(preferred)))).or_default().add(count, count);
             }
-            let alloc = counters(&cells, &nodes, true);
+            let alloc = counters(&of(cells), &nodes, ALL);
             let (hit, miss) = (alloc.numa_hit.unwrap(), alloc.numa_miss.unwrap());
             let (local, other) = (alloc.local_node.unwrap(), alloc.other_node.unwrap());
             for node in 0..nodes.len() {

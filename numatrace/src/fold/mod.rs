@@ -15,17 +15,47 @@ use std::collections::BTreeMap;
 use crate::{
     decode::count::{AllocCell, What},
     enrich::{Charged, Observation},
+    ids::NodeId,
 };
 use window::{Cut, Window};
 
 /// Everything counted in a session or interval.
 #[derive(Clone, Debug, Default)]
 pub struct Accumulators {
-    /// Allocations by owner and cell: (allocations, base pages).
-    pub alloc: BTreeMap<Charged, BTreeMap<AllocCell, Tally>>,
+    /// What each owner did.
+    pub by_owner: BTreeMap<Charged, Counts>,
     /// Allocations that numastat's counters of the preferred node hold but that were counted in epochs around a cut: what
     /// `numa_foreign` may differ by.
     pub foreign_edge: u64,
+}
+
+/// What one owner, or a sum of owners, did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Allocations by cell: (allocations, base pages).
+    pub alloc: BTreeMap<AllocCell, Tally>,
+    /// Interleaved allocations placed as intended, by page node.
+    pub interleave_hit: BTreeMap<NodeId, u64>,
+}
+
+impl Counts {
+    /// Adds another owner's.
+    pub fn add(&mut self, other: &Counts) {
+        let Counts {
+            alloc,
+            interleave_hit,
+        } = other;
+        for (cell, tally) in alloc {
+            self.alloc
+                .entry(*cell)
+                .or_default()
+                .add(tally.count, tally.amount);
+        }
+        for (node, count) in interleave_hit {
+            let sum = self.interleave_hit.entry(*node).or_default();
+            *sum = sum.saturating_add(*count);
+        }
+    }
 }
 
 /// Events and what they add up to.
@@ -48,26 +78,24 @@ impl Tally {
 impl Accumulators {
     /// Adds one observation that belongs to this session.
     pub fn apply(&mut self, seen: &Observation) {
+        let counts = self.by_owner.entry(seen.charged).or_default();
         match seen.what {
-            What::Alloc(cell) => self
+            What::Alloc(cell) => counts
                 .alloc
-                .entry(seen.charged)
-                .or_default()
                 .entry(cell)
                 .or_default()
                 .add(seen.count, seen.amount),
+            What::InterleaveHit(node) => {
+                let sum = counts.interleave_hit.entry(node).or_default();
+                *sum = sum.saturating_add(seen.count);
+            }
         }
     }
 
     /// Adds what another accumulator holds: two halves of a session are the whole.
     pub fn merge(&mut self, other: &Accumulators) {
-        for (charged, cells) in &other.alloc {
-            let mine = self.alloc.entry(*charged).or_default();
-            for (cell, tally) in cells {
-                mine.entry(*cell)
-                    .or_default()
-                    .add(tally.count, tally.amount);
-            }
+        for (charged, counts) in &other.by_owner {
+            self.by_owner.entry(*charged).or_default().add(counts);
         }
         self.foreign_edge = self.foreign_edge.saturating_add(other.foreign_edge);
     }

@@ -35,6 +35,7 @@ impl Cut {
                         .filter(|seen| seen.epoch < *epoch)
                         .filter_map(|seen| match seen.what {
                             What::Alloc(cell) => (cell.page_node == *node).then_some(seen.count),
+                            What::InterleaveHit(_) => None,
                         })
                         .sum();
                     i128::from(kernel.local_node) + i128::from(kernel.other_node)
@@ -79,10 +80,7 @@ impl Window {
 
     /// Does a count lie inside?
     pub fn contains(&self, seen: &Observation) -> bool {
-        let node = match seen.what {
-            What::Alloc(cell) => cell.page_node,
-        };
-        self.contains_epoch(seen.epoch, node)
+        self.contains_epoch(seen.epoch, seen.what.page_node())
     }
 
     /// Allocations of a count that the preferred node's window sees differently from the page node's.
@@ -98,6 +96,7 @@ impl Window {
                 }
                 _ => 0,
             },
+            What::InterleaveHit(_) => 0,
         }
     }
 
@@ -121,6 +120,8 @@ mod tests {
                 page_node: NodeId(page),
                 preferred: Some(NodeId(preferred)),
                 class: None,
+                cause: None,
+                policy_mode: 0,
             }),
             count,
             amount: count,

@@ -5,9 +5,8 @@ pub mod report;
 use std::collections::BTreeMap;
 
 use crate::{
-    decode::count::AllocCell,
     enrich::{Charged, Enrich, facts::Facts, process::ProcessIndex},
-    fold::{Accumulators, Tally, alloc},
+    fold::{Accumulators, Counts, alloc},
     ids::{NodeId, Tid},
     model::{Name, Process, ProcessKind, Thread},
 };
@@ -17,12 +16,12 @@ use crate::{
 pub struct Labels<'a> {
     /// Nodes of the host, in the report's order.
     pub nodes: &'a [NodeId],
-    /// The allocation hook knew the preferred node.
-    pub preferred_known: bool,
+    /// What the hooks knew of allocations.
+    pub known: alloc::Known,
 }
 
-/// A thread's number, start, and cells.
-type CountedThread<'a> = (Tid, u64, &'a BTreeMap<AllocCell, Tally>);
+/// A thread's number, start, and counts.
+type CountedThread<'a> = (Tid, u64, &'a Counts);
 
 /// What a name that nobody could catch is called.
 const GONE: &str = "[ended before it could be named]";
@@ -35,7 +34,7 @@ pub fn processes<F: Facts>(
 ) -> Vec<Process> {
     let mut by_process: BTreeMap<ProcessIndex, Vec<CountedThread<'_>>> = BTreeMap::new();
     let mut pseudo = Vec::new();
-    for (charged, cells) in &counted.alloc {
+    for (charged, counts) in &counted.by_owner {
         match *charged {
             Charged::Thread {
                 process,
@@ -44,18 +43,18 @@ pub fn processes<F: Facts>(
             } => by_process
                 .entry(process)
                 .or_default()
-                .push((tid, start_ns, cells)),
-            Charged::Irq => pseudo.push((Process::irq(), cells)),
-            Charged::OutOfScope => pseudo.push((Process::out_of_scope(), cells)),
-            Charged::Overflow => pseudo.push((Process::overflow(), cells)),
+                .push((tid, start_ns, counts)),
+            Charged::Irq => pseudo.push((Process::irq(), counts)),
+            Charged::OutOfScope => pseudo.push((Process::out_of_scope(), counts)),
+            Charged::Overflow => pseudo.push((Process::overflow(), counts)),
         }
     }
     let mut all: Vec<Process> = by_process
         .into_iter()
         .map(|(index, threads)| process(index, &threads, enrich, labels))
         .collect();
-    all.extend(pseudo.into_iter().map(|(mut process, cells)| {
-        process.alloc = Some(alloc::counters(cells, labels.nodes, labels.preferred_known));
+    all.extend(pseudo.into_iter().map(|(mut process, counts)| {
+        process.alloc = Some(alloc::counters(counts, labels.nodes, labels.known));
         process
     }));
     all
@@ -63,7 +62,7 @@ pub fn processes<F: Facts>(
 
 /// The counters of a session in which nothing happened: zeros where the hooks know them.
 fn nothing_traced(labels: Labels<'_>) -> crate::model::Alloc {
-    alloc::counters(&BTreeMap::new(), labels.nodes, labels.preferred_known)
+    alloc::counters(&Counts::default(), labels.nodes, labels.known)
 }
 
 fn process<F: Facts>(
@@ -85,19 +84,18 @@ fn process<F: Facts>(
     process.exe.clone_from(&known.details.exe);
     process.cgroup.clone_from(&known.details.cgroup);
     process.ns_pid = known.details.ns_pid;
-    let sum = alloc::sum_cells(threads.iter().map(|(.., cells)| *cells));
-    process.alloc = Some(alloc::counters(&sum, labels.nodes, labels.preferred_known));
+    let mut sum = Counts::default();
+    for (.., counts) in threads {
+        sum.add(counts);
+    }
+    process.alloc = Some(alloc::counters(&sum, labels.nodes, labels.known));
     process.threads = threads
         .iter()
-        .map(|(tid, start_ns, cells)| {
+        .map(|(tid, start_ns, counts)| {
             let comm = processes.thread_name(index, *tid, *start_ns, facts);
             let mut thread = Thread::new(*tid, name(comm.as_ref()));
             thread.start_ns = Some(*start_ns);
-            thread.alloc = Some(alloc::counters(
-                *cells,
-                labels.nodes,
-                labels.preferred_known,
-            ));
+            thread.alloc = Some(alloc::counters(counts, labels.nodes, labels.known));
             thread
         })
         .collect();

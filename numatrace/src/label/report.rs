@@ -6,11 +6,15 @@ use numatrace_common::kind::Kind;
 
 use super::{Labels, processes};
 use crate::{
-    attach::hooks::{Hook as Tried, HookState as TriedState},
+    attach::{
+        catalog,
+        hooks::{Hook as Tried, HookState as TriedState},
+    },
     capture::{cost::Measured, losses::Losses},
     enrich::{Charged, Enrich, facts::Facts, topology::Topology},
     fold::{
         Accumulators,
+        alloc::Known,
         audit::{Evidence, audit},
         window::Window,
     },
@@ -59,12 +63,18 @@ pub struct CostParts<'a> {
 pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
     let nodes: Vec<NodeId> = parts.host.nodes.iter().map(|node| node.node).collect();
     let cpus: usize = parts.host.nodes.iter().map(|node| node.cpus.len()).sum();
-    let exact = parts.hooks.iter().any(|hook| {
-        hook.row.hook == crate::attach::catalog::PAGE_ALLOC && hook.state == TriedState::Attached
-    });
+    let attached = |name: &str| {
+        parts
+            .hooks
+            .iter()
+            .any(|hook| hook.row.hook == name && hook.state == TriedState::Attached)
+    };
     let labels = Labels {
         nodes: &nodes,
-        preferred_known: exact,
+        known: Known {
+            preferred: attached(catalog::PAGE_ALLOC),
+            policy: attached(catalog::ALLOC_POLICY),
+        },
     };
     let processes = processes(parts.counted, enrich, labels);
     let traced = Alloc::sum(
@@ -100,6 +110,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
     );
     snapshot.cost = cost(parts.cost, duration_s, cpus);
     snapshot.processes = processes;
+    snapshot.findings = crate::model::finding::diagnose(&snapshot);
     snapshot
 }
 
@@ -176,16 +187,18 @@ fn coverage(
             .map(|(table, lost)| (table.to_owned(), lost))
             .collect();
     let elsewhere: u64 = counted
-        .alloc
+        .by_owner
         .values()
-        .flatten()
+        .flat_map(|counts| &counts.alloc)
         .filter(|(cell, _)| !nodes.contains(&cell.page_node))
         .map(|(_, tally)| tally.amount)
         .sum();
     let overflowed: u64 = counted
-        .alloc
+        .by_owner
         .get(&Charged::Overflow)
-        .map_or(0, |cells| cells.values().map(|tally| tally.amount).sum());
+        .map_or(0, |counts| {
+            counts.alloc.values().map(|tally| tally.amount).sum()
+        });
     let unattributed_by_reason: BTreeMap<String, u64> =
         [("table full", overflowed), ("node not in sysfs", elsewhere)]
             .into_iter()

@@ -3,6 +3,14 @@
 /// (stem, source) of each file in `numatrace-ebpf/src/probes`.
 pub const PROBES: &[(&str, &str)] = &[
     (
+        "alloc_bulk",
+        include_str!("../../../../numatrace-ebpf/src/probes/alloc_bulk.rs"),
+    ),
+    (
+        "alloc_policy",
+        include_str!("../../../../numatrace-ebpf/src/probes/alloc_policy.rs"),
+    ),
+    (
         "numastat_fold",
         include_str!("../../../../numatrace-ebpf/src/probes/numastat_fold.rs"),
     ),

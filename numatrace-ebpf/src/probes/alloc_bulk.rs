@@ -1,0 +1,180 @@
+//! Bulk allocations: vmalloc, network page pools, pipes. numastat counts their pages in one go, and neither the tracepoint nor
+//! `get_page_from_freelist` sees them.
+//!
+//! New pages are those the call returns less those the caller's array held before. When the fast path gives nothing, the kernel
+//! takes one page from the ordinary allocator: `page_alloc` has counted that one.
+//!
+//! proto: 6.1..6.10: unsigned long __alloc_pages_bulk(gfp_t gfp, int preferred_nid, nodemask_t *nodemask, int nr_pages, struct list_head *page_list, struct page **page_array)
+//! proto: 6.10..6.14: unsigned long alloc_pages_bulk_noprof(gfp_t gfp, int preferred_nid, nodemask_t *nodemask, int nr_pages, struct list_head *page_list, struct page **page_array)
+//! proto: 6.14..: unsigned long alloc_pages_bulk_noprof(gfp_t gfp, int preferred_nid, nodemask_t *nodemask, int nr_pages, struct page **page_array)
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::{
+        bpf_probe_read_kernel,
+        generated::{
+            bpf_get_func_arg, bpf_get_func_ret, bpf_probe_read_kernel as bpf_probe_read_kernel_raw,
+        },
+    },
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
+};
+use numatrace_common::{
+    cell::{AllocClass, Cell, RemoteCause, Stem},
+    counters::Counter,
+    slot::SlotIndex,
+};
+
+use crate::{
+    emit::count,
+    globals::global,
+    kernel::{page::node_of_flags, preempt::in_interrupt, task::Task},
+    maps::{BULK, BULK_FILLED},
+    totals,
+};
+
+/// Most entries of a caller's array that are looked at: the kernel's own callers pass at most a few hundred.
+const SCAN: u32 = 512;
+
+/// mm/page_alloc.c: how much of the array is filled already.
+#[fentry(function = "alloc_pages_bulk_noprof")]
+pub fn alloc_bulk_enter(ctx: FEntryContext) -> u32 {
+    let array = argument(&ctx, global!(bulk_args) - 1);
+    let wanted = argument(&ctx, 3) as u32;
+    if array == 0 || wanted == 0 {
+        return 0;
+    }
+    let Some(filled) = BULK_FILLED.get_ptr_mut(0) else {
+        return 0;
+    };
+    // Counted in a map, not in a register: there the verifier would follow every possible count through every turn of the loop.
+    // SAFETY: a live per-CPU element that only this program writes, and it never nests on one CPU.
+    unsafe { core::ptr::write_volatile(filled, 0) };
+    if wanted > SCAN {
+        count(Counter::BulkUnscanned, u64::from(wanted));
+    } else {
+        for index in 0..SCAN {
+            if index >= wanted {
+                break;
+            }
+            let at = array.wrapping_add(u64::from(index) * 8);
+            let mut page = 0u64;
+            // SAFETY: the helper checks the address, and leaves a zero where it cannot read.
+            unsafe { bpf_probe_read_kernel_raw((&raw mut page).cast(), 8, at as *const _) };
+            if page != 0 {
+                // SAFETY: as above.
+                unsafe { core::ptr::write_volatile(filled, core::ptr::read_volatile(filled) + 1) };
+            }
+        }
+    }
+    // SAFETY: as above.
+    let filled = unsafe { core::ptr::read_volatile(filled) };
+    // Zero is what a missing entry means: only a partly filled array needs one.
+    if filled != 0 {
+        let _ = BULK.insert(key(), filled, 0);
+    }
+    0
+}
+
+/// mm/page_alloc.c: how many pages it holds now, and where the last one lies.
+#[fexit(function = "alloc_pages_bulk_noprof")]
+pub fn alloc_bulk(ctx: FExitContext) -> u32 {
+    let mut returned = 0u64;
+    // SAFETY: writes eight bytes to `returned`.
+    if unsafe { bpf_get_func_ret(ctx.as_ptr(), &raw mut returned) } != 0 {
+        return 0;
+    }
+    let key = key();
+    // SAFETY: written at this call's entry, by this task.
+    let before = unsafe { BULK.get(key) }.copied().unwrap_or(0);
+    if before != 0 {
+        let _ = BULK.remove(key);
+    }
+    let new = (returned & 0xffff_ffff).saturating_sub(u64::from(before));
+    if new == 0 {
+        return 0;
+    }
+    let last = last_page(&ctx, returned);
+    if last != 0 {
+        tally(&ctx, last, new);
+    }
+    0
+}
+
+/// Address of the page that was added last: the end of the array, or the head of the list that old callers pass instead.
+#[inline(always)]
+fn last_page(ctx: &FExitContext, returned: u64) -> u64 {
+    let arguments = global!(bulk_args);
+    let array = argument(ctx, arguments - 1);
+    let (at, back) = if array != 0 {
+        (
+            array.wrapping_add((returned & 0xffff).wrapping_sub(1) * 8),
+            0,
+        )
+    } else if arguments == 6 {
+        (argument(ctx, 4), u64::from(global!(offsets.page_lru)))
+    } else {
+        return 0;
+    };
+    // SAFETY: the helper checks the address.
+    match unsafe { bpf_probe_read_kernel(at as *const u64) } {
+        Ok(pointer) => pointer.wrapping_sub(back),
+        Err(_) => 0,
+    }
+}
+
+#[inline(always)]
+fn tally(ctx: &FExitContext, page: u64, new: u64) {
+    let flags_at = page.wrapping_add(u64::from(global!(offsets.page_flags)));
+    // SAFETY: the helper checks the address.
+    let Ok(flags) = (unsafe { bpf_probe_read_kernel(flags_at as *const u64) }) else {
+        return;
+    };
+    let node = node_of_flags(flags);
+    let Some(slot) = totals::slot(SlotIndex::AllocBulk) else {
+        return;
+    };
+    let irq = in_interrupt(slot);
+    let counted = if irq {
+        SlotIndex::AllocIrq
+    } else {
+        SlotIndex::AllocTask
+    };
+    if new == 1 && totals::slot(counted).is_some_and(|slot| slot.last_page == page) {
+        return;
+    }
+    let task = Task::current();
+    totals::own(slot, task, irq);
+    let why = if u32::from(node) == slot.node {
+        RemoteCause::None
+    } else if task.has_policy() {
+        RemoteCause::Policy
+    } else if argument(ctx, 1) as u32 == u32::from(node) {
+        RemoteCause::KernelNode
+    } else {
+        RemoteCause::Unknown
+    };
+    let cell = Cell::new(Stem::PageAlloc)
+        .with_page_node(node)
+        // The fast path never leaves the preferred zone's node.
+        .with_preferred(node)
+        .with_class(AllocClass::Kernel as u8)
+        .with_cause(why as u8);
+    totals::tally(slot, cell, new, new);
+}
+
+/// Argument `n`, as a number: a pointer to pointers may not be loaded from the context directly.
+#[inline(always)]
+fn argument(ctx: &impl EbpfContext, n: u32) -> u64 {
+    let mut value = 0u64;
+    // SAFETY: writes eight bytes to `value`, or fails for an argument that is not there.
+    let _ = unsafe { bpf_get_func_arg(ctx.as_ptr(), n, &raw mut value) };
+    value
+}
+
+/// A task's calls do not nest, but an interrupt's can stand on top of them.
+#[inline(always)]
+fn key() -> u64 {
+    let irq = totals::slot(SlotIndex::AllocBulk).is_some_and(|slot| in_interrupt(slot));
+    u64::from(Task::current().tid()) | u64::from(irq) << 32
+}
