@@ -1,12 +1,16 @@
 //! `numatrace stat`: what was typed, read from /proc and /sys, printed once or at an interval.
 
+mod alerts;
 mod clock;
 mod plan;
 mod print;
 mod read;
+mod save;
 #[cfg(test)]
 mod side_by_side;
+mod values;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,55 +19,128 @@ use anyhow::Context;
 
 use crate::cli::stat::StatArgs;
 use crate::exit::Exit;
+use crate::model::stat::Sample;
+use crate::output::sink::Sink;
+use alerts::{Alerts, Verdict};
 use clock::Clock;
 use plan::Plan;
 use print::Printer;
 use read::{Problems, Reader};
+use values::SampleValues;
 
 /// Runs the command on the machine under `root` and prints to `out`; everything said to a person goes to stderr.
 pub fn run(args: &StatArgs, root: &Path, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let plan = match Plan::new(args) {
-        Ok(plan) => plan,
+    let parsed = Plan::new(args)
+        .map_err(|mistake| mistake.to_string())
+        .and_then(|plan| {
+            let alerts = Alerts::parse(&args.alert, &args.fail_if, args.alert_presets);
+            Ok((plan, alerts.map_err(|mistake| mistake.to_string())?))
+        });
+    match parsed {
+        Ok((plan, alerts)) => watch(plan, alerts, args.since.as_deref(), root, out),
         Err(mistake) => {
             eprintln!("numatrace: {mistake}");
-            return Ok(Exit::Usage.into());
-        }
-    };
-    let mut reader = Reader::new(root, &plan);
-    let mut clock = Clock::start(plan.interval)?;
-    let mut printer = Printer::new(&plan);
-    let mut printed = 0;
-    loop {
-        let (sample, problems) = reader.read()?;
-        let status = say(&problems);
-        // Where growth is shown, the first reading is only what the second is compared with.
-        let baseline = plan.interval.is_some() && plan.counters && sample.interval_s.is_none();
-        if !baseline {
-            match printer.print(&sample, out) {
-                // The reader has seen enough.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    return Ok(Exit::Done.into());
-                }
-                result => result.context("cannot write")?,
-            }
-            printed += 1;
-        }
-        if plan.count.is_some_and(|count| printed >= count) || !clock.tick()? {
-            return Ok(status.into());
+            Ok(Exit::Usage.into())
         }
     }
 }
 
-/// Tells a person what could not be read, and turns it into the exit status: numastat reports success here.
-fn say(problems: &Problems) -> Exit {
-    for line in &problems.lines {
+/// Reading, alerts, printing, until the count is reached or a signal comes.
+fn watch(
+    mut plan: Plan,
+    mut alerts: Alerts,
+    since: Option<&Path>,
+    root: &Path,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let saved = since.map(save::load).transpose()?;
+    if let Some(saved) = &saved {
+        plan.compare_with(saved);
+    }
+    // Opened now, so that an unwritable file is found before anything is read.
+    let mut sink = plan
+        .save
+        .as_deref()
+        .map(|path| Sink::open(Some(path)))
+        .transpose()?;
+    let mut reader = Reader::new(root, &plan);
+    if let Some(saved) = saved {
+        reader.since(saved);
+    }
+    let mut clock = Clock::start(plan.interval)?;
+    let mut printer = Printer::new(&plan);
+    let mut talk = Talk::default();
+    let mut before: Option<Sample> = None;
+    let mut printed = 0;
+    loop {
+        let (mut sample, problems) = reader.read()?;
+        talk.say(&problems.lines);
+        if let Some(sink) = sink.take() {
+            sink.finish(&save::bytes(&sample)?)
+                .context("cannot write the reading")?;
+        }
+        // Where growth is shown, the first reading is only what the second is compared with.
+        let baseline = plan.interval.is_some() && plan.counters && sample.interval_s.is_none();
+        if !baseline {
+            for line in alerts.look(&SampleValues {
+                now: &sample,
+                before: before.as_ref(),
+            }) {
+                eprintln!("numatrace: {line}");
+            }
+            let whole = (!alerts.is_empty()).then(|| sample.clone());
+            plan.hidden.strip(&mut sample);
+            match printer.print(&sample, out) {
+                // The reader has seen enough.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    return Ok(end(&alerts, Exit::Done));
+                }
+                result => result.context("cannot write")?,
+            }
+            before = whole;
+            printed += 1;
+        }
+        if plan.count.is_some_and(|count| printed >= count) || !clock.tick()? {
+            return Ok(end(&alerts, exit(&problems)));
+        }
+    }
+}
+
+/// The exit status: a crossed `--fail-if` comes first, then what could not be read.
+fn end(alerts: &Alerts, exit: Exit) -> ExitCode {
+    /// A `--fail-if` was crossed.
+    const CROSSED: u8 = 3;
+    let (verdict, lines) = alerts.verdict();
+    for line in lines {
         eprintln!("numatrace: {line}");
     }
-    if problems.all_denied {
-        Exit::Refused
-    } else if problems.failed {
-        Exit::Failed
-    } else {
-        Exit::Done
+    match verdict {
+        Verdict::Crossed => ExitCode::from(CROSSED),
+        // Nothing says that the limit was kept: a gate must not pass on that.
+        Verdict::Unknown => Exit::Failed.into(),
+        Verdict::Kept => exit.into(),
+    }
+}
+
+/// What could not be read, as an exit status: numastat reports success here.
+fn exit(problems: &Problems) -> Exit {
+    match (problems.all_denied, problems.failed) {
+        (true, _) => Exit::Refused,
+        (false, true) => Exit::Failed,
+        (false, false) => Exit::Done,
+    }
+}
+
+/// Tells a person what could not be read: each thing once, however often it is read.
+#[derive(Default)]
+struct Talk(BTreeSet<String>);
+
+impl Talk {
+    fn say(&mut self, lines: &[String]) {
+        for line in lines {
+            if self.0.insert(line.clone()) {
+                eprintln!("numatrace: {line}");
+            }
+        }
     }
 }

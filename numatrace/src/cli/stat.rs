@@ -67,6 +67,27 @@ pub struct StatArgs {
     #[arg(long, value_name = "PATH")]
     pub cgroup: Option<PathBuf>,
 
+    /// Keep this reading in FILE for --since
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+
+    /// What changed since the reading kept in FILE: allocations, memory rows, processes' memory per node
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["over_time", "watch", "csv"])]
+    pub since: Option<PathBuf>,
+
+    /// Exit with 3 when this holds in any reading, such as 'remote_share > 5%' (repeatable; names in docs/stat.md)
+    #[arg(long, value_name = "EXPR")]
+    pub fail_if: Vec<String>,
+
+    /// Say so on stderr when this begins to hold, and again when it no longer does (repeatable)
+    #[arg(long, value_name = "EXPR")]
+    pub alert: Vec<String>,
+
+    /// Alerts at the thresholds that guides recommend: foreign allocations, unreclaimable slab, falling local share,
+    /// watermarks, swapping beside free memory, remote share
+    #[arg(long)]
+    pub alert_presets: bool,
+
     /// At an interval: one line per reading with this share of every node
     #[arg(long, value_enum, value_name = "SHARE")]
     pub over_time: Option<Share>,
@@ -127,7 +148,16 @@ pub fn expand_glued_sort(args: impl IntoIterator<Item = OsString>) -> Vec<OsStri
         takes_value = in_stat
             && matches!(
                 arg.to_str(),
-                Some("-p" | "--pid" | "-f" | "--format" | "--cgroup")
+                Some(
+                    "-p" | "--pid"
+                        | "-f"
+                        | "--format"
+                        | "--cgroup"
+                        | "--save"
+                        | "--since"
+                        | "--fail-if"
+                        | "--alert"
+                )
             );
         out.push(arg);
     }

@@ -7,6 +7,7 @@ pub mod counters;
 pub mod kinds;
 pub mod memory;
 pub mod pressure;
+pub mod since;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,7 @@ use self::counters::CounterSection;
 use self::kinds::CgroupMemory;
 use self::memory::{MeminfoSection, ProcessSection};
 use self::pressure::PressureSection;
+use self::since::SinceSection;
 use super::topology::MissingFact;
 use crate::ids::NodeId;
 
@@ -27,7 +29,7 @@ pub struct Sample {
     pub schema: String,
     /// When it was read, RFC 3339 in UTC.
     pub time: String,
-    /// Seconds since the reading before it; `null` in the first.
+    /// Seconds since the reading that growth is counted from: the one before it, or the saved one; `null` in the first.
     pub interval_s: Option<f64>,
     /// Bytes of a base page.
     pub page_size: u64,
@@ -39,6 +41,9 @@ pub struct Sample {
     /// `--pressure`: how full each node is and what the kernel does about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pressure: Option<PressureSection>,
+    /// `--since`: what changed since a saved reading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<SinceSection>,
     /// `-m`: the kernel's memory rows per node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meminfo: Option<MeminfoSection>,
@@ -64,6 +69,7 @@ impl Sample {
             nodes,
             counters: None,
             meminfo: None,
+            since: None,
             pressure: None,
             processes: None,
             cgroup: None,

@@ -8,6 +8,7 @@ pub mod interval;
 pub mod kinds;
 pub mod memory;
 pub mod pressure;
+pub mod since;
 
 use crate::ids::NodeId;
 use crate::model::stat::Sample;
@@ -42,6 +43,9 @@ pub enum SortBy {
 /// The sections of a sample in numastat's order: processes, memory, counters.
 #[must_use]
 pub fn render(sample: &Sample, text: &StatText) -> String {
+    if let Some(section) = &sample.since {
+        return since::render(section, sample, text);
+    }
     let mut out = String::new();
     if let Some(section) = &sample.processes {
         out.push_str(&memory::processes(section, sample, text));

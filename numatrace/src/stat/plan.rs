@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::cli::stat::{self as cli, StatArgs};
 use crate::cli::{Color, Format};
 use crate::ids::{NodeId, Pid};
+use crate::model::stat::Sample;
 use crate::output::stat::interval::Share;
 use crate::output::stat::{SortBy, StatText};
 
@@ -27,6 +28,10 @@ pub struct Plan {
     pub cgroup: Option<PathBuf>,
     /// Whether the counters are read.
     pub counters: bool,
+    /// What is read for `--save` and conditions and not shown.
+    pub hidden: Hidden,
+    /// Where the reading is kept.
+    pub save: Option<PathBuf>,
     /// Whether the kernel's memory rows are read.
     pub meminfo: bool,
     /// Whether watermarks, fragmentation and reclaim are read.
@@ -39,6 +44,17 @@ pub struct Plan {
     pub form: Form,
     /// Details of the text.
     pub text: StatText,
+}
+
+/// Sections that are read and not printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hidden {
+    /// The counters.
+    pub counters: bool,
+    /// The kernel's memory rows.
+    pub meminfo: bool,
+    /// Watermarks and reclaim.
+    pub pressure: bool,
 }
 
 /// How samples are printed.
@@ -77,6 +93,8 @@ pub struct Details {
 pub enum Target {
     /// This one.
     Pid(Pid),
+    /// One of a saved reading: no complaint when it has ended.
+    Found(Pid),
     /// All whose name or command line contains these bytes.
     Pattern(Vec<u8>),
 }
@@ -168,6 +186,14 @@ impl Plan {
             interval.is_some(),
             counters && targets.is_empty() && !args.meminfo && !args.pressure,
         );
+        // A saved reading has everything but details of processes; conditions may ask for any count or size.
+        let save = args.save.is_some() || args.since.is_some();
+        let watch = args.alert_presets || !args.alert.is_empty() || !args.fail_if.is_empty();
+        let hidden = Hidden {
+            counters: (save || watch) && !counters,
+            meminfo: save && !args.meminfo,
+            pressure: watch && !args.pressure,
+        };
         Ok(Self {
             targets,
             children: args.children,
@@ -177,14 +203,44 @@ impl Plan {
                 threads: args.by_thread_node,
             },
             cgroup: args.cgroup.clone(),
-            counters,
-            meminfo: args.meminfo,
-            pressure: args.pressure,
+            counters: counters || hidden.counters,
+            hidden,
+            save: args.save.clone(),
+            meminfo: args.meminfo || hidden.meminfo,
+            pressure: args.pressure || hidden.pressure,
             count: if interval.is_some() { count } else { Some(1) },
             interval,
             form,
             text,
         })
+    }
+
+    /// Takes processes of a saved reading for targets when none were named, so that they can be compared.
+    pub fn compare_with(&mut self, saved: &Sample) {
+        if self.targets.is_empty() {
+            let processes = saved
+                .processes
+                .iter()
+                .flat_map(|section| &section.processes);
+            self.targets = processes
+                .map(|process| Target::Found(process.pid))
+                .collect();
+        }
+    }
+}
+
+impl Hidden {
+    /// Takes out of a sample what is not to be printed.
+    pub fn strip(self, sample: &mut Sample) {
+        if self.counters {
+            sample.counters = None;
+        }
+        if self.meminfo {
+            sample.meminfo = None;
+        }
+        if self.pressure {
+            sample.pressure = None;
+        }
     }
 }
 

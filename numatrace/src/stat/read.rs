@@ -13,7 +13,9 @@ use crate::capture::sys::{ReadError, cgroup, hugepages, meminfo, numastat, read_
 use crate::enrich::topology::{Topology, TopologyError};
 use crate::fold::stat::meminfo::NodeMemory;
 use crate::fold::stat::pressure::{self as fold_pressure, Reading};
-use crate::fold::stat::{cgroup as fold_cgroup, counters, meminfo as fold_meminfo};
+use crate::fold::stat::{
+    cgroup as fold_cgroup, counters, meminfo as fold_meminfo, since as fold_since,
+};
 use crate::ids::NodeId;
 use crate::model::stat::Sample;
 use crate::model::stat::counters::Counters;
@@ -25,6 +27,7 @@ pub struct Reader<'a> {
     root: &'a Path,
     plan: &'a Plan,
     before: Before,
+    saved: Option<Sample>,
 }
 
 /// The reading before.
@@ -54,7 +57,13 @@ impl<'a> Reader<'a> {
             root,
             plan,
             before: Before::default(),
+            saved: None,
         }
+    }
+
+    /// Takes growth from a saved reading instead of the one before.
+    pub fn since(&mut self, saved: Sample) {
+        self.saved = Some(saved);
     }
 
     /// Reads everything the plan asks for.
@@ -68,10 +77,13 @@ impl<'a> Reader<'a> {
         );
         let mut problems = Problems::default();
         let at = Instant::now();
-        sample.interval_s = self
-            .before
-            .at
-            .map(|before| at.duration_since(before).as_secs_f64());
+        sample.interval_s = match &self.saved {
+            Some(saved) => fold_since::seconds(saved, &sample),
+            None => self
+                .before
+                .at
+                .map(|before| at.duration_since(before).as_secs_f64()),
+        };
         // Counters first: reading anything else allocates, and they are what is compared between readings.
         if self.plan.counters {
             self.counters(&topology, &mut sample);
@@ -104,6 +116,15 @@ impl<'a> Reader<'a> {
             sample.cgroup = self.cgroup(path, &nodes, sample.page_size, &mut sample.missing);
             problems.failed |= sample.cgroup.is_none();
         }
+        if let Some(saved) = &self.saved {
+            sample.since = fold_since::section(saved, &sample);
+            if sample.since.is_none() {
+                problems.failed = true;
+                problems.lines.push(
+                    "the saved reading is not older than this one: is the clock right?".to_owned(),
+                );
+            }
+        }
         problems.lines.extend(
             sample
                 .missing
@@ -132,7 +153,10 @@ impl<'a> Reader<'a> {
             .iter()
             .map(|node| !node.is_memoryless())
             .collect();
-        let before = self.before.at.map(|_| self.before.aligned(&sample.nodes));
+        let before = match &self.saved {
+            Some(saved) => Some(fold_since::counters(saved, &sample.nodes)),
+            None => self.before.at.map(|_| self.before.aligned(&sample.nodes)),
+        };
         sample.counters = Some(counters::section(
             &now,
             before.as_deref(),

@@ -6,3 +6,4 @@ pub mod kinds;
 pub mod meminfo;
 pub mod pressure;
 pub mod process;
+pub mod since;

@@ -115,6 +115,9 @@ fn resolve(
             Target::Pid(pid) => {
                 named.insert(*pid);
             }
+            Target::Found(pid) => {
+                found.insert(*pid);
+            }
             Target::Pattern(pattern) => {
                 // The pattern stands on our own command line too.
                 let others = all.iter().copied().filter(|&pid| pid != this);
