@@ -18,6 +18,8 @@ pub struct Lane {
     pub count: u64,
     /// What they add up to.
     pub amount: u64,
+    /// Zero. It makes a lane 32 bytes long, so that a lane's offset is a shift and a mask, which every verifier follows.
+    pub reserved: u64,
 }
 
 /// A per-CPU slot.
@@ -56,7 +58,7 @@ pub struct Slot {
     pub lanes: [Lane; LANES],
 }
 
-const _: () = assert!(size_of::<Slot>() == 104 + 24 * LANES);
+const _: () = assert!(size_of::<Slot>() == 112 + 32 * LANES && size_of::<Lane>() == 32);
 
 /// Slots per CPU: two programs must never share one, because one can interrupt the other.
 #[repr(u32)]

@@ -11,6 +11,7 @@ use numatrace_common::{
     control::Control,
     counters::Counter,
     event::alloc_run::AllocRun,
+    limits::LANES,
     slot::{Lane, Slot, SlotIndex},
     totals::{OVERFLOW, TotalKey, TotalValue},
 };
@@ -28,6 +29,7 @@ pub const EMPTY: Lane = Lane {
     cell: Cell(0),
     count: 0,
     amount: 0,
+    reserved: 0,
 };
 
 /// The control word; zeros until userspace has set it up.
@@ -110,12 +112,22 @@ pub fn cpu_node() -> u32 {
 pub fn tally(slot: &mut Slot, cell: Cell, n: u64, amount: u64) {
     let cell = placed(slot, cell);
     let index = cell.lane();
-    if slot.lanes[index].cell != cell {
+    if lane(slot, index).cell != cell {
         flush_lane(slot, index);
-        slot.lanes[index].cell = cell;
+        lane(slot, index).cell = cell;
     }
-    slot.lanes[index].count += n;
-    slot.lanes[index].amount += amount;
+    let lane = lane(slot, index);
+    lane.count += n;
+    lane.amount += amount;
+}
+
+/// A lane by number. The mask stands right before the addition and the compiler must not move it: the verifiers of older kernels forget
+/// what they knew of an index once it has been on the stack.
+#[inline(always)]
+fn lane(slot: &mut Slot, index: usize) -> &mut Lane {
+    let offset = core::hint::black_box(index) & (LANES - 1);
+    // SAFETY: below LANES after the mask.
+    unsafe { slot.lanes.get_unchecked_mut(offset) }
 }
 
 /// The cell with the slot's epoch and node.
@@ -147,6 +159,7 @@ pub fn settle(slot: &mut Slot) {
         cell,
         count,
         amount,
+        ..
     } = slot.pending;
     if !cell.is_empty() {
         slot.pending = EMPTY;
@@ -158,8 +171,8 @@ pub fn settle(slot: &mut Slot) {
 #[inline(always)]
 fn flush(slot: &mut Slot) {
     settle(slot);
-    for index in 0..slot.lanes.len() {
-        if !slot.lanes[index].cell.is_empty() {
+    for index in 0..LANES {
+        if !lane(slot, index).cell.is_empty() {
             flush_lane(slot, index);
         }
     }
@@ -168,12 +181,12 @@ fn flush(slot: &mut Slot) {
 /// Sends one lane into the totals and as a run to the ring. Not inlined: it stands in for eight copies of itself.
 #[inline(never)]
 fn flush_lane(slot: &mut Slot, index: usize) {
-    let index = index & (slot.lanes.len() - 1);
     let Lane {
         cell,
         count: events,
         amount,
-    } = slot.lanes[index];
+        ..
+    } = *lane(slot, index);
     if events == 0 {
         return;
     }
@@ -187,7 +200,7 @@ fn flush_lane(slot: &mut Slot, index: usize) {
         cell,
     };
     add_total(&key, events, amount);
-    slot.lanes[index] = EMPTY;
+    *lane(slot, index) = EMPTY;
     slot.flushes += 1;
     // SAFETY: as above.
     unsafe { write_volatile(&raw mut slot.flushing, 0) };

@@ -69,6 +69,7 @@ fn exact(page: *const u8, gfp: u32, order: u32, ac: AllocContext) {
                 cell,
                 count: 1,
                 amount: pages(order),
+                ..totals::EMPTY
             };
             totals::leave(slot);
             return;

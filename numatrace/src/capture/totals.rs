@@ -207,6 +207,7 @@ mod tests {
             cell: Cell::new(Stem::PageAlloc).with_epoch(epoch),
             count,
             amount: count,
+            ..Lane::default()
         };
         slot
     }
