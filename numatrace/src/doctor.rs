@@ -12,11 +12,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::attach::catalog::{HOOKS, Row};
-use crate::attach::globals::{self, Addresses, NodeSets, Switches};
+use crate::attach::globals::{NodeSets, Switches};
 use crate::attach::hooks::{Hook as Tried, HookState};
 use crate::attach::kallsyms::{KALLSYMS, Symbols};
 use crate::attach::preflight::{self, Preflight, Refusal};
-use crate::attach::{self, prototype};
+use crate::attach::{Loaded, kallsyms, prototype};
 use crate::capture::fdinfo::KernelMemory;
 use crate::cli::Format;
 use crate::cli::doctor::DoctorArgs;
@@ -24,6 +24,7 @@ use crate::exit::Exit;
 use crate::model::Hook;
 use crate::model::doctor::{Doctor, DoctorHook, DoctorRefusal, Memory, SCHEMA};
 use crate::output;
+use crate::tracer;
 
 use checks::Searched;
 
@@ -103,9 +104,7 @@ fn search(found: &Preflight, symbols: &Symbols) -> Searched {
     });
     let preempt_count = match btf {
         Some(btf) => symbols.preempt_count(btf).map(|_| ()),
-        None => symbols
-            .address(attach::kallsyms::PER_CPU_OFFSET)
-            .map(|_| ()),
+        None => symbols.address(kallsyms::PER_CPU_OFFSET).map(|_| ()),
     };
     Searched {
         trampolines: preflight::trampolines(),
@@ -118,7 +117,15 @@ type Outcome = (Option<Refusal>, Vec<DoctorHook>, Option<KernelMemory>);
 
 /// Loads the object as a session would, attaches every hook for an instant and takes all of it off again.
 fn try_hooks(found: &Preflight, symbols: &Symbols) -> Outcome {
-    let session = match attach_all(found, symbols) {
+    let session = match tracer::load_for(
+        found,
+        symbols,
+        NodeSets::default(),
+        Switches::default(),
+        false,
+    )
+    .map(Loaded::attach)
+    {
         Ok(session) => session,
         Err(error) => {
             let refusal = Refusal {
@@ -138,22 +145,6 @@ fn try_hooks(found: &Preflight, symbols: &Symbols) -> Outcome {
         way_out: "see the checks above for what is refused and how to get it".into(),
     });
     (refusal, hooks, memory)
-}
-
-fn attach_all(found: &Preflight, symbols: &Symbols) -> anyhow::Result<attach::Session> {
-    let btf = found
-        .btf
-        .as_ref()
-        .map_err(|why| anyhow::anyhow!(why.clone()))?;
-    let addresses = symbols.preempt_count(btf).map_or_else(
-        |_| Addresses::default(),
-        |found| Addresses {
-            preempt_count: found.symbol,
-            per_cpu_offset: found.per_cpu_offset,
-        },
-    );
-    let globals = globals::globals(btf, Switches::default(), addresses, NodeSets::default())?;
-    Ok(attach::load(&globals, false)?.attach())
 }
 
 fn described(tried: &Tried) -> DoctorHook {

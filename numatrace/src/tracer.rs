@@ -10,7 +10,7 @@ use crate::{
         self, Loaded, Session, catalog,
         globals::{NodeSets, Switches},
         hooks::HookState,
-        kallsyms::Symbols,
+        kallsyms::{KALLSYMS, Symbols},
         preflight::Preflight,
     },
     capture::{
@@ -84,16 +84,31 @@ pub fn load(topology: &Topology, switches: Switches, debug: bool) -> anyhow::Res
     if let Some(refusal) = found.refusal() {
         return Err(Failure::from(refusal).into());
     }
-    let btf = found.btf.map_err(|why| anyhow!(why))?;
+    let symbols = Symbols::of_session(Path::new(KALLSYMS));
+    load_for(&found, &symbols, node_sets(topology), switches, debug)
+}
+
+/// The same for a machine that was looked at already.
+///
+/// # Errors
+/// The kernel has no BTF, lacks a member we need, or refuses maps.
+pub fn load_for(
+    found: &Preflight,
+    symbols: &Symbols,
+    nodes: NodeSets,
+    switches: Switches,
+    debug: bool,
+) -> anyhow::Result<Loaded> {
+    let btf = found.btf.as_ref().map_err(|why| anyhow!(why.clone()))?;
     // Where kallsyms hides the preempt count, interrupts cannot be told from tasks: the report's coverage says so.
-    let preempt = Symbols::of_session(Path::new("/proc/kallsyms"))
-        .preempt_count(&btf)
-        .ok();
+    let preempt = symbols.preempt_count(btf).ok();
     let addresses = attach::globals::Addresses {
-        preempt_count: preempt.as_ref().map_or(0, |found| found.symbol),
-        per_cpu_offset: preempt.as_ref().map_or(0, |found| found.per_cpu_offset),
+        preempt_count: preempt.map_or(0, |found| found.symbol),
+        per_cpu_offset: preempt.map_or(0, |found| found.per_cpu_offset),
     };
-    let globals = attach::globals::globals(&btf, switches, addresses, node_sets(topology))?;
+    let mut globals = attach::globals::globals(btf, switches, addresses, nodes)?;
+    // Under lockdown=confidentiality programs that call the helper do not load, so they are told not to.
+    globals.probe_read = u32::from(found.trial.probe_read.is_ok());
     attach::load(&globals, debug)
 }
 
