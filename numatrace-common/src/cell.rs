@@ -37,6 +37,118 @@ pub enum Stem {
     PageAlloc = 1,
     /// Allocations that an interleave policy placed as intended (numastat's interleave_hit): count = allocations.
     InterleaveHit = 2,
+    /// User pages made by a fault: class = [`TouchKind`], mark = [`TOUCH_COW`] | [`TOUCH_THP`]; count = folios, amount = base pages.
+    FirstTouch = 3,
+    /// NUMA hinting faults, by the page's node before any migration: count = faults.
+    HintFault = 4,
+    /// What hinting faults migrated: amount = base pages.
+    HintMigrated = 5,
+    /// Pages moved between nodes: task node = from, page node = to, cause = the kernel's `enum migrate_reason`; count = folios, amount = base pages.
+    PageMigration = 6,
+    /// Pages that were to be moved and stayed: cause as above; amount = base pages.
+    MigrationFailed = 7,
+    /// A task changed its CPU: task node = from, page node = to, cause = [`MoveReason`], mark = 1 when it went back to where it had come from; count = moves.
+    TaskMove = 8,
+    /// CPU time: task node = where; count = times it ran, amount = ns.
+    TaskRun = 9,
+}
+
+impl Stem {
+    /// Every stem, in the order of their numbers from 1 on.
+    pub const ALL: [Stem; 9] = [
+        Stem::PageAlloc,
+        Stem::InterleaveHit,
+        Stem::FirstTouch,
+        Stem::HintFault,
+        Stem::HintMigrated,
+        Stem::PageMigration,
+        Stem::MigrationFailed,
+        Stem::TaskMove,
+        Stem::TaskRun,
+    ];
+}
+
+/// What kind of mapping a first touch fell into.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TouchKind {
+    /// Anonymous memory that is neither heap nor main stack.
+    Anon = 0,
+    /// Between `start_brk` and `brk`.
+    Heap = 1,
+    /// The main thread's stack.
+    Stack = 2,
+    /// A file with a path, on tmpfs too.
+    File = 3,
+    /// memfd, SysV, POSIX and shared anonymous memory.
+    Shmem = 4,
+    /// The hugetlb pool.
+    Hugetlb = 5,
+}
+
+impl TouchKind {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [TouchKind; 6] = [
+        TouchKind::Anon,
+        TouchKind::Heap,
+        TouchKind::Stack,
+        TouchKind::File,
+        TouchKind::Shmem,
+        TouchKind::Hugetlb,
+    ];
+}
+
+/// Mark of a first touch: a private copy of a page that others share.
+pub const TOUCH_COW: u8 = 1;
+/// Mark of a first touch: a transparent huge page.
+pub const TOUCH_THP: u8 = 2;
+
+/// Why a task changed its CPU (include/trace/events/sched.h and kernel/sched/core.c, `set_task_cpu`).
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MoveReason {
+    /// It was woken on another CPU.
+    Wakeup = 0,
+    /// Idle or periodic load balancing pulled it.
+    LoadBalance = 1,
+    /// It was pushed off while running.
+    ActiveBalance = 2,
+    /// NUMA balancing moved it.
+    NumaMove = 3,
+    /// NUMA balancing swapped it with another.
+    NumaSwap = 4,
+    /// Placed at exec.
+    Exec = 5,
+    /// Placed at fork.
+    Fork = 6,
+    /// sched_setaffinity(2).
+    Affinity = 7,
+    /// Any other change of its CPU mask.
+    Cpuset = 8,
+    /// Its CPU went offline.
+    Hotplug = 9,
+    /// Real-time or deadline scheduling.
+    RtDl = 10,
+    /// None of the above could be told.
+    Unknown = 11,
+}
+
+impl MoveReason {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [MoveReason; 12] = [
+        MoveReason::Wakeup,
+        MoveReason::LoadBalance,
+        MoveReason::ActiveBalance,
+        MoveReason::NumaMove,
+        MoveReason::NumaSwap,
+        MoveReason::Exec,
+        MoveReason::Fork,
+        MoveReason::Affinity,
+        MoveReason::Cpuset,
+        MoveReason::Hotplug,
+        MoveReason::RtDl,
+        MoveReason::Unknown,
+    ];
 }
 
 /// Why an allocation was remote or missed its preferred node, in a [`Stem::PageAlloc`] cell. The mark of a policy is its mode.

@@ -318,6 +318,7 @@ fn snapshot(
         hooks: &hooks,
         window: &counted.window,
         counted: &counted.inside,
+        migrate_reasons: &[],
         recursion_misses: counted.recursion_misses,
         losses: counted.losses,
         rejected: counted.rejected,

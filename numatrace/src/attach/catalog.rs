@@ -67,6 +67,16 @@ pub const TASK_LIFE: &str = "task_life";
 pub const ALLOC_BULK: &str = "page_alloc_bulk";
 /// Policies behind allocations.
 pub const ALLOC_POLICY: &str = "page_alloc_policy";
+/// User pages made by faults.
+pub const PAGE_FAULT: &str = "page_fault";
+/// Sampled accesses of the NUMA balancer.
+pub const HINT_FAULT: &str = "hint_fault";
+/// Pages moved between nodes.
+pub const PAGE_MIGRATION: &str = "page_migration";
+/// Tasks that change their CPU.
+pub const TASK_MOVE: &str = "task_move";
+/// CPU time per node.
+pub const TASK_RUN: &str = "task_run";
 /// The instant of the kernel's own sums.
 pub const NUMASTAT_FOLD: &str = "numastat_fold";
 

@@ -1,7 +1,7 @@
 //! Typed counts: what an entry of the totals says.
 
 use numatrace_common::{
-    cell::{AllocClass, Cell, RemoteCause, Stem},
+    cell::{AllocClass, Cell, MoveReason, RemoteCause, Stem, TOUCH_COW, TOUCH_THP, TouchKind},
     totals::{IRQ, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
 };
 
@@ -100,14 +100,60 @@ pub enum What {
     Alloc(AllocCell),
     /// Allocations that an interleave policy placed as intended, by page node.
     InterleaveHit(NodeId),
+    /// User pages made by faults: amount = base pages.
+    FirstTouch(TouchCell),
+    /// NUMA hinting faults, by thread's node and page's node.
+    HintFault(NodePair),
+    /// Pages that hinting faults migrated: amount = base pages.
+    HintMigrated,
+    /// Pages moved between nodes: amount = base pages.
+    PageMigration(NodePair, Reason),
+    /// Pages that were to be moved and stayed: amount = base pages.
+    MigrationFailed(Reason),
+    /// CPU changes.
+    TaskMove(MoveCell),
+    /// CPU time on a node: amount = ns.
+    TaskRun(NodeId),
+}
+
+/// Two nodes: from and to, or task and page.
+pub type NodePair = (NodeId, NodeId);
+
+/// A number of the kernel's `enum migrate_reason`.
+pub type Reason = u8;
+
+/// What a first touch is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TouchCell {
+    /// Node of the thread, node of the page.
+    pub nodes: NodePair,
+    /// Kind of the mapping; `None` for a number this version does not know.
+    pub kind: Option<TouchKind>,
+    /// A private copy of a shared page.
+    pub cow: bool,
+    /// A transparent huge page.
+    pub thp: bool,
+}
+
+/// What a change of CPU is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MoveCell {
+    /// From, to; equal when only the CPU changed.
+    pub nodes: NodePair,
+    /// Why.
+    pub reason: MoveReason,
+    /// It went back to the node it had come from.
+    pub back: bool,
 }
 
 impl What {
     /// The node whose reading decides on which side of a cut it lies.
-    pub fn page_node(&self) -> NodeId {
+    pub fn counted_on(&self) -> Option<NodeId> {
         match self {
-            What::Alloc(cell) => cell.page_node,
-            What::InterleaveHit(node) => *node,
+            What::Alloc(cell) => Some(cell.page_node),
+            What::InterleaveHit(node) => Some(*node),
+            // The kernel keeps no per-node counters of these: any one instant will do.
+            _ => None,
         }
     }
 }
@@ -117,12 +163,33 @@ impl What {
 /// # Errors
 /// The unknown stem.
 pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Count, u8> {
-    let what = match key.cell.stem() {
-        stem if stem == Stem::PageAlloc as u8 => What::Alloc(AllocCell::new(key.cell)),
-        stem if stem == Stem::InterleaveHit as u8 => {
-            What::InterleaveHit(NodeId(key.cell.page_node()))
-        }
-        stem => return Err(stem),
+    let cell = key.cell;
+    let stem = Stem::ALL
+        .get(usize::from(cell.stem()).wrapping_sub(1))
+        .ok_or(cell.stem())?;
+    let nodes = (NodeId(cell.task_node()), NodeId(cell.page_node()));
+    let what = match stem {
+        Stem::PageAlloc => What::Alloc(AllocCell::new(cell)),
+        Stem::InterleaveHit => What::InterleaveHit(nodes.1),
+        Stem::FirstTouch => What::FirstTouch(TouchCell {
+            nodes,
+            kind: TouchKind::ALL.get(usize::from(cell.class())).copied(),
+            cow: cell.mark() & TOUCH_COW != 0,
+            thp: cell.mark() & TOUCH_THP != 0,
+        }),
+        Stem::HintFault => What::HintFault(nodes),
+        Stem::HintMigrated => What::HintMigrated,
+        Stem::PageMigration => What::PageMigration(nodes, cell.cause()),
+        Stem::MigrationFailed => What::MigrationFailed(cell.cause()),
+        Stem::TaskMove => What::TaskMove(MoveCell {
+            nodes,
+            reason: MoveReason::ALL
+                .get(usize::from(cell.cause()))
+                .copied()
+                .unwrap_or(MoveReason::Unknown),
+            back: cell.mark() != 0,
+        }),
+        Stem::TaskRun => What::TaskRun(nodes.0),
     };
     Ok(Count {
         epoch,

@@ -3,6 +3,7 @@
 //! Counts are kept as they came, by owner and cell; counters are derived when asked for. Nothing here reads a clock, a file or a
 //! map, so every sum can be checked without a kernel.
 
+pub mod activity;
 pub mod alloc;
 pub mod audit;
 pub mod window;
@@ -13,7 +14,7 @@ pub mod stat;
 use std::collections::BTreeMap;
 
 use crate::{
-    decode::count::{AllocCell, What},
+    decode::count::{AllocCell, MoveCell, NodePair, Reason, TouchCell, What},
     enrich::{Charged, Observation},
     ids::NodeId,
 };
@@ -36,6 +37,33 @@ pub struct Counts {
     pub alloc: BTreeMap<AllocCell, Tally>,
     /// Interleaved allocations placed as intended, by page node.
     pub interleave_hit: BTreeMap<NodeId, u64>,
+    /// First touches: base pages.
+    pub first_touch: BTreeMap<TouchCell, u64>,
+    /// Hinting faults by thread's node and page's node.
+    pub hint_faults: BTreeMap<NodePair, u64>,
+    /// Pages that hinting faults migrated.
+    pub hint_migrated: u64,
+    /// Pages moved, by nodes and reason.
+    pub page_migrations: BTreeMap<(NodePair, Reason), u64>,
+    /// Pages that were to be moved and stayed, by reason.
+    pub migrations_failed: BTreeMap<Reason, u64>,
+    /// CPU changes.
+    pub task_moves: BTreeMap<MoveCell, u64>,
+    /// CPU time by node, ns.
+    pub run_ns: BTreeMap<NodeId, u64>,
+}
+
+/// Adds to an entry, saturating: a count that no longer fits is still a large one.
+fn bump<K: Ord>(map: &mut BTreeMap<K, u64>, key: K, by: u64) {
+    let sum = map.entry(key).or_default();
+    *sum = sum.saturating_add(by);
+}
+
+/// Adds a map of counts to another.
+fn bump_all<K: Ord + Copy>(map: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
+    for (key, by) in other {
+        bump(map, *key, *by);
+    }
 }
 
 impl Counts {
@@ -44,6 +72,13 @@ impl Counts {
         let Counts {
             alloc,
             interleave_hit,
+            first_touch,
+            hint_faults,
+            hint_migrated,
+            page_migrations,
+            migrations_failed,
+            task_moves,
+            run_ns,
         } = other;
         for (cell, tally) in alloc {
             self.alloc
@@ -51,9 +86,38 @@ impl Counts {
                 .or_default()
                 .add(tally.count, tally.amount);
         }
-        for (node, count) in interleave_hit {
-            let sum = self.interleave_hit.entry(*node).or_default();
-            *sum = sum.saturating_add(*count);
+        bump_all(&mut self.interleave_hit, interleave_hit);
+        bump_all(&mut self.first_touch, first_touch);
+        bump_all(&mut self.hint_faults, hint_faults);
+        self.hint_migrated = self.hint_migrated.saturating_add(*hint_migrated);
+        bump_all(&mut self.page_migrations, page_migrations);
+        bump_all(&mut self.migrations_failed, migrations_failed);
+        bump_all(&mut self.task_moves, task_moves);
+        bump_all(&mut self.run_ns, run_ns);
+    }
+
+    /// Adds one observation of this owner.
+    fn apply(&mut self, seen: &Observation) {
+        match seen.what {
+            What::Alloc(cell) => self
+                .alloc
+                .entry(cell)
+                .or_default()
+                .add(seen.count, seen.amount),
+            What::InterleaveHit(node) => bump(&mut self.interleave_hit, node, seen.count),
+            What::FirstTouch(cell) => bump(&mut self.first_touch, cell, seen.amount),
+            What::HintFault(nodes) => bump(&mut self.hint_faults, nodes, seen.count),
+            What::HintMigrated => {
+                self.hint_migrated = self.hint_migrated.saturating_add(seen.amount);
+            }
+            What::PageMigration(nodes, reason) => {
+                bump(&mut self.page_migrations, (nodes, reason), seen.amount);
+            }
+            What::MigrationFailed(reason) => {
+                bump(&mut self.migrations_failed, reason, seen.amount);
+            }
+            What::TaskMove(cell) => bump(&mut self.task_moves, cell, seen.count),
+            What::TaskRun(node) => bump(&mut self.run_ns, node, seen.amount),
         }
     }
 }
@@ -78,18 +142,7 @@ impl Tally {
 impl Accumulators {
     /// Adds one observation that belongs to this session.
     pub fn apply(&mut self, seen: &Observation) {
-        let counts = self.by_owner.entry(seen.charged).or_default();
-        match seen.what {
-            What::Alloc(cell) => counts
-                .alloc
-                .entry(cell)
-                .or_default()
-                .add(seen.count, seen.amount),
-            What::InterleaveHit(node) => {
-                let sum = counts.interleave_hit.entry(node).or_default();
-                *sum = sum.saturating_add(seen.count);
-            }
-        }
+        self.by_owner.entry(seen.charged).or_default().apply(seen);
     }
 
     /// Adds what another accumulator holds: two halves of a session are the whole.

@@ -35,7 +35,7 @@ impl Cut {
                         .filter(|seen| seen.epoch < *epoch)
                         .filter_map(|seen| match seen.what {
                             What::Alloc(cell) => (cell.page_node == *node).then_some(seen.count),
-                            What::InterleaveHit(_) => None,
+                            _ => None,
                         })
                         .sum();
                     i128::from(kernel.local_node) + i128::from(kernel.other_node)
@@ -53,8 +53,12 @@ impl Cut {
         self.0
             .get(&node)
             .map(|(epoch, _)| *epoch)
-            .or_else(|| self.0.values().map(|(epoch, _)| *epoch).max())
-            .unwrap_or(0)
+            .unwrap_or_else(|| self.last_epoch())
+    }
+
+    /// The epoch that began with the last of the chosen readings.
+    fn last_epoch(&self) -> u64 {
+        self.0.values().map(|(epoch, _)| *epoch).max().unwrap_or(0)
     }
 }
 
@@ -80,7 +84,16 @@ impl Window {
 
     /// Does a count lie inside?
     pub fn contains(&self, seen: &Observation) -> bool {
-        self.contains_epoch(seen.epoch, seen.what.page_node())
+        match seen.what.counted_on() {
+            Some(node) => self.contains_epoch(seen.epoch, node),
+            None => {
+                seen.epoch >= self.start.last_epoch()
+                    && self
+                        .end
+                        .as_ref()
+                        .is_none_or(|end| seen.epoch < end.last_epoch())
+            }
+        }
     }
 
     /// Allocations of a count that the preferred node's window sees differently from the page node's.
@@ -96,7 +109,7 @@ impl Window {
                 }
                 _ => 0,
             },
-            What::InterleaveHit(_) => 0,
+            _ => 0,
         }
     }
 

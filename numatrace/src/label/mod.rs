@@ -6,14 +6,20 @@ use std::collections::BTreeMap;
 
 use crate::{
     enrich::{Charged, Enrich, facts::Facts, process::ProcessIndex},
-    fold::{Accumulators, Counts, alloc},
+    fold::{
+        Accumulators, Counts,
+        activity::{self, Measured},
+        alloc,
+    },
     ids::{NodeId, Tid},
-    model::{Name, Process, ProcessKind, Thread},
+    model::{Name, Process, ProcessKind, Thread, report::System},
 };
 
 /// What labelling needs beside the counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Labels<'a> {
+    /// Which stems were measured.
+    pub measured: &'a Measured,
     /// Nodes of the host, in the report's order.
     pub nodes: &'a [NodeId],
     /// What the hooks knew of allocations.
@@ -54,7 +60,7 @@ pub fn processes<F: Facts>(
         .map(|(index, threads)| process(index, &threads, enrich, labels))
         .collect();
     all.extend(pseudo.into_iter().map(|(mut process, counts)| {
-        process.alloc = Some(alloc::counters(counts, labels.nodes, labels.known));
+        fill(&mut process, counts, labels);
         process
     }));
     all
@@ -63,6 +69,37 @@ pub fn processes<F: Facts>(
 /// The counters of a session in which nothing happened: zeros where the hooks know them.
 fn nothing_traced(labels: Labels<'_>) -> crate::model::Alloc {
     alloc::counters(&Counts::default(), labels.nodes, labels.known)
+}
+
+/// Everything that was counted for an owner.
+fn fill(process: &mut Process, counts: &Counts, labels: Labels<'_>) {
+    let Labels {
+        nodes,
+        known,
+        measured,
+    } = labels;
+    process.alloc = Some(alloc::counters(counts, nodes, known));
+    process.first_touch = activity::first_touch(counts, nodes, measured);
+    process.hint_faults = activity::hint_faults(counts, nodes, measured);
+    process.page_migrations = activity::page_migrations(counts, nodes, measured);
+    process.task_moves = activity::task_moves(counts, nodes, measured);
+    process.run_ns = activity::run_ns(counts, nodes, measured);
+}
+
+/// The matrices of the whole system.
+fn system(counted: &Accumulators, labels: Labels<'_>) -> System {
+    let mut sum = Counts::default();
+    for counts in counted.by_owner.values() {
+        sum.add(counts);
+    }
+    let (nodes, measured) = (labels.nodes, labels.measured);
+    System {
+        first_touch: activity::first_touch(&sum, nodes, measured),
+        hint_faults: activity::hint_faults(&sum, nodes, measured),
+        page_migrations: activity::page_migrations(&sum, nodes, measured),
+        task_moves: activity::task_moves(&sum, nodes, measured),
+        run_ns: activity::run_ns(&sum, nodes, measured),
+    }
 }
 
 fn process<F: Facts>(
@@ -88,7 +125,7 @@ fn process<F: Facts>(
     for (.., counts) in threads {
         sum.add(counts);
     }
-    process.alloc = Some(alloc::counters(&sum, labels.nodes, labels.known));
+    fill(&mut process, &sum, labels);
     process.threads = threads
         .iter()
         .map(|(tid, start_ns, counts)| {
@@ -96,6 +133,10 @@ fn process<F: Facts>(
             let mut thread = Thread::new(*tid, name(comm.as_ref()));
             thread.start_ns = Some(*start_ns);
             thread.alloc = Some(alloc::counters(counts, labels.nodes, labels.known));
+            thread.first_touch = activity::first_touch(counts, labels.nodes, labels.measured);
+            thread.hint_faults = activity::hint_faults(counts, labels.nodes, labels.measured);
+            thread.task_moves = activity::task_moves(counts, labels.nodes, labels.measured);
+            thread.run_ns = activity::run_ns(counts, labels.nodes, labels.measured);
             thread
         })
         .collect();

@@ -10,10 +10,11 @@ use crate::{
         catalog,
         hooks::{Hook as Tried, HookState as TriedState},
     },
-    capture::{cost::Measured, losses::Losses},
+    capture::{cost::Measured as MeasuredRuns, losses::Losses},
     enrich::{Charged, Enrich, facts::Facts, topology::Topology},
     fold::{
         Accumulators,
+        activity::Measured,
         alloc::Known,
         audit::{Evidence, audit},
         window::Window,
@@ -34,6 +35,8 @@ pub struct Parts<'a> {
     pub window: &'a Window,
     /// The counts between them.
     pub counted: &'a Accumulators,
+    /// Names of the kernel's reasons for page migrations, by number.
+    pub migrate_reasons: &'a [String],
     /// Runs the kernel skipped.
     pub recursion_misses: Option<u64>,
     /// What the kernel side lost.
@@ -52,7 +55,7 @@ pub struct Parts<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CostParts<'a> {
     /// Runs and times within the windows, by program, and the windows' length.
-    pub measured: Option<(&'a BTreeMap<&'static str, Measured>, Duration)>,
+    pub measured: Option<(&'a BTreeMap<&'static str, MeasuredRuns>, Duration)>,
     /// CPU seconds of this process.
     pub tracer_cpu_s: Option<f64>,
     /// Its resident memory.
@@ -69,7 +72,12 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
             .iter()
             .any(|hook| hook.row.hook == name && hook.state == TriedState::Attached)
     };
+    let measured = Measured {
+        migrate_reasons: parts.migrate_reasons.to_vec(),
+        ..measured(parts.hooks)
+    };
     let labels = Labels {
+        measured: &measured,
         nodes: &nodes,
         known: Known {
             preferred: attached(catalog::PAGE_ALLOC),
@@ -109,9 +117,31 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         &nodes,
     );
     snapshot.cost = cost(parts.cost, duration_s, cpus);
+    snapshot.system = Some(super::system(parts.counted, labels));
     snapshot.processes = processes;
     snapshot.findings = crate::model::finding::diagnose(&snapshot);
     snapshot
+}
+
+/// What the attached hooks measure, beside allocations.
+fn measured(hooks: &[Tried]) -> Measured {
+    let state = |name: &str| {
+        hooks
+            .iter()
+            .find(|hook| hook.row.hook == name)
+            .map_or(TriedState::Absent, |hook| hook.state)
+    };
+    let some = |name: &str| state(name) != TriedState::Absent;
+    let exact = |name: &str| state(name) == TriedState::Attached;
+    Measured {
+        first_touch: some(catalog::PAGE_FAULT),
+        touch_kinds: exact(catalog::PAGE_FAULT),
+        hint_faults: exact(catalog::HINT_FAULT),
+        page_migrations: exact(catalog::PAGE_MIGRATION),
+        task_moves: some(catalog::TASK_MOVE),
+        run_ns: some(catalog::TASK_RUN),
+        migrate_reasons: Vec::new(),
+    }
 }
 
 /// The host section.

@@ -1,0 +1,272 @@
+//! The report's matrices from counts: first touch, hinting faults, page migrations, task moves, CPU time.
+//!
+//! Every function yields `None` where the session's hooks could not know, and zeros where they saw nothing.
+
+use std::collections::BTreeMap;
+
+use numatrace_common::cell::{MoveReason as WireReason, TouchKind};
+
+use super::Counts;
+use crate::{
+    decode::count::NodePair,
+    ids::NodeId,
+    model::{
+        ByKind, FirstTouch, HintFaults, Latency, Marks, Matrix, MoveReason, PageMigrations,
+        PerNode, TaskMoves,
+    },
+};
+
+/// Which stems a session measured.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    /// First touches.
+    pub first_touch: bool,
+    /// Kinds of mappings of first touches.
+    pub touch_kinds: bool,
+    /// Hinting faults.
+    pub hint_faults: bool,
+    /// Page migrations with their owners.
+    pub page_migrations: bool,
+    /// CPU changes.
+    pub task_moves: bool,
+    /// CPU time per node.
+    pub run_ns: bool,
+    /// Names of the kernel's `enum migrate_reason`, by number, in lower case without prefix.
+    pub migrate_reasons: Vec<String>,
+}
+
+/// First touches of an owner.
+pub fn first_touch(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Option<FirstTouch> {
+    measured.first_touch.then(|| {
+        let mut by_kind = [0u64; TouchKind::ALL.len()];
+        let (mut cow, mut thp) = (0u64, 0u64);
+        for (cell, pages) in &counts.first_touch {
+            if let Some(kind) = cell.kind {
+                let sum = &mut by_kind[kind as usize];
+                *sum = sum.saturating_add(*pages);
+            }
+            cow = cow.saturating_add(if cell.cow { *pages } else { 0 });
+            thp = thp.saturating_add(if cell.thp { *pages } else { 0 });
+        }
+        let of = |kind: TouchKind| Some(by_kind[kind as usize]);
+        FirstTouch {
+            pages: Some(matrix(
+                counts
+                    .first_touch
+                    .iter()
+                    .map(|(cell, pages)| (cell.nodes, *pages)),
+                nodes,
+            )),
+            by_kind: measured.touch_kinds.then(|| ByKind {
+                anon: of(TouchKind::Anon),
+                heap: of(TouchKind::Heap),
+                stack: of(TouchKind::Stack),
+                file: of(TouchKind::File),
+                shmem: of(TouchKind::Shmem),
+                hugetlb: of(TouchKind::Hugetlb),
+            }),
+            marks: measured.touch_kinds.then_some(Marks {
+                cow: Some(cow),
+                thp: Some(thp),
+            }),
+        }
+    })
+}
+
+/// Hinting faults of an owner.
+pub fn hint_faults(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Option<HintFaults> {
+    measured.hint_faults.then(|| HintFaults {
+        matrix: Some(matrix(
+            counts
+                .hint_faults
+                .iter()
+                .map(|(pair, faults)| (*pair, *faults)),
+            nodes,
+        )),
+        migrated: Some(counts.hint_migrated),
+    })
+}
+
+/// Page migrations of an owner's memory.
+pub fn page_migrations(
+    counts: &Counts,
+    nodes: &[NodeId],
+    measured: &Measured,
+) -> Option<PageMigrations> {
+    measured.page_migrations.then(|| {
+        let mut by_reason: BTreeMap<String, u64> = BTreeMap::new();
+        for ((_, reason), pages) in &counts.page_migrations {
+            let name = measured
+                .migrate_reasons
+                .get(usize::from(*reason))
+                .cloned()
+                .unwrap_or_else(|| format!("reason_{reason}"));
+            super::bump(&mut by_reason, name, *pages);
+        }
+        PageMigrations {
+            matrix: Some(matrix(
+                counts
+                    .page_migrations
+                    .iter()
+                    .map(|((pair, _), pages)| (*pair, *pages)),
+                nodes,
+            )),
+            by_reason: Some(by_reason),
+            failed: Some(counts.migrations_failed.values().sum()),
+            latency_us: Latency::default(),
+            moved_by: Vec::new(),
+        }
+    })
+}
+
+/// Moves of an owner's tasks. Matrix, reasons and returns are of cross-node moves only.
+pub fn task_moves(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Option<TaskMoves> {
+    measured.task_moves.then(|| {
+        // A node that sysfs does not list has no place in the matrix; such moves count as changes of CPU only.
+        let cross = || {
+            counts
+                .task_moves
+                .iter()
+                .filter(|(cell, _)| cell.nodes.0 != cell.nodes.1)
+                .filter(|(cell, _)| nodes.contains(&cell.nodes.0) && nodes.contains(&cell.nodes.1))
+        };
+        let mut by_reason: BTreeMap<MoveReason, u64> = BTreeMap::new();
+        for (cell, moves) in cross() {
+            super::bump(&mut by_reason, reason(cell.reason), *moves);
+        }
+        TaskMoves {
+            total: Some(counts.task_moves.values().sum()),
+            cross_node: Some(cross().map(|(_, moves)| *moves).sum()),
+            matrix: Some(matrix(
+                cross().map(|(cell, moves)| (cell.nodes, *moves)),
+                nodes,
+            )),
+            by_reason: Some(by_reason),
+            ping_pong: Some(
+                cross()
+                    .filter(|(cell, _)| cell.back)
+                    .map(|(_, moves)| *moves)
+                    .sum(),
+            ),
+        }
+    })
+}
+
+/// CPU time of an owner per node, ns.
+pub fn run_ns(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Option<PerNode> {
+    measured.run_ns.then(|| {
+        let mut time = PerNode::zeros(nodes.len());
+        for (node, ns) in &counts.run_ns {
+            if let Some(at) = place(*node, nodes) {
+                time.add_at(at, *ns);
+            }
+        }
+        time
+    })
+}
+
+fn matrix(pairs: impl Iterator<Item = (NodePair, u64)>, nodes: &[NodeId]) -> Matrix {
+    let mut matrix = Matrix::zeros(nodes.len());
+    for ((from, to), count) in pairs {
+        if let (Some(from), Some(to)) = (place(from, nodes), place(to, nodes)) {
+            matrix.add_at(from, to, count);
+        }
+    }
+    matrix
+}
+
+fn place(node: NodeId, nodes: &[NodeId]) -> Option<usize> {
+    nodes.iter().position(|candidate| *candidate == node)
+}
+
+/// The report's name of a wire reason.
+fn reason(wire: WireReason) -> MoveReason {
+    match wire {
+        WireReason::Wakeup => MoveReason::Wakeup,
+        WireReason::LoadBalance => MoveReason::LoadBalance,
+        WireReason::ActiveBalance => MoveReason::ActiveBalance,
+        WireReason::NumaMove => MoveReason::NumaMove,
+        WireReason::NumaSwap => MoveReason::NumaSwap,
+        WireReason::Exec => MoveReason::Exec,
+        WireReason::Fork => MoveReason::Fork,
+        WireReason::Affinity => MoveReason::Affinity,
+        WireReason::Cpuset => MoveReason::Cpuset,
+        WireReason::Hotplug => MoveReason::Hotplug,
+        WireReason::RtDl => MoveReason::RtDl,
+        WireReason::Unknown => MoveReason::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::count::MoveCell;
+
+    const NODES: [NodeId; 2] = [NodeId(0), NodeId(3)];
+
+    fn measured() -> Measured {
+        Measured {
+            page_migrations: true,
+            task_moves: true,
+            run_ns: true,
+            migrate_reasons: vec!["compaction".into(), "memory_failure".into()],
+            ..Measured::default()
+        }
+    }
+
+    fn moved(from: u16, to: u16, reason: WireReason, back: bool) -> MoveCell {
+        MoveCell {
+            nodes: (NodeId(from), NodeId(to)),
+            reason,
+            back,
+        }
+    }
+
+    #[test]
+    fn only_cross_node_moves_have_reasons_and_a_place_in_the_matrix() {
+        let counts = Counts {
+            task_moves: BTreeMap::from([
+                (moved(0, 0, WireReason::Wakeup, false), 7),
+                (moved(0, 3, WireReason::Affinity, false), 2),
+                (moved(3, 0, WireReason::Affinity, true), 1),
+            ]),
+            ..Counts::default()
+        };
+        let moves = task_moves(&counts, &NODES, &measured()).unwrap();
+        assert_eq!(
+            (moves.total, moves.cross_node, moves.ping_pong),
+            (Some(10), Some(3), Some(1))
+        );
+        assert_eq!(
+            moves.by_reason.unwrap(),
+            BTreeMap::from([(MoveReason::Affinity, 3)])
+        );
+        assert_eq!(moves.matrix.unwrap().at(1, 0), 1);
+    }
+
+    #[test]
+    fn what_no_hook_measured_is_null_and_not_zero() {
+        let counts = Counts::default();
+        assert_eq!(hint_faults(&counts, &NODES, &measured()), None);
+        assert_eq!(
+            run_ns(&counts, &NODES, &measured()),
+            Some(PerNode(vec![0, 0]))
+        );
+    }
+
+    #[test]
+    fn migration_reasons_have_the_kernel_s_names() {
+        let counts = Counts {
+            page_migrations: BTreeMap::from([
+                (((NodeId(0), NodeId(3)), 0), 512),
+                (((NodeId(0), NodeId(3)), 9), 1),
+            ]),
+            ..Counts::default()
+        };
+        let migrations = page_migrations(&counts, &NODES, &measured()).unwrap();
+        assert_eq!(
+            migrations.by_reason.unwrap(),
+            BTreeMap::from([("compaction".to_owned(), 512), ("reason_9".to_owned(), 1)])
+        );
+    }
+}
