@@ -12,6 +12,7 @@ use crate::{
         hooks::HookState,
         kallsyms::{KALLSYMS, Symbols},
         preflight::Preflight,
+        prototype::StrangeShapes,
     },
     capture::{
         Source,
@@ -109,7 +110,7 @@ pub fn load_for(
     let mut globals = attach::globals::globals(btf, switches, addresses, nodes)?;
     // Under lockdown=confidentiality programs that call the helper do not load, so they are told not to.
     globals.probe_read = u32::from(found.trial.probe_read.is_ok());
-    attach::load(&globals, debug)
+    attach::load(&globals, StrangeShapes::of(btf), debug)
 }
 
 /// Which nodes can serve what, for the kernel side.

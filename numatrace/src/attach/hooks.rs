@@ -7,6 +7,7 @@ use aya::{
 
 use super::{
     catalog::{HookKind, Probe, Row},
+    prototype::{StrangeShapes, TargetKind},
     refused,
 };
 
@@ -36,8 +37,17 @@ pub struct Hook {
     pub programs: Vec<&'static str>,
 }
 
+/// What this kernel can be attached to.
+#[derive(Clone, Copy, Debug)]
+pub struct Targets<'a> {
+    /// Functions and tracepoints by name.
+    pub btf: &'a Btf,
+    /// Those that no probe was written for, whatever their name.
+    pub strange: &'a StrangeShapes,
+}
+
 /// Tries one row: its exact sets in turn, then its fallback.
-pub fn attach(ebpf: &mut Ebpf, btf: &Btf, row: &'static Row) -> Hook {
+pub fn attach(ebpf: &mut Ebpf, kernel: Targets<'_>, row: &'static Row) -> Hook {
     let mut refusals = Vec::new();
     for (probes, state) in row
         .exact
@@ -45,7 +55,7 @@ pub fn attach(ebpf: &mut Ebpf, btf: &Btf, row: &'static Row) -> Hook {
         .map(|set| (*set, HookState::Attached))
         .chain((!row.fallback.is_empty()).then_some((row.fallback, HookState::Fallback)))
     {
-        match try_all(ebpf, btf, probes) {
+        match try_all(ebpf, kernel, probes) {
             Ok(via) => {
                 return Hook {
                     row,
@@ -76,10 +86,10 @@ fn names(probes: &[Probe]) -> Vec<&'static str> {
 }
 
 /// Attaches all probes or none; says what is attached, or which probe failed and why.
-fn try_all(ebpf: &mut Ebpf, btf: &Btf, probes: &[Probe]) -> Result<String, String> {
+fn try_all(ebpf: &mut Ebpf, kernel: Targets<'_>, probes: &[Probe]) -> Result<String, String> {
     let mut targets = Vec::new();
     for probe in probes {
-        match try_one(ebpf, btf, probe) {
+        match try_one(ebpf, kernel, probe) {
             Ok(target) => targets.push(format!("{} {target}", probe.kind.name())),
             Err(why) => {
                 for attached in probes {
@@ -97,13 +107,23 @@ fn try_all(ebpf: &mut Ebpf, btf: &Btf, probes: &[Probe]) -> Result<String, Strin
 }
 
 /// Loads and attaches one probe to the first of its targets that this kernel has.
-fn try_one(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Result<&'static str, String> {
+fn try_one(ebpf: &mut Ebpf, kernel: Targets<'_>, probe: &Probe) -> Result<&'static str, String> {
     let program = ebpf
         .program_mut(probe.program)
         .ok_or_else(|| format!("the object has no program {}", probe.program))?;
     let mut last = String::from("no target given");
+    let kind = match probe.kind {
+        HookKind::Fentry | HookKind::Fexit => TargetKind::Function,
+        HookKind::TpBtf => TargetKind::Tracepoint,
+    };
     for target in probe.targets {
-        match load_and_attach(program, probe.kind, target, btf) {
+        // It would load, and read the wrong arguments.
+        if let Some(found) = kernel.strange.find(kind, target) {
+            return Err(format!(
+                "this kernel has it as `{found}`, which the probe was not written for"
+            ));
+        }
+        match load_and_attach(program, probe.kind, target, kernel.btf) {
             Ok(()) => return Ok(target),
             Err(error @ ProgramError::Btf(_)) => last = refused::reason(&error),
             Err(error) => return Err(refused::reason(&error)),

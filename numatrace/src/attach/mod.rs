@@ -21,7 +21,8 @@ use anyhow::{Context, anyhow};
 use aya::{Btf, Ebpf, EbpfLoader};
 use numatrace_common::{globals::Globals, limits::SCOPE_ENTRIES};
 
-use hooks::{Hook, HookState};
+use hooks::{Hook, HookState, Targets};
+use prototype::StrangeShapes;
 
 /// Loaded maps and programs. Dropping it detaches everything.
 pub struct Session {
@@ -35,13 +36,14 @@ pub struct Session {
 pub struct Loaded {
     ebpf: Ebpf,
     btf: Btf,
+    strange: StrangeShapes,
 }
 
-/// Creates the maps and reads the object.
+/// Creates the maps and reads the object. Targets of a strange shape will not be attached to.
 ///
 /// # Errors
 /// The kernel refuses maps, or has no BTF.
-pub fn load(globals: &Globals, debug: bool) -> anyhow::Result<Loaded> {
+pub fn load(globals: &Globals, strange: StrangeShapes, debug: bool) -> anyhow::Result<Loaded> {
     let btf = Btf::from_sys_fs().context(
         "this kernel has no BTF (/sys/kernel/btf/vmlinux); it needs CONFIG_DEBUG_INFO_BTF=y",
     )?;
@@ -60,7 +62,7 @@ pub fn load(globals: &Globals, debug: bool) -> anyhow::Result<Loaded> {
     let ebpf = loader
         .load(object::bytes())
         .map_err(|error| anyhow!(error).context("cannot create the eBPF maps"))?;
-    Ok(Loaded { ebpf, btf })
+    Ok(Loaded { ebpf, btf, strange })
 }
 
 impl Loaded {
@@ -71,9 +73,13 @@ impl Loaded {
 
     /// Tries every hook of the table.
     pub fn attach(mut self) -> Session {
+        let kernel = Targets {
+            btf: &self.btf,
+            strange: &self.strange,
+        };
         let hooks = catalog::HOOKS
             .iter()
-            .map(|row| hooks::attach(&mut self.ebpf, &self.btf, row))
+            .map(|row| hooks::attach(&mut self.ebpf, kernel, row))
             .collect();
         Session {
             ebpf: self.ebpf,

@@ -171,17 +171,43 @@ pub fn differences(
     Ok(all)
 }
 
-/// Whether this kernel has `target` in a shape no probe was written for, and which: attaching would read wrong arguments.
+/// Hooked functions and tracepoints that a kernel passes its arguments to as no probe was written for.
 ///
-/// Ranges do not count, as distributions carry changes back to older series. `None` as well when the kernel lacks the name or
-/// no probe declares it: trying to attach answers that.
-#[must_use]
-pub fn strange_shape(kind: TargetKind, target: &str, btf: &KernelBtf) -> Option<Prototype> {
-    let known: Vec<Expectation> = PROBES
-        .iter()
-        .flat_map(|(_, source)| expectations(source).unwrap_or_default())
-        .filter(|one| one.kind == kind && one.proto.name == target)
-        .collect();
-    let found = known.first()?.found(btf)?;
-    (!known.iter().any(|one| one.proto.same_types(&found))).then_some(found)
+/// More lenient than [`differences`], as it decides about attaching on kernels nobody has seen: ranges do not count, since
+/// distributions carry changes back to older series, and neither do names of scalar types.
+#[derive(Clone, Debug, Default)]
+pub struct StrangeShapes(Vec<(TargetKind, Prototype)>);
+
+impl StrangeShapes {
+    /// Compares all declarations of all probes. Names the kernel does not have are not strange: attaching tells.
+    #[must_use]
+    pub fn of(btf: &KernelBtf) -> Self {
+        let all: Vec<Expectation> = PROBES
+            .iter()
+            .flat_map(|(_, source)| expectations(source).unwrap_or_default())
+            .collect();
+        let same = |one: &Expectation, other: &Expectation| {
+            one.kind == other.kind && one.proto.name == other.proto.name
+        };
+        let mut strange = Vec::new();
+        for (index, one) in all.iter().enumerate() {
+            let seen = all.iter().take(index).any(|earlier| same(earlier, one));
+            let Some(found) = one.found(btf).filter(|_| !seen) else {
+                continue;
+            };
+            let mut known = all.iter().filter(|other| same(other, one));
+            if !known.any(|known| known.proto.passed_like(&found)) {
+                strange.push((one.kind, found));
+            }
+        }
+        Self(strange)
+    }
+
+    /// The kernel's own declaration of a target that must not be attached to.
+    #[must_use]
+    pub fn find(&self, kind: TargetKind, target: &str) -> Option<&Prototype> {
+        let mut all = self.0.iter();
+        all.find(|(strange, found)| *strange == kind && found.name == target)
+            .map(|(_, found)| found)
+    }
 }

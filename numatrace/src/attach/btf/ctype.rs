@@ -200,6 +200,40 @@ impl Prototype {
     }
 }
 
+impl CType {
+    /// Whether both are passed alike: pointers to the same type, or both scalars, or the same struct by value.
+    fn passed_like(&self, other: &Self) -> bool {
+        let is_struct = |name: &str| name.starts_with("struct ") || name.starts_with("union ");
+        match (self, other) {
+            (Self::Ptr { to, .. }, Self::Ptr { to: other, .. }) => {
+                to.unqualified() == other.unqualified()
+            }
+            (Self::Named { name, .. }, Self::Named { name: other, .. }) => {
+                let by_name =
+                    is_struct(name) || is_struct(other) || name == "void" || other == "void";
+                !by_name || name == other
+            }
+            _ => self == other,
+        }
+    }
+}
+
+impl Prototype {
+    /// Whether a program written for one reads the arguments of the other rightly: as many of them, each passed alike.
+    /// A `const` or another name for an integer type does not matter for that.
+    #[must_use]
+    pub fn passed_like(&self, other: &Self) -> bool {
+        self.variadic == other.variadic
+            && self.params.len() == other.params.len()
+            && self.ret.passed_like(&other.ret)
+            && self
+                .params
+                .iter()
+                .zip(&other.params)
+                .all(|((one, _), (other, _))| one.passed_like(other))
+    }
+}
+
 impl fmt::Display for Prototype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let params = self

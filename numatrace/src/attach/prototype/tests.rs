@@ -139,14 +139,52 @@ fn this_kernel_is_as_the_probes_expect() {
 
 #[test]
 fn a_shape_no_probe_was_written_for_is_recognised() {
+    let strange = |changed: &KernelBtf| {
+        StrangeShapes::of(changed)
+            .find(TargetKind::Function, "fold_vm_numa_events")
+            .map(ToString::to_string)
+    };
     let mut b = BtfBuilder::new();
     let int = b.int("int", 4);
     b.func("fold_vm_numa_events", 0, &[("node", int)]);
     let changed = KernelBtf::from_bytes(b.build()).unwrap();
-    let shape = |btf| strange_shape(TargetKind::Function, "fold_vm_numa_events", btf);
     assert_eq!(
-        shape(&changed).unwrap().to_string(),
+        strange(&changed).unwrap(),
         "void fold_vm_numa_events(int node)"
     );
-    assert_eq!(shape(&kernel()), None, "absent is not strange");
+    assert_eq!(strange(&kernel()), None, "absent is not strange");
+}
+
+#[test]
+fn another_name_for_a_number_does_not_keep_a_probe_away() {
+    let passed = |one: &str, other: &str| {
+        let read = |text: &str| cparse::function(text).unwrap();
+        read(one).passed_like(&read(other))
+    };
+    assert!(passed(
+        "int f(int reason)",
+        "int f(enum migrate_reason reason)"
+    ));
+    assert!(passed(
+        "int f(const struct page *p)",
+        "long f(struct page *page)"
+    ));
+    assert!(!passed("int f(struct page *p)", "int f(struct folio *p)"));
+    assert!(!passed("int f(struct page *p)", "int f(unsigned long p)"));
+    assert!(!passed("int f(int a)", "void f(int a)"));
+    assert!(!passed("int f(int a)", "int f(int a, int b)"));
+    assert!(!passed(
+        "int f(struct page **p)",
+        "int f(struct list_head *p)"
+    ));
+    assert!(!passed("int f(struct a x)", "int f(struct b x)"));
+}
+
+#[test]
+fn nothing_of_this_kernel_is_strange() {
+    if Path::new(VMLINUX).exists() {
+        let btf = KernelBtf::from_path(Path::new(VMLINUX)).unwrap();
+        let strange = StrangeShapes::of(&btf);
+        assert!(strange.0.is_empty(), "{strange:?}");
+    }
 }
