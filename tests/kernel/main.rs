@@ -10,5 +10,6 @@ mod doctor;
 mod leftovers;
 mod scope;
 
+mod audit;
 mod page_alloc;
 mod task_life;
