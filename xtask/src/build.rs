@@ -38,7 +38,7 @@ pub struct Executable {
     pub path: PathBuf,
 }
 
-/// The static release programs of the tracer and of the tests: `numatrace`, `workload`, and the named test programs.
+/// The static, optimised programs of the tracer and of the tests: `numatrace`, `workload`, and the named test programs.
 ///
 /// One cargo command for all of them: dependencies are built once, with one set of features.
 ///
@@ -48,7 +48,8 @@ pub fn static_programs(toolchain: &Toolchain, tests: &[&str]) -> Result<Vec<Exec
     let mut command = run::cargo();
     command.args([
         "build",
-        "--release",
+        "--profile",
+        "lab",
         "--package",
         "numatrace",
         "--package",
