@@ -2,6 +2,8 @@
 
 mod alerts;
 mod clock;
+#[cfg(test)]
+mod placement;
 mod plan;
 mod print;
 mod read;

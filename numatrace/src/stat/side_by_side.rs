@@ -257,6 +257,100 @@ fn a_process_is_numastats() {
 }
 
 #[test]
+fn a_live_process_and_quiet_memory_rows_are_numastats() {
+    if Command::new(numastat())
+        .arg("-V")
+        .stdout(Stdio::null())
+        .status()
+        .is_err()
+    {
+        eprintln!("left out: no numastat here");
+        return;
+    }
+    let theirs = |options: &[&str]| {
+        String::from_utf8(
+            Command::new(numastat())
+                .args(options)
+                .output()
+                .unwrap()
+                .stdout,
+        )
+        .unwrap()
+    };
+    let columns = theirs(&[])
+        .lines()
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .count()
+        + 1;
+
+    // A child that waits for its stdin does nothing to its memory once it has started.
+    let mut child = Command::new("cat")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = child.id().to_string();
+    let args = StatArgs {
+        pids: vec![pid.as_str().into()],
+        ..StatArgs::default()
+    };
+    let mut readings = (0..50).map(|_| {
+        (
+            theirs(&["-p", &pid]),
+            ours(Path::new("/"), &args),
+            theirs(&["-p", &pid]),
+        )
+    });
+    let quiet = readings.find(|(before, _, after)| {
+        before == after
+            && rows(before, columns)["Total"]
+                .last()
+                .is_some_and(|mb| mb != "0.00")
+    });
+    let (wanted, ours_text, _) = quiet.expect("a child that waits comes to rest");
+    assert_eq!(
+        rows(&ours_text, columns),
+        rows(&wanted, columns),
+        "{ours_text}{wanted}"
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let args = StatArgs {
+        meminfo: true,
+        ..StatArgs::default()
+    };
+    let mut readings = (0..50).map(|_| {
+        let texts = [
+            theirs(&["-m"]),
+            ours(Path::new("/"), &args),
+            theirs(&["-m"]),
+        ];
+        let [before, ours, after] = texts.map(|text| rows(&text, columns));
+        let still: Vec<String> = before
+            .keys()
+            .filter(|name| before[*name] == after[*name])
+            .cloned()
+            .collect();
+        assert!(
+            still.iter().any(|name| name == "MemTotal") && still.len() > 5,
+            "{still:?}"
+        );
+        still
+            .into_iter()
+            .filter(|name| ours.get(name) != before.get(name))
+            .collect::<Vec<_>>()
+    });
+    // A row may go and come back between the two; not the same in fifty readings.
+    assert!(
+        readings.any(|differing| differing.is_empty()),
+        "rows at rest differ every time"
+    );
+}
+
+#[test]
 fn this_machines_counters_lie_between_two_of_numastats() {
     let Ok(before) = Command::new(numastat()).output() else {
         eprintln!("left out: no numastat here");

@@ -22,12 +22,12 @@ pub fn meminfo(section: &MeminfoSection, sample: &Sample, text: &StatText) -> St
     };
     let mut out = String::from("\nPer-node system memory usage (in MBs):\n");
     out.push_str(&grid.render(text.layout(sample)));
-    // One size is in the HugePages rows already.
+    // With one size the HugePages rows say it already; empty pools say nothing.
     let used = section
         .huge_page_pools
         .iter()
         .any(|pool| pool.total.iter().flatten().any(|&pages| pages > 0));
-    if section.huge_page_pools.len() > 1 && (used || !text.nonzero) {
+    if section.huge_page_pools.len() > 1 && used {
         let pools = section.huge_page_pools.iter().flat_map(|pool| {
             let size = page_size(pool.page_kb);
             [
