@@ -181,7 +181,9 @@ fn shapes(searched: &Searched) -> Check {
         Some(differences) => {
             let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
             check(name, CheckState::Limited, lines.join("; "))
-                .means("those hooks may read the wrong arguments")
+                .means(
+                    "a hook is not attached where arguments are passed otherwise than it expects",
+                )
                 .way_out("use a numatrace that knows this kernel")
         }
         None => check(
