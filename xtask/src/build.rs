@@ -38,13 +38,18 @@ pub struct Executable {
     pub path: PathBuf,
 }
 
-/// The static, optimised programs of the tracer and of the tests: `numatrace`, `workload`, and the named test programs.
+/// The test programs of numatrace-tests that trace, one for each tier that does.
+const TESTS: [&str; 2] = ["host", "kernel"];
+/// What a guest gets in its PATH.
+const FOR_GUESTS: [&str; 2] = ["numatrace", "workload"];
+
+/// The static, optimised programs of the tracer and of the tests: `numatrace`, `workload`, `host`, `kernel`.
 ///
-/// One cargo command for all of them: dependencies are built once, with one set of features.
+/// Always all of them: with fewer targets cargo would choose other features of the dependencies, and build those again.
 ///
 /// # Errors
 /// They do not build.
-pub fn static_programs(toolchain: &Toolchain, tests: &[&str]) -> Result<Vec<Executable>> {
+pub fn static_programs(toolchain: &Toolchain) -> Result<Vec<Executable>> {
     let mut command = run::cargo();
     command.args([
         "build",
@@ -56,21 +61,26 @@ pub fn static_programs(toolchain: &Toolchain, tests: &[&str]) -> Result<Vec<Exec
         "numatrace-tests",
         "--bins",
     ]);
-    for test in tests {
+    for test in TESTS {
         command.args(["--test", test]);
     }
     toolchain.static_target.apply(&mut command);
     executables(&mut command)
 }
 
-/// Programs as files for a guest's `/usr/local/bin`, under their own names.
-#[must_use]
-pub fn for_guests(programs: Vec<Executable>) -> Vec<Put> {
+/// `numatrace` and `workload` as files for a guest's `/usr/local/bin`.
+///
+/// # Errors
+/// They do not build.
+pub fn for_guests(toolchain: &Toolchain) -> Result<Vec<Put>> {
+    let programs = static_programs(toolchain)?
+        .into_iter()
+        .filter(|e| FOR_GUESTS.contains(&e.name.as_str()));
     let put = |e: Executable| Put {
         to: PathBuf::from("/usr/local/bin").join(&e.name),
         from: e.path,
     };
-    programs.into_iter().map(put).collect()
+    Ok(programs.map(put).collect())
 }
 
 /// Runs a cargo command that builds, with its progress on stderr, and returns the programs it made.

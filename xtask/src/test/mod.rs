@@ -23,9 +23,6 @@ use crate::{
 };
 use tally::{Counted, Tally};
 
-/// The test programs of numatrace-tests that trace, one for each tier that does.
-const TARGETS: [&str; 2] = ["host", "kernel"];
-
 /// Options of `cargo xtask test`.
 #[derive(Args, Debug)]
 pub struct Options {
@@ -144,7 +141,7 @@ struct Programs {
 
 impl Programs {
     fn build(target: &str, toolchain: &Toolchain) -> Result<Self> {
-        let built = build::static_programs(toolchain, &TARGETS)?;
+        let built = build::static_programs(toolchain)?;
         let find = |name: &str| {
             let found = built.iter().find(|e| e.name == name).cloned();
             found.with_context(|| format!("cargo built no `{name}`"))

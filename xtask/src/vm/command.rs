@@ -79,7 +79,7 @@ pub fn run(options: Options) -> ExitCode {
 fn try_run(options: Options) -> Result<ExitCode> {
     let mut files = Vec::new();
     if !options.bare {
-        files = build::for_guests(build::static_programs(&toolchain::ensure()?, &[])?);
+        files = build::for_guests(&toolchain::ensure()?)?;
     }
     files.extend(options.put);
     let layout = match options.mem {
