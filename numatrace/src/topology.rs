@@ -1,20 +1,23 @@
 //! `numatrace topology`: sysfs in, one page of text or one JSON document out.
 
+mod describe;
+
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::cli::Format;
 use crate::cli::topology::TopologyArgs;
 use crate::enrich::topology::{Gap, Node, Topology, knobs};
+use crate::ids::Pid;
 use crate::model::topology::{Knob, Machine, MachineNode, MissingFact, NodeKind, SCHEMA};
 use crate::output;
 
 /// Runs the command on the machine under `root` and prints to `out`.
 pub fn run(args: &TopologyArgs, root: &Path, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let machine = describe(root)?;
+    let machine = describe(root, args.pid.map(Pid))?;
     let printed = match args.format {
         Format::Json => {
             let json = serde_json::to_string_pretty(&machine)
@@ -34,8 +37,8 @@ pub fn run(args: &TopologyArgs, root: &Path, out: &mut dyn Write) -> anyhow::Res
     }
 }
 
-/// Everything the command knows of the machine under `root`.
-pub fn describe(root: &Path) -> anyhow::Result<Machine> {
+/// Everything the command knows of the machine under `root`, and of what a process may use there (ours without a PID).
+pub fn describe(root: &Path, pid: Option<Pid>) -> anyhow::Result<Machine> {
     let topology = Topology::read(root)?;
     let mut missing: Vec<MissingFact> = topology.gaps().iter().map(missing_fact).collect();
     let knobs = knobs::read(root).into_iter().map(|knob| {
@@ -58,6 +61,18 @@ pub fn describe(root: &Path) -> anyhow::Result<Machine> {
         }
     });
     let knobs = knobs.collect();
+    let process = match describe::process(root, pid, &topology) {
+        Ok(process) => Some(process),
+        // A process that was asked for is the point; our own is a detail.
+        Err(why) if pid.is_some() => bail!("{why}"),
+        Err(why) => {
+            missing.push(MissingFact {
+                what: "what this process may use".to_owned(),
+                why,
+            });
+            None
+        }
+    };
     Ok(Machine {
         schema: SCHEMA.to_owned(),
         kernel_has_numa: topology.kernel_has_numa(),
@@ -69,6 +84,11 @@ pub fn describe(root: &Path) -> anyhow::Result<Machine> {
             .collect(),
         offline_nodes: topology.offline().to_vec(),
         knobs,
+        caches: describe::caches(root, &topology),
+        tiers: describe::tiers(root),
+        access: describe::access(root, &topology),
+        devices: describe::devices(root, &topology),
+        process,
         notes: notes(&topology),
         missing,
     })

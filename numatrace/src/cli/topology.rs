@@ -14,6 +14,10 @@ pub struct TopologyArgs {
     #[arg(short, long, value_enum, default_value_t)]
     pub format: Format,
 
+    /// Show what this process may use instead of our own: affinity, allowed nodes, cpuset
+    #[arg(short, long, value_name = "PID")]
+    pub pid: Option<u32>,
+
     /// Print CPUs as ranges (0-3,8) instead of one by one
     #[arg(long)]
     pub cpu_compress: bool,

@@ -6,7 +6,11 @@
 
 #[cfg(test)]
 pub mod fixture;
+
+pub mod caches;
+pub mod devices;
 pub mod knobs;
+pub mod memory;
 mod read;
 
 use std::collections::BTreeMap;

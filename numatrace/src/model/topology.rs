@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CpuId, NodeId};
+use super::name::Name;
+use crate::ids::{CpuId, NodeId, Pid};
 
 /// The value of [`Machine::schema`].
 pub const SCHEMA: &str = "numatrace.topology/1";
@@ -22,6 +23,21 @@ pub struct Machine {
     pub offline_nodes: Vec<NodeId>,
     /// Settings that decide about placement, with what they imply.
     pub knobs: Vec<Knob>,
+    /// Last-level caches; empty where sysfs describes none.
+    #[serde(default)]
+    pub caches: Vec<Cache>,
+    /// Memory tiers, fastest first; empty where the kernel has none.
+    #[serde(default)]
+    pub tiers: Vec<Tier>,
+    /// Speed of memory as firmware states it (ACPI HMAT); empty where it states nothing.
+    #[serde(default)]
+    pub access: Vec<Access>,
+    /// Devices with a place.
+    #[serde(default)]
+    pub devices: Vec<Device>,
+    /// What a process may use: ours, or the one asked for.
+    #[serde(default)]
+    pub process: Option<ProcessLimits>,
     /// What a reader should know about this machine before reading any other output.
     pub notes: Vec<String>,
     /// What could not be read, and why.
@@ -76,6 +92,84 @@ pub struct Knob {
     pub reason: Option<String>,
     /// What the value means for placement, in a few words.
     pub implies: String,
+}
+
+/// A cache of the highest level that its CPUs have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cache {
+    /// 3 on most machines.
+    pub level: u64,
+    /// Size in KiB.
+    pub size_kb: Option<u64>,
+    /// CPUs that share it.
+    pub cpus: Vec<CpuId>,
+    /// Their nodes.
+    pub nodes: Vec<NodeId>,
+}
+
+/// A memory tier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tier {
+    /// The kernel's number; lower is faster.
+    pub tier: u32,
+    /// Its nodes.
+    pub nodes: Vec<NodeId>,
+}
+
+/// Speed of a node's memory for the CPUs nearest to it, as firmware states it; `null` where it does not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// The node with the memory.
+    pub target: NodeId,
+    /// The nodes it holds for.
+    pub initiators: Vec<NodeId>,
+    /// Nanoseconds of a read.
+    pub read_latency_ns: Option<u64>,
+    /// Nanoseconds of a write.
+    pub write_latency_ns: Option<u64>,
+    /// MB/s of reads.
+    pub read_bandwidth_mb: Option<u64>,
+    /// MB/s of writes.
+    pub write_bandwidth_mb: Option<u64>,
+}
+
+/// A device with a place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Its name: `eth0`, `nvme0`, `card0`.
+    pub name: Name,
+    /// `network`, `nvme`, `gpu`, `accelerator` or `infiniband`.
+    pub kind: String,
+    /// Its node; `null` when firmware does not say.
+    pub node: Option<NodeId>,
+    /// How many interrupts it has.
+    pub irqs: usize,
+    /// Nodes whose CPUs handle them.
+    pub irq_nodes: Vec<NodeId>,
+    /// How many of them are handled on other nodes only; `null` when the device has no node.
+    pub remote_irqs: Option<usize>,
+}
+
+/// What a process may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessLimits {
+    /// The process; `null` for ours.
+    pub pid: Option<Pid>,
+    /// Memory policy that new processes inherit from us, as numactl sets it; `null` for another process, whose policy the
+    /// kernel does not show (its mappings' policies are in `stat -p PID --kinds`).
+    pub policy: Option<String>,
+    /// CPUs it may run on.
+    pub cpus: Vec<CpuId>,
+    /// Nodes of those CPUs.
+    pub cpu_nodes: Vec<NodeId>,
+    /// Nodes it may take memory from.
+    pub mems: Vec<NodeId>,
+    /// Its cgroup; `null` when it has none.
+    pub cgroup: Option<Name>,
+    /// CPUs of the cgroup's cpuset as a list; `null` without one.
+    pub cpuset_cpus: Option<String>,
+    /// Nodes of the cgroup's cpuset as a list.
+    pub cpuset_mems: Option<String>,
 }
 
 /// A fact that could not be had.

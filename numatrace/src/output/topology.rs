@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::ids::ranges;
+use super::escape;
+use crate::ids::{NodeId, ranges};
 use crate::model::topology::{Knob, Machine, MachineNode, NodeKind};
 
 /// The whole text. `compress` prints CPUs as ranges.
@@ -10,6 +11,8 @@ use crate::model::topology::{Knob, Machine, MachineNode, NodeKind};
 pub fn render(machine: &Machine, compress: bool) -> String {
     let mut out = String::new();
     hardware(&mut out, machine, compress);
+    process(&mut out, machine);
+    places(&mut out, machine);
     knobs(&mut out, &machine.knobs);
     for note in &machine.notes {
         line(&mut out, &format!("\nnote: {note}"));
@@ -102,6 +105,128 @@ fn distances(out: &mut String, nodes: &[MachineNode]) {
     }
 }
 
+/// The part that `numactl --show` prints, for us or another process.
+fn process(out: &mut String, machine: &Machine) {
+    let Some(process) = &machine.process else {
+        return;
+    };
+    let list = |nodes: &[NodeId]| ranges(nodes.iter().map(|node| u32::from(node.0)));
+    let who = process
+        .pid
+        .map_or_else(|| "this process".to_owned(), |pid| format!("process {pid}"));
+    line(out, &format!("\n{who} may use:"));
+    if let Some(policy) = &process.policy {
+        line(out, &format!("  policy: {policy}"));
+    }
+    line(
+        out,
+        &format!(
+            "  physcpubind: {} (nodes {})",
+            ranges(process.cpus.iter().map(|cpu| cpu.0)),
+            list(&process.cpu_nodes)
+        ),
+    );
+    line(out, &format!("  membind: {}", list(&process.mems)));
+    if let Some(cgroup) = &process.cgroup {
+        let part = |what: &str, list: &Option<String>| {
+            list.as_ref()
+                .map_or_else(String::new, |list| format!(", {what} {list}"))
+        };
+        let sets = part("cpus", &process.cpuset_cpus) + &part("mems", &process.cpuset_mems);
+        line(
+            out,
+            &format!("  cgroup: {}{sets}", escape::text(cgroup.as_bytes())),
+        );
+    }
+}
+
+/// Caches, tiers, stated speeds and devices, each with its nodes.
+fn places(out: &mut String, machine: &Machine) {
+    let list = |nodes: &[NodeId]| match nodes {
+        [] => "none".to_owned(),
+        nodes => ranges(nodes.iter().map(|node| u32::from(node.0))),
+    };
+    if !machine.caches.is_empty() {
+        line(out, "\nlast-level caches:");
+    }
+    for cache in &machine.caches {
+        let size = cache
+            .size_kb
+            .map_or_else(String::new, |kb| format!(" {kb} kB"));
+        let cpus = ranges(cache.cpus.iter().map(|cpu| cpu.0));
+        line(
+            out,
+            &format!(
+                "  L{}{size}: CPUs {cpus}, node {}",
+                cache.level,
+                list(&cache.nodes)
+            ),
+        );
+    }
+    if machine.tiers.len() > 1 {
+        line(out, "\nmemory tiers, fastest first:");
+        for tier in &machine.tiers {
+            line(
+                out,
+                &format!("  tier {}: node {}", tier.tier, list(&tier.nodes)),
+            );
+        }
+    }
+    if !machine.access.is_empty() {
+        line(
+            out,
+            "\nspeed of memory as firmware states it (distances and speeds are claims, not measurements):",
+        );
+    }
+    for access in &machine.access {
+        let number =
+            |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+        let latency = format!(
+            "read {} ns, write {} ns",
+            number(access.read_latency_ns),
+            number(access.write_latency_ns)
+        );
+        let bandwidth = format!(
+            "read {} MB/s, write {} MB/s",
+            number(access.read_bandwidth_mb),
+            number(access.write_bandwidth_mb)
+        );
+        line(
+            out,
+            &format!(
+                "  node {} from node {}: {latency}, {bandwidth}",
+                access.target,
+                list(&access.initiators)
+            ),
+        );
+    }
+    if !machine.devices.is_empty() {
+        line(out, "\ndevices:");
+    }
+    for device in &machine.devices {
+        let node = device.node.map_or_else(
+            || "node not stated".to_owned(),
+            |node| format!("node {node}"),
+        );
+        let irqs = match (device.irqs, device.remote_irqs) {
+            (0, _) => String::new(),
+            (all, Some(remote)) if remote > 0 => format!(
+                ", {remote} of {all} interrupts handled on other nodes ({})",
+                list(&device.irq_nodes)
+            ),
+            (all, _) => format!(", {all} interrupts on node {}", list(&device.irq_nodes)),
+        };
+        line(
+            out,
+            &format!(
+                "  {} ({}): {node}{irqs}",
+                escape::text(device.name.as_bytes()),
+                device.kind
+            ),
+        );
+    }
+}
+
 /// Two lines a knob: some names and meanings together are wider than a terminal.
 fn knobs(out: &mut String, knobs: &[Knob]) {
     if knobs.is_empty() {
@@ -123,8 +248,8 @@ fn line(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{CpuId, NodeId};
-    use crate::model::topology::{MissingFact, SCHEMA};
+    use crate::ids::CpuId;
+    use crate::model::topology::{Access, Cache, Device, MissingFact, ProcessLimits, SCHEMA, Tier};
 
     fn node(
         id: u16,
@@ -162,6 +287,48 @@ mod tests {
                 node(12, NodeKind::Cpuless, &[], 4096, Some(vec![255, 21, 10])),
             ],
             offline_nodes: vec![],
+            caches: vec![Cache {
+                level: 3,
+                size_kb: Some(1024),
+                cpus: vec![CpuId(0), CpuId(1)],
+                nodes: vec![NodeId(0)],
+            }],
+            tiers: vec![
+                Tier {
+                    tier: 4,
+                    nodes: vec![NodeId(0)],
+                },
+                Tier {
+                    tier: 22,
+                    nodes: vec![NodeId(12)],
+                },
+            ],
+            access: vec![Access {
+                target: NodeId(12),
+                initiators: vec![NodeId(0), NodeId(1)],
+                read_latency_ns: Some(300),
+                write_latency_ns: None,
+                read_bandwidth_mb: Some(9000),
+                write_bandwidth_mb: None,
+            }],
+            devices: vec![Device {
+                name: "eth0\u{1b}[2J".into(),
+                kind: "network".to_owned(),
+                node: Some(NodeId(1)),
+                irqs: 4,
+                irq_nodes: vec![NodeId(0)],
+                remote_irqs: Some(4),
+            }],
+            process: Some(ProcessLimits {
+                pid: None,
+                policy: Some("bind:0".to_owned()),
+                cpus: vec![CpuId(0), CpuId(1)],
+                cpu_nodes: vec![NodeId(0)],
+                mems: vec![NodeId(0), NodeId(12)],
+                cgroup: Some("/a".into()),
+                cpuset_cpus: None,
+                cpuset_mems: Some("0,12".to_owned()),
+            }),
             knobs: vec![Knob {
                 name: "vm.zone_reclaim_mode".to_owned(),
                 path: "/proc/sys/vm/zone_reclaim_mode".to_owned(),
@@ -197,6 +364,25 @@ node   0   1  12
   0:  10  21 255
   1:   -   -   -
  12: 255  21  10
+
+this process may use:
+  policy: bind:0
+  physcpubind: 0-1 (nodes 0)
+  membind: 0,12
+  cgroup: /a, mems 0,12
+
+last-level caches:
+  L3 1024 kB: CPUs 0-1, node 0
+
+memory tiers, fastest first:
+  tier 4: node 0
+  tier 22: node 12
+
+speed of memory as firmware states it (distances and speeds are claims, not measurements):
+  node 12 from node 0-1: read 300 ns, write - ns, read 9000 MB/s, write - MB/s
+
+devices:
+  eth0\\x1b[2J (network): node 1, 4 of 4 interrupts handled on other nodes (0)
 
 knobs in force:
   vm.zone_reclaim_mode = 0

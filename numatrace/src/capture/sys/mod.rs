@@ -13,7 +13,9 @@ pub mod vmstat;
 pub mod zoneinfo;
 
 pub mod cgroup;
+pub mod limits;
 pub mod numa_maps;
+pub mod policy;
 pub mod process;
 pub mod smaps;
 pub mod threads;

@@ -1,0 +1,148 @@
+//! What the stages read of a machine, as the document's sections.
+
+use std::path::Path;
+
+use crate::capture::sys::{limits, policy};
+use crate::enrich::topology::{Topology, caches, devices, memory};
+use crate::ids::{CpuId, NodeId, Pid, ranges};
+use crate::model::name::Name;
+use crate::model::topology::{Access, Cache, Device, ProcessLimits, Tier};
+
+/// Last-level caches.
+pub fn caches(root: &Path, topology: &Topology) -> Vec<Cache> {
+    let cache = |cache: caches::Cache| {
+        let caches::Cache {
+            level,
+            size_kb,
+            cpus,
+            nodes,
+        } = cache;
+        Cache {
+            level,
+            size_kb,
+            cpus,
+            nodes,
+        }
+    };
+    caches::read(root, topology)
+        .into_iter()
+        .map(cache)
+        .collect()
+}
+
+/// Memory tiers.
+pub fn tiers(root: &Path) -> Vec<Tier> {
+    memory::tiers(root)
+        .into_iter()
+        .map(|memory::Tier { tier, nodes }| Tier { tier, nodes })
+        .collect()
+}
+
+/// Speed of memory.
+pub fn access(root: &Path, topology: &Topology) -> Vec<Access> {
+    let access = |access: memory::Access| {
+        let memory::Access {
+            target,
+            initiators,
+            read_latency_ns,
+            write_latency_ns,
+            read_bandwidth_mb,
+            write_bandwidth_mb,
+        } = access;
+        Access {
+            target,
+            initiators,
+            read_latency_ns,
+            write_latency_ns,
+            read_bandwidth_mb,
+            write_bandwidth_mb,
+        }
+    };
+    memory::access(root, topology)
+        .into_iter()
+        .map(access)
+        .collect()
+}
+
+/// Devices with a place.
+pub fn devices(root: &Path, topology: &Topology) -> Vec<Device> {
+    let device = |device: devices::Device| {
+        let devices::Device {
+            name,
+            kind,
+            node,
+            irqs,
+            irq_nodes,
+            remote_irqs,
+        } = device;
+        Device {
+            name: Name::from(name),
+            kind: kind.to_owned(),
+            node,
+            irqs,
+            irq_nodes,
+            remote_irqs,
+        }
+    };
+    devices::read(root, topology)
+        .into_iter()
+        .map(device)
+        .collect()
+}
+
+/// What a process may use: ours without a PID.
+pub fn process(
+    root: &Path,
+    pid: Option<Pid>,
+    topology: &Topology,
+) -> Result<ProcessLimits, String> {
+    let who = pid.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
+    let limits = limits::read(root, &who).map_err(|error| match pid {
+        Some(pid) if error.is_absent() => format!("no process {pid}"),
+        _ => error.to_string(),
+    })?;
+    let own = || policy::own().map_err(|error| format!("cannot read our memory policy: {error}"));
+    let policy = if pid.is_none() {
+        Some(shown(&own()?))
+    } else {
+        None
+    };
+    let cpus: Vec<CpuId> = limits.cpus.into_iter().map(CpuId).collect();
+    let mut cpu_nodes: Vec<NodeId> = cpus
+        .iter()
+        .filter_map(|&cpu| topology.node_of_cpu(cpu))
+        .collect();
+    cpu_nodes.sort_unstable();
+    cpu_nodes.dedup();
+    // Allowed nodes are listed up to the largest the kernel was built for: only those that are there can be used.
+    let mems = limits
+        .mems
+        .into_iter()
+        .filter_map(|node| u16::try_from(node).ok())
+        .map(NodeId);
+    Ok(ProcessLimits {
+        pid,
+        policy,
+        cpus: cpus
+            .into_iter()
+            .filter(|&cpu| topology.node_of_cpu(cpu).is_some())
+            .collect(),
+        cpu_nodes,
+        mems: mems.filter(|&node| topology.node(node).is_some()).collect(),
+        cgroup: limits.cgroup.map(Name::from),
+        cpuset_cpus: limits.cpuset_cpus.map(ranges),
+        cpuset_mems: limits.cpuset_mems.map(ranges),
+    })
+}
+
+/// `bind:0-1`, as in numa_maps.
+fn shown(policy: &policy::Policy) -> String {
+    if policy.nodes.is_empty() {
+        return policy.mode.to_owned();
+    }
+    format!(
+        "{}:{}",
+        policy.mode,
+        ranges(policy.nodes.iter().map(|node| u32::from(node.0)))
+    )
+}
