@@ -24,10 +24,12 @@ pub enum Counter {
     BulkUnscanned = 8,
     /// Interleaved allocations whose record was overwritten before the policy hook came: taken to be hits.
     InterleaveGuessed = 9,
+    /// Faults that were interrupted before they ended: a page they made after that is no first touch to us.
+    FaultsInterrupted = 10,
 }
 
 /// How many counters there are.
-pub const COUNTERS: u32 = 10;
+pub const COUNTERS: u32 = 11;
 
 impl Counter {
     /// The counter of records lost for a kind.

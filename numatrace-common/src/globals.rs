@@ -47,6 +47,34 @@ pub struct Offsets {
     pub mempolicy_flags: u32,
     /// `vm_area_struct.vm_policy`
     pub vma_policy: u32,
+    /// `vm_area_struct.vm_flags`
+    pub vma_flags: u32,
+    /// `vm_area_struct.vm_file`
+    pub vma_file: u32,
+    /// `vm_area_struct.vm_mm`
+    pub vma_mm: u32,
+    /// `mm_struct.start_brk`
+    pub mm_start_brk: u32,
+    /// `mm_struct.brk`
+    pub mm_brk: u32,
+    /// `file.f_inode`
+    pub file_inode: u32,
+    /// `inode.i_sb`
+    pub inode_sb: u32,
+    /// `super_block.s_flags`
+    pub sb_flags: u32,
+    /// `super_block.s_dev`
+    pub sb_dev: u32,
+    /// `super_block.s_blocksize_bits`
+    pub sb_blocksize_bits: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// `task_struct.nvcsw`
+    pub task_nvcsw: u32,
+    /// `task_struct.nivcsw`
+    pub task_nivcsw: u32,
+    /// `pt_regs.orig_ax`; 0 where the architecture has none.
+    pub regs_orig_ax: u32,
 }
 
 /// Bits of `gfp_t`: their positions change between kernels.
@@ -99,6 +127,10 @@ pub struct Globals {
     pub weighted_counts: u32,
     /// Arguments of the bulk allocator: 6 with a list, 5 without; the array is the last one.
     pub bulk_args: u32,
+    /// Device number of `/dev/shm` as the kernel keeps it, 0 when there is none: files there are shared memory.
+    pub shm_dev: u32,
+    /// 1 when first touches are wanted.
+    pub first_touch: u32,
     /// Nodes with memory, one bit each.
     pub has_memory: [u64; 16],
     /// Nodes with memory that the kernel itself can use (not movable-only), one bit each.
@@ -109,4 +141,4 @@ pub struct Globals {
     pub gfp: GfpBits,
 }
 
-const _: () = assert!(size_of::<Globals>() == 432);
+const _: () = assert!(size_of::<Globals>() == 496);

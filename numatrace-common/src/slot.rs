@@ -60,6 +60,25 @@ pub struct Slot {
 
 const _: () = assert!(size_of::<Slot>() == 112 + 32 * LANES && size_of::<Lane>() == 32);
 
+/// The page fault a CPU is in, as far as the allocation program needs it.
+///
+/// It is the fault of `task` as long as that task has not been switched out since: so nothing stale is ever taken for a fault, and a fault
+/// that was interrupted is only lost as such (and counted).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Fault {
+    /// Address of the faulting task, 0 when there is no fault.
+    pub task: u64,
+    /// Its context switches so far.
+    pub switches: u64,
+    /// A [`crate::cell::TouchKind`].
+    pub kind: u32,
+    /// Marks of the pages it makes.
+    pub marks: u32,
+}
+
+const _: () = assert!(size_of::<Fault>() == 24);
+
 /// Slots per CPU: two programs must never share one, because one can interrupt the other.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,10 +91,14 @@ pub enum SlotIndex {
     Interleave = 2,
     /// `alloc_bulk`.
     AllocBulk = 3,
+    /// First touches, counted by the allocation program.
+    FirstTouch = 4,
+    /// First touches from the hugetlb pool.
+    TouchHugetlb = 5,
 }
 
 /// How many slots each CPU has.
-pub const SLOTS: u32 = 4;
+pub const SLOTS: u32 = 6;
 
 impl Slot {
     /// All counts of the slot, the pending one included. Empty lanes are passed over.

@@ -22,6 +22,8 @@ mod owner;
 mod emit;
 mod totals;
 
+mod touch;
+
 mod probes;
 
 #[panic_handler]

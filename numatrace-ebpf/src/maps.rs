@@ -9,7 +9,7 @@ use numatrace_common::{
     counters::COUNTERS,
     limits::{BULK_ENTRIES, OVERFLOW_ENTRIES, RING_BYTES, SCOPE_ENTRIES, TOTALS_ENTRIES},
     scope::ScopeEntry,
-    slot::{SLOTS, Slot},
+    slot::{Fault, SLOTS, Slot},
     totals::{TotalKey, TotalValue},
 };
 
@@ -45,6 +45,10 @@ pub static BULK: HashMap<u64, u32> = HashMap::with_max_entries(BULK_ENTRIES, 0);
 /// Filled entries of the array that is being looked at.
 #[map]
 pub static BULK_FILLED: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
+
+/// The fault each CPU is in.
+#[map]
+pub static FAULTS: PerCpuArray<Fault> = PerCpuArray::with_max_entries(1, 0);
 
 /// Processes in scope, by pid.
 #[map]

@@ -118,6 +118,7 @@ fn switches(plan: &Plan) -> Switches {
         scoped: plan.scope != Scope::System,
         follow_children: plan.follow_children,
         stream_runs: true,
+        first_touch: true,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod mempolicy;
 pub mod page;
 pub mod preempt;
 pub mod task;
+pub mod vma;
 
 /// Loads a member of a struct behind a BTF-typed pointer.
 ///

@@ -1,10 +1,13 @@
 //! `struct task_struct` (include/linux/sched.h).
 
-use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
+use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
 use numatrace_common::limits::COMM_LEN;
 
 use super::{load, mempolicy::Mempolicy};
 use crate::globals::global;
+
+/// `PF_KTHREAD` (include/linux/sched.h)
+const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// A `struct task_struct *` that the verifier trusts: the current task or a tracepoint's argument.
 #[derive(Clone, Copy)]
@@ -63,6 +66,36 @@ impl Task {
     pub fn leader(self) -> Task {
         // SAFETY: a task pointer; the offset is `task_struct.group_leader`, a `task_struct *`.
         Task(unsafe { load(self.0, global!(offsets.task_group_leader)) })
+    }
+
+    /// Context switches so far, `nvcsw + nivcsw`: unchanged as long as the task has not been switched out.
+    #[inline(always)]
+    pub fn switches(self) -> u64 {
+        // SAFETY: a task pointer; the offsets are `unsigned long nvcsw` and `nivcsw`.
+        let (voluntary, involuntary): (u64, u64) = unsafe {
+            (
+                load(self.0, global!(offsets.task_nvcsw)),
+                load(self.0, global!(offsets.task_nivcsw)),
+            )
+        };
+        voluntary.wrapping_add(involuntary)
+    }
+
+    /// Did it enter the kernel through an exception in user mode? Then the saved `orig_ax` is -1 (arch/x86/entry), a system call's number otherwise.
+    #[inline(always)]
+    pub fn in_user_exception(self) -> bool {
+        if global!(offsets.regs_orig_ax) == 0 || self.flags() & PF_KTHREAD != 0 {
+            return false;
+        }
+        // SAFETY: a trusted task pointer; a user task has saved registers.
+        let regs: *const u8 =
+            unsafe { bpf_task_pt_regs(self.0.cast_mut().cast()) as usize as *const u8 };
+        if regs.is_null() {
+            return false;
+        }
+        // SAFETY: the helper's result is typed as pt_regs; the offset is `unsigned long orig_ax`.
+        let orig_ax: i64 = unsafe { load(regs, global!(offsets.regs_orig_ax)) };
+        orig_ax == -1
     }
 
     /// `mempolicy`: the task's own policy, set by set_mempolicy(2).

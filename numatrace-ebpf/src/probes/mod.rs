@@ -4,4 +4,5 @@ pub mod alloc_bulk;
 pub mod alloc_policy;
 pub mod numastat_fold;
 pub mod page_alloc;
+pub mod page_fault;
 pub mod task_life;

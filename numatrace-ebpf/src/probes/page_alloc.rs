@@ -20,7 +20,7 @@ use crate::{
     cause,
     globals::global,
     kernel::{alloc_context::AllocContext, page, preempt::in_interrupt, task::Task},
-    totals,
+    totals, touch,
 };
 
 /// mm/page_alloc.c
@@ -28,6 +28,8 @@ use crate::{
 pub fn page_alloc_exact(ctx: FExitContext) -> u32 {
     let page: *const u8 = ctx.arg(4);
     if !page.is_null() {
+        let (gfp, order) = (ctx.arg(0), ctx.arg(1));
+        touch::tally(Task::current(), gfp, order, page::node(page));
         exact(
             page,
             ctx.arg(0),

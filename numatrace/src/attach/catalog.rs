@@ -69,6 +69,8 @@ pub const ALLOC_BULK: &str = "page_alloc_bulk";
 pub const ALLOC_POLICY: &str = "page_alloc_policy";
 /// User pages made by faults.
 pub const PAGE_FAULT: &str = "page_fault";
+/// First touches from the hugetlb pool.
+pub const HUGETLB_FAULT: &str = "page_fault_hugetlb";
 /// Sampled accesses of the NUMA balancer.
 pub const HINT_FAULT: &str = "hint_fault";
 /// Pages moved between nodes.
@@ -108,6 +110,36 @@ pub const HOOKS: &[Row] = &[
         kernels: "6.1 and later",
         required: true,
         accounts: true,
+    },
+    Row {
+        hook: PAGE_FAULT,
+        measures: "first touch: which thread made a user page, on which node, in what kind of mapping",
+        exact: &[&[
+            fentry("page_fault_enter", &["handle_mm_fault"]),
+            fexit("page_fault_leave", &["handle_mm_fault"]),
+            fentry("page_fault_cow", &["do_wp_page"]),
+        ]],
+        fallback: &[tp("page_fault_fallback", &["mm_page_alloc"])],
+        lost_on_fallback: "kinds of mappings and copies are not known, and pages that the kernel touches for a process \
+                           (read(2) into fresh memory) are missing",
+        lost: "first touches are not measured",
+        kernels: "6.1 and later",
+        required: false,
+        accounts: false,
+    },
+    Row {
+        hook: HUGETLB_FAULT,
+        measures: "first touch of hugetlb mappings, whose pages come from a pool",
+        exact: &[&[fexit(
+            "page_fault_hugetlb",
+            &["alloc_hugetlb_folio", "alloc_huge_page"],
+        )]],
+        fallback: &[],
+        lost_on_fallback: "",
+        lost: "first touches of hugetlb mappings are missing",
+        kernels: "6.1 and later; renamed in 6.3",
+        required: false,
+        accounts: false,
     },
     Row {
         hook: ALLOC_BULK,

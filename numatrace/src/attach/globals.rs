@@ -17,6 +17,8 @@ pub struct Switches {
     pub follow_children: bool,
     /// Allocation runs are wanted as records.
     pub stream_runs: bool,
+    /// First touches are wanted.
+    pub first_touch: bool,
 }
 
 /// Addresses that only kallsyms knows.
@@ -78,6 +80,8 @@ pub fn globals(
         probe_read: 1,
         weighted_counts: u32::from(running().is_some_and(|series| series >= WEIGHTED_COUNTS)),
         bulk_args: bulk_args(btf),
+        shm_dev: shm_dev(),
+        first_touch: u32::from(switches.first_touch),
         has_memory: nodes.has_memory,
         has_normal_memory: nodes.has_normal_memory,
         offsets: offsets::offsets(btf)?,
@@ -103,6 +107,15 @@ fn bulk_args(btf: &KernelBtf) -> u32 {
         .find_map(|name| btf.func_arg_count(name).ok())
         .and_then(|count| u32::try_from(count).ok())
         .unwrap_or(5)
+}
+
+/// Device number of `/dev/shm` in the kernel's own form, `major << 20 | minor` (include/linux/kdev_t.h); 0 when it is no mount of its own.
+fn shm_dev() -> u32 {
+    let device = |path: &str| fs::metadata(path).ok().map(|found| found.dev());
+    match (device("/dev/shm"), device("/dev")) {
+        (Some(shm), parent) if Some(shm) != parent => (libc::major(shm) << 20) | libc::minor(shm),
+        _ => 0,
+    }
 }
 
 /// log2 of a PMD-sized page in base pages, 9 (2 MiB of 4 KiB pages) where the kernel does not say.

@@ -31,6 +31,21 @@ pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         mempolicy_mode: at("mempolicy", "mode")?,
         mempolicy_flags: at("mempolicy", "flags")?,
         vma_policy: at("vm_area_struct", "vm_policy")?,
+        vma_flags: at("vm_area_struct", "vm_flags")?,
+        vma_file: at("vm_area_struct", "vm_file")?,
+        vma_mm: at("vm_area_struct", "vm_mm")?,
+        mm_start_brk: at("mm_struct", "start_brk")?,
+        mm_brk: at("mm_struct", "brk")?,
+        file_inode: at("file", "f_inode")?,
+        inode_sb: at("inode", "i_sb")?,
+        sb_flags: at("super_block", "s_flags")?,
+        sb_dev: at("super_block", "s_dev")?,
+        sb_blocksize_bits: at("super_block", "s_blocksize_bits")?,
+        reserved: 0,
+        task_nvcsw: at("task_struct", "nvcsw")?,
+        task_nivcsw: at("task_struct", "nivcsw")?,
+        // x86 only; elsewhere the fallback of first touch has nothing to go by.
+        regs_orig_ax: at("pt_regs", "orig_ax").unwrap_or(0),
     })
 }
 

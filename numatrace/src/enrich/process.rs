@@ -37,6 +37,8 @@ pub struct Process {
     pub kthread: bool,
     /// Its last thread has ended.
     pub ended: bool,
+    /// It was born or began another program during the session, in scope: it is reported even when nothing was counted for it.
+    pub announced: bool,
     /// What else is known; looked up when the session sees it first and again at the end.
     pub details: Details,
     /// Last names of threads that ended.
@@ -58,6 +60,13 @@ impl Processes {
                 self.seen_alive(pid, &identity);
             }
         }
+    }
+
+    /// Processes that were born or began another program during the session.
+    pub fn announced(&self) -> impl Iterator<Item = ProcessIndex> + '_ {
+        (0..self.all.len())
+            .map(ProcessIndex)
+            .filter(|index| self.get(*index).announced)
     }
 
     /// The process an index stands for.
@@ -96,18 +105,19 @@ impl Processes {
 
     /// A process was born.
     pub fn forked(&mut self, fork: &TaskFork) {
-        match self.exactly(fork.pid, fork.start_ns) {
-            // Seen alive by a scan that overtook the record.
-            Some(index) => self.all[index.0].start_ns = fork.start_ns,
-            None => {
-                self.insert(
-                    fork.pid,
-                    fork.start_ns,
-                    Some(fork.comm.clone()),
-                    fork.kthread,
-                );
-            }
-        }
+        // It is there already when a scan overtook the record.
+        let index = match self.exactly(fork.pid, fork.start_ns) {
+            Some(index) => index,
+            None => self.insert(
+                fork.pid,
+                fork.start_ns,
+                Some(fork.comm.clone()),
+                fork.kthread,
+            ),
+        };
+        let process = &mut self.all[index.0];
+        process.start_ns = fork.start_ns;
+        process.announced = true;
     }
 
     /// A process runs another program: it keeps its identity and gets another name. Its executable is looked up at once, because
@@ -125,6 +135,7 @@ impl Processes {
             Details::default()
         };
         let process = &mut self.all[index.0];
+        process.announced = true;
         process.rename(&exec.comm);
         details.exe = details.exe.or_else(|| exec.filename.clone());
         details.cgroup = details.cgroup.or_else(|| process.details.cgroup.take());
@@ -233,6 +244,7 @@ impl Processes {
             comms: Vec::new(),
             kthread,
             ended: false,
+            announced: false,
             details: Details::default(),
             threads: HashMap::new(),
         });

@@ -55,6 +55,10 @@ pub fn processes<F: Facts>(
             Charged::Overflow => pseudo.push((Process::overflow(), counts)),
         }
     }
+    // The kernel can skip every run of our programs in a short life: such a process is listed all the same, with zeros.
+    for index in enrich.processes.announced() {
+        by_process.entry(index).or_default();
+    }
     let mut all: Vec<Process> = by_process
         .into_iter()
         .map(|(index, threads)| process(index, &threads, enrich, labels))

@@ -19,6 +19,10 @@ pub const PROBES: &[(&str, &str)] = &[
         include_str!("../../../../numatrace-ebpf/src/probes/page_alloc.rs"),
     ),
     (
+        "page_fault",
+        include_str!("../../../../numatrace-ebpf/src/probes/page_fault.rs"),
+    ),
+    (
         "task_life",
         include_str!("../../../../numatrace-ebpf/src/probes/task_life.rs"),
     ),

@@ -1,0 +1,93 @@
+//! `struct vm_area_struct`, `struct mm_struct` (include/linux/mm_types.h), `struct file`, `struct super_block` (include/linux/fs.h).
+
+use numatrace_common::cell::{TOUCH_COW, TouchKind};
+
+use super::load;
+use crate::globals::global;
+
+/// `VM_SHARED`, `VM_GROWSDOWN`, `VM_HUGETLB` (include/linux/mm.h), the same on all kernels.
+const VM_SHARED: u64 = 0x8;
+const VM_GROWSDOWN: u64 = 0x100;
+const VM_HUGETLB: u64 = 0x40_0000;
+/// `SB_KERNMOUNT`: a file system the kernel mounted for itself: memfd, SysV and shared anonymous memory live there.
+const SB_KERNMOUNT: u64 = 1 << 22;
+/// log2 of the base page, as on x86; hugetlb orders count from it.
+const PAGE_SHIFT: u32 = 12;
+/// `FAULT_FLAG_WRITE` (include/linux/mm_types.h).
+const FAULT_FLAG_WRITE: u32 = 1;
+
+/// What a fault at `address` of a mapping will make: its kind and, for a private copy of a file's page, the mark.
+#[inline(always)]
+pub fn touch(vma: *const u8, address: u64, fault_flags: u32) -> (TouchKind, u8) {
+    // SAFETY: a BTF-typed argument; the offsets are `vm_flags_t vm_flags` and `struct file *vm_file`.
+    let (flags, file): (u64, *const u8) = unsafe {
+        (
+            load(vma, global!(offsets.vma_flags)),
+            load(vma, global!(offsets.vma_file)),
+        )
+    };
+    if flags & VM_HUGETLB != 0 {
+        return (TouchKind::Hugetlb, 0);
+    }
+    if !file.is_null() {
+        if flags & VM_SHARED == 0 && fault_flags & FAULT_FLAG_WRITE != 0 {
+            return (TouchKind::Anon, TOUCH_COW);
+        }
+        let kind = if is_shared_memory(file) {
+            TouchKind::Shmem
+        } else {
+            TouchKind::File
+        };
+        return (kind, 0);
+    }
+    if flags & VM_GROWSDOWN != 0 {
+        return (TouchKind::Stack, 0);
+    }
+    // SAFETY: as above; the offset is `struct mm_struct *vm_mm`, not NULL for a mapping that can fault.
+    let mm: *const u8 = unsafe { load(vma, global!(offsets.vma_mm)) };
+    // SAFETY: an mm_struct pointer; the offsets are `unsigned long start_brk` and `brk`.
+    let (start, end): (u64, u64) = unsafe {
+        (
+            load(mm, global!(offsets.mm_start_brk)),
+            load(mm, global!(offsets.mm_brk)),
+        )
+    };
+    if start <= address && address < end {
+        (TouchKind::Heap, 0)
+    } else {
+        (TouchKind::Anon, 0)
+    }
+}
+
+/// Order of the huge pages of a hugetlb mapping: its file system's block size is theirs (fs/hugetlbfs/inode.c).
+#[inline(always)]
+pub fn hugetlb_order(vma: *const u8) -> u32 {
+    // SAFETY: a BTF-typed argument; the offset is `struct file *vm_file`, there for every hugetlb mapping.
+    let file: *const u8 = unsafe { load(vma, global!(offsets.vma_file)) };
+    // SAFETY: a struct super_block pointer; the offset is `unsigned char s_blocksize_bits`.
+    let bits: u8 = unsafe { load(super_block(file), global!(offsets.sb_blocksize_bits)) };
+    u32::from(bits).saturating_sub(PAGE_SHIFT)
+}
+
+/// `file->f_inode->i_sb`
+#[inline(always)]
+fn super_block(file: *const u8) -> *const u8 {
+    // SAFETY: a struct file pointer; the offset is `struct inode *f_inode`.
+    let inode: *const u8 = unsafe { load(file, global!(offsets.file_inode)) };
+    // SAFETY: a struct inode pointer; the offset is `struct super_block *i_sb`.
+    unsafe { load(inode, global!(offsets.inode_sb)) }
+}
+
+/// Is a file memory that only looks like one? Then it has no path, or one under `/dev/shm`.
+#[inline(always)]
+fn is_shared_memory(file: *const u8) -> bool {
+    let sb = super_block(file);
+    // SAFETY: a struct super_block pointer; the offsets are `unsigned long s_flags` and `dev_t s_dev`.
+    let (flags, dev): (u64, u32) = unsafe {
+        (
+            load(sb, global!(offsets.sb_flags)),
+            load(sb, global!(offsets.sb_dev)),
+        )
+    };
+    flags & SB_KERNMOUNT != 0 || global!(shm_dev) != 0 && dev == global!(shm_dev)
+}
