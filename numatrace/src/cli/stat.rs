@@ -59,6 +59,10 @@ pub struct StatArgs {
     #[arg(long)]
     pub by_thread_node: bool,
 
+    /// With -p: of the processes that patterns and --children find, read only every Nth; PIDs named with -p are all read
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub sample: Option<u32>,
+
     /// With -p: the processes' descendants too
     #[arg(long)]
     pub children: bool,
@@ -154,6 +158,7 @@ pub fn expand_glued_sort(args: impl IntoIterator<Item = OsString>) -> Vec<OsStri
                         | "--format"
                         | "--cgroup"
                         | "--save"
+                        | "--sample"
                         | "--since"
                         | "--fail-if"
                         | "--alert"

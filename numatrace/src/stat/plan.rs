@@ -22,6 +22,8 @@ pub struct Plan {
     pub targets: Vec<Target>,
     /// Whether the targets' descendants are meant too.
     pub children: bool,
+    /// One of how many found processes is read.
+    pub sample: usize,
     /// Which details of processes are read.
     pub details: Details,
     /// The cgroup asked for.
@@ -148,6 +150,7 @@ impl Plan {
             ("--by-mapping", args.by_mapping),
             ("--by-thread-node", args.by_thread_node),
             ("--children", args.children),
+            ("--sample", args.sample.is_some()),
         ];
         if targets.is_empty()
             && let Some((option, _)) = process_options.into_iter().find(|(_, given)| *given)
@@ -197,6 +200,10 @@ impl Plan {
         Ok(Self {
             targets,
             children: args.children,
+            sample: args
+                .sample
+                .and_then(|every| usize::try_from(every).ok())
+                .unwrap_or(1),
             details: Details {
                 kinds: args.kinds || args.by_mapping,
                 mappings: args.by_mapping,

@@ -2,6 +2,7 @@
 
 mod pressure;
 mod processes;
+mod progress;
 
 use std::path::Path;
 use std::time::Instant;

@@ -159,6 +159,7 @@ mod tests {
         sample.processes = Some(ProcessSection {
             processes,
             vanished: 0,
+            left_out: 0,
             denied: 0,
         });
         sample

@@ -45,6 +45,9 @@ pub struct ProcessSection {
     pub processes: Vec<ProcessMemory>,
     /// Processes that ended before they could be read.
     pub vanished: u64,
+    /// Processes left out by `--sample`.
+    #[serde(default)]
+    pub left_out: u64,
     /// Processes that this user may not read; each is named in `missing`.
     pub denied: u64,
 }

@@ -138,6 +138,7 @@ mod tests {
         sample.processes = Some(ProcessSection {
             processes: vec![process],
             vanished: 0,
+            left_out: 0,
             denied: 0,
         });
         let text = lines(&sample);

@@ -6,6 +6,7 @@ use std::path::Path;
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::Problems;
+use super::progress::Progress;
 use crate::capture::sys::{ReadError, hugepages, numa_maps, process, smaps, threads};
 use crate::enrich::topology::Topology;
 use crate::fold::stat::kinds::Kinds;
@@ -63,9 +64,22 @@ pub fn read(
     let mut section = ProcessSection {
         processes: Vec::new(),
         vanished: 0,
+        left_out: 0,
         denied: 0,
     };
-    for &pid in named.union(&found) {
+    let left_out = thin(&mut found, &named, plan.sample);
+    section.left_out = u64::try_from(left_out).unwrap_or(u64::MAX);
+    if left_out > 0 {
+        let what = format!("{left_out} processes");
+        missing.push(MissingFact {
+            what,
+            why: format!("--sample reads one of {}", plan.sample),
+        });
+    }
+    let all = named.union(&found).count();
+    let mut progress = Progress::new(all);
+    for (done, &pid) in named.union(&found).enumerate() {
+        progress.show(done);
         match read_one(root, pid, &machine, plan.details, missing) {
             Ok(process) => section.processes.push(process),
             Err(error) if error.is_absent() => {
@@ -87,6 +101,17 @@ pub fn read(
     }
     problems.all_denied = section.processes.is_empty() && section.denied > 0;
     section
+}
+
+/// Keeps one of `every` found processes; returns how many were left out. Named ones stay.
+fn thin(found: &mut BTreeSet<Pid>, named: &BTreeSet<Pid>, every: usize) -> usize {
+    let before = found.len();
+    let mut position = 0;
+    found.retain(|pid| {
+        position += 1;
+        named.contains(pid) || (position - 1) % every == 0
+    });
+    before - found.len()
 }
 
 /// The PIDs named, and those that patterns find.
@@ -223,4 +248,19 @@ fn denied(error: &ReadError) -> String {
         return format!("{error}; other users' processes need root or CAP_SYS_PTRACE");
     }
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_keeps_what_was_named() {
+        let mut found: BTreeSet<Pid> = (0..10).map(Pid).collect();
+        let left_out = thin(&mut found, &BTreeSet::from([Pid(7)]), 4);
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), [0, 4, 7, 8].map(Pid));
+        assert_eq!(left_out, 6);
+        let mut all: BTreeSet<Pid> = (0..10).map(Pid).collect();
+        assert_eq!(thin(&mut all, &BTreeSet::new(), 1), 0);
+    }
 }
