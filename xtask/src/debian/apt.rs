@@ -11,20 +11,12 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::packages::{self, Package};
+use super::{
+    packages::{self, Package},
+    sources::{self, Sources},
+};
 use crate::{run, workspace};
 
-/// Suites that hold kernels or tools of the lab, whatever suite the machine itself runs.
-const SUITES: [&str; 7] = [
-    "bookworm",
-    "bookworm-backports",
-    "trixie",
-    "trixie-updates",
-    "trixie-backports",
-    "forky",
-    "sid",
-];
-const SECURITY_SUITES: [&str; 2] = ["bookworm-security", "trixie-security"];
 /// Lists younger than this are used as they are; point releases vanish from mirrors after days, not hours.
 const FRESH: Duration = Duration::from_secs(12 * 3600);
 const CAT_FILE: &str = "/usr/lib/apt/apt-helper";
@@ -70,36 +62,9 @@ impl Mirror {
     /// Writes the source lists and fetches the package lists they name.
     fn update(&self) -> Result<()> {
         eprintln!("xtask: reading the package lists of the machine's Debian mirror");
-        let targets = self.own_targets()?;
-        let (main, security) = repositories(&targets);
-        let Some(main) = main else {
-            bail!(
-                "apt's configuration names no Debian mirror; add one to /etc/apt/sources.list.d and run apt-get update"
-            );
-        };
-        let own = codename()?;
-        let own_backports = format!("{own}-backports");
-        let own_security = format!("{own}-security");
-        let host = [
-            source(&main, &[&own, &own_backports]),
-            security
-                .iter()
-                .map(|s| source(s, &[&own_security]))
-                .collect(),
-        ];
-        fs::write(self.root.join("host.sources"), host.concat())?;
-        let mut suites = SUITES.to_vec();
-        suites.extend([own.as_str(), own_backports.as_str()]);
-        let mut security_suites = SECURITY_SUITES.to_vec();
-        security_suites.push(&own_security);
-        let all = [
-            source(&main, &deduplicated(suites)),
-            security
-                .iter()
-                .map(|s| source(s, &deduplicated(security_suites.clone())))
-                .collect(),
-        ];
-        fs::write(self.root.join("all.sources"), all.concat())?;
+        let (host, all) = sources::lists(&self.own_targets()?)?;
+        fs::write(self.root.join("host.sources"), host)?;
+        fs::write(self.root.join("all.sources"), all)?;
 
         let update = run::output(self.apt_get(Sources::All).args(["-qq", "update"]))?;
         if self.lists()?.is_empty() {
@@ -122,7 +87,7 @@ impl Mirror {
             run::capture(command.args(["indextargets", "--format", format, "Created-By: Packages"]))
         };
         let known = ask(&mut Command::new("apt-get"))?;
-        if repositories(&known).0.is_some() {
+        if sources::name_debian(&known) {
             return Ok(known);
         }
         let update = run::output(self.apt_get(Sources::Machine).args(["-qq", "update"]))?;
@@ -216,7 +181,7 @@ impl Mirror {
             run::capture(command.arg("install").args(release).arg(package))
         };
         // Backports first, for what they have; testing and unstable have none, and there the release itself is new.
-        let backports = format!("{}-backports", codename()?);
+        let backports = format!("{}-backports", sources::codename()?);
         fetch(&["-t", &backports]).or_else(|_| fetch(&[]))?;
         unpack_all(archives.path(), to)
     }
@@ -252,68 +217,6 @@ impl Mirror {
     }
 }
 
-/// Which source list a command of apt sees.
-#[derive(Clone, Copy)]
-enum Sources {
-    /// The machine's own configuration.
-    Machine,
-    /// The machine's release with its backports: programs from there run beside the system's.
-    Host,
-    /// Every suite of the lab.
-    All,
-}
-
-impl Sources {
-    fn file(self) -> Option<&'static str> {
-        match self {
-            Self::Machine => None,
-            Self::Host => Some("host.sources"),
-            Self::All => Some("all.sources"),
-        }
-    }
-}
-
-/// The addresses of Debian's own and its security archive in `URI codename label` lines.
-fn repositories(targets: &str) -> (Option<String>, Option<String>) {
-    let labelled = |label: &str| {
-        targets.lines().find_map(|line| {
-            let (uri, rest) = line.split_once(' ')?;
-            let (_codename, own) = rest.split_once(' ')?;
-            (own == label).then(|| uri.to_owned())
-        })
-    };
-    (labelled("Debian"), labelled("Debian-Security"))
-}
-
-/// A paragraph of a deb822 source list.
-fn source(uri: &str, suites: &[&str]) -> String {
-    let keyring = ["gpg", "pgp"]
-        .map(|ending| format!("/usr/share/keyrings/debian-archive-keyring.{ending}"))
-        .into_iter()
-        .find(|path| Path::new(path).exists());
-    let signed = keyring.map_or_else(String::new, |path| format!("Signed-By: {path}\n"));
-    let suites = suites.join(" ");
-    format!(
-        "Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: main\nArchitectures: amd64\n{signed}\n"
-    )
-}
-
-fn deduplicated(mut suites: Vec<&str>) -> Vec<&str> {
-    suites.sort_unstable();
-    suites.dedup();
-    suites
-}
-
-/// The machine's Debian release, `bookworm` for example.
-fn codename() -> Result<String> {
-    let text = fs::read_to_string("/etc/os-release").context("cannot read /etc/os-release")?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    line.map(|name| name.trim_matches('"').to_owned())
-        .context("/etc/os-release names no VERSION_CODENAME: the lab needs a Debian release to take QEMU from")
-}
-
 /// Unpacks every `.deb` in a folder into `to`.
 fn unpack_all(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
@@ -324,31 +227,4 @@ fn unpack_all(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn archives_are_found_by_label_whatever_their_address() {
-        let targets = "http://a/mirror/ bookworm-backports Debian Backports\nhttp://a/mirror/ bookworm Debian\n\
-                       http://b/sec/ bookworm-security Debian-Security\n";
-        let found = repositories(targets);
-        assert_eq!(
-            found,
-            (
-                Some("http://a/mirror/".into()),
-                Some("http://b/sec/".into())
-            )
-        );
-    }
-
-    #[test]
-    fn other_vendors_repositories_are_not_taken_for_debians() {
-        assert_eq!(
-            repositories("https://x/apt stable Docker CE\n"),
-            (None, None)
-        );
-    }
 }

@@ -5,6 +5,7 @@
 
 mod apt;
 mod packages;
+mod sources;
 
 pub use apt::Mirror;
 pub use packages::{Package, digits};

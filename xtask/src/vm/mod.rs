@@ -1,14 +1,16 @@
 //! The lab: NUMA guests with Debian's kernels under QEMU's emulation, on machines that have neither KVM nor nodes.
 //!
 //! In order of use: [`layout`] reads `--nodes`, [`kernel`] and [`qemu`] come from the mirror, [`initramfs`] packs the
-//! guest, [`guest`] boots it, [`verdict`] says how it ended, [`command`] is `cargo xtask vm`.
+//! guest, [`disks`] and [`lines`] join it to the host, [`guest`] boots it, [`verdict`] says how it ended, [`command`] is `cargo xtask vm`.
 
 pub mod layout;
 
 pub mod kernel;
 pub mod qemu;
 
+pub mod disks;
 pub mod initramfs;
+pub mod lines;
 
 pub mod guest;
 pub mod verdict;
