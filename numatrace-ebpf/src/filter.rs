@@ -21,20 +21,24 @@ pub fn member(task: Task) -> Option<ScopeEntry> {
     (entry.start_ticks == start_ticks(task)).then_some(entry)
 }
 
-/// Takes a forked process into its parent's scope.
+/// Takes a forked process into its parent's scope; true when it is in now.
 #[inline(always)]
-pub fn inherit(parent: Task, child: Task) {
+pub fn inherit(parent: Task, child: Task) -> bool {
     if !enabled!(scoped) || !enabled!(follow_children) {
-        return;
+        return false;
     }
-    let Some(entry) = member(parent) else { return };
+    let Some(entry) = member(parent) else {
+        return false;
+    };
     let entry = ScopeEntry {
         start_ticks: start_ticks(child),
         ..entry
     };
-    if SCOPE.insert(child.tgid(), entry, 0).is_err() {
+    let inside = SCOPE.insert(child.tgid(), entry, 0).is_ok();
+    if !inside {
         count(Counter::LostScope, 1);
     }
+    inside
 }
 
 /// A launched command has called exec: from here on it counts. True when that changed anything.

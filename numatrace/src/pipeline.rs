@@ -309,6 +309,7 @@ fn snapshot(
         .ok()
         .and_then(|text| text.trim().parse().ok());
     let hooks = tracer.session().hooks.clone();
+    let interrupts_unknown = tracer.session().interrupts_unknown.clone();
     let measured = tracer
         .cost
         .measured()
@@ -320,6 +321,7 @@ fn snapshot(
         window: &counted.window,
         counted: &counted.inside,
         migrate_reasons: &[],
+        interrupts_unknown: interrupts_unknown.as_deref(),
         recursion_misses: counted.recursion_misses,
         losses: counted.losses,
         rejected: counted.rejected,

@@ -102,7 +102,10 @@ pub fn load_for(
 ) -> anyhow::Result<Loaded> {
     let btf = found.btf.as_ref().map_err(|why| anyhow!(why.clone()))?;
     // Where kallsyms hides the preempt count, interrupts cannot be told from tasks: the report's coverage says so.
-    let preempt = symbols.preempt_count(btf).ok();
+    let (preempt, gap) = match symbols.preempt_count(btf) {
+        Ok(found) => (Some(found), None),
+        Err(gap) => (None, Some(gap.to_string())),
+    };
     let addresses = attach::globals::Addresses {
         preempt_count: preempt.map_or(0, |found| found.symbol),
         per_cpu_offset: preempt.map_or(0, |found| found.per_cpu_offset),
@@ -110,7 +113,11 @@ pub fn load_for(
     let mut globals = attach::globals::globals(btf, switches, addresses, nodes)?;
     // Under lockdown=confidentiality programs that call the helper do not load, so they are told not to.
     globals.probe_read = u32::from(found.trial.probe_read.is_ok());
-    attach::load(&globals, StrangeShapes::of(btf), debug)
+    let mut loaded = attach::load(&globals, StrangeShapes::of(btf), debug)?;
+    loaded.interrupts_unknown = gap.or_else(|| {
+        (globals.probe_read == 0).then(|| "this machine refuses reads of kernel memory".to_owned())
+    });
+    Ok(loaded)
 }
 
 /// Which nodes can serve what, for the kernel side.
@@ -191,6 +198,7 @@ impl Tracer {
     /// # Errors
     /// The ring broke.
     pub fn drain(&mut self) -> anyhow::Result<()> {
+        self.session.flush_log();
         let Self {
             ring,
             enrich,

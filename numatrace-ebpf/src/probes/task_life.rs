@@ -9,6 +9,7 @@ use aya_ebpf::{
     helpers::generated::bpf_probe_read_kernel_str, macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
+use aya_log_ebpf::debug;
 use numatrace_common::{
     event::task_life::{TaskExec, TaskExit, TaskFork},
     limits::FILENAME_LEN,
@@ -30,7 +31,14 @@ pub fn task_fork(ctx: BtfTracePointContext) -> u32 {
     if child.tid() != child.tgid() {
         return 0;
     }
-    filter::inherit(parent, child);
+    if filter::inherit(parent, child) {
+        debug!(
+            &ctx,
+            "process {} inherits the scope of {}",
+            child.tgid(),
+            parent.tgid()
+        );
+    }
     if filter::in_scope(child) {
         emit(TaskFork {
             header: header::<TaskFork>(),
@@ -50,6 +58,7 @@ pub fn task_fork(ctx: BtfTracePointContext) -> u32 {
 pub fn task_exec(ctx: BtfTracePointContext) -> u32 {
     let task = Task::from_arg(ctx.arg(0));
     if enabled!(scoped) && filter::activate(task) {
+        debug!(&ctx, "process {} is in scope from its exec on", task.tgid());
         // Slots still hold the launcher as the owner: a new epoch makes each of them look again.
         if let Some(control) = CONTROL_WORD.get_ptr_mut(0) {
             // SAFETY: a live array element.

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod globals;
 pub mod hooks;
 pub mod kallsyms;
+pub mod kernel_log;
 pub mod object;
 pub mod offsets;
 pub mod preflight;
@@ -21,6 +22,8 @@ use anyhow::{Context, anyhow};
 use aya::{Btf, Ebpf, EbpfLoader};
 use numatrace_common::{globals::Globals, limits::SCOPE_ENTRIES};
 
+use kernel_log::KernelLog;
+
 use hooks::{Hook, HookState, Targets};
 use prototype::StrangeShapes;
 
@@ -30,6 +33,9 @@ pub struct Session {
     ebpf: Ebpf,
     /// The hook table as it ended up.
     pub hooks: Vec<Hook>,
+    /// Why interrupts cannot be told from the tasks they interrupt, if they cannot.
+    pub interrupts_unknown: Option<String>,
+    log: Option<KernelLog>,
 }
 
 /// A session before anything is attached: maps exist, so scope and epoch can be set up first.
@@ -37,6 +43,9 @@ pub struct Loaded {
     ebpf: Ebpf,
     btf: Btf,
     strange: StrangeShapes,
+    log: Option<KernelLog>,
+    /// Why interrupts cannot be told from the tasks they interrupt, if they cannot.
+    pub interrupts_unknown: Option<String>,
 }
 
 /// Creates the maps and reads the object. Targets of a strange shape will not be attached to.
@@ -47,7 +56,7 @@ pub fn load(globals: &Globals, strange: StrangeShapes, debug: bool) -> anyhow::R
     let btf = Btf::from_sys_fs().context(
         "this kernel has no BTF (/sys/kernel/btf/vmlinux); it needs CONFIG_DEBUG_INFO_BTF=y",
     )?;
-    let level = u8::from(debug) * 5;
+    let level = if debug { kernel_log::ALL } else { 0 };
     let mut loader = EbpfLoader::new();
     loader
         .btf(Some(&btf))
@@ -59,10 +68,22 @@ pub fn load(globals: &Globals, strange: StrangeShapes, debug: bool) -> anyhow::R
     } else {
         loader.map_max_entries("SCOPE", SCOPE_ENTRIES);
     }
-    let ebpf = loader
+    let mut ebpf = loader
         .load(object::bytes())
         .map_err(|error| anyhow!(error).context("cannot create the eBPF maps"))?;
-    Ok(Loaded { ebpf, btf, strange })
+    // Programs that log need its map until they are loaded, and the map needs its reader.
+    let log = if debug {
+        KernelLog::take(&mut ebpf)
+    } else {
+        None
+    };
+    Ok(Loaded {
+        ebpf,
+        btf,
+        strange,
+        log,
+        interrupts_unknown: None,
+    })
 }
 
 impl Loaded {
@@ -84,6 +105,8 @@ impl Loaded {
         Session {
             ebpf: self.ebpf,
             hooks,
+            interrupts_unknown: self.interrupts_unknown,
+            log: self.log,
         }
     }
 }
@@ -92,6 +115,13 @@ impl Session {
     /// The loaded object.
     pub fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
+    }
+
+    /// Prints what the kernel side has to say about itself.
+    pub fn flush_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
     }
 
     /// The state of a hook of the table, [`HookState::Absent`] for a name it does not have.

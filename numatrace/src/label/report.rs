@@ -37,6 +37,8 @@ pub struct Parts<'a> {
     pub counted: &'a Accumulators,
     /// Names of the kernel's reasons for page migrations, by number.
     pub migrate_reasons: &'a [String],
+    /// Why interrupts cannot be told from tasks.
+    pub interrupts_unknown: Option<&'a str>,
     /// Runs the kernel skipped.
     pub recursion_misses: Option<u64>,
     /// What the kernel side lost.
@@ -109,6 +111,13 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         }
     };
     snapshot.hooks = parts.hooks.iter().map(hook).collect();
+    if let Some(why) = parts.interrupts_unknown {
+        snapshot.hooks.push(Hook::absent(
+            "interrupts",
+            why,
+            "what interrupts allocate is charged to the task they interrupt",
+        ));
+    }
     snapshot.coverage = coverage(
         &parts.losses,
         parts.recursion_misses,
