@@ -78,6 +78,7 @@ pub fn read(
     }
     let all = named.union(&found).count();
     let mut progress = Progress::new(all);
+    let mut ended = 0;
     for (done, &pid) in named.union(&found).enumerate() {
         progress.show(done);
         match read_one(root, pid, &machine, plan.details, missing) {
@@ -87,6 +88,8 @@ pub fn read(
                 if named.contains(&pid) {
                     problems.failed = true;
                     problems.lines.push(format!("no process {pid}"));
+                } else {
+                    ended += 1;
                 }
             }
             Err(error) => {
@@ -98,6 +101,11 @@ pub fn read(
                 });
             }
         }
+    }
+    if ended > 0 {
+        problems
+            .lines
+            .push(format!("{ended} processes ended before they could be read"));
     }
     problems.all_denied = section.processes.is_empty() && section.denied > 0;
     section
