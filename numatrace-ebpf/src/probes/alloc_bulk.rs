@@ -175,6 +175,6 @@ fn argument(ctx: &impl EbpfContext, n: u32) -> u64 {
 /// A task's calls do not nest, but an interrupt's can stand on top of them.
 #[inline(always)]
 fn key() -> u64 {
-    let irq = totals::slot(SlotIndex::AllocBulk).is_some_and(|slot| in_interrupt(slot));
+    let irq = totals::slot(SlotIndex::AllocBulk).is_some_and(in_interrupt);
     u64::from(Task::current().tid()) | u64::from(irq) << 32
 }
