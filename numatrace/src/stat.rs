@@ -133,16 +133,49 @@ fn exit(problems: &Problems) -> Exit {
     }
 }
 
-/// Tells a person what could not be read: each thing once, however often it is read.
+/// Tells a person what could not be read: each thing once, however often it is read, and not ten thousand things.
 #[derive(Default)]
 struct Talk(BTreeSet<String>);
 
 impl Talk {
+    /// More lines than fit beside a table help nobody.
+    const MOST: usize = 10;
+
     fn say(&mut self, lines: &[String]) {
-        for line in lines {
-            if self.0.insert(line.clone()) {
-                eprintln!("numatrace: {line}");
-            }
+        for line in self.choose(lines) {
+            eprintln!("numatrace: {line}");
         }
+    }
+
+    /// The lines that are new, the first few of them, and how many more there are.
+    fn choose(&mut self, lines: &[String]) -> Vec<String> {
+        let mut new: Vec<String> = lines
+            .iter()
+            .filter(|line| self.0.insert((*line).clone()))
+            .cloned()
+            .collect();
+        let more = new.len().saturating_sub(Self::MOST);
+        if more > 0 {
+            new.truncate(Self::MOST);
+            new.push(format!(
+                "and {more} more like these; -f json lists them under missing"
+            ));
+        }
+        new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_thing_is_said_once_and_only_some_of_many() {
+        let mut talk = Talk::default();
+        let lines: Vec<String> = (0..12).map(|n| format!("line {n}")).collect();
+        let said = talk.choose(&lines);
+        assert_eq!((said.len(), said[9].as_str()), (11, "line 9"));
+        assert!(said[10].starts_with("and 2 more"), "{said:?}");
+        assert_eq!(talk.choose(&lines), Vec::<String>::new());
     }
 }
