@@ -26,10 +26,12 @@ pub enum Counter {
     InterleaveGuessed = 9,
     /// Faults that were interrupted before they ended: a page they made after that is no first touch to us.
     FaultsInterrupted = 10,
+    /// Allocations that asked for the preferred node or nothing and seemed to get another: the node is being read wrongly.
+    NodeMisread = 11,
 }
 
 /// How many counters there are.
-pub const COUNTERS: u32 = 11;
+pub const COUNTERS: u32 = 12;
 
 impl Counter {
     /// The counter of records lost for a kind.

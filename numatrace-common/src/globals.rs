@@ -67,8 +67,6 @@ pub struct Offsets {
     pub sb_dev: u32,
     /// `super_block.s_blocksize_bits`
     pub sb_blocksize_bits: u32,
-    /// Zero.
-    pub reserved: u32,
     /// `task_struct.nvcsw`
     pub task_nvcsw: u32,
     /// `task_struct.nivcsw`
@@ -91,6 +89,8 @@ pub struct GfpBits {
     pub account: u32,
     /// `___GFP_NOMEMALLOC`: part of `GFP_TRANSHUGE`, not of the hugetlb pool's flags.
     pub nomemalloc: u32,
+    /// `___GFP_THISNODE`: from the preferred node or not at all.
+    pub thisnode: u32,
     /// `___GFP_NOWARN`: set for slabs, never for page tables.
     pub nowarn: u32,
 }

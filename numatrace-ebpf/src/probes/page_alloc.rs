@@ -13,11 +13,13 @@ use aya_ebpf::{
 use numatrace_common::{
     cell::{Cell, NODE_UNKNOWN, RemoteCause, Stem},
     control::POLICY_HOOK,
+    counters::Counter,
     slot::{Lane, Slot, SlotIndex},
 };
 
 use crate::{
     cause,
+    emit::count,
     globals::global,
     kernel::{alloc_context::AllocContext, page, preempt::in_interrupt, task::Task},
     totals, touch,
@@ -61,6 +63,10 @@ fn exact(page: *const u8, gfp: u32, order: u32, ac: AllocContext) {
     }
     totals::own(slot, task, irq);
     totals::settle(slot);
+    if node != preferred && gfp & global!(gfp.thisnode) != 0 {
+        // It cannot be elsewhere: then the bits of the node are not where BTF made us look for them.
+        count(Counter::NodeMisread, 1);
+    }
     slot.last_page = page as u64;
     slot.last_hit = u32::from(node == preferred);
     let mut why = cause::remote(node, preferred, slot.node as u16, gfp, ac, task);

@@ -41,7 +41,6 @@ pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         sb_flags: at("super_block", "s_flags")?,
         sb_dev: at("super_block", "s_dev")?,
         sb_blocksize_bits: at("super_block", "s_blocksize_bits")?,
-        reserved: 0,
         task_nvcsw: at("task_struct", "nvcsw")?,
         task_nivcsw: at("task_struct", "nivcsw")?,
         // x86 only; elsewhere the fallback of first touch has nothing to go by.
@@ -65,6 +64,7 @@ pub fn gfp_bits(btf: &KernelBtf) -> GfpBits {
         zero: bit("___GFP_ZERO_BIT", 0x100),
         account: bit("___GFP_ACCOUNT_BIT", 0x40_0000),
         nomemalloc: bit("___GFP_NOMEMALLOC_BIT", 0x8_0000),
+        thisnode: bit("___GFP_THISNODE_BIT", 0x20_0000),
         nowarn: bit("___GFP_NOWARN_BIT", 0x2000),
     }
 }

@@ -23,6 +23,8 @@ pub struct Losses {
     pub totals_lost: u64,
     /// Processes the scope had no room for.
     pub scope_lost: u64,
+    /// Allocations whose node was read wrongly.
+    pub node_misread: u64,
 }
 
 impl LossCounters {
@@ -59,6 +61,7 @@ impl LossCounters {
             overflowed: sum(Counter::Overflowed)?,
             totals_lost: sum(Counter::LostTotals)?,
             scope_lost: sum(Counter::LostScope)?,
+            node_misread: sum(Counter::NodeMisread)?,
         })
     }
 }

@@ -16,10 +16,15 @@ pub struct Evidence {
     pub foreign_edge: u64,
     /// CPUs: at the instant of a reading each can have one allocation under way.
     pub cpus: u64,
+    /// Allocations of tasks that changed their node on the way: the kernel may have counted them before the change, as local, and we after it,
+    /// as other.
+    pub cpu_changed: u64,
     /// Events that no table had room for.
     pub totals_lost: u64,
     /// Hooks of the accounting that are on their fallback or absent: name, and what that hides.
     pub hooks_lost: Vec<(String, String)>,
+    /// Allocations whose node was read wrongly.
+    pub node_misread: u64,
     /// A sweep did not settle: a count may have been seen twice or missed.
     pub unsettled: bool,
 }
@@ -73,19 +78,19 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
     let unexplained = Counter::ALL
         .into_iter()
         .map(|counter| {
-            let foreign = if counter == Counter::NumaForeign {
-                evidence.foreign_edge
-            } else {
-                0
+            let own = match counter {
+                Counter::NumaForeign => evidence.foreign_edge,
+                Counter::LocalNode | Counter::OtherNode => evidence.cpu_changed.saturating_mul(2),
+                _ => 0,
             };
-            residual(counter)
-                .saturating_sub(misses.saturating_add(under_way).saturating_add(foreign))
+            residual(counter).saturating_sub(misses.saturating_add(under_way).saturating_add(own))
         })
         .sum::<u64>();
 
     let mut explained = vec![
         Explained::new(Cause::RecursionMisses, misses),
         Explained::new(Cause::SnapshotEdge, edge),
+        Explained::new(Cause::CpuChanged, evidence.cpu_changed),
     ];
     explained.extend(evidence.hooks_lost.iter().map(|(hook, _)| Explained {
         cause: Cause::HookLost,
@@ -100,8 +105,13 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
             .map(|(hook, hides)| format!("{hook}: {hides}"))
             .collect();
         (Verdict::Approximate, Some(lost.join("; ")))
-    } else if unexplained > 0 || evidence.unsettled {
-        let why = if evidence.unsettled {
+    } else if unexplained > 0 || evidence.unsettled || evidence.node_misread > 0 {
+        let why = if evidence.node_misread > 0 {
+            format!(
+                "{} allocations seem to lie where they cannot: this kernel keeps a page's node elsewhere than its BTF says",
+                evidence.node_misread
+            )
+        } else if evidence.unsettled {
             "the per-CPU counts would not stand still to be read".to_owned()
         } else {
             format!(

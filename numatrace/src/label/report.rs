@@ -105,6 +105,11 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
                 cpus: cpus as u64,
                 totals_lost: parts.losses.totals_lost,
                 hooks_lost: hooks_lost(parts.hooks),
+                cpu_changed: traced
+                    .remote_by_cause
+                    .as_ref()
+                    .map_or(0, |causes| causes.task_moved),
+                node_misread: parts.losses.node_misread,
                 unsettled: parts.unsettled,
             };
             audit(parts.window, &traced, &nodes, &evidence)
