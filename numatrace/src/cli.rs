@@ -31,6 +31,8 @@ pub enum Command {
     Trace(trace::TraceArgs),
     /// Show what this machine allows, hook by hook, what is lost otherwise, and how to get it
     Doctor(doctor::DoctorArgs),
+    /// Show numastat's views, and what it lacks: rates, kinds of memory, pressure, alerts
+    Stat(stat::StatArgs),
     /// Show nodes, CPUs, memory, distances and the NUMA knobs in force
     Topology(topology::TopologyArgs),
 }

@@ -4,19 +4,20 @@ use std::{io, path::Path, process::ExitCode};
 
 use clap::Parser;
 use numatrace::{
-    cli::{Cli, Command},
+    cli::{self, Cli, Command},
     doctor,
     exit::{self, Exit},
-    pipeline, plan, topology,
+    pipeline, plan, stat, topology,
 };
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let result = match Cli::parse_from(cli::stat::expand_glued_sort(std::env::args_os())).command {
         Command::Trace(args) => plan::trace(args)
             .map_err(anyhow::Error::from)
             .and_then(|plan| pipeline::run(&plan))
             .map(ExitCode::from),
         Command::Doctor(args) => doctor::run(&args, &mut io::stdout().lock()),
+        Command::Stat(args) => stat::run(&args, Path::new("/"), &mut io::stdout().lock()),
         Command::Topology(args) => topology::run(&args, Path::new("/"), &mut io::stdout().lock()),
     };
     result.unwrap_or_else(|error| {
