@@ -103,6 +103,9 @@ pub const TOUCH_COW: u8 = 1;
 /// Mark of a first touch: a transparent huge page.
 pub const TOUCH_THP: u8 = 2;
 
+/// Cause of a page migration whose reason was not seen. The kernel's `enum migrate_reason` has eleven.
+pub const REASON_UNKNOWN: u8 = 15;
+
 /// Why a task changed its CPU (include/trace/events/sched.h and kernel/sched/core.c, `set_task_cpu`).
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -73,6 +73,14 @@ pub struct Offsets {
     pub task_nivcsw: u32,
     /// `pt_regs.orig_ax`; 0 where the architecture has none.
     pub regs_orig_ax: u32,
+    /// `mm_struct.owner`, 0 where the kernel keeps none.
+    pub mm_owner: u32,
+    /// `folio.flags`
+    pub folio_flags: u32,
+    /// The byte with the order of a large folio: `folio._folio_order`, or the lowest of `folio._flags_1`.
+    pub folio_order: u32,
+    /// The bit of `folio.flags` that large folios have, `PG_head`; 0 where BTF does not say, and then every folio counts one page.
+    pub folio_head: u32,
 }
 
 /// Bits of `gfp_t`: their positions change between kernels.
@@ -141,4 +149,4 @@ pub struct Globals {
     pub gfp: GfpBits,
 }
 
-const _: () = assert!(size_of::<Globals>() == 496);
+const _: () = assert!(size_of::<Globals>() == 512);

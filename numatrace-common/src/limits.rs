@@ -26,5 +26,8 @@ pub const SCOPE_ENTRIES: u32 = 65_536;
 /// two drains.
 pub const RING_BYTES: u32 = 16 << 20;
 
+/// Threads in `migrate_pages` at one time: one per CPU and many that wait for a lock in it.
+pub const MIGRATING_ENTRIES: u32 = 4_096;
+
 /// Bulk allocations under way at one time: one per CPU and some that were preempted.
 pub const BULK_ENTRIES: u32 = 4_096;

@@ -95,10 +95,14 @@ pub enum SlotIndex {
     FirstTouch = 4,
     /// First touches from the hugetlb pool.
     TouchHugetlb = 5,
+    /// `hint_fault`.
+    HintFault = 6,
+    /// `hint_fault`, of what was migrated.
+    HintMigrated = 7,
 }
 
 /// How many slots each CPU has.
-pub const SLOTS: u32 = 6;
+pub const SLOTS: u32 = 8;
 
 impl Slot {
     /// All counts of the slot, the pending one included. Empty lanes are passed over.

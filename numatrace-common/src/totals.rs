@@ -12,7 +12,7 @@ pub struct TotalKey {
     pub start_ns: u64,
     /// Thread id in the initial PID namespace; 0 for a pseudo owner.
     pub tid: u32,
-    /// Process id, or [`IRQ`], [`OUT_OF_SCOPE`], [`OVERFLOW`].
+    /// Process id, or [`IRQ`], [`OUT_OF_SCOPE`], [`OVERFLOW`], [`NO_OWNER`].
     pub tgid: u32,
     /// What was counted.
     pub cell: Cell,
@@ -34,5 +34,7 @@ pub const IRQ: u32 = 0;
 pub const OUT_OF_SCOPE: u32 = u32::MAX;
 /// `tgid` of what the totals map had no room for.
 pub const OVERFLOW: u32 = u32::MAX - 1;
+/// `tgid` of memory that no process has mapped (page cache), or whose process the kernel does not tell.
+pub const NO_OWNER: u32 = u32::MAX - 2;
 
 const _: () = assert!(size_of::<TotalKey>() == 24 && size_of::<TotalValue>() == 16);

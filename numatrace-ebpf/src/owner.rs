@@ -1,6 +1,6 @@
 //! Whom to charge: a thread of a process in scope, or one of the pseudo owners.
 
-use numatrace_common::totals::{IRQ, OUT_OF_SCOPE};
+use numatrace_common::totals::{IRQ, NO_OWNER, OUT_OF_SCOPE};
 
 use crate::{filter::in_scope, kernel::task::Task};
 
@@ -21,6 +21,13 @@ impl Owner {
         start_ns: 0,
         tid: 0,
         tgid: IRQ,
+    };
+
+    /// Memory that no process has mapped, or whose process the kernel does not tell.
+    pub const NOBODY: Owner = Owner {
+        start_ns: 0,
+        tid: 0,
+        tgid: NO_OWNER,
     };
 
     /// The owner of what this task does.

@@ -310,6 +310,7 @@ fn snapshot(
         .and_then(|text| text.trim().parse().ok());
     let hooks = tracer.session().hooks.clone();
     let interrupts_unknown = tracer.session().interrupts_unknown.clone();
+    let migrate_reasons = tracer.migrate_reasons.clone();
     let measured = tracer
         .cost
         .measured()
@@ -320,8 +321,8 @@ fn snapshot(
         hooks: &hooks,
         window: &counted.window,
         counted: &counted.inside,
-        migrate_reasons: &[],
         interrupts_unknown: interrupts_unknown.as_deref(),
+        migrate_reasons: &migrate_reasons,
         recursion_misses: counted.recursion_misses,
         losses: counted.losses,
         rejected: counted.rejected,

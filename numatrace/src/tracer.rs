@@ -68,6 +68,8 @@ pub struct Tracer {
     pub nodes: Vec<NodeId>,
     /// Processes and facts.
     pub enrich: Enrich<ProcFacts>,
+    /// Names of the kernel's reasons for page migrations, by number.
+    pub migrate_reasons: Vec<String>,
     /// Our own cost.
     pub cost: CostMeter,
     folding: Option<Folding>,
@@ -117,6 +119,7 @@ pub fn load_for(
     loaded.interrupts_unknown = gap.or_else(|| {
         (globals.probe_read == 0).then(|| "this machine refuses reads of kernel memory".to_owned())
     });
+    loaded.migrate_reasons = attach::migrate_reason::names(btf);
     Ok(loaded)
 }
 
@@ -159,6 +162,7 @@ impl Tracer {
         let losses = LossCounters::take(loaded.ebpf())?;
         let nodes: Vec<NodeId> = topology.node_ids().collect();
         let (numastat, uncounted) = counters(&nodes);
+        let migrate_reasons = std::mem::take(&mut loaded.migrate_reasons);
         // Programs first, then the processes that are there: whoever is born in between is in both, never in neither.
         let session = loaded.attach();
         if session.state(catalog::ALLOC_POLICY) == HookState::Attached {
@@ -174,6 +178,7 @@ impl Tracer {
             uncounted,
             nodes,
             enrich: Enrich::new(ProcFacts::new(Path::new("/"))),
+            migrate_reasons,
             cost: CostMeter::default(),
             folding: None,
             misses_before: None,

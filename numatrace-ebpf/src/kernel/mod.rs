@@ -4,7 +4,9 @@
 //! under lockdown, and a load through a stale pointer reads zero instead of faulting.
 
 pub mod alloc_context;
+pub mod folio;
 pub mod mempolicy;
+pub mod mm;
 pub mod page;
 pub mod preempt;
 pub mod task;

@@ -2,7 +2,9 @@
 
 pub mod alloc_bulk;
 pub mod alloc_policy;
+pub mod hint_fault;
 pub mod numastat_fold;
 pub mod page_alloc;
 pub mod page_fault;
+pub mod page_migration;
 pub mod task_life;

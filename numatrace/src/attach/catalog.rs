@@ -183,6 +183,31 @@ pub const HOOKS: &[Row] = &[
         accounts: true,
     },
     Row {
+        hook: HINT_FAULT,
+        measures: "NUMA hinting faults by thread, its node and the page's node, and the pages they migrated",
+        exact: &[&[
+            fexit("hint_fault", &["mpol_misplaced"]),
+            fentry("hint_migrated", &["task_numa_fault"]),
+        ]],
+        fallback: &[],
+        lost_on_fallback: "",
+        lost: "NUMA hinting faults are not measured: no tracepoint tells of them",
+        kernels: "6.1 and later with CONFIG_NUMA_BALANCING",
+        required: false,
+        accounts: false,
+    },
+    Row {
+        hook: PAGE_MIGRATION,
+        measures: "pages moved between nodes, by the process that has them mapped, nodes and reason",
+        exact: &[&MIGRATION_WITH_PMD, &MIGRATION],
+        fallback: &[],
+        lost_on_fallback: "",
+        lost: "page migrations are not measured: the tracepoints know neither nodes nor owners",
+        kernels: "6.1 and later; owners with CONFIG_MEMCG",
+        required: false,
+        accounts: false,
+    },
+    Row {
         hook: NUMASTAT_FOLD,
         measures: "the instant at which the kernel sums its numastat counters",
         exact: &[&[fentry("numastat_fold", &["fold_vm_numa_events"])]],
@@ -193,6 +218,25 @@ pub const HOOKS: &[Row] = &[
         required: false,
         accounts: true,
     },
+];
+
+/// What every kernel that migrates has.
+const MIGRATION: [Probe; 5] = [
+    tp("page_migration_start", &["mm_migrate_pages_start"]),
+    fexit("page_migration", &["move_to_new_folio"]),
+    fentry("page_migration_owner", &["remove_migration_pte"]),
+    tp("page_migration_pte", &["remove_migration_pte"]),
+    tp("page_migration_end", &["mm_migrate_pages"]),
+];
+
+/// The same where huge pages migrate whole.
+const MIGRATION_WITH_PMD: [Probe; 6] = [
+    MIGRATION[0],
+    MIGRATION[1],
+    MIGRATION[2],
+    MIGRATION[3],
+    MIGRATION[4],
+    tp("page_migration_pmd", &["remove_migration_pmd"]),
 ];
 
 const fn fentry(program: &'static str, targets: &'static [&'static str]) -> Probe {

@@ -8,6 +8,7 @@ pub mod globals;
 pub mod hooks;
 pub mod kallsyms;
 pub mod kernel_log;
+pub mod migrate_reason;
 pub mod object;
 pub mod offsets;
 pub mod preflight;
@@ -46,6 +47,8 @@ pub struct Loaded {
     log: Option<KernelLog>,
     /// Why interrupts cannot be told from the tasks they interrupt, if they cannot.
     pub interrupts_unknown: Option<String>,
+    /// Names of the kernel's reasons for page migrations, by number.
+    pub migrate_reasons: Vec<String>,
 }
 
 /// Creates the maps and reads the object. Targets of a strange shape will not be attached to.
@@ -83,6 +86,7 @@ pub fn load(globals: &Globals, strange: StrangeShapes, debug: bool) -> anyhow::R
         strange,
         log,
         interrupts_unknown: None,
+        migrate_reasons: Vec::new(),
     })
 }
 

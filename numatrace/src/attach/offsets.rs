@@ -45,7 +45,20 @@ pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         task_nivcsw: at("task_struct", "nivcsw")?,
         // x86 only; elsewhere the fallback of first touch has nothing to go by.
         regs_orig_ax: at("pt_regs", "orig_ax").unwrap_or(0),
+        // Without CONFIG_MEMCG memory has no owner to be told.
+        mm_owner: at("mm_struct", "owner").unwrap_or(0),
+        folio_flags: at("folio", "flags")?,
+        folio_order: at("folio", "_folio_order").or_else(|_| at("folio", "_flags_1"))?,
+        folio_head: head_bit(btf),
     })
+}
+
+/// `PG_head`: the flag of a large folio, at different places in different kernels; 0, which is another flag's, where BTF has no such enum.
+fn head_bit(btf: &KernelBtf) -> u32 {
+    btf.enum_value(Some("pageflags"), "PG_head")
+        .ok()
+        .and_then(|bit| u32::try_from(bit).ok())
+        .unwrap_or(0)
 }
 
 /// gfp bits. Kernels from about 6.10 on carry their positions in an enum; before that they were plain macros with the positions

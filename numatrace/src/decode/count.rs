@@ -2,7 +2,7 @@
 
 use numatrace_common::{
     cell::{AllocClass, Cell, MoveReason, RemoteCause, Stem, TOUCH_COW, TOUCH_THP, TouchKind},
-    totals::{IRQ, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
+    totals::{IRQ, NO_OWNER, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
 };
 
 use crate::ids::{NodeId, Pid, Tid};
@@ -18,6 +18,8 @@ pub enum Owner {
     OutOfScope,
     /// Somebody the table had no room for.
     Overflow,
+    /// Memory without a process.
+    Nobody,
 }
 
 /// A thread, told from an earlier one with the same number by its start.
@@ -38,6 +40,7 @@ impl Owner {
             IRQ => Owner::Irq,
             OUT_OF_SCOPE => Owner::OutOfScope,
             OVERFLOW => Owner::Overflow,
+            NO_OWNER => Owner::Nobody,
             pid => Owner::Thread(ThreadId {
                 pid: Pid(pid),
                 tid: Tid(tid),
@@ -209,6 +212,7 @@ mod tests {
         assert_eq!(Owner::new(0, 0, 0), Owner::Irq);
         assert_eq!(Owner::new(u32::MAX, 0, 0), Owner::OutOfScope);
         assert_eq!(Owner::new(u32::MAX - 1, 0, 0), Owner::Overflow);
+        assert_eq!(Owner::new(u32::MAX - 2, 0, 0), Owner::Nobody);
         assert!(matches!(Owner::new(1, 1, 5), Owner::Thread(_)));
     }
 

@@ -29,6 +29,8 @@ pub enum Charged {
     OutOfScope,
     /// What the table had no room for.
     Overflow,
+    /// Memory that no process has mapped, or whose process the kernel does not tell.
+    Nobody,
 }
 
 /// A count with its owner found.
@@ -92,6 +94,7 @@ impl<F: Facts> Enrich<F> {
             Owner::Irq => Charged::Irq,
             Owner::OutOfScope => Charged::OutOfScope,
             Owner::Overflow => Charged::Overflow,
+            Owner::Nobody => Charged::Nobody,
         };
         Observation {
             epoch,

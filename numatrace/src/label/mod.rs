@@ -53,6 +53,7 @@ pub fn processes<F: Facts>(
             Charged::Irq => pseudo.push((Process::irq(), counts)),
             Charged::OutOfScope => pseudo.push((Process::out_of_scope(), counts)),
             Charged::Overflow => pseudo.push((Process::overflow(), counts)),
+            Charged::Nobody => pseudo.push((Process::nobody(), counts)),
         }
     }
     // The kernel can skip every run of our programs in a short life: such a process is listed all the same, with zeros.

@@ -97,6 +97,12 @@ impl Process {
         Self::new(Pid(0), 0, "[overflow]", ProcessKind::Other)
     }
 
+    /// The bucket for memory that no process has mapped.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self::new(Pid(0), 0, "[no owner]", ProcessKind::Other)
+    }
+
     /// The order of every ranking: remote allocations, then misses, then cross-node moves, then pages, most first; then pid and
     /// start, so that equal ones keep their places from run to run. Buckets come after processes.
     #[must_use]
@@ -124,7 +130,7 @@ pub enum ProcessKind {
     Kthread,
     /// Interrupts and softirqs.
     Irq,
-    /// A bucket: `[out of scope]`, `[overflow]`.
+    /// A bucket: `[out of scope]`, `[overflow]`, `[no owner]`.
     Other,
 }
 

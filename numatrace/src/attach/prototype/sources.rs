@@ -11,6 +11,10 @@ pub const PROBES: &[(&str, &str)] = &[
         include_str!("../../../../numatrace-ebpf/src/probes/alloc_policy.rs"),
     ),
     (
+        "hint_fault",
+        include_str!("../../../../numatrace-ebpf/src/probes/hint_fault.rs"),
+    ),
+    (
         "numastat_fold",
         include_str!("../../../../numatrace-ebpf/src/probes/numastat_fold.rs"),
     ),
@@ -21,6 +25,10 @@ pub const PROBES: &[(&str, &str)] = &[
     (
         "page_fault",
         include_str!("../../../../numatrace-ebpf/src/probes/page_fault.rs"),
+    ),
+    (
+        "page_migration",
+        include_str!("../../../../numatrace-ebpf/src/probes/page_migration.rs"),
     ),
     (
         "task_life",

@@ -110,7 +110,7 @@ fn ranges_of_one_target_do_not_overlap() {
         for (index, one) in declared.iter().enumerate() {
             for other in declared[index + 1..]
                 .iter()
-                .filter(|other| other.proto.name == one.proto.name)
+                .filter(|other| other.kind == one.kind && other.proto.name == one.proto.name)
             {
                 let overlap = one.kernels.contains(other.kernels.from)
                     || other.kernels.contains(one.kernels.from);

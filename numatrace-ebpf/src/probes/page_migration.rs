@@ -1,0 +1,260 @@
+//! Pages moved between nodes: whose, from where, to where, why.
+//!
+//! Four facts come one after another in the thread that moves, and are joined in its entry of `MIGRATING`:
+//! the reason when `migrate_pages` begins, both nodes when a folio has moved, a mapping when the kernel visits it to restore its
+//! page table entry, and the proof that this mapping had one (a walk also visits mappings that only could have had it). The
+//! first process so proven is charged with the whole folio, once. A folio that nobody has mapped is nobody's.
+//!
+//! proto: 6.1..: int move_to_new_folio(struct folio *dst, struct folio *src, enum migrate_mode mode)
+//! proto: 6.1..: bool remove_migration_pte(struct folio *folio, struct vm_area_struct *vma, unsigned long addr, void *arg)
+//! tp: 6.1..: remove_migration_pte(unsigned long addr, unsigned long pte, int order)
+//! tp: 6.1..: remove_migration_pmd(unsigned long addr, unsigned long pmd)
+//! tp: 6.1..7.3: mm_migrate_pages_start(enum migrate_mode mode, int reason)
+//! tp: 7.3..: mm_migrate_pages_start(enum migrate_mode mode, enum migrate_reason reason)
+//! tp: 6.1..6.7: mm_migrate_pages(unsigned long succeeded, unsigned long failed, unsigned long thp_succeeded, unsigned long thp_failed, unsigned long thp_split, enum migrate_mode mode, int reason)
+//! tp: 6.7..7.3: mm_migrate_pages(unsigned long succeeded, unsigned long failed, unsigned long thp_succeeded, unsigned long thp_failed, unsigned long thp_split, unsigned long large_folio_split, enum migrate_mode mode, int reason)
+//! tp: 7.3..: mm_migrate_pages(unsigned long succeeded, unsigned long failed, unsigned long thp_succeeded, unsigned long thp_failed, unsigned long thp_split, unsigned long large_folio_split, enum migrate_mode mode, enum migrate_reason reason)
+
+use aya_ebpf::{
+    macros::{btf_tracepoint, fentry, fexit, map},
+    maps::HashMap,
+    programs::{BtfTracePointContext, FEntryContext, FExitContext},
+};
+use numatrace_common::{
+    cell::{Cell, REASON_UNKNOWN, Stem},
+    limits::MIGRATING_ENTRIES,
+    totals::TotalKey,
+};
+
+use crate::{
+    kernel::{folio::Folio, mm, task::Task},
+    owner::Owner,
+    totals,
+};
+
+/// What a thread in `migrate_pages` is at.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Moving {
+    /// Address of the folio that moved last and is not charged yet; 0 when none waits.
+    folio: u64,
+    /// Its base pages.
+    pages: u64,
+    /// Reasons of the calls under way, one byte each, the innermost lowest, plus one: getting a target page can itself migrate others.
+    reasons: u64,
+    /// Process of the mapping visited last, as it is charged: its start.
+    start_ns: u64,
+    /// Its process id; 0 before the first mapping.
+    tgid: u32,
+    /// Its thread id as it is charged.
+    tid: u32,
+    /// Node it came from.
+    from: u32,
+    /// Node it lies on now.
+    to: u32,
+}
+
+impl Moving {
+    const fn with_reason(reason: u32) -> Self {
+        Moving {
+            folio: 0,
+            pages: 0,
+            reasons: reason as u64 & 0x7f,
+            start_ns: 0,
+            tgid: 0,
+            tid: 0,
+            from: 0,
+            to: 0,
+        }
+    }
+}
+
+/// Threads that migrate pages, by thread id. Preallocated.
+#[map]
+static MIGRATING: HashMap<u32, Moving> = HashMap::with_max_entries(MIGRATING_ENTRIES, 0);
+
+/// include/trace/events/migrate.h; once per call of `migrate_pages`, which 6.1 cannot attach to itself.
+#[btf_tracepoint(function = "mm_migrate_pages_start")]
+pub fn page_migration_start(ctx: BtfTracePointContext) -> u32 {
+    let reason = ctx.arg::<u32>(1) + 1;
+    let tid = Task::current().tid();
+    match state(tid) {
+        Some(moving) => {
+            settle(moving);
+            moving.reasons = moving.reasons << 8 | u64::from(reason & 0x7f);
+        }
+        // No room: the moves themselves will say that they do not know why.
+        None => {
+            let _ = MIGRATING.insert(tid, Moving::with_reason(reason), 0);
+        }
+    }
+    0
+}
+
+/// mm/migrate.c; once per folio that moved, retries return an error.
+#[fexit(function = "move_to_new_folio")]
+pub fn page_migration(ctx: FExitContext) -> u32 {
+    if ctx.arg::<i32>(3) == 0 {
+        moved(Folio::from_arg(ctx.arg(0)), Folio::from_arg(ctx.arg(1)));
+    }
+    0
+}
+
+#[inline(always)]
+fn moved(dst: Folio, src: Folio) {
+    let tid = Task::current().tid();
+    if state(tid).is_none() {
+        // The session began in the middle of the call, or there was no room.
+        let _ = MIGRATING.insert(tid, Moving::with_reason(0), 0);
+    }
+    let (from, to, pages) = (src.node(), dst.node(), src.pages());
+    let Some(moving) = state(tid) else {
+        charge(
+            Owner::NOBODY,
+            u32::from(from),
+            u32::from(to),
+            REASON_UNKNOWN,
+            pages,
+        );
+        return;
+    };
+    settle(moving);
+    moving.folio = dst.address();
+    moving.pages = pages;
+    moving.from = u32::from(from);
+    moving.to = u32::from(to);
+    moving.tgid = 0;
+}
+
+/// mm/migrate.c; for each mapping that may have had the folio, after it moved. With the old folio after a failure.
+#[fentry(function = "remove_migration_pte")]
+pub fn page_migration_owner(ctx: FEntryContext) -> u32 {
+    let folio = Folio::from_arg(ctx.arg(0));
+    if let Some(moving) = state(Task::current().tid())
+        && moving.folio == folio.address()
+    {
+        match mm::owner(ctx.arg(1)) {
+            Some(task) => {
+                let owner = Owner::of(task.leader());
+                moving.start_ns = owner.start_ns;
+                moving.tgid = owner.tgid;
+                moving.tid = owner.tid;
+            }
+            None => moving.tgid = 0,
+        }
+    }
+    0
+}
+
+/// include/trace/events/migrate.h; the mapping visited last had the page.
+#[btf_tracepoint(function = "remove_migration_pte")]
+pub fn page_migration_pte(_ctx: BtfTracePointContext) -> u32 {
+    confirm();
+    0
+}
+
+/// include/trace/events/thp.h; the same for a huge page mapped as one.
+#[btf_tracepoint(function = "remove_migration_pmd")]
+pub fn page_migration_pmd(_ctx: BtfTracePointContext) -> u32 {
+    confirm();
+    0
+}
+
+#[inline(always)]
+fn confirm() {
+    if let Some(moving) = state(Task::current().tid())
+        && moving.tgid != 0
+    {
+        settle(moving);
+    }
+}
+
+/// include/trace/events/migrate.h; the end of a call. Who asked is charged with what stayed.
+#[btf_tracepoint(function = "mm_migrate_pages")]
+pub fn page_migration_end(ctx: BtfTracePointContext) -> u32 {
+    let failed: u64 = ctx.arg(1);
+    let task = Task::current();
+    let tid = task.tid();
+    let mut reason = REASON_UNKNOWN;
+    if let Some(moving) = state(tid) {
+        // The last folio, if nobody had it mapped.
+        moving.tgid = 0;
+        settle(moving);
+        reason = reason_of(moving);
+        moving.reasons >>= 8;
+        if moving.reasons == 0 {
+            let _ = MIGRATING.remove(tid);
+        }
+    }
+    if failed != 0 {
+        let owner = Owner::of(task);
+        let cell = Cell::new(Stem::MigrationFailed).with_cause(reason);
+        add(owner, cell, failed);
+    }
+    0
+}
+
+/// This thread's entry. Nobody else writes it, and only the thread itself removes it.
+#[inline(always)]
+fn state(tid: u32) -> Option<&'static mut Moving> {
+    // SAFETY: the element is this thread's alone, and preallocated elements stay mapped as long as the program.
+    MIGRATING
+        .get_ptr_mut(tid)
+        .map(|moving| unsafe { &mut *moving })
+}
+
+/// Charges the folio that waits, if one does: to the process last seen, to nobody when there was none.
+#[inline(always)]
+fn settle(moving: &mut Moving) {
+    if moving.folio == 0 {
+        return;
+    }
+    moving.folio = 0;
+    let owner = if moving.tgid == 0 {
+        Owner::NOBODY
+    } else {
+        Owner {
+            start_ns: moving.start_ns,
+            tid: moving.tid,
+            tgid: moving.tgid,
+        }
+    };
+    moving.tgid = 0;
+    charge(
+        owner,
+        moving.from,
+        moving.to,
+        reason_of(moving),
+        moving.pages,
+    );
+}
+
+/// Why the innermost call under way migrates.
+#[inline(always)]
+fn reason_of(moving: &Moving) -> u8 {
+    match moving.reasons as u8 {
+        0 => REASON_UNKNOWN,
+        reason => reason - 1,
+    }
+}
+
+#[inline(always)]
+fn charge(owner: Owner, from: u32, to: u32, reason: u8, pages: u64) {
+    let cell = Cell::new(Stem::PageMigration)
+        .with_task_node(from as u16)
+        .with_page_node(to as u16)
+        .with_cause(reason);
+    add(owner, cell, pages);
+}
+
+/// Moves are rare and each has its own nodes: straight into the totals.
+#[inline(always)]
+fn add(owner: Owner, cell: Cell, pages: u64) {
+    let key = TotalKey {
+        start_ns: owner.start_ns,
+        tid: owner.tid,
+        tgid: owner.tgid,
+        cell: cell.with_epoch(totals::control().epoch as u16),
+    };
+    totals::add_total(&key, 1, pages);
+}
