@@ -37,14 +37,16 @@ pub fn collect(snapshot: &Snapshot) -> Vec<Note> {
                  Do not build on them; see Audit below.",
         ));
     }
-    notes.extend(snapshot.hooks.iter().filter_map(hook));
+    let mut told = Vec::new();
+    notes.extend(snapshot.hooks.iter().filter_map(|one| hook(one, &mut told)));
     losses(snapshot, &mut notes);
     buckets(snapshot, &mut notes);
     notes
 }
 
-/// A hook that is on its fallback or absent. Only the allocation hook is serious: every ranking rests on it.
-fn hook(hook: &Hook) -> Option<Note> {
+/// A hook that is on its fallback or absent. Only the allocation hook is serious: every ranking rests on it. A machine that refuses one
+/// refuses many, in the same words: they are said once.
+fn hook<'a>(hook: &'a Hook, told: &mut Vec<&'a str>) -> Option<Note> {
     let how = match (hook.state, &hook.via) {
         (HookState::Attached, _) => return None,
         (HookState::Fallback, Some(via)) => {
@@ -55,10 +57,20 @@ fn hook(hook: &Hook) -> Option<Note> {
     };
     let name = escape::text(hook.hook.as_bytes());
     let why = hook.reason.as_deref().unwrap_or("no reason recorded");
-    let mut text = format!(
-        "{name} is {how}: {}.",
-        escape::text(why.trim_end_matches('.').as_bytes())
-    );
+    // `fentry handle_mm_fault: this machine refuses …`: what was tried, and why it failed.
+    let (tried, failed) = why.split_once(": ").unwrap_or(("", why));
+    let mut text = if told.contains(&failed) {
+        format!(
+            "{name} is {how}: {}, for the same reason.",
+            escape::text(tried.as_bytes())
+        )
+    } else {
+        told.push(failed);
+        format!(
+            "{name} is {how}: {}.",
+            escape::text(why.trim_end_matches('.').as_bytes())
+        )
+    };
     if let Some(lost) = &hook.lost {
         text.push_str(&format!(
             " Lost: {}.",
