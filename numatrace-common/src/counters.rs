@@ -28,10 +28,12 @@ pub enum Counter {
     FaultsInterrupted = 10,
     /// Allocations that asked for the preferred node or nothing and seemed to get another: the node is being read wrongly.
     NodeMisread = 11,
+    /// Threads for whose moves there was no room to remember anything.
+    LostMovers = 12,
 }
 
 /// How many counters there are.
-pub const COUNTERS: u32 = 12;
+pub const COUNTERS: u32 = 13;
 
 impl Counter {
     /// The counter of records lost for a kind.

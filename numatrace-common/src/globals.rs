@@ -3,6 +3,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
+/// Offset of a member the kernel does not have: the verifier refuses programs that would load it, and their hook is absent.
+pub const ABSENT: u32 = u32::MAX;
+
 /// Byte offsets of kernel struct members, from the running kernel's BTF.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -81,6 +84,18 @@ pub struct Offsets {
     pub folio_order: u32,
     /// The bit of `folio.flags` that large folios have, `PG_head`; 0 where BTF does not say, and then every folio counts one page.
     pub folio_head: u32,
+    /// `task_struct.se.sum_exec_runtime`; like the ones below [`ABSENT`] where the kernel has no such member.
+    pub task_ran_ns: u32,
+    /// `task_struct.thread_info.cpu`
+    pub task_cpu: u32,
+    /// `task_struct.__state`
+    pub task_state: u32,
+    /// `task_struct.on_rq`
+    pub task_on_rq: u32,
+    /// `task_struct.cpus_ptr`
+    pub task_cpus_ptr: u32,
+    /// `task_struct.prio`
+    pub task_prio: u32,
 }
 
 /// Bits of `gfp_t`: their positions change between kernels.
@@ -149,4 +164,4 @@ pub struct Globals {
     pub gfp: GfpBits,
 }
 
-const _: () = assert!(size_of::<Globals>() == 512);
+const _: () = assert!(size_of::<Globals>() == 536);

@@ -23,6 +23,8 @@ pub mod control;
 
 pub mod scope;
 
+pub mod mover;
+
 pub mod counters;
 
 pub mod globals;

@@ -31,3 +31,9 @@ pub const MIGRATING_ENTRIES: u32 = 4_096;
 
 /// Bulk allocations under way at one time: one per CPU and some that were preempted.
 pub const BULK_ENTRIES: u32 = 4_096;
+
+/// CPUs in the table of their nodes: `NR_CPUS` of distributions' x86 kernels (CONFIG_MAXSMP).
+pub const MAX_CPUS: u32 = 8_192;
+
+/// Threads that crossed nodes, called exec or sched_setaffinity, and still live: beyond it ping-pong and marks are not seen.
+pub const MOVER_ENTRIES: u32 = 65_536;

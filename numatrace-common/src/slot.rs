@@ -99,10 +99,12 @@ pub enum SlotIndex {
     HintFault = 6,
     /// `hint_fault`, of what was migrated.
     HintMigrated = 7,
+    /// `task_run`.
+    TaskRun = 8,
 }
 
 /// How many slots each CPU has.
-pub const SLOTS: u32 = 8;
+pub const SLOTS: u32 = 9;
 
 impl Slot {
     /// All counts of the slot, the pending one included. Empty lanes are passed over.

@@ -16,7 +16,9 @@ mod maps;
 mod kernel;
 
 mod cause;
+mod cpus;
 mod filter;
+mod mover;
 mod owner;
 
 mod emit;

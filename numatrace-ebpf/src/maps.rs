@@ -7,7 +7,11 @@ use aya_ebpf::{
 use numatrace_common::{
     control::Control,
     counters::COUNTERS,
-    limits::{BULK_ENTRIES, OVERFLOW_ENTRIES, RING_BYTES, SCOPE_ENTRIES, TOTALS_ENTRIES},
+    limits::{
+        BULK_ENTRIES, MAX_CPUS, MOVER_ENTRIES, OVERFLOW_ENTRIES, RING_BYTES, SCOPE_ENTRIES,
+        TOTALS_ENTRIES,
+    },
+    mover::{CpuEntry, Mover},
     scope::ScopeEntry,
     slot::{Fault, SLOTS, Slot},
     totals::{TotalKey, TotalValue},
@@ -53,3 +57,11 @@ pub static FAULTS: PerCpuArray<Fault> = PerCpuArray::with_max_entries(1, 0);
 /// Processes in scope, by pid.
 #[map]
 pub static SCOPE: HashMap<u32, ScopeEntry> = HashMap::with_max_entries(SCOPE_ENTRIES, 0);
+
+/// Node and state of each CPU. Userspace fills it before anything is attached.
+#[map(name = "CPUS")]
+pub static CPU_TABLE: Array<CpuEntry> = Array::with_max_entries(MAX_CPUS, 0);
+
+/// Threads that move, by thread id.
+#[map]
+pub static MOVERS: HashMap<u32, Mover> = HashMap::with_max_entries(MOVER_ENTRIES, 0);

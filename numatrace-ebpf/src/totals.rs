@@ -89,8 +89,15 @@ pub fn own(slot: &mut Slot, task: Task, irq: bool) {
     if slot.task == address && slot.task_start_ns == start && slot.epoch == epoch {
         return;
     }
-    flush(slot);
     let owner = if irq { Owner::IRQ } else { Owner::of(task) };
+    // Everybody out of scope is one owner: their counts go on in the same lanes.
+    let same = slot.task != 0
+        && slot.tgid == owner.tgid
+        && slot.tid == owner.tid
+        && slot.start_ns == owner.start_ns;
+    if !same || slot.epoch != epoch {
+        flush(slot);
+    }
     slot.task = address;
     slot.task_start_ns = start;
     slot.epoch = epoch;

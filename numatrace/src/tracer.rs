@@ -22,6 +22,7 @@ use crate::{
         losses::{LossCounters, Losses},
         numastat::{self, NumastatFiles, Round},
         ring::Ring,
+        run_now::run_on,
         totals::TotalsMaps,
     },
     decode::{count::decode_count, decode},
@@ -31,7 +32,7 @@ use crate::{
         Accumulators, Folding,
         window::{Cut, Window},
     },
-    ids::{NodeId, Pid},
+    ids::{CpuId, NodeId, Pid},
 };
 
 /// Readings of numastat at each end of a session; fewer on machines with many nodes, where each one folds more.
@@ -64,6 +65,7 @@ pub struct Tracer {
     losses: LossCounters,
     numastat: Option<NumastatFiles>,
     uncounted: Option<String>,
+    cpus: Vec<CpuId>,
     /// Nodes in the report's order.
     pub nodes: Vec<NodeId>,
     /// Processes and facts.
@@ -156,6 +158,7 @@ impl Tracer {
     ) -> anyhow::Result<Self> {
         let mut loaded = loaded;
         set_scope(&mut loaded, scope)?;
+        attach::cpus::fill(loaded.ebpf(), topology.cpus())?;
         let mut control = ControlMap::take(loaded.ebpf())?;
         control.advance()?;
         let (ring, totals) = (Ring::take(loaded.ebpf())?, TotalsMaps::take(loaded.ebpf())?);
@@ -176,6 +179,7 @@ impl Tracer {
             losses,
             numastat,
             uncounted,
+            cpus: topology.cpus().map(|(cpu, _)| cpu).collect(),
             nodes,
             enrich: Enrich::new(ProcFacts::new(Path::new("/"))),
             migrate_reasons,
@@ -185,6 +189,7 @@ impl Tracer {
             rejected: 0,
             unsettled: false,
         };
+        tracer.take_stock();
         if tracer.session.missing().is_empty() {
             let (cut, edge) = tracer.cut()?;
             tracer.misses_before = tracer.recursion_misses();
@@ -222,6 +227,7 @@ impl Tracer {
     /// # Errors
     /// What bpf(2) returned.
     pub fn sweep(&mut self) -> anyhow::Result<()> {
+        self.take_stock();
         let current = self.control.advance()?;
         let seen = self.observe(current)?;
         if let Some(folding) = &mut self.folding {
@@ -242,6 +248,7 @@ impl Tracer {
         };
         // Counts of the running epochs first: only what is counted from here on can lie on either side of the cut.
         let mut folding = folding;
+        self.take_stock();
         let current = self.control.advance()?;
         for observation in &self.observe(current)? {
             folding.apply(observation);
@@ -310,6 +317,17 @@ impl Tracer {
             }
         }
         Ok(seen)
+    }
+
+    /// Has each CPU charge the task that is running on it with its time up to now.
+    fn take_stock(&self) {
+        let programs = self.session.programs_of(catalog::TASK_RUN);
+        for (_, program) in programs.filter(|(name, _)| *name == catalog::TASK_RUN_NOW) {
+            for cpu in &self.cpus {
+                // A CPU that has gone offline since runs nobody.
+                let _ = run_on(program, *cpu);
+            }
+        }
     }
 
     /// Runs of the allocation programs that the kernel skipped so far.

@@ -1,10 +1,13 @@
 //! `struct task_struct` (include/linux/sched.h).
 
-use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
+use aya_ebpf::helpers::{
+    bpf_probe_read_kernel,
+    generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
+};
 use numatrace_common::limits::COMM_LEN;
 
 use super::{load, mempolicy::Mempolicy};
-use crate::globals::global;
+use crate::globals::{enabled, global};
 
 /// `PF_KTHREAD` (include/linux/sched.h)
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -25,6 +28,12 @@ impl Task {
     #[inline(always)]
     pub fn from_arg(pointer: *const u8) -> Self {
         Task(pointer)
+    }
+
+    /// The same for an argument that the kernel may pass as NULL.
+    #[inline(always)]
+    pub fn from_nullable_arg(pointer: *const u8) -> Option<Self> {
+        (!pointer.is_null()).then_some(Task(pointer))
     }
 
     /// Its address: identity while it lives, reused soon after.
@@ -119,6 +128,70 @@ impl Task {
         // SAFETY: a signal_struct pointer; the offset is `signal_struct.live`, an `atomic_t`.
         let live: i32 = unsafe { load(signal, global!(offsets.signal_live)) };
         live == 0
+    }
+
+    /// `se.sum_exec_runtime`: CPU time so far, ns, the number schedstat shows; exact when the task is switched out.
+    #[inline(always)]
+    pub fn ran_ns(self) -> u64 {
+        // SAFETY: a task pointer; the offset is `task_struct.se.sum_exec_runtime`.
+        unsafe { load(self.0, global!(offsets.task_ran_ns)) }
+    }
+
+    /// `thread_info.cpu`: where it runs, waits, or ran last.
+    #[inline(always)]
+    pub fn cpu(self) -> u32 {
+        // SAFETY: a task pointer; the offset is `task_struct.thread_info.cpu`.
+        unsafe { load(self.0, global!(offsets.task_cpu)) }
+    }
+
+    /// `__state`
+    #[inline(always)]
+    pub fn state(self) -> u32 {
+        // SAFETY: a task pointer; the offset is `task_struct.__state`.
+        unsafe { load(self.0, global!(offsets.task_state)) }
+    }
+
+    /// `on_rq`: an int up to 6.18 and a byte from 7.2 on, so its low byte is read.
+    #[inline(always)]
+    pub fn on_rq(self) -> u8 {
+        // SAFETY: a task pointer; the offset is `task_struct.on_rq`.
+        unsafe { load(self.0, global!(offsets.task_on_rq)) }
+    }
+
+    /// `prio`: below 100 for real-time tasks, below 0 for deadline ones.
+    #[inline(always)]
+    pub fn prio(self) -> i32 {
+        // SAFETY: a task pointer; the offset is `task_struct.prio`.
+        unsafe { load(self.0, global!(offsets.task_prio)) }
+    }
+
+    /// May it run on a CPU? `None` where the kernel refuses reads of addresses it did not check.
+    #[inline(always)]
+    pub fn may_run_on(self, cpu: u32) -> Option<bool> {
+        if !enabled!(probe_read) {
+            return None;
+        }
+        let member = self
+            .address()
+            .wrapping_add(u64::from(global!(offsets.task_cpus_ptr)));
+        // The mask has as many words as the kernel has CPUs: a load at a variable offset is refused, a checked read is not.
+        // SAFETY: the helper checks the address.
+        let mask = unsafe { bpf_probe_read_kernel(member as *const u64) }.ok()?;
+        let word_at = mask.wrapping_add(u64::from(cpu >> 6) * 8);
+        // SAFETY: the helper checks the address.
+        let word = unsafe { bpf_probe_read_kernel(word_at as *const u64) }.ok()?;
+        Some(word >> (cpu & 63) & 1 != 0)
+    }
+
+    /// Is it `migration/N`, the thread that moves running tasks off its CPU? A name alone could be anybody's.
+    #[inline(always)]
+    pub fn is_stopper(self) -> bool {
+        let at = global!(offsets.task_comm);
+        // SAFETY: a task pointer; the loads lie within `task_struct.comm`, sixteen bytes.
+        let (head, tail): (u64, u16) = unsafe { (load(self.0, at), load(self.0, at + 8)) };
+        self.flags() & PF_KTHREAD != 0
+            && head == u64::from_le_bytes(*b"migratio")
+            && tail == u16::from_le_bytes(*b"n/")
     }
 
     /// `comm`, as two words: the verifier allows no variable offset here.

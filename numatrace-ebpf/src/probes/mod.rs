@@ -8,3 +8,6 @@ pub mod page_alloc;
 pub mod page_fault;
 pub mod page_migration;
 pub mod task_life;
+pub mod task_move;
+pub mod task_move_marks;
+pub mod task_run;

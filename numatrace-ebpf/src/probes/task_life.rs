@@ -21,6 +21,7 @@ use crate::{
     globals::{enabled, global},
     kernel::{load, task::Task},
     maps::{CONTROL_WORD, EVENTS},
+    mover,
     totals::add,
 };
 
@@ -103,6 +104,7 @@ fn emit_exec(task: Task, bprm: *const u8) {
 #[btf_tracepoint(function = "sched_process_exit")]
 pub fn task_exit(ctx: BtfTracePointContext) -> u32 {
     let task = Task::from_arg(ctx.arg(0));
+    mover::forget(task);
     if filter::in_scope(task) {
         emit(TaskExit {
             header: header::<TaskExit>(),

@@ -12,6 +12,8 @@ pub enum HookKind {
     Fexit,
     /// To a tracepoint with BTF-typed arguments.
     TpBtf,
+    /// To nothing: we have the kernel run it on a CPU (`BPF_PROG_TEST_RUN` of a raw tracepoint program).
+    OnDemand,
 }
 
 impl HookKind {
@@ -21,6 +23,7 @@ impl HookKind {
             HookKind::Fentry => "fentry",
             HookKind::Fexit => "fexit",
             HookKind::TpBtf => "tp_btf",
+            HookKind::OnDemand => "raw_tp",
         }
     }
 }
@@ -79,6 +82,8 @@ pub const PAGE_MIGRATION: &str = "page_migration";
 pub const TASK_MOVE: &str = "task_move";
 /// CPU time per node.
 pub const TASK_RUN: &str = "task_run";
+/// Program of [`TASK_RUN`] that we have run on each CPU.
+pub const TASK_RUN_NOW: &str = "task_run_now";
 /// The instant of the kernel's own sums.
 pub const NUMASTAT_FOLD: &str = "numastat_fold";
 
@@ -95,6 +100,55 @@ pub const HOOKS: &[Row] = &[
         fallback: &[],
         lost_on_fallback: "",
         lost: "processes that end during the session have no name, and children are not followed",
+        kernels: "6.1 and later",
+        required: false,
+        accounts: false,
+    },
+    Row {
+        hook: TASK_RUN,
+        measures: "CPU time of threads by node",
+        exact: &[&[
+            tp("task_run", &["sched_switch"]),
+            Probe {
+                program: TASK_RUN_NOW,
+                kind: HookKind::OnDemand,
+                targets: &["on each CPU"],
+            },
+        ]],
+        fallback: &[tp("task_run", &["sched_switch"])],
+        lost_on_fallback: "a task's time before its first switch and after its last one in the session is missing",
+        lost: "run time by node is not measured",
+        kernels: "6.1 and later",
+        required: false,
+        accounts: false,
+    },
+    Row {
+        hook: TASK_MOVE,
+        measures: "changes of CPU by thread, nodes and reason",
+        exact: &[&[
+            tp("task_move", &["sched_migrate_task"]),
+            tp("task_placed", &["sched_wakeup_new"]),
+            tp("task_move_numa", &["sched_move_numa"]),
+            tp("task_swap_numa", &["sched_swap_numa"]),
+            tp("task_stick_numa", &["sched_stick_numa"]),
+            tp("cpu_step", &["cpuhp_enter"]),
+            fentry("task_exec_enter", &["sched_exec"]),
+            fexit("task_exec_leave", &["sched_exec"]),
+            fentry("task_affinity_enter", &["__sched_setaffinity"]),
+            fexit("task_affinity_leave", &["__sched_setaffinity"]),
+            fentry("task_mask_change", &["__set_cpus_allowed_ptr_locked"]),
+        ]],
+        fallback: &[
+            tp("task_move", &["sched_migrate_task"]),
+            tp("task_placed", &["sched_wakeup_new"]),
+            tp("task_move_numa", &["sched_move_numa"]),
+            tp("task_swap_numa", &["sched_swap_numa"]),
+            tp("task_stick_numa", &["sched_stick_numa"]),
+            tp("cpu_step", &["cpuhp_enter"]),
+        ],
+        lost_on_fallback: "two reasons merge into others: affinity counts as cpuset, and exec as active_balance or wakeup; \
+                           moves and their nodes are complete",
+        lost: "task moves are not measured",
         kernels: "6.1 and later",
         required: false,
         accounts: false,

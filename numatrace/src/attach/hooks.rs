@@ -2,7 +2,7 @@
 
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError},
+    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, RawTracePoint},
 };
 
 use super::{
@@ -114,7 +114,7 @@ fn try_one(ebpf: &mut Ebpf, kernel: Targets<'_>, probe: &Probe) -> Result<&'stat
     let mut last = String::from("no target given");
     let kind = match probe.kind {
         HookKind::Fentry | HookKind::Fexit => TargetKind::Function,
-        HookKind::TpBtf => TargetKind::Tracepoint,
+        HookKind::TpBtf | HookKind::OnDemand => TargetKind::Tracepoint,
     };
     for target in probe.targets {
         // It would load, and read the wrong arguments.
@@ -154,6 +154,10 @@ fn load_and_attach(
             program.load(target, btf)?;
             program.attach()?;
         }
+        HookKind::OnDemand => {
+            let program: &mut RawTracePoint = program.try_into()?;
+            program.load()?;
+        }
     }
     Ok(())
 }
@@ -167,6 +171,7 @@ fn unload(ebpf: &mut Ebpf, probe: &Probe) {
         Program::FEntry(program) => program.unload(),
         Program::FExit(program) => program.unload(),
         Program::BtfTracePoint(program) => program.unload(),
+        Program::RawTracePoint(program) => program.unload(),
         _ => Ok(()),
     };
 }

@@ -4,6 +4,7 @@
 
 pub mod btf;
 pub mod catalog;
+pub mod cpus;
 pub mod globals;
 pub mod hooks;
 pub mod kallsyms;

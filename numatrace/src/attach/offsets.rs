@@ -1,6 +1,6 @@
 //! The frozen globals' kernel part: struct offsets and gfp bits of the running kernel.
 
-use numatrace_common::globals::{GfpBits, Offsets};
+use numatrace_common::globals::{ABSENT, GfpBits, Offsets};
 
 use super::btf::{BtfError, KernelBtf};
 
@@ -50,7 +50,29 @@ pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         folio_flags: at("folio", "flags")?,
         folio_order: at("folio", "_folio_order").or_else(|_| at("folio", "_flags_1"))?,
         folio_head: head_bit(btf),
+        task_ran_ns: within(btf, "se", ("sched_entity", "sum_exec_runtime")),
+        task_cpu: within(btf, "thread_info", ("thread_info", "cpu")),
+        task_state: optional(btf, "__state"),
+        task_on_rq: optional(btf, "on_rq"),
+        task_cpus_ptr: optional(btf, "cpus_ptr"),
+        task_prio: optional(btf, "prio"),
     })
+}
+
+/// A member of `task_struct` that only an optional hook needs.
+fn optional(btf: &KernelBtf, member: &str) -> u32 {
+    btf.member("task_struct", member)
+        .map_or(ABSENT, |at| at.offset_bytes)
+}
+
+/// The same for a member of a struct within it.
+fn within(btf: &KernelBtf, outer: &str, (of, member): (&str, &str)) -> u32 {
+    match optional(btf, outer) {
+        ABSENT => ABSENT,
+        base => btf
+            .member(of, member)
+            .map_or(ABSENT, |at| base + at.offset_bytes),
+    }
 }
 
 /// `PG_head`: the flag of a large folio, at different places in different kernels; 0, which is another flag's, where BTF has no such enum.

@@ -25,6 +25,8 @@ pub struct Losses {
     pub scope_lost: u64,
     /// Allocations whose node was read wrongly.
     pub node_misread: u64,
+    /// Threads for whose moves the table had no room.
+    pub movers_lost: u64,
 }
 
 impl LossCounters {
@@ -62,6 +64,7 @@ impl LossCounters {
             totals_lost: sum(Counter::LostTotals)?,
             scope_lost: sum(Counter::LostScope)?,
             node_misread: sum(Counter::NodeMisread)?,
+            movers_lost: sum(Counter::LostMovers)?,
         })
     }
 }

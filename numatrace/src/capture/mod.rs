@@ -7,6 +7,7 @@ pub mod fdinfo;
 pub mod losses;
 pub mod numastat;
 pub mod ring;
+pub mod run_now;
 pub mod sys;
 pub mod totals;
 

@@ -224,12 +224,15 @@ fn coverage(
         .filter(|(_, lost)| *lost > 0)
         .map(|(kind, lost)| (kind.name().to_owned(), lost))
         .collect();
-    let full_tables: BTreeMap<String, u64> =
-        [("totals", losses.overflowed), ("scope", losses.scope_lost)]
-            .into_iter()
-            .filter(|(_, lost)| *lost > 0)
-            .map(|(table, lost)| (table.to_owned(), lost))
-            .collect();
+    let full_tables: BTreeMap<String, u64> = [
+        ("totals", losses.overflowed),
+        ("scope", losses.scope_lost),
+        ("movers", losses.movers_lost),
+    ]
+    .into_iter()
+    .filter(|(_, lost)| *lost > 0)
+    .map(|(table, lost)| (table.to_owned(), lost))
+    .collect();
     let elsewhere: u64 = counted
         .by_owner
         .values()

@@ -34,4 +34,16 @@ pub const PROBES: &[(&str, &str)] = &[
         "task_life",
         include_str!("../../../../numatrace-ebpf/src/probes/task_life.rs"),
     ),
+    (
+        "task_move",
+        include_str!("../../../../numatrace-ebpf/src/probes/task_move.rs"),
+    ),
+    (
+        "task_move_marks",
+        include_str!("../../../../numatrace-ebpf/src/probes/task_move_marks.rs"),
+    ),
+    (
+        "task_run",
+        include_str!("../../../../numatrace-ebpf/src/probes/task_run.rs"),
+    ),
 ];

@@ -1,0 +1,83 @@
+//! What the kernel side remembers about threads and CPUs to tell why a task moved.
+
+use bytemuck::{Pod, Zeroable};
+
+/// What is known of a thread between two of its moves, by thread id.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Mover {
+    /// Start of the thread, ns since boot: thread ids are reused.
+    pub start_ns: u64,
+    /// The CPU NUMA balancing is about to put it on, plus one; 0 when it is not.
+    pub numa_cpu: u32,
+    /// The node its last cross-node move began on, plus one; 0 before the first.
+    pub came_from: u16,
+    /// Bits [`BY_AFFINITY`], [`IN_AFFINITY`], [`IN_EXEC`], [`NUMA_SWAP`].
+    pub state: u16,
+}
+
+const _: () = assert!(size_of::<Mover>() == 16);
+
+/// The last change of its CPU mask came from sched_setaffinity(2).
+pub const BY_AFFINITY: u16 = 1;
+/// A sched_setaffinity(2) for it is under way.
+pub const IN_AFFINITY: u16 = 2;
+/// It is in `sched_exec`.
+pub const IN_EXEC: u16 = 4;
+/// [`Mover::numa_cpu`] comes from a swap.
+pub const NUMA_SWAP: u16 = 8;
+
+/// An entry of the CPU table: the CPU's node plus one, 0 when not known, and [`CPU_LEAVING`].
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct CpuEntry(pub u32);
+
+/// The CPU is on its way offline, or has gone.
+pub const CPU_LEAVING: u32 = 1 << 31;
+
+impl CpuEntry {
+    /// A CPU that is online on a node.
+    #[inline(always)]
+    pub const fn on(node: u16) -> Self {
+        CpuEntry(node as u32 + 1)
+    }
+
+    /// Its node, `None` when not known.
+    #[inline(always)]
+    pub const fn node(self) -> Option<u16> {
+        match self.0 & 0xffff {
+            0 => None,
+            #[expect(clippy::cast_possible_truncation, reason = "masked to 16 bits")]
+            node => Some((node - 1) as u16),
+        }
+    }
+
+    /// Is it on its way offline, or gone?
+    #[inline(always)]
+    pub const fn is_leaving(self) -> bool {
+        self.0 & CPU_LEAVING != 0
+    }
+
+    /// The same CPU, leaving.
+    #[inline(always)]
+    pub const fn leaving(self) -> Self {
+        CpuEntry(self.0 | CPU_LEAVING)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cpu_keeps_its_node_while_it_leaves() {
+        let cpu = CpuEntry::on(1023);
+        assert_eq!((cpu.node(), cpu.is_leaving()), (Some(1023), false));
+        assert_eq!(
+            (cpu.leaving().node(), cpu.leaving().is_leaving()),
+            (Some(1023), true)
+        );
+        assert_eq!(CpuEntry::default().node(), None);
+        assert_eq!(CpuEntry::on(0).node(), Some(0));
+    }
+}

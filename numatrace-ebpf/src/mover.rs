@@ -1,0 +1,51 @@
+//! What is remembered about a thread between its moves.
+
+use numatrace_common::{counters::Counter, mover::Mover};
+
+use crate::{emit::count, kernel::task::Task, maps::MOVERS};
+
+/// What is known of a thread.
+#[inline(always)]
+pub fn find(task: Task) -> Option<&'static mut Mover> {
+    // SAFETY: an element of a preallocated map stays readable and writable; one that is removed meanwhile belongs to a thread that
+    // has ended, and what is written then is checked against the next owner's start time.
+    let mover = MOVERS
+        .get_ptr_mut(task.tid())
+        .map(|mover| unsafe { &mut *mover })?;
+    (mover.start_ns == task.start_ns()).then_some(mover)
+}
+
+/// The same, with an entry made when there is none. `None` when the table is full.
+#[inline(always)]
+pub fn of(task: Task) -> Option<&'static mut Mover> {
+    if let Some(mover) = find(task) {
+        return Some(mover);
+    }
+    let mover = Mover {
+        start_ns: task.start_ns(),
+        numa_cpu: 0,
+        came_from: 0,
+        state: 0,
+    };
+    if MOVERS.insert(task.tid(), mover, 0).is_err() {
+        count(Counter::LostMovers, 1);
+    }
+    find(task)
+}
+
+/// The thread ends.
+#[inline(always)]
+pub fn forget(task: Task) {
+    let _ = MOVERS.remove(task.tid());
+}
+
+/// Notes a cross-node move. True when the thread went back to where its last one began.
+#[inline(always)]
+pub fn crossed(task: Task, from: u16, to: u16) -> bool {
+    let Some(mover) = of(task) else {
+        return false;
+    };
+    let back = mover.came_from == to + 1;
+    mover.came_from = from + 1;
+    back
+}

@@ -1,0 +1,132 @@
+//! Changes of a task's CPU: from where to where, and why.
+//!
+//! `set_task_cpu` passes the tracepoint `sched_migrate_task` before it looks whether anything changes, with the task's old CPU still in
+//! place. `current` is whoever happened to run there, so everything is charged to the task that moves. A new task's first CPU is
+//! set without that tracepoint; `sched_wakeup_new` tells it, in the parent and on the parent's CPU.
+//!
+//! tp: 6.1..: sched_migrate_task(struct task_struct *p, int dest_cpu)
+//! tp: 6.1..: sched_wakeup_new(struct task_struct *p)
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use numatrace_common::{
+    cell::{Cell, MoveReason, Stem},
+    mover::{BY_AFFINITY, IN_AFFINITY, IN_EXEC, Mover, NUMA_SWAP},
+    totals::TotalKey,
+};
+
+use crate::{cpus, kernel::task::Task, mover, owner::Owner, totals};
+
+/// `TASK_WAKING` (include/linux/sched.h): in `try_to_wake_up`.
+const WAKING: u32 = 0x200;
+/// `TASK_ON_RQ_MIGRATING` (kernel/sched/sched.h): taken off one run queue, not yet on the other.
+const MIGRATING: u8 = 2;
+/// `MAX_RT_PRIO`
+const MAX_RT_PRIO: i32 = 100;
+
+/// include/trace/events/sched.h
+#[btf_tracepoint(function = "sched_migrate_task")]
+pub fn task_move(ctx: BtfTracePointContext) -> u32 {
+    let task = Task::from_arg(ctx.arg(0));
+    let to: i32 = ctx.arg(1);
+    let (from, to) = (task.cpu(), to as u32);
+    if from != to {
+        let why = reason(task, from, to);
+        tally(task, from, to, why);
+    }
+    0
+}
+
+/// include/trace/events/sched.h
+#[btf_tracepoint(function = "sched_wakeup_new")]
+pub fn task_placed(ctx: BtfTracePointContext) -> u32 {
+    let task = Task::from_arg(ctx.arg(0));
+    let (from, to) = (cpus::here(), task.cpu());
+    if from != to {
+        tally(task, from, to, MoveReason::Fork);
+    }
+    0
+}
+
+/// Why a task goes from one CPU to another. Marks first: they say it; what is left follows from the states that the scheduler's own
+/// paths leave a task in.
+#[inline(always)]
+fn reason(task: Task, from: u32, to: u32) -> MoveReason {
+    let mut was = Mover {
+        start_ns: 0,
+        numa_cpu: 0,
+        came_from: 0,
+        state: 0,
+    };
+    if let Some(mover) = mover::find(task) {
+        was = *mover;
+        // A decision of the NUMA balancer and a placement at exec are good for one move.
+        mover.numa_cpu = 0;
+        mover.state &= !IN_EXEC;
+    }
+    if was.numa_cpu == to + 1 {
+        return if was.state & NUMA_SWAP != 0 {
+            MoveReason::NumaSwap
+        } else {
+            MoveReason::NumaMove
+        };
+    }
+    if cpus::entry(from).is_leaving() {
+        return MoveReason::Hotplug;
+    }
+    // Where the mask cannot be read, only a change under way tells.
+    let forced = match task.may_run_on(from) {
+        Some(may) => !may,
+        None => was.state & IN_AFFINITY != 0,
+    };
+    if forced {
+        return if was.state & BY_AFFINITY != 0 {
+            MoveReason::Affinity
+        } else {
+            MoveReason::Cpuset
+        };
+    }
+    if was.state & IN_EXEC != 0 {
+        return MoveReason::Exec;
+    }
+    if task.state() == WAKING {
+        return MoveReason::Wakeup;
+    }
+    if task.prio() < MAX_RT_PRIO {
+        return MoveReason::RtDl;
+    }
+    if task.on_rq() != MIGRATING {
+        return MoveReason::Unknown;
+    }
+    // The stopper pushes tasks off its own CPU; when it goes to sleep, newly idle balancing pulls others to it.
+    if from == cpus::here() && Task::current().is_stopper() {
+        MoveReason::ActiveBalance
+    } else {
+        MoveReason::LoadBalance
+    }
+}
+
+/// Counts a move for the task that moves.
+#[inline(always)]
+fn tally(task: Task, from: u32, to: u32, why: MoveReason) {
+    let nodes = (cpus::entry(from).node(), cpus::entry(to).node());
+    // A CPU of an unknown node: the move is one of CPUs.
+    let (from, to) = match nodes {
+        (Some(from), Some(to)) => (from, to),
+        (Some(node), None) | (None, Some(node)) => (node, node),
+        (None, None) => (0, 0),
+    };
+    let back = from != to && !matches!(why, MoveReason::Fork) && mover::crossed(task, from, to);
+    let owner = Owner::of(task);
+    let key = TotalKey {
+        start_ns: owner.start_ns,
+        tid: owner.tid,
+        tgid: owner.tgid,
+        cell: Cell::new(Stem::TaskMove)
+            .with_epoch(totals::control().epoch as u16)
+            .with_task_node(from)
+            .with_page_node(to)
+            .with_cause(why as u8)
+            .with_mark(u8::from(back)),
+    };
+    totals::add_total(&key, 1, 0);
+}
