@@ -1,5 +1,7 @@
 //! `docs/hooks.md` is the hook table, printed. `UPDATE_DOCS=1 cargo test -p numatrace --test hooks_doc` writes it anew.
 
+#![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
+
 use std::{fmt::Write, fs, path::Path};
 
 use numatrace::attach::catalog::{HOOKS, Probe, Row};
