@@ -10,6 +10,12 @@ mod doctor;
 mod leftovers;
 mod scope;
 
+mod compare;
+
 mod audit;
 mod page_alloc;
 mod task_life;
+
+mod first_touch;
+mod hint_fault;
+mod page_migration;

@@ -23,9 +23,17 @@ hostname lab
 for line in 1 2 3; do stty -F /dev/ttyS$line raw -echo; done
 exec 3>/dev/ttyS3
 echo up >&3
-# The artifact disk is the first namespace, the scratch file system the second.
-if [ -b /dev/nvme0n2 ]; then
-    mount -t ext4 /dev/nvme0n2 /data || echo "note cannot mount /data" >&3
+# The artifact disk is namespace 1, the scratch file system namespace 2. The kernel scans them at once and numbers their devices as they come,
+# so the device's name does not tell which is which.
+artifacts= data=
+for disk in /sys/block/nvme0n*; do
+    case $(cat "$disk/nsid" 2>/dev/null) in
+    1) artifacts=/dev/${disk##*/} ;;
+    2) data=/dev/${disk##*/} ;;
+    esac
+done
+if [ -b "$data" ]; then
+    mount -t ext4 "$data" /data || echo "note cannot mount /data" >&3
 fi
 
 # Pipes and not the terminals: the command must not take itself to be on one.
@@ -47,8 +55,8 @@ for dir in /proc/[0-9]*; do
 done
 wait "$out" "$err"
 dmesg | grep -E 'BUG:|WARNING:|Oops|general protection|INFO: .*(stall|blocked for)|Out of memory' | sed 's/^/kernel /' >&3
-if [ -b /dev/nvme0n1 ]; then
-    tar -cf /dev/nvme0n1 -C /artifacts . || echo "note /artifacts do not fit on their disk" >&3
+if [ -b "$artifacts" ]; then
+    tar -cf "$artifacts" -C /artifacts . || echo "note /artifacts do not fit on their disk" >&3
 fi
 cd /
 umount /data 2>/dev/null
