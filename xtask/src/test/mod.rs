@@ -109,7 +109,13 @@ fn missing(tier: Tier, options: &Options) -> Option<String> {
 
 fn pure(options: &Options) -> Result<Tally> {
     let mut command = run::cargo();
-    command.args(["test", "--workspace", "--exclude", "numatrace-ebpf"]);
+    command.args([
+        "test",
+        "--no-fail-fast",
+        "--workspace",
+        "--exclude",
+        "numatrace-ebpf",
+    ]);
     if let Some(filter) = &options.filter {
         command.args(["--", filter]);
     }
