@@ -19,3 +19,5 @@ mod task_life;
 mod first_touch;
 mod hint_fault;
 mod page_migration;
+mod task_move;
+mod task_run;
