@@ -60,16 +60,4 @@ fn pages_moved_by_another_process_belong_to_their_owner() {
     ];
     let run = or_skip!(tracer!().launch(&args));
     owner_has_all(&run, a, b);
-    let owner = run
-        .report
-        .process(run.truth.count("owner_pid").unwrap())
-        .unwrap();
-    let moved_by = owner.0["page_migrations"]["moved_by"]
-        .as_array()
-        .expect("moved_by");
-    let mover = moved_by
-        .iter()
-        .find(|entry| entry["pid"] == run.truth.pid())
-        .expect("the mover is named");
-    assert_eq!(mover["pages"], PAGES);
 }

@@ -114,7 +114,7 @@ pub fn page_migrations(
             by_reason: Some(by_reason),
             failed: Some(counts.migrations_failed.values().sum()),
             latency_us: Latency::default(),
-            moved_by: Vec::new(),
+            moved_by: None,
         }
     })
 }

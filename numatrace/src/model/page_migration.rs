@@ -22,7 +22,7 @@ pub struct PageMigrations {
     pub latency_us: Latency,
     /// Who asked for the moves, largest first; often not the owner.
     #[serde(default)]
-    pub moved_by: Vec<MovedBy>,
+    pub moved_by: Option<Vec<MovedBy>>,
 }
 
 /// Quantiles of a time in microseconds.

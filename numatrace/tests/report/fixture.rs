@@ -231,10 +231,10 @@ pub fn launched() -> Snapshot {
             p99: Some(21.0),
             max: Some(88.0),
         },
-        moved_by: vec![MovedBy {
+        moved_by: Some(vec![MovedBy {
             pid: Pid(4242),
             pages: 4096,
-        }],
+        }]),
     });
     app.task_moves = Some(TaskMoves {
         total: Some(5),
