@@ -29,6 +29,16 @@ fn forced_bounces_are_cross_node_moves_by_affinity() {
             "{from} to {to}: {moves}"
         );
     }
+    // Without function hooks a pin looks like any other change of the mask.
+    if run.report.hook_state("task_move") == Some("attached") {
+        let pinned = process.count("/task_moves/by_reason/affinity").unwrap_or(0);
+        assert!((forced..=forced + 1).contains(&pinned), "{moves}");
+    }
+    // Every move but the first goes back to where the one before it began.
+    assert!(
+        process.count("/task_moves/ping_pong").unwrap() + 2 >= forced,
+        "{moves}"
+    );
     assert!(
         process.count("/task_moves/total").unwrap() >= crossed,
         "{moves}"
