@@ -1,4 +1,4 @@
-//! Pages that changed their node: how many, from where to where, why, whose, and who asked.
+//! Pages that changed their node: how many, from where to where, why and whose.
 
 use numatrace_tests::counters;
 use numatrace_tests::harness::tracer::Traced;
@@ -17,8 +17,16 @@ fn owner_has_all(run: &Traced, a: u32, b: u32) {
     let matrix = owner
         .matrix("/page_migrations/matrix")
         .expect("page_migrations");
-    assert_eq!(matrix[at(a)][at(b)], PAGES, "{matrix:?}");
-    assert_eq!(matrix.iter().flatten().sum::<u64>(), PAGES, "{matrix:?}");
+    // The balancer may move a page of the program itself meanwhile.
+    let balanced = owner
+        .count("/page_migrations/by_reason/numa_misplaced")
+        .unwrap_or(0);
+    assert!(matrix[at(a)][at(b)] >= PAGES, "{matrix:?}");
+    assert_eq!(
+        matrix.iter().flatten().sum::<u64>(),
+        PAGES + balanced,
+        "{matrix:?}"
+    );
     assert_eq!(
         owner.count("/page_migrations/by_reason/syscall"),
         Some(PAGES)
