@@ -1,11 +1,11 @@
 //! Sampled accesses and what the balancer moved after them, beside `/proc/vmstat`.
 
+use numatrace_tests::counters;
 use numatrace_tests::harness::balancer::Balancer;
 use numatrace_tests::harness::report::Report;
 use numatrace_tests::harness::skipped;
 use numatrace_tests::{or_skip, test_name, tracer};
 
-use crate::compare::within_a_hundredth;
 use crate::machine::at;
 use crate::two_nodes_or_skip;
 
@@ -49,20 +49,27 @@ fn hint_faults_and_numa_migrations_are_those_of_vmstat() {
         "--secs",
         SECS,
     ];
+    let before = counters::vmstat().unwrap();
     let run = or_skip!(tracer!().launch(&args));
-    // /proc/vmstat while the workers ran: before and after that the balancer also scans the tracer, outside its own session.
-    let grown = |counter: &str| run.truth.count(counter).expect("the workload tells it");
+    let around = counters::growth(&before, &counters::vmstat().unwrap());
+    // /proc/vmstat while the workers ran is less than the session, and around the whole tracer more: the balancer scans everybody, the
+    // tracer too while it loads.
+    let between = |what: &str, traced: u64, counter: &str| {
+        let (least, most) = (
+            run.truth.count(counter).expect("the workload tells it"),
+            around[counter],
+        );
+        assert!(
+            traced + least / 100 >= least && traced <= most + most / 100,
+            "{what}: traced {traced}, told {least} while the workers ran and {most} around the session"
+        );
+    };
 
     let faults = system(&run.report, "hint_faults");
     let all: u64 = faults.iter().flatten().sum();
     let local: u64 = (0..faults.len()).map(|i| faults[i][i]).sum();
-    within_a_hundredth("hint faults", all, grown("numa_hint_faults"), all / 100 + 5);
-    within_a_hundredth(
-        "local hint faults",
-        local,
-        grown("numa_hint_faults_local"),
-        local / 100 + 5,
-    );
+    between("hint faults", all, "numa_hint_faults");
+    between("local hint faults", local, "numa_hint_faults_local");
     assert!(
         all >= 4096,
         "the balancer looked at no more than {all} pages; this proves little"
@@ -82,12 +89,7 @@ fn hint_faults_and_numa_migrations_are_those_of_vmstat() {
         .report
         .count("/system/page_migrations/by_reason/numa_misplaced")
         .unwrap_or(0);
-    within_a_hundredth(
-        "NUMA migrations",
-        moved,
-        grown("numa_pages_migrated"),
-        moved / 100 + 5,
-    );
+    between("NUMA migrations", moved, "numa_pages_migrated");
     let moved = process
         .count("/page_migrations/by_reason/numa_misplaced")
         .unwrap_or(0);
