@@ -20,6 +20,10 @@ pub struct Offsets {
     pub task_comm: u32,
     /// `task_struct.start_boottime`
     pub task_start_boottime: u32,
+    /// `task_struct.real_parent`
+    pub task_real_parent: u32,
+    /// Zero.
+    pub reserved: u32,
     /// `task_struct.group_leader`
     pub task_group_leader: u32,
     /// `task_struct.signal`
@@ -130,6 +134,8 @@ pub struct Globals {
     pub pidns_dev: u64,
     /// Inode number of our PID namespace.
     pub pidns_ino: u64,
+    /// When the session was loaded, ns since boot: who was born later can be the child of somebody in scope.
+    pub session_start_ns: u64,
     /// Our process id in it.
     pub tracer_pid: u32,
     /// `page.flags >> nodes_pgshift` is the page's node; 64 is never used, one node means a shift of 63 and a mask of 0.
@@ -164,4 +170,4 @@ pub struct Globals {
     pub gfp: GfpBits,
 }
 
-const _: () = assert!(size_of::<Globals>() == 536);
+const _: () = assert!(size_of::<Globals>() == 552);

@@ -5,12 +5,35 @@ use numatrace_common::{
     scope::{NS_PER_TICK, ScopeEntry},
 };
 
-use crate::{emit::count, globals::enabled, kernel::task::Task, maps::SCOPE};
+use crate::{
+    emit::count,
+    globals::{enabled, global},
+    kernel::task::Task,
+    maps::SCOPE,
+};
 
 /// True for every process of an unscoped session, and for the active members of a scoped one.
 #[inline(always)]
 pub fn in_scope(task: Task) -> bool {
-    !enabled!(scoped) || member(task).is_some_and(|entry| entry.active != 0)
+    !enabled!(scoped)
+        || member(task)
+            .or_else(|| adopt(task))
+            .is_some_and(|entry| entry.active != 0)
+}
+
+/// Takes in a process that was born in the session and whose fork nobody saw: kernels that preempt tracing programs skip some.
+#[inline(always)]
+fn adopt(task: Task) -> Option<ScopeEntry> {
+    let leader = task.leader();
+    if !enabled!(follow_children) || leader.start_ns() < global!(session_start_ns) {
+        return None;
+    }
+    let parent = leader.parent();
+    if inherit(parent, leader) {
+        member(parent)
+    } else {
+        None
+    }
 }
 
 /// The scope entry of a task's process, if the entry is this incarnation's.

@@ -77,6 +77,13 @@ impl Task {
         Task(unsafe { load(self.0, global!(offsets.task_group_leader)) })
     }
 
+    /// `real_parent`: who forked it, or who took it over when that one died.
+    #[inline(always)]
+    pub fn parent(self) -> Task {
+        // SAFETY: a task pointer; the offset is `task_struct.real_parent`, a `task_struct *`, never NULL.
+        Task(unsafe { load(self.0, global!(offsets.task_real_parent)) })
+    }
+
     /// Context switches so far, `nvcsw + nivcsw`: unchanged as long as the task has not been switched out.
     #[inline(always)]
     pub fn switches(self) -> u64 {

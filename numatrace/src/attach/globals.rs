@@ -69,6 +69,7 @@ pub fn globals(
         per_cpu_offset: if known { addresses.per_cpu_offset } else { 0 },
         pidns_dev: pidns.dev(),
         pidns_ino: pidns.ino(),
+        session_start_ns: boot_ns(),
         tracer_pid: std::process::id(),
         // One node takes no bits: any shift will do, the mask makes it node 0.
         nodes_pgshift: if shift == 0 { 63 } else { 64 - shift },
@@ -116,6 +117,16 @@ fn shm_dev() -> u32 {
         (Some(shm), parent) if Some(shm) != parent => (libc::major(shm) << 20) | libc::minor(shm),
         _ => 0,
     }
+}
+
+/// Nanoseconds since boot, the clock of `task_struct.start_boottime`.
+fn boot_ns() -> u64 {
+    use nix::time::{ClockId, clock_gettime};
+    // The clock exists on every kernel we run on; without it nobody is born late.
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(u64::MAX, |now| {
+        let part = |number: i64| u64::try_from(number).unwrap_or(0);
+        part(now.tv_sec()) * 1_000_000_000 + part(now.tv_nsec())
+    })
 }
 
 /// log2 of a PMD-sized page in base pages, 9 (2 MiB of 4 KiB pages) where the kernel does not say.

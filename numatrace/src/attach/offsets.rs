@@ -16,6 +16,8 @@ pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         task_flags: at("task_struct", "flags")?,
         task_comm: at("task_struct", "comm")?,
         task_start_boottime: at("task_struct", "start_boottime")?,
+        task_real_parent: at("task_struct", "real_parent")?,
+        reserved: 0,
         task_group_leader: at("task_struct", "group_leader")?,
         task_signal: at("task_struct", "signal")?,
         signal_live: at("signal_struct", "live")?,

@@ -145,9 +145,15 @@ impl Processes {
 
     /// A thread ended, and with the last one its process.
     pub fn exited(&mut self, exit: &TaskExit) {
-        let index = self
-            .exactly(exit.pid, exit.process_start_ns)
-            .unwrap_or_else(|| self.insert(exit.pid, exit.process_start_ns, None, exit.kthread));
+        let index = match self.exactly(exit.pid, exit.process_start_ns) {
+            Some(index) => index,
+            None => {
+                // Neither there at the start nor announced: its fork was skipped.
+                let index = self.insert(exit.pid, exit.process_start_ns, None, exit.kthread);
+                self.all[index.0].announced = true;
+                index
+            }
+        };
         let process = &mut self.all[index.0];
         process.start_ns = exit.process_start_ns;
         if exit.tid.0 == exit.pid.0 {
