@@ -42,7 +42,7 @@ pub fn run(toolchain: &Toolchain) -> Result<ExitCode> {
         timeout: Duration::from_secs(120),
     };
     let outcome = guest
-        .run(Box::new(io::stdout()), Box::new(io::stderr()))
+        .run(&|| (Box::new(io::stdout()), Box::new(io::stderr())))
         .context("the lab could not run a guest")?;
     Ok(command::tell(&kernel, &layout, &outcome))
 }

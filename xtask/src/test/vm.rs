@@ -16,6 +16,7 @@ use crate::{
         initramfs::Put,
         kernel::{self, Kernel},
         layout,
+        lines::Sink,
         qemu::Qemu,
         quoted,
         verdict::Ending,
@@ -120,11 +121,14 @@ pub fn run(options: &Guests, filter: Option<&str>, toolchain: &Toolchain) -> Res
 /// Boots one guest and counts its tests; a fault that its kernel found in itself is a failure of its own.
 fn one(guest: &Guest<'_>) -> Result<(String, Tally)> {
     let (tell, told) = mpsc::channel();
-    let stdout = Counted::telling(io::stdout(), tell.clone());
-    let stderr = Counted::telling(io::stderr(), tell);
-    let outcome = guest
-        .run(Box::new(stdout), Box::new(stderr))
-        .context("the lab could not run a guest")?;
+    let sinks = || -> (Sink, Sink) {
+        (
+            Box::new(Counted::telling(io::stdout(), tell.clone())),
+            Box::new(Counted::telling(io::stderr(), tell.clone())),
+        )
+    };
+    let outcome = guest.run(&sinks).context("the lab could not run a guest")?;
+    drop(tell);
     // Both writers are gone once the guest has ended, so this ends too.
     let tally = told.iter().fold(Tally::default(), std::ops::Add::add);
     let mut tally = tally.settled(outcome.ending == Ending::Exited(0));

@@ -99,7 +99,7 @@ fn try_run(options: Options) -> Result<ExitCode> {
         data: options.data,
         timeout: Duration::from_secs(options.timeout),
     };
-    let outcome = guest.run(Box::new(io::stdout()), Box::new(io::stderr()))?;
+    let outcome = guest.run(&|| (Box::new(io::stdout()), Box::new(io::stderr())))?;
     Ok(tell(&kernel, &layout, &outcome))
 }
 

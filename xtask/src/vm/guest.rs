@@ -59,11 +59,29 @@ pub struct Outcome {
 }
 
 impl Guest<'_> {
-    /// Boots it and waits. `stdout` and `stderr` get the command's output as it comes.
+    /// Boots it and waits. `sinks` makes the places for the command's stdout and stderr, which get its output as it comes.
+    ///
+    /// A kernel that never reaches init is booted once more: on a busy host, emulation now and then breaks a kernel while it patches its own
+    /// text at boot. What happens after init is up is never repeated.
     ///
     /// # Errors
     /// The guest could not be started, or what it left could not be taken in. How a started one ended is in the outcome.
-    pub fn run(&self, stdout: Sink, stderr: Sink) -> Result<Outcome> {
+    pub fn run(&self, sinks: &dyn Fn() -> (Sink, Sink)) -> Result<Outcome> {
+        let (stdout, stderr) = sinks();
+        let first = self.boot(stdout, stderr)?;
+        if first.report.up || matches!(first.ending, Ending::Exited(_)) {
+            return Ok(first);
+        }
+        eprintln!(
+            "xtask: {} never reached init ({}); booting it once more",
+            self.kernel, first.ending
+        );
+        let (stdout, stderr) = sinks();
+        self.boot(stdout, stderr)
+    }
+
+    /// One boot.
+    fn boot(&self, stdout: Sink, stderr: Sink) -> Result<Outcome> {
         let qemu = Qemu::get()?;
         let folder = tempfile::Builder::new()
             .prefix("numatrace-lab-")
