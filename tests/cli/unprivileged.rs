@@ -15,7 +15,14 @@ const NOBODY: u32 = 65534;
 /// numatrace as a user without privileges, from a place that user may read.
 fn as_nobody(folder: &tempfile::TempDir) -> Command {
     let copy = folder.path().join("numatrace");
-    std::fs::copy(programs::numatrace().unwrap(), &copy).unwrap();
+    // By a process of its own: a descriptor open for writing here would be inherited by whatever another test starts meanwhile, and a file that
+    // somebody can still write cannot be run (ETXTBSY).
+    let copied = Command::new("cp")
+        .arg(programs::numatrace().unwrap())
+        .arg(&copy)
+        .status()
+        .unwrap();
+    assert!(copied.success(), "cp: {copied}");
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let mut command = Command::new(copy);
     if geteuid().is_root() {
