@@ -49,10 +49,10 @@ pub fn control() -> Control {
 /// This CPU's slot of an index.
 #[inline(always)]
 pub fn slot(index: SlotIndex) -> Option<&'static mut Slot> {
-    // SAFETY: a per-CPU array element lives as long as the program. A program never nests on one CPU (the kernel skips and counts
-    // that); two programs that share a slot keep apart by its `busy` word.
     RUN_SLOTS
         .get_ptr_mut(index as u32)
+        // SAFETY: a per-CPU array element lives as long as the program. A program never nests on one CPU (the kernel skips and counts
+        // that); two programs that share a slot keep apart by its `busy` word.
         .map(|slot| unsafe { &mut *slot })
 }
 
