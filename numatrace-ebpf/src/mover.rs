@@ -7,10 +7,10 @@ use crate::{emit::count, kernel::task::Task, maps::MOVERS};
 /// What is known of a thread.
 #[inline(always)]
 pub fn find(task: Task) -> Option<&'static mut Mover> {
-    // SAFETY: an element of a preallocated map stays readable and writable; one that is removed meanwhile belongs to a thread that
-    // has ended, and what is written then is checked against the next owner's start time.
     let mover = MOVERS
         .get_ptr_mut(task.tid())
+        // SAFETY: an element of a preallocated map stays readable and writable; one that is removed meanwhile belongs to a thread that
+        // has ended, and what is written then is checked against the next owner's start time.
         .map(|mover| unsafe { &mut *mover })?;
     (mover.start_ns == task.start_ns()).then_some(mover)
 }
