@@ -59,7 +59,9 @@ fn hook<'a>(hook: &'a Hook, told: &mut Vec<&'a str>) -> Option<Note> {
     let why = hook.reason.as_deref().unwrap_or("no reason recorded");
     // `fentry handle_mm_fault: this machine refuses …`: what was tried, and why it failed.
     let (tried, failed) = why.split_once(": ").unwrap_or(("", why));
-    let mut text = if told.contains(&failed) {
+    // A serious note stands first on the page, before whatever else was told.
+    let serious = hook.hook == "page_alloc";
+    let mut text = if told.contains(&failed) && !serious {
         format!(
             "{name} is {how}: {}, for the same reason.",
             escape::text(tried.as_bytes())
@@ -77,7 +79,7 @@ fn hook<'a>(hook: &'a Hook, told: &mut Vec<&'a str>) -> Option<Note> {
             escape::text(lost.trim_end_matches('.').as_bytes())
         ));
     }
-    Some(Note::new(hook.hook == "page_alloc", text))
+    Some(Note::new(serious, text))
 }
 
 /// Losses between kernel and report.
