@@ -17,6 +17,7 @@ use crate::{
         kernel::{self, Kernel},
         layout,
         lines::Sink,
+        numastat,
         qemu::Qemu,
         quoted,
         verdict::Ending,
@@ -68,7 +69,7 @@ fn kernels(options: &Guests) -> Result<Vec<Kernel>> {
 pub fn run(options: &Guests, filter: Option<&str>, toolchain: &Toolchain) -> Result<Tally> {
     let programs = Programs::build("kernel", toolchain)?;
     let place = |name: &str| PathBuf::from("/usr/local/bin").join(name);
-    let files = [
+    let mut files = vec![
         Put {
             from: programs.test.path,
             to: place("kernel-tests"),
@@ -82,6 +83,10 @@ pub fn run(options: &Guests, filter: Option<&str>, toolchain: &Toolchain) -> Res
             to: place("workload"),
         },
     ];
+    match numastat::files() {
+        Ok(theirs) => files.extend(theirs),
+        Err(why) => eprintln!("xtask: guests have no numastat to compare with: {why:#}"),
+    }
     let script = format!(
         "#!/bin/sh\n\
          export NUMATRACE_BIN=/usr/local/bin/numatrace NUMATRACE_WORKLOAD=/usr/local/bin/workload\n\

@@ -6,6 +6,7 @@
 pub mod layout;
 
 pub mod kernel;
+pub mod numastat;
 pub mod qemu;
 
 pub mod disks;

@@ -51,7 +51,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
 }
 
 /// Asks for a new program break (0: asks for none) and returns the one in force.
-fn set_break(to: usize) -> Result<usize> {
+pub(super) fn set_break(to: usize) -> Result<usize> {
     // SAFETY: the break only grows, so no memory of ours goes away; allocators notice that it moved and begin anew.
     let now = unsafe { libc::syscall(libc::SYS_brk, to) };
     usize::try_from(now).context("brk")

@@ -84,7 +84,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
 }
 
 /// Bytes of the default huge page.
-fn default_size() -> Result<usize, Trouble> {
+pub(super) fn default_size() -> Result<usize, Trouble> {
     let meminfo = std::fs::read_to_string("/proc/meminfo")?;
     let line = meminfo
         .lines()
@@ -103,13 +103,13 @@ fn default_size() -> Result<usize, Trouble> {
 }
 
 /// A node's pool, set back to the size it had on drop.
-struct Pool {
+pub(super) struct Pool {
     path: PathBuf,
-    before: u64,
+    pub(super) before: u64,
 }
 
 impl Pool {
-    fn open(node: u32, huge: usize) -> Result<Self> {
+    pub(super) fn open(node: u32, huge: usize) -> Result<Self> {
         let path = PathBuf::from(format!(
             "/sys/devices/system/node/node{node}/hugepages/hugepages-{}kB/nr_hugepages",
             huge >> 10
@@ -119,13 +119,13 @@ impl Pool {
         Ok(pool)
     }
 
-    fn size(&self) -> Result<u64> {
+    pub(super) fn size(&self) -> Result<u64> {
         let text = std::fs::read_to_string(&self.path)
             .with_context(|| format!("cannot read {}", self.path.display()))?;
         Ok(text.trim().parse()?)
     }
 
-    fn resize(&self, to: u64) -> Result<()> {
+    pub(super) fn resize(&self, to: u64) -> Result<()> {
         let done = std::fs::write(&self.path, to.to_string());
         ensure!(
             done.is_ok(),

@@ -22,6 +22,7 @@ mod thp;
 mod cow;
 mod fork_storm;
 mod hold;
+mod kinds;
 mod spawn_tree;
 
 mod bounce;
@@ -63,6 +64,8 @@ pub enum Scenario {
     Nothing,
     /// Keep memory until stdin closes
     Hold(hold::Args),
+    /// Keep memory of every kind on several nodes until stdin closes
+    Kinds(kinds::Args),
     /// Threads, children and grandchildren that all allocate
     SpawnTree(spawn_tree::Args),
     /// Change the node it runs on, again and again
@@ -94,6 +97,7 @@ impl Scenario {
             Self::ForkStorm(args) => fork_storm::run(args, scene),
             Self::Nothing => fork_storm::nothing(),
             Self::Hold(args) => hold::run(args, scene),
+            Self::Kinds(args) => kinds::run(args, scene),
             Self::SpawnTree(args) => spawn_tree::run(args, scene),
             Self::Bounce(args) => bounce::run(args, scene),
             Self::MovePages(args) => move_pages::run(args, scene),

@@ -1,0 +1,203 @@
+//! `numatrace stat` on machines of several nodes: numastat's numbers, kinds of memory to the page, and a full node.
+
+use std::path::Path;
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use numatrace_tests::harness::numastat::{self, Rows, rows};
+use numatrace_tests::harness::programs;
+use numatrace_tests::harness::report::Part;
+use numatrace_tests::harness::running::Running;
+use numatrace_tests::harness::skipped;
+use numatrace_tests::harness::tracer::DEADLINE;
+use numatrace_tests::harness::truth::Truth;
+use numatrace_tests::test_name;
+use serde_json::Value;
+
+use crate::machine;
+use crate::two_nodes_or_skip;
+
+/// numastat and numatrace are processes with memory themselves: per-node memory rows move by as much between two readings.
+const OWN_MB: f64 = 8.0;
+/// Base pages of each kind on each node.
+const PAGES: usize = 512;
+
+fn ours(args: &[&str]) -> String {
+    let mut command = Command::new(programs::numatrace().unwrap());
+    let said = Running::start(command.arg("stat").args(args))
+        .unwrap()
+        .finish(DEADLINE)
+        .unwrap();
+    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    said.stdout
+}
+
+fn workload(args: &[&str]) -> Running {
+    Running::start(Command::new(programs::workload().unwrap()).args(args)).unwrap()
+}
+
+/// Each cell of numastat's lies between two readings of its own, give or take `slack`.
+fn between(before: &Rows, ours: &Rows, after: &Rows, slack: f64) {
+    for (name, cells) in before {
+        let our_cells = ours
+            .get(name)
+            .unwrap_or_else(|| panic!("no row {name}: {ours:?}"));
+        for (at, before) in cells.iter().enumerate() {
+            let [before, ours, after] =
+                [before, &our_cells[at], &after[name][at]].map(|cell| cell.parse::<f64>().unwrap());
+            let range = before.min(after) - slack..=before.max(after) + slack;
+            assert!(
+                range.contains(&ours),
+                "{name}, column {at}: {ours} is not in {range:?}"
+            );
+        }
+    }
+}
+
+/// Without the Total column, which numastat's plain view lacks.
+fn without_total(mut rows: Rows, nodes: usize) -> Rows {
+    rows.values_mut().for_each(|cells| cells.truncate(nodes));
+    rows
+}
+
+#[test]
+fn counters_and_memory_rows_lie_between_two_of_numastats() {
+    if !numastat::is_here() {
+        return skipped(test_name!(), "no numastat here");
+    }
+    let nodes = machine::nodes().online().len();
+    let theirs = |options: &[&str], columns| rows(&numastat::says(options).unwrap(), columns);
+
+    let before = theirs(&[], nodes);
+    assert_eq!(before.len(), 6, "{before:?}");
+    let counters = without_total(rows(&ours(&[]), nodes + 1), nodes);
+    between(&before, &counters, &theirs(&[], nodes), 0.0);
+
+    let before = theirs(&["-n"], nodes + 1);
+    assert_eq!(before.len(), 6, "{before:?}");
+    let megabytes = rows(&ours(&["-n"]), nodes + 1);
+    between(&before, &megabytes, &theirs(&["-n"], nodes + 1), 0.0);
+
+    let before = theirs(&["-m"], nodes + 1);
+    assert!(before.len() > 10, "{before:?}");
+    let memory = rows(&ours(&["-m"]), nodes + 1);
+    assert_eq!(memory["MemTotal"], before["MemTotal"]);
+    between(&before, &memory, &theirs(&["-m"], nodes + 1), OWN_MB);
+}
+
+#[test]
+fn a_process_that_holds_still_is_numastats() {
+    if !numastat::is_here() {
+        return skipped(test_name!(), "no numastat here");
+    }
+    let nodes = machine::nodes();
+    let columns = nodes.online().len() + 1;
+    let holders: Vec<Running> = nodes
+        .with_memory()
+        .iter()
+        .map(|node| {
+            let node = node.to_string();
+            let holder = workload(&["hold", "--pages", "1000", "--node", &node]);
+            holder.wait_for_output("\n", DEADLINE).unwrap();
+            holder
+        })
+        .collect();
+    for holder in holders {
+        let pid = holder.pid().to_string();
+        let theirs = rows(&numastat::says(&["-p", &pid]).unwrap(), columns);
+        assert!(theirs.contains_key("Private"), "{theirs:?}");
+        assert_eq!(rows(&ours(&["-p", &pid]), columns), theirs);
+        assert!(holder.finish(DEADLINE).unwrap().status.success());
+    }
+}
+
+#[test]
+fn kinds_on_two_nodes_are_right_to_the_page() {
+    let (a, b) = two_nodes_or_skip!();
+    if !Path::new("/data").is_dir() {
+        return skipped(test_name!(), "needs a disk at /data for page cache");
+    }
+    let nodes = format!("{a},{b}");
+    let args = ["kinds", "--nodes", &nodes, "--folder", "/data", "--pages"];
+    let mut holder = workload(&[&args[..], &[&PAGES.to_string()]].concat());
+    if holder.wait_for_output("\n", DEADLINE).is_err() {
+        let ended = holder.finish(DEADLINE).unwrap();
+        assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+        return skipped(test_name!(), ended.stderr.trim());
+    }
+    let truth = Truth::parse(&holder.output()).unwrap();
+    assert_eq!(truth.0["problems"], serde_json::json!([]), "{:?}", truth.0);
+
+    let pid = holder.pid().to_string();
+    let text = ours(&["-p", &pid, "--by-mapping", "-f", "json"]);
+    let sample: Value = serde_json::from_str(&text).unwrap();
+    let mappings = sample
+        .pointer("/processes/processes/0/kinds/mappings")
+        .and_then(Value::as_array)
+        .unwrap();
+    for part in truth.0["kinds"].as_array().unwrap() {
+        let found = mappings
+            .iter()
+            .find(|mapping| mapping["start"] == part["start"])
+            .unwrap_or_else(|| panic!("no mapping for {part} in {mappings:#?}"));
+        let kib = part["pages"].as_u64().unwrap() * 4;
+        let node = u32::try_from(part["node"].as_u64().unwrap()).unwrap();
+        let mut wanted = vec![0; machine::nodes().online().len()];
+        wanted[machine::at(node)] = kib;
+        assert_eq!(Part(found).vector("/kib"), Some(wanted), "{part} {found}");
+        assert_eq!(found["policy"], part["policy"], "{part} {found}");
+        let (kind, thp) = match part["kind"].as_str().unwrap() {
+            "thp" => ("anon", kib),
+            kind => (kind, 0),
+        };
+        assert_eq!(found["kind"], kind, "{part} {found}");
+        assert_eq!(found["thp_kib"], thp, "{part} {found}");
+    }
+    holder.hang_up();
+    assert!(holder.finish(DEADLINE).unwrap().status.success());
+}
+
+#[test]
+fn a_full_node_explains_itself_and_alerts_once() {
+    let (_, node) = two_nodes_or_skip!();
+    let alert = format!("node({node}).free_share < 10%");
+    let mut command = Command::new(programs::numatrace().unwrap());
+    command.args(["stat", "--pressure", "-f", "json", "--alert", &alert]);
+    let stat = Running::start(command.arg("200ms")).unwrap();
+    stat.wait_for_output("\n", DEADLINE).unwrap();
+    let filler = workload(&["exhaust", "--node", &node.to_string(), "--pages", "8192"]);
+    let filled = filler.finish(DEADLINE).unwrap();
+    if filled.status.code() == Some(2) {
+        return skipped(test_name!(), filled.stderr.trim());
+    }
+    assert!(filled.status.success(), "{filled:?}");
+    stat.wait_for("clear: ", DEADLINE).unwrap();
+    stat.signal(Signal::SIGINT).unwrap();
+    let said = stat.finish(DEADLINE).unwrap();
+
+    let count = |word: &str| said.stderr.lines().filter(|l| l.contains(word)).count();
+    assert_eq!((count("alert: "), count("clear: ")), (1, 1), "{said:?}");
+    let at = machine::at(node);
+    let explained = said.stdout.lines().any(|line| {
+        let reading: Value = serde_json::from_str(line).unwrap();
+        let grown = |name: &str| {
+            reading["counters"]["interval"]["nodes"][at][name]
+                .as_u64()
+                .unwrap_or(0)
+        };
+        let pressure = &reading["pressure"]["nodes"][at];
+        let (free, total) = (&pressure["free_kib"], &pressure["total_kib"]);
+        let full = free.as_u64().unwrap() * 10 < total.as_u64().unwrap();
+        let zones = pressure["zones"].as_array().unwrap();
+        let marked = zones.iter().all(|zone| zone["low_kib"].is_u64());
+        let told = reading["pressure"]["findings"]
+            .as_array()
+            .is_some_and(|findings| !findings.is_empty());
+        full && grown("numa_foreign") > 0 && marked && pressure["above_low_kib"].is_i64() && told
+    });
+    assert!(
+        explained,
+        "no reading shows the full node beside what it turned away: {}",
+        said.stdout
+    );
+}

@@ -1,0 +1,81 @@
+//! numactl's numastat for guests, with the C library it needs: the newest that the mirror has.
+//!
+//! Everything else in a guest is static, so a loader and a library of whatever version disturb nothing.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+
+use super::initramfs::Put;
+use crate::{
+    debian::{Mirror, digits},
+    workspace,
+};
+
+/// The program in numactl's package.
+const PROGRAM: &str = "usr/bin/numastat";
+/// Where a guest gets what it needs, and where suites keep that in libc6's package.
+const LIBRARIES: [(&str, [&str; 2]); 2] = [
+    (
+        "/lib64/ld-linux-x86-64.so.2",
+        [
+            "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+            "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+        ],
+    ),
+    (
+        "/lib/x86_64-linux-gnu/libc.so.6",
+        [
+            "usr/lib/x86_64-linux-gnu/libc.so.6",
+            "lib/x86_64-linux-gnu/libc.so.6",
+        ],
+    ),
+];
+
+/// numastat and its library, as files for a guest; downloaded once.
+///
+/// # Errors
+/// The mirror has none, or packs them in another way.
+pub fn files() -> Result<Vec<Put>> {
+    let tree = workspace::lab().join("numastat");
+    if !tree.exists() {
+        fetch(&tree)?;
+    }
+    let mut files = vec![Put {
+        from: tree.join(PROGRAM),
+        to: PathBuf::from("/").join(PROGRAM),
+    }];
+    for (to, places) in LIBRARIES {
+        let from = places
+            .into_iter()
+            .map(|place| tree.join(place))
+            .find(|p| p.exists());
+        files.push(Put {
+            from: from.with_context(|| format!("libc6 has no {to}"))?,
+            to: PathBuf::from(to),
+        });
+    }
+    Ok(files)
+}
+
+/// Unpacks both packages beside the place and renames, so that an interrupted download leaves nothing half there.
+fn fetch(tree: &Path) -> Result<()> {
+    let mirror = Mirror::open()?;
+    if tree.exists() {
+        return Ok(());
+    }
+    let fresh = tempfile::tempdir_in(workspace::lab())?;
+    for name in ["numactl", "libc6"] {
+        let newest = mirror
+            .find(|found| found == name)?
+            .into_iter()
+            .max_by_key(|package| digits(&package.version));
+        let newest = newest.with_context(|| format!("the mirror has no {name}"))?;
+        mirror.unpack(&newest, fresh.path())?;
+    }
+    fs::rename(fresh.keep(), tree)?;
+    Ok(())
+}
