@@ -30,10 +30,14 @@ pub enum Counter {
     NodeMisread = 11,
     /// Threads for whose moves there was no room to remember anything.
     LostMovers = 12,
+    /// Events that the kernel skipped in the first copy of a program and the second one counted: nothing is lost.
+    SecondCopy = 13,
+    /// Page faults for which there was no room when their task was switched out.
+    LostParked = 14,
 }
 
 /// How many counters there are.
-pub const COUNTERS: u32 = 13;
+pub const COUNTERS: u32 = 15;
 
 impl Counter {
     /// The counter of records lost for a kind.

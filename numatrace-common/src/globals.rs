@@ -160,6 +160,10 @@ pub struct Globals {
     pub shm_dev: u32,
     /// 1 when first touches are wanted.
     pub first_touch: u32,
+    /// 1 when hot programs of functions are attached twice, because this kernel preempts them.
+    pub twins: u32,
+    /// 1 when those of tracepoints are too.
+    pub tracepoint_twins: u32,
     /// Nodes with memory, one bit each.
     pub has_memory: [u64; 16],
     /// Nodes with memory that the kernel itself can use (not movable-only), one bit each.
@@ -170,4 +174,4 @@ pub struct Globals {
     pub gfp: GfpBits,
 }
 
-const _: () = assert!(size_of::<Globals>() == 552);
+const _: () = assert!(size_of::<Globals>() == 560);

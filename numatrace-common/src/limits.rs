@@ -32,6 +32,9 @@ pub const MIGRATING_ENTRIES: u32 = 4_096;
 /// Bulk allocations under way at one time: one per CPU and some that were preempted.
 pub const BULK_ENTRIES: u32 = 4_096;
 
+/// Threads that were switched out in the middle of a page fault, or between the two copies of a program.
+pub const PARKED_ENTRIES: u32 = 16_384;
+
 /// CPUs in the table of their nodes: `NR_CPUS` of distributions' x86 kernels (CONFIG_MAXSMP).
 pub const MAX_CPUS: u32 = 8_192;
 

@@ -62,8 +62,8 @@ const _: () = assert!(size_of::<Slot>() == 112 + 32 * LANES && size_of::<Lane>()
 
 /// The page fault a CPU is in, as far as the allocation program needs it.
 ///
-/// It is the fault of `task` as long as that task has not been switched out since: so nothing stale is ever taken for a fault, and a fault
-/// that was interrupted is only lost as such (and counted).
+/// It is the fault of `task` as long as that task has not been switched out since: so nothing stale is ever taken for a fault. When it is
+/// switched out in the middle, the fault is parked with its thread id until it goes on.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Fault {

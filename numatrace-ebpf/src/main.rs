@@ -23,6 +23,7 @@ mod owner;
 
 mod emit;
 mod totals;
+mod twin;
 
 mod touch;
 

@@ -22,6 +22,7 @@ use crate::{
     kernel::task::Task,
     maps::{CONTROL_WORD, OVERFLOWED, RUN_SLOTS, TOTALS},
     owner::Owner,
+    twin::Copy,
 };
 
 /// A lane without anything in it.
@@ -157,6 +158,20 @@ pub fn tally_directly(task: Task, irq: bool, cell: Cell, n: u64, amount: u64) {
             .with_task_node(cpu_node() as u16),
     };
     add_total(&key, n, amount);
+}
+
+/// Counts `n` events of a task in a slot that one program alone uses, or past it.
+#[inline(always)]
+pub fn tally_in(copy: Copy, index: SlotIndex, task: Task, cell: Cell, n: u64, amount: u64) {
+    match copy {
+        Copy::First => {
+            if let Some(slot) = slot(index) {
+                own(slot, task, false);
+                tally(slot, cell, n, amount);
+            }
+        }
+        Copy::Second => tally_directly(task, false, cell, n, amount),
+    }
 }
 
 /// Counts the pending allocation with the cause it has so far.

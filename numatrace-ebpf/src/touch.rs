@@ -1,58 +1,161 @@
 //! First touch: which allocations are user pages that a fault makes.
 //!
-//! `probes/page_fault.rs` notes the fault each CPU is in; the allocation program asks here.
+//! `probes/page_fault.rs` notes the fault each CPU is in; the allocation program asks here. A task that is switched out in the middle of
+//! a fault (it waits for a file, or is preempted) takes its fault along and finds it again wherever it goes on.
 
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, HashMap},
+};
 use numatrace_common::{
     cell::{Cell, Stem, TOUCH_THP},
+    counters::Counter,
+    limits::PARKED_ENTRIES,
     slot::{Fault, SlotIndex},
 };
 
 use crate::{
+    emit::count,
     globals::{enabled, global},
     kernel::task::Task,
     maps::FAULTS,
     totals,
+    twin::Copy,
 };
 
-/// The fault `task` is in on this CPU, if it has not been switched out since it began.
+/// Faults of threads that were switched out in the middle of one, by thread id.
+#[map]
+static PARKED_FAULTS: HashMap<u32, Fault> = HashMap::with_max_entries(PARKED_ENTRIES, 0);
+
+/// How many there are, added up modulo 2^64: while it is zero nobody looks for one.
+#[map]
+static PARKED: Array<u64> = Array::with_max_entries(1, 0);
+
+/// `task` enters a fault.
+#[inline(always)]
+pub fn begin(task: Task, kind: u32, marks: u32) {
+    if let Some(fault) = FAULTS.get_ptr_mut(0) {
+        // SAFETY: a live per-CPU element.
+        unsafe {
+            (*fault).task = task.address();
+            (*fault).switches = task.switches();
+            (*fault).kind = kind;
+            (*fault).marks = marks;
+        }
+    }
+}
+
+/// The fault `task` is in, if it is in one.
 #[inline(always)]
 pub fn fault_of(task: Task) -> Option<Fault> {
     let fault = *FAULTS.get(0)?;
-    (fault.task == task.address() && fault.switches == task.switches()).then_some(fault)
+    if is_of(&fault, task) {
+        return Some(fault);
+    }
+    let parked = unpark(task)?;
+    begin(task, parked.kind, parked.marks);
+    Some(parked)
+}
+
+/// `task` leaves its fault. False when it was lost on the way.
+#[inline(always)]
+pub fn end(task: Task) -> bool {
+    let Some(fault) = FAULTS.get_ptr_mut(0) else {
+        return false;
+    };
+    // SAFETY: a live per-CPU element.
+    let fault = unsafe { &mut *fault };
+    if !is_of(fault, task) {
+        return unpark(task).is_some();
+    }
+    fault.task = 0;
+    true
+}
+
+/// `task` is switched out: if it is in a fault, the fault waits for it.
+#[inline(always)]
+pub fn park(task: Task) {
+    if !enabled!(first_touch) {
+        return;
+    }
+    let Some(fault) = FAULTS.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: a live per-CPU element, and switches run with interrupts off.
+    let fault = unsafe { &mut *fault };
+    if fault.task != task.address() {
+        return;
+    }
+    if PARKED_FAULTS.insert(task.tid(), *fault, 0).is_ok() {
+        change_parked(1);
+    } else {
+        count(Counter::LostParked, 1);
+    }
+    fault.task = 0;
+}
+
+/// Takes the fault that waits for `task`.
+#[inline(always)]
+fn unpark(task: Task) -> Option<Fault> {
+    if *PARKED.get(0)? == 0 {
+        return None;
+    }
+    // SAFETY: only the thread itself takes its entry, and only its own switch writes it.
+    let fault = *unsafe { PARKED_FAULTS.get(task.tid()) }?;
+    if PARKED_FAULTS.remove(task.tid()).is_ok() {
+        change_parked(u64::MAX);
+    }
+    (fault.task == task.address()).then_some(fault)
+}
+
+#[inline(always)]
+fn change_parked(by: u64) {
+    if let Some(parked) = PARKED.get_ptr_mut(0) {
+        // SAFETY: a live array element.
+        unsafe { totals::add(parked, by) };
+    }
+}
+
+/// Has the task not been switched out since the fault began?
+#[inline(always)]
+fn is_of(fault: &Fault, task: Task) -> bool {
+    fault.task == task.address() && fault.switches == task.switches()
 }
 
 /// Counts a page of a fault. Page tables and other kernel memory are told by their flags: only movable pages are mapped.
 #[inline(always)]
-pub fn tally(task: Task, gfp: u32, order: u32, node: u16) {
+pub fn tally(copy: Copy, task: Task, gfp: u32, order: u32, node: u16) {
     if !enabled!(first_touch) || gfp & global!(gfp.movable) == 0 {
         return;
     }
     let Some(fault) = fault_of(task) else { return };
-    let thp = if order >= global!(pmd_order) {
-        TOUCH_THP
-    } else {
-        0
-    };
-    tally_in(
+    let marks = fault.marks as u8 | thp(order);
+    let cell = cell(fault.kind as u8, marks, node);
+    totals::tally_in(
+        copy,
         SlotIndex::FirstTouch,
         task,
-        fault.kind as u8,
-        fault.marks as u8 | thp,
-        node,
-        order,
+        cell,
+        1,
+        1 << (order & 31),
     );
 }
 
-/// Counts a folio in a slot.
+/// The mark of a huge page, if it is one.
 #[inline(always)]
-pub fn tally_in(index: SlotIndex, task: Task, kind: u8, marks: u8, node: u16, order: u32) {
-    let Some(slot) = totals::slot(index) else {
-        return;
-    };
-    totals::own(slot, task, false);
-    let cell = Cell::new(Stem::FirstTouch)
+pub fn thp(order: u32) -> u8 {
+    if order >= global!(pmd_order) {
+        TOUCH_THP
+    } else {
+        0
+    }
+}
+
+/// The cell of a first touch.
+#[inline(always)]
+pub fn cell(kind: u8, marks: u8, node: u16) -> Cell {
+    Cell::new(Stem::FirstTouch)
         .with_page_node(node)
         .with_class(kind)
-        .with_mark(marks);
-    totals::tally(slot, cell, 1, 1 << (order & 31));
+        .with_mark(marks)
 }

@@ -1,6 +1,6 @@
 //! A running session: attached programs on one side, accumulators on the other, and the stages in between, driven by `pipeline`.
 
-use std::{os::fd::BorrowedFd, path::Path, time::Instant};
+use std::{path::Path, time::Instant};
 
 use anyhow::{Context, anyhow};
 use numatrace_common::{control::POLICY_HOOK, scope::ScopeEntry};
@@ -11,6 +11,7 @@ use crate::{
         globals::{NodeSets, Switches},
         hooks::HookState,
         kallsyms::{KALLSYMS, Symbols},
+        preemption::Preemption,
         preflight::Preflight,
         prototype::StrangeShapes,
     },
@@ -110,14 +111,15 @@ pub fn load_for(
         Ok(found) => (Some(found), None),
         Err(gap) => (None, Some(gap.to_string())),
     };
+    let preemption = Preemption::of(Path::new("/"));
     let addresses = attach::globals::Addresses {
         preempt_count: preempt.map_or(0, |found| found.symbol),
         per_cpu_offset: preempt.map_or(0, |found| found.per_cpu_offset),
     };
-    let mut globals = attach::globals::globals(btf, switches, addresses, nodes)?;
+    let mut globals = attach::globals::globals(btf, switches, addresses, nodes, preemption)?;
     // Under lockdown=confidentiality programs that call the helper do not load, so they are told not to.
     globals.probe_read = u32::from(found.trial.probe_read.is_ok());
-    let mut loaded = attach::load(&globals, StrangeShapes::of(btf), debug)?;
+    let mut loaded = attach::load(&globals, StrangeShapes::of(btf), preemption, debug)?;
     loaded.interrupts_unknown = gap.or_else(|| {
         (globals.probe_read == 0).then(|| "this machine refuses reads of kernel memory".to_owned())
     });
@@ -321,8 +323,11 @@ impl Tracer {
 
     /// Has each CPU charge the task that is running on it with its time up to now.
     fn take_stock(&self) {
-        let programs = self.session.programs_of(catalog::TASK_RUN);
-        for (_, program) in programs.filter(|(name, _)| *name == catalog::TASK_RUN_NOW) {
+        let programs = self.session.programs_of(catalog::TASK_RUN).iter();
+        for program in programs
+            .filter(|attached| attached.program == catalog::TASK_RUN_NOW)
+            .filter_map(|attached| self.session.program(attached.program))
+        {
             for cpu in &self.cpus {
                 // A CPU that has gone offline since runs nobody.
                 let _ = run_on(program, *cpu);
@@ -330,17 +335,27 @@ impl Tracer {
         }
     }
 
-    /// Runs of the allocation programs that the kernel skipped so far.
+    /// Events that the kernel may have kept from the allocation programs so far. With a twin these are at most the skipped runs of that
+    /// copy which was skipped less often: an event is missed when both were.
     fn recursion_misses(&self) -> Option<u64> {
         COUNTING
             .into_iter()
             .flat_map(|hook| self.session.programs_of(hook))
-            .try_fold(0, |sum: u64, (_, fd)| Some(sum + misses(fd)?))
+            .try_fold(0, |sum: u64, attached| {
+                let mut fewest = None;
+                for name in attached.names() {
+                    let skipped = self.misses(name)?;
+                    fewest = Some(fewest.map_or(skipped, |fewest: u64| fewest.min(skipped)));
+                }
+                Some(sum + fewest?)
+            })
     }
-}
 
-fn misses(program: BorrowedFd<'_>) -> Option<u64> {
-    ProgramFdInfo::of(program).ok()?.recursion_misses
+    fn misses(&self, program: &str) -> Option<u64> {
+        ProgramFdInfo::of(self.session.program(program)?)
+            .ok()?
+            .recursion_misses
+    }
 }
 
 /// Opens the kernel's counters, or says why there are none.

@@ -31,6 +31,7 @@ use crate::{
     kernel::{page::node_of_flags, preempt::in_interrupt, task::Task},
     maps::{BULK, BULK_FILLED},
     totals,
+    twin::{self, Copy, Twin},
 };
 
 /// Most entries of a caller's array that are looked at: the kernel's own callers pass at most a few hundred.
@@ -71,7 +72,7 @@ pub fn alloc_bulk_enter(ctx: FEntryContext) -> u32 {
     let filled = unsafe { core::ptr::read_volatile(filled) };
     // Zero is what a missing entry means: only a partly filled array needs one.
     if filled != 0 {
-        let _ = BULK.insert(key(), filled, 0);
+        let _ = BULK.insert(key(in_irq()), filled, 0);
     }
     0
 }
@@ -79,12 +80,30 @@ pub fn alloc_bulk_enter(ctx: FEntryContext) -> u32 {
 /// mm/page_alloc.c: how many pages it holds now, and where the last one lies.
 #[fexit(function = "alloc_pages_bulk_noprof")]
 pub fn alloc_bulk(ctx: FExitContext) -> u32 {
+    let irq = in_irq();
+    bulk(Copy::First, &ctx, irq);
+    twin::ran(Twin::AllocBulk, Task::current(), irq);
+    0
+}
+
+/// The twin.
+#[fexit(function = "alloc_pages_bulk_noprof")]
+pub fn alloc_bulk_second(ctx: FExitContext) -> u32 {
+    let irq = in_irq();
+    if twin::skipped(Twin::AllocBulk, Task::current(), irq) {
+        bulk(Copy::Second, &ctx, irq);
+    }
+    0
+}
+
+#[inline(always)]
+fn bulk(copy: Copy, ctx: &FExitContext, irq: bool) {
     let mut returned = 0u64;
     // SAFETY: writes eight bytes to `returned`.
     if unsafe { bpf_get_func_ret(ctx.as_ptr(), &raw mut returned) } != 0 {
-        return 0;
+        return;
     }
-    let key = key();
+    let key = key(irq);
     // SAFETY: written at this call's entry, by this task.
     let before = unsafe { BULK.get(key) }.copied().unwrap_or(0);
     if before != 0 {
@@ -92,13 +111,12 @@ pub fn alloc_bulk(ctx: FExitContext) -> u32 {
     }
     let new = (returned & 0xffff_ffff).saturating_sub(u64::from(before));
     if new == 0 {
-        return 0;
+        return;
     }
-    let last = last_page(&ctx, returned);
+    let last = last_page(ctx, returned);
     if last != 0 {
-        tally(&ctx, last, new);
+        tally(copy, ctx, irq, last, new);
     }
-    0
 }
 
 /// Address of the page that was added last: the end of the array, or the head of the list that old callers pass instead.
@@ -124,17 +142,13 @@ fn last_page(ctx: &FExitContext, returned: u64) -> u64 {
 }
 
 #[inline(always)]
-fn tally(ctx: &FExitContext, page: u64, new: u64) {
+fn tally(copy: Copy, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
     let flags_at = page.wrapping_add(u64::from(global!(offsets.page_flags)));
     // SAFETY: the helper checks the address.
     let Ok(flags) = (unsafe { bpf_probe_read_kernel(flags_at as *const u64) }) else {
         return;
     };
     let node = node_of_flags(flags);
-    let Some(slot) = totals::slot(SlotIndex::AllocBulk) else {
-        return;
-    };
-    let irq = in_interrupt(slot);
     let counted = if irq {
         SlotIndex::AllocIrq
     } else {
@@ -144,8 +158,7 @@ fn tally(ctx: &FExitContext, page: u64, new: u64) {
         return;
     }
     let task = Task::current();
-    totals::own(slot, task, irq);
-    let why = if u32::from(node) == slot.node {
+    let why = if u32::from(node) == totals::cpu_node() {
         RemoteCause::None
     } else if task.has_policy() {
         RemoteCause::Policy
@@ -160,7 +173,15 @@ fn tally(ctx: &FExitContext, page: u64, new: u64) {
         .with_preferred(node)
         .with_class(AllocClass::Kernel as u8)
         .with_cause(why as u8);
-    totals::tally(slot, cell, new, new);
+    match copy {
+        Copy::First => {
+            if let Some(slot) = totals::slot(SlotIndex::AllocBulk) {
+                totals::own(slot, task, irq);
+                totals::tally(slot, cell, new, new);
+            }
+        }
+        Copy::Second => totals::tally_directly(task, irq, cell, new, new),
+    }
 }
 
 /// Argument `n`, as a number: a pointer to pointers may not be loaded from the context directly.
@@ -172,9 +193,13 @@ fn argument(ctx: &impl EbpfContext, n: u32) -> u64 {
     value
 }
 
+#[inline(always)]
+fn in_irq() -> bool {
+    totals::slot(SlotIndex::AllocBulk).is_some_and(in_interrupt)
+}
+
 /// A task's calls do not nest, but an interrupt's can stand on top of them.
 #[inline(always)]
-fn key() -> u64 {
-    let irq = totals::slot(SlotIndex::AllocBulk).is_some_and(in_interrupt);
+fn key(irq: bool) -> u64 {
     u64::from(Task::current().tid()) | u64::from(irq) << 32
 }

@@ -26,6 +26,7 @@ use crate::{
         task::Task,
     },
     totals,
+    twin::{self, Copy, Twin},
 };
 
 /// From 6.7 on: one function for all policies, with the policy as an argument.
@@ -35,11 +36,32 @@ pub fn alloc_policy(ctx: FExitContext) -> u32 {
     if !page.is_null() {
         let mode = Mempolicy::from_pointer(ctx.arg(2)).chosen_mode();
         explain(page, mode);
-        if mode == INTERLEAVE || mode == WEIGHTED_INTERLEAVE && enabled!(weighted_counts) {
-            interleaved(page);
+        if counts_as_interleaved(mode) {
+            interleaved(Copy::First, page);
+            twin::ran(Twin::AllocPolicy, Task::current(), false);
         }
     }
     0
+}
+
+/// The twin. An allocation is explained once: then nothing waits for its cause any more.
+#[fexit(function = "alloc_pages_mpol")]
+pub fn alloc_policy_second(ctx: FExitContext) -> u32 {
+    let page: *const u8 = ctx.arg(5);
+    if !page.is_null() {
+        let mode = Mempolicy::from_pointer(ctx.arg(2)).chosen_mode();
+        explain(page, mode);
+        if counts_as_interleaved(mode) && twin::skipped(Twin::AllocPolicy, Task::current(), false) {
+            interleaved(Copy::Second, page);
+        }
+    }
+    0
+}
+
+/// Does numastat's interleave_hit count this mode on this kernel?
+#[inline(always)]
+fn counts_as_interleaved(mode: u16) -> bool {
+    mode == INTERLEAVE || mode == WEIGHTED_INTERLEAVE && enabled!(weighted_counts)
 }
 
 /// Before 6.7, for user pages: the mapping's policy, else the task's.
@@ -75,7 +97,7 @@ pub fn alloc_policy_task(ctx: FExitContext) -> u32 {
 pub fn alloc_interleave(ctx: FExitContext) -> u32 {
     let page: *const u8 = ctx.arg(3);
     if !page.is_null() && u32::from(page::node(page)) == ctx.arg::<u32>(2) {
-        tally_interleaved(page);
+        tally_interleaved(Copy::First, page);
     }
     0
 }
@@ -106,7 +128,7 @@ fn explain(page: *const u8, mode: u16) {
 
 /// Counts an interleaved allocation when it came from its preferred node: with these policies that is the one whose turn it was.
 #[inline(always)]
-fn interleaved(page: *const u8) {
+fn interleaved(copy: Copy, page: *const u8) {
     let hit = totals::slot(SlotIndex::AllocTask)
         .and_then(|slot| (slot.last_page == page as u64).then_some(slot.last_hit != 0));
     match hit {
@@ -115,15 +137,11 @@ fn interleaved(page: *const u8) {
         // The task was preempted or moved in between: hits are what nearly all of them are.
         None => count(Counter::InterleaveGuessed, 1),
     }
-    tally_interleaved(page);
+    tally_interleaved(copy, page);
 }
 
 #[inline(always)]
-fn tally_interleaved(page: *const u8) {
-    let Some(slot) = totals::slot(SlotIndex::Interleave) else {
-        return;
-    };
-    totals::own(slot, Task::current(), false);
+fn tally_interleaved(copy: Copy, page: *const u8) {
     let cell = Cell::new(Stem::InterleaveHit).with_page_node(page::node(page));
-    totals::tally(slot, cell, 1, 0);
+    totals::tally_in(copy, SlotIndex::Interleave, Task::current(), cell, 1, 0);
 }

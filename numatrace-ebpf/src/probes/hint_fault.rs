@@ -20,6 +20,7 @@ use numatrace_common::{
 use crate::{
     kernel::{page, task::Task},
     totals,
+    twin::{self, Copy, Twin},
 };
 
 /// `TNF_MIGRATED` (include/linux/sched/numa_balancing.h): the fault moved its pages.
@@ -28,32 +29,57 @@ const MIGRATED: u32 = 1;
 /// mm/mempolicy.c; the first argument's flags lie at its start, page or folio.
 #[fexit(function = "mpol_misplaced")]
 pub fn hint_fault(ctx: FExitContext) -> u32 {
-    let page: *const u8 = ctx.arg(0);
-    count(SlotIndex::HintFault, Stem::HintFault, page::node(page), 0);
+    count(Copy::First, page::node(ctx.arg(0)));
+    twin::ran(Twin::HintFault, Task::current(), false);
     0
+}
+
+/// The twin.
+#[fexit(function = "mpol_misplaced")]
+pub fn hint_fault_second(ctx: FExitContext) -> u32 {
+    if twin::skipped(Twin::HintFault, Task::current(), false) {
+        count(Copy::Second, page::node(ctx.arg(0)));
+    }
+    0
+}
+
+#[inline(always)]
+fn count(copy: Copy, page_node: u16) {
+    let cell = Cell::new(Stem::HintFault).with_page_node(page_node);
+    totals::tally_in(copy, SlotIndex::HintFault, Task::current(), cell, 1, 0);
 }
 
 /// kernel/sched/fair.c; `mem_node` is where the pages are now.
 #[fentry(function = "task_numa_fault")]
 pub fn hint_migrated(ctx: FEntryContext) -> u32 {
-    let (node, pages, flags): (u32, u32, u32) = (ctx.arg(1), ctx.arg(2), ctx.arg(3));
-    if flags & MIGRATED != 0 {
-        count(
-            SlotIndex::HintMigrated,
-            Stem::HintMigrated,
-            node as u16,
-            u64::from(pages),
-        );
+    if ctx.arg::<u32>(3) & MIGRATED != 0 {
+        count_migrated(Copy::First, ctx.arg(1), ctx.arg(2));
+        twin::ran(Twin::HintMigrated, Task::current(), false);
     }
     0
 }
 
-/// Counts one event of the current task in a slot of the program's own.
+/// The twin.
+#[fentry(function = "task_numa_fault")]
+pub fn hint_migrated_second(ctx: FEntryContext) -> u32 {
+    if ctx.arg::<u32>(3) & MIGRATED != 0
+        && twin::skipped(Twin::HintMigrated, Task::current(), false)
+    {
+        count_migrated(Copy::Second, ctx.arg(1), ctx.arg(2));
+    }
+    0
+}
+
 #[inline(always)]
-fn count(index: SlotIndex, stem: Stem, page_node: u16, amount: u64) {
-    let Some(slot) = totals::slot(index) else {
-        return;
-    };
-    totals::own(slot, Task::current(), false);
-    totals::tally(slot, Cell::new(stem).with_page_node(page_node), 1, amount);
+fn count_migrated(copy: Copy, node: u32, pages: u32) {
+    let cell = Cell::new(Stem::HintMigrated).with_page_node(node as u16);
+    let task = Task::current();
+    totals::tally_in(
+        copy,
+        SlotIndex::HintMigrated,
+        task,
+        cell,
+        1,
+        u64::from(pages),
+    );
 }

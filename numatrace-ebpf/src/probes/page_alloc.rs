@@ -20,9 +20,10 @@ use numatrace_common::{
 use crate::{
     cause,
     emit::count,
-    globals::global,
+    globals::{enabled, global},
     kernel::{alloc_context::AllocContext, page, preempt::in_interrupt, task::Task},
     totals, touch,
+    twin::{self, Copy, Twin},
 };
 
 /// mm/page_alloc.c
@@ -31,36 +32,58 @@ pub fn page_alloc_exact(ctx: FExitContext) -> u32 {
     let page: *const u8 = ctx.arg(4);
     if !page.is_null() {
         let (gfp, order) = (ctx.arg(0), ctx.arg(1));
-        touch::tally(Task::current(), gfp, order, page::node(page));
-        exact(
-            page,
-            ctx.arg(0),
-            ctx.arg(1),
-            AllocContext::from_arg(ctx.arg(3)),
-        );
+        let task = Task::current();
+        touch::tally(Copy::First, task, gfp, order, page::node(page));
+        if let Some((slot, irq)) = slot_for(gfp) {
+            let ac = AllocContext::from_arg(ctx.arg(3));
+            if totals::enter(slot) {
+                exact(slot, irq, page, gfp, order, ac);
+            } else {
+                directly(irq, page, gfp, order, ac);
+            }
+            twin::ran(Twin::PageAlloc, task, irq);
+        }
     }
     0
 }
 
+/// The twin.
+#[fexit(function = "get_page_from_freelist")]
+pub fn page_alloc_exact_second(ctx: FExitContext) -> u32 {
+    let page: *const u8 = ctx.arg(4);
+    if !page.is_null() {
+        let (gfp, order) = (ctx.arg(0), ctx.arg(1));
+        let task = Task::current();
+        if let Some((_, irq)) = slot_for(gfp)
+            && twin::skipped(Twin::PageAlloc, task, irq)
+        {
+            touch::tally(Copy::Second, task, gfp, order, page::node(page));
+            directly(irq, page, gfp, order, AllocContext::from_arg(ctx.arg(3)));
+        }
+    }
+    0
+}
+
+/// Counts an allocation past its slot. The policy hook finds nothing to explain then; what it would say is guessed: the kernel itself asks for
+/// a certain node for its own memory only.
 #[inline(always)]
-fn exact(page: *const u8, gfp: u32, order: u32, ac: AllocContext) {
-    let Some((slot, irq)) = slot_for(gfp) else {
-        return;
-    };
+fn directly(irq: bool, page: *const u8, gfp: u32, order: u32, ac: AllocContext) {
     let task = Task::current();
     let (node, preferred) = (page::node(page), ac.preferred_node());
-    if !totals::enter(slot) {
-        let here = totals::cpu_node() as u16;
-        let why = cause::remote(node, preferred, here, gfp, ac, task);
-        totals::tally_directly(
-            task,
-            irq,
-            cell(node, preferred, gfp, order, why),
-            1,
-            pages(order),
-        );
-        return;
+    let here = totals::cpu_node() as u16;
+    let mut why = cause::remote(node, preferred, here, gfp, ac, task);
+    if matches!(why, RemoteCause::KernelNode) && gfp & global!(gfp.movable) != 0 {
+        why = RemoteCause::Policy;
     }
+    let cell = cell(node, preferred, gfp, order, why);
+    totals::tally_directly(task, irq, cell, 1, pages(order));
+}
+
+/// Counts an allocation in its slot, which has been entered.
+#[inline(always)]
+fn exact(slot: &mut Slot, irq: bool, page: *const u8, gfp: u32, order: u32, ac: AllocContext) {
+    let task = Task::current();
+    let (node, preferred) = (page::node(page), ac.preferred_node());
     totals::own(slot, task, irq);
     totals::settle(slot);
     if node != preferred && gfp & global!(gfp.thisnode) != 0 {
@@ -98,29 +121,47 @@ fn exact(page: *const u8, gfp: u32, order: u32, ac: AllocContext) {
 pub fn page_alloc_fallback(ctx: BtfTracePointContext) -> u32 {
     let page: *const u8 = ctx.arg(0);
     if !page.is_null() {
-        fallback(page::node(page), ctx.arg(2), ctx.arg(1));
+        let (gfp, order) = (ctx.arg(2), ctx.arg(1));
+        if let Some((slot, irq)) = slot_for(gfp) {
+            let task = Task::current();
+            // No other program shares the slots on the fallback, so nothing needs to be kept apart.
+            totals::own(slot, task, irq);
+            let cell = fallback(page::node(page), slot.node, gfp, order);
+            totals::tally(slot, cell, 1, pages(order));
+            if enabled!(tracepoint_twins) {
+                twin::ran(Twin::PageAlloc, task, irq);
+            }
+        }
     }
     0
 }
 
-/// No other program shares the slots on the fallback, so nothing needs to be kept apart.
+/// The twin.
+#[btf_tracepoint(function = "mm_page_alloc")]
+pub fn page_alloc_fallback_second(ctx: BtfTracePointContext) -> u32 {
+    let page: *const u8 = ctx.arg(0);
+    if !page.is_null() {
+        let (gfp, order) = (ctx.arg(2), ctx.arg(1));
+        let task = Task::current();
+        if let Some((_, irq)) = slot_for(gfp)
+            && twin::skipped(Twin::PageAlloc, task, irq)
+        {
+            let cell = fallback(page::node(page), totals::cpu_node(), gfp, order);
+            totals::tally_directly(task, irq, cell, 1, pages(order));
+        }
+    }
+    0
+}
+
+/// The cell of an allocation whose preferred node is not known.
 #[inline(always)]
-fn fallback(node: u16, gfp: u32, order: u32) {
-    let Some((slot, irq)) = slot_for(gfp) else {
-        return;
-    };
-    totals::own(slot, Task::current(), irq);
-    let why = if u32::from(node) == slot.node {
+fn fallback(node: u16, here: u32, gfp: u32, order: u32) -> Cell {
+    let why = if u32::from(node) == here {
         RemoteCause::None
     } else {
         RemoteCause::Unknown
     };
-    totals::tally(
-        slot,
-        cell(node, NODE_UNKNOWN, gfp, order, why),
-        1,
-        pages(order),
-    );
+    cell(node, NODE_UNKNOWN, gfp, order, why)
 }
 
 /// The slot of a task's or an interrupt's allocations. What may sleep is not in an interrupt, and that is nearly everything: only the

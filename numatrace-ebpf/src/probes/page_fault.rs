@@ -16,17 +16,18 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
 };
 use numatrace_common::{
-    cell::{TOUCH_COW, TOUCH_THP, TouchKind},
+    cell::{Cell, TOUCH_COW, TouchKind},
     counters::Counter,
     slot::SlotIndex,
 };
 
 use crate::{
     emit::count,
-    globals::global,
+    globals::{enabled, global},
     kernel::{page, task::Task, vma},
     maps::FAULTS,
-    touch,
+    totals, touch,
+    twin::{self, Copy, Twin},
 };
 
 /// mm/memory.c
@@ -34,14 +35,17 @@ use crate::{
 pub fn page_fault_enter(ctx: FEntryContext) -> u32 {
     let task = Task::current();
     let (kind, marks) = vma::touch(ctx.arg(0), ctx.arg(1), ctx.arg(2));
-    if let Some(fault) = FAULTS.get_ptr_mut(0) {
-        // SAFETY: a live per-CPU element. Another task's fault that is written over was interrupted, and is counted so at its end.
-        unsafe {
-            (*fault).task = task.address();
-            (*fault).switches = task.switches();
-            (*fault).kind = kind as u32;
-            (*fault).marks = u32::from(marks);
-        }
+    touch::begin(task, kind as u32, u32::from(marks));
+    0
+}
+
+/// The twin: nothing to do when the fault is known.
+#[fentry(function = "handle_mm_fault")]
+pub fn page_fault_enter_second(ctx: FEntryContext) -> u32 {
+    let task = Task::current();
+    if touch::fault_of(task).is_none() {
+        let (kind, marks) = vma::touch(ctx.arg(0), ctx.arg(1), ctx.arg(2));
+        touch::begin(task, kind as u32, u32::from(marks));
     }
     0
 }
@@ -49,19 +53,33 @@ pub fn page_fault_enter(ctx: FEntryContext) -> u32 {
 /// mm/memory.c
 #[fexit(function = "handle_mm_fault")]
 pub fn page_fault_leave(_ctx: FExitContext) -> u32 {
-    if touch::fault_of(Task::current()).is_none() {
+    if !touch::end(Task::current()) {
         count(Counter::FaultsInterrupted, 1);
     }
-    if let Some(fault) = FAULTS.get_ptr_mut(0) {
-        // SAFETY: a live per-CPU element.
-        unsafe { (*fault).task = 0 };
-    }
+    0
+}
+
+/// The twin: finds a fault only when the first copy was skipped.
+#[fexit(function = "handle_mm_fault")]
+pub fn page_fault_leave_second(_ctx: FExitContext) -> u32 {
+    touch::end(Task::current());
     0
 }
 
 /// mm/memory.c: a write to a page that is shared: after fork, of the zero page, or of a private file mapping.
 #[fentry(function = "do_wp_page")]
 pub fn page_fault_cow(_ctx: FEntryContext) -> u32 {
+    copied()
+}
+
+/// The twin.
+#[fentry(function = "do_wp_page")]
+pub fn page_fault_cow_second(_ctx: FEntryContext) -> u32 {
+    copied()
+}
+
+#[inline(always)]
+fn copied() -> u32 {
     let ours = touch::fault_of(Task::current()).is_some();
     if ours && let Some(fault) = FAULTS.get_ptr_mut(0) {
         // SAFETY: a live per-CPU element.
@@ -73,47 +91,80 @@ pub fn page_fault_cow(_ctx: FEntryContext) -> u32 {
 /// mm/hugetlb.c: a page leaves the pool for a mapping, or an error pointer says why not.
 #[fexit(function = "alloc_hugetlb_folio")]
 pub fn page_fault_hugetlb(ctx: FExitContext) -> u32 {
+    if let Some(cell) = from_pool(&ctx) {
+        let (task, pages) = (Task::current(), pool_pages(&ctx));
+        totals::tally_in(Copy::First, SlotIndex::TouchHugetlb, task, cell, 1, pages);
+        twin::ran(Twin::HugetlbFault, task, false);
+    }
+    0
+}
+
+/// The twin.
+#[fexit(function = "alloc_hugetlb_folio")]
+pub fn page_fault_hugetlb_second(ctx: FExitContext) -> u32 {
+    if let Some(cell) = from_pool(&ctx)
+        && twin::skipped(Twin::HugetlbFault, Task::current(), false)
+    {
+        let (task, pages) = (Task::current(), pool_pages(&ctx));
+        totals::tally_in(Copy::Second, SlotIndex::TouchHugetlb, task, cell, 1, pages);
+    }
+    0
+}
+
+/// The touch of a page that did leave the pool.
+#[inline(always)]
+fn from_pool(ctx: &FExitContext) -> Option<Cell> {
     /// The last page of the address space holds error numbers, no folios (include/linux/err.h).
     const FIRST_ERROR: u64 = u64::MAX - 4095;
     let folio: *const u8 = ctx.arg(3);
-    if !folio.is_null() && (folio as u64) < FIRST_ERROR {
-        let order = vma::hugetlb_order(ctx.arg(0));
-        let kind = TouchKind::Hugetlb as u8;
-        touch::tally_in(
-            SlotIndex::TouchHugetlb,
-            Task::current(),
-            kind,
-            0,
-            page::node(folio),
-            order,
-        );
+    if folio.is_null() || folio as u64 >= FIRST_ERROR {
+        return None;
     }
-    0
+    Some(touch::cell(TouchKind::Hugetlb as u8, 0, page::node(folio)))
+}
+
+/// Base pages of a page of the mapping's pool.
+#[inline(always)]
+fn pool_pages(ctx: &FExitContext) -> u64 {
+    1 << (vma::hugetlb_order(ctx.arg(0)) & 31)
 }
 
 /// include/trace/events/kmem.h
 #[btf_tracepoint(function = "mm_page_alloc")]
 pub fn page_fault_fallback(ctx: BtfTracePointContext) -> u32 {
+    if let Some((cell, pages)) = in_exception(&ctx) {
+        let task = Task::current();
+        totals::tally_in(Copy::First, SlotIndex::FirstTouch, task, cell, 1, pages);
+        if enabled!(tracepoint_twins) {
+            twin::ran(Twin::PageFault, task, false);
+        }
+    }
+    0
+}
+
+/// The twin.
+#[btf_tracepoint(function = "mm_page_alloc")]
+pub fn page_fault_fallback_second(ctx: BtfTracePointContext) -> u32 {
+    let task = Task::current();
+    if let Some((cell, pages)) = in_exception(&ctx)
+        && twin::skipped(Twin::PageFault, task, false)
+    {
+        totals::tally_in(Copy::Second, SlotIndex::FirstTouch, task, cell, 1, pages);
+    }
+    0
+}
+
+/// The touch, and its base pages, of an allocation in an exception from user mode.
+#[inline(always)]
+fn in_exception(ctx: &BtfTracePointContext) -> Option<(Cell, u64)> {
     let page: *const u8 = ctx.arg(0);
     let (order, gfp): (u32, u32) = (ctx.arg(1), ctx.arg(2));
     let task = Task::current();
     let sleeps = global!(gfp.movable) | global!(gfp.direct_reclaim);
     // What may not sleep can be an interrupt's; a fault's pages always may.
     if page.is_null() || gfp & sleeps != sleeps || !task.in_user_exception() {
-        return 0;
+        return None;
     }
-    let thp = if order >= global!(pmd_order) {
-        TOUCH_THP
-    } else {
-        0
-    };
-    touch::tally_in(
-        SlotIndex::FirstTouch,
-        task,
-        TouchKind::Anon as u8,
-        thp,
-        page::node(page),
-        order,
-    );
-    0
+    let cell = touch::cell(TouchKind::Anon as u8, touch::thp(order), page::node(page));
+    Some((cell, 1 << (order & 31)))
 }

@@ -27,9 +27,11 @@ use numatrace_common::{
 };
 
 use crate::{
+    globals::enabled,
     kernel::{folio::Folio, mm, task::Task},
     owner::Owner,
     totals,
+    twin::{self, Twin},
 };
 
 /// What a thread in `migrate_pages` is at.
@@ -76,7 +78,25 @@ static MIGRATING: HashMap<u32, Moving> = HashMap::with_max_entries(MIGRATING_ENT
 /// include/trace/events/migrate.h; once per call of `migrate_pages`, which 6.1 cannot attach to itself.
 #[btf_tracepoint(function = "mm_migrate_pages_start")]
 pub fn page_migration_start(ctx: BtfTracePointContext) -> u32 {
-    let reason = ctx.arg::<u32>(1) + 1;
+    started(ctx.arg(1));
+    if enabled!(tracepoint_twins) {
+        twin::ran(Twin::MigrationStart, Task::current(), false);
+    }
+    0
+}
+
+/// The twin.
+#[btf_tracepoint(function = "mm_migrate_pages_start")]
+pub fn page_migration_start_second(ctx: BtfTracePointContext) -> u32 {
+    if twin::skipped(Twin::MigrationStart, Task::current(), false) {
+        started(ctx.arg(1));
+    }
+    0
+}
+
+#[inline(always)]
+fn started(reason: u32) {
+    let reason = reason + 1;
     let tid = Task::current().tid();
     match state(tid) {
         Some(moving) => {
@@ -88,13 +108,22 @@ pub fn page_migration_start(ctx: BtfTracePointContext) -> u32 {
             let _ = MIGRATING.insert(tid, Moving::with_reason(reason), 0);
         }
     }
-    0
 }
 
 /// mm/migrate.c; once per folio that moved, retries return an error.
 #[fexit(function = "move_to_new_folio")]
 pub fn page_migration(ctx: FExitContext) -> u32 {
     if ctx.arg::<i32>(3) == 0 {
+        moved(Folio::from_arg(ctx.arg(0)), Folio::from_arg(ctx.arg(1)));
+        twin::ran(Twin::Migration, Task::current(), false);
+    }
+    0
+}
+
+/// The twin.
+#[fexit(function = "move_to_new_folio")]
+pub fn page_migration_second(ctx: FExitContext) -> u32 {
+    if ctx.arg::<i32>(3) == 0 && twin::skipped(Twin::Migration, Task::current(), false) {
         moved(Folio::from_arg(ctx.arg(0)), Folio::from_arg(ctx.arg(1)));
     }
     0
@@ -129,6 +158,17 @@ fn moved(dst: Folio, src: Folio) {
 /// mm/migrate.c; for each mapping that may have had the folio, after it moved. With the old folio after a failure.
 #[fentry(function = "remove_migration_pte")]
 pub fn page_migration_owner(ctx: FEntryContext) -> u32 {
+    visited(&ctx)
+}
+
+/// The twin: to visit twice changes nothing.
+#[fentry(function = "remove_migration_pte")]
+pub fn page_migration_owner_second(ctx: FEntryContext) -> u32 {
+    visited(&ctx)
+}
+
+#[inline(always)]
+fn visited(ctx: &FEntryContext) -> u32 {
     let folio = Folio::from_arg(ctx.arg(0));
     if let Some(moving) = state(Task::current().tid())
         && moving.folio == folio.address()
@@ -149,30 +189,52 @@ pub fn page_migration_owner(ctx: FEntryContext) -> u32 {
 /// include/trace/events/migrate.h; the mapping visited last had the page.
 #[btf_tracepoint(function = "remove_migration_pte")]
 pub fn page_migration_pte(_ctx: BtfTracePointContext) -> u32 {
-    confirm();
-    0
+    confirm()
+}
+
+/// The twin: what is charged is charged once.
+#[btf_tracepoint(function = "remove_migration_pte")]
+pub fn page_migration_pte_second(_ctx: BtfTracePointContext) -> u32 {
+    confirm()
 }
 
 /// include/trace/events/thp.h; the same for a huge page mapped as one.
 #[btf_tracepoint(function = "remove_migration_pmd")]
 pub fn page_migration_pmd(_ctx: BtfTracePointContext) -> u32 {
-    confirm();
-    0
+    confirm()
 }
 
 #[inline(always)]
-fn confirm() {
+fn confirm() -> u32 {
     if let Some(moving) = state(Task::current().tid())
         && moving.tgid != 0
     {
         settle(moving);
     }
+    0
 }
 
 /// include/trace/events/migrate.h; the end of a call. Who asked is charged with what stayed.
 #[btf_tracepoint(function = "mm_migrate_pages")]
 pub fn page_migration_end(ctx: BtfTracePointContext) -> u32 {
-    let failed: u64 = ctx.arg(1);
+    ended(ctx.arg(1));
+    if enabled!(tracepoint_twins) {
+        twin::ran(Twin::MigrationEnd, Task::current(), false);
+    }
+    0
+}
+
+/// The twin.
+#[btf_tracepoint(function = "mm_migrate_pages")]
+pub fn page_migration_end_second(ctx: BtfTracePointContext) -> u32 {
+    if twin::skipped(Twin::MigrationEnd, Task::current(), false) {
+        ended(ctx.arg(1));
+    }
+    0
+}
+
+#[inline(always)]
+fn ended(failed: u64) {
     let task = Task::current();
     let tid = task.tid();
     let mut reason = REASON_UNKNOWN;
@@ -191,7 +253,6 @@ pub fn page_migration_end(ctx: BtfTracePointContext) -> u32 {
         let cell = Cell::new(Stem::MigrationFailed).with_cause(reason);
         add(owner, cell, failed);
     }
-    0
 }
 
 /// This thread's entry. Nobody else writes it, and only the thread itself removes it.

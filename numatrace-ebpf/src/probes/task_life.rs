@@ -23,6 +23,7 @@ use crate::{
     maps::{CONTROL_WORD, EVENTS},
     mover,
     totals::add,
+    twin,
 };
 
 /// include/trace/events/sched.h; runs in the parent. Threads pass here too and are of no interest.
@@ -105,6 +106,7 @@ fn emit_exec(task: Task, bprm: *const u8) {
 pub fn task_exit(ctx: BtfTracePointContext) -> u32 {
     let task = Task::from_arg(ctx.arg(0));
     mover::forget(task);
+    twin::forget(task);
     if filter::in_scope(task) {
         emit(TaskExit {
             header: header::<TaskExit>(),

@@ -4,6 +4,7 @@
 //! difference is what it ran there, without a clock. Userspace runs `task_run_now` on each CPU when a session begins and whenever
 //! it reads the totals, for those that are not switched at all; there the number is as old as the last tick. Interrupts are charged
 //! to whom they interrupt, as the scheduler does, and the idle task to nobody.
+//! Whatever else must follow a task that is switched out is parked here.
 //!
 //! tp: 6.1..: sched_switch(bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)
 
@@ -17,7 +18,7 @@ use numatrace_common::{
     slot::SlotIndex,
 };
 
-use crate::{kernel::task::Task, totals};
+use crate::{kernel::task::Task, totals, touch, twin};
 
 /// The task on this CPU and what it had run when it was last looked at.
 #[repr(C)]
@@ -39,7 +40,10 @@ pub fn task_run(ctx: BtfTracePointContext) -> u32 {
     if let Some(running) = RUNNING.get_ptr_mut(0) {
         // SAFETY: a live element of this CPU, which nobody else writes meanwhile.
         let running = unsafe { &mut *running };
-        settle(running, Task::from_arg(ctx.arg(1)));
+        let out = Task::from_arg(ctx.arg(1));
+        settle(running, out);
+        touch::park(out);
+        twin::park(out);
         look_at(running, Task::from_arg(ctx.arg(2)));
     }
     0

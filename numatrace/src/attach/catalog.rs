@@ -37,6 +37,18 @@ pub struct Probe {
     pub kind: HookKind,
     /// Function or tracepoint names, newest kernels first; the first that the running kernel has is taken.
     pub targets: &'static [&'static str],
+    /// Its twin in the object: a copy that does the work for events the kernel skips in the first, attached where it preempts programs.
+    pub twin: Option<&'static str>,
+}
+
+impl Probe {
+    /// The same probe with a twin.
+    const fn and(self, twin: &'static str) -> Self {
+        Probe {
+            twin: Some(twin),
+            ..self
+        }
+    }
 }
 
 /// One hook of the table.
@@ -113,6 +125,7 @@ pub const HOOKS: &[Row] = &[
                 program: TASK_RUN_NOW,
                 kind: HookKind::OnDemand,
                 targets: &["on each CPU"],
+                twin: None,
             },
         ]],
         fallback: &[tp("task_run", &["sched_switch"])],
@@ -156,8 +169,10 @@ pub const HOOKS: &[Row] = &[
     Row {
         hook: PAGE_ALLOC,
         measures: "page allocations by thread, node and preferred node",
-        exact: &[&[fexit("page_alloc_exact", &["get_page_from_freelist"])]],
-        fallback: &[tp("page_alloc_fallback", &["mm_page_alloc"])],
+        exact: &[&[
+            fexit("page_alloc_exact", &["get_page_from_freelist"]).and("page_alloc_exact_second")
+        ]],
+        fallback: &[tp("page_alloc_fallback", &["mm_page_alloc"]).and("page_alloc_fallback_second")],
         lost_on_fallback: "the preferred node is unknown, so numa_hit, numa_miss, numa_foreign and interleave_hit are not \
                            measured; bulk allocations (vmalloc, network page pools) are missing from local and other",
         lost: "page allocations are not measured",
@@ -169,11 +184,11 @@ pub const HOOKS: &[Row] = &[
         hook: PAGE_FAULT,
         measures: "first touch: which thread made a user page, on which node, in what kind of mapping",
         exact: &[&[
-            fentry("page_fault_enter", &["handle_mm_fault"]),
-            fexit("page_fault_leave", &["handle_mm_fault"]),
-            fentry("page_fault_cow", &["do_wp_page"]),
+            fentry("page_fault_enter", &["handle_mm_fault"]).and("page_fault_enter_second"),
+            fexit("page_fault_leave", &["handle_mm_fault"]).and("page_fault_leave_second"),
+            fentry("page_fault_cow", &["do_wp_page"]).and("page_fault_cow_second"),
         ]],
-        fallback: &[tp("page_fault_fallback", &["mm_page_alloc"])],
+        fallback: &[tp("page_fault_fallback", &["mm_page_alloc"]).and("page_fault_fallback_second")],
         lost_on_fallback: "kinds of mappings and copies are not known, and pages that the kernel touches for a process \
                            (read(2) into fresh memory) are missing",
         lost: "first touches are not measured",
@@ -187,7 +202,8 @@ pub const HOOKS: &[Row] = &[
         exact: &[&[fexit(
             "page_fault_hugetlb",
             &["alloc_hugetlb_folio", "alloc_huge_page"],
-        )]],
+        )
+        .and("page_fault_hugetlb_second")]],
         fallback: &[],
         lost_on_fallback: "",
         lost: "first touches of hugetlb mappings are missing",
@@ -206,7 +222,8 @@ pub const HOOKS: &[Row] = &[
             fexit(
                 "alloc_bulk",
                 &["alloc_pages_bulk_noprof", "__alloc_pages_bulk"],
-            ),
+            )
+            .and("alloc_bulk_second"),
         ]],
         fallback: &[],
         lost_on_fallback: "",
@@ -222,7 +239,8 @@ pub const HOOKS: &[Row] = &[
             &[fexit(
                 "alloc_policy",
                 &["alloc_pages_mpol", "alloc_pages_mpol_noprof"],
-            )],
+            )
+            .and("alloc_policy_second")],
             &[
                 fexit("alloc_interleave", &["alloc_page_interleave"]),
                 fexit("alloc_policy_task", &["alloc_pages"]),
@@ -240,8 +258,8 @@ pub const HOOKS: &[Row] = &[
         hook: HINT_FAULT,
         measures: "NUMA hinting faults by thread, its node and the page's node, and the pages they migrated",
         exact: &[&[
-            fexit("hint_fault", &["mpol_misplaced"]),
-            fentry("hint_migrated", &["task_numa_fault"]),
+            fexit("hint_fault", &["mpol_misplaced"]).and("hint_fault_second"),
+            fentry("hint_migrated", &["task_numa_fault"]).and("hint_migrated_second"),
         ]],
         fallback: &[],
         lost_on_fallback: "",
@@ -276,11 +294,11 @@ pub const HOOKS: &[Row] = &[
 
 /// What every kernel that migrates has.
 const MIGRATION: [Probe; 5] = [
-    tp("page_migration_start", &["mm_migrate_pages_start"]),
-    fexit("page_migration", &["move_to_new_folio"]),
-    fentry("page_migration_owner", &["remove_migration_pte"]),
-    tp("page_migration_pte", &["remove_migration_pte"]),
-    tp("page_migration_end", &["mm_migrate_pages"]),
+    tp("page_migration_start", &["mm_migrate_pages_start"]).and("page_migration_start_second"),
+    fexit("page_migration", &["move_to_new_folio"]).and("page_migration_second"),
+    fentry("page_migration_owner", &["remove_migration_pte"]).and("page_migration_owner_second"),
+    tp("page_migration_pte", &["remove_migration_pte"]).and("page_migration_pte_second"),
+    tp("page_migration_end", &["mm_migrate_pages"]).and("page_migration_end_second"),
 ];
 
 /// The same where huge pages migrate whole.
@@ -298,6 +316,7 @@ const fn fentry(program: &'static str, targets: &'static [&'static str]) -> Prob
         program,
         kind: HookKind::Fentry,
         targets,
+        twin: None,
     }
 }
 
@@ -306,6 +325,7 @@ const fn fexit(program: &'static str, targets: &'static [&'static str]) -> Probe
         program,
         kind: HookKind::Fexit,
         targets,
+        twin: None,
     }
 }
 
@@ -314,6 +334,7 @@ const fn tp(program: &'static str, targets: &'static [&'static str]) -> Probe {
         program,
         kind: HookKind::TpBtf,
         targets,
+        twin: None,
     }
 }
 
@@ -341,11 +362,9 @@ mod tests {
             .iter()
             .flat_map(|row| row.exact.iter().copied().flatten().chain(row.fallback))
         {
-            assert!(
-                object.iter().any(|name| name == probe.program),
-                "{}",
-                probe.program
-            );
+            for program in std::iter::once(probe.program).chain(probe.twin) {
+                assert!(object.iter().any(|name| name == program), "{program}");
+            }
         }
     }
 

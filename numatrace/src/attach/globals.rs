@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::MetadataExt};
 use anyhow::Context;
 use numatrace_common::globals::Globals;
 
-use super::{btf::KernelBtf, offsets, series::Series};
+use super::{btf::KernelBtf, catalog::HookKind, offsets, preemption::Preemption, series::Series};
 use crate::ids::NodeId;
 
 /// What a session decides; the rest follows from the kernel.
@@ -58,6 +58,7 @@ pub fn globals(
     switches: Switches,
     addresses: Addresses,
     nodes: NodeSets,
+    preemption: Preemption,
 ) -> anyhow::Result<Globals> {
     let pidns = fs::metadata("/proc/self/ns/pid")
         .context("cannot read /proc/self/ns/pid: is /proc mounted?")?;
@@ -83,6 +84,8 @@ pub fn globals(
         bulk_args: bulk_args(btf),
         shm_dev: shm_dev(),
         first_touch: u32::from(switches.first_touch),
+        twins: u32::from(preemption.preempts(HookKind::Fexit)),
+        tracepoint_twins: u32::from(preemption.preempts(HookKind::TpBtf)),
         has_memory: nodes.has_memory,
         has_normal_memory: nodes.has_normal_memory,
         offsets: offsets::offsets(btf)?,

@@ -7,6 +7,7 @@ use aya::{
 
 use super::{
     catalog::{HookKind, Probe, Row},
+    preemption::Preemption,
     prototype::{StrangeShapes, TargetKind},
     refused,
 };
@@ -34,7 +35,23 @@ pub struct Hook {
     /// Why the exact probes are not attached.
     pub reason: Option<String>,
     /// Programs attached for it, by their name in the object.
-    pub programs: Vec<&'static str>,
+    pub programs: Vec<Attached>,
+}
+
+/// A program that is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// Its name in the object.
+    pub program: &'static str,
+    /// That of its twin, where one is attached too.
+    pub twin: Option<&'static str>,
+}
+
+impl Attached {
+    /// Both.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.program).chain(self.twin)
+    }
 }
 
 /// What this kernel can be attached to.
@@ -44,6 +61,8 @@ pub struct Targets<'a> {
     pub btf: &'a Btf,
     /// Those that no probe was written for, whatever their name.
     pub strange: &'a StrangeShapes,
+    /// Whether it preempts programs.
+    pub preemption: Preemption,
 }
 
 /// Tries one row: its exact sets in turn, then its fallback.
@@ -56,13 +75,13 @@ pub fn attach(ebpf: &mut Ebpf, kernel: Targets<'_>, row: &'static Row) -> Hook {
         .chain((!row.fallback.is_empty()).then_some((row.fallback, HookState::Fallback)))
     {
         match try_all(ebpf, kernel, probes) {
-            Ok(via) => {
+            Ok((via, programs)) => {
                 return Hook {
                     row,
                     state,
                     via: Some(via),
                     reason: (state != HookState::Attached).then(|| refusals.join("; ")),
-                    programs: names(probes),
+                    programs,
                 };
             }
             Err(refusal) => refusals.push(refusal),
@@ -81,16 +100,25 @@ fn absent(row: &'static Row, refusal: String) -> Hook {
     }
 }
 
-fn names(probes: &[Probe]) -> Vec<&'static str> {
-    probes.iter().map(|probe| probe.program).collect()
-}
-
 /// Attaches all probes or none; says what is attached, or which probe failed and why.
-fn try_all(ebpf: &mut Ebpf, kernel: Targets<'_>, probes: &[Probe]) -> Result<String, String> {
-    let mut targets = Vec::new();
+fn try_all(
+    ebpf: &mut Ebpf,
+    kernel: Targets<'_>,
+    probes: &[Probe],
+) -> Result<(String, Vec<Attached>), String> {
+    let (mut targets, mut programs) = (Vec::new(), Vec::new());
     for probe in probes {
-        match try_one(ebpf, kernel, probe) {
-            Ok(target) => targets.push(format!("{} {target}", probe.kind.name())),
+        let twin = probe
+            .twin
+            .filter(|_| kernel.preemption.preempts(probe.kind));
+        match try_pair(ebpf, kernel, probe, twin) {
+            Ok(target) => {
+                targets.push(format!("{} {target}", probe.kind.name()));
+                programs.push(Attached {
+                    program: probe.program,
+                    twin,
+                });
+            }
             Err(why) => {
                 for attached in probes {
                     unload(ebpf, attached);
@@ -103,14 +131,40 @@ fn try_all(ebpf: &mut Ebpf, kernel: Targets<'_>, probes: &[Probe]) -> Result<Str
             }
         }
     }
-    Ok(targets.join(", "))
+    Ok((targets.join(", "), programs))
 }
 
-/// Loads and attaches one probe to the first of its targets that this kernel has.
-fn try_one(ebpf: &mut Ebpf, kernel: Targets<'_>, probe: &Probe) -> Result<&'static str, String> {
+/// Attaches a probe and its twin so that the first copy runs first: what is attached last to a function runs first, to a tracepoint last
+/// (`hlist_add_head` in kernel/bpf/trampoline.c, `func_add` in kernel/tracepoint.c).
+fn try_pair(
+    ebpf: &mut Ebpf,
+    kernel: Targets<'_>,
+    probe: &Probe,
+    twin: Option<&'static str>,
+) -> Result<&'static str, String> {
+    let Some(twin) = twin else {
+        return try_one(ebpf, kernel, probe, probe.program);
+    };
+    if probe.kind == HookKind::TpBtf {
+        let target = try_one(ebpf, kernel, probe, probe.program)?;
+        try_one(ebpf, kernel, probe, twin)?;
+        Ok(target)
+    } else {
+        try_one(ebpf, kernel, probe, twin)?;
+        try_one(ebpf, kernel, probe, probe.program)
+    }
+}
+
+/// Loads and attaches one copy of a probe to the first of its targets that this kernel has.
+fn try_one(
+    ebpf: &mut Ebpf,
+    kernel: Targets<'_>,
+    probe: &Probe,
+    name: &str,
+) -> Result<&'static str, String> {
     let program = ebpf
-        .program_mut(probe.program)
-        .ok_or_else(|| format!("the object has no program {}", probe.program))?;
+        .program_mut(name)
+        .ok_or_else(|| format!("the object has no program {name}"))?;
     let mut last = String::from("no target given");
     let kind = match probe.kind {
         HookKind::Fentry | HookKind::Fexit => TargetKind::Function,
@@ -162,16 +216,18 @@ fn load_and_attach(
     Ok(())
 }
 
-/// Detaches a program and frees it. The only error is "not loaded", which is what we want.
+/// Detaches a probe's programs and frees them. The only error is "not loaded", which is what we want.
 fn unload(ebpf: &mut Ebpf, probe: &Probe) {
-    let Some(program) = ebpf.program_mut(probe.program) else {
-        return;
-    };
-    let _ = match program {
-        Program::FEntry(program) => program.unload(),
-        Program::FExit(program) => program.unload(),
-        Program::BtfTracePoint(program) => program.unload(),
-        Program::RawTracePoint(program) => program.unload(),
-        _ => Ok(()),
-    };
+    for name in std::iter::once(probe.program).chain(probe.twin) {
+        let Some(program) = ebpf.program_mut(name) else {
+            continue;
+        };
+        let _ = match program {
+            Program::FEntry(program) => program.unload(),
+            Program::FExit(program) => program.unload(),
+            Program::BtfTracePoint(program) => program.unload(),
+            Program::RawTracePoint(program) => program.unload(),
+            _ => Ok(()),
+        };
+    }
 }

@@ -12,6 +12,7 @@ pub mod kernel_log;
 pub mod migrate_reason;
 pub mod object;
 pub mod offsets;
+pub mod preemption;
 pub mod preflight;
 pub mod prototype;
 pub mod refused;
@@ -26,7 +27,8 @@ use numatrace_common::{globals::Globals, limits::SCOPE_ENTRIES};
 
 use kernel_log::KernelLog;
 
-use hooks::{Hook, HookState, Targets};
+use hooks::{Attached, Hook, HookState, Targets};
+use preemption::Preemption;
 use prototype::StrangeShapes;
 
 /// Loaded maps and programs. Dropping it detaches everything.
@@ -45,6 +47,7 @@ pub struct Loaded {
     ebpf: Ebpf,
     btf: Btf,
     strange: StrangeShapes,
+    preemption: Preemption,
     log: Option<KernelLog>,
     /// Why interrupts cannot be told from the tasks they interrupt, if they cannot.
     pub interrupts_unknown: Option<String>,
@@ -56,7 +59,12 @@ pub struct Loaded {
 ///
 /// # Errors
 /// The kernel refuses maps, or has no BTF.
-pub fn load(globals: &Globals, strange: StrangeShapes, debug: bool) -> anyhow::Result<Loaded> {
+pub fn load(
+    globals: &Globals,
+    strange: StrangeShapes,
+    preemption: Preemption,
+    debug: bool,
+) -> anyhow::Result<Loaded> {
     let btf = Btf::from_sys_fs().context(
         "this kernel has no BTF (/sys/kernel/btf/vmlinux); it needs CONFIG_DEBUG_INFO_BTF=y",
     )?;
@@ -85,6 +93,7 @@ pub fn load(globals: &Globals, strange: StrangeShapes, debug: bool) -> anyhow::R
         ebpf,
         btf,
         strange,
+        preemption,
         log,
         interrupts_unknown: None,
         migrate_reasons: Vec::new(),
@@ -102,6 +111,7 @@ impl Loaded {
         let kernel = Targets {
             btf: &self.btf,
             strange: &self.strange,
+            preemption: self.preemption,
         };
         let hooks = catalog::HOOKS
             .iter()
@@ -141,22 +151,21 @@ impl Session {
     pub fn programs(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>)> {
         self.hooks
             .iter()
-            .flat_map(|hook| hook.programs.iter().copied())
-            .filter_map(|name| Some((name, self.ebpf.program(name)?.fd().ok()?.as_fd())))
+            .flat_map(|hook| hook.programs.iter().copied().flat_map(Attached::names))
+            .filter_map(|name| Some((name, self.program(name)?)))
     }
 
     /// The attached programs of one hook of the table.
-    pub fn programs_of(
-        &self,
-        hook: &'static str,
-    ) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>)> {
-        let names = self
-            .hooks
+    pub fn programs_of(&self, hook: &str) -> &[Attached] {
+        self.hooks
             .iter()
             .find(|tried| tried.row.hook == hook)
-            .map_or(&[][..], |tried| &tried.programs);
-        self.programs()
-            .filter(move |(name, _)| names.contains(name))
+            .map_or(&[][..], |tried| &tried.programs)
+    }
+
+    /// The descriptor of a loaded program.
+    pub fn program(&self, name: &str) -> Option<BorrowedFd<'_>> {
+        Some(self.ebpf.program(name)?.fd().ok()?.as_fd())
     }
 
     /// The required hooks that are absent, with their reasons.

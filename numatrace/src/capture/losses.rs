@@ -27,6 +27,16 @@ pub struct Losses {
     pub node_misread: u64,
     /// Threads for whose moves the table had no room.
     pub movers_lost: u64,
+    /// Events that the kernel skipped in one copy of a program and another counted.
+    pub caught_by_twin: u64,
+    /// Page faults that were lost sight of before they ended.
+    pub faults_interrupted: u64,
+    /// Page faults for which there was no room when their task was switched out.
+    pub faults_unparked: u64,
+    /// Interleaved allocations taken to be hits.
+    pub interleave_guessed: u64,
+    /// Bulk allocations whose array was too long to be looked through before.
+    pub bulk_unscanned: u64,
 }
 
 impl LossCounters {
@@ -65,6 +75,11 @@ impl LossCounters {
             scope_lost: sum(Counter::LostScope)?,
             node_misread: sum(Counter::NodeMisread)?,
             movers_lost: sum(Counter::LostMovers)?,
+            caught_by_twin: sum(Counter::SecondCopy)?,
+            faults_interrupted: sum(Counter::FaultsInterrupted)?,
+            faults_unparked: sum(Counter::LostParked)?,
+            interleave_guessed: sum(Counter::InterleaveGuessed)?,
+            bulk_unscanned: sum(Counter::BulkUnscanned)?,
         })
     }
 }

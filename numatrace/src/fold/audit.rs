@@ -10,7 +10,7 @@ use crate::{
 /// What else the audit needs to know of a session.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    /// Runs of the allocation programs that the kernel skipped.
+    /// Runs of the allocation programs that the kernel skipped: at most so many events are missing.
     pub recursion_misses: u64,
     /// Misses that fell between two nodes' readings.
     pub foreign_edge: u64,
@@ -88,7 +88,7 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
         .sum::<u64>();
 
     let mut explained = vec![
-        Explained::new(Cause::RecursionMisses, misses),
+        Explained::new(Cause::RecursionMisses, misses.min(largest)),
         Explained::new(Cause::SnapshotEdge, edge),
         Explained::new(Cause::CpuChanged, evidence.cpu_changed),
     ];

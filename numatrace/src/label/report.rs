@@ -228,10 +228,29 @@ fn coverage(
         ("totals", losses.overflowed),
         ("scope", losses.scope_lost),
         ("movers", losses.movers_lost),
+        ("parked faults", losses.faults_unparked),
     ]
     .into_iter()
     .filter(|(_, lost)| *lost > 0)
     .map(|(table, lost)| (table.to_owned(), lost))
+    .collect();
+    let uncertain: BTreeMap<String, u64> = [
+        (
+            "first touches of interrupted faults",
+            losses.faults_interrupted,
+        ),
+        (
+            "interleave hits taken for granted",
+            losses.interleave_guessed,
+        ),
+        (
+            "bulk arrays too long to look through",
+            losses.bulk_unscanned,
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, events)| *events > 0)
+    .map(|(what, events)| (what.to_owned(), events))
     .collect();
     let elsewhere: u64 = counted
         .by_owner
@@ -261,6 +280,8 @@ fn coverage(
         lost_by_kind,
         unattributed_by_reason,
         full_tables,
+        caught_by_twin: losses.caught_by_twin,
+        uncertain,
     }
 }
 

@@ -26,6 +26,12 @@ pub struct Coverage {
     /// Entries that a bounded table had no room for, by table; their counts are in `[overflow]`.
     #[serde(default)]
     pub full_tables: BTreeMap<String, u64>,
+    /// Runs that the kernel skipped and a second copy of the program made up for.
+    #[serde(default)]
+    pub caught_by_twin: u64,
+    /// Events counted with less than certainty, by what is uncertain.
+    #[serde(default)]
+    pub uncertain: BTreeMap<String, u64>,
 }
 
 impl Coverage {

@@ -162,6 +162,16 @@ fn losses(snapshot: &Snapshot, notes: &mut Vec<Note>) {
             ),
         ));
     }
+    for (what, events) in &coverage.uncertain {
+        notes.push(Note::new(
+            false,
+            format!(
+                "{} {} are not certain.",
+                number::grouped(*events),
+                escape::text(what.as_bytes())
+            ),
+        ));
+    }
     let unmeasured: Vec<&str> = [
         ("records", coverage.records),
         ("lost records", coverage.records_lost),

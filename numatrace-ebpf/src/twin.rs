@@ -1,0 +1,157 @@
+//! Twins: a second copy of a program for the events that the kernel skips in the first.
+//!
+//! The kernel does not run a tracing program on a CPU where the same program is under way (kernel/bpf/trampoline.c,
+//! `__bpf_prog_enter_recur`; kernel/trace/bpf_trace.c, `__bpf_trace_run`). On a preemptible kernel "under way" can last: a task
+//! that is preempted in the middle of a program makes the kernel skip it for everybody else on that CPU until it runs again.
+//! So hot programs are attached twice there. The first copy does the work and leaves a mark, the second takes the mark away; where it finds
+//! none, the first was skipped, and it does the work itself, without the slots, which the skipped copy may have left half-written.
+//!
+//! A mark is the task's, and a task can be switched out between the two: then the switch parks its mark until it is back. In
+//! interrupts nothing comes between.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{HashMap, PerCpuArray},
+};
+use numatrace_common::{counters::Counter, limits::PARKED_ENTRIES};
+
+use crate::{emit::count, globals::enabled, kernel::task::Task};
+
+/// Which copy of a program counts.
+#[derive(Clone, Copy)]
+pub enum Copy {
+    /// The first, into its slot.
+    First,
+    /// The second, past the slots: the first may have been stopped in the middle of one.
+    Second,
+}
+
+/// Programs that have a twin and leave marks; the others may run twice without harm.
+#[repr(u32)]
+#[derive(Clone, Copy)]
+pub enum Twin {
+    /// `page_alloc_exact`, `page_alloc_fallback`
+    PageAlloc = 1,
+    /// `alloc_policy`
+    AllocPolicy = 2,
+    /// `alloc_bulk`
+    AllocBulk = 3,
+    /// `page_fault_fallback`
+    PageFault = 4,
+    /// `page_fault_hugetlb`
+    HugetlbFault = 5,
+    /// `hint_fault`
+    HintFault = 6,
+    /// `hint_migrated`
+    HintMigrated = 7,
+    /// `page_migration_start`
+    MigrationStart = 8,
+    /// `page_migration`
+    Migration = 9,
+    /// `page_migration_end`
+    MigrationEnd = 10,
+}
+
+/// What the first copies on this CPU did last.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Marks {
+    /// In a task: its thread id in the upper half, the [`Twin`] in the lower. One word, so that nobody sees half of it.
+    task: u64,
+    /// In an interrupt: the [`Twin`].
+    irq: u64,
+}
+
+/// One entry.
+#[map]
+static MARKS: PerCpuArray<Marks> = PerCpuArray::with_max_entries(1, 0);
+
+/// Marks of threads that were switched out between the copies, by thread id.
+#[map]
+static PARKED_MARKS: HashMap<u32, u32> = HashMap::with_max_entries(PARKED_ENTRIES, 0);
+
+/// The first copy has done its work.
+#[inline(always)]
+pub fn ran(twin: Twin, task: Task, irq: bool) {
+    if !enabled!(twins) {
+        return;
+    }
+    if let Some(marks) = MARKS.get_ptr_mut(0) {
+        // SAFETY: a live per-CPU element; each word is written whole.
+        unsafe {
+            if irq {
+                (*marks).irq = twin as u64;
+            } else {
+                (*marks).task = mark(twin, task);
+            }
+        }
+    }
+}
+
+/// Is it for the second copy to do the work?
+#[inline(always)]
+pub fn skipped(twin: Twin, task: Task, irq: bool) -> bool {
+    let Some(marks) = MARKS.get_ptr_mut(0) else {
+        return false;
+    };
+    // SAFETY: as above.
+    unsafe {
+        if irq {
+            if (*marks).irq == twin as u64 {
+                (*marks).irq = 0;
+                return false;
+            }
+        } else if (*marks).task == mark(twin, task) {
+            (*marks).task = 0;
+            return false;
+        } else if parked(twin, task) {
+            return false;
+        }
+    }
+    count(Counter::SecondCopy, 1);
+    true
+}
+
+/// `task` is switched out: if it is between the copies, its mark goes with it.
+#[inline(always)]
+pub fn park(task: Task) {
+    if !enabled!(twins) {
+        return;
+    }
+    let Some(marks) = MARKS.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: as above.
+    let mark = unsafe { (*marks).task };
+    if mark == 0 || (mark >> 32) as u32 != task.tid() {
+        return;
+    }
+    let _ = PARKED_MARKS.insert(task.tid(), mark as u32, 0);
+    // SAFETY: as above.
+    unsafe { (*marks).task = 0 };
+}
+
+/// The thread ends.
+#[inline(always)]
+pub fn forget(task: Task) {
+    if enabled!(twins) {
+        let _ = PARKED_MARKS.remove(task.tid());
+    }
+}
+
+/// Takes the mark that was parked for a thread, if it is this one.
+#[inline(always)]
+fn parked(twin: Twin, task: Task) -> bool {
+    // SAFETY: only the thread itself takes its mark, and only its own switch writes it.
+    let found = unsafe { PARKED_MARKS.get(task.tid()) }.copied();
+    let ours = found == Some(twin as u32);
+    if ours {
+        let _ = PARKED_MARKS.remove(task.tid());
+    }
+    ours
+}
+
+#[inline(always)]
+fn mark(twin: Twin, task: Task) -> u64 {
+    u64::from(task.tid()) << 32 | twin as u64
+}
