@@ -65,11 +65,12 @@ pub fn end(task: Task) -> bool {
     };
     // SAFETY: a live per-CPU element.
     let fault = unsafe { &mut *fault };
-    if !is_of(fault, task) {
-        return unpark(task).is_some();
+    let here = is_of(fault, task);
+    if here {
+        fault.task = 0;
     }
-    fault.task = 0;
-    true
+    // Switched out right here, it left an entry as well.
+    unpark(task).is_some() || here
 }
 
 /// `task` is switched out: if it is in a fault, the fault waits for it.
