@@ -14,6 +14,7 @@ mod compare;
 
 mod audit;
 mod page_alloc;
+mod preemption;
 mod stat;
 mod task_life;
 

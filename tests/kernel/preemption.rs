@@ -1,0 +1,71 @@
+//! What kernels lose that preempt programs: more threads than CPUs, all of them in the page allocator, and still every page is somebody's.
+
+use numatrace_tests::harness::report::COUNTERS;
+use numatrace_tests::{or_skip, tracer};
+
+use crate::compare::{OWN, within_a_hundredth};
+use crate::machine::nodes;
+
+/// Does this kernel preempt the kernel itself? `None` where debugfs does not tell.
+fn preempts() -> Option<bool> {
+    let line = std::fs::read_to_string("/sys/kernel/debug/sched/preempt").ok()?;
+    let (_, rest) = line.split_once('(')?;
+    let (mode, _) = rest.split_once(')')?;
+    Some(matches!(mode, "full" | "lazy"))
+}
+
+#[test]
+fn threads_that_preempt_each_other_in_our_programs_lose_nothing() {
+    let cpus: usize = nodes()
+        .online()
+        .iter()
+        .map(|&node| nodes().cpus(node).len())
+        .sum();
+    let threads = 2 * cpus;
+    let command = [
+        "spawn-tree",
+        "--pages",
+        "10000",
+        "--children",
+        "0",
+        "--threads",
+    ];
+    let threads_word = threads.to_string();
+    let words: Vec<&str> = command.into_iter().chain([threads_word.as_str()]).collect();
+    let run = or_skip!(tracer!().launch(&words));
+    let audit = &run.report.value["audit"];
+    let mut largest = 0;
+    for counter in COUNTERS {
+        let kernel = run.report.audited(counter, "kernel").unwrap();
+        let traced = run.report.audited(counter, "traced").unwrap();
+        let apart: u64 = kernel
+            .iter()
+            .zip(&traced)
+            .map(|(k, t)| k.abs_diff(*t))
+            .sum();
+        largest = largest.max(apart);
+    }
+    let told = 10_000 * threads as u64;
+    // Before there were twins, a thread that was preempted inside a program took a third of a short run with it.
+    assert!(largest <= told / 1000, "{largest} of {told}: {audit:#}");
+    let process = run
+        .report
+        .process(run.truth.pid())
+        .expect("the workload is in the report");
+    for tid in run.truth.vector("tids").unwrap() {
+        let thread = process
+            .thread(tid)
+            .unwrap_or_else(|| panic!("thread {tid} is in the report"));
+        let pages: u64 = thread
+            .matrix("/first_touch/pages")
+            .unwrap()
+            .iter()
+            .flatten()
+            .sum();
+        within_a_hundredth(&format!("thread {tid}"), pages, 10_000, OWN);
+    }
+    if let Some(preempts) = preempts() {
+        let caught = run.report.count("/coverage/caught_by_twin").unwrap();
+        assert_eq!(caught > 0, preempts, "{}", run.report.value["coverage"]);
+    }
+}
