@@ -18,6 +18,10 @@ pub struct Plan {
     pub follow_children: bool,
     /// It ends after this long.
     pub duration: Option<Duration>,
+    /// A report of each such interval.
+    pub interval: Option<Duration>,
+    /// Only the audit is printed.
+    pub audit_only: bool,
     /// Form of the report.
     pub format: Format,
     /// Where the report goes; `None` is stdout.
@@ -111,6 +115,8 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         scope,
         follow_children: !args.no_children,
         duration: args.duration,
+        interval: args.interval,
+        audit_only: args.audit_only,
         format: args.format,
         output: args.output,
         limit: args.limit,

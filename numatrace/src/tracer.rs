@@ -1,5 +1,7 @@
 //! A running session: attached programs on one side, accumulators on the other, and the stages in between, driven by `pipeline`.
 
+mod closing;
+
 use std::{path::Path, time::Instant};
 
 use anyhow::{Context, anyhow};
@@ -16,46 +18,18 @@ use crate::{
         prototype::StrangeShapes,
     },
     capture::{
-        Source,
-        control::ControlMap,
-        cost::CostMeter,
-        fdinfo::ProgramFdInfo,
-        losses::{LossCounters, Losses},
-        numastat::{self, NumastatFiles, Round},
-        ring::Ring,
-        run_now::run_on,
+        Source, control::ControlMap, cost::CostMeter, counting::NumaStat, fdinfo::ProgramFdInfo,
+        losses::LossCounters, numastat::NumastatFiles, ring::Ring, run_now::run_on,
         totals::TotalsMaps,
     },
     decode::{count::decode_count, decode},
     enrich::{Enrich, Observation, facts::ProcFacts, topology::Topology},
     exit::Failure,
-    fold::{
-        Accumulators, Folding,
-        window::{Cut, Window},
-    },
+    fold::Folding,
     ids::{CpuId, NodeId, Pid},
 };
-
-/// Readings of numastat at each end of a session; fewer on machines with many nodes, where each one folds more.
-const READINGS: usize = 32;
-
-/// What a session counted, closed at both ends.
-pub struct Counted {
-    /// Both cuts.
-    pub window: Window,
-    /// The counts between them.
-    pub inside: Accumulators,
-    /// Runs of the allocation programs that the kernel skipped meanwhile.
-    pub recursion_misses: Option<u64>,
-    /// Losses of the kernel side meanwhile.
-    pub losses: Losses,
-    /// Records that made no sense.
-    pub rejected: u64,
-    /// A sweep did not settle.
-    pub unsettled: bool,
-    /// `vm.numa_stat` was off, or the kernel has no such counters: why there is nothing to compare with.
-    pub uncounted: Option<String>,
-}
+use closing::SoFar;
+pub use closing::{Counted, NOT_COUNTING};
 
 /// A running session.
 pub struct Tracer {
@@ -64,8 +38,8 @@ pub struct Tracer {
     totals: TotalsMaps,
     control: ControlMap,
     losses: LossCounters,
-    numastat: Option<NumastatFiles>,
-    uncounted: Option<String>,
+    numastat: Result<NumastatFiles, String>,
+    numa_stat: NumaStat,
     cpus: Vec<CpuId>,
     /// Nodes in the report's order.
     pub nodes: Vec<NodeId>,
@@ -76,7 +50,7 @@ pub struct Tracer {
     /// Our own cost.
     pub cost: CostMeter,
     folding: Option<Folding>,
-    misses_before: Option<u64>,
+    before: SoFar,
     rejected: u64,
     unsettled: bool,
 }
@@ -166,7 +140,8 @@ impl Tracer {
         let (ring, totals) = (Ring::take(loaded.ebpf())?, TotalsMaps::take(loaded.ebpf())?);
         let losses = LossCounters::take(loaded.ebpf())?;
         let nodes: Vec<NodeId> = topology.node_ids().collect();
-        let (numastat, uncounted) = counters(&nodes);
+        let numastat = NumastatFiles::open(Path::new("/"), nodes.iter().copied())
+            .map_err(|error| format!("{error:#}"));
         let migrate_reasons = std::mem::take(&mut loaded.migrate_reasons);
         // Programs first, then the processes that are there: whoever is born in between is in both, never in neither.
         let session = loaded.attach();
@@ -180,21 +155,21 @@ impl Tracer {
             control,
             losses,
             numastat,
-            uncounted,
+            numa_stat: NumaStat::watch(),
             cpus: topology.cpus().map(|(cpu, _)| cpu).collect(),
             nodes,
             enrich: Enrich::new(ProcFacts::new(Path::new("/"))),
             migrate_reasons,
             cost: CostMeter::default(),
             folding: None,
-            misses_before: None,
+            before: SoFar::default(),
             rejected: 0,
             unsettled: false,
         };
         tracer.take_stock();
         if tracer.session.missing().is_empty() {
             let (cut, edge) = tracer.cut()?;
-            tracer.misses_before = tracer.recursion_misses();
+            tracer.before = tracer.so_far()?;
             tracer.folding = Some(Folding::begin(cut, &edge));
         }
         Ok(tracer)
@@ -240,44 +215,6 @@ impl Tracer {
         Ok(())
     }
 
-    /// Ends the session at a last cut and detaches. `None` when it never began.
-    ///
-    /// # Errors
-    /// A map or counter file that cannot be read.
-    pub fn finish(&mut self) -> anyhow::Result<Option<Counted>> {
-        let Some(folding) = self.folding.take() else {
-            return Ok(None);
-        };
-        // Counts of the running epochs first: only what is counted from here on can lie on either side of the cut.
-        let mut folding = folding;
-        self.take_stock();
-        let current = self.control.advance()?;
-        for observation in &self.observe(current)? {
-            folding.apply(observation);
-        }
-        let (cut, edge) = self.cut()?;
-        let recursion_misses = self
-            .recursion_misses()
-            .zip(self.misses_before)
-            .map(|(after, before)| after.saturating_sub(before));
-        let (window, inside) = folding.end(cut, &edge);
-        self.drain()?;
-        let switched_off =
-            numastat::counting(Path::new("/")) == Some(false) && self.uncounted.is_none();
-        if switched_off {
-            self.uncounted = Some("vm.numa_stat was switched off during the session".to_owned());
-        }
-        Ok(Some(Counted {
-            window,
-            inside,
-            recursion_misses,
-            losses: self.losses.read()?,
-            rejected: self.rejected,
-            unsettled: self.unsettled,
-            uncounted: self.uncounted.clone(),
-        }))
-    }
-
     /// One step of measuring our own cost.
     pub fn measure_cost(&mut self, now: Instant) {
         let Self { cost, session, .. } = self;
@@ -288,21 +225,6 @@ impl Tracer {
     pub fn close_cost(&mut self, now: Instant) {
         let Self { cost, session, .. } = self;
         cost.close(now, session.programs());
-    }
-
-    /// Reads all counters several times and then what was counted around it; the reading with least under way is the cut.
-    fn cut(&mut self) -> anyhow::Result<(Cut, Vec<Observation>)> {
-        let marked = self.session.state(catalog::NUMASTAT_FOLD) == HookState::Attached;
-        let rounds: Vec<Round> = match &self.numastat {
-            Some(files) => {
-                let times = (READINGS / self.nodes.len().max(1)).clamp(2, 8);
-                numastat::rounds(files, &mut self.control, marked, times)?
-            }
-            None => numastat::blind_round(&self.nodes, &mut self.control)?,
-        };
-        let current = self.control.advance()?;
-        let edge = self.observe(current)?;
-        Ok((Cut::choose(&rounds, &edge), edge))
     }
 
     /// Sweeps, decodes and finds owners.
@@ -355,21 +277,6 @@ impl Tracer {
         ProgramFdInfo::of(self.session.program(program)?)
             .ok()?
             .recursion_misses
-    }
-}
-
-/// Opens the kernel's counters, or says why there are none.
-fn counters(nodes: &[NodeId]) -> (Option<NumastatFiles>, Option<String>) {
-    let root = Path::new("/");
-    if numastat::counting(root) == Some(false) {
-        return (
-            None,
-            Some("vm.numa_stat is 0: the kernel does not count (sysctl vm.numa_stat=1 switches it on)".to_owned()),
-        );
-    }
-    match NumastatFiles::open(root, nodes.iter().copied()) {
-        Ok(files) => (Some(files), None),
-        Err(error) => (None, Some(format!("{error:#}"))),
     }
 }
 

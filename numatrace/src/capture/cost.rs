@@ -78,9 +78,11 @@ impl CostMeter {
         self.windows += now.duration_since(since);
     }
 
-    /// What was measured, by program, and for how long; `None` when statistics were refused or no window has ended.
-    pub fn measured(&self) -> Option<(&BTreeMap<&'static str, Measured>, Duration)> {
-        (!self.windows.is_zero()).then_some((&self.measured, self.windows))
+    /// What was measured since this was asked last, by program, and for how long; `None` when statistics were refused or no window has ended.
+    pub fn take(&mut self) -> Option<(BTreeMap<&'static str, Measured>, Duration)> {
+        let measured = std::mem::take(&mut self.measured);
+        let windows = std::mem::take(&mut self.windows);
+        (!windows.is_zero()).then_some((measured, windows))
     }
 }
 

@@ -39,6 +39,26 @@ pub struct Losses {
     pub bulk_unscanned: u64,
 }
 
+impl Losses {
+    /// What was lost since an earlier reading.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let mut records_lost = self.records_lost;
+        for (lost, before) in records_lost.iter_mut().zip(before.records_lost) {
+            *lost = lost.saturating_sub(before);
+        }
+        Self {
+            records: self.records.saturating_sub(before.records),
+            records_lost,
+            overflowed: self.overflowed.saturating_sub(before.overflowed),
+            totals_lost: self.totals_lost.saturating_sub(before.totals_lost),
+            scope_lost: self.scope_lost.saturating_sub(before.scope_lost),
+            node_misread: self.node_misread.saturating_sub(before.node_misread),
+            movers_lost: self.movers_lost.saturating_sub(before.movers_lost),
+        }
+    }
+}
+
 impl LossCounters {
     /// Takes the map out of the loaded object.
     ///

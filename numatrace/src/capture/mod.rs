@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod control;
 pub mod cost;
+pub mod counting;
 pub mod fdinfo;
 pub mod losses;
 pub mod numastat;
@@ -10,6 +11,7 @@ pub mod ring;
 pub mod run_now;
 pub mod sys;
 pub mod totals;
+pub mod vm_counters;
 
 /// One record as the kernel wrote it, not yet looked at.
 #[derive(Clone, Copy, Debug)]

@@ -10,31 +10,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
-use super::control::ControlMap;
+use super::{
+    control::ControlMap,
+    sys::numastat::{NodeCounters, parse},
+};
 use crate::ids::NodeId;
-
-/// The six counters of a node, since boot or since `vm.numa_stat` was last switched on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Numastat {
-    /// Allocations that wanted this node and got it.
-    pub numa_hit: u64,
-    /// Allocations that wanted another node and got this one.
-    pub numa_miss: u64,
-    /// Allocations that wanted this node and got another.
-    pub numa_foreign: u64,
-    /// Interleaved allocations that got this node as intended.
-    pub interleave_hit: u64,
-    /// Allocations on this node by its own CPUs.
-    pub local_node: u64,
-    /// Allocations on this node by other CPUs.
-    pub other_node: u64,
-}
 
 /// One reading of all nodes: per node the kernel's counters and the epoch that began with that very reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Round(pub Vec<(NodeId, u64, Numastat)>);
+pub struct Round(pub Vec<(NodeId, u64, NodeCounters)>);
 
 /// Reads all nodes `times` times, noting the epoch that each reading began.
 ///
@@ -78,7 +64,7 @@ pub fn blind_round(nodes: &[NodeId], control: &mut ControlMap) -> anyhow::Result
     let epoch = control.advance()?;
     let round = nodes
         .iter()
-        .map(|node| (*node, epoch, Numastat::default()))
+        .map(|node| (*node, epoch, NodeCounters::default()))
         .collect();
     Ok(vec![Round(round)])
 }
@@ -114,14 +100,18 @@ impl NumastatFiles {
     ///
     /// # Errors
     /// The file cannot be read or is not in the expected form.
-    pub fn read(&self, index: usize) -> anyhow::Result<Numastat> {
+    pub fn read(&self, index: usize) -> anyhow::Result<NodeCounters> {
         let (_, file, path) = self.files.get(index).context("no such node")?;
         let mut buffer = [0u8; 4096];
         let length = read_at_start(file, &mut buffer)
             .with_context(|| format!("cannot read {}", path.display()))?;
         let text = String::from_utf8_lossy(&buffer[..length]);
-        parse(&text)
-            .with_context(|| format!("{} is not in the form this version knows", path.display()))
+        parse(&text).map_err(|what| {
+            anyhow!(
+                "{} is not in the form this version knows: {what}",
+                path.display()
+            )
+        })
     }
 }
 
@@ -134,52 +124,9 @@ fn read_at_start(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// `vm.numa_stat`: `Some(false)` when the kernel does not count; `None` when it does not say (then it counts: kernels before the
-/// sysctl always did).
-pub fn counting(root: &Path) -> Option<bool> {
-    let text = std::fs::read_to_string(root.join("proc/sys/vm/numa_stat")).ok()?;
-    Some(text.trim() != "0")
-}
-
-/// Parses the file; unknown rows are left aside, a missing one makes it `None`.
-fn parse(text: &str) -> Option<Numastat> {
-    let row = |name: &str| {
-        text.lines().find_map(|line| {
-            let (label, value) = line.split_once(' ')?;
-            (label == name).then(|| value.trim().parse::<u64>().ok())?
-        })
-    };
-    Some(Numastat {
-        numa_hit: row("numa_hit")?,
-        numa_miss: row("numa_miss")?,
-        numa_foreign: row("numa_foreign")?,
-        interleave_hit: row("interleave_hit")?,
-        local_node: row("local_node")?,
-        other_node: row("other_node")?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const FILE: &str = "numa_hit 1000\nnuma_miss 1\nnuma_foreign 2\ninterleave_hit 3\nlocal_node 990\nother_node 11\n";
-
-    #[test]
-    fn the_file_is_six_rows() {
-        let parsed = parse(FILE).unwrap();
-        assert_eq!(
-            (parsed.numa_hit, parsed.numa_foreign, parsed.other_node),
-            (1000, 2, 11)
-        );
-    }
-
-    #[test]
-    fn a_row_more_is_left_aside_and_a_row_less_is_told() {
-        assert!(parse(&format!("{FILE}numa_new 4\n")).is_some());
-        assert_eq!(parse(FILE.trim_end_matches("other_node 11\n")), None);
-        assert_eq!(parse(&FILE.replace("1000", "many")), None);
-    }
 
     #[test]
     fn a_node_that_is_not_there_is_named() {

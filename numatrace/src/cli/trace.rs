@@ -31,6 +31,14 @@ pub struct TraceArgs {
     #[arg(short, long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
 
+    /// Print a report of each such interval, audit included: 1, 10s, 500ms, 2m; with -f json one line of JSON each
+    #[arg(short, long, value_name = "TIME", value_parser = interval)]
+    pub interval: Option<Duration>,
+
+    /// Print only the audit: our counts beside the kernel's, and whether they agree
+    #[arg(long)]
+    pub audit_only: bool,
+
     /// Rows of the process table in text; JSON is never cut
     #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 15)]
     pub limit: usize,
@@ -85,6 +93,20 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The shortest interval. Each end reads the kernel's counters several times, and each reading is work for all CPUs' counters.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// A length of time between two reports.
+fn interval(text: &str) -> Result<Duration, String> {
+    match duration(text) {
+        Ok(interval) if interval < SHORTEST => Err(format!(
+            "an interval takes {} ms at least",
+            SHORTEST.as_millis()
+        )),
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,5 +120,12 @@ mod tests {
         for wrong in ["", "0", "-1", "-3s", "ten", "1x", "1e99", "NaN"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_interval_leaves_time_to_count() {
+        assert_eq!(interval("100ms"), Ok(SHORTEST));
+        assert!(interval("99ms").unwrap_err().contains("100 ms"));
+        assert!(interval("0").unwrap_err().contains("give a number"));
     }
 }

@@ -4,7 +4,10 @@
 //! different precision: records and totals carry nanoseconds, `/proc` clock ticks of 10 ms. Two starts are the same when their
 //! ticks are.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::LazyLock,
+};
 
 use numatrace_common::scope::NS_PER_TICK;
 
@@ -18,7 +21,7 @@ use crate::{
     model::Name,
 };
 
-/// Index of a process in [`Processes`]; stays valid for the session.
+/// Index of a process in [`Processes`]; stays valid until the second interval after its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessIndex(usize);
 
@@ -37,6 +40,8 @@ pub struct Process {
     pub kthread: bool,
     /// Its last thread has ended.
     pub ended: bool,
+    /// It had ended before this interval began.
+    stale: bool,
     /// It was born or began another program during the session, in scope: it is reported even when nothing was counted for it.
     pub announced: bool,
     /// What else is known; looked up when the session sees it first and again at the end.
@@ -45,10 +50,26 @@ pub struct Process {
     threads: HashMap<(Tid, u64), Name>,
 }
 
+/// What an index stands for whose process has been forgotten, and what every process begins as.
+static FORGOTTEN: LazyLock<Process> = LazyLock::new(|| Process {
+    pid: Pid(0),
+    start_ns: 0,
+    comm: None,
+    comms: Vec::new(),
+    kthread: false,
+    ended: false,
+    stale: false,
+    announced: false,
+    details: Details::default(),
+    threads: HashMap::new(),
+});
+
 /// All processes a session has seen.
 #[derive(Debug, Default)]
 pub struct Processes {
-    all: Vec<Process>,
+    all: BTreeMap<ProcessIndex, Process>,
+    /// How many there have been.
+    seen: usize,
     by_pid: HashMap<Pid, Vec<ProcessIndex>>,
 }
 
@@ -64,21 +85,41 @@ impl Processes {
 
     /// Processes that were born or began another program during the session.
     pub fn announced(&self) -> impl Iterator<Item = ProcessIndex> + '_ {
-        (0..self.all.len())
-            .map(ProcessIndex)
-            .filter(|index| self.get(*index).announced)
+        self.all
+            .iter()
+            .filter(|(_, process)| process.announced)
+            .map(|(index, _)| *index)
     }
 
     /// The process an index stands for.
     pub fn get(&self, index: ProcessIndex) -> &Process {
-        &self.all[index.0]
+        self.all.get(&index).unwrap_or(&FORGOTTEN)
+    }
+
+    fn at(&mut self, index: ProcessIndex) -> &mut Process {
+        self.all.entry(index).or_insert_with(|| FORGOTTEN.clone())
+    }
+
+    /// Begins another interval: nobody is announced yet, and who had ended before the last one is forgotten. Counts of a process can come an
+    /// interval after its end, not later, so a session without end stays bounded.
+    pub fn next_interval(&mut self) {
+        let by_pid = &mut self.by_pid;
+        self.all.retain(|index, process| {
+            process.announced = false;
+            let forgotten = std::mem::replace(&mut process.stale, process.ended);
+            if forgotten && let Some(incarnations) = by_pid.get_mut(&process.pid) {
+                incarnations.retain(|known| known != index);
+            }
+            !forgotten
+        });
+        by_pid.retain(|_, incarnations| !incarnations.is_empty());
     }
 
     /// The process a thread belongs to. One that nothing announced is looked up, and kept nameless when it is gone.
     pub fn of_thread(&mut self, thread: ThreadId, facts: &mut impl Facts) -> ProcessIndex {
         let leader = thread.tid.0 == thread.pid.0;
         if let Some(index) = self.find(thread.pid, thread.start_ns) {
-            let process = &mut self.all[index.0];
+            let process = self.at(index);
             // A leader's start is its process's: from ticks to nanoseconds.
             if leader && ticks(process.start_ns) == ticks(thread.start_ns) {
                 process.start_ns = thread.start_ns;
@@ -95,7 +136,7 @@ impl Processes {
             Some(identity) => {
                 let index = self.seen_alive(thread.pid, &identity);
                 if leader {
-                    self.all[index.0].start_ns = thread.start_ns;
+                    self.at(index).start_ns = thread.start_ns;
                 }
                 index
             }
@@ -115,7 +156,7 @@ impl Processes {
                 fork.kthread,
             ),
         };
-        let process = &mut self.all[index.0];
+        let process = self.at(index);
         process.start_ns = fork.start_ns;
         process.announced = true;
     }
@@ -134,7 +175,7 @@ impl Processes {
         } else {
             Details::default()
         };
-        let process = &mut self.all[index.0];
+        let process = self.at(index);
         process.announced = true;
         process.rename(&exec.comm);
         details.exe = details.exe.or_else(|| exec.filename.clone());
@@ -150,11 +191,11 @@ impl Processes {
             None => {
                 // Neither there at the start nor announced: its fork was skipped.
                 let index = self.insert(exit.pid, exit.process_start_ns, None, exit.kthread);
-                self.all[index.0].announced = true;
+                self.at(index).announced = true;
                 index
             }
         };
-        let process = &mut self.all[index.0];
+        let process = self.at(index);
         process.start_ns = exit.process_start_ns;
         if exit.tid.0 == exit.pid.0 {
             process.rename(&exit.comm);
@@ -167,7 +208,7 @@ impl Processes {
 
     /// Last look at a process that is to be reported: its name now, and whatever else can still be read.
     pub fn look_again(&mut self, index: ProcessIndex, facts: &mut impl Facts) {
-        let process = &mut self.all[index.0];
+        let process = self.at(index);
         if process.ended {
             return;
         }
@@ -226,7 +267,7 @@ impl Processes {
         let start_ns = identity.start_ticks.saturating_mul(NS_PER_TICK);
         match self.exactly(pid, start_ns) {
             Some(index) => {
-                let process = &mut self.all[index.0];
+                let process = self.at(index);
                 process.rename(&identity.comm);
                 process.kthread = identity.kthread;
                 index
@@ -242,18 +283,16 @@ impl Processes {
         comm: Option<Name>,
         kthread: bool,
     ) -> ProcessIndex {
-        let index = ProcessIndex(self.all.len());
-        self.all.push(Process {
+        let index = ProcessIndex(self.seen);
+        self.seen += 1;
+        let process = Process {
             pid,
             start_ns,
             comm,
-            comms: Vec::new(),
             kthread,
-            ended: false,
-            announced: false,
-            details: Details::default(),
-            threads: HashMap::new(),
-        });
+            ..FORGOTTEN.clone()
+        };
+        self.all.insert(index, process);
         self.by_pid.entry(pid).or_default().push(index);
         index
     }
@@ -349,6 +388,23 @@ mod tests {
         assert_ne!(early, late);
         assert_eq!(processes.get(early).comm, Some(Name::from("first")));
         assert_eq!(processes.get(late).comm, Some(Name::from("second")));
+    }
+
+    #[test]
+    fn who_ended_is_forgotten_an_interval_later_and_a_newcomer_is_not() {
+        let (mut processes, mut facts) = (Processes::default(), Fixture::default());
+        processes.forked(&fork(100, 1_000_000_000, "first"));
+        processes.exited(&exit(100, 1_000_000_000, "first"));
+        assert_eq!(processes.announced().count(), 1);
+        processes.next_interval();
+        assert_eq!(processes.announced().count(), 0);
+        let late = processes.of_thread(thread(100, 100, 1_000_000_000), &mut facts);
+        assert_eq!(processes.get(late).comm, Some(Name::from("first")));
+        processes.forked(&fork(100, 2_000_000_000, "second"));
+        processes.next_interval();
+        assert_eq!(processes.all.len(), 1);
+        let known = processes.of_thread(thread(100, 100, 2_000_000_000), &mut facts);
+        assert_eq!(processes.get(known).comm, Some(Name::from("second")));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::window::{Cut, Window};
 use crate::{
-    capture::numastat::Numastat,
+    capture::sys::numastat::NodeCounters,
     ids::NodeId,
     model::{Alloc, Audit, AuditNode, Cause, Counter, CounterAudit, Explained, PerNode, Verdict},
 };
@@ -27,6 +27,8 @@ pub struct Evidence {
     pub node_misread: u64,
     /// A sweep did not settle: a count may have been seen twice or missed.
     pub unsettled: bool,
+    /// `vm.numa_stat` was written to: the kernel's counters may have begun again from zero.
+    pub switched: bool,
 }
 
 /// Compares the traced totals of a closed window with the kernel's.
@@ -54,7 +56,13 @@ pub fn audit(window: &Window, traced: &Alloc, nodes: &[NodeId], evidence: &Evide
             })
         })
         .collect();
-    judge(compared, evidence)
+    let judged = judge(compared, evidence);
+    if matches!(judged.verdict, Verdict::Failed | Verdict::Approximate) && evidence.switched {
+        return Audit::unavailable(
+            "vm.numa_stat was switched during the session: the kernel's counters began again from zero",
+        );
+    }
+    judged
 }
 
 /// Verdict, causes and the rest that nothing explains.
@@ -134,8 +142,8 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
 }
 
 fn went_backwards(start: &Cut, end: &Cut) -> Option<NodeId> {
-    start.0.iter().find_map(|(node, (_, before))| {
-        let (_, after) = end.0.get(node)?;
+    start.nodes.iter().find_map(|(node, (_, before))| {
+        let (_, after) = end.nodes.get(node)?;
         Counter::ALL
             .into_iter()
             .any(|counter| value(after, counter) < value(before, counter))
@@ -144,12 +152,12 @@ fn went_backwards(start: &Cut, end: &Cut) -> Option<NodeId> {
 }
 
 fn delta(start: &Cut, end: &Cut, node: NodeId, counter: Counter) -> Option<u64> {
-    let (_, before) = start.0.get(&node)?;
-    let (_, after) = end.0.get(&node)?;
+    let (_, before) = start.nodes.get(&node)?;
+    let (_, after) = end.nodes.get(&node)?;
     value(after, counter).checked_sub(value(before, counter))
 }
 
-fn value(numastat: &Numastat, counter: Counter) -> u64 {
+fn value(numastat: &NodeCounters, counter: Counter) -> u64 {
     match counter {
         Counter::NumaHit => numastat.numa_hit,
         Counter::NumaMiss => numastat.numa_miss,
@@ -166,18 +174,19 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn window(delta: u64) -> Window {
-        let at = |value| {
-            Cut(BTreeMap::from([(
+        let at = |value| Cut {
+            nodes: BTreeMap::from([(
                 NodeId(0),
                 (
                     1,
-                    Numastat {
+                    NodeCounters {
                         numa_hit: value,
                         local_node: value,
-                        ..Numastat::default()
+                        ..NodeCounters::default()
                     },
                 ),
-            )]))
+            )]),
+            system: None,
         };
         Window {
             start: at(1000),
@@ -251,7 +260,7 @@ mod tests {
             .end
             .as_mut()
             .unwrap()
-            .0
+            .nodes
             .get_mut(&NodeId(0))
             .unwrap()
             .1
@@ -259,6 +268,16 @@ mod tests {
         let audit = audit(&window, &traced(0), &[NodeId(0)], &Evidence::default());
         assert_eq!(audit.verdict, Verdict::Unavailable);
         assert!(audit.why.unwrap().contains("vm.numa_stat"));
+    }
+
+    #[test]
+    fn a_switch_that_was_touched_matters_only_when_the_counts_do_not_close() {
+        let evidence = Evidence {
+            switched: true,
+            ..Evidence::default()
+        };
+        assert_eq!(result(500, 500, &evidence).verdict, Verdict::Exact);
+        assert_eq!(result(300, 500, &evidence).verdict, Verdict::Unavailable);
     }
 
     #[test]

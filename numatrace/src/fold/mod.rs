@@ -28,6 +28,8 @@ pub struct Accumulators {
     /// Allocations that numastat's counters of the preferred node hold but that were counted in epochs around a cut: what
     /// `numa_foreign` may differ by.
     pub foreign_edge: u64,
+    /// Base pages allocated between the two readings of `/proc/vmstat`, which are other instants than those of the nodes.
+    pub system_pages: u64,
 }
 
 /// What one owner, or a sum of owners, did.
@@ -151,6 +153,7 @@ impl Accumulators {
             self.by_owner.entry(*charged).or_default().add(counts);
         }
         self.foreign_edge = self.foreign_edge.saturating_add(other.foreign_edge);
+        self.system_pages = self.system_pages.saturating_add(other.system_pages);
     }
 }
 
@@ -158,6 +161,8 @@ impl Accumulators {
 #[derive(Debug)]
 pub struct Folding {
     window: Window,
+    /// What comes late, counted in an epoch before the start, is taken in: the interval before has ended without it.
+    follows: bool,
     /// Counts inside the window.
     pub inside: Accumulators,
 }
@@ -167,6 +172,7 @@ impl Folding {
     pub fn begin(start: Cut, edge: &[Observation]) -> Self {
         let mut folding = Self {
             window: Window::new(start),
+            follows: false,
             inside: Accumulators::default(),
         };
         for seen in edge {
@@ -175,13 +181,24 @@ impl Folding {
         folding
     }
 
+    /// Begins where another interval has ended, at the same cut and with the same edge: together they are one session.
+    pub fn follow(start: Cut, edge: &[Observation]) -> Self {
+        Self {
+            follows: true,
+            ..Self::begin(start, edge)
+        }
+    }
+
     /// Takes in a count of an epoch before any possible end.
     pub fn apply(&mut self, seen: &Observation) {
         self.inside.foreign_edge = self
             .inside
             .foreign_edge
             .saturating_add(self.window.foreign_edge(seen));
-        if self.window.contains(seen) {
+        if matches!(seen.what, What::Alloc(_)) && self.window.contains_system(seen) {
+            self.inside.system_pages = self.inside.system_pages.saturating_add(seen.amount);
+        }
+        if self.window.contains(seen) || self.follows && self.window.precedes(seen) {
             self.inside.apply(seen);
         }
     }
@@ -196,3 +213,6 @@ impl Folding {
         (self.window, self.inside)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,27 +2,37 @@
 //!
 //! A node's file is exact for the instant of its own fold, and nodes are read one after the other, so a cut is not one instant but
 //! one per node. An allocation is counted on its page's node, so that node's instant decides. Only `numa_foreign` is counted on
-//! another node, the preferred one; the few allocations between the two instants are counted and named.
+//! another node, the preferred one; the few allocations between the two instants are counted and named. What the kernel does not count
+//! by node is cut at the reading of `/proc/vmstat`.
 
 use std::collections::BTreeMap;
 
 use crate::{
-    capture::numastat::{Numastat, Round},
+    capture::{numastat::Round, sys::numastat::NodeCounters, vm_counters::VmCounters},
     decode::count::What,
     enrich::Observation,
     ids::NodeId,
 };
 
-/// The reading chosen for each node.
+/// The reading chosen for each node, and the one of the whole system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cut(pub BTreeMap<NodeId, (u64, Numastat)>);
+pub struct Cut {
+    /// Per node the epoch that began with its reading, and what was read.
+    pub nodes: BTreeMap<NodeId, (u64, NodeCounters)>,
+    /// The same of `/proc/vmstat`; `None` when it could not be read.
+    pub system: Option<(u64, VmCounters)>,
+}
 
 impl Cut {
     /// Chooses, for each node, the round in which kernel and traced totals differ least.
     ///
     /// The kernel counts an allocation a little before our program sees it. What is under way at the instant of a reading makes
     /// the kernel's number the larger one, never the smaller one; so among several readings the one with the smallest difference has the least under way.
-    pub fn choose(rounds: &[Round], edge: &[Observation]) -> Self {
+    pub fn choose(
+        rounds: &[Round],
+        system: Option<(u64, VmCounters)>,
+        edge: &[Observation],
+    ) -> Self {
         let mut chosen = BTreeMap::new();
         let nodes = rounds.first().map_or(&[][..], |round| &round.0);
         for (index, (node, ..)) in nodes.iter().enumerate() {
@@ -45,20 +55,25 @@ impl Cut {
                 chosen.insert(*node, (*epoch, *kernel));
             }
         }
-        Self(chosen)
+        Self {
+            nodes: chosen,
+            system,
+        }
     }
 
     /// The first epoch that lies after this cut for a node; for a node it does not know, the latest of all.
     fn epoch(&self, node: NodeId) -> u64 {
-        self.0
+        self.nodes
             .get(&node)
             .map(|(epoch, _)| *epoch)
             .unwrap_or_else(|| self.last_epoch())
     }
 
-    /// The epoch that began with the last of the chosen readings.
+    /// The epoch that began with the reading of the whole system, or the last of the chosen readings.
     fn last_epoch(&self) -> u64 {
-        self.0.values().map(|(epoch, _)| *epoch).max().unwrap_or(0)
+        let nodes = self.nodes.values().map(|(epoch, _)| *epoch).max();
+        let system = self.system.map(|(epoch, _)| epoch);
+        system.or(nodes).unwrap_or(0)
     }
 }
 
@@ -82,18 +97,30 @@ impl Window {
         self.end = Some(end);
     }
 
+    /// Does a count lie before it?
+    pub fn precedes(&self, seen: &Observation) -> bool {
+        let start = match seen.what.counted_on() {
+            Some(node) => self.start.epoch(node),
+            None => self.start.last_epoch(),
+        };
+        seen.epoch < start
+    }
+
     /// Does a count lie inside?
     pub fn contains(&self, seen: &Observation) -> bool {
         match seen.what.counted_on() {
             Some(node) => self.contains_epoch(seen.epoch, node),
-            None => {
-                seen.epoch >= self.start.last_epoch()
-                    && self
-                        .end
-                        .as_ref()
-                        .is_none_or(|end| seen.epoch < end.last_epoch())
-            }
+            None => self.contains_system(seen),
         }
+    }
+
+    /// Does a count lie between the two readings of the whole system?
+    pub fn contains_system(&self, seen: &Observation) -> bool {
+        seen.epoch >= self.start.last_epoch()
+            && self
+                .end
+                .as_ref()
+                .is_none_or(|end| seen.epoch < end.last_epoch())
     }
 
     /// Allocations of a count that the preferred node's window sees differently from the page node's.
@@ -141,10 +168,10 @@ mod tests {
         }
     }
 
-    fn reading(node: u16, epoch: u64, total: u64) -> (NodeId, u64, Numastat) {
-        let numastat = Numastat {
+    fn reading(node: u16, epoch: u64, total: u64) -> (NodeId, u64, NodeCounters) {
+        let numastat = NodeCounters {
             local_node: total,
-            ..Numastat::default()
+            ..NodeCounters::default()
         };
         (NodeId(node), epoch, numastat)
     }
@@ -157,10 +184,10 @@ mod tests {
             Round(vec![reading(0, 3, 103), reading(1, 4, 51)]),
         ];
         let edge = [seen(1, 0, 0, 3)];
-        let cut = Cut::choose(&rounds, &edge);
-        assert_eq!(cut.0[&NodeId(0)].0, 3);
+        let cut = Cut::choose(&rounds, None, &edge);
+        assert_eq!(cut.nodes[&NodeId(0)].0, 3);
         assert_eq!(
-            cut.0[&NodeId(1)].0,
+            cut.nodes[&NodeId(1)].0,
             2,
             "the later reading had one under way"
         );
@@ -170,12 +197,14 @@ mod tests {
     fn the_page_node_s_instant_decides() {
         let mut window = Window::new(Cut::choose(
             &[Round(vec![reading(0, 1, 0), reading(1, 2, 0)])],
+            None,
             &[],
         ));
         assert!(window.contains(&seen(1, 0, 0, 1)));
         assert!(!window.contains(&seen(1, 1, 1, 1)));
         window.close(Cut::choose(
             &[Round(vec![reading(0, 5, 0), reading(1, 6, 0)])],
+            None,
             &[],
         ));
         assert!(!window.contains(&seen(5, 0, 0, 1)));
@@ -187,11 +216,32 @@ mod tests {
     fn misses_between_the_instants_of_two_nodes_are_the_foreign_edge() {
         let window = Window::new(Cut::choose(
             &[Round(vec![reading(0, 1, 0), reading(1, 2, 0)])],
+            None,
             &[],
         ));
         // Preferred node 1, page on node 0, in epoch 1: inside for node 0, before the start for node 1.
         assert_eq!(window.foreign_edge(&seen(1, 0, 1, 4)), 4);
         assert_eq!(window.foreign_edge(&seen(2, 0, 1, 4)), 0);
         assert_eq!(window.foreign_edge(&seen(1, 0, 0, 4)), 0);
+    }
+
+    #[test]
+    fn what_has_no_node_of_its_own_is_cut_at_the_reading_of_the_whole_system() {
+        let cut = |epoch| Cut {
+            system: Some((epoch, VmCounters::default())),
+            ..Cut::choose(
+                &[Round(vec![reading(0, 1, 0), reading(1, 9, 0)])],
+                None,
+                &[],
+            )
+        };
+        let window = Window::new(cut(4));
+        let fault = |epoch| Observation {
+            what: What::HintFault((NodeId(0), NodeId(1))),
+            ..seen(epoch, 0, 0, 1)
+        };
+        assert!(!window.contains(&fault(3)) && window.precedes(&fault(3)));
+        assert!(window.contains(&fault(4)));
+        assert!(window.contains_system(&seen(4, 1, 1, 1)) && !window.contains(&seen(4, 1, 1, 1)));
     }
 }

@@ -49,6 +49,8 @@ pub struct Parts<'a> {
     pub unsettled: bool,
     /// Why there is nothing to compare with.
     pub uncounted: Option<&'a str>,
+    /// Somebody wrote to `vm.numa_stat` meanwhile.
+    pub switched: bool,
     /// What the programs and this process cost.
     pub cost: CostParts<'a>,
 }
@@ -111,6 +113,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
                     .map_or(0, |causes| causes.task_moved),
                 node_misread: parts.losses.node_misread,
                 unsettled: parts.unsettled,
+                switched: parts.switched,
             };
             audit(parts.window, &traced, &nodes, &evidence)
         }

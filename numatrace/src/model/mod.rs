@@ -7,6 +7,7 @@
 pub mod report;
 
 pub mod audit;
+pub mod audit_report;
 pub mod coverage;
 pub mod hooks;
 
@@ -34,6 +35,7 @@ pub mod topology;
 
 pub use alloc::{Alloc, RemoteByCause};
 pub use audit::{Audit, AuditNode, Cause, Counter, CounterAudit, Explained, Verdict};
+pub use audit_report::AuditReport;
 pub use coverage::Coverage;
 pub use finding::{Finding, Severity};
 pub use first_touch::{ByKind, FirstTouch, Marks};

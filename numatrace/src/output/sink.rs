@@ -81,6 +81,25 @@ impl Sink {
             .map_err(|error| refuse(error.to_string()))
     }
 
+    /// Writes a part that readers are to have now; `false` when the reader has gone away. A regular file shows it at the end, with the rest.
+    ///
+    /// # Errors
+    /// The destination failed.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        let written = match self {
+            Sink::Stdout => io::stdout()
+                .write_all(bytes)
+                .and_then(|()| io::stdout().flush()),
+            Sink::Existing(file) => file.write_all(bytes),
+            Sink::Replacing(replacement) => replacement.file.write_all(bytes),
+        };
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(error),
+            Ok(()) => Ok(true),
+        }
+    }
+
     /// Writes everything and puts it in place. A reader that has gone away is a quiet end.
     ///
     /// # Errors
@@ -170,6 +189,24 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn parts_are_put_in_place_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.jsonl");
+        let mut sink = Sink::open(Some(&path)).unwrap();
+        assert!(sink.write(b"one\n").unwrap());
+        assert!(!path.exists());
+        sink.finish(b"two\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_away_is_told_of_and_no_error() {
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        drop(reader);
+        assert!(!Sink::Existing(File::from(writer)).write(b"gone").unwrap());
     }
 
     #[test]

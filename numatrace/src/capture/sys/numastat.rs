@@ -30,7 +30,7 @@ pub fn read_node(root: &Path, node: NodeId) -> Result<NodeCounters, ReadError> {
 }
 
 /// Rows this version does not know are left aside; a missing one is an error, for a 0 in its place would be a lie.
-fn parse(text: &str) -> Result<NodeCounters, String> {
+pub(crate) fn parse(text: &str) -> Result<NodeCounters, String> {
     let row = |wanted: &str| {
         let value = text
             .lines()

@@ -1,0 +1,56 @@
+//! The few rows of `/proc/vmstat` that tell the whole system what we tell by process: a second opinion beside numastat.
+
+use std::path::Path;
+
+use super::sys::vmstat::{Vmstat, read_system};
+
+/// The rows, since boot. `None` where this kernel has no such row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VmCounters {
+    /// Σ `pgalloc_*`: base pages that the allocator gave, counted where numastat counts the allocation.
+    pub pages: Option<u64>,
+    /// `numa_hint_faults`: faults.
+    pub hint_faults: Option<u64>,
+    /// `numa_pages_migrated`: base pages moved because of them.
+    pub hint_migrated: Option<u64>,
+    /// `pgmigrate_success`: base pages moved, for whatever reason, between nodes or within one.
+    pub migrated: Option<u64>,
+}
+
+impl VmCounters {
+    /// Reads them; `None` when the file cannot be had.
+    pub fn read(root: &Path) -> Option<Self> {
+        read_system(root).ok().map(|rows| Self::of(&rows))
+    }
+
+    fn of(rows: &Vmstat) -> Self {
+        let row = |name: &str| rows.get(name).copied();
+        let pages = rows.iter().filter(|(name, _)| name.starts_with("pgalloc_"));
+        Self {
+            pages: pages.map(|(_, pages)| *pages).reduce(u64::saturating_add),
+            hint_faults: row("numa_hint_faults"),
+            hint_migrated: row("numa_pages_migrated"),
+            migrated: row("pgmigrate_success"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_are_added_up_and_what_is_not_there_is_not_zero() {
+        let rows: Vmstat = [
+            ("pgalloc_dma", 1),
+            ("pgalloc_normal", 20),
+            ("pgmigrate_success", 3),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        let counters = VmCounters::of(&rows);
+        assert_eq!((counters.pages, counters.migrated), (Some(21), Some(3)));
+        assert_eq!(counters.hint_faults, None);
+        assert_eq!(VmCounters::of(&Vmstat::new()).pages, None);
+    }
+}

@@ -1,0 +1,106 @@
+//! How a session begins: who is in scope, what is refused, what is said.
+
+use std::path::Path;
+
+use anyhow::Context;
+use numatrace_common::scope::ScopeEntry;
+
+use crate::{
+    attach::{globals::Switches, hooks::HookState},
+    enrich::facts::{Facts, ProcFacts},
+    exit::{Exit, Failure},
+    ids::Pid,
+    launch::Held,
+    output,
+    plan::{Plan, Scope},
+    talk::Voice,
+    tracer::Tracer,
+};
+
+pub(super) fn switches(plan: &Plan) -> Switches {
+    Switches {
+        scoped: plan.scope != Scope::System,
+        follow_children: plan.follow_children,
+        stream_runs: true,
+        first_touch: true,
+    }
+}
+
+/// The first members of the scope: given processes at once, a command from its exec on.
+pub(super) fn scope_entries(
+    plan: &Plan,
+    held: Option<&Held>,
+) -> anyhow::Result<Vec<(Pid, ScopeEntry)>> {
+    let entry = |start_ticks, active| ScopeEntry {
+        start_ticks,
+        active,
+        reserved: 0,
+    };
+    Ok(match (&plan.scope, held) {
+        (Scope::Processes(processes), _) => processes
+            .iter()
+            .map(|(pid, ticks)| (*pid, entry(*ticks, 1)))
+            .collect(),
+        (Scope::Command(_), Some(held)) => {
+            let mut facts = ProcFacts::new(Path::new("/"));
+            let identity = facts
+                .identity(held.pid)
+                .context("the command ended before it could be traced")?;
+            vec![(held.pid, entry(identity.start_ticks, 0))]
+        }
+        _ => Vec::new(),
+    })
+}
+
+/// Refuses when nothing of use is attached, and says what is not.
+pub(super) fn told(tracer: &Tracer, voice: &mut Voice) -> Result<(), Failure> {
+    for hook in &tracer.session().hooks {
+        let via = hook.via.as_deref().unwrap_or("nothing");
+        let reason = hook
+            .reason
+            .as_deref()
+            .map_or_else(String::new, |why| format!(" ({why})"));
+        let state = match hook.state {
+            HookState::Attached => "attached",
+            HookState::Fallback => "on its fallback",
+            HookState::Absent => "absent",
+        };
+        voice.detail(&format!("{}: {state}: {via}{reason}", hook.row.hook));
+    }
+    match tracer.session().missing().first() {
+        None => Ok(()),
+        Some(hook) => Err(Failure::new(
+            Exit::Refused,
+            format!(
+                "cannot attach {}: {}",
+                hook.row.hook,
+                hook.reason.as_deref().unwrap_or("no reason given")
+            ),
+            "numatrace doctor says what this machine allows and how to get the rest",
+        )),
+    }
+}
+
+pub(super) fn banner(plan: &Plan) -> String {
+    let what = match &plan.scope {
+        Scope::System => "all processes".to_owned(),
+        Scope::Processes(processes) => {
+            let list: Vec<String> = processes.iter().map(|(pid, _)| pid.to_string()).collect();
+            format!("process {}", list.join(", "))
+        }
+        Scope::Command(launch) => {
+            let name = launch
+                .argv
+                .first()
+                .map_or_else(Default::default, |name| name.as_encoded_bytes().to_vec());
+            output::escape::text(&name).into_owned()
+        }
+    };
+    match plan.duration {
+        Some(duration) => format!(
+            "tracing {what} for {} s ... Ctrl-C ends it",
+            duration.as_secs_f64()
+        ),
+        None => format!("tracing {what} ... Ctrl-C ends it"),
+    }
+}

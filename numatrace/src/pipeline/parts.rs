@@ -1,0 +1,82 @@
+//! Everything a report is made of, gathered at its end.
+
+use super::stretch::Over;
+use crate::{
+    capture::cost,
+    enrich::topology::Topology,
+    label::report::{CostParts, Parts, host, report},
+    model::{self, Name, Snapshot},
+    plan::{Plan, Scope},
+    tracer::{Counted, Tracer},
+};
+
+/// The report of a session or interval.
+pub(super) fn snapshot(
+    tracer: &mut Tracer,
+    topology: &Topology,
+    over: Over,
+    counted: &Counted,
+) -> Snapshot {
+    let uname = nix::sys::utsname::uname();
+    let text = |field: Result<&std::ffi::OsStr, nix::Error>| {
+        field.map_or_else(
+            |_| "unknown".to_owned(),
+            |name| name.to_string_lossy().into_owned(),
+        )
+    };
+    let (kernel, arch) = match &uname {
+        Ok(names) => (text(Ok(names.release())), text(Ok(names.machine()))),
+        Err(error) => (text(Err(*error)), text(Err(*error))),
+    };
+    let balancing = std::fs::read_to_string("/proc/sys/kernel/numa_balancing")
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    let hooks = tracer.session().hooks.clone();
+    let interrupts_unknown = tracer.session().interrupts_unknown.clone();
+    let migrate_reasons = tracer.migrate_reasons.clone();
+    tracer.close_cost(std::time::Instant::now());
+    let measured = tracer.cost.take();
+    let parts = Parts {
+        host: host(topology, kernel, arch, balancing),
+        session: over.session,
+        hooks: &hooks,
+        window: &counted.window,
+        counted: &counted.inside,
+        interrupts_unknown: interrupts_unknown.as_deref(),
+        migrate_reasons: &migrate_reasons,
+        recursion_misses: counted.recursion_misses,
+        losses: counted.losses,
+        rejected: counted.rejected,
+        unsettled: counted.unsettled,
+        uncounted: counted.uncounted.as_deref(),
+        switched: counted.switched,
+        cost: CostParts {
+            measured: measured
+                .as_ref()
+                .map(|(programs, windows)| (programs, *windows)),
+            tracer_cpu_s: over.cpu_s,
+            tracer_rss_kb: cost::own_rss_kb(),
+        },
+    };
+    report(parts, &mut tracer.enrich)
+}
+
+/// The scope as the report tells it.
+pub(super) fn model_scope(plan: &Plan) -> model::report::Scope {
+    let mut scope = model::report::Scope {
+        children: plan.follow_children,
+        ..Default::default()
+    };
+    match &plan.scope {
+        Scope::System => {}
+        Scope::Processes(processes) => scope.pids = processes.iter().map(|(pid, _)| *pid).collect(),
+        Scope::Command(launch) => {
+            scope.launched = launch
+                .argv
+                .iter()
+                .map(|arg| Name::from(arg.as_os_str()))
+                .collect();
+        }
+    }
+    scope
+}

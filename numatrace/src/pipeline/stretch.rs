@@ -1,0 +1,62 @@
+//! The stretch of time a report is about: the session, or one interval of it.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::parts::model_scope;
+use crate::{capture::cost, model::Session, plan::Plan};
+
+/// A stretch that is still going on.
+#[derive(Debug)]
+pub(super) struct Stretch {
+    /// When counting began, for the report.
+    start: Timestamp,
+    /// The same on a clock that is never set.
+    pub(super) began: Instant,
+    /// CPU seconds this process had used.
+    cpu_s: Option<f64>,
+    /// Which interval it is.
+    interval: Option<u64>,
+}
+
+/// A stretch that is over.
+#[derive(Debug)]
+pub(super) struct Over {
+    /// What the report says of it.
+    pub(super) session: Session,
+    /// CPU seconds this process used meanwhile.
+    pub(super) cpu_s: Option<f64>,
+}
+
+impl Stretch {
+    /// The session, or its first interval.
+    pub(super) fn first(intervals: bool) -> Self {
+        Self {
+            start: Timestamp::now(),
+            began: Instant::now(),
+            // What it took to begin belongs to what the session costs.
+            cpu_s: Some(0.0),
+            interval: intervals.then_some(0),
+        }
+    }
+
+    /// Ends it here; the next one begins.
+    pub(super) fn end(&mut self, plan: &Plan) -> Over {
+        let next = Self {
+            start: Timestamp::now(),
+            began: Instant::now(),
+            cpu_s: cost::own_cpu_seconds(),
+            interval: self.interval.map(|interval| interval + 1),
+        };
+        let over = std::mem::replace(self, next);
+        let seconds = self.began.duration_since(over.began).as_secs_f64();
+        let mut session = Session::new("trace", over.start, seconds);
+        session.scope = model_scope(plan);
+        session.interval = over.interval;
+        Over {
+            session,
+            cpu_s: self.cpu_s.zip(over.cpu_s).map(|(now, before)| now - before),
+        }
+    }
+}

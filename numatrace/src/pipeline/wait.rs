@@ -1,0 +1,155 @@
+//! What a session waits for: timers, signals, its command.
+
+use std::{
+    path::Path,
+    process::{Child, ExitStatus},
+    time::Duration,
+};
+
+use anyhow::Context;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
+};
+
+use crate::{
+    enrich::facts::{Facts, ProcFacts},
+    exit::{Exit, Failure},
+    ids::Pid,
+    plan::{Plan, Scope},
+    talk::Voice,
+    tracer::Tracer,
+};
+
+/// The ring holds over 100 ms of the worst storm measured, so 10 ms is early enough and costs nothing when idle.
+pub(super) const DRAIN: Duration = Duration::from_millis(10);
+/// A sweep reads every bucket of the totals once.
+const SWEEP: Duration = Duration::from_secs(1);
+/// Further away than any session lasts.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// Why the waiting ended.
+pub(super) enum End {
+    Duration,
+    Signal,
+    Child(ExitStatus),
+    TargetsGone,
+}
+
+/// What there is to do.
+pub(super) enum Due {
+    /// An interval is over.
+    Interval,
+    /// The session is.
+    End(End),
+}
+
+/// Timers and signals of a session.
+pub(super) struct Wait {
+    began: Instant,
+    drain: Interval,
+    sweep: Interval,
+    /// Ends of intervals.
+    report: Interval,
+    signals: Signals,
+    interrupted: bool,
+}
+
+impl Wait {
+    /// Begins to wait: intervals and duration are measured from `began`.
+    pub(super) fn new(plan: &Plan, signals: Signals, began: std::time::Instant) -> Self {
+        let began = Instant::from_std(began);
+        let period = plan.interval.unwrap_or(NEVER);
+        let mut report = interval_at(began + period, period);
+        // Ends stay multiples of the interval, so the last one falls together with the session's own end.
+        report.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        Self {
+            began,
+            drain: every(DRAIN),
+            sweep: every(SWEEP),
+            report,
+            signals,
+            interrupted: false,
+        }
+    }
+
+    /// Drains and sweeps until something is due.
+    pub(super) async fn next(
+        &mut self,
+        plan: &Plan,
+        tracer: &mut Tracer,
+        mut child: Option<&mut Child>,
+        voice: &mut Voice,
+    ) -> anyhow::Result<Due> {
+        let deadline = sleep_until(self.began + plan.duration.unwrap_or(NEVER));
+        tokio::pin!(deadline);
+        loop {
+            tokio::select! {
+                // In this order: an end is no interval, and both come before what is done all the time.
+                biased;
+                () = &mut deadline => return Ok(Due::End(End::Duration)),
+                _ = self.signals.interrupt.recv() => {
+                    if self.interrupted {
+                        return Err(Failure::new(Exit::Command(130), "aborted by a second Ctrl-C", "one is enough: the report follows when the command has ended").into());
+                    }
+                    self.interrupted = true;
+                    // The terminal has sent it to the command too; the report follows when that has ended.
+                    if child.is_none() {
+                        return Ok(Due::End(End::Signal));
+                    }
+                }
+                _ = self.signals.terminate.recv() => return Ok(Due::End(End::Signal)),
+                _ = self.report.tick() => return Ok(Due::Interval),
+                _ = self.drain.tick() => {
+                    tracer.drain()?;
+                    tracer.measure_cost(std::time::Instant::now());
+                    if let Some(child) = child.as_deref_mut()
+                        && let Some(status) = child.try_wait().context("cannot wait for the command")?
+                    {
+                        return Ok(Due::End(End::Child(status)));
+                    }
+                }
+                _ = self.sweep.tick() => {
+                    tracer.sweep()?;
+                    if let Some(whole) = plan.duration {
+                        voice.progress(self.began.elapsed(), whole);
+                    }
+                    if let Scope::Processes(processes) = &plan.scope
+                        && processes.iter().all(|(pid, ticks)| !alive(*pid, *ticks))
+                    {
+                        return Ok(Due::End(End::TargetsGone));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn alive(pid: Pid, start_ticks: u64) -> bool {
+    ProcFacts::new(Path::new("/"))
+        .identity(pid)
+        .is_some_and(|identity| identity.start_ticks == start_ticks)
+}
+
+/// A timer; after a long turn of the loop one tick is enough.
+pub(super) fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// The signals that end a session.
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Handles them from here on.
+    pub(super) fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).context("cannot handle Ctrl-C")?,
+            terminate: signal(SignalKind::terminate()).context("cannot handle SIGTERM")?,
+        })
+    }
+}
