@@ -88,7 +88,7 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
                 let over = stretch.end(plan);
                 let counted = tracer.roll()?.context("the session has no counts")?;
                 let snapshot = parts::snapshot(&mut tracer, &topology, over, &counted);
-                tracer.enrich.processes.next_interval();
+                tracer.enrich.processes.next_interval(counted.until_ns);
                 voice.clear();
                 let report = rendered(plan, &snapshot)?;
                 if !sink.write(&report).context("cannot write the report")? {

@@ -13,6 +13,9 @@ mod scope;
 mod compare;
 
 mod audit;
+mod closed;
+mod interval;
+mod numa_stat;
 mod page_alloc;
 mod preemption;
 mod stat;

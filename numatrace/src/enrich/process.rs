@@ -83,11 +83,11 @@ impl Processes {
         }
     }
 
-    /// Processes that were born or began another program during the session.
-    pub fn announced(&self) -> impl Iterator<Item = ProcessIndex> + '_ {
+    /// Processes that were born or began another program in this interval, which ended `until_ns` after boot.
+    pub fn announced(&self, until_ns: u64) -> impl Iterator<Item = ProcessIndex> + '_ {
         self.all
             .iter()
-            .filter(|(_, process)| process.announced)
+            .filter(move |(_, process)| process.announced && process.start_ns < until_ns)
             .map(|(index, _)| *index)
     }
 
@@ -100,12 +100,12 @@ impl Processes {
         self.all.entry(index).or_insert_with(|| FORGOTTEN.clone())
     }
 
-    /// Begins another interval: nobody is announced yet, and who had ended before the last one is forgotten. Counts of a process can come an
-    /// interval after its end, not later, so a session without end stays bounded.
-    pub fn next_interval(&mut self) {
+    /// Begins another interval, `until_ns` after boot: nobody born before it is announced, and who had ended before the last one is forgotten.
+    /// Counts of a process can come an interval after its end, not later, so a session without end stays bounded.
+    pub fn next_interval(&mut self, until_ns: u64) {
         let by_pid = &mut self.by_pid;
         self.all.retain(|index, process| {
-            process.announced = false;
+            process.announced &= process.start_ns >= until_ns;
             let forgotten = std::mem::replace(&mut process.stale, process.ended);
             if forgotten && let Some(incarnations) = by_pid.get_mut(&process.pid) {
                 incarnations.retain(|known| known != index);
@@ -395,14 +395,17 @@ mod tests {
         let (mut processes, mut facts) = (Processes::default(), Fixture::default());
         processes.forked(&fork(100, 1_000_000_000, "first"));
         processes.exited(&exit(100, 1_000_000_000, "first"));
-        assert_eq!(processes.announced().count(), 1);
-        processes.next_interval();
-        assert_eq!(processes.announced().count(), 0);
+        processes.forked(&fork(200, 1_500_000_000, "after the cut"));
+        assert_eq!(processes.announced(1_200_000_000).count(), 1);
+        processes.next_interval(1_200_000_000);
+        let announced: Vec<_> = processes.announced(3_000_000_000).collect();
+        assert_eq!(announced.len(), 1);
+        assert_eq!(processes.get(announced[0]).pid, Pid(200));
         let late = processes.of_thread(thread(100, 100, 1_000_000_000), &mut facts);
         assert_eq!(processes.get(late).comm, Some(Name::from("first")));
         processes.forked(&fork(100, 2_000_000_000, "second"));
-        processes.next_interval();
-        assert_eq!(processes.all.len(), 1);
+        processes.next_interval(3_000_000_000);
+        assert_eq!(processes.all.len(), 2);
         let known = processes.of_thread(thread(100, 100, 2_000_000_000), &mut facts);
         assert_eq!(processes.get(known).comm, Some(Name::from("second")));
     }

@@ -24,6 +24,8 @@ pub struct Labels<'a> {
     pub nodes: &'a [NodeId],
     /// What the hooks knew of allocations.
     pub known: alloc::Known,
+    /// When counting ended, ns since boot: who was born later belongs to the next interval.
+    pub until_ns: u64,
 }
 
 /// A thread's number, start, and counts.
@@ -57,7 +59,7 @@ pub fn processes<F: Facts>(
         }
     }
     // The kernel can skip every run of our programs in a short life: such a process is listed all the same, with zeros.
-    for index in enrich.processes.announced() {
+    for index in enrich.processes.announced(labels.until_ns) {
         by_process.entry(index).or_default();
     }
     let mut all: Vec<Process> = by_process
@@ -82,6 +84,7 @@ fn fill(process: &mut Process, counts: &Counts, labels: Labels<'_>) {
         nodes,
         known,
         measured,
+        ..
     } = labels;
     process.alloc = Some(alloc::counters(counts, nodes, known));
     process.first_touch = activity::first_touch(counts, nodes, measured);

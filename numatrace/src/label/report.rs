@@ -33,6 +33,8 @@ pub struct Parts<'a> {
     pub hooks: &'a [Tried],
     /// Both cuts.
     pub window: &'a Window,
+    /// When the last one was made, ns since boot.
+    pub until_ns: u64,
     /// The counts between them.
     pub counted: &'a Accumulators,
     /// Names of the kernel's reasons for page migrations, by number.
@@ -87,6 +89,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
             preferred: attached(catalog::PAGE_ALLOC),
             policy: attached(catalog::ALLOC_POLICY),
         },
+        until_ns: parts.until_ns,
     };
     let processes = processes(parts.counted, enrich, labels);
     let traced = Alloc::sum(

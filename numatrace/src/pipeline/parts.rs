@@ -41,6 +41,7 @@ pub(super) fn snapshot(
         session: over.session,
         hooks: &hooks,
         window: &counted.window,
+        until_ns: counted.until_ns,
         counted: &counted.inside,
         interrupts_unknown: interrupts_unknown.as_deref(),
         migrate_reasons: &migrate_reasons,

@@ -1,6 +1,9 @@
 //! Where a session or an interval ends: the cut, and what was counted up to it.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
+
+use anyhow::Context;
+use nix::time::{ClockId, clock_gettime};
 
 use super::Tracer;
 use crate::{
@@ -29,6 +32,8 @@ const READINGS: usize = 32;
 pub struct Counted {
     /// Both cuts.
     pub window: Window,
+    /// When the last one was made, ns since boot.
+    pub until_ns: u64,
     /// The counts between them.
     pub inside: Accumulators,
     /// Runs of the allocation programs that the kernel skipped meanwhile.
@@ -82,6 +87,7 @@ impl Tracer {
             folding.apply(observation);
         }
         let unsettled = std::mem::take(&mut self.unsettled);
+        let until_ns = boot_ns()?;
         let (cut, edge) = self.cut()?;
         let now = self.so_far()?;
         let before = std::mem::replace(&mut self.before, now);
@@ -93,6 +99,7 @@ impl Tracer {
         let misses = now.recursion_misses.zip(before.recursion_misses);
         Ok(Some(Counted {
             window,
+            until_ns,
             inside,
             recursion_misses: misses.map(|(now, before)| now.saturating_sub(before)),
             losses: now.losses.since(&before.losses),
@@ -158,4 +165,10 @@ impl Tracer {
         };
         Ok(Some((epoch, counters)))
     }
+}
+
+/// The clock that starts of processes are told on.
+fn boot_ns() -> anyhow::Result<u64> {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).context("cannot read the boot clock")?;
+    Ok(u64::try_from(Duration::from(now).as_nanos()).unwrap_or(u64::MAX))
 }

@@ -142,6 +142,35 @@ impl Tracer {
         Ok((read(&kept, &tracer)?, truths))
     }
 
+    /// `numatrace trace -i EVERY` of the whole system while workloads run one after the other: the report of each interval.
+    ///
+    /// # Errors
+    /// As [`Tracer::launch`], for each interval's report.
+    pub fn intervals(&self, every: &str, workloads: &[&str]) -> Result<(Vec<Report>, Vec<Truth>)> {
+        let kept = Kept::new(&self.name)?;
+        // JSON Lines is no report by itself: each line becomes one.
+        let lines = kept.path.with_extension("jsonl");
+        let tracer = Running::start(self.command(&lines)?.args(["-i", every]))?;
+        tracer.wait_for(READY, DEADLINE)?;
+        let mut truths = Vec::new();
+        for workload in workloads {
+            let mut command = Command::new(programs::workload()?);
+            let finished = Running::start(command.args(workload.split(' ')))?.finish(DEADLINE)?;
+            succeeded(workload, &finished)?;
+            truths.push(Truth::parse(&finished.stdout)?);
+        }
+        tracer.signal(Signal::SIGINT)?;
+        let tracer = tracer.finish(DEADLINE)?;
+        succeeded("numatrace trace -i", &tracer)?;
+        let text = std::fs::read_to_string(&lines)?;
+        let reports = text.lines().map(|line| {
+            let kept = Kept::new(&self.name)?;
+            std::fs::write(&kept.path, line)?;
+            read(&kept, &tracer)
+        });
+        Ok((reports.collect::<Result<_>>()?, truths))
+    }
+
     fn around(kept: &Kept, program: Running, tracer: Running) -> Result<Outcome> {
         let finished = program.finish(DEADLINE)?;
         if finished.status.code() == Some(2) {
