@@ -257,20 +257,13 @@ impl Tracer {
         }
     }
 
-    /// Events that the kernel may have kept from the allocation programs so far. With a twin these are at most the skipped runs of that
-    /// copy which was skipped less often: an event is missed when both were.
-    fn recursion_misses(&self) -> Option<u64> {
+    /// Runs of the allocation programs that the kernel skipped so far, copy by copy of each.
+    fn recursion_misses(&self) -> Option<Vec<Vec<u64>>> {
         COUNTING
             .into_iter()
             .flat_map(|hook| self.session.programs_of(hook))
-            .try_fold(0, |sum: u64, attached| {
-                let mut fewest = None;
-                for name in attached.names() {
-                    let skipped = self.misses(name)?;
-                    fewest = Some(fewest.map_or(skipped, |fewest: u64| fewest.min(skipped)));
-                }
-                Some(sum + fewest?)
-            })
+            .map(|attached| attached.names().map(|name| self.misses(name)).collect())
+            .collect()
     }
 
     fn misses(&self, program: &str) -> Option<u64> {

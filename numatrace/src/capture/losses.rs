@@ -43,18 +43,37 @@ impl Losses {
     /// What was lost since an earlier reading.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
-        let mut records_lost = self.records_lost;
+        // Every field, so that a new one asks how.
+        let Self {
+            records,
+            mut records_lost,
+            overflowed,
+            totals_lost,
+            scope_lost,
+            node_misread,
+            movers_lost,
+            caught_by_twin,
+            faults_interrupted,
+            faults_unparked,
+            interleave_guessed,
+            bulk_unscanned,
+        } = *self;
         for (lost, before) in records_lost.iter_mut().zip(before.records_lost) {
             *lost = lost.saturating_sub(before);
         }
         Self {
-            records: self.records.saturating_sub(before.records),
+            records: records.saturating_sub(before.records),
             records_lost,
-            overflowed: self.overflowed.saturating_sub(before.overflowed),
-            totals_lost: self.totals_lost.saturating_sub(before.totals_lost),
-            scope_lost: self.scope_lost.saturating_sub(before.scope_lost),
-            node_misread: self.node_misread.saturating_sub(before.node_misread),
-            movers_lost: self.movers_lost.saturating_sub(before.movers_lost),
+            overflowed: overflowed.saturating_sub(before.overflowed),
+            totals_lost: totals_lost.saturating_sub(before.totals_lost),
+            scope_lost: scope_lost.saturating_sub(before.scope_lost),
+            node_misread: node_misread.saturating_sub(before.node_misread),
+            movers_lost: movers_lost.saturating_sub(before.movers_lost),
+            caught_by_twin: caught_by_twin.saturating_sub(before.caught_by_twin),
+            faults_interrupted: faults_interrupted.saturating_sub(before.faults_interrupted),
+            faults_unparked: faults_unparked.saturating_sub(before.faults_unparked),
+            interleave_guessed: interleave_guessed.saturating_sub(before.interleave_guessed),
+            bulk_unscanned: bulk_unscanned.saturating_sub(before.bulk_unscanned),
         }
     }
 }

@@ -51,9 +51,10 @@ pub struct Counted {
 }
 
 /// What grows from the start of the session, as it stood at a cut.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct SoFar {
-    recursion_misses: Option<u64>,
+    /// Of each program, copy by copy.
+    recursion_misses: Option<Vec<Vec<u64>>>,
     losses: Losses,
     rejected: u64,
     counting: Option<bool>,
@@ -90,18 +91,20 @@ impl Tracer {
         let until_ns = boot_ns()?;
         let (cut, edge) = self.cut()?;
         let now = self.so_far()?;
-        let before = std::mem::replace(&mut self.before, now);
+        let before = std::mem::replace(&mut self.before, now.clone());
         if goes_on {
             self.folding = Some(Folding::follow(cut.clone(), &edge));
         }
         let (window, inside) = folding.end(cut, &edge);
         self.drain()?;
-        let misses = now.recursion_misses.zip(before.recursion_misses);
         Ok(Some(Counted {
             window,
             until_ns,
             inside,
-            recursion_misses: misses.map(|(now, before)| now.saturating_sub(before)),
+            recursion_misses: now
+                .recursion_misses
+                .zip(before.recursion_misses)
+                .map(|(now, before)| missed(&now, &before)),
             losses: now.losses.since(&before.losses),
             rejected: now.rejected.saturating_sub(before.rejected),
             unsettled: unsettled || self.unsettled,
@@ -171,4 +174,30 @@ impl Tracer {
 fn boot_ns() -> anyhow::Result<u64> {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).context("cannot read the boot clock")?;
     Ok(u64::try_from(Duration::from(now).as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Events that may be missing between two readings of what was skipped, copy by copy of each program: an event is missed when every copy was
+/// skipped, so at most as often as the one that was skipped least.
+fn missed(now: &[Vec<u64>], before: &[Vec<u64>]) -> u64 {
+    let of_copies = |(now, before): (&Vec<u64>, &Vec<u64>)| {
+        let copies = now.iter().zip(before);
+        copies
+            .map(|(now, before)| now.saturating_sub(*before))
+            .min()
+    };
+    now.iter().zip(before).filter_map(of_copies).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_copy_that_was_skipped_least_in_this_interval_bounds_what_is_missing() {
+        // The second copy was skipped less in the session, the first one since the last cut.
+        assert_eq!(
+            missed(&[vec![12, 9], vec![4]], &[vec![11, 2], vec![1]]),
+            1 + 3
+        );
+    }
 }
