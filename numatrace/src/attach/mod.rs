@@ -27,6 +27,7 @@ use numatrace_common::{globals::Globals, limits::SCOPE_ENTRIES};
 
 use kernel_log::KernelLog;
 
+use catalog::Row;
 use hooks::{Attached, Hook, HookState, Targets};
 use preemption::Preemption;
 use prototype::StrangeShapes;
@@ -53,6 +54,8 @@ pub struct Loaded {
     pub interrupts_unknown: Option<String>,
     /// Names of the kernel's reasons for page migrations, by number.
     pub migrate_reasons: Vec<String>,
+    /// Hooks to try, in this order: the whole table unless somebody wants less.
+    pub rows: Vec<&'static Row>,
 }
 
 /// Creates the maps and reads the object. Targets of a strange shape will not be attached to.
@@ -97,6 +100,7 @@ pub fn load(
         log,
         interrupts_unknown: None,
         migrate_reasons: Vec::new(),
+        rows: catalog::HOOKS.iter().collect(),
     })
 }
 
@@ -106,14 +110,15 @@ impl Loaded {
         &mut self.ebpf
     }
 
-    /// Tries every hook of the table.
+    /// Tries the hooks.
     pub fn attach(mut self) -> Session {
         let kernel = Targets {
             btf: &self.btf,
             strange: &self.strange,
             preemption: self.preemption,
         };
-        let hooks = catalog::HOOKS
+        let hooks = self
+            .rows
             .iter()
             .map(|row| hooks::attach(&mut self.ebpf, kernel, row))
             .collect();

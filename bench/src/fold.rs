@@ -1,0 +1,212 @@
+//! Throughput of the stages behind the ring, on synthetic counts: decode, find the owner, fold. One thread, no kernel.
+
+use std::{
+    collections::BTreeMap,
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use numatrace::{
+    capture::{RawRecord, numastat::Numastat},
+    decode::{count::decode_count, decode},
+    enrich::{
+        Enrich,
+        facts::{Details, Facts, Identity},
+    },
+    fold::{Folding, window::Cut},
+    ids::{NodeId, Pid, Tid},
+};
+use numatrace_common::{
+    cell::{AllocClass, Cell, RemoteCause, Stem},
+    event::alloc_run::AllocRun,
+    header::{Header, Record as _, record_len},
+    scope::NS_PER_TICK,
+    totals::{TotalKey, TotalValue},
+};
+use serde::Serialize;
+
+/// Options of `fold`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Processes
+    #[arg(long)]
+    processes: u32,
+    /// Nodes
+    #[arg(long)]
+    nodes: u16,
+    /// Time to measure for, ms
+    #[arg(long, default_value_t = 500)]
+    millis: u64,
+}
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+struct Throughput {
+    /// Runs out of the totals: decoded, attributed and folded, per second.
+    runs_per_s: f64,
+    /// Run records out of the ring: decoded and attributed, per second.
+    records_per_s: f64,
+    /// Resident memory at the end, KiB.
+    rss_kib: Option<u64>,
+}
+
+/// Runs of one pass: more than a cache holds.
+const RUNS: usize = 1 << 18;
+/// The epoch of all counts.
+const EPOCH: u16 = 10;
+
+/// Measures both.
+///
+/// # Errors
+/// The synthetic records do not decode.
+pub fn run(args: &Args) -> Result<()> {
+    let runs = runs(args);
+    let mut enrich = Enrich::new(Crowd(args.processes));
+    let cut = Cut((0..args.nodes)
+        .map(|node| (NodeId(node), (1, Numastat::default())))
+        .collect::<BTreeMap<_, _>>());
+    let mut folding = Folding::begin(cut, &[]);
+    let time = Duration::from_millis(args.millis);
+
+    let runs_per_s = rate(time, RUNS, || {
+        for (key, value) in &runs {
+            let count = decode_count(EPOCH.into(), key, value).ok().context("no stem")?;
+            folding.apply(&enrich.count(count));
+        }
+        Ok(())
+    })?;
+    black_box(&folding);
+
+    let records: Vec<u8> = runs
+        .iter()
+        .flat_map(|(key, value)| bytemuck::bytes_of(&record(key, value)).to_vec())
+        .collect();
+    let records_per_s = rate(time, RUNS, || {
+        for bytes in records.chunks_exact(size_of::<AllocRun>()) {
+            enrich.event(&decode(RawRecord(bytes))?);
+        }
+        Ok(())
+    })?;
+    let done = Throughput {
+        runs_per_s,
+        records_per_s,
+        rss_kib: numatrace::capture::cost::own_rss_kb(),
+    };
+    println!("{}", serde_json::to_string(&done)?);
+    Ok(())
+}
+
+/// Passes per second times what a pass does. The first pass is not timed: it makes the tables.
+fn rate(time: Duration, each: usize, mut pass: impl FnMut() -> Result<()>) -> Result<f64> {
+    pass()?;
+    let begun = Instant::now();
+    let mut passes = 0u32;
+    while begun.elapsed() < time {
+        pass()?;
+        passes += 1;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a rate has three good digits")]
+    let each = each as f64;
+    Ok(f64::from(passes) * each / begun.elapsed().as_secs_f64())
+}
+
+/// Runs of all processes in no order, on all pairs of nodes.
+fn runs(args: &Args) -> Vec<(TotalKey, TotalValue)> {
+    let mut random = Random(1);
+    (0..RUNS)
+        .map(|_| {
+            let pid = 1 + random.below(args.processes);
+            // Most memory is local, as on machines that run well.
+            let here = u16::try_from(random.below(args.nodes.into())).unwrap_or(0);
+            let there = match random.below(8) {
+                0 => u16::try_from(random.below(args.nodes.into())).unwrap_or(0),
+                _ => here,
+            };
+            let cause = if here == there {
+                RemoteCause::None
+            } else {
+                RemoteCause::Fallback
+            };
+            let cell = Cell::new(Stem::PageAlloc)
+                .with_task_node(here)
+                .with_page_node(there)
+                .with_preferred(here)
+                .with_class(AllocClass::ALL[0] as u8)
+                .with_cause(cause as u8)
+                .with_epoch(EPOCH);
+            let key = TotalKey {
+                start_ns: start_ns(pid),
+                tid: pid,
+                tgid: pid,
+                cell,
+            };
+            let count = u64::from(1 + random.below(256));
+            (
+                key,
+                TotalValue {
+                    count,
+                    amount: count,
+                },
+            )
+        })
+        .collect()
+}
+
+fn record(key: &TotalKey, value: &TotalValue) -> AllocRun {
+    AllocRun {
+        header: Header {
+            time_ns: 1,
+            cpu: 0,
+            kind: AllocRun::KIND as u16,
+            len: record_len::<AllocRun>(),
+        },
+        start_ns: key.start_ns,
+        tid: key.tid,
+        tgid: key.tgid,
+        cell: key.cell,
+        count: value.count,
+        pages: value.amount,
+    }
+}
+
+fn start_ns(pid: u32) -> u64 {
+    u64::from(pid) * NS_PER_TICK
+}
+
+/// Processes that exist by number.
+struct Crowd(u32);
+
+impl Facts for Crowd {
+    fn identity(&mut self, pid: Pid) -> Option<Identity> {
+        (1..=self.0).contains(&pid.0).then(|| Identity {
+            comm: numatrace::model::Name::from(b"synthetic".as_slice()),
+            start_ticks: u64::from(pid.0),
+            kthread: false,
+        })
+    }
+
+    fn details(&mut self, _: Pid) -> Details {
+        Details::default()
+    }
+
+    fn thread(&mut self, pid: Pid, _: Tid) -> Option<Identity> {
+        self.identity(pid)
+    }
+
+    fn pids(&mut self) -> Vec<Pid> {
+        (1..=self.0).map(Pid).collect()
+    }
+}
+
+/// A xorshift generator: the same runs each time, on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u32) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        u32::try_from((self.0 >> 32) % u64::from(limit.max(1))).unwrap_or(0)
+    }
+}

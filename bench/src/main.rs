@@ -1,0 +1,59 @@
+//! What `cargo xtask bench` runs, on the host and in guests: loads that time themselves, empty programs to compare with, single hooks of
+//! ours, the interleaver, and the throughput of the stages in userspace. Every command prints one JSON document on stdout.
+
+mod compare;
+mod empty;
+mod fold;
+mod load;
+mod ours;
+mod runs;
+mod until_eof;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Parts of numatrace's benchmark.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Do one thing many times and say how long it took
+    Load(load::Args),
+    /// Attach empty programs, say `ready`, and hold them until stdin closes
+    Empty(empty::Args),
+    /// Attach chosen hooks of numatrace, say `ready`, and hold them until stdin closes
+    Ours(ours::Args),
+    /// Record an event with ftrace until stdin closes
+    Ftrace(load::ftrace::Args),
+    /// Run a load under several tracers in turn, as a plan on stdin says
+    Compare,
+    /// Decode, attribute and fold synthetic records
+    Fold(fold::Args),
+    /// End at once: what the fork storm executes
+    #[command(hide = true)]
+    Nothing,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Load(args) => load::run(&args),
+        Command::Empty(args) => empty::run(&args),
+        Command::Ours(args) => ours::run(&args),
+        Command::Ftrace(args) => load::ftrace::run(&args),
+        Command::Compare => compare::run(),
+        Command::Fold(args) => fold::run(&args),
+        Command::Nothing => Ok(()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("numatrace-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

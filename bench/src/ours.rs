@@ -1,0 +1,89 @@
+//! Chosen hooks of numatrace, in a session of their own: what one program adds, or what the fallbacks cost where the exact hooks work.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use numatrace::{
+    attach::{
+        catalog::{HOOKS, Row},
+        globals::Switches,
+    },
+    enrich::topology::Topology,
+    tracer::{self, Tracer},
+};
+
+use crate::until_eof;
+
+/// Between two sweeps of the totals, as in a session.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Options of `ours`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Hooks of the table by name; all when none is given
+    hooks: Vec<String>,
+    /// Only the fallbacks of hooks that have one
+    #[arg(long)]
+    fallback: bool,
+    /// Without first touches and without runs as records: counting by thread and node alone
+    #[arg(long)]
+    counts_only: bool,
+}
+
+/// Attaches them, drains and sweeps as a session does.
+///
+/// # Errors
+/// A hook that is not in the table or does not attach.
+pub fn run(args: &Args) -> Result<()> {
+    let topology = Topology::read(Path::new("/"))?;
+    let switches = Switches {
+        stream_runs: !args.counts_only,
+        first_touch: !args.counts_only,
+        ..Switches::default()
+    };
+    let mut loaded = tracer::load(&topology, switches, false)?;
+    loaded.rows = rows(args)?;
+    let mut tracer = Tracer::start(loaded, &topology, &[])?;
+    for hook in &tracer.session().hooks {
+        ensure!(
+            hook.via.is_some() || args.hooks.is_empty(),
+            "{} does not attach: {}",
+            hook.row.hook,
+            hook.reason.as_deref().unwrap_or("no reason given")
+        );
+    }
+    let mut swept = Instant::now();
+    until_eof::hold(|| {
+        tracer.drain()?;
+        if swept.elapsed() >= SWEEP {
+            tracer.sweep()?;
+            swept = Instant::now();
+        }
+        Ok(())
+    })
+}
+
+fn rows(args: &Args) -> Result<Vec<&'static Row>> {
+    let mut rows: Vec<&'static Row> = Vec::new();
+    for hook in &args.hooks {
+        let row = HOOKS.iter().find(|row| row.hook == hook);
+        rows.push(row.with_context(|| format!("there is no hook {hook}"))?);
+    }
+    if args.hooks.is_empty() {
+        rows = HOOKS.iter().collect();
+    }
+    if args.fallback {
+        // A table of their own, without the exact sets. It lives as long as the process, as the other does.
+        rows = rows
+            .into_iter()
+            .map(|row| match row.fallback {
+                [] => row,
+                _ => &*Box::leak(Box::new(Row { exact: &[], ..*row })),
+            })
+            .collect();
+    }
+    Ok(rows)
+}

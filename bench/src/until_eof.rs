@@ -1,0 +1,24 @@
+//! Holding something until whoever asked for it closes our stdin.
+
+use std::{io::Read as _, os::fd::AsFd as _};
+
+use anyhow::Result;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// Says `ready` on stderr and calls `meanwhile` every 10 ms until stdin ends.
+///
+/// # Errors
+/// What `meanwhile` returned.
+pub fn hold(mut meanwhile: impl FnMut() -> Result<()>) -> Result<()> {
+    eprintln!("ready");
+    let stdin = std::io::stdin();
+    loop {
+        let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        // A signal is no reason to end early: the caller's end is the end of stdin.
+        let ready = poll(&mut fds, PollTimeout::from(10u8)).unwrap_or(0) > 0;
+        meanwhile()?;
+        if ready && stdin.lock().read(&mut [0; 64])? == 0 {
+            return Ok(());
+        }
+    }
+}
