@@ -71,7 +71,9 @@ pub fn run(args: &Args) -> Result<()> {
 
     let runs_per_s = rate(time, RUNS, || {
         for (key, value) in &runs {
-            let count = decode_count(EPOCH.into(), key, value).ok().context("no stem")?;
+            let count = decode_count(EPOCH.into(), key, value)
+                .ok()
+                .context("no stem")?;
             folding.apply(&enrich.count(count));
         }
         Ok(())

@@ -2,10 +2,12 @@
 //! ours, the interleaver, and the throughput of the stages in userspace. Every command prints one JSON document on stdout.
 
 mod compare;
+mod crowd;
 mod empty;
 mod fold;
 mod load;
 mod ours;
+mod procfiles;
 mod runs;
 mod until_eof;
 
@@ -34,6 +36,10 @@ enum Command {
     Compare,
     /// Decode, attribute and fold synthetic records
     Fold(fold::Args),
+    /// Keep many processes that do nothing until stdin closes
+    Crowd(crowd::Args),
+    /// Read files of processes
+    Procfiles(procfiles::Args),
     /// End at once: what the fork storm executes
     #[command(hide = true)]
     Nothing,
@@ -47,6 +53,8 @@ fn main() -> ExitCode {
         Command::Ftrace(args) => load::ftrace::run(&args),
         Command::Compare => compare::run(),
         Command::Fold(args) => fold::run(&args),
+        Command::Crowd(args) => crowd::run(&args),
+        Command::Procfiles(args) => procfiles::run(&args),
         Command::Nothing => Ok(()),
     };
     match done {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{demo, dist, lint, test, toolchain, trace, vm};
+use crate::{bench, demo, dist, lint, test, toolchain, trace, vm};
 
 /// The project's own commands: build, test and try numatrace.
 #[derive(Debug, Parser)]
@@ -33,6 +33,8 @@ enum Command {
     Vm(vm::command::Options),
     /// Check formatting and lints, of the eBPF crate too.
     Lint,
+    /// Measure what numatrace costs, beside empty programs and beside peers, and write docs/performance.md.
+    Bench(bench::Options),
     /// Build one static stripped binary: target/dist/numatrace.
     Dist,
 }
@@ -57,6 +59,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Demo => return demo::run(&toolchain),
         Command::Test(options) => return test::run(&options, &toolchain),
         Command::Lint => lint::run()?,
+        Command::Bench(options) => return bench::run(&options, &toolchain),
         Command::Dist => println!("{}", dist::run(&toolchain)?.display()),
     }
     Ok(ExitCode::SUCCESS)

@@ -39,6 +39,7 @@ pub fn run(toolchain: &Toolchain) -> Result<ExitCode> {
         files: &files,
         artifacts: None,
         data: false,
+        icount: false,
         timeout: Duration::from_secs(120),
     };
     let outcome = guest

@@ -1,5 +1,6 @@
 //! Loads: each does one thing a known number of times and times itself, so that starting it costs nothing in the result.
 
+mod command;
 mod faults;
 mod forks;
 pub mod ftrace;
@@ -57,6 +58,8 @@ enum Load {
     Switches(switches::Args),
     /// A thread that goes from CPU to CPU
     Moves(moves::Args),
+    /// A program of the system
+    Command(command::Args),
 }
 
 /// What a load did.
@@ -72,6 +75,8 @@ pub struct Done {
     pub cpu_ns: u64,
     /// Threads that did them side by side.
     pub threads: u64,
+    /// Most memory that one program of it had resident, KiB, where it runs programs.
+    pub max_rss_kib: Option<u64>,
     /// BPF programs that ran meanwhile, when asked for.
     pub programs: Vec<Runs>,
 }
@@ -119,6 +124,7 @@ impl Done {
             wall_ns: u64::try_from(wall.as_nanos())?,
             cpu_ns: u64::try_from(cpu.as_nanos())?,
             threads,
+            max_rss_kib: None,
             programs: Vec::new(),
         })
     }
@@ -137,6 +143,7 @@ pub fn run(args: &Args) -> Result<()> {
         Load::Forks(args) => forks::run(args),
         Load::Switches(args) => switches::run(args),
         Load::Moves(args) => moves::run(args),
+        Load::Command(args) => command::run(args),
     }?;
     if let Some(statistics) = &statistics {
         done.programs = statistics.since()?;

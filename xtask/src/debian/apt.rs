@@ -186,6 +186,34 @@ impl Mirror {
         unpack_all(archives.path(), to)
     }
 
+    /// Downloads a package of a suite with everything it needs, the C library included, and unpacks it into `to`: for programs that
+    /// want a newer system than this machine's. They run by the tree's own loader.
+    ///
+    /// # Errors
+    /// The suite does not have it, or its dependencies cannot be met.
+    pub fn unpack_whole(&self, package: &str, suite: &str, to: &Path) -> Result<()> {
+        eprintln!("xtask: downloading {package} of {suite} with the system it needs");
+        let archives = tempfile::tempdir_in(&self.root)?;
+        fs::create_dir(archives.path().join("partial"))?;
+        // A machine on which nothing is installed.
+        let nothing = archives.path().join("status");
+        fs::write(&nothing, "")?;
+        let set = |name: &str, value: &Path| {
+            let mut option = OsString::from(name);
+            option.push("=");
+            option.push(value);
+            option
+        };
+        let mut command = self.apt_get(Sources::All);
+        command
+            .arg("-o")
+            .arg(set("Dir::Cache::archives", archives.path()));
+        command.arg("-o").arg(set("Dir::State::status", &nothing));
+        command.args(["-qq", "--yes", "--download-only", "--no-install-recommends"]);
+        run::capture(command.args(["install", "-t", suite, package]))?;
+        unpack_all(archives.path(), to)
+    }
+
     fn apt_get(&self, sources: Sources) -> Command {
         let mut command = Command::new("apt-get");
         let mut set = |name: &str, value: PathBuf| {

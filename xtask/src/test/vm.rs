@@ -110,6 +110,7 @@ pub fn run(options: &Guests, filter: Option<&str>, toolchain: &Toolchain) -> Res
                 files: &files,
                 artifacts: Some(&artifacts),
                 data: true,
+                icount: false,
                 timeout: Duration::from_secs(options.timeout),
             };
             let (verdict, mut tally) = one(&guest)?;

@@ -97,6 +97,7 @@ fn try_run(options: Options) -> Result<ExitCode> {
         files: &files,
         artifacts: options.artifacts.as_deref(),
         data: options.data,
+        icount: false,
         timeout: Duration::from_secs(options.timeout),
     };
     let outcome = guest.run(&|| (Box::new(io::stdout()), Box::new(io::stderr())))?;

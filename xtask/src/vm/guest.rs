@@ -42,6 +42,8 @@ pub struct Guest<'a> {
     pub artifacts: Option<&'a Path>,
     /// Whether it gets an ext4 file system at `/data`.
     pub data: bool,
+    /// Whether its clock counts instructions instead of time, on one thread for all CPUs: slower, and nearly the same each time.
+    pub icount: bool,
     /// How long it may take, from power-on.
     pub timeout: Duration,
 }
@@ -100,7 +102,13 @@ impl Guest<'_> {
             "none",
             "-no-reboot",
         ]);
-        command.args(["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"]);
+        let accelerator = if self.icount {
+            command.args(["-icount", "shift=0,sleep=off"]);
+            "tcg,thread=single"
+        } else {
+            "tcg,thread=multi"
+        };
+        command.args(["-accel", accelerator, "-cpu", "max,la57=off"]);
         command.args(self.layout.arguments(self.smp));
         command
             .arg("-kernel")

@@ -1,0 +1,88 @@
+//! The stages behind the ring: counts and records per second on one core.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use super::{
+    Bench, Found,
+    document::{Section, cell},
+    figures::{Figure, percent, short},
+    verdict::Verdict,
+};
+use crate::run;
+
+/// What `numatrace-bench fold` says.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Throughput {
+    runs_per_s: f64,
+    records_per_s: f64,
+    rss_kib: f64,
+}
+
+const PROCESSES: [u32; 3] = [10, 1_000, 100_000];
+const NODES: [u16; 3] = [2, 8, 64];
+
+/// Measures each pair.
+///
+/// # Errors
+/// The program fails.
+pub fn run(bench: &Bench) -> Result<Found> {
+    let mut section = Section::new("Decode, attribute, fold");
+    section.say(
+        "Millions per second on one core, synthetic: counts out of the totals map are decoded, given to their process and folded into accumulators; run records \
+         out of the ring are decoded and given to their process.",
+    );
+    let mut rows = Vec::new();
+    let mut at_two_nodes = Vec::new();
+    for processes in PROCESSES {
+        for nodes in NODES {
+            let samples: Vec<Throughput> = (0..bench.rounds.div_ceil(2))
+                .map(|_| measure(bench, processes, nodes))
+                .collect::<Result<_>>()?;
+            let figure = |of: fn(&Throughput) -> f64| Figure::of(samples.iter().map(of).collect());
+            let runs = figure(|t| t.runs_per_s / 1e6);
+            if nodes == NODES[0] {
+                at_two_nodes.push(runs.map(|figure| figure.median));
+            }
+            rows.push(vec![
+                processes.to_string(),
+                nodes.to_string(),
+                cell(runs),
+                cell(figure(|t| t.records_per_s / 1e6)),
+                cell(figure(|t| t.rss_kib / 1024.0)),
+            ]);
+        }
+    }
+    section.table(
+        &[
+            "processes",
+            "nodes",
+            "counts, M/s",
+            "run records, M/s",
+            "resident, MiB",
+        ],
+        &rows,
+    );
+    let (thousand, many) = (at_two_nodes[1], at_two_nodes[2]);
+    let ratio = thousand.zip(many).map(|(thousand, many)| many / thousand);
+    let verdicts = vec![
+        Verdict::at_least(
+            "counts folded per second, 1,000 processes",
+            10.0,
+            thousand,
+            |m| format!("{} million", short(m)),
+        ),
+        Verdict::at_least("the same with 100,000 processes", 0.8, ratio, percent),
+    ];
+    Ok(Found { section, verdicts })
+}
+
+fn measure(bench: &Bench, processes: u32, nodes: u16) -> Result<Throughput> {
+    let mut command = Command::new(&bench.program);
+    command.args(["fold", "--millis", "300"]);
+    command.args(["--processes", &processes.to_string()]);
+    let text = run::capture(command.args(["--nodes", &nodes.to_string()]))?;
+    serde_json::from_str(&text).context("the throughput")
+}
