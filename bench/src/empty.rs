@@ -124,7 +124,7 @@ struct OpenAttr {
 }
 
 fn attach(btf: &Btf, hook: &str) -> Result<Attached> {
-    let Some((kind, target)) = hook.split_once(' ') else {
+    let Some((kind, target)) = hook.split_once([' ', ':']) else {
         bail!("it has no kind; try `tp_btf {hook}`");
     };
     let (expected_attach_type, name, kind) = match kind {

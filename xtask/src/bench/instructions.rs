@@ -113,7 +113,7 @@ fn plans(bench: &Bench) -> Vec<(&'static str, &'static str, Plan)> {
         (
             "Context switches",
             "switches",
-            plan("switches --trips 3000", all()),
+            plan("switches --trips 8000", all()),
         ),
         (
             "Moves from CPU to CPU",

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The hook of the empty program that the allocation programs are compared with.
-const ALLOCATION: &str = "tp_btf mm_page_alloc";
+const ALLOCATION: &str = "tp_btf:mm_page_alloc";
 /// Empty programs are named by this and their hook, cut to 15 bytes.
 const EMPTY_PREFIX: &str = "empty_";
 
@@ -56,13 +56,13 @@ pub fn run(bench: &Bench) -> Result<Found> {
         Measure {
             title: "Context switches",
             load: "switches",
-            beside: "tp_btf sched_switch",
+            beside: "tp_btf:sched_switch",
             modes: all("all hooks"),
         },
         Measure {
             title: "Moves from CPU to CPU",
             load: "moves --count 10000",
-            beside: "tp_btf sched_migrate_task",
+            beside: "tp_btf:sched_migrate_task",
             modes: all("all hooks"),
         },
     ];
@@ -125,7 +125,7 @@ fn judge(outcomes: &[Outcome]) -> Vec<Verdict> {
 
 /// Runs and time of a sample's empty program.
 fn empty(sample: &compare::Sample, hook: &str) -> Option<(f64, f64)> {
-    let mut name = format!("{EMPTY_PREFIX}{}", hook.split(' ').next_back()?);
+    let mut name = format!("{EMPTY_PREFIX}{}", hook.split(':').next_back()?);
     name.truncate(15);
     let program = sample.done.programs.iter().find(|p| p.name == name)?;
     Some((program.runs, program.ns))
