@@ -1,14 +1,13 @@
 //! Throughput of the stages behind the ring, on synthetic counts: decode, find the owner, fold. One thread, no kernel.
 
 use std::{
-    collections::BTreeMap,
     hint::black_box,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
 use numatrace::{
-    capture::{RawRecord, numastat::Numastat},
+    capture::RawRecord,
     decode::{count::decode_count, decode},
     enrich::{
         Enrich,
@@ -63,9 +62,12 @@ const EPOCH: u16 = 10;
 pub fn run(args: &Args) -> Result<()> {
     let runs = runs(args);
     let mut enrich = Enrich::new(Crowd(args.processes));
-    let cut = Cut((0..args.nodes)
-        .map(|node| (NodeId(node), (1, Numastat::default())))
-        .collect::<BTreeMap<_, _>>());
+    let cut = Cut {
+        nodes: (0..args.nodes)
+            .map(|node| (NodeId(node), (1, Default::default())))
+            .collect(),
+        ..Cut::default()
+    };
     let mut folding = Folding::begin(cut, &[]);
     let time = Duration::from_millis(args.millis);
 
