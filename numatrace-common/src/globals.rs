@@ -22,8 +22,8 @@ pub struct Offsets {
     pub task_start_boottime: u32,
     /// `task_struct.real_parent`
     pub task_real_parent: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// `task_struct.se.prev_sum_exec_runtime`, 0 where the kernel keeps none.
+    pub task_picked_ns: u32,
     /// `task_struct.group_leader`
     pub task_group_leader: u32,
     /// `task_struct.signal`

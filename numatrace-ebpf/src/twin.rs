@@ -48,7 +48,7 @@ pub enum Twin {
     MigrationStart = 8,
     /// `page_migration`
     Migration = 9,
-    /// `page_migration_end`
+    /// `page_migration_end`, `page_migration_batch`
     MigrationEnd = 10,
 }
 

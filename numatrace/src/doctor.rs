@@ -154,12 +154,13 @@ fn described(tried: &Tried) -> DoctorHook {
     let hook = match tried.state {
         HookState::Attached => Hook::attached(row.hook, via),
         HookState::Fallback => Hook::fallback(row.hook, via, reason, row.lost_on_fallback),
-        HookState::Absent => Hook::absent(row.hook, reason, row.lost),
+        HookState::Absent | HookState::LeftOut => Hook::absent(row.hook, reason, row.lost),
     };
     DoctorHook {
         hook,
         measures: row.measures.into(),
         kernels: row.kernels.into(),
+        cost: row.cost.to_string(),
     }
 }
 
@@ -168,5 +169,6 @@ fn untried(row: &Row) -> DoctorHook {
         hook: Hook::absent(row.hook, "not tried: no session is possible", row.lost),
         measures: row.measures.into(),
         kernels: row.kernels.into(),
+        cost: row.cost.to_string(),
     }
 }

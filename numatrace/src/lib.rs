@@ -6,6 +6,7 @@ pub mod cli;
 pub mod doctor;
 pub mod exit;
 pub mod expr;
+pub mod hook_list;
 pub mod ids;
 pub mod launch;
 pub mod pipeline;

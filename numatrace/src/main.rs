@@ -7,11 +7,14 @@ use numatrace::{
     cli::{self, Cli, Command},
     doctor,
     exit::{self, Exit},
-    pipeline, plan, stat, topology,
+    hook_list, pipeline, plan, stat, topology,
 };
 
 fn main() -> ExitCode {
     let result = match Cli::parse_from(cli::stat::expand_glued_sort(std::env::args_os())).command {
+        Command::Trace(args) if args.lists_hooks() => {
+            hook_list::run(args.format, &mut io::stdout().lock())
+        }
         Command::Trace(args) => plan::trace(args)
             .map_err(anyhow::Error::from)
             .and_then(|plan| pipeline::run(&plan))

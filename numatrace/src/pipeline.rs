@@ -63,7 +63,8 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
     let mut voice = Voice::new(plan.talk, plan.duration.is_some());
     let signals = Signals::new()?;
     let topology = Topology::read(Path::new("/"))?;
-    let loaded = tracer::load(&topology, switches(plan), plan.talk >= Talk::Debug)?;
+    let mut loaded = tracer::load(&topology, switches(plan), plan.talk >= Talk::Debug)?;
+    loaded.wanted = plan.hooks.clone();
     let held = match &plan.scope {
         Scope::Command(launch) => Some(launch::hold(launch)?),
         _ => None,
@@ -72,7 +73,7 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
 
     let mut stretch = Stretch::first(plan.interval.is_some());
     let mut tracer = Tracer::start(loaded, &topology, &scope)?;
-    told(&tracer, &mut voice)?;
+    told(plan, &tracer, &mut voice)?;
     stretch.began = Instant::now();
     let mut child = held.map(Held::release).transpose()?;
     voice.say(&banner(plan));
@@ -87,7 +88,7 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
             Due::Interval => {
                 let over = stretch.end(plan);
                 let counted = tracer.roll()?.context("the session has no counts")?;
-                let snapshot = parts::snapshot(&mut tracer, &topology, over, &counted);
+                let snapshot = parts::snapshot(&mut tracer, &topology, over, &counted, &mut voice);
                 tracer.enrich.processes.next_interval(counted.until_ns);
                 voice.clear();
                 let report = rendered(plan, &snapshot)?;
@@ -111,7 +112,7 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
     if let Exit::Command(status) = exit {
         over.session.exit_status = Some(i32::from(status));
     }
-    let snapshot = parts::snapshot(&mut tracer, &topology, over, &counted);
+    let snapshot = parts::snapshot(&mut tracer, &topology, over, &counted, &mut voice);
     Ok((rendered(plan, &snapshot)?, exit))
 }
 

@@ -3,6 +3,10 @@
 use std::{ffi::OsString, fs, io::IsTerminal, path::Path, time::Duration};
 
 use crate::{
+    attach::{
+        catalog::{HOOKS, PAGE_ALLOC},
+        selection::Selection,
+    },
     cli::{Color, Format, trace::TraceArgs},
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
@@ -22,6 +26,8 @@ pub struct Plan {
     pub interval: Option<Duration>,
     /// Only the audit is printed.
     pub audit_only: bool,
+    /// The hooks it has.
+    pub hooks: Selection,
     /// Form of the report.
     pub format: Format,
     /// Where the report goes; `None` is stdout.
@@ -74,7 +80,7 @@ pub enum Talk {
 /// Plans a `trace` session.
 ///
 /// # Errors
-/// A process that is not there, or a PID namespace in which none can be told.
+/// Hooks that do not exist or exclude each other, a process that is not there, or a PID namespace in which none can be told.
 pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
     let talk = match (args.quiet, args.verbose) {
         (true, _) => Talk::Quiet,
@@ -82,6 +88,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         (false, 1) => Talk::Verbose,
         (false, _) => Talk::Debug,
     };
+    let hooks = hooks(&args)?;
     let scoped = !args.command.is_empty() || !args.pids.is_empty();
     if scoped && !initial_pid_namespace() {
         return Err(Failure::new(
@@ -117,12 +124,35 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         duration: args.duration,
         interval: args.interval,
         audit_only: args.audit_only,
+        hooks,
         format: args.format,
         output: args.output,
         limit: args.limit,
         color,
         talk,
     })
+}
+
+/// The hooks that were asked for.
+fn hooks(args: &TraceArgs) -> Result<Selection, Failure> {
+    let selection = Selection::parse(&args.hooks)
+        .and_then(|selection| selection.force_fallback(&args.fallback))
+        .map_err(|error| {
+            let known: Vec<&str> = HOOKS.iter().map(|row| row.hook).collect();
+            Failure::new(
+                Exit::Usage,
+                format!("--hooks: {error}"),
+                format!("hooks are {}; --hooks list explains them", known.join(", ")),
+            )
+        })?;
+    if args.audit_only && !selection.has(PAGE_ALLOC) {
+        return Err(Failure::new(
+            Exit::Usage,
+            "--audit-only needs page_alloc, which --hooks leaves out",
+            "add it: --hooks page_alloc,…",
+        ));
+    }
+    Ok(selection)
 }
 
 /// Finds the given processes; a thread's number is answered with its process's.

@@ -123,7 +123,7 @@ const COUNTING: [&str; 3] = [
 ];
 
 impl Tracer {
-    /// Attaches everything and begins: from the return of this on, counts are in the session.
+    /// Attaches what is wanted and begins: from the return of this on, counts are in the session.
     ///
     /// # Errors
     /// A map or counter file that cannot be read. Hooks that do not attach are no errors.

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
+mod hooks;
 #[path = "../kernel/leftovers.rs"]
 mod leftovers;
 mod session;
+mod stems;
 mod touch;

@@ -16,6 +16,9 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 #[derive(Clone, Copy)]
 pub struct Task(*const u8);
 
+/// Priorities below are real-time or deadline ones (include/linux/sched/prio.h).
+pub const MAX_RT_PRIO: i32 = 100;
+
 impl Task {
     /// The task this program runs in.
     #[inline(always)]
@@ -142,6 +145,16 @@ impl Task {
     pub fn ran_ns(self) -> u64 {
         // SAFETY: a task pointer; the offset is `task_struct.se.sum_exec_runtime`.
         unsafe { load(self.0, global!(offsets.task_ran_ns)) }
+    }
+
+    /// `se.prev_sum_exec_runtime`: its CPU time when it was picked to run, ns. `None` for real-time tasks, whose scheduler does not keep it.
+    #[inline(always)]
+    pub fn picked_ns(self) -> Option<u64> {
+        if global!(offsets.task_picked_ns) == 0 || self.prio() < MAX_RT_PRIO {
+            return None;
+        }
+        // SAFETY: a task pointer; the offset is `task_struct.se.prev_sum_exec_runtime`.
+        Some(unsafe { load(self.0, global!(offsets.task_picked_ns)) })
     }
 
     /// `thread_info.cpu`: where it runs, waits, or ran last.

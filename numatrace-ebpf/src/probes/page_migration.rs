@@ -236,23 +236,28 @@ pub fn page_migration_end_second(ctx: BtfTracePointContext) -> u32 {
 #[inline(always)]
 fn ended(failed: u64) {
     let task = Task::current();
-    let tid = task.tid();
-    let mut reason = REASON_UNKNOWN;
-    if let Some(moving) = state(tid) {
-        // The last folio, if nobody had it mapped.
-        moving.tgid = 0;
-        settle(moving);
-        reason = reason_of(moving);
-        moving.reasons >>= 8;
-        if moving.reasons == 0 {
-            let _ = MIGRATING.remove(tid);
-        }
-    }
+    let reason = close(task.tid());
     if failed != 0 {
-        let owner = Owner::of(task);
         let cell = Cell::new(Stem::MigrationFailed).with_cause(reason);
-        add(owner, cell, failed);
+        add(Owner::of(task), cell, failed);
     }
+}
+
+/// Ends the innermost call of a thread and says what its reason was.
+#[inline(always)]
+pub(super) fn close(tid: u32) -> u8 {
+    let Some(moving) = state(tid) else {
+        return REASON_UNKNOWN;
+    };
+    // The last folio, if nobody had it mapped.
+    moving.tgid = 0;
+    settle(moving);
+    let reason = reason_of(moving);
+    moving.reasons >>= 8;
+    if moving.reasons == 0 {
+        let _ = MIGRATING.remove(tid);
+    }
+    reason
 }
 
 /// This thread's entry. Nobody else writes it, and only the thread itself removes it.
@@ -310,7 +315,7 @@ fn charge(owner: Owner, from: u32, to: u32, reason: u8, pages: u64) {
 
 /// Moves are rare and each has its own nodes: straight into the totals.
 #[inline(always)]
-fn add(owner: Owner, cell: Cell, pages: u64) {
+pub(super) fn add(owner: Owner, cell: Cell, pages: u64) {
     let key = TotalKey {
         start_ns: owner.start_ns,
         tid: owner.tid,

@@ -14,14 +14,18 @@ use numatrace_common::{
     totals::TotalKey,
 };
 
-use crate::{cpus, kernel::task::Task, mover, owner::Owner, totals};
+use crate::{
+    cpus,
+    kernel::task::{MAX_RT_PRIO, Task},
+    mover,
+    owner::Owner,
+    totals,
+};
 
 /// `TASK_WAKING` (include/linux/sched.h): in `try_to_wake_up`.
 const WAKING: u32 = 0x200;
 /// `TASK_ON_RQ_MIGRATING` (kernel/sched/sched.h): taken off one run queue, not yet on the other.
 const MIGRATING: u8 = 2;
-/// `MAX_RT_PRIO`
-const MAX_RT_PRIO: i32 = 100;
 
 /// include/trace/events/sched.h
 #[btf_tracepoint(function = "sched_migrate_task")]

@@ -49,6 +49,15 @@ pub fn task_run(ctx: BtfTracePointContext) -> u32 {
     0
 }
 
+/// The same tracepoint in a session that does not want run time: only what other programs left half done goes with its task.
+#[btf_tracepoint(function = "sched_switch")]
+pub fn task_park(ctx: BtfTracePointContext) -> u32 {
+    let out = Task::from_arg(ctx.arg(1));
+    touch::park(out);
+    twin::park(out);
+    0
+}
+
 /// Not attached anywhere: userspace has it run on a CPU, from an interrupt.
 #[raw_tracepoint(tracepoint = "sched_switch")]
 pub fn task_run_now(_ctx: RawTracePointContext) -> i32 {
@@ -65,10 +74,17 @@ pub fn task_run_now(_ctx: RawTracePointContext) -> i32 {
 /// Charges a task for the time since it was last looked at.
 #[inline(always)]
 fn settle(running: &Running, task: Task) {
-    if running.task != task.address() {
+    let since = if running.task == task.address() {
+        running.ran_ns
+    } else if running.task == 0 || task.tid() == 0 {
         return;
-    }
-    let ran = task.ran_ns().wrapping_sub(running.ran_ns);
+    } else if let Some(picked) = task.picked_ns() {
+        // Somebody else was seen to run here: the switch to this one was not, as some virtual machines hide those of their agent.
+        picked
+    } else {
+        return;
+    };
+    let ran = task.ran_ns().wrapping_sub(since);
     let Some(slot) = totals::slot(SlotIndex::TaskRun) else {
         return;
     };

@@ -3,6 +3,8 @@
 //! The one place where hooks are listed. `Session` tries them in this order, `doctor` explains them, `docs/hooks.md` prints
 //! them, and the reports name them.
 
+use super::price::{Cost, Price};
+
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HookKind {
@@ -68,10 +70,18 @@ pub struct Row {
     pub lost: &'static str,
     /// Kernels it was written for, and where it differs.
     pub kernels: &'static str,
-    /// A session is pointless without it.
+    /// A session that wants it is pointless without it.
     pub required: bool,
     /// Without its exact form our totals cannot be the kernel's.
     pub accounts: bool,
+    /// It is in every session, whatever was asked for.
+    pub always: bool,
+    /// Its programs leave something behind that a switch of tasks must take along: see [`PARKING`].
+    pub parks: bool,
+    /// Hooks it cannot do without.
+    pub needs: &'static [&'static str],
+    /// What it costs.
+    pub cost: Cost,
 }
 
 /// Allocations one by one: the hook everything else leans on.
@@ -115,6 +125,14 @@ pub const HOOKS: &[Row] = &[
         kernels: "6.1 and later",
         required: false,
         accounts: false,
+        always: true,
+        parks: false,
+        needs: &[],
+        cost: Cost {
+            fires: "at each fork, exec and exit",
+            exact: Price::Ns(700),
+            fallback: Price::None,
+        },
     },
     Row {
         hook: TASK_RUN,
@@ -134,6 +152,14 @@ pub const HOOKS: &[Row] = &[
         kernels: "6.1 and later",
         required: false,
         accounts: false,
+        always: false,
+        parks: false,
+        needs: &[],
+        cost: Cost {
+            fires: "at each switch of tasks",
+            exact: Price::Ns(260),
+            fallback: Price::Ns(260),
+        },
     },
     Row {
         hook: TASK_MOVE,
@@ -165,6 +191,14 @@ pub const HOOKS: &[Row] = &[
         kernels: "6.1 and later",
         required: false,
         accounts: false,
+        always: false,
+        parks: false,
+        needs: &[],
+        cost: Cost {
+            fires: "when a task changes its CPU, its mask or its program",
+            exact: Price::Unmeasured("as the fallback, and more where a pin or an exec passes"),
+            fallback: Price::Ns(330),
+        },
     },
     Row {
         hook: PAGE_ALLOC,
@@ -179,6 +213,14 @@ pub const HOOKS: &[Row] = &[
         kernels: "6.1 and later",
         required: true,
         accounts: true,
+        always: false,
+        parks: true,
+        needs: &[],
+        cost: Cost {
+            fires: "at each page allocation",
+            exact: Price::Unmeasured("1.5 times the instructions of the fallback"),
+            fallback: Price::Ns(100),
+        },
     },
     Row {
         hook: PAGE_FAULT,
@@ -195,6 +237,14 @@ pub const HOOKS: &[Row] = &[
         kernels: "6.1 and later",
         required: false,
         accounts: false,
+        always: false,
+        parks: true,
+        needs: &[PAGE_ALLOC],
+        cost: Cost {
+            fires: "at each page fault, on the fallback at each page allocation",
+            exact: Price::Unmeasured("300 instructions for its two ends without what they do"),
+            fallback: Price::Ns(100),
+        },
     },
     Row {
         hook: HUGETLB_FAULT,
@@ -210,6 +260,14 @@ pub const HOOKS: &[Row] = &[
         kernels: "6.1 and later; renamed in 6.3",
         required: false,
         accounts: false,
+        always: false,
+        parks: true,
+        needs: &[PAGE_FAULT],
+        cost: Cost {
+            fires: "when a page leaves the hugetlb pool",
+            exact: Price::Unmeasured(""),
+            fallback: Price::None,
+        },
     },
     Row {
         hook: ALLOC_BULK,
@@ -231,6 +289,14 @@ pub const HOOKS: &[Row] = &[
         kernels: "6.1 and later; renamed in 6.10, one argument less from 6.14 on",
         required: false,
         accounts: true,
+        always: false,
+        parks: true,
+        needs: &[PAGE_ALLOC],
+        cost: Cost {
+            fires: "at each bulk allocation",
+            exact: Price::Unmeasured(""),
+            fallback: Price::None,
+        },
     },
     Row {
         hook: ALLOC_POLICY,
@@ -253,6 +319,14 @@ pub const HOOKS: &[Row] = &[
         kernels: "6.1 and later; one function from 6.7 on, three before",
         required: false,
         accounts: true,
+        always: false,
+        parks: true,
+        needs: &[PAGE_ALLOC],
+        cost: Cost {
+            fires: "at each allocation under a memory policy, the default one too",
+            exact: Price::Unmeasured(""),
+            fallback: Price::None,
+        },
     },
     Row {
         hook: HINT_FAULT,
@@ -267,17 +341,36 @@ pub const HOOKS: &[Row] = &[
         kernels: "6.1 and later with CONFIG_NUMA_BALANCING",
         required: false,
         accounts: false,
+        always: false,
+        parks: true,
+        needs: &[],
+        cost: Cost {
+            fires: "at each NUMA hinting fault",
+            exact: Price::Unmeasured(""),
+            fallback: Price::None,
+        },
     },
     Row {
         hook: PAGE_MIGRATION,
         measures: "pages moved between nodes, by the process that has them mapped, nodes and reason",
         exact: &[&MIGRATION_WITH_PMD, &MIGRATION],
-        fallback: &[],
-        lost_on_fallback: "",
-        lost: "page migrations are not measured: the tracepoints know neither nodes nor owners",
+        fallback: &[
+            MIGRATION[0],
+            tp("page_migration_batch", &["mm_migrate_pages"]).and("page_migration_batch_second"),
+        ],
+        lost_on_fallback: "nodes and owners are not known: moved pages are counted per call, by reason, for whoever called",
+        lost: "page migrations are not measured",
         kernels: "6.1 and later; owners with CONFIG_MEMCG",
         required: false,
         accounts: false,
+        always: false,
+        parks: true,
+        needs: &[],
+        cost: Cost {
+            fires: "several times for each page that is moved, on the fallback twice for each call",
+            exact: Price::Unmeasured(""),
+            fallback: Price::Ns(2350),
+        },
     },
     Row {
         hook: NUMASTAT_FOLD,
@@ -289,8 +382,19 @@ pub const HOOKS: &[Row] = &[
         kernels: "6.1 and later",
         required: false,
         accounts: true,
+        always: false,
+        parks: false,
+        needs: &[PAGE_ALLOC],
+        cost: Cost {
+            fires: "when somebody reads numastat or vmstat",
+            exact: Price::Unmeasured(""),
+            fallback: Price::None,
+        },
     },
 ];
+
+/// Does at a switch of tasks what [`TASK_RUN`] does beside its own work, in a session without that hook.
+pub const PARKING: Probe = tp("task_park", &["sched_switch"]);
 
 /// What every kernel that migrates has.
 const MIGRATION: [Probe; 5] = [
@@ -361,6 +465,7 @@ mod tests {
         for probe in HOOKS
             .iter()
             .flat_map(|row| row.exact.iter().copied().flatten().chain(row.fallback))
+            .chain([&PARKING])
         {
             for program in std::iter::once(probe.program).chain(probe.twin) {
                 assert!(object.iter().any(|name| name == program), "{program}");

@@ -6,10 +6,11 @@ use aya::{
 };
 
 use super::{
-    catalog::{HookKind, Probe, Row},
+    catalog::{HookKind, PARKING, Probe, Row, TASK_RUN},
     preemption::Preemption,
     prototype::{StrangeShapes, TargetKind},
     refused,
+    selection::Selection,
 };
 
 /// How a hook of the table ended up.
@@ -21,6 +22,8 @@ pub enum HookState {
     Fallback,
     /// Nothing is.
     Absent,
+    /// It was not wanted, so nothing was tried.
+    LeftOut,
 }
 
 /// One hook after trying.
@@ -65,12 +68,23 @@ pub struct Targets<'a> {
     pub preemption: Preemption,
 }
 
-/// Tries one row: its exact sets in turn, then its fallback.
-pub fn attach(ebpf: &mut Ebpf, kernel: Targets<'_>, row: &'static Row) -> Hook {
+/// Tries one row if it is wanted: its exact sets in turn, then its fallback.
+pub fn attach(ebpf: &mut Ebpf, kernel: Targets<'_>, row: &'static Row, wanted: &Selection) -> Hook {
+    if !wanted.has(row.hook) {
+        return Hook {
+            state: HookState::LeftOut,
+            ..absent(row, String::from("not asked for"))
+        };
+    }
     let mut refusals = Vec::new();
+    let forced = wanted.is_forced(row.hook);
+    if forced {
+        refusals.push(String::from("the fallback was asked for"));
+    }
     for (probes, state) in row
         .exact
         .iter()
+        .filter(|_| !forced)
         .map(|set| (*set, HookState::Attached))
         .chain((!row.fallback.is_empty()).then_some((row.fallback, HookState::Fallback)))
     {
@@ -84,10 +98,33 @@ pub fn attach(ebpf: &mut Ebpf, kernel: Targets<'_>, row: &'static Row) -> Hook {
                     programs,
                 };
             }
+            // Two sets that begin alike are refused alike: once is enough.
+            Err(refusal) if refusals.contains(&refusal) => {}
             Err(refusal) => refusals.push(refusal),
         }
     }
     absent(row, refusals.join("; "))
+}
+
+/// Sees to switches of tasks where the run time hook, which does so by the way, is not in place; charged to the first hook that needs it.
+pub fn attach_parking(ebpf: &mut Ebpf, kernel: Targets<'_>, hooks: &mut [Hook]) {
+    if hooks
+        .iter()
+        .any(|hook| hook.row.hook == TASK_RUN && !hook.programs.is_empty())
+    {
+        return;
+    }
+    let Some(first) = hooks
+        .iter_mut()
+        .find(|hook| hook.row.parks && !hook.programs.is_empty())
+    else {
+        return;
+    };
+    // Without it a count can be missed or doubled at a preemption, which the audit shows.
+    if let Ok((target, programs)) = try_all(ebpf, kernel, &[PARKING]) {
+        first.programs.extend(programs);
+        first.via = first.via.take().map(|via| format!("{via}, {target}"));
+    }
 }
 
 fn absent(row: &'static Row, refusal: String) -> Hook {

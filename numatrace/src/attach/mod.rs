@@ -14,9 +14,11 @@ pub mod object;
 pub mod offsets;
 pub mod preemption;
 pub mod preflight;
+pub mod price;
 pub mod prototype;
 pub mod refused;
 pub mod scope;
+pub mod selection;
 pub mod series;
 
 use std::os::fd::{AsFd, BorrowedFd};
@@ -31,6 +33,7 @@ use catalog::Row;
 use hooks::{Attached, Hook, HookState, Targets};
 use preemption::Preemption;
 use prototype::StrangeShapes;
+use selection::Selection;
 
 /// Loaded maps and programs. Dropping it detaches everything.
 pub struct Session {
@@ -56,6 +59,8 @@ pub struct Loaded {
     pub migrate_reasons: Vec<String>,
     /// Hooks to try, in this order: the whole table unless somebody wants less.
     pub rows: Vec<&'static Row>,
+    /// Which of them a session has; the others are left out, and said to be.
+    pub wanted: Selection,
 }
 
 /// Creates the maps and reads the object. Targets of a strange shape will not be attached to.
@@ -101,6 +106,7 @@ pub fn load(
         interrupts_unknown: None,
         migrate_reasons: Vec::new(),
         rows: catalog::HOOKS.iter().collect(),
+        wanted: Selection::default(),
     })
 }
 
@@ -110,18 +116,19 @@ impl Loaded {
         &mut self.ebpf
     }
 
-    /// Tries the hooks.
+    /// Tries the wanted hooks.
     pub fn attach(mut self) -> Session {
         let kernel = Targets {
             btf: &self.btf,
             strange: &self.strange,
             preemption: self.preemption,
         };
-        let hooks = self
+        let mut hooks: Vec<Hook> = self
             .rows
             .iter()
-            .map(|row| hooks::attach(&mut self.ebpf, kernel, row))
+            .map(|row| hooks::attach(&mut self.ebpf, kernel, row, &self.wanted))
             .collect();
+        hooks::attach_parking(&mut self.ebpf, kernel, &mut hooks);
         Session {
             ebpf: self.ebpf,
             hooks,
@@ -173,7 +180,7 @@ impl Session {
         Some(self.ebpf.program(name)?.fd().ok()?.as_fd())
     }
 
-    /// The required hooks that are absent, with their reasons.
+    /// The required hooks that were wanted and are absent, with their reasons.
     pub fn missing(&self) -> Vec<&Hook> {
         self.hooks
             .iter()

@@ -17,7 +17,11 @@ pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         task_comm: at("task_struct", "comm")?,
         task_start_boottime: at("task_struct", "start_boottime")?,
         task_real_parent: at("task_struct", "real_parent")?,
-        reserved: 0,
+        // What a task had run when it was picked is only asked for when its switch was not seen.
+        task_picked_ns: match within(btf, "se", ("sched_entity", "prev_sum_exec_runtime")) {
+            ABSENT => 0,
+            offset => offset,
+        },
         task_group_leader: at("task_struct", "group_leader")?,
         task_signal: at("task_struct", "signal")?,
         signal_live: at("signal_struct", "live")?,

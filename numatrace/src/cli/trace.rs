@@ -27,6 +27,19 @@ pub struct TraceArgs {
     #[arg(long)]
     pub no_children: bool,
 
+    /// Attach just these hooks (task_move,task_run), or change the default (+NAME,-NAME); `list` shows all with their costs
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    pub hooks: Vec<String>,
+
+    /// For tests of the fallbacks: put these hooks on theirs, although the exact ones might attach
+    #[arg(long, value_name = "LIST", value_delimiter = ',', hide = true)]
+    pub fallback: Vec<String>,
+
     /// End after this long: 10, 10s, 500ms, 2m
     #[arg(short, long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
@@ -74,6 +87,14 @@ pub struct TraceArgs {
     /// Run this command and trace it with its children; hooks are in place before it starts
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,
+}
+
+impl TraceArgs {
+    /// Is it only the list of hooks that is wanted?
+    #[must_use]
+    pub fn lists_hooks(&self) -> bool {
+        self.hooks == ["list"]
+    }
 }
 
 /// A length of time; a bare number is seconds.

@@ -19,14 +19,18 @@ use crate::{
 /// Which stems a session measured.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
+    /// Page allocations.
+    pub allocs: bool,
     /// First touches.
     pub first_touch: bool,
     /// Kinds of mappings of first touches.
     pub touch_kinds: bool,
     /// Hinting faults.
     pub hint_faults: bool,
-    /// Page migrations with their owners.
+    /// Page migrations by reason.
     pub page_migrations: bool,
+    /// Their nodes and owners.
+    pub migration_nodes: bool,
     /// CPU changes.
     pub task_moves: bool,
     /// CPU time per node.
@@ -104,13 +108,15 @@ pub fn page_migrations(
             super::bump(&mut by_reason, name, *pages);
         }
         PageMigrations {
-            matrix: Some(matrix(
-                counts
-                    .page_migrations
-                    .iter()
-                    .map(|((pair, _), pages)| (*pair, *pages)),
-                nodes,
-            )),
+            matrix: measured.migration_nodes.then(|| {
+                matrix(
+                    counts
+                        .page_migrations
+                        .iter()
+                        .map(|((pair, _), pages)| (*pair, *pages)),
+                    nodes,
+                )
+            }),
             by_reason: Some(by_reason),
             failed: Some(counts.migrations_failed.values().sum()),
             latency_us: Latency::default(),
@@ -207,6 +213,7 @@ mod tests {
     fn measured() -> Measured {
         Measured {
             page_migrations: true,
+            migration_nodes: true,
             task_moves: true,
             run_ns: true,
             migrate_reasons: vec!["compaction".into(), "memory_failure".into()],
@@ -268,5 +275,13 @@ mod tests {
             migrations.by_reason.unwrap(),
             BTreeMap::from([("compaction".to_owned(), 512), ("reason_9".to_owned(), 1)])
         );
+        assert_eq!(migrations.matrix.unwrap().at(0, 1), 513);
+        let batches = Measured {
+            migration_nodes: false,
+            ..measured()
+        };
+        let migrations = page_migrations(&counts, &NODES, &batches).unwrap();
+        assert_eq!(migrations.matrix, None, "a batch has no nodes");
+        assert_eq!(migrations.by_reason.unwrap()["compaction"], 512);
     }
 }

@@ -86,7 +86,9 @@ fn fill(process: &mut Process, counts: &Counts, labels: Labels<'_>) {
         measured,
         ..
     } = labels;
-    process.alloc = Some(alloc::counters(counts, nodes, known));
+    process.alloc = measured
+        .allocs
+        .then(|| alloc::counters(counts, nodes, known));
     process.first_touch = activity::first_touch(counts, nodes, measured);
     process.hint_faults = activity::hint_faults(counts, nodes, measured);
     process.page_migrations = activity::page_migrations(counts, nodes, measured);
@@ -140,7 +142,10 @@ fn process<F: Facts>(
             let comm = processes.thread_name(index, *tid, *start_ns, facts);
             let mut thread = Thread::new(*tid, name(comm.as_ref()));
             thread.start_ns = Some(*start_ns);
-            thread.alloc = Some(alloc::counters(counts, labels.nodes, labels.known));
+            thread.alloc = labels
+                .measured
+                .allocs
+                .then(|| alloc::counters(counts, labels.nodes, labels.known));
             thread.first_touch = activity::first_touch(counts, labels.nodes, labels.measured);
             thread.hint_faults = activity::hint_faults(counts, labels.nodes, labels.measured);
             thread.task_moves = activity::task_moves(counts, labels.nodes, labels.measured);

@@ -102,6 +102,9 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
 
     let mut snapshot = Snapshot::new(parts.host, parts.session);
     snapshot.audit = match parts.uncounted {
+        _ if !measured.allocs => Audit::unavailable(
+            "page_alloc is left out on request: nothing was traced that numastat counts",
+        ),
         Some(why) => Audit::unavailable(why),
         None => {
             let evidence = Evidence {
@@ -143,7 +146,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
     snapshot
 }
 
-/// What the attached hooks measure, beside allocations.
+/// What the attached hooks measure.
 fn measured(hooks: &[Tried]) -> Measured {
     let state = |name: &str| {
         hooks
@@ -151,13 +154,15 @@ fn measured(hooks: &[Tried]) -> Measured {
             .find(|hook| hook.row.hook == name)
             .map_or(TriedState::Absent, |hook| hook.state)
     };
-    let some = |name: &str| state(name) != TriedState::Absent;
+    let some = |name: &str| matches!(state(name), TriedState::Attached | TriedState::Fallback);
     let exact = |name: &str| state(name) == TriedState::Attached;
     Measured {
+        allocs: some(catalog::PAGE_ALLOC),
         first_touch: some(catalog::PAGE_FAULT),
         touch_kinds: exact(catalog::PAGE_FAULT),
         hint_faults: exact(catalog::HINT_FAULT),
-        page_migrations: exact(catalog::PAGE_MIGRATION),
+        page_migrations: some(catalog::PAGE_MIGRATION),
+        migration_nodes: exact(catalog::PAGE_MIGRATION),
         task_moves: some(catalog::TASK_MOVE),
         run_ns: some(catalog::TASK_RUN),
         migrate_reasons: Vec::new(),
@@ -198,6 +203,7 @@ fn hook(tried: &Tried) -> Hook {
             Hook::fallback(tried.row.hook, via, reason, tried.row.lost_on_fallback)
         }
         TriedState::Absent => Hook::absent(tried.row.hook, reason, tried.row.lost),
+        TriedState::LeftOut => Hook::left_out(tried.row.hook, tried.row.lost),
     }
 }
 
@@ -212,7 +218,9 @@ fn hooks_lost(hooks: &[Tried]) -> Vec<(String, String)> {
                 hook.row.hook.to_owned(),
                 hook.row.lost_on_fallback.to_owned(),
             )),
-            TriedState::Absent => Some((hook.row.hook.to_owned(), hook.row.lost.to_owned())),
+            TriedState::Absent | TriedState::LeftOut => {
+                Some((hook.row.hook.to_owned(), hook.row.lost.to_owned()))
+            }
         })
         .collect()
 }

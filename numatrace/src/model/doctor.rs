@@ -82,6 +82,9 @@ pub struct DoctorHook {
     pub measures: String,
     /// Kernels it was written for, and where it differs.
     pub kernels: String,
+    /// When it runs, and how long a run takes.
+    #[serde(default)]
+    pub cost: String,
 }
 
 /// One capability.

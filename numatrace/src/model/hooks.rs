@@ -48,6 +48,18 @@ impl Hook {
         }
     }
 
+    /// Nothing is in place, because nobody wanted it; `lost` is what the report lacks.
+    #[must_use]
+    pub fn left_out(hook: impl Into<String>, lost: impl Into<String>) -> Self {
+        Self::absent(hook, LEFT_OUT, lost)
+    }
+
+    /// Is it absent because nobody wanted it?
+    #[must_use]
+    pub fn is_left_out(&self) -> bool {
+        self.state == HookState::Absent && self.reason.as_deref() == Some(LEFT_OUT)
+    }
+
     /// Nothing is in place, because `reason`; `lost` is what the report lacks.
     #[must_use]
     pub fn absent(
@@ -64,6 +76,9 @@ impl Hook {
         }
     }
 }
+
+/// The reason of a hook that `--hooks` left out.
+const LEFT_OUT: &str = "left out on request";
 
 /// The three ways a hook can fare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

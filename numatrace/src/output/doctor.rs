@@ -131,6 +131,7 @@ fn one_hook(out: &mut String, hook: &DoctorHook, width: usize) {
         ),
     );
     detail(out, "via", hook.hook.via.as_deref());
+    detail(out, "cost", Some(&hook.cost));
     detail(out, "because", hook.hook.reason.as_deref());
     detail(out, "lost", hook.hook.lost.as_deref());
 }
@@ -170,6 +171,7 @@ mod tests {
             hook,
             measures: "something".into(),
             kernels: "6.1 and later".into(),
+            cost: "runs now and then".into(),
         }
     }
 
@@ -223,11 +225,14 @@ machine
 hooks
   attached  a   something
             via: tp_btf a
+            cost: runs now and then
   fallback  bb  something
             via: tp_btf b
+            cost: runs now and then
             because: refused
             lost: less
   absent    c   something
+            cost: runs now and then
             because: refused
             lost: all
 

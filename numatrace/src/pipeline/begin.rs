@@ -6,7 +6,7 @@ use anyhow::Context;
 use numatrace_common::scope::ScopeEntry;
 
 use crate::{
-    attach::{globals::Switches, hooks::HookState},
+    attach::{catalog::PAGE_FAULT, globals::Switches, hooks::HookState},
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
     ids::Pid,
@@ -22,7 +22,7 @@ pub(super) fn switches(plan: &Plan) -> Switches {
         scoped: plan.scope != Scope::System,
         follow_children: plan.follow_children,
         stream_runs: true,
-        first_touch: true,
+        first_touch: plan.hooks.has(PAGE_FAULT),
     }
 }
 
@@ -53,7 +53,10 @@ pub(super) fn scope_entries(
 }
 
 /// Refuses when nothing of use is attached, and says what is not.
-pub(super) fn told(tracer: &Tracer, voice: &mut Voice) -> Result<(), Failure> {
+pub(super) fn told(plan: &Plan, tracer: &Tracer, voice: &mut Voice) -> Result<(), Failure> {
+    for remark in &plan.hooks.remarks {
+        voice.say(remark);
+    }
     for hook in &tracer.session().hooks {
         let via = hook.via.as_deref().unwrap_or("nothing");
         let reason = hook
@@ -64,6 +67,7 @@ pub(super) fn told(tracer: &Tracer, voice: &mut Voice) -> Result<(), Failure> {
             HookState::Attached => "attached",
             HookState::Fallback => "on its fallback",
             HookState::Absent => "absent",
+            HookState::LeftOut => "left out",
         };
         voice.detail(&format!("{}: {state}: {via}{reason}", hook.row.hook));
     }

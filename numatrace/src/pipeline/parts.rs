@@ -7,6 +7,7 @@ use crate::{
     label::report::{CostParts, Parts, host, report},
     model::{self, Name, Snapshot},
     plan::{Plan, Scope},
+    talk::Voice,
     tracer::{Counted, Tracer},
 };
 
@@ -16,6 +17,7 @@ pub(super) fn snapshot(
     topology: &Topology,
     over: Over,
     counted: &Counted,
+    voice: &mut Voice,
 ) -> Snapshot {
     let uname = nix::sys::utsname::uname();
     let text = |field: Result<&std::ffi::OsStr, nix::Error>| {
@@ -36,6 +38,14 @@ pub(super) fn snapshot(
     let migrate_reasons = tracer.migrate_reasons.clone();
     tracer.close_cost(std::time::Instant::now());
     let measured = tracer.cost.take();
+    for (program, sampled) in measured.iter().flat_map(|(programs, _)| programs) {
+        if let Some(ns) = sampled.ns.checked_div(sampled.runs) {
+            voice.detail(&format!(
+                "{program}: {ns} ns a run, over {} runs",
+                sampled.runs
+            ));
+        }
+    }
     let parts = Parts {
         host: host(topology, kernel, arch, balancing),
         session: over.session,

@@ -101,11 +101,12 @@ impl Report {
         hooks.iter().find(|hook| hook["hook"] == stem)?["state"].as_str()
     }
 
-    /// One audited counter per node: `side` is `kernel` or `traced`.
+    /// One audited counter per node: `side` is `kernel` or `traced`. `None` when the audit is unavailable.
     #[must_use]
     pub fn audited(&self, counter: &str, side: &str) -> Option<Vec<u64>> {
         self.value["audit"]["nodes"]
-            .as_array()?
+            .as_array()
+            .filter(|nodes| !nodes.is_empty())?
             .iter()
             .map(|node| node[counter][side].as_u64())
             .collect()

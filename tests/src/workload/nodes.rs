@@ -146,7 +146,11 @@ impl Nodes {
     }
 }
 
-fn pin(cpus: &[u32]) -> Result<()> {
+/// Keeps the calling thread on these CPUs; it is there when this returns.
+///
+/// # Errors
+/// When there is no such CPU, or it may not run there.
+pub fn pin(cpus: &[u32]) -> Result<()> {
     let mut set = CpuSet::new();
     for cpu in cpus {
         set.set(*cpu as usize)

@@ -31,6 +31,10 @@ pub const PROBES: &[(&str, &str)] = &[
         include_str!("../../../../numatrace-ebpf/src/probes/page_migration.rs"),
     ),
     (
+        "page_migration_fallback",
+        include_str!("../../../../numatrace-ebpf/src/probes/page_migration_fallback.rs"),
+    ),
+    (
         "task_life",
         include_str!("../../../../numatrace-ebpf/src/probes/task_life.rs"),
     ),

@@ -1,6 +1,6 @@
 //! The columns of processes and threads: what each shows, and the line of legend that explains it.
 //!
-//! Allocations are always there. The others come in groups, each shown when any row has it measured.
+//! Columns come in groups, each shown when any row has it measured.
 
 use super::figures::Figures;
 use super::page::Page;
@@ -82,7 +82,7 @@ fn groups(host: &Host) -> Vec<Group> {
     let page_size = host.page_size;
     vec![
         Group {
-            measured: |_| true,
+            measured: |row| row.allocs.is_some(),
             columns: vec![
                 column("allocs", |row| number::count(row.allocs)),
                 column("remote", |row| number::count(row.remote)),

@@ -38,7 +38,9 @@ pub fn collect(snapshot: &Snapshot) -> Vec<Note> {
         ));
     }
     let mut told = Vec::new();
-    notes.extend(snapshot.hooks.iter().filter_map(|one| hook(one, &mut told)));
+    let wanted = snapshot.hooks.iter().filter(|hook| !hook.is_left_out());
+    notes.extend(wanted.filter_map(|one| hook(one, &mut told)));
+    notes.extend(left_out(snapshot));
     losses(snapshot, &mut notes);
     buckets(snapshot, &mut notes);
     notes
@@ -80,6 +82,25 @@ fn hook<'a>(hook: &'a Hook, told: &mut Vec<&'a str>) -> Option<Note> {
         ));
     }
     Some(Note::new(serious, text))
+}
+
+/// The hooks that nobody wanted, in one note: no news to whoever left them out.
+fn left_out(snapshot: &Snapshot) -> Option<Note> {
+    let names: Vec<_> = snapshot
+        .hooks
+        .iter()
+        .filter(|hook| hook.is_left_out())
+        .map(|hook| escape::text(hook.hook.as_bytes()))
+        .collect();
+    (!names.is_empty()).then(|| {
+        Note::new(
+            false,
+            format!(
+                "Left out on request, so not measured: {}.",
+                names.join(", ")
+            ),
+        )
+    })
 }
 
 /// Losses between kernel and report.

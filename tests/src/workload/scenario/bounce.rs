@@ -3,6 +3,7 @@
 use anyhow::Context;
 
 use super::interleave::parse_nodes;
+use crate::workload::nodes::pin;
 use crate::workload::scene::Scene;
 use crate::workload::told::{Told, Trouble};
 
@@ -14,9 +15,15 @@ pub struct Args {
     /// The two nodes, as 0,1 [default: the first two with CPUs]
     #[arg(long, value_parser = parse_nodes)]
     nodes: Vec<Vec<u32>>,
+    /// Two CPUs instead, as 0,1, whatever their nodes
+    #[arg(long, value_delimiter = ',', conflicts_with = "nodes")]
+    cpus: Vec<u32>,
 }
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+    if !args.cpus.is_empty() {
+        return between_cpus(args, scene);
+    }
     let mut list: Vec<u32> = args.nodes.concat();
     if list.is_empty() {
         list = scene
@@ -60,5 +67,23 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     told.detail("moves", args.times);
     told.detail("first_pin_crossed", came_from != a);
     told.detail("moves_matrix", serde_json::to_value(matrix)?);
+    Ok(told)
+}
+
+fn between_cpus(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+    let [a, b] = args.cpus[..] else {
+        return Err(Trouble::Unsupported(format!(
+            "needs two CPUs, was given {:?}",
+            args.cpus
+        )));
+    };
+    pin(&[a])?;
+    let mut told = scene.begin("bounce")?;
+    for i in 0..args.times {
+        // Pinning waits until the task is there.
+        pin(&[if i % 2 == 0 { b } else { a }])?;
+    }
+    Scene::end(&mut told)?;
+    told.detail("moves", args.times);
     Ok(told)
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
+use super::thp::move_each;
 use crate::workload::memory::{Region, page_size};
 use crate::workload::placement::Placement;
 use crate::workload::policy::{self, Mode};
@@ -21,6 +22,9 @@ pub struct Args {
     /// Run on a CPU of this node [default: wherever it started]
     #[arg(long)]
     cpu_node: Option<u32>,
+    /// Then move them to this node by move_pages(2), huge page by huge page
+    #[arg(long)]
+    move_to: Option<u32>,
 }
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
@@ -48,26 +52,23 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     for i in 0..bytes / huge {
         region.write(i * each, 1);
     }
+    let found = placed(scene, &region, huge)?;
+    // A page that moved stays in the pool of its new node: that one is set back at the end too.
+    let mut target = None;
+    if let Some(to) = args.move_to {
+        target = Some(Pool::open(to, huge)?);
+        move_each(scene, &region, 0, bytes / huge, each, to)?;
+        let moved = placed(scene, &region, huge)?;
+        told.expect_all_on("huge pages moved", to, bytes / page_size(), &moved);
+        told.detail("moved_to", to);
+    }
     Scene::end(&mut told)?;
 
-    let mut found = Placement {
-        per_node: vec![0; scene.nodes.online().len()],
-        absent: 0,
-    };
-    for i in 0..bytes / huge {
-        let lies = policy::node_of(region.start() + i * huge)?;
-        let at = scene
-            .nodes
-            .online()
-            .iter()
-            .position(|&n| n == lies)
-            .context("a huge page lies on an offline node")?;
-        found.per_node[at] += each as u64;
-    }
     told.touched(task_node, &found);
     told.span("region", &region);
     told.expect_all_on("huge pages", node, bytes / page_size(), &found);
     drop(region);
+    drop(target);
     pool.resize(before)?;
     let after = pool.size()?;
     told.expect(after == before, || {
@@ -81,6 +82,24 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     told.detail("pool_filled", filled);
     told.detail("pool_after", after);
     Ok(told)
+}
+
+/// Where the huge pages of a region lie, in base pages.
+fn placed(scene: &Scene, region: &Region, huge: usize) -> Result<Placement> {
+    let online = scene.nodes.online();
+    let mut found = Placement {
+        per_node: vec![0; online.len()],
+        absent: 0,
+    };
+    for start in (region.start()..region.start() + region.len()).step_by(huge) {
+        let lies = policy::node_of(start)?;
+        let at = online
+            .iter()
+            .position(|&n| n == lies)
+            .context("a huge page lies on an offline node")?;
+        found.per_node[at] += (huge / page_size()) as u64;
+    }
+    Ok(found)
 }
 
 /// Bytes of the default huge page.

@@ -18,6 +18,9 @@ pub struct Args {
     /// Run on a CPU of this node [default: wherever it started]
     #[arg(long)]
     cpu_node: Option<u32>,
+    /// Then move them to this node by move_pages(2), huge page by huge page
+    #[arg(long)]
+    move_to: Option<u32>,
 }
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
@@ -36,11 +39,19 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     for i in 0..args.count {
         region.write(first + i * each, 1);
     }
-    Scene::end(&mut told)?;
-
     let found = scene
         .prober
         .region(&region, first..first + args.count * each)?;
+    if let Some(to) = args.move_to {
+        move_each(scene, &region, first, args.count, each, to)?;
+        let moved = scene
+            .prober
+            .region(&region, first..first + args.count * each)?;
+        told.expect_all_on("huge pages moved", to, args.count * each, &moved);
+        told.detail("moved_to", to);
+    }
+    Scene::end(&mut told)?;
+
     let backed = huge_bytes(region.start()..region.start() + region.len())?;
     told.touched(task_node, &found);
     told.span("region", &region);
@@ -56,6 +67,23 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     told.detail("huge_pages", args.count);
     told.detail("pages_per_huge_page", each);
     Ok(told)
+}
+
+/// Moves huge pages by their first addresses: a request per base page would find the rest under way.
+pub(super) fn move_each(
+    scene: &mut Scene,
+    region: &Region,
+    first: usize,
+    count: usize,
+    each: usize,
+    to: u32,
+) -> Result<(), Trouble> {
+    let to = scene.nodes.memory(to)?;
+    for i in 0..count {
+        let address = region.start() + (first + i * each) * page_size();
+        scene.prober.move_to(0, address, 1, to)?;
+    }
+    Ok(())
 }
 
 /// Bytes of a PMD-sized huge page, when `madvise` may ask for them.

@@ -1,0 +1,52 @@
+//! Pages moved, where functions cannot be attached to: how many per call of `migrate_pages`, and why.
+//!
+//! The tracepoints know neither folios nor their nodes nor their owners, so whoever called is charged, without nodes. The reason is
+//! what `page_migration_start` noted when the call began.
+//!
+//! tp: 6.1..6.7: mm_migrate_pages(unsigned long succeeded, unsigned long failed, unsigned long thp_succeeded, unsigned long thp_failed, unsigned long thp_split, enum migrate_mode mode, int reason)
+//! tp: 6.7..7.3: mm_migrate_pages(unsigned long succeeded, unsigned long failed, unsigned long thp_succeeded, unsigned long thp_failed, unsigned long thp_split, unsigned long large_folio_split, enum migrate_mode mode, int reason)
+//! tp: 7.3..: mm_migrate_pages(unsigned long succeeded, unsigned long failed, unsigned long thp_succeeded, unsigned long thp_failed, unsigned long thp_split, unsigned long large_folio_split, enum migrate_mode mode, enum migrate_reason reason)
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use numatrace_common::cell::{Cell, Stem};
+
+use super::page_migration::{add, close};
+use crate::{
+    globals::enabled,
+    kernel::task::Task,
+    owner::Owner,
+    twin::{self, Twin},
+};
+
+/// include/trace/events/migrate.h; the end of a call. Both numbers are base pages.
+#[btf_tracepoint(function = "mm_migrate_pages")]
+pub fn page_migration_batch(ctx: BtfTracePointContext) -> u32 {
+    counted(ctx.arg(0), ctx.arg(1));
+    if enabled!(tracepoint_twins) {
+        twin::ran(Twin::MigrationEnd, Task::current(), false);
+    }
+    0
+}
+
+/// The twin.
+#[btf_tracepoint(function = "mm_migrate_pages")]
+pub fn page_migration_batch_second(ctx: BtfTracePointContext) -> u32 {
+    if twin::skipped(Twin::MigrationEnd, Task::current(), false) {
+        counted(ctx.arg(0), ctx.arg(1));
+    }
+    0
+}
+
+#[inline(always)]
+fn counted(succeeded: u64, failed: u64) {
+    let task = Task::current();
+    let reason = close(task.tid());
+    for (stem, pages) in [
+        (Stem::PageMigration, succeeded),
+        (Stem::MigrationFailed, failed),
+    ] {
+        if pages != 0 {
+            add(Owner::of(task), Cell::new(stem).with_cause(reason), pages);
+        }
+    }
+}
