@@ -28,6 +28,11 @@ const CLASS: Field = Field::new(47, 4);
 const CAUSE: Field = Field::new(51, 4);
 const MARK: Field = Field::new(55, 4);
 const STEM: Field = Field::new(59, 5);
+/// Over the three node fields: `PID_MAX_LIMIT` is 2^22.
+const PID: Field = Field::new(16, 31);
+/// Over the node fields too: `NR_CPUS` is at most 8,192.
+const FROM_CPU: Field = Field::new(16, 15);
+const TO_CPU: Field = Field::new(31, 15);
 
 /// Which family of events a cell counts. Never reused numbers; 0 marks an empty lane.
 #[repr(u8)]
@@ -51,11 +56,22 @@ pub enum Stem {
     TaskMove = 8,
     /// CPU time: task node = where; count = times it ran, amount = ns.
     TaskRun = 9,
+    /// How long moving pages took: preferred node bits hold a [`crate::bucket`], cause = the kernel's `enum migrate_reason`, mark = [`LATENCY_FOLIO`] or
+    /// [`LATENCY_BATCH`]; count = folios or calls, amount = ns.
+    MigrationLatency = 10,
+    /// Who asked for moves of another process's pages: the node fields hold its process id ([`Cell::with_pid`]), cause as above; count = folios,
+    /// amount = base pages.
+    MovedBy = 11,
+    /// How long a task stayed on a node before it went back to where it had come from: task node = where it stayed, preferred node bits hold a
+    /// [`crate::bucket`]; count = stays, amount = ns.
+    Stay = 12,
+    /// A task changed its CPU, by CPU ([`Cell::with_cpus`]); counted for processes in scope only. count = moves.
+    CpuMove = 13,
 }
 
 impl Stem {
     /// Every stem, in the order of their numbers from 1 on.
-    pub const ALL: [Stem; 9] = [
+    pub const ALL: [Stem; 13] = [
         Stem::PageAlloc,
         Stem::InterleaveHit,
         Stem::FirstTouch,
@@ -65,6 +81,10 @@ impl Stem {
         Stem::MigrationFailed,
         Stem::TaskMove,
         Stem::TaskRun,
+        Stem::MigrationLatency,
+        Stem::MovedBy,
+        Stem::Stay,
+        Stem::CpuMove,
     ];
 }
 
@@ -105,6 +125,11 @@ pub const TOUCH_THP: u8 = 2;
 
 /// Cause of a page migration whose reason was not seen. The kernel's `enum migrate_reason` has eleven.
 pub const REASON_UNKNOWN: u8 = 15;
+
+/// Mark of a latency: of one folio, from the start of its copy to its end.
+pub const LATENCY_FOLIO: u8 = 0;
+/// Mark of a latency: of one call of `migrate_pages`.
+pub const LATENCY_BATCH: u8 = 1;
 
 /// Why a task changed its CPU (include/trace/events/sched.h and kernel/sched/core.c, `set_task_cpu`).
 #[repr(u8)]
@@ -276,6 +301,36 @@ impl Cell {
     pub const fn with_mark(self, mark: u8) -> Self {
         Cell(MARK.put(self.0, mark as u64))
     }
+    /// The same cell with a process id instead of nodes.
+    #[inline(always)]
+    pub const fn with_pid(self, pid: u32) -> Self {
+        Cell(PID.put(self.0, pid as u64))
+    }
+    /// The process id of [`Cell::with_pid`].
+    #[inline(always)]
+    pub const fn pid(self) -> u32 {
+        PID.get(self.0) as u32
+    }
+    /// The same cell with two CPUs instead of nodes: from, to.
+    #[inline(always)]
+    pub const fn with_cpus(self, from: u32, to: u32) -> Self {
+        Cell(TO_CPU.put(FROM_CPU.put(self.0, from as u64), to as u64))
+    }
+    /// The CPUs of [`Cell::with_cpus`].
+    #[inline(always)]
+    pub const fn cpus(self) -> (u32, u32) {
+        (FROM_CPU.get(self.0) as u32, TO_CPU.get(self.0) as u32)
+    }
+    /// Stem-specific [`crate::bucket`].
+    #[inline(always)]
+    pub const fn bucket(self) -> u16 {
+        PREFERRED.get(self.0) as u16
+    }
+    /// The same cell with another bucket.
+    #[inline(always)]
+    pub const fn with_bucket(self, bucket: u16) -> Self {
+        Cell(PREFERRED.put(self.0, bucket as u64))
+    }
     /// Is this the cell of a lane that holds nothing?
     #[inline(always)]
     pub const fn is_empty(self) -> bool {
@@ -366,6 +421,20 @@ mod tests {
         let moved = cell.with_page_node(3).with_preferred(1000);
         assert_eq!((moved.page_node(), moved.preferred_node()), (3, Some(1000)));
         assert_eq!(moved.with_page_node(512).with_preferred(NODE_UNKNOWN), cell);
+    }
+
+    #[test]
+    fn pids_and_cpus_fit_where_nodes_were() {
+        let cell = Cell::new(Stem::MovedBy)
+            .with_epoch(7)
+            .with_pid(1 << 22)
+            .with_cause(15);
+        assert_eq!((cell.epoch(), cell.pid(), cell.cause()), (7, 1 << 22, 15));
+        let cell = Cell::new(Stem::CpuMove)
+            .with_epoch(7)
+            .with_cpus(8191, 16384);
+        assert_eq!((cell.cpus(), cell.cause()), ((8191, 16384), 0));
+        assert_eq!(cell.stem(), Stem::CpuMove as u8);
     }
 
     #[test]

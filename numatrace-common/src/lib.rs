@@ -13,6 +13,7 @@ pub mod header;
 
 pub mod event;
 
+pub mod bucket;
 pub mod cell;
 
 pub mod totals;

@@ -14,9 +14,11 @@ pub struct Mover {
     pub came_from: u16,
     /// Bits [`BY_AFFINITY`], [`IN_AFFINITY`], [`IN_EXEC`], [`NUMA_SWAP`].
     pub state: u16,
+    /// When its last cross-node move was, ns since boot; 0 before the first.
+    pub crossed_ns: u64,
 }
 
-const _: () = assert!(size_of::<Mover>() == 16);
+const _: () = assert!(size_of::<Mover>() == 24);
 
 /// The last change of its CPU mask came from sched_setaffinity(2).
 pub const BY_AFFINITY: u16 = 1;

@@ -1,5 +1,6 @@
 //! What is remembered about a thread between its moves.
 
+use aya_ebpf::helpers::bpf_ktime_get_ns;
 use numatrace_common::{counters::Counter, mover::Mover};
 
 use crate::{emit::count, kernel::task::Task, maps::MOVERS};
@@ -26,6 +27,7 @@ pub fn of(task: Task) -> Option<&'static mut Mover> {
         numa_cpu: 0,
         came_from: 0,
         state: 0,
+        crossed_ns: 0,
     };
     if MOVERS.insert(task.tid(), mover, 0).is_err() {
         count(Counter::LostMovers, 1);
@@ -39,13 +41,15 @@ pub fn forget(task: Task) {
     let _ = MOVERS.remove(task.tid());
 }
 
-/// Notes a cross-node move. True when the thread went back to where its last one began.
+/// Notes a cross-node move. How long it stayed, ns, when the thread went back to where its last one began.
 #[inline(always)]
-pub fn crossed(task: Task, from: u16, to: u16) -> bool {
-    let Some(mover) = of(task) else {
-        return false;
-    };
+pub fn crossed(task: Task, from: u16, to: u16) -> Option<u64> {
+    let mover = of(task)?;
+    // SAFETY: the helper has no preconditions.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let stayed = now.wrapping_sub(mover.crossed_ns);
     let back = mover.came_from == to + 1;
     mover.came_from = from + 1;
-    back
+    mover.crossed_ns = now;
+    back.then_some(stayed)
 }

@@ -30,6 +30,12 @@ impl Owner {
         tgid: NO_OWNER,
     };
 
+    /// Is it a thread in scope?
+    #[inline(always)]
+    pub fn is_thread(self) -> bool {
+        self.tid != 0
+    }
+
     /// The owner of what this task does.
     #[inline(always)]
     pub fn of(task: Task) -> Self {

@@ -4,6 +4,7 @@
 //! the reason when `migrate_pages` begins, both nodes when a folio has moved, a mapping when the kernel visits it to restore its
 //! page table entry, and the proof that this mapping had one (a walk also visits mappings that only could have had it). The
 //! first process so proven is charged with the whole folio, once. A folio that nobody has mapped is nobody's.
+//! Times are of a folio's copy and of the whole outermost call.
 //!
 //! proto: 6.1..: int move_to_new_folio(struct folio *dst, struct folio *src, enum migrate_mode mode)
 //! proto: 6.1..: bool remove_migration_pte(struct folio *folio, struct vm_area_struct *vma, unsigned long addr, void *arg)
@@ -16,12 +17,14 @@
 //! tp: 7.3..: mm_migrate_pages(unsigned long succeeded, unsigned long failed, unsigned long thp_succeeded, unsigned long thp_failed, unsigned long thp_split, unsigned long large_folio_split, enum migrate_mode mode, enum migrate_reason reason)
 
 use aya_ebpf::{
+    helpers::bpf_ktime_get_ns,
     macros::{btf_tracepoint, fentry, fexit, map},
     maps::HashMap,
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
 };
 use numatrace_common::{
-    cell::{Cell, REASON_UNKNOWN, Stem},
+    bucket,
+    cell::{Cell, LATENCY_BATCH, LATENCY_FOLIO, REASON_UNKNOWN, Stem},
     limits::MIGRATING_ENTRIES,
     totals::TotalKey,
 };
@@ -54,6 +57,12 @@ struct Moving {
     from: u32,
     /// Node it lies on now.
     to: u32,
+    /// When the outermost call under way began, ns since boot; 0 when that was not seen.
+    call_ns: u64,
+    /// When the copy under way began, ns since boot; 0 when that was not seen.
+    copy_ns: u64,
+    /// How long the copy of the folio that waits took, ns; 0 when it is not known.
+    took_ns: u64,
 }
 
 impl Moving {
@@ -67,6 +76,9 @@ impl Moving {
             tid: 0,
             from: 0,
             to: 0,
+            call_ns: 0,
+            copy_ns: 0,
+            took_ns: 0,
         }
     }
 }
@@ -105,9 +117,22 @@ fn started(reason: u32) {
         }
         // No room: the moves themselves will say that they do not know why.
         None => {
-            let _ = MIGRATING.insert(tid, Moving::with_reason(reason), 0);
+            let moving = Moving {
+                call_ns: now(),
+                ..Moving::with_reason(reason)
+            };
+            let _ = MIGRATING.insert(tid, moving, 0);
         }
     }
+}
+
+/// mm/migrate.c; the copy begins. A skipped run costs the time of one folio, no more.
+#[fentry(function = "move_to_new_folio")]
+pub fn page_migration_enter(_ctx: FEntryContext) -> u32 {
+    if let Some(moving) = state(Task::current().tid()) {
+        moving.copy_ns = now();
+    }
+    0
 }
 
 /// mm/migrate.c; once per folio that moved, retries return an error.
@@ -148,6 +173,8 @@ fn moved(dst: Folio, src: Folio) {
         return;
     };
     settle(moving);
+    moving.took_ns = since(moving.copy_ns);
+    moving.copy_ns = 0;
     moving.folio = dst.address();
     moving.pages = pages;
     moving.from = u32::from(from);
@@ -236,7 +263,7 @@ pub fn page_migration_end_second(ctx: BtfTracePointContext) -> u32 {
 #[inline(always)]
 fn ended(failed: u64) {
     let task = Task::current();
-    let reason = close(task.tid());
+    let reason = close(task);
     if failed != 0 {
         let cell = Cell::new(Stem::MigrationFailed).with_cause(reason);
         add(Owner::of(task), cell, failed);
@@ -245,7 +272,8 @@ fn ended(failed: u64) {
 
 /// Ends the innermost call of a thread and says what its reason was.
 #[inline(always)]
-pub(super) fn close(tid: u32) -> u8 {
+pub(super) fn close(task: Task) -> u8 {
+    let tid = task.tid();
     let Some(moving) = state(tid) else {
         return REASON_UNKNOWN;
     };
@@ -255,7 +283,9 @@ pub(super) fn close(tid: u32) -> u8 {
     let reason = reason_of(moving);
     moving.reasons >>= 8;
     if moving.reasons == 0 {
+        let took = since(moving.call_ns);
         let _ = MIGRATING.remove(tid);
+        add_latency(Owner::of(task), reason, LATENCY_BATCH, took);
     }
     reason
 }
@@ -286,13 +316,44 @@ fn settle(moving: &mut Moving) {
         }
     };
     moving.tgid = 0;
-    charge(
-        owner,
-        moving.from,
-        moving.to,
-        reason_of(moving),
-        moving.pages,
-    );
+    let reason = reason_of(moving);
+    charge(owner, moving.from, moving.to, reason, moving.pages);
+    add_latency(owner, reason, LATENCY_FOLIO, moving.took_ns);
+    moving.took_ns = 0;
+    let asker = Task::current().tgid();
+    if asker != owner.tgid {
+        let cell = Cell::new(Stem::MovedBy).with_pid(asker).with_cause(reason);
+        add(owner, cell, moving.pages);
+    }
+}
+
+/// Counts how long something took, if that is known.
+#[inline(always)]
+fn add_latency(owner: Owner, reason: u8, mark: u8, ns: u64) {
+    if ns != 0 {
+        let cell = Cell::new(Stem::MigrationLatency)
+            .with_bucket(bucket::of(ns))
+            .with_cause(reason)
+            .with_mark(mark);
+        add(owner, cell, ns);
+    }
+}
+
+/// Now, ns since boot.
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// Time since then, 0 when that is not known.
+#[inline(always)]
+fn since(then: u64) -> u64 {
+    if then == 0 {
+        0
+    } else {
+        now().wrapping_sub(then)
+    }
 }
 
 /// Why the innermost call under way migrates.
@@ -313,8 +374,8 @@ fn charge(owner: Owner, from: u32, to: u32, reason: u8, pages: u64) {
     add(owner, cell, pages);
 }
 
-/// Moves are rare and each has its own nodes: straight into the totals.
-#[inline(always)]
+/// Moves are rare and each has its own nodes: straight into the totals. Not inlined: it stands in for many copies of itself.
+#[inline(never)]
 pub(super) fn add(owner: Owner, cell: Cell, pages: u64) {
     let key = TotalKey {
         start_ns: owner.start_ns,

@@ -40,7 +40,7 @@ pub fn page_migration_batch_second(ctx: BtfTracePointContext) -> u32 {
 #[inline(always)]
 fn counted(succeeded: u64, failed: u64) {
     let task = Task::current();
-    let reason = close(task.tid());
+    let reason = close(task);
     for (stem, pages) in [
         (Stem::PageMigration, succeeded),
         (Stem::MigrationFailed, failed),

@@ -9,6 +9,7 @@
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use numatrace_common::{
+    bucket,
     cell::{Cell, MoveReason, Stem},
     mover::{BY_AFFINITY, IN_AFFINITY, IN_EXEC, Mover, NUMA_SWAP},
     totals::TotalKey,
@@ -16,6 +17,7 @@ use numatrace_common::{
 
 use crate::{
     cpus,
+    globals::enabled,
     kernel::task::{MAX_RT_PRIO, Task},
     mover,
     owner::Owner,
@@ -60,6 +62,7 @@ fn reason(task: Task, from: u32, to: u32) -> MoveReason {
         numa_cpu: 0,
         came_from: 0,
         state: 0,
+        crossed_ns: 0,
     };
     if let Some(mover) = mover::find(task) {
         was = *mover;
@@ -112,6 +115,10 @@ fn reason(task: Task, from: u32, to: u32) -> MoveReason {
 /// Counts a move for the task that moves.
 #[inline(always)]
 fn tally(task: Task, from: u32, to: u32, why: MoveReason) {
+    let owner = Owner::of(task);
+    if enabled!(scoped) && owner.is_thread() {
+        add(owner, Cell::new(Stem::CpuMove).with_cpus(from, to), 0);
+    }
     let nodes = (cpus::entry(from).node(), cpus::entry(to).node());
     // A CPU of an unknown node: the move is one of CPUs.
     let (from, to) = match nodes {
@@ -119,18 +126,33 @@ fn tally(task: Task, from: u32, to: u32, why: MoveReason) {
         (Some(node), None) | (None, Some(node)) => (node, node),
         (None, None) => (0, 0),
     };
-    let back = from != to && !matches!(why, MoveReason::Fork) && mover::crossed(task, from, to);
-    let owner = Owner::of(task);
+    let stayed = if from != to && !matches!(why, MoveReason::Fork) {
+        mover::crossed(task, from, to)
+    } else {
+        None
+    };
+    let cell = Cell::new(Stem::TaskMove)
+        .with_task_node(from)
+        .with_page_node(to)
+        .with_cause(why as u8)
+        .with_mark(u8::from(stayed.is_some()));
+    add(owner, cell, 0);
+    if let Some(ns) = stayed {
+        let cell = Cell::new(Stem::Stay)
+            .with_task_node(from)
+            .with_bucket(bucket::of(ns));
+        add(owner, cell, ns);
+    }
+}
+
+/// Straight into the totals: moves are seldom, and each has its own cell. Not inlined: it stands in for copies of itself.
+#[inline(never)]
+fn add(owner: Owner, cell: Cell, amount: u64) {
     let key = TotalKey {
         start_ns: owner.start_ns,
         tid: owner.tid,
         tgid: owner.tgid,
-        cell: Cell::new(Stem::TaskMove)
-            .with_epoch(totals::control().epoch as u16)
-            .with_task_node(from)
-            .with_page_node(to)
-            .with_cause(why as u8)
-            .with_mark(u8::from(back)),
+        cell: cell.with_epoch(totals::control().epoch as u16),
     };
-    totals::add_total(&key, 1, 0);
+    totals::add_total(&key, 1, amount);
 }

@@ -163,7 +163,7 @@ pub const HOOKS: &[Row] = &[
     },
     Row {
         hook: TASK_MOVE,
-        measures: "changes of CPU by thread, nodes and reason",
+        measures: "changes of CPU by thread, nodes and reason; how long a task stayed before it went back",
         exact: &[&[
             tp("task_move", &["sched_migrate_task"]),
             tp("task_placed", &["sched_wakeup_new"]),
@@ -352,7 +352,7 @@ pub const HOOKS: &[Row] = &[
     },
     Row {
         hook: PAGE_MIGRATION,
-        measures: "pages moved between nodes, by the process that has them mapped, nodes and reason",
+        measures: "pages moved between nodes, by the process that has them mapped, nodes and reason; who asked and how long it took",
         exact: &[&MIGRATION_WITH_PMD, &MIGRATION],
         fallback: &[
             MIGRATION[0],
@@ -397,8 +397,9 @@ pub const HOOKS: &[Row] = &[
 pub const PARKING: Probe = tp("task_park", &["sched_switch"]);
 
 /// What every kernel that migrates has.
-const MIGRATION: [Probe; 5] = [
+const MIGRATION: [Probe; 6] = [
     tp("page_migration_start", &["mm_migrate_pages_start"]).and("page_migration_start_second"),
+    fentry("page_migration_enter", &["move_to_new_folio"]),
     fexit("page_migration", &["move_to_new_folio"]).and("page_migration_second"),
     fentry("page_migration_owner", &["remove_migration_pte"]).and("page_migration_owner_second"),
     tp("page_migration_pte", &["remove_migration_pte"]).and("page_migration_pte_second"),
@@ -406,12 +407,13 @@ const MIGRATION: [Probe; 5] = [
 ];
 
 /// The same where huge pages migrate whole.
-const MIGRATION_WITH_PMD: [Probe; 6] = [
+const MIGRATION_WITH_PMD: [Probe; 7] = [
     MIGRATION[0],
     MIGRATION[1],
     MIGRATION[2],
     MIGRATION[3],
     MIGRATION[4],
+    MIGRATION[5],
     tp("page_migration_pmd", &["remove_migration_pmd"]),
 ];
 

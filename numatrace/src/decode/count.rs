@@ -1,11 +1,14 @@
 //! Typed counts: what an entry of the totals says.
 
 use numatrace_common::{
-    cell::{AllocClass, Cell, MoveReason, RemoteCause, Stem, TOUCH_COW, TOUCH_THP, TouchKind},
+    cell::{
+        AllocClass, Cell, LATENCY_BATCH, MoveReason, RemoteCause, Stem, TOUCH_COW, TOUCH_THP,
+        TouchKind,
+    },
     totals::{IRQ, NO_OWNER, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
 };
 
-use crate::ids::{NodeId, Pid, Tid};
+use crate::ids::{CpuId, NodeId, Pid, Tid};
 
 /// Whose an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,7 +120,20 @@ pub enum What {
     TaskMove(MoveCell),
     /// CPU time on a node: amount = ns.
     TaskRun(NodeId),
+    /// How long copies of folios took.
+    FolioLatency(Bucket),
+    /// How long calls of `migrate_pages` took; charged to who asked.
+    BatchLatency(Bucket),
+    /// Who asked for moves of this owner's pages, when it was another process: amount = base pages.
+    MovedBy(Pid),
+    /// How long tasks stayed on a node before they went back.
+    Stay(Bucket),
+    /// CPU changes by CPU: from, to.
+    CpuMove(CpuId, CpuId),
 }
+
+/// A number of [`numatrace_common::bucket`].
+pub type Bucket = u16;
 
 /// Two nodes: from and to, or task and page.
 pub type NodePair = (NodeId, NodeId);
@@ -193,6 +209,14 @@ pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Co
             back: cell.mark() != 0,
         }),
         Stem::TaskRun => What::TaskRun(nodes.0),
+        Stem::MigrationLatency if cell.mark() == LATENCY_BATCH => What::BatchLatency(cell.bucket()),
+        Stem::MigrationLatency => What::FolioLatency(cell.bucket()),
+        Stem::MovedBy => What::MovedBy(Pid(cell.pid())),
+        Stem::Stay => What::Stay(cell.bucket()),
+        Stem::CpuMove => {
+            let (from, to) = cell.cpus();
+            What::CpuMove(CpuId(from), CpuId(to))
+        }
     };
     Ok(Count {
         epoch,

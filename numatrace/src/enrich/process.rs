@@ -247,6 +247,13 @@ impl Processes {
         (identity.start_ticks == ticks(start_ns)).then_some(identity.comm)
     }
 
+    /// The name of the latest incarnation of a pid, from `/proc` when nothing else knows it.
+    pub fn name_of(&self, pid: Pid, facts: &mut impl Facts) -> Option<Name> {
+        self.find(pid, u64::MAX)
+            .and_then(|index| self.get(index).comm.clone())
+            .or_else(|| facts.identity(pid).map(|identity| identity.comm))
+    }
+
     /// The latest incarnation that had begun by a time.
     fn find(&self, pid: Pid, at_ns: u64) -> Option<ProcessIndex> {
         let incarnations = self.by_pid.get(&pid)?;

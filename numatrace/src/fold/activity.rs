@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use numatrace_common::cell::{MoveReason as WireReason, TouchKind};
 
-use super::Counts;
+use super::{Counts, histogram::Histogram};
 use crate::{
     decode::count::NodePair,
     ids::NodeId,
     model::{
-        ByKind, FirstTouch, HintFaults, Latency, Marks, Matrix, MoveReason, PageMigrations,
-        PerNode, TaskMoves,
+        ByKind, CpuMoves, FirstTouch, HintFaults, Latency, Marks, Matrix, MoveReason, MovedBy,
+        PageMigrations, PerNode, Stay, TaskMoves,
     },
 };
 
@@ -119,8 +119,19 @@ pub fn page_migrations(
             }),
             by_reason: Some(by_reason),
             failed: Some(counts.migrations_failed.values().sum()),
-            latency_us: Latency::default(),
-            moved_by: None,
+            latency_us: latency(&counts.folio_latency),
+            call_latency_us: latency(&counts.batch_latency),
+            moved_by: measured.migration_nodes.then(|| {
+                counts
+                    .moved_by
+                    .iter()
+                    .map(|(pid, pages)| MovedBy {
+                        pid: *pid,
+                        comm: None,
+                        pages: *pages,
+                    })
+                    .collect()
+            }),
         }
     })
 }
@@ -154,8 +165,44 @@ pub fn task_moves(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Opt
                     .map(|(_, moves)| *moves)
                     .sum(),
             ),
+            stay_ms: counts
+                .stays
+                .shortest()
+                .zip(counts.stays.percentile(50))
+                .map(|(shortest, median)| Stay {
+                    shortest: thousandths(shortest) / 1000.0,
+                    median: thousandths(median) / 1000.0,
+                }),
+            cpus: (!counts.cpu_moves.is_empty()).then(|| {
+                counts
+                    .cpu_moves
+                    .iter()
+                    .map(|((from, to), moves)| CpuMoves {
+                        from: *from,
+                        to: *to,
+                        moves: *moves,
+                    })
+                    .collect()
+            }),
         }
     })
+}
+
+fn latency(times: &Histogram) -> Latency {
+    Latency {
+        p50: times.percentile(50).map(thousandths),
+        p99: times.percentile(99).map(thousandths),
+        max: times.longest().map(thousandths),
+    }
+}
+
+/// Nanoseconds as microseconds.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "known to an eighth, so the first digits are all there is"
+)]
+fn thousandths(ns: u64) -> f64 {
+    ns as f64 / 1000.0
 }
 
 /// CPU time of an owner per node, ns.

@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod alloc;
 pub mod audit;
+pub mod histogram;
 pub mod window;
 
 // Beside the tracer: `numatrace stat`.
@@ -16,8 +17,9 @@ use std::collections::BTreeMap;
 use crate::{
     decode::count::{AllocCell, MoveCell, NodePair, Reason, TouchCell, What},
     enrich::{Charged, Observation},
-    ids::NodeId,
+    ids::{CpuId, NodeId, Pid},
 };
+use histogram::Histogram;
 use window::{Cut, Window};
 
 /// Everything counted in a session or interval.
@@ -53,6 +55,16 @@ pub struct Counts {
     pub task_moves: BTreeMap<MoveCell, u64>,
     /// CPU time by node, ns.
     pub run_ns: BTreeMap<NodeId, u64>,
+    /// How long copies of this owner's folios took.
+    pub folio_latency: Histogram,
+    /// How long its own calls of `migrate_pages` took.
+    pub batch_latency: Histogram,
+    /// Pages moved by others, by who asked.
+    pub moved_by: BTreeMap<Pid, u64>,
+    /// How long it stayed on nodes before it went back.
+    pub stays: Histogram,
+    /// CPU changes: from, to.
+    pub cpu_moves: BTreeMap<(CpuId, CpuId), u64>,
 }
 
 /// Adds to an entry, saturating: a count that no longer fits is still a large one.
@@ -81,6 +93,11 @@ impl Counts {
             migrations_failed,
             task_moves,
             run_ns,
+            folio_latency,
+            batch_latency,
+            moved_by,
+            stays,
+            cpu_moves,
         } = other;
         for (cell, tally) in alloc {
             self.alloc
@@ -96,6 +113,11 @@ impl Counts {
         bump_all(&mut self.migrations_failed, migrations_failed);
         bump_all(&mut self.task_moves, task_moves);
         bump_all(&mut self.run_ns, run_ns);
+        self.folio_latency.merge(folio_latency);
+        self.batch_latency.merge(batch_latency);
+        bump_all(&mut self.moved_by, moved_by);
+        self.stays.merge(stays);
+        bump_all(&mut self.cpu_moves, cpu_moves);
     }
 
     /// Adds one observation of this owner.
@@ -120,6 +142,11 @@ impl Counts {
             }
             What::TaskMove(cell) => bump(&mut self.task_moves, cell, seen.count),
             What::TaskRun(node) => bump(&mut self.run_ns, node, seen.amount),
+            What::FolioLatency(bucket) => self.folio_latency.add(bucket, seen.count),
+            What::BatchLatency(bucket) => self.batch_latency.add(bucket, seen.count),
+            What::MovedBy(pid) => bump(&mut self.moved_by, pid, seen.amount),
+            What::Stay(bucket) => self.stays.add(bucket, seen.count),
+            What::CpuMove(from, to) => bump(&mut self.cpu_moves, (from, to), seen.count),
         }
     }
 }

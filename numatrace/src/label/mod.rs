@@ -1,5 +1,7 @@
 //! label: accumulators to processes of the report: names, once per snapshot.
 
+mod away;
+mod moved_by;
 pub mod report;
 
 use std::collections::BTreeMap;
@@ -68,6 +70,7 @@ pub fn processes<F: Facts>(
         .collect();
     all.extend(pseudo.into_iter().map(|(mut process, counts)| {
         fill(&mut process, counts, labels);
+        moved_by::complete(&mut process, &enrich.processes, &mut enrich.facts);
         process
     }));
     all
@@ -97,7 +100,7 @@ fn fill(process: &mut Process, counts: &Counts, labels: Labels<'_>) {
 }
 
 /// The matrices of the whole system.
-fn system(counted: &Accumulators, labels: Labels<'_>) -> System {
+fn system(counted: &Accumulators, processes: &[Process], labels: Labels<'_>) -> System {
     let mut sum = Counts::default();
     for counts in counted.by_owner.values() {
         sum.add(counts);
@@ -106,7 +109,10 @@ fn system(counted: &Accumulators, labels: Labels<'_>) -> System {
     System {
         first_touch: activity::first_touch(&sum, nodes, measured),
         hint_faults: activity::hint_faults(&sum, nodes, measured),
-        page_migrations: activity::page_migrations(&sum, nodes, measured),
+        page_migrations: activity::page_migrations(&sum, nodes, measured).map(|mut all| {
+            all.moved_by = all.moved_by.map(|_| moved_by::all(processes));
+            all
+        }),
         task_moves: activity::task_moves(&sum, nodes, measured),
         run_ns: activity::run_ns(&sum, nodes, measured),
     }
@@ -136,6 +142,7 @@ fn process<F: Facts>(
         sum.add(counts);
     }
     fill(&mut process, &sum, labels);
+    moved_by::complete(&mut process, processes, facts);
     process.threads = threads
         .iter()
         .map(|(tid, start_ns, counts)| {
@@ -153,6 +160,7 @@ fn process<F: Facts>(
             thread
         })
         .collect();
+    away::fill(&mut process, labels.nodes);
     process
 }
 

@@ -140,7 +140,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         &nodes,
     );
     snapshot.cost = cost(parts.cost, duration_s, cpus);
-    snapshot.system = Some(super::system(parts.counted, labels));
+    snapshot.system = Some(super::system(parts.counted, &processes, labels));
     snapshot.processes = processes;
     snapshot.findings = crate::model::finding::diagnose(&snapshot);
     snapshot

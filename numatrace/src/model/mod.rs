@@ -50,4 +50,4 @@ pub use report::{
     Cost, CostMethod, EndedBy, Host, HostNode, Schema, Scope, Session, Snapshot, System,
 };
 pub use stack::{Frame, Stack};
-pub use task_move::{MoveReason, TaskMoves};
+pub use task_move::{CpuMoves, MoveReason, Stay, TaskMoves};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::matrix::Matrix;
+use super::name::Name;
 use crate::ids::Pid;
 
 /// Page migrations of one process's memory, or of the whole system.
@@ -20,6 +21,9 @@ pub struct PageMigrations {
     /// How long one folio took, in microseconds.
     #[serde(default)]
     pub latency_us: Latency,
+    /// How long one call of the kernel's `migrate_pages` took that this process made, in microseconds: what it waited for.
+    #[serde(default)]
+    pub call_latency_us: Latency,
     /// Who asked for the moves, largest first; often not the owner.
     #[serde(default)]
     pub moved_by: Option<Vec<MovedBy>>,
@@ -37,10 +41,13 @@ pub struct Latency {
 }
 
 /// One process that moved pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MovedBy {
     /// The mover, in the initial PID namespace.
     pub pid: Pid,
+    /// Its name; `None` when it was gone before anybody could look.
+    #[serde(default)]
+    pub comm: Option<Name>,
     /// Base pages it moved.
     pub pages: u64,
 }

@@ -12,7 +12,7 @@ use super::matrix::PerNode;
 use super::name::Name;
 use super::page_migration::PageMigrations;
 use super::task_move::TaskMoves;
-use crate::ids::{Pid, Tid};
+use crate::ids::{NodeId, Pid, Tid};
 
 /// One process, or one of the buckets that keep the sums whole. Its identity is `(pid, start_ns)`: pids are reused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +49,12 @@ pub struct Process {
     pub task_moves: Option<TaskMoves>,
     /// CPU time of its threads per node, in nanoseconds.
     pub run_ns: Option<PerNode>,
+    /// The node that holds more than half of the memory it got in the session; `None` when no node does, or nothing is known of it.
+    #[serde(default)]
+    pub home_node: Option<NodeId>,
+    /// CPU time on other nodes than that, in nanoseconds.
+    #[serde(default)]
+    pub away_ns: Option<u64>,
     /// Its threads, those that had a name of their own in the tables.
     pub threads: Vec<Thread>,
     /// Its mappings, those with something to tell.
@@ -74,6 +80,8 @@ impl Process {
             page_migrations: None,
             task_moves: None,
             run_ns: None,
+            home_node: None,
+            away_ns: None,
             threads: Vec::new(),
             mappings: Vec::new(),
         }
@@ -159,6 +167,9 @@ pub struct Thread {
     /// Its CPU time per node, in nanoseconds.
     #[serde(default)]
     pub run_ns: Option<PerNode>,
+    /// Its CPU time on other nodes than its process's home node, in nanoseconds.
+    #[serde(default)]
+    pub away_ns: Option<u64>,
 }
 
 impl Thread {
@@ -174,6 +185,7 @@ impl Thread {
             hint_faults: None,
             task_moves: None,
             run_ns: None,
+            away_ns: None,
         }
     }
 

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::matrix::Matrix;
+use crate::ids::CpuId;
 
 /// Moves of one thread, of a process's threads, or of the whole system.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskMoves {
     /// Every change of CPU, within a node too.
     pub total: Option<u64>,
@@ -19,6 +20,32 @@ pub struct TaskMoves {
     pub by_reason: Option<BTreeMap<MoveReason, u64>>,
     /// Moves A→B→A, overlapping ones counted each.
     pub ping_pong: Option<u64>,
+    /// How long the threads stayed before they went back, over the moves of `ping_pong`; `None` when there were none.
+    #[serde(default)]
+    pub stay_ms: Option<Stay>,
+    /// Every change of CPU, from and to; only of processes in a session with a scope.
+    #[serde(default)]
+    pub cpus: Option<Vec<CpuMoves>>,
+}
+
+/// Milliseconds on a node between leaving another one and going back to it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stay {
+    /// The shortest.
+    pub shortest: f64,
+    /// Half of them were no longer.
+    pub median: f64,
+}
+
+/// Moves from one CPU to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuMoves {
+    /// CPU left.
+    pub from: CpuId,
+    /// CPU taken.
+    pub to: CpuId,
+    /// How often.
+    pub moves: u64,
 }
 
 /// What made a task change its node.

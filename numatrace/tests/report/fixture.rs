@@ -6,7 +6,7 @@ use numatrace::model::{
     Alloc, Audit, AuditNode, ByKind, Cause, Cost, CostMethod, Counter, CounterAudit, Coverage,
     EndedBy, Explained, FirstTouch, HintFaults, Hook, Host, HostNode, Latency, Marks, Matrix,
     MoveReason, MovedBy, Name, PageMigrations, PerNode, Process, ProcessKind, RemoteByCause, Scope,
-    Session, Snapshot, System, TaskMoves, Thread, Verdict, finding,
+    Session, Snapshot, Stay, System, TaskMoves, Thread, Verdict, finding,
 };
 
 /// A machine of `nodes` nodes with two CPUs and 512 MiB each.
@@ -231,7 +231,9 @@ pub fn launched() -> Snapshot {
             p99: Some(21.0),
             max: Some(88.0),
         },
+        call_latency_us: Latency::default(),
         moved_by: Some(vec![MovedBy {
+            comm: None,
             pid: Pid(4242),
             pages: 4096,
         }]),
@@ -242,6 +244,11 @@ pub fn launched() -> Snapshot {
         matrix: matrix([[0, 1], [1, 0]]),
         by_reason: Some([(MoveReason::Wakeup, 1), (MoveReason::Affinity, 1)].into()),
         ping_pong: Some(1),
+        stay_ms: Some(Stay {
+            shortest: 12.5,
+            median: 12.5,
+        }),
+        cpus: None,
     });
     app.run_ns = Some(PerNode(vec![900_000_000, 2_100_000_000]));
     let main = Thread {
@@ -404,6 +411,8 @@ pub fn sixty_four_nodes() -> Snapshot {
             matrix: Some(moves),
             by_reason: Some([(MoveReason::LoadBalance, crossed)].into()),
             ping_pong: Some(0),
+            stay_ms: None,
+            cpus: None,
         }),
         ..System::default()
     });
