@@ -1,8 +1,11 @@
 //! Findings: that each speaks when its case is there, is silent when it is not, and says something one can do.
 
-use numatrace::ids::Pid;
+use numatrace::ids::{NodeId, Pid};
 use numatrace::model::finding::diagnose;
-use numatrace::model::{Finding, PerNode, Severity, Snapshot, Verdict};
+use numatrace::model::{
+    Finding, FirstTouch, Matrix, MoveReason, PageMigrations, PerNode, Process, Severity, Snapshot,
+    System, TaskMoves, Verdict,
+};
 
 use crate::fixture;
 
@@ -210,4 +213,146 @@ fn a_fix_never_repeats_what_a_shell_would_run() {
         !finding.fix.contains("reboot") && finding.fix.contains("--membind=1 COMMAND"),
         "{finding:#?}"
     );
+}
+
+/// A program with moves, all of one reason.
+fn mover(reason: MoveReason, cross: u64, back: u64) -> Process {
+    let mut process = fixture::program(
+        77,
+        "worker",
+        fixture::alloc(&[5_000, 0], &[0, 0], |causes| &mut causes.unknown),
+    );
+    process.task_moves = Some(TaskMoves {
+        total: Some(cross * 2),
+        cross_node: Some(cross),
+        by_reason: Some([(reason, cross)].into()),
+        ping_pong: Some(back),
+        ..TaskMoves::default()
+    });
+    process.run_ns = Some(PerNode(vec![300_000_000, 700_000_000]));
+    process
+}
+
+fn of_mover(process: Process) -> Vec<Finding> {
+    let mut snapshot = fixture::quiet(2);
+    snapshot.session.duration_s = 10.0;
+    snapshot.processes = vec![process];
+    diagnose(&snapshot)
+        .into_iter()
+        .filter(|finding| finding.id != "numa-is-not-your-problem")
+        .collect()
+}
+
+#[test]
+fn bouncing_by_affinity_says_who_to_look_for() {
+    let findings = of_mover(mover(MoveReason::Affinity, 200, 199));
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!(findings[0].id, "ping-pong");
+    assert!(
+        findings[0].evidence[0].contains("199 of 200"),
+        "{findings:#?}"
+    );
+    assert!(
+        findings[0].fix.contains("sched_setaffinity"),
+        "{findings:#?}"
+    );
+}
+
+#[test]
+fn moves_that_stay_are_no_ping_pong_and_few_moves_are_nothing() {
+    assert!(of_mover(mover(MoveReason::Affinity, 200, 3)).is_empty());
+    assert!(of_mover(mover(MoveReason::Wakeup, 19, 19)).is_empty());
+}
+
+#[test]
+fn the_scheduler_s_own_moves_are_told_by_their_reason() {
+    let ids = |reason| -> Vec<String> {
+        of_mover(mover(reason, 1_000, 0))
+            .into_iter()
+            .map(|finding| finding.id)
+            .collect()
+    };
+    assert_eq!(ids(MoveReason::LoadBalance), ["load-balance-across-nodes"]);
+    assert_eq!(ids(MoveReason::Wakeup), ["woken-across-nodes"]);
+    assert!(ids(MoveReason::Cpuset).is_empty());
+}
+
+#[test]
+fn time_away_counts_only_when_there_is_memory_to_be_away_from() {
+    let mut process = mover(MoveReason::Wakeup, 2, 0);
+    process.home_node = Some(NodeId(0));
+    process.away_ns = Some(700_000_000);
+    assert!(of_mover(process.clone()).is_empty());
+    let mut pages = Matrix::zeros(2);
+    pages.add_at(0, 0, 16_384);
+    process.first_touch = Some(FirstTouch {
+        pages: Some(pages),
+        ..FirstTouch::default()
+    });
+    let findings = of_mover(process.clone());
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!(findings[0].id, "ran-away-from-memory");
+    assert!(
+        findings[0].evidence[0].contains("(70.0 %)"),
+        "{findings:#?}"
+    );
+    assert!(
+        findings[0].evidence[1].contains("64.0 MiB") || findings[0].evidence[1].contains("64 MiB"),
+        "{findings:#?}"
+    );
+    assert!(
+        findings[0].fix.contains("migratepages 77 0 1"),
+        "{findings:#?}"
+    );
+    // Never moved: that is a first touch elsewhere, not running away.
+    process.task_moves = Some(TaskMoves {
+        cross_node: Some(0),
+        ..TaskMoves::default()
+    });
+    assert!(of_mover(process).is_empty());
+}
+
+/// A quiet machine with page migrations.
+fn migrating(by_reason: &[(&str, u64)], moved: u64, failed: u64, balancing: i64) -> Vec<String> {
+    let mut matrix = Matrix::zeros(2);
+    matrix.add_at(0, 1, moved);
+    let mut snapshot = fixture::quiet(2);
+    snapshot.host.numa_balancing = balancing.try_into().ok();
+    snapshot.system = Some(System {
+        page_migrations: Some(PageMigrations {
+            matrix: Some(matrix),
+            by_reason: Some(
+                by_reason
+                    .iter()
+                    .map(|(reason, pages)| ((*reason).to_owned(), *pages))
+                    .collect(),
+            ),
+            failed: Some(failed),
+            ..PageMigrations::default()
+        }),
+        ..System::default()
+    });
+    ids(&snapshot)
+}
+
+#[test]
+fn pages_that_stay_are_told_when_they_are_many() {
+    let told = |moved, failed| {
+        migrating(&[("syscall", moved)], moved, failed, 1)
+            .contains(&"migration-failures".to_owned())
+    };
+    assert!(told(1_000, 500));
+    assert!(!told(100_000, 500), "half a percent");
+    assert!(!told(100, 100), "a hundred pages");
+}
+
+#[test]
+fn memory_that_goes_round_is_churn_only_where_there_are_tiers() {
+    let told = |down, up, balancing| {
+        let by_reason = [("demotion", down), ("numa_misplaced", up)];
+        migrating(&by_reason, down + up, 0, balancing).contains(&"tiering-churn".to_owned())
+    };
+    assert!(told(50_000, 40_000, 2));
+    assert!(!told(50_000, 40_000, 1), "no tiering");
+    assert!(!told(50_000, 4_100, 2), "one way");
 }

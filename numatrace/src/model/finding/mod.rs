@@ -3,11 +3,17 @@
 //! A diagnosis looks at a finished snapshot and nothing else, so that a report read back says the same as the live one.
 //! It speaks only of what was measured, and never without a count and a way out.
 
+mod across_nodes;
 mod memoryless_node;
+mod migration_failures;
+mod moving;
 mod node_full_fallback;
 mod not_numa;
 mod one_node;
+mod ping_pong;
+mod ran_away;
 mod remote_by_policy;
+mod tiering_churn;
 mod words;
 
 use serde::{Deserialize, Serialize};
@@ -58,6 +64,12 @@ pub const ALL: &[Diagnosis] = &[
     remote_by_policy::DIAGNOSIS,
     node_full_fallback::DIAGNOSIS,
     memoryless_node::DIAGNOSIS,
+    ran_away::DIAGNOSIS,
+    ping_pong::DIAGNOSIS,
+    across_nodes::LOAD_BALANCE,
+    across_nodes::WOKEN,
+    migration_failures::DIAGNOSIS,
+    tiering_churn::DIAGNOSIS,
     one_node::DIAGNOSIS,
 ];
 

@@ -40,6 +40,26 @@ pub fn with_memory(host: &Host) -> impl Iterator<Item = usize> {
     has.map(|(position, _)| position)
 }
 
+/// Position of the node that holds most of a process's memory; where it ran most when no node does.
+pub fn home(host: &Host, process: &Process) -> Option<usize> {
+    let named = process.home_node;
+    let position = host.nodes.iter().position(|node| Some(node.node) == named);
+    position.or_else(|| {
+        let run = process.run_ns.as_ref()?;
+        let (position, ns) = run
+            .0
+            .iter()
+            .enumerate()
+            .max_by_key(|(position, ns)| (**ns, std::cmp::Reverse(*position)))?;
+        (*ns > 0).then_some(position)
+    })
+}
+
+/// That node in numactl's list syntax, `N` when it is not known.
+pub fn home_list(host: &Host, process: &Process) -> String {
+    home(host, process).map_or_else(|| "N".to_owned(), |home| node_list(host, [home]))
+}
+
 /// `app (4242)`. Outputs escape the sentence it stands in.
 pub fn process(process: &Process) -> String {
     format!("{} ({})", process.comm.to_utf8(), process.pid)

@@ -1,0 +1,92 @@
+//! `load-balance-across-nodes` and `woken-across-nodes`: the scheduler's own choice takes threads to other nodes.
+
+use super::{Diagnosis, Finding, Severity, moving, words};
+use crate::model::matrix::share;
+use crate::model::{MoveReason, Process, Snapshot, TaskMoves, number};
+
+pub const LOAD_BALANCE: Diagnosis = Diagnosis {
+    id: "load-balance-across-nodes",
+    check: |snapshot| check(snapshot, &BALANCED),
+};
+
+pub const WOKEN: Diagnosis = Diagnosis {
+    id: "woken-across-nodes",
+    check: |snapshot| check(snapshot, &WOKEN_CASE),
+};
+
+/// One of the two cases.
+struct Case {
+    id: &'static str,
+    reasons: &'static [MoveReason],
+    says: &'static str,
+    why: &'static str,
+    fix: &'static str,
+}
+
+const BALANCED: Case = Case {
+    id: "load-balance-across-nodes",
+    reasons: &[MoveReason::LoadBalance, MoveReason::ActiveBalance],
+    says: "is pulled to other nodes by load balancing",
+    why: "more threads want to run on one node than it has idle CPUs",
+    fix: "use fewer threads per node, or bind each worker to a node",
+};
+
+const WOKEN_CASE: Case = Case {
+    id: "woken-across-nodes",
+    reasons: &[MoveReason::Wakeup],
+    says: "is woken on other nodes than it slept on",
+    why: "its wakers run on other nodes, or its own CPUs were busy",
+    fix: "put threads that wake each other on one node",
+};
+
+/// Fewer moves than these are a start-up.
+const FEW: u64 = 100;
+
+/// And they must come this often in a second.
+const RATE: f64 = 10.0;
+
+/// Share of the cross-node moves that make it the case.
+const MOST: f64 = 0.5;
+
+fn check(snapshot: &Snapshot, case: &Case) -> Vec<Finding> {
+    let movers = moving::most(snapshot, |_, moves| {
+        let count = moving::because(moves, case.reasons);
+        let told = count >= FEW && moving::is_frequent(snapshot, count, RATE);
+        (told && share(count, moves.cross_node?)? >= MOST).then_some(count)
+    });
+    movers
+        .into_iter()
+        .map(|(count, process, moves)| finding(snapshot, case, process, moves, count))
+        .collect()
+}
+
+fn finding(
+    snapshot: &Snapshot,
+    case: &Case,
+    process: &Process,
+    moves: &TaskMoves,
+    count: u64,
+) -> Finding {
+    let host = &snapshot.host;
+    let node = words::home_list(host, process);
+    Finding {
+        id: case.id.into(),
+        severity: Severity::Info,
+        pid: Some(process.pid),
+        title: format!("{} {}", words::process(process), case.says),
+        evidence: vec![
+            format!(
+                "{} of {} cross-node moves: {}",
+                number::grouped(count),
+                number::count(moves.cross_node),
+                moving::reasons(moves)
+            ),
+            case.why.to_owned(),
+        ],
+        fix: format!(
+            "{}: numactl --cpunodebind={node} {}, or a cpuset of one node's CPUs for each group of threads",
+            case.fix,
+            words::command(snapshot, process)
+        ),
+    }
+}

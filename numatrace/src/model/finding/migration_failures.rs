@@ -1,0 +1,60 @@
+//! `migration-failures`: pages that should have moved stayed where they were.
+
+use super::{Diagnosis, Finding, Severity, WORTH_TELLING, words};
+use crate::model::matrix::share;
+use crate::model::{Process, Snapshot, number};
+
+pub const DIAGNOSIS: Diagnosis = Diagnosis {
+    id: "migration-failures",
+    check,
+};
+
+/// Share of the pages that were to be moved.
+const SHARE: f64 = 0.1;
+
+fn check(snapshot: &Snapshot) -> Vec<Finding> {
+    let Some(all) = snapshot
+        .system
+        .as_ref()
+        .and_then(|system| system.page_migrations.as_ref())
+    else {
+        return Vec::new();
+    };
+    let (Some(failed), Some(matrix)) = (all.failed, all.matrix.as_ref()) else {
+        return Vec::new();
+    };
+    let tried = failed.saturating_add(matrix.total());
+    let part = share(failed, tried);
+    if failed < WORTH_TELLING || part.is_none_or(|part| part < SHARE) {
+        return Vec::new();
+    }
+    let failed_by = |process: &Process| process.page_migrations.as_ref()?.failed;
+    let most = snapshot
+        .processes
+        .iter()
+        .filter_map(|process| Some((failed_by(process)?, process)))
+        .max_by_key(|(failed, process)| (*failed, std::cmp::Reverse(process.pid)));
+    let mut evidence = vec![format!(
+        "{} of {} pages that were to be moved ({}) stayed",
+        number::grouped(failed),
+        number::grouped(tried),
+        words::percent(part),
+    )];
+    if let Some((count, asker)) = most.filter(|(count, _)| *count > 0) {
+        evidence.push(format!(
+            "{} of them {} tried to move",
+            number::grouped(count),
+            words::process(asker)
+        ));
+    }
+    vec![Finding {
+        id: DIAGNOSIS.id.into(),
+        severity: Severity::Warning,
+        pid: None,
+        title: "pages could not be moved between nodes".to_owned(),
+        evidence,
+        fix: "pages that a device or kernel has pinned (RDMA, VFIO, io_uring buffers) and pages under I/O do not move: place them \
+              before they are pinned (numactl --membind), and see that the target node has free memory (numatrace stat -m)"
+            .to_owned(),
+    }]
+}

@@ -1,0 +1,51 @@
+//! `tiering-churn`: what is demoted to slow memory comes back soon after.
+
+use super::{Diagnosis, Finding, Severity};
+use crate::model::{Snapshot, number};
+
+pub const DIAGNOSIS: Diagnosis = Diagnosis {
+    id: "tiering-churn",
+    check,
+};
+
+/// `NUMA_BALANCING_MEMORY_TIERING` of kernel.numa_balancing: hinting faults promote.
+const TIERING: i64 = 2;
+
+/// Fewer pages (16 MiB of small ones) are noise.
+const PAGES: u64 = 4096;
+
+fn check(snapshot: &Snapshot) -> Vec<Finding> {
+    let by_reason = snapshot
+        .system
+        .as_ref()
+        .and_then(|system| system.page_migrations.as_ref())
+        .and_then(|migrations| migrations.by_reason.as_ref());
+    let tiering = snapshot
+        .host
+        .numa_balancing
+        .is_some_and(|mode| i64::from(mode) & TIERING != 0);
+    let Some(by_reason) = by_reason.filter(|_| tiering) else {
+        return Vec::new();
+    };
+    let of = |reason: &str| by_reason.get(reason).copied().unwrap_or(0);
+    let (down, up) = (of("demotion"), of("numa_misplaced"));
+    // Both directions, of the same order: pages go round.
+    if down.min(up) < PAGES || down.max(up) > down.min(up).saturating_mul(2) {
+        return Vec::new();
+    }
+    vec![Finding {
+        id: DIAGNOSIS.id.into(),
+        severity: Severity::Warning,
+        pid: None,
+        title: "memory goes round between fast and slow nodes".to_owned(),
+        evidence: vec![format!(
+            "{} pages were demoted and {} promoted in the same session",
+            number::grouped(down),
+            number::grouped(up)
+        )],
+        fix: "the hot set is larger than fast memory: let it be (promotion off: sysctl kernel.numa_balancing=0), slow it down \
+              (kernel.numa_balancing_promote_rate_limit_MBps), or give the program that matters fast memory of its own \
+              (memory.low of its cgroup)"
+            .to_owned(),
+    }]
+}
