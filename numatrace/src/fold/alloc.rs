@@ -3,13 +3,15 @@
 //! With z the page's node, P the preferred node and L the node of the allocating CPU: z = P is a hit on z, otherwise a miss on z and
 //! a foreign on P; z = L is local on z, otherwise other on z. Without P the first three are not known.
 
-use numatrace_common::cell::RemoteCause;
+use std::collections::BTreeMap;
+
+use numatrace_common::cell::{AllocClass, RemoteCause};
 
 use super::Counts;
 use crate::{
     decode::count::AllocCell,
     ids::NodeId,
-    model::{Alloc, PerNode, RemoteByCause},
+    model::{Alloc, ByClass, PerNode, PolicyMode, RemoteByCause},
 };
 
 /// Which counters the session's hooks can know.
@@ -28,6 +30,8 @@ pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
     let (mut hit, mut miss, mut foreign) = (zeros(), zeros(), zeros());
     let (mut local, mut other, mut pages) = (zeros(), zeros(), zeros());
     let mut causes = RemoteByCause::default();
+    let mut modes: BTreeMap<PolicyMode, u64> = BTreeMap::new();
+    let mut classes = ByClass::default();
     for (cell, tally) in &counts.alloc {
         // A node that sysfs does not list cannot be shown in its arrays; the label stage counts such pages as unattributed.
         let Some(at) = place(cell.page_node) else {
@@ -51,6 +55,19 @@ pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
             None => {}
         }
         add_cause(&mut causes, cell, tally.count);
+        if cell.cause == Some(RemoteCause::Policy) {
+            super::bump(&mut modes, PolicyMode::of(cell.policy_mode), tally.count);
+        }
+        let class = match cell.class {
+            Some(AllocClass::User4k) => &mut classes.user_4k,
+            Some(AllocClass::UserLarge) => &mut classes.user_large,
+            Some(AllocClass::Thp) => &mut classes.thp,
+            Some(AllocClass::Hugetlb) => &mut classes.hugetlb,
+            Some(AllocClass::PageTable) => &mut classes.page_table,
+            // What a later version can tell apart is the kernel's here.
+            Some(AllocClass::Kernel) | None => &mut classes.kernel,
+        };
+        class.add(tally.count, tally.amount);
     }
     let mut interleave = zeros();
     for (node, count) in &counts.interleave_hit {
@@ -68,6 +85,8 @@ pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
         other_node: Some(other),
         pages: Some(pages),
         remote_by_cause: known.preferred.then_some(causes),
+        policy_by_mode: known.preferred.then_some(modes),
+        by_class: Some(classes),
     }
 }
 
@@ -147,6 +166,31 @@ mod tests {
     }
 
     #[test]
+    fn modes_are_a_partition_of_what_policies_did() {
+        let by = |policy_mode| AllocCell {
+            cause: Some(RemoteCause::Policy),
+            policy_mode,
+            ..cell(0, 1, Some(1))
+        };
+        let cells = of([
+            (by(2), tally(7, 7)),
+            (by(3), tally(2, 2)),
+            (by(0), tally(1, 1)),
+        ]);
+        let alloc = counters(&cells, &[NodeId(0), NodeId(1)], ALL);
+        let modes = alloc.policy_by_mode.unwrap();
+        assert_eq!(
+            modes.into_iter().collect::<Vec<_>>(),
+            [
+                (PolicyMode::Bind, 7),
+                (PolicyMode::Interleave, 2),
+                (PolicyMode::Unknown, 1)
+            ]
+        );
+        assert_eq!(alloc.remote_by_cause.unwrap().policy, 10);
+    }
+
+    #[test]
     fn without_the_preferred_node_hits_are_not_known_but_local_is() {
         let cells = of([(cell(0, 0, None), tally(5, 5))]);
         let alloc = counters(&cells, &[NodeId(0)], Known::default());
@@ -173,6 +217,9 @@ mod tests {
                 prop_assert_eq!(hit.at(node) + miss.at(node), local.at(node) + other.at(node));
             }
             prop_assert_eq!(miss.total(), alloc.numa_foreign.unwrap().total());
+            let classes = alloc.by_class.unwrap().named().map(|(_, class)| class);
+            prop_assert_eq!(classes.iter().map(|class| class.allocations).sum::<u64>(), local.total() + other.total());
+            prop_assert_eq!(classes.iter().map(|class| class.pages).sum::<u64>(), alloc.pages.unwrap().total());
         }
     }
 }

@@ -3,8 +3,11 @@
 //! The unit is numastat's: one satisfied request to the page allocator, of any order; a 2 MiB huge page counts once. `pages`
 //! says how many base pages those requests were.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::alloc_class::{ByClass, PolicyMode};
 use super::audit::Counter;
 use super::matrix::{PerNode, add_known, share};
 
@@ -27,6 +30,12 @@ pub struct Alloc {
     pub pages: Option<PerNode>,
     /// Why allocations were remote or missed.
     pub remote_by_cause: Option<RemoteByCause>,
+    /// Modes of the policies behind [`RemoteByCause::policy`], of which they are a partition.
+    #[serde(default)]
+    pub policy_by_mode: Option<BTreeMap<PolicyMode, u64>>,
+    /// All allocations by size and use.
+    #[serde(default)]
+    pub by_class: Option<ByClass>,
 }
 
 impl Alloc {
@@ -43,6 +52,8 @@ impl Alloc {
             other_node: zero.clone(),
             pages: zero,
             remote_by_cause: Some(RemoteByCause::default()),
+            policy_by_mode: Some(BTreeMap::new()),
+            by_class: Some(ByClass::default()),
         }
     }
 
@@ -110,6 +121,19 @@ impl Alloc {
         ) {
             (Some(sum), Some(more)) => sum.add(more),
             _ => self.remote_by_cause = None,
+        }
+        match (self.policy_by_mode.as_mut(), &other.policy_by_mode) {
+            (Some(sum), Some(more)) => {
+                for (mode, count) in more {
+                    let sum = sum.entry(*mode).or_default();
+                    *sum = sum.saturating_add(*count);
+                }
+            }
+            _ => self.policy_by_mode = None,
+        }
+        match (self.by_class.as_mut(), other.by_class.as_ref()) {
+            (Some(sum), Some(more)) => sum.add(more),
+            _ => self.by_class = None,
         }
     }
 

@@ -14,6 +14,7 @@ pub mod hooks;
 pub mod process;
 
 pub mod alloc;
+pub mod alloc_class;
 pub mod first_touch;
 pub mod hint_fault;
 pub mod page_migration;
@@ -34,6 +35,7 @@ pub mod stat;
 pub mod topology;
 
 pub use alloc::{Alloc, RemoteByCause};
+pub use alloc_class::{ByClass, ClassTally, PolicyMode};
 pub use audit::{Audit, AuditNode, Cause, Counter, CounterAudit, Explained, Verdict};
 pub use audit_report::AuditReport;
 pub use coverage::Coverage;

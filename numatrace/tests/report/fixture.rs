@@ -3,10 +3,11 @@
 
 use numatrace::ids::{CpuId, NodeId, Pid, Tid};
 use numatrace::model::{
-    Alloc, Audit, AuditNode, ByKind, Cause, Cost, CostMethod, Counter, CounterAudit, Coverage,
-    EndedBy, Explained, FirstTouch, HintFaults, Hook, Host, HostNode, Latency, Marks, Matrix,
-    MoveReason, MovedBy, Name, PageMigrations, PerNode, Process, ProcessKind, RemoteByCause, Scope,
-    Session, Snapshot, Stay, System, TaskMoves, Thread, Verdict, finding,
+    Alloc, Audit, AuditNode, ByClass, ByKind, Cause, ClassTally, Cost, CostMethod, Counter,
+    CounterAudit, Coverage, EndedBy, Explained, FirstTouch, HintFaults, Hook, Host, HostNode,
+    Latency, Marks, Matrix, MoveReason, MovedBy, Name, PageMigrations, PerNode, PolicyMode,
+    Process, ProcessKind, RemoteByCause, Scope, Session, Snapshot, Stay, System, TaskMoves, Thread,
+    Verdict, finding,
 };
 
 /// A machine of `nodes` nodes with two CPUs and 512 MiB each.
@@ -68,9 +69,19 @@ pub fn alloc(local: &[u64], remote: &[u64], cause: fn(&mut RemoteByCause) -> &mu
     all.add(&remote);
     let mut causes = RemoteByCause::default();
     *cause(&mut causes) = remote.total();
+    let modes = Some(causes.policy).filter(|by_policy| *by_policy > 0);
+    let mut classes = ByClass::default();
+    classes.user_4k.add(all.total(), all.total());
     Alloc {
         numa_hit: Some(all.clone()),
         pages: Some(all),
+        policy_by_mode: Some(
+            modes
+                .map(|count| (PolicyMode::Bind, count))
+                .into_iter()
+                .collect(),
+        ),
+        by_class: Some(classes),
         remote_by_cause: Some(causes),
         ..Alloc {
             local_node: Some(local.clone()),
@@ -163,6 +174,16 @@ pub fn two_nodes() -> Snapshot {
             kernel_node: 200,
             ..RemoteByCause::default()
         };
+    }
+    database.policy_by_mode = Some([(PolicyMode::Bind, 51_000)].into());
+    // Nearly all of it user pages; the rest is the kernel's work for it.
+    if let Some(classes) = database.by_class.as_mut() {
+        classes.user_4k = ClassTally {
+            allocations: 215_000,
+            pages: 215_000,
+        };
+        classes.page_table.add(150, 150);
+        classes.kernel.add(50, 50);
     }
     let kswapd = Process {
         kind: ProcessKind::Kthread,

@@ -6,7 +6,7 @@ use super::figures::Figures;
 use super::page::Page;
 use super::table::Table;
 use crate::model::number::{self, UNKNOWN};
-use crate::model::{Host, PerNode, matrix::share};
+use crate::model::{Host, PerNode, PolicyMode, matrix::share};
 
 /// Up to this many nodes, time is shown as one share per node; beyond, as the node where most of it went.
 const NODES_SIDE_BY_SIDE: usize = 4;
@@ -204,14 +204,25 @@ fn why(row: &Figures) -> String {
     };
     match causes.ranked().first() {
         None | Some((_, 0)) => String::new(),
-        Some((cause, count)) if *count == causes.total() => cause_in_words(cause).into(),
+        Some((cause, count)) if *count == causes.total() => with_mode(cause, row),
         Some((cause, count)) => {
             format!(
                 "{} {} %",
-                cause_in_words(cause),
+                with_mode(cause, row),
                 number::percent(share(*count, causes.total()))
             )
         }
+    }
+}
+
+/// A cause in words; a policy with the mode that did most of it.
+fn with_mode(cause: &str, row: &Figures) -> String {
+    let mode = row.modes.iter().max_by_key(|(_, count)| **count);
+    match mode {
+        Some((mode, _)) if cause == "policy" && *mode != PolicyMode::Unknown => {
+            format!("policy ({})", mode.in_words())
+        }
+        _ => cause_in_words(cause).into(),
     }
 }
 

@@ -1,7 +1,10 @@
 //! The plain numbers of one row: a process, a thread, or the sum of many.
 
+use std::collections::BTreeMap;
+
 use crate::model::{
-    Alloc, FirstTouch, HintFaults, Matrix, PerNode, Process, RemoteByCause, TaskMoves, Thread,
+    Alloc, ByClass, FirstTouch, HintFaults, Matrix, PerNode, PolicyMode, Process, RemoteByCause,
+    TaskMoves, Thread,
 };
 
 /// One row's quantities; `None` is not measured.
@@ -17,6 +20,10 @@ pub struct Figures {
     pub pages: Option<u64>,
     /// Why allocations were remote or missed.
     pub causes: Option<RemoteByCause>,
+    /// Modes of the policies among them.
+    pub modes: BTreeMap<PolicyMode, u64>,
+    /// Allocations by size and use.
+    pub classes: Option<ByClass>,
     /// Base pages touched first.
     pub touched: Option<u64>,
     /// Those placed on another node than their toucher's.
@@ -81,6 +88,10 @@ impl Figures {
             missed: alloc.and_then(Alloc::misses),
             pages: alloc.and_then(Alloc::page_total),
             causes: alloc.and_then(|alloc| alloc.remote_by_cause),
+            modes: alloc
+                .and_then(|alloc| alloc.policy_by_mode.clone())
+                .unwrap_or_default(),
+            classes: alloc.and_then(|alloc| alloc.by_class),
             touched: touched.map(Matrix::total),
             touched_away: touched.map(Matrix::off_diagonal),
             hints: hints.map(Matrix::total),
@@ -104,6 +115,8 @@ impl Figures {
                 missed,
                 pages,
                 causes,
+                modes,
+                classes,
                 touched,
                 touched_away,
                 hints,
@@ -132,6 +145,13 @@ impl Figures {
             }
             if let Some(more) = causes {
                 sum.causes.get_or_insert_default().add(more);
+            }
+            for (mode, count) in modes {
+                let sum = sum.modes.entry(*mode).or_default();
+                *sum = sum.saturating_add(*count);
+            }
+            if let Some(more) = classes {
+                sum.classes.get_or_insert_default().add(more);
             }
             if let Some(more) = run_ns {
                 sum.run_ns.get_or_insert_default().add(more);

@@ -1,9 +1,10 @@
 //! The report as text: what a person reads first stands first, and what would change reading it stands before any ranking.
 //!
-//! Order: session, serious losses, findings, nodes, processes, threads, node×node tables, audit, everything that is missing, cost.
+//! Order: session, serious losses, findings, nodes, processes, threads, what was allocated, node×node tables, audit, everything that is missing, cost.
 //! Pure: a snapshot and options in, text out. Names are escaped where they enter a cell.
 
 mod audit;
+mod classes;
 mod columns;
 mod figures;
 mod findings;
@@ -53,6 +54,7 @@ pub fn render(snapshot: &Snapshot, options: &TextOptions) -> String {
     nodes::write(&mut page, snapshot);
     processes::write(&mut page, snapshot, options.rows);
     processes::write_threads(&mut page, snapshot, options.rows);
+    classes::write(&mut page, snapshot, options.rows);
     matrices::write(&mut page, snapshot);
     audit::write(&mut page, snapshot);
     notes::write_rest(&mut page, snapshot, &notes);

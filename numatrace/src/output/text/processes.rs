@@ -14,10 +14,13 @@ use crate::output::escape;
 const NAME: usize = 20;
 
 /// One row: what it is called, and its quantities.
-struct Row {
-    id: String,
-    name: String,
-    figures: Figures,
+pub struct Row {
+    /// Its number, empty where it has none.
+    pub id: String,
+    /// Its name, as it goes into a cell.
+    pub name: String,
+    /// Its quantities.
+    pub figures: Figures,
 }
 
 /// Writes the ranking: the first `limit` processes, the others in one row, the buckets, the total.
@@ -72,6 +75,11 @@ pub fn write_threads(page: &mut Page<'_>, snapshot: &Snapshot, limit: Option<usi
     write_rows(page, snapshot, "TID", "thread", rows);
 }
 
+/// A row for each process and bucket, in the ranking's order.
+pub fn named_rows(snapshot: &Snapshot) -> Vec<Row> {
+    snapshot.ranked().into_iter().map(of_process).collect()
+}
+
 fn of_process(process: &Process) -> Row {
     let bucket = matches!(process.kind, ProcessKind::Other | ProcessKind::Irq);
     Row {
@@ -86,7 +94,7 @@ fn of_process(process: &Process) -> Row {
 }
 
 /// Sums what is beyond `limit` in one row. One row is not worth replacing by another.
-fn fold_rest(rows: &mut Vec<Row>, limit: Option<usize>) {
+pub fn fold_rest(rows: &mut Vec<Row>, limit: Option<usize>) {
     let Some(limit) = limit.filter(|limit| rows.len() > limit + 1) else {
         return;
     };

@@ -1,0 +1,128 @@
+//! What allocations were for and how large: numastat's unit split by size and use, and the policies behind remote ones.
+
+use serde::{Deserialize, Serialize};
+
+/// Allocations by size and use: a partition of all of them, told apart by order and flags of the request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByClass {
+    /// One base page that user space may map: anonymous memory, page cache.
+    pub user_4k: ClassTally,
+    /// A folio for user space between a base page and a huge page.
+    pub user_large: ClassTally,
+    /// A transparent huge page.
+    pub thp: ClassTally,
+    /// A huge page on its way into the hugetlb pool.
+    pub hugetlb: ClassTally,
+    /// A user page table.
+    pub page_table: ClassTally,
+    /// Everything else the kernel takes for itself: slabs, stacks, buffers.
+    pub kernel: ClassTally,
+}
+
+/// Allocations of one class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassTally {
+    /// Requests that were satisfied.
+    pub allocations: u64,
+    /// Base pages they came to.
+    pub pages: u64,
+}
+
+impl ClassTally {
+    /// Adds to it, saturating.
+    pub fn add(&mut self, allocations: u64, pages: u64) {
+        self.allocations = self.allocations.saturating_add(allocations);
+        self.pages = self.pages.saturating_add(pages);
+    }
+}
+
+impl ByClass {
+    /// The classes with their field names, from user pages to the kernel's own.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, ClassTally); 6] {
+        let Self {
+            user_4k,
+            user_large,
+            thp,
+            hugetlb,
+            page_table,
+            kernel,
+        } = *self;
+        [
+            ("user_4k", user_4k),
+            ("user_large", user_large),
+            ("thp", thp),
+            ("hugetlb", hugetlb),
+            ("page_table", page_table),
+            ("kernel", kernel),
+        ]
+    }
+
+    /// Adds another's counts.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            user_4k,
+            user_large,
+            thp,
+            hugetlb,
+            page_table,
+            kernel,
+        } = other;
+        for (sum, more) in [
+            (&mut self.user_4k, user_4k),
+            (&mut self.user_large, user_large),
+            (&mut self.thp, thp),
+            (&mut self.hugetlb, hugetlb),
+            (&mut self.page_table, page_table),
+            (&mut self.kernel, kernel),
+        ] {
+            sum.add(more.allocations, more.pages);
+        }
+    }
+}
+
+/// A memory policy's mode (include/uapi/linux/mempolicy.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyMode {
+    /// `MPOL_PREFERRED`: this node, others when it is full.
+    Preferred,
+    /// `MPOL_BIND`: these nodes only.
+    Bind,
+    /// `MPOL_INTERLEAVE`: page by page over these nodes.
+    Interleave,
+    /// `MPOL_PREFERRED_MANY`: these nodes, others when they are full.
+    PreferredMany,
+    /// `MPOL_WEIGHTED_INTERLEAVE`: over these nodes by weight.
+    WeightedInterleave,
+    /// A policy was seen at work, its mode was not.
+    Unknown,
+}
+
+impl PolicyMode {
+    /// The mode of a number of the kernel's.
+    #[must_use]
+    pub fn of(number: u8) -> Self {
+        match number {
+            1 => Self::Preferred,
+            2 => Self::Bind,
+            3 => Self::Interleave,
+            5 => Self::PreferredMany,
+            6 => Self::WeightedInterleave,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// As a person would say it.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Preferred => "preferred",
+            Self::Bind => "bind",
+            Self::Interleave => "interleave",
+            Self::PreferredMany => "preferred many",
+            Self::WeightedInterleave => "weighted interleave",
+            Self::Unknown => "mode unknown",
+        }
+    }
+}
