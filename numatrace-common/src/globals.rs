@@ -164,6 +164,10 @@ pub struct Globals {
     pub twins: u32,
     /// 1 when those of tracepoints are too.
     pub tracepoint_twins: u32,
+    /// For tests of the audit: one in so many allocations is not counted; 0 for none.
+    pub drop_one_in: u32,
+    /// Zero.
+    pub reserved: u32,
     /// Nodes with memory, one bit each.
     pub has_memory: [u64; 16],
     /// Nodes with memory that the kernel itself can use (not movable-only), one bit each.
@@ -174,4 +178,4 @@ pub struct Globals {
     pub gfp: GfpBits,
 }
 
-const _: () = assert!(size_of::<Globals>() == 560);
+const _: () = assert!(size_of::<Globals>() == 568);

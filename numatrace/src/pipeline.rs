@@ -16,6 +16,7 @@ use std::{
 use anyhow::Context;
 
 use crate::{
+    attach::inject::Faults,
     capture::counting::counting,
     cli::Format,
     enrich::topology::Topology,
@@ -77,6 +78,9 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
     stretch.began = Instant::now();
     let mut child = held.map(Held::release).transpose()?;
     voice.say(&banner(plan));
+    if plan.faults != Faults::default() {
+        voice.say("counting is broken on purpose (--inject): its numbers are of no use");
+    }
 
     let mut wait = Wait::new(plan, signals, stretch.began);
     let end = loop {

@@ -5,6 +5,7 @@ use std::{ffi::OsString, fs, io::IsTerminal, path::Path, time::Duration};
 use crate::{
     attach::{
         catalog::{HOOKS, PAGE_ALLOC},
+        inject::Faults,
         selection::Selection,
     },
     cli::{Color, Format, trace::TraceArgs},
@@ -24,6 +25,8 @@ pub struct Plan {
     pub duration: Option<Duration>,
     /// A report of each such interval.
     pub interval: Option<Duration>,
+    /// What is to go wrong, for tests.
+    pub faults: Faults,
     /// Only the audit is printed.
     pub audit_only: bool,
     /// The hooks it has.
@@ -125,6 +128,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         interval: args.interval,
         audit_only: args.audit_only,
         hooks,
+        faults: args.inject.into_iter().collect(),
         format: args.format,
         output: args.output,
         limit: args.limit,

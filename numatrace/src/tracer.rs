@@ -93,7 +93,13 @@ pub fn load_for(
     let mut globals = attach::globals::globals(btf, switches, addresses, nodes, preemption)?;
     // Under lockdown=confidentiality programs that call the helper do not load, so they are told not to.
     globals.probe_read = u32::from(found.trial.probe_read.is_ok());
-    let mut loaded = attach::load(&globals, StrangeShapes::of(btf), preemption, debug)?;
+    let mut loaded = attach::load(
+        &globals,
+        StrangeShapes::of(btf),
+        preemption,
+        switches.faults,
+        debug,
+    )?;
     loaded.interrupts_unknown = gap.or_else(|| {
         (globals.probe_read == 0).then(|| "this machine refuses reads of kernel memory".to_owned())
     });

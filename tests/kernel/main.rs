@@ -12,7 +12,9 @@ mod scope;
 
 mod compare;
 
+mod alloc_class;
 mod audit;
+mod broken;
 mod closed;
 mod interval;
 mod numa_stat;

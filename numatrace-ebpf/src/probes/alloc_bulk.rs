@@ -158,6 +158,7 @@ fn tally(copy: Copy, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
         return;
     }
     let task = Task::current();
+    let mode = task.mempolicy().chosen_mode();
     let why = if u32::from(node) == totals::cpu_node() {
         RemoteCause::None
     } else if task.has_policy() {
@@ -172,7 +173,12 @@ fn tally(copy: Copy, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
         // The fast path never leaves the preferred zone's node.
         .with_preferred(node)
         .with_class(AllocClass::Kernel as u8)
-        .with_cause(why as u8);
+        .with_cause(why as u8)
+        .with_mark(if matches!(why, RemoteCause::Policy) {
+            mode as u8
+        } else {
+            0
+        });
     match copy {
         Copy::First => {
             if let Some(slot) = totals::slot(SlotIndex::AllocBulk) {

@@ -7,6 +7,7 @@
 //! tp: 6.1..: mm_page_alloc(struct page *page, unsigned int order, gfp_t gfp_flags, int migratetype)
 
 use aya_ebpf::{
+    helpers::generated::bpf_get_prandom_u32,
     macros::{btf_tracepoint, fexit},
     programs::{BtfTracePointContext, FExitContext},
 };
@@ -68,6 +69,9 @@ pub fn page_alloc_exact_second(ctx: FExitContext) -> u32 {
 /// a certain node for its own memory only.
 #[inline(always)]
 fn directly(irq: bool, page: *const u8, gfp: u32, order: u32, ac: AllocContext) {
+    if dropped() {
+        return;
+    }
     let task = Task::current();
     let (node, preferred) = (page::node(page), ac.preferred_node());
     let here = totals::cpu_node() as u16;
@@ -82,6 +86,10 @@ fn directly(irq: bool, page: *const u8, gfp: u32, order: u32, ac: AllocContext) 
 /// Counts an allocation in its slot, which has been entered.
 #[inline(always)]
 fn exact(slot: &mut Slot, irq: bool, page: *const u8, gfp: u32, order: u32, ac: AllocContext) {
+    if dropped() {
+        totals::leave(slot);
+        return;
+    }
     let task = Task::current();
     let (node, preferred) = (page::node(page), ac.preferred_node());
     totals::own(slot, task, irq);
@@ -114,6 +122,16 @@ fn exact(slot: &mut Slot, irq: bool, page: *const u8, gfp: u32, order: u32, ac: 
         pages(order),
     );
     totals::leave(slot);
+}
+
+/// Is this one not to be counted, so that a test sees the audit fail?
+#[inline(always)]
+fn dropped() -> bool {
+    match global!(drop_one_in) {
+        0 => false,
+        // SAFETY: the helper has no preconditions.
+        one_in => (unsafe { bpf_get_prandom_u32() }) % one_in == 0,
+    }
 }
 
 /// include/trace/events/kmem.h; `page` is NULL when the allocation failed.

@@ -5,7 +5,10 @@ use std::{fs, os::unix::fs::MetadataExt};
 use anyhow::Context;
 use numatrace_common::globals::Globals;
 
-use super::{btf::KernelBtf, catalog::HookKind, offsets, preemption::Preemption, series::Series};
+use super::{
+    btf::KernelBtf, catalog::HookKind, inject::Faults, offsets, preemption::Preemption,
+    series::Series,
+};
 use crate::ids::NodeId;
 
 /// What a session decides; the rest follows from the kernel.
@@ -19,6 +22,8 @@ pub struct Switches {
     pub stream_runs: bool,
     /// First touches are wanted.
     pub first_touch: bool,
+    /// What is to go wrong, for tests.
+    pub faults: Faults,
 }
 
 /// Addresses that only kallsyms knows.
@@ -86,6 +91,8 @@ pub fn globals(
         first_touch: u32::from(switches.first_touch),
         twins: u32::from(preemption.preempts(HookKind::Fexit)),
         tracepoint_twins: u32::from(preemption.preempts(HookKind::TpBtf)),
+        drop_one_in: switches.faults.drop_one_in,
+        reserved: 0,
         has_memory: nodes.has_memory,
         has_normal_memory: nodes.has_normal_memory,
         offsets: offsets::offsets(btf)?,

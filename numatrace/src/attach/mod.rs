@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod cpus;
 pub mod globals;
 pub mod hooks;
+pub mod inject;
 pub mod kallsyms;
 pub mod kernel_log;
 pub mod migrate_reason;
@@ -31,6 +32,7 @@ use kernel_log::KernelLog;
 
 use catalog::Row;
 use hooks::{Attached, Hook, HookState, Targets};
+use inject::Faults;
 use preemption::Preemption;
 use prototype::StrangeShapes;
 use selection::Selection;
@@ -71,6 +73,7 @@ pub fn load(
     globals: &Globals,
     strange: StrangeShapes,
     preemption: Preemption,
+    faults: Faults,
     debug: bool,
 ) -> anyhow::Result<Loaded> {
     let btf = Btf::from_sys_fs().context(
@@ -87,6 +90,9 @@ pub fn load(
         loader.map_max_entries("SCOPE", 1);
     } else {
         loader.map_max_entries("SCOPE", SCOPE_ENTRIES);
+    }
+    if let Some(entries) = faults.totals_entries {
+        loader.map_max_entries("TOTALS", entries);
     }
     let mut ebpf = loader
         .load(object::bytes())

@@ -13,8 +13,9 @@ use aya::{
     maps::{Map, MapData, PerCpuArray},
 };
 use numatrace_common::{
+    cell::Cell,
     slot::{SLOTS, Slot},
-    totals::{TotalKey, TotalValue},
+    totals::{OVERFLOW, TotalKey, TotalValue},
 };
 
 use super::{batch, control::unwrap_epoch};
@@ -114,17 +115,10 @@ impl TotalsMaps {
                 sum.amount += value.amount;
             }
         }
-        let mut counts = Vec::new();
-        for (key, value) in &now {
-            let taken = self.taken.get(key).copied().unwrap_or_default();
-            let new = TotalValue {
-                count: value.count.saturating_sub(taken.count),
-                amount: value.amount.saturating_sub(taken.amount),
-            };
-            if new != TotalValue::default() {
-                counts.push((epoch(key), *key, new));
-            }
-        }
+        let counts = fresh(&self.taken, &now)
+            .into_iter()
+            .map(|(key, value)| (epoch(&key), key, value))
+            .collect();
         // An entry may go once its epoch has been closed for a whole sweep and no lane can still add to it: a program that was
         // interrupted between finding the entry and adding to it has long finished.
         let gone = |entries: &[(TotalKey, TotalValue)]| -> Vec<TotalKey> {
@@ -148,6 +142,40 @@ impl TotalsMaps {
         self.taken = now;
         Ok(counts)
     }
+}
+
+/// What a reading has that earlier ones have not taken.
+///
+/// Counts only grow, with one exception: what was taken while it was in a lane can be flushed into `[overflow]`, when the totals have no room
+/// for its owner. It is its owner's then, and no more `[overflow]`'s.
+fn fresh(
+    taken: &HashMap<TotalKey, TotalValue>,
+    now: &HashMap<TotalKey, TotalValue>,
+) -> Vec<(TotalKey, TotalValue)> {
+    let mut overflowed: HashMap<Cell, TotalValue> = HashMap::new();
+    for (key, before) in taken {
+        let after = now.get(key).copied().unwrap_or_default();
+        let sum = overflowed.entry(key.cell).or_default();
+        sum.count += before.count.saturating_sub(after.count);
+        sum.amount += before.amount.saturating_sub(after.amount);
+    }
+    let mut counts = Vec::new();
+    for (key, value) in now {
+        let mut known = taken.get(key).copied().unwrap_or_default();
+        if key.tgid == OVERFLOW {
+            let moved = overflowed.get(&key.cell).copied().unwrap_or_default();
+            known.count += moved.count;
+            known.amount += moved.amount;
+        }
+        let new = TotalValue {
+            count: value.count.saturating_sub(known.count),
+            amount: value.amount.saturating_sub(known.amount),
+        };
+        if new != TotalValue::default() {
+            counts.push((*key, new));
+        }
+    }
+    counts
 }
 
 fn entries(map: &MapData) -> anyhow::Result<Vec<(TotalKey, TotalValue)>> {
@@ -190,10 +218,37 @@ impl ClosedLanes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use numatrace_common::{
-        cell::{Cell, Stem},
-        slot::Lane,
-    };
+    use numatrace_common::{cell::Stem, slot::Lane};
+
+    fn key(tgid: u32) -> TotalKey {
+        TotalKey {
+            tgid,
+            cell: Cell::new(Stem::PageAlloc),
+            ..TotalKey::default()
+        }
+    }
+
+    fn value(count: u64) -> TotalValue {
+        TotalValue {
+            count,
+            amount: count,
+        }
+    }
+
+    #[test]
+    fn only_what_has_grown_is_new() {
+        let taken = HashMap::from([(key(1), value(10)), (key(2), value(5))]);
+        let now = HashMap::from([(key(1), value(12)), (key(2), value(5))]);
+        assert_eq!(fresh(&taken, &now), [(key(1), value(2))]);
+    }
+
+    #[test]
+    fn what_was_taken_from_a_lane_is_not_taken_again_from_overflow() {
+        // 481 were in a lane of process 1; then the lane was flushed, and the totals had no room.
+        let taken = HashMap::from([(key(1), value(481)), (key(OVERFLOW), value(7))]);
+        let now = HashMap::from([(key(OVERFLOW), value(7 + 481 + 20))]);
+        assert_eq!(fresh(&taken, &now), [(key(OVERFLOW), value(20))]);
+    }
 
     fn slot(epoch: u16, count: u64, flushing: u32) -> Slot {
         let mut slot = Slot {

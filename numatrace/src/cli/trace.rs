@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::Args;
 
 use super::{Color, Format};
+use crate::attach::inject::Fault;
 
 /// Trace the machine, some processes or a command, then print a report.
 ///
@@ -51,6 +52,10 @@ pub struct TraceArgs {
     /// Print only the audit: our counts beside the kernel's, and whether they agree
     #[arg(long)]
     pub audit_only: bool,
+
+    /// Break the accounting on purpose, to see that it is noticed
+    #[arg(long, value_name = "FAULT", hide = true)]
+    pub inject: Vec<Fault>,
 
     /// Rows of the process table in text; JSON is never cut
     #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 15)]

@@ -23,6 +23,7 @@ pub(super) fn switches(plan: &Plan) -> Switches {
         follow_children: plan.follow_children,
         stream_runs: true,
         first_touch: plan.hooks.has(PAGE_FAULT),
+        faults: plan.faults,
     }
 }
 

@@ -1,0 +1,70 @@
+//! Faults on purpose: what tests ask for to see that a session notices, and what a user never needs.
+//!
+//! A check that cannot fail proves nothing, so the accounting can be broken from outside: `--inject`, which the help does not show.
+
+use std::str::FromStr;
+
+/// The faults of a session; none by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// One in so many allocations is not counted; 0 for none. Off, it is dead code to the verifier.
+    pub drop_one_in: u32,
+    /// Entries of the table of totals, instead of its own size.
+    pub totals_entries: Option<u32>,
+}
+
+/// One fault as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `drop=N`
+    Drop(u32),
+    /// `totals=N`
+    Totals(u32),
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |value: &str| value.parse().ok().filter(|number| *number > 0);
+        let fault = text.split_once('=').and_then(|(name, value)| match name {
+            "drop" => number(value).map(Self::Drop),
+            "totals" => number(value).map(Self::Totals),
+            _ => None,
+        });
+        fault.ok_or_else(|| {
+            "give drop=N (one in N allocations is not counted) or totals=N (room for N totals)"
+                .to_owned()
+        })
+    }
+}
+
+impl FromIterator<Fault> for Faults {
+    fn from_iter<I: IntoIterator<Item = Fault>>(faults: I) -> Self {
+        let mut all = Self::default();
+        for fault in faults {
+            match fault {
+                Fault::Drop(one_in) => all.drop_one_in = one_in,
+                Fault::Totals(entries) => all.totals_entries = Some(entries),
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_named_with_a_number_above_zero() {
+        let faults: Faults = ["drop=100", "totals=64"]
+            .map(|fault| fault.parse().unwrap())
+            .into_iter()
+            .collect();
+        assert_eq!((faults.drop_one_in, faults.totals_entries), (100, Some(64)));
+        for wrong in ["drop", "drop=", "drop=0", "totals=-1", "other=3"] {
+            assert!(wrong.parse::<Fault>().is_err(), "{wrong}");
+        }
+    }
+}
