@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
+mod fallback;
 mod hooks;
 #[path = "../kernel/leftovers.rs"]
 mod leftovers;

@@ -14,6 +14,7 @@ mod compare;
 
 mod alloc_class;
 mod audit;
+mod beside;
 mod broken;
 mod closed;
 mod interval;

@@ -2,9 +2,13 @@
 
 use super::window::{Cut, Window};
 use crate::{
+    attach::catalog::ALLOC_BULK,
     capture::sys::numastat::NodeCounters,
     ids::NodeId,
-    model::{Alloc, Audit, AuditNode, Cause, Counter, CounterAudit, Explained, PerNode, Verdict},
+    model::{
+        Alloc, Audit, AuditNode, Cause, Counter, CounterAudit, Equations, Explained, PerNode,
+        Verdict,
+    },
 };
 
 /// What else the audit needs to know of a session.
@@ -23,6 +27,9 @@ pub struct Evidence {
     pub totals_lost: u64,
     /// Hooks of the accounting that are on their fallback or absent: name, and what that hides.
     pub hooks_lost: Vec<(String, String)>,
+    /// Where bulk allocations cannot be seen: how many there were, estimated from `pgalloc_*` less the pages that were traced. They take base
+    /// pages, so pages are allocations.
+    pub bulk_unseen: Option<u64>,
     /// Allocations whose node was read wrongly.
     pub node_misread: u64,
     /// A sweep did not settle: a count may have been seen twice or missed.
@@ -91,7 +98,13 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
                 Counter::LocalNode | Counter::OtherNode => evidence.cpu_changed.saturating_mul(2),
                 _ => 0,
             };
-            residual(counter).saturating_sub(misses.saturating_add(under_way).saturating_add(own))
+            let unseen = evidence.bulk_unseen.unwrap_or(0);
+            residual(counter).saturating_sub(
+                misses
+                    .saturating_add(under_way)
+                    .saturating_add(own)
+                    .saturating_add(unseen),
+            )
         })
         .sum::<u64>();
 
@@ -102,7 +115,7 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
     ];
     explained.extend(evidence.hooks_lost.iter().map(|(hook, _)| Explained {
         cause: Cause::HookLost,
-        count: None,
+        count: evidence.bulk_unseen.filter(|_| hook == ALLOC_BULK),
         hook: Some(hook.clone()),
     }));
 
@@ -110,7 +123,12 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
         let lost: Vec<String> = evidence
             .hooks_lost
             .iter()
-            .map(|(hook, hides)| format!("{hook}: {hides}"))
+            .map(|(hook, hides)| match evidence.bulk_unseen {
+                Some(unseen) if hook == ALLOC_BULK => {
+                    format!("{hook}: {hides}; here about {unseen}, by pgalloc_* in /proc/vmstat")
+                }
+                _ => format!("{hook}: {hides}"),
+            })
             .collect();
         (Verdict::Approximate, Some(lost.join("; ")))
     } else if unexplained > 0 || evidence.unsettled || evidence.node_misread > 0 {
@@ -135,9 +153,11 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
     Audit {
         verdict,
         why,
+        equations: Equations::of(&nodes),
         nodes,
         explained,
         unexplained: Some(unexplained),
+        beside: Vec::new(),
     }
 }
 
@@ -278,6 +298,24 @@ mod tests {
         };
         assert_eq!(result(500, 500, &evidence).verdict, Verdict::Exact);
         assert_eq!(result(300, 500, &evidence).verdict, Verdict::Unavailable);
+    }
+
+    #[test]
+    fn bulk_allocations_that_nobody_sees_are_estimated_and_named() {
+        let evidence = Evidence {
+            hooks_lost: vec![(ALLOC_BULK.into(), "bulk allocations are missing".into())],
+            bulk_unseen: Some(19),
+            ..Evidence::default()
+        };
+        let audit = result(500, 480, &evidence);
+        assert_eq!(
+            (audit.verdict, audit.unexplained),
+            (Verdict::Approximate, Some(2)),
+            "one hit and one local more than estimated"
+        );
+        assert!(audit.why.unwrap().contains("here about 19"));
+        let named = audit.explained.last().unwrap();
+        assert_eq!((named.cause, named.count), (Cause::HookLost, Some(19)));
     }
 
     #[test]

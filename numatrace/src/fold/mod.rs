@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod alloc;
 pub mod audit;
+pub mod beside;
 pub mod histogram;
 pub mod window;
 

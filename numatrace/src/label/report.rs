@@ -17,10 +17,14 @@ use crate::{
         activity::Measured,
         alloc::Known,
         audit::{Evidence, audit},
+        beside::beside,
         window::Window,
     },
     ids::NodeId,
-    model::{Alloc, Audit, Cost, CostMethod, Coverage, Hook, Host, HostNode, Session, Snapshot},
+    model::{
+        Alloc, Audit, Beside, BesideWhat, Cost, CostMethod, Coverage, Hook, Host, HostNode,
+        Session, Snapshot,
+    },
 };
 
 /// Everything a report is made of beside names.
@@ -101,6 +105,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
     let duration_s = parts.session.duration_s;
 
     let mut snapshot = Snapshot::new(parts.host, parts.session);
+    let second = beside(parts.window, parts.counted, &measured);
     snapshot.audit = match parts.uncounted {
         _ if !measured.allocs => Audit::unavailable(
             "page_alloc is left out on request: nothing was traced that numastat counts",
@@ -112,6 +117,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
                 foreign_edge: parts.counted.foreign_edge,
                 cpus: cpus as u64,
                 totals_lost: parts.losses.totals_lost,
+                bulk_unseen: bulk_unseen(&second, parts.hooks),
                 hooks_lost: hooks_lost(parts.hooks),
                 cpu_changed: traced
                     .remote_by_cause
@@ -124,6 +130,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
             audit(parts.window, &traced, &nodes, &evidence)
         }
     };
+    snapshot.audit.beside = second;
     snapshot.hooks = parts.hooks.iter().map(hook).collect();
     if let Some(why) = parts.interrupts_unknown {
         snapshot.hooks.push(Hook::absent(
@@ -223,6 +230,17 @@ fn hooks_lost(hooks: &[Tried]) -> Vec<(String, String)> {
             }
         })
         .collect()
+}
+
+/// Bulk allocations that were not seen, where their hook is not in place: pages that the kernel gave and we did not trace.
+fn bulk_unseen(second: &[Beside], hooks: &[Tried]) -> Option<u64> {
+    let missing = hooks
+        .iter()
+        .any(|hook| hook.row.hook == catalog::ALLOC_BULK && hook.state != TriedState::Attached);
+    let pages = second.iter().find(|row| row.what == BesideWhat::Pages)?;
+    // Less than none: compaction hands pages over that the kernel does not count.
+    let residual = pages.residual.filter(|_| missing)?;
+    Some(u64::try_from(residual).unwrap_or(0))
 }
 
 fn coverage(

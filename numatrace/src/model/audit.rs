@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::audit_beside::{Beside, Equations};
 use crate::ids::NodeId;
 
 /// numastat's six counters, in the order numastat prints them.
@@ -62,6 +63,12 @@ pub struct Audit {
     pub explained: Vec<Explained>,
     /// Allocations of the residual that no named cause covers.
     pub unexplained: Option<u64>,
+    /// `/proc/vmstat` beside what we traced; the verdict does not rest on it.
+    #[serde(default)]
+    pub beside: Vec<Beside>,
+    /// numastat's own equations on both sides.
+    #[serde(default)]
+    pub equations: Equations,
 }
 
 impl Audit {
@@ -74,6 +81,8 @@ impl Audit {
             nodes: Vec::new(),
             explained: Vec::new(),
             unexplained: None,
+            beside: Vec::new(),
+            equations: Equations::default(),
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod report;
 
 pub mod audit;
+pub mod audit_beside;
 pub mod audit_report;
 pub mod coverage;
 pub mod hooks;
@@ -37,6 +38,7 @@ pub mod topology;
 pub use alloc::{Alloc, RemoteByCause};
 pub use alloc_class::{ByClass, ClassTally, PolicyMode};
 pub use audit::{Audit, AuditNode, Cause, Counter, CounterAudit, Explained, Verdict};
+pub use audit_beside::{Beside, BesideWhat, Equations, Imbalance};
 pub use audit_report::AuditReport;
 pub use coverage::Coverage;
 pub use finding::{Finding, Severity};

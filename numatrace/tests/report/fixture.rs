@@ -3,11 +3,11 @@
 
 use numatrace::ids::{CpuId, NodeId, Pid, Tid};
 use numatrace::model::{
-    Alloc, Audit, AuditNode, ByClass, ByKind, Cause, ClassTally, Cost, CostMethod, Counter,
-    CounterAudit, Coverage, EndedBy, Explained, FirstTouch, HintFaults, Hook, Host, HostNode,
-    Latency, Marks, Matrix, MoveReason, MovedBy, Name, PageMigrations, PerNode, PolicyMode,
-    Process, ProcessKind, RemoteByCause, Scope, Session, Snapshot, Stay, System, TaskMoves, Thread,
-    Verdict, finding,
+    Alloc, Audit, AuditNode, Beside, BesideWhat, ByClass, ByKind, Cause, ClassTally, Cost,
+    CostMethod, Counter, CounterAudit, Coverage, EndedBy, Equations, Explained, FirstTouch,
+    HintFaults, Hook, Host, HostNode, Latency, Marks, Matrix, MoveReason, MovedBy, Name,
+    PageMigrations, PerNode, PolicyMode, Process, ProcessKind, RemoteByCause, Scope, Session,
+    Snapshot, Stay, System, TaskMoves, Thread, Verdict, finding,
 };
 
 /// A machine of `nodes` nodes with two CPUs and 512 MiB each.
@@ -141,6 +141,7 @@ pub fn audited(mut snapshot: Snapshot, missed: u64) -> Snapshot {
                 CounterAudit::new(Some(traced.unwrap_or(4711) + skipped), traced)
             })
         });
+    let nodes: Vec<AuditNode> = nodes.collect();
     snapshot.audit = Audit {
         verdict: if missed == 0 {
             Verdict::Exact
@@ -148,7 +149,9 @@ pub fn audited(mut snapshot: Snapshot, missed: u64) -> Snapshot {
             Verdict::WithinMisses
         },
         why: None,
-        nodes: nodes.collect(),
+        equations: Equations::of(&nodes),
+        beside: Vec::new(),
+        nodes,
         explained: if missed == 0 {
             Vec::new()
         } else {
@@ -203,7 +206,28 @@ pub fn two_nodes() -> Snapshot {
             ..Process::irq()
         },
     ];
-    audited(snapshot, 2)
+    let mut snapshot = audited(snapshot, 2);
+    snapshot.audit.beside = vec![
+        Beside {
+            what: BesideWhat::Pages,
+            kernel: Some(216_231),
+            traced: Some(216_229),
+            residual: Some(2),
+        },
+        Beside {
+            what: BesideWhat::HintFaults,
+            kernel: Some(0),
+            traced: Some(0),
+            residual: Some(0),
+        },
+        Beside {
+            what: BesideWhat::PageMigrations,
+            kernel: Some(64),
+            traced: None,
+            residual: None,
+        },
+    ];
+    snapshot
 }
 
 /// Two nodes, one launched program, with everything measured that hooks can measure.

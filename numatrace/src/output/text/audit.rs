@@ -1,5 +1,7 @@
 //! The audit in a few lines: the kernel's counters beside ours, and whether the difference is explained.
 
+mod beside;
+
 use super::page::{Page, Tone};
 use super::table::Table;
 use crate::model::number;
@@ -31,6 +33,7 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
         page.table(&table("nodes", std::iter::once(("all".to_owned(), &sums))));
         differing(page, &audit.nodes);
     }
+    beside::write(page, audit);
 }
 
 /// The verdict in words, with the causes that were counted.

@@ -1,0 +1,102 @@
+//! `/proc/vmstat` beside what was traced, between the same two readings of it.
+
+use super::{Accumulators, activity::Measured, window::Window};
+use crate::{
+    capture::vm_counters::VmCounters,
+    model::{Beside, BesideWhat, CounterAudit},
+};
+
+/// One of the rows.
+type Row = fn(VmCounters) -> Option<u64>;
+
+/// What can be compared, for kernels that have the rows and sessions that measured the like.
+pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> Vec<Beside> {
+    let Some((start, end)) = window
+        .end
+        .as_ref()
+        .and_then(|end| Some((window.start.system?.1, end.system?.1)))
+    else {
+        return Vec::new();
+    };
+    let sum = |of: fn(&super::Counts) -> u64| -> u64 {
+        let owners = counted.by_owner.values().map(of);
+        owners.fold(0, u64::saturating_add)
+    };
+    let rows: [(BesideWhat, Row, Option<u64>); 4] = [
+        (
+            BesideWhat::Pages,
+            |counters| counters.pages,
+            Some(counted.system_pages),
+        ),
+        (
+            BesideWhat::HintFaults,
+            |counters| counters.hint_faults,
+            measured
+                .hint_faults
+                .then(|| sum(|counts| counts.hint_faults.values().sum())),
+        ),
+        (
+            BesideWhat::HintMigrated,
+            |counters| counters.hint_migrated,
+            measured
+                .hint_faults
+                .then(|| sum(|counts| counts.hint_migrated)),
+        ),
+        (
+            BesideWhat::PageMigrations,
+            |counters| counters.migrated,
+            measured
+                .page_migrations
+                .then(|| sum(|counts| counts.page_migrations.values().sum())),
+        ),
+    ];
+    rows.into_iter()
+        .filter_map(|(what, row, traced)| {
+            let kernel = row(end)?.checked_sub(row(start)?)?;
+            let CounterAudit {
+                kernel,
+                traced,
+                residual,
+            } = CounterAudit::new(Some(kernel), traced);
+            Some(Beside {
+                what,
+                kernel,
+                traced,
+                residual,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::window::Cut;
+
+    #[test]
+    fn rows_that_the_kernel_has_are_compared_and_what_was_not_measured_is_null() {
+        let at = |pages, hint_faults| Cut {
+            system: Some((
+                1,
+                VmCounters {
+                    pages: Some(pages),
+                    hint_faults: Some(hint_faults),
+                    ..VmCounters::default()
+                },
+            )),
+            ..Cut::default()
+        };
+        let window = Window {
+            start: at(1000, 10),
+            end: Some(at(1700, 15)),
+        };
+        let counted = Accumulators {
+            system_pages: 690,
+            ..Accumulators::default()
+        };
+        let rows = beside(&window, &counted, &Measured::default());
+        assert_eq!(rows.len(), 2, "the kernel has no other rows");
+        assert_eq!((rows[0].kernel, rows[0].residual), (Some(700), Some(10)));
+        assert_eq!((rows[1].kernel, rows[1].traced), (Some(5), None));
+    }
+}
