@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use numatrace_tests::harness::tracer::Traced;
 use numatrace_tests::{or_skip, tracer};
 
-use crate::compare::{OWN, matrix_has, within_a_hundredth};
+use crate::compare::{Own, child_has, is_told_and_own, matrix_has, within_a_hundredth};
 use crate::machine::at;
 use crate::two_nodes_or_skip;
 
@@ -20,7 +20,7 @@ fn held(run: &Traced, kind: &str, told: u64) {
     let traced = process
         .count(&format!("/first_touch/by_kind/{kind}"))
         .unwrap_or_else(|| panic!("no by_kind.{kind}"));
-    within_a_hundredth(kind, traced, told, OWN);
+    is_told_and_own(kind, traced, told, Own::measured().kind(kind));
     let sum: u64 = process
         .matrix("/first_touch/pages")
         .unwrap()
@@ -121,8 +121,10 @@ fn a_mapped_file_is_file() {
         .process(run.truth.pid())
         .expect("the workload is in the report");
     let read = process.matrix("/first_touch/pages").unwrap()[at(b)][at(b)];
-    within_a_hundredth("file pages read", read, 2000, OWN);
-    assert!(process.count("/first_touch/by_kind/file").unwrap() >= 1980);
+    let own = Own::measured();
+    within_a_hundredth("file pages read", read, 2000, own.whole());
+    let file = process.count("/first_touch/by_kind/file").unwrap();
+    is_told_and_own("file", file, 2000, own.kind("file"));
 }
 
 #[test]
@@ -137,22 +139,13 @@ fn copied_pages_are_the_childs_and_marked() {
         "the parent's pages",
         parent.matrix("/first_touch/pages").unwrap()[at(a)][at(a)],
         1000,
-        OWN,
+        Own::measured().whole(),
     );
     let (pid, _) = run.truth.members()[0].clone();
     let child = run.report.process(pid).expect("the child is in the report");
-    within_a_hundredth(
-        "the child's copies",
-        child.matrix("/first_touch/pages").unwrap()[at(b)][at(b)],
-        1000,
-        OWN,
-    );
-    within_a_hundredth(
-        "copies marked",
-        child.count("/first_touch/marks/cow").unwrap(),
-        1000,
-        OWN,
-    );
+    child_has("the child's copies", child, b, 1000);
+    let marked = child.count("/first_touch/marks/cow").unwrap();
+    is_told_and_own("copies marked", marked, 1000, 0);
 }
 
 #[test]
@@ -166,9 +159,10 @@ fn shared_memory_belongs_to_whoever_touched_it_first() {
         for (pid, node) in [(run.truth.pid(), a), (pid, b)] {
             let process = run.report.process(pid).expect("both are in the report");
             let touched = process.count("/first_touch/by_kind/shmem").unwrap();
-            within_a_hundredth(&format!("{kind}: shmem of {pid}"), touched, 500, 10);
-            let local = process.matrix("/first_touch/pages").unwrap()[at(node)][at(node)];
-            within_a_hundredth(&format!("{kind}: pages of {pid}"), local, 500, OWN);
+            is_told_and_own(&format!("{kind}: shmem of {pid}"), touched, 500, 0);
+            if pid != run.truth.pid() {
+                child_has(&format!("{kind}: pages of the child"), process, node, 500);
+            }
         }
     }
 }
@@ -190,6 +184,12 @@ fn each_thread_has_what_it_touched() {
             .iter()
             .flatten()
             .sum();
-        within_a_hundredth(&format!("thread {tid}"), pages, 500, OWN);
+        // The main thread began as the whole process.
+        let own = if tid == run.truth.pid() {
+            Own::measured().whole()
+        } else {
+            0
+        };
+        is_told_and_own(&format!("thread {tid}"), pages, 500, own);
     }
 }

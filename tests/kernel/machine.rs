@@ -7,15 +7,25 @@ pub fn nodes() -> Nodes {
     Nodes::read().unwrap_or_else(|trouble| panic!("{trouble:?}"))
 }
 
-/// Two nodes that have both memory and CPUs: the first two.
-pub fn two_nodes() -> Option<(u32, u32)> {
+/// Nodes that have both memory and CPUs.
+fn whole_nodes() -> Vec<u32> {
     let nodes = nodes();
-    let mut whole = nodes
-        .with_memory()
-        .iter()
-        .copied()
-        .filter(|&node| !nodes.cpus(node).is_empty());
-    Some((whole.next()?, whole.next()?))
+    let whole = nodes.with_memory().iter().copied();
+    whole.filter(|&node| !nodes.cpus(node).is_empty()).collect()
+}
+
+/// The first of them.
+pub fn whole_node() -> u32 {
+    let first = whole_nodes().first().copied();
+    first.expect("a machine has a node with memory and CPUs")
+}
+
+/// The first two of them.
+pub fn two_nodes() -> Option<(u32, u32)> {
+    match whole_nodes()[..] {
+        [a, b, ..] => Some((a, b)),
+        _ => None,
+    }
 }
 
 /// A node that has CPUs and no memory.

@@ -3,7 +3,7 @@
 use numatrace_tests::harness::report::COUNTERS;
 use numatrace_tests::{or_skip, tracer};
 
-use crate::compare::{OWN, within_a_hundredth};
+use crate::compare::{Own, within_a_hundredth};
 use crate::machine::nodes;
 
 /// Does this kernel preempt the kernel itself? `None` where debugfs does not tell.
@@ -62,7 +62,12 @@ fn threads_that_preempt_each_other_in_our_programs_lose_nothing() {
             .iter()
             .flatten()
             .sum();
-        within_a_hundredth(&format!("thread {tid}"), pages, 10_000, OWN);
+        within_a_hundredth(
+            &format!("thread {tid}"),
+            pages,
+            10_000,
+            Own::measured().whole(),
+        );
     }
     if let Some(preempts) = preempts() {
         let caught = run.report.count("/coverage/caught_by_twin").unwrap();
