@@ -2,6 +2,7 @@
 
 use numatrace::ids::NodeId;
 use numatrace_common::{
+    bucket::BUCKETS,
     cell::{Cell, MoveReason, RemoteCause, Stem, TouchKind},
     totals::{IRQ, NO_OWNER, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
 };
@@ -73,6 +74,15 @@ fn cell(stem: Stem, from: NodeId, to: NodeId, marks: Marks) -> Cell {
         Stem::TaskMove => cell
             .with_cause(any(marks.cause, MoveReason::ALL.len()))
             .with_mark(marks.mark & 1),
+        Stem::MigrationLatency => cell
+            .with_bucket(u16::from(marks.class) % BUCKETS)
+            .with_cause(marks.cause & 15)
+            .with_mark(marks.mark & 1),
+        Stem::Stay => cell.with_bucket(u16::from(marks.class) % BUCKETS),
+        Stem::MovedBy => Cell::new(stem)
+            .with_pid(PIDS[usize::from(marks.class) % PIDS.len()])
+            .with_cause(marks.cause & 15),
+        Stem::CpuMove => Cell::new(stem).with_cpus(u32::from(from.0) * 2, u32::from(to.0) * 2 + 1),
         Stem::InterleaveHit | Stem::HintFault | Stem::HintMigrated | Stem::TaskRun => cell,
     }
 }
