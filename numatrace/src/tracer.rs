@@ -23,7 +23,11 @@ use crate::{
         totals::TotalsMaps,
     },
     decode::{count::decode_count, decode},
-    enrich::{Enrich, Observation, facts::ProcFacts, topology::Topology},
+    enrich::{
+        Enrich, Observation,
+        facts::ProcFacts,
+        topology::{Topology, installed},
+    },
     exit::Failure,
     fold::Folding,
     ids::{CpuId, NodeId, Pid},
@@ -140,7 +144,8 @@ impl Tracer {
     ) -> anyhow::Result<Self> {
         let mut loaded = loaded;
         set_scope(&mut loaded, scope)?;
-        attach::cpus::fill(loaded.ebpf(), topology.cpus())?;
+        let cpus = installed::cpus(Path::new("/"), topology);
+        attach::cpus::fill(loaded.ebpf(), cpus.iter().copied())?;
         let mut control = ControlMap::take(loaded.ebpf())?;
         control.advance()?;
         let (ring, totals) = (Ring::take(loaded.ebpf())?, TotalsMaps::take(loaded.ebpf())?);
@@ -162,7 +167,7 @@ impl Tracer {
             losses,
             numastat,
             numa_stat: NumaStat::watch(),
-            cpus: topology.cpus().map(|(cpu, _)| cpu).collect(),
+            cpus: cpus.into_iter().map(|(cpu, _)| cpu).collect(),
             nodes,
             enrich: Enrich::new(ProcFacts::new(Path::new("/"))),
             migrate_reasons,

@@ -17,6 +17,7 @@ mod audit;
 mod beside;
 mod broken;
 mod closed;
+mod hotplug;
 mod interval;
 mod numa_stat;
 mod page_alloc;

@@ -9,6 +9,7 @@ pub mod fixture;
 
 pub mod caches;
 pub mod devices;
+pub mod installed;
 pub mod knobs;
 pub mod memory;
 mod read;

@@ -1,11 +1,14 @@
 //! Everything a report is made of, gathered at its end.
 
+use std::{collections::BTreeSet, path::Path};
+
 use super::stretch::Over;
 use crate::{
     capture::cost,
     enrich::topology::Topology,
+    ids::CpuId,
     label::report::{CostParts, Parts, host, report},
-    model::{self, Name, Snapshot},
+    model::{self, Host, Name, Snapshot},
     plan::{Plan, Scope},
     talk::Voice,
     tracer::{Counted, Tracer},
@@ -46,8 +49,10 @@ pub(super) fn snapshot(
             ));
         }
     }
+    let mut host = host(topology, kernel, arch, balancing);
+    add_cpus(&mut host);
     let parts = Parts {
-        host: host(topology, kernel, arch, balancing),
+        host,
         session: over.session,
         hooks: &hooks,
         window: &counted.window,
@@ -90,4 +95,16 @@ pub(super) fn model_scope(plan: &Plan) -> model::report::Scope {
         }
     }
     scope
+}
+
+/// CPUs that came during the session are the machine's too; those that went stay listed.
+fn add_cpus(host: &mut Host) {
+    let Ok(now) = Topology::read(Path::new("/")) else {
+        return;
+    };
+    for node in &mut host.nodes {
+        let cpus = now.node(node.node).map_or(&[][..], |node| &node.cpus);
+        let known: BTreeSet<CpuId> = node.cpus.iter().chain(cpus).copied().collect();
+        node.cpus = known.into_iter().collect();
+    }
 }
