@@ -34,10 +34,14 @@ pub enum Counter {
     SecondCopy = 13,
     /// Page faults for which there was no room when their task was switched out.
     LostParked = 14,
+    /// Records of kind `TaskMoved` for which the ring had no room.
+    LostTaskMoved = 18,
+    /// The same for `PagesMoved`.
+    LostPagesMoved = 19,
 }
 
 /// How many counters there are.
-pub const COUNTERS: u32 = 15;
+pub const COUNTERS: u32 = 20;
 
 impl Counter {
     /// The counter of records lost for a kind.
@@ -48,6 +52,8 @@ impl Counter {
             Kind::TaskFork => Counter::LostTaskFork,
             Kind::TaskExec => Counter::LostTaskExec,
             Kind::TaskExit => Counter::LostTaskExit,
+            Kind::TaskMoved => Counter::LostTaskMoved,
+            Kind::PagesMoved => Counter::LostPagesMoved,
         }
     }
 }

@@ -12,15 +12,21 @@ pub enum Kind {
     TaskExec = 3,
     /// [`crate::event::task_life::TaskExit`]
     TaskExit = 4,
+    /// [`crate::event::task_moved::TaskMoved`]
+    TaskMoved = 8,
+    /// [`crate::event::pages_moved::PagesMoved`]
+    PagesMoved = 9,
 }
 
 impl Kind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Kind; 4] = [
+    pub const ALL: [Kind; 6] = [
         Kind::AllocRun,
         Kind::TaskFork,
         Kind::TaskExec,
         Kind::TaskExit,
+        Kind::TaskMoved,
+        Kind::PagesMoved,
     ];
 
     /// The word used for this kind in reports and messages.
@@ -30,6 +36,8 @@ impl Kind {
             Kind::TaskFork => "task_fork",
             Kind::TaskExec => "task_exec",
             Kind::TaskExit => "task_exit",
+            Kind::TaskMoved => "task_moved",
+            Kind::PagesMoved => "pages_moved",
         }
     }
 }

@@ -92,7 +92,14 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
             Due::Interval => {
                 let over = stretch.end(plan);
                 let counted = tracer.roll()?.context("the session has no counts")?;
-                let snapshot = parts::snapshot(&mut tracer, &topology, over, &counted, &mut voice);
+                let snapshot = parts::snapshot(
+                    &mut tracer,
+                    &topology,
+                    over,
+                    &counted,
+                    &mut voice,
+                    plan.timeline,
+                );
                 tracer.enrich.processes.next_interval(counted.until_ns);
                 voice.clear();
                 let report = rendered(plan, &snapshot)?;
@@ -116,7 +123,14 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
     if let Exit::Command(status) = exit {
         over.session.exit_status = Some(i32::from(status));
     }
-    let snapshot = parts::snapshot(&mut tracer, &topology, over, &counted, &mut voice);
+    let snapshot = parts::snapshot(
+        &mut tracer,
+        &topology,
+        over,
+        &counted,
+        &mut voice,
+        plan.timeline,
+    );
     Ok((rendered(plan, &snapshot)?, exit))
 }
 

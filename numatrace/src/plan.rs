@@ -29,6 +29,8 @@ pub struct Plan {
     pub faults: Faults,
     /// Only the audit is printed.
     pub audit_only: bool,
+    /// Tell what happened to the process of the session in order of time.
+    pub timeline: bool,
     /// The hooks it has.
     pub hooks: Selection,
     /// Form of the report.
@@ -112,6 +114,13 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
     } else {
         Scope::Processes(living(&args.pids)?)
     };
+    if args.timeline && scope == Scope::System {
+        return Err(Failure::new(
+            Exit::Usage,
+            "--timeline needs a process: what happened to all of them is not for reading",
+            "add -p PID, or a command after --",
+        ));
+    }
     let color = match args.color {
         Color::Always => true,
         Color::Never => false,
@@ -127,6 +136,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         duration: args.duration,
         interval: args.interval,
         audit_only: args.audit_only,
+        timeline: args.timeline,
         hooks,
         faults: args.inject.into_iter().collect(),
         format: args.format,

@@ -29,7 +29,7 @@ use crate::{
         topology::{Topology, installed},
     },
     exit::Failure,
-    fold::Folding,
+    fold::{Folding, timeline::Timeline},
     ids::{CpuId, NodeId, Pid},
 };
 use closing::SoFar;
@@ -57,6 +57,9 @@ pub struct Tracer {
     before: SoFar,
     rejected: u64,
     unsettled: bool,
+    timeline: Timeline,
+    /// When the session or interval began, ns since boot.
+    began_ns: u64,
 }
 
 /// Loads the object for this kernel; nothing is attached yet.
@@ -176,12 +179,16 @@ impl Tracer {
             before: SoFar::default(),
             rejected: 0,
             unsettled: false,
+            timeline: Timeline::default(),
+            began_ns: 0,
         };
         tracer.take_stock();
         if tracer.session.missing().is_empty() {
             let (cut, edge) = tracer.cut()?;
             tracer.before = tracer.so_far()?;
             tracer.folding = Some(Folding::begin(cut, &edge));
+            tracer.timeline = Timeline::default();
+            tracer.began_ns = closing::boot_ns()?;
         }
         Ok(tracer)
     }
@@ -201,10 +208,15 @@ impl Tracer {
             ring,
             enrich,
             rejected,
+            timeline,
             ..
         } = self;
         ring.drain(&mut |raw| match decode(raw) {
-            Ok(event) => enrich.event(&event),
+            Ok(event) => {
+                if let Some(happening) = enrich.event(&event) {
+                    timeline.apply(happening);
+                }
+            }
             Err(_) => *rejected += 1,
         })?;
         Ok(())

@@ -30,3 +30,5 @@ mod hint_fault;
 mod page_migration;
 mod task_move;
 mod task_run;
+
+mod incident;

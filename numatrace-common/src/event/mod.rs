@@ -1,4 +1,6 @@
 //! Bodies of ring-buffer records, one file per stem.
 
 pub mod alloc_run;
+pub mod pages_moved;
 pub mod task_life;
+pub mod task_moved;

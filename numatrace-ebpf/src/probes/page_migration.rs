@@ -25,11 +25,13 @@ use aya_ebpf::{
 use numatrace_common::{
     bucket,
     cell::{Cell, LATENCY_BATCH, LATENCY_FOLIO, REASON_UNKNOWN, Stem},
+    event::pages_moved::PagesMoved,
     limits::MIGRATING_ENTRIES,
     totals::TotalKey,
 };
 
 use crate::{
+    emit::{emit, header},
     globals::enabled,
     kernel::{folio::Folio, mm, task::Task},
     owner::Owner,
@@ -63,7 +65,43 @@ struct Moving {
     copy_ns: u64,
     /// How long the copy of the folio that waits took, ns; 0 when it is not known.
     took_ns: u64,
+    /// Moves alike that are not told of yet.
+    run: Run,
 }
+
+/// Consecutive moves of one owner, between two nodes, for one reason.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Run {
+    /// Start of the owner.
+    start_ns: u64,
+    /// Its process id.
+    tgid: u32,
+    /// Its thread id.
+    tid: u32,
+    /// Node they left.
+    from: u32,
+    /// Node they lie on.
+    to: u32,
+    /// Why.
+    reason: u32,
+    /// Folios; 0 when there is nothing to tell.
+    folios: u32,
+    /// Base pages.
+    pages: u64,
+}
+
+/// An empty run.
+const NOTHING: Run = Run {
+    start_ns: 0,
+    tgid: 0,
+    tid: 0,
+    from: 0,
+    to: 0,
+    reason: 0,
+    folios: 0,
+    pages: 0,
+};
 
 impl Moving {
     const fn with_reason(reason: u32) -> Self {
@@ -79,6 +117,7 @@ impl Moving {
             call_ns: 0,
             copy_ns: 0,
             took_ns: 0,
+            run: NOTHING,
         }
     }
 }
@@ -280,6 +319,7 @@ pub(super) fn close(task: Task) -> u8 {
     // The last folio, if nobody had it mapped.
     moving.tgid = 0;
     settle(moving);
+    tell(moving);
     let reason = reason_of(moving);
     moving.reasons >>= 8;
     if moving.reasons == 0 {
@@ -318,6 +358,7 @@ fn settle(moving: &mut Moving) {
     moving.tgid = 0;
     let reason = reason_of(moving);
     charge(owner, moving.from, moving.to, reason, moving.pages);
+    extend(moving, owner, reason);
     add_latency(owner, reason, LATENCY_FOLIO, moving.took_ns);
     moving.took_ns = 0;
     let asker = Task::current().tgid();
@@ -325,6 +366,57 @@ fn settle(moving: &mut Moving) {
         let cell = Cell::new(Stem::MovedBy).with_pid(asker).with_cause(reason);
         add(owner, cell, moving.pages);
     }
+}
+
+/// Adds the folio that was just charged to the run, telling of the one before where it does not fit.
+#[inline(always)]
+fn extend(moving: &mut Moving, owner: Owner, reason: u8) {
+    let Run {
+        tgid,
+        start_ns,
+        from,
+        to,
+        reason: why,
+        ..
+    } = moving.run;
+    let fits = tgid == owner.tgid
+        && start_ns == owner.start_ns
+        && from == moving.from
+        && to == moving.to
+        && why == u32::from(reason);
+    if !fits {
+        tell(moving);
+        moving.run.start_ns = owner.start_ns;
+        moving.run.tgid = owner.tgid;
+        moving.run.tid = owner.tid;
+        moving.run.from = moving.from;
+        moving.run.to = moving.to;
+        moving.run.reason = u32::from(reason);
+    }
+    moving.run.folios += 1;
+    moving.run.pages += moving.pages;
+}
+
+/// Sends the run to the ring and empties it. Nobody wants to hear of memory that is not in scope, nor of moves within a node.
+#[inline(always)]
+fn tell(moving: &mut Moving) {
+    let run = moving.run;
+    if run.folios != 0 && run.tid != 0 && run.from != run.to {
+        emit(PagesMoved {
+            header: header::<PagesMoved>(),
+            start_ns: run.start_ns,
+            tid: run.tid,
+            tgid: run.tgid,
+            asker: Task::current().tgid(),
+            from: run.from as u16,
+            to: run.to as u16,
+            reason: run.reason,
+            folios: run.folios,
+            pages: run.pages,
+        });
+    }
+    moving.run.folios = 0;
+    moving.run.pages = 0;
 }
 
 /// Counts how long something took, if that is known.

@@ -11,12 +11,14 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use numatrace_common::{
     bucket,
     cell::{Cell, MoveReason, Stem},
+    event::task_moved::TaskMoved,
     mover::{BY_AFFINITY, IN_AFFINITY, IN_EXEC, Mover, NUMA_SWAP},
     totals::TotalKey,
 };
 
 use crate::{
     cpus,
+    emit::{emit, header},
     globals::enabled,
     kernel::task::{MAX_RT_PRIO, Task},
     mover,
@@ -114,18 +116,36 @@ fn reason(task: Task, from: u32, to: u32) -> MoveReason {
 
 /// Counts a move for the task that moves.
 #[inline(always)]
-fn tally(task: Task, from: u32, to: u32, why: MoveReason) {
+fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
     let owner = Owner::of(task);
     if enabled!(scoped) && owner.is_thread() {
-        add(owner, Cell::new(Stem::CpuMove).with_cpus(from, to), 0);
+        add(
+            owner,
+            Cell::new(Stem::CpuMove).with_cpus(from_cpu, to_cpu),
+            0,
+        );
     }
-    let nodes = (cpus::entry(from).node(), cpus::entry(to).node());
+    let nodes = (cpus::entry(from_cpu).node(), cpus::entry(to_cpu).node());
     // A CPU of an unknown node: the move is one of CPUs.
     let (from, to) = match nodes {
         (Some(from), Some(to)) => (from, to),
         (Some(node), None) | (None, Some(node)) => (node, node),
         (None, None) => (0, 0),
     };
+    if from != to && owner.is_thread() {
+        emit(TaskMoved {
+            header: header::<TaskMoved>(),
+            start_ns: owner.start_ns,
+            tid: owner.tid,
+            tgid: owner.tgid,
+            from_cpu,
+            to_cpu,
+            from,
+            to,
+            reason: why as u16,
+            reserved: 0,
+        });
+    }
     let stayed = if from != to && !matches!(why, MoveReason::Fork) {
         mover::crossed(task, from, to)
     } else {

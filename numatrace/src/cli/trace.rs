@@ -57,6 +57,10 @@ pub struct TraceArgs {
     #[arg(long, value_name = "FAULT", hide = true)]
     pub inject: Vec<Fault>,
 
+    /// Show the moves of threads and pages of the given process or command in order of time
+    #[arg(long)]
+    pub timeline: bool,
+
     /// Rows of the process table in text; JSON is never cut
     #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 15)]
     pub limit: usize,

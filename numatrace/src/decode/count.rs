@@ -1,12 +1,11 @@
 //! Typed counts: what an entry of the totals says.
 
 use numatrace_common::{
-    cell::{
-        AllocClass, Cell, LATENCY_BATCH, MoveReason, RemoteCause, Stem, TOUCH_COW, TOUCH_THP,
-        TouchKind,
-    },
+    cell::{AllocClass, Cell, LATENCY_BATCH, RemoteCause, Stem, TOUCH_COW, TOUCH_THP, TouchKind},
     totals::{IRQ, NO_OWNER, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
 };
+
+pub use numatrace_common::cell::MoveReason;
 
 use crate::ids::{CpuId, NodeId, Pid, Tid};
 

@@ -1,13 +1,18 @@
 //! Typed events: what a record says, in the types of the later stages.
 
-use numatrace_common::event::{
-    alloc_run::AllocRun as RawAllocRun,
-    task_life::{TaskExec as RawExec, TaskExit as RawExit, TaskFork as RawFork},
+use numatrace_common::{
+    cell::{MoveReason, REASON_UNKNOWN},
+    event::{
+        alloc_run::AllocRun as RawAllocRun,
+        pages_moved::PagesMoved as RawPages,
+        task_life::{TaskExec as RawExec, TaskExit as RawExit, TaskFork as RawFork},
+        task_moved::TaskMoved as RawMoved,
+    },
 };
 
-use super::count::{AllocCell, Owner};
+use super::count::{AllocCell, NodePair, Owner, Reason, ThreadId};
 use crate::{
-    ids::{Pid, Tid},
+    ids::{CpuId, NodeId, Pid, Tid},
     model::Name,
 };
 
@@ -33,6 +38,38 @@ pub enum Body {
     TaskExec(TaskExec),
     /// A thread ended.
     TaskExit(TaskExit),
+    /// A task changed its node.
+    TaskMoved(TaskMoved),
+    /// Pages changed their node.
+    PagesMoved(PagesMoved),
+}
+
+/// A task changed its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskMoved {
+    /// Who moved.
+    pub thread: ThreadId,
+    /// CPUs: from, to.
+    pub cpus: (CpuId, CpuId),
+    /// Nodes: from, to.
+    pub nodes: NodePair,
+    /// Why.
+    pub reason: MoveReason,
+}
+
+/// Pages of one owner changed their node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PagesMoved {
+    /// Whose.
+    pub owner: Owner,
+    /// Who asked.
+    pub asker: Pid,
+    /// Nodes: from, to.
+    pub nodes: NodePair,
+    /// Why.
+    pub reason: Reason,
+    /// Base pages.
+    pub pages: u64,
 }
 
 /// Allocations of one owner with one cell, in a row on one CPU.
@@ -113,6 +150,60 @@ impl From<RawAllocRun> for Body {
             owner: Owner::new(tgid, tid, start_ns),
             cell: AllocCell::new(cell),
             count,
+            pages,
+        })
+    }
+}
+
+impl From<RawMoved> for Body {
+    fn from(raw: RawMoved) -> Self {
+        let RawMoved {
+            header: _,
+            start_ns,
+            tid,
+            tgid,
+            from_cpu,
+            to_cpu,
+            from,
+            to,
+            reason,
+            reserved: _,
+        } = raw;
+        Body::TaskMoved(TaskMoved {
+            thread: ThreadId {
+                pid: Pid(tgid),
+                tid: Tid(tid),
+                start_ns,
+            },
+            cpus: (CpuId(from_cpu), CpuId(to_cpu)),
+            nodes: (NodeId(from), NodeId(to)),
+            reason: MoveReason::ALL
+                .get(usize::from(reason))
+                .copied()
+                .unwrap_or(MoveReason::Unknown),
+        })
+    }
+}
+
+impl From<RawPages> for Body {
+    fn from(raw: RawPages) -> Self {
+        let RawPages {
+            header: _,
+            start_ns,
+            tid,
+            tgid,
+            asker,
+            from,
+            to,
+            reason,
+            folios: _,
+            pages,
+        } = raw;
+        Body::PagesMoved(PagesMoved {
+            owner: Owner::new(tgid, tid, start_ns),
+            asker: Pid(asker),
+            nodes: (NodeId(from), NodeId(to)),
+            reason: Reason::try_from(reason).unwrap_or(REASON_UNKNOWN),
             pages,
         })
     }

@@ -10,7 +10,9 @@ use bytemuck::Pod;
 use numatrace_common::{
     event::{
         alloc_run::AllocRun,
+        pages_moved::PagesMoved,
         task_life::{TaskExec, TaskExit, TaskFork},
+        task_moved::TaskMoved,
     },
     header::{Header, Record},
     kind::Kind,
@@ -56,6 +58,8 @@ pub fn decode(raw: RawRecord<'_>) -> Result<Event, DecodeError> {
         Kind::TaskFork => Body::from(read::<TaskFork>(bytes, header)?),
         Kind::TaskExec => Body::from(read::<TaskExec>(bytes, header)?),
         Kind::TaskExit => Body::from(read::<TaskExit>(bytes, header)?),
+        Kind::TaskMoved => Body::from(read::<TaskMoved>(bytes, header)?),
+        Kind::PagesMoved => Body::from(read::<PagesMoved>(bytes, header)?),
     };
     Ok(Event {
         time_ns: header.time_ns,
@@ -135,7 +139,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn hostile_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0u16..6) {
+        fn hostile_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0u16..12) {
             let _ = decode(RawRecord(&bytes));
             if bytes.len() >= 16 {
                 let mut bytes = bytes;

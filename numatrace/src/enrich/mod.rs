@@ -1,6 +1,7 @@
 //! enrich: facts that expire, joined now: process incarnation, mapping, nodes.
 
 pub mod facts;
+pub mod happening;
 pub mod process;
 pub mod topology;
 
@@ -9,6 +10,7 @@ use crate::decode::{
     event::{Body, Event},
 };
 use facts::Facts;
+use happening::{Happened, Happening};
 use process::{ProcessIndex, Processes};
 
 /// Who an observation is charged to.
@@ -65,15 +67,42 @@ impl<F: Facts> Enrich<F> {
         Self { processes, facts }
     }
 
-    /// Takes in what an event says about processes.
-    pub fn event(&mut self, event: &Event) {
+    /// Takes in what an event says about processes; what else it tells comes back with its process found.
+    pub fn event(&mut self, event: &Event) -> Option<Happening> {
         match &event.body {
             Body::TaskFork(fork) => self.processes.forked(fork),
             Body::TaskExec(exec) => self.processes.execed(exec, &mut self.facts),
             Body::TaskExit(exit) => self.processes.exited(exit),
             // Its counts are in the totals too, and are taken from there.
             Body::AllocRun(_) => {}
+            Body::TaskMoved(moved) => {
+                return Some(Happening {
+                    time_ns: event.time_ns,
+                    process: self.processes.of_thread(moved.thread, &mut self.facts),
+                    nodes: moved.nodes,
+                    what: Happened::Move {
+                        tid: moved.thread.tid,
+                        start_ns: moved.thread.start_ns,
+                        cpus: moved.cpus,
+                        reason: moved.reason,
+                    },
+                });
+            }
+            Body::PagesMoved(moved) => {
+                if let Owner::Thread(leader) = moved.owner {
+                    return Some(Happening {
+                        time_ns: event.time_ns,
+                        process: self.processes.of_thread(leader, &mut self.facts),
+                        nodes: moved.nodes,
+                        what: Happened::Pages {
+                            asker: moved.asker,
+                            pages: moved.pages,
+                        },
+                    });
+                }
+            }
         }
+        None
     }
 
     /// Finds the owner of a count.

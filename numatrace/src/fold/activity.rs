@@ -233,7 +233,7 @@ fn place(node: NodeId, nodes: &[NodeId]) -> Option<usize> {
 }
 
 /// The report's name of a wire reason.
-fn reason(wire: WireReason) -> MoveReason {
+pub(crate) fn reason(wire: WireReason) -> MoveReason {
     match wire {
         WireReason::Wakeup => MoveReason::Wakeup,
         WireReason::LoadBalance => MoveReason::LoadBalance,

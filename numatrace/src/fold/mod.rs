@@ -8,6 +8,7 @@ pub mod alloc;
 pub mod audit;
 pub mod beside;
 pub mod histogram;
+pub mod timeline;
 pub mod window;
 
 // Beside the tracer: `numatrace stat`.
@@ -69,7 +70,7 @@ pub struct Counts {
 }
 
 /// Adds to an entry, saturating: a count that no longer fits is still a large one.
-fn bump<K: Ord>(map: &mut BTreeMap<K, u64>, key: K, by: u64) {
+pub(crate) fn bump<K: Ord>(map: &mut BTreeMap<K, u64>, key: K, by: u64) {
     let sum = map.entry(key).or_default();
     *sum = sum.saturating_add(by);
 }

@@ -21,6 +21,21 @@ fn away(run_ns: &PerNode, home: usize) -> u64 {
 
 /// Position of the node with more than half of the pages that the process touched first, as far as migrations left them there.
 fn home(process: &Process) -> Option<usize> {
+    let pages = pages(process)?;
+    let total = pages.total();
+    pages
+        .0
+        .iter()
+        .position(|here| here.saturating_mul(2) > total)
+}
+
+/// Pages of the process on the node at a position, as far as the session knows them.
+pub fn pages_on(process: &Process, position: usize) -> u64 {
+    pages(process).map_or(0, |pages| pages.at(position))
+}
+
+/// Pages that the process touched first, by the node that migrations left them on.
+fn pages(process: &Process) -> Option<PerNode> {
     let mut pages = process.first_touch.as_ref()?.pages.as_ref()?.by_to();
     let moved = process.page_migrations.as_ref();
     if let Some(matrix) = moved.and_then(|moved| moved.matrix.as_ref()) {
@@ -31,11 +46,7 @@ fn home(process: &Process) -> Option<usize> {
             }
         }
     }
-    let total = pages.total();
-    pages
-        .0
-        .iter()
-        .position(|here| here.saturating_mul(2) > total)
+    Some(pages)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! label: accumulators to processes of the report: names, once per snapshot.
 
 mod away;
+mod incidents;
 mod moved_by;
 pub mod report;
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use numatrace_common::kind::Kind;
 
-use super::{Labels, processes};
+use super::{Labels, incidents::Stories, processes};
 use crate::{
     attach::{
         catalog,
@@ -18,6 +18,7 @@ use crate::{
         alloc::Known,
         audit::{Evidence, audit},
         beside::beside,
+        timeline::Timeline,
         window::Window,
     },
     ids::NodeId,
@@ -39,6 +40,12 @@ pub struct Parts<'a> {
     pub window: &'a Window,
     /// When the last one was made, ns since boot.
     pub until_ns: u64,
+    /// When the first one was made, ns since boot.
+    pub began_ns: u64,
+    /// What happened when.
+    pub timeline: &'a Timeline,
+    /// The report is to hold all that happened to the process of the session.
+    pub tell_timeline: bool,
     /// The counts between them.
     pub counted: &'a Accumulators,
     /// Names of the kernel's reasons for page migrations, by number.
@@ -149,6 +156,19 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
     snapshot.cost = cost(parts.cost, duration_s, cpus);
     snapshot.system = Some(super::system(parts.counted, &processes, labels));
     snapshot.processes = processes;
+    let stories = Stories {
+        timeline: parts.timeline,
+        began_ns: parts.began_ns,
+        ended_ns: parts.until_ns,
+        nodes: &nodes,
+        known: &enrich.processes,
+    };
+    snapshot.incidents = stories.incidents(&snapshot.processes);
+    snapshot.coverage.untold = parts.timeline.dropped;
+    snapshot.timeline = parts
+        .tell_timeline
+        .then(|| snapshot.focus().map(|focus| stories.moments(focus)))
+        .flatten();
     snapshot.findings = crate::model::finding::diagnose(&snapshot);
     snapshot
 }
@@ -313,6 +333,7 @@ fn coverage(
         unattributed_by_reason,
         full_tables,
         caught_by_twin: losses.caught_by_twin,
+        untold: 0,
         uncertain,
     }
 }

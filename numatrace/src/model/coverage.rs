@@ -26,6 +26,9 @@ pub struct Coverage {
     /// Entries that a bounded table had no room for, by table; their counts are in `[overflow]`.
     #[serde(default)]
     pub full_tables: BTreeMap<String, u64>,
+    /// Things that happened when the list of them was full: they are in no incident.
+    #[serde(default)]
+    pub untold: u64,
     /// Runs that the kernel skipped and a second copy of the program made up for.
     #[serde(default)]
     pub caught_by_twin: u64,

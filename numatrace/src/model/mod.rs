@@ -21,6 +21,8 @@ pub mod hint_fault;
 pub mod page_migration;
 pub mod task_move;
 
+pub mod incident;
+
 pub mod mapping;
 pub mod stack;
 
@@ -45,6 +47,7 @@ pub use finding::{Finding, Severity};
 pub use first_touch::{ByKind, FirstTouch, Marks};
 pub use hint_fault::HintFaults;
 pub use hooks::{Hook, HookState};
+pub use incident::{Incident, Moment, MomentKind};
 pub use mapping::{Addr, Mapping, MappingFirstTouch, MappingKind, TidPages};
 pub use matrix::{Matrix, PerNode};
 pub use name::Name;

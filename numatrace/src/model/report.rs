@@ -12,6 +12,7 @@ use super::finding::Finding;
 use super::first_touch::FirstTouch;
 use super::hint_fault::HintFaults;
 use super::hooks::Hook;
+use super::incident::{Incident, Moment};
 use super::matrix::PerNode;
 use super::name::Name;
 use super::page_migration::PageMigrations;
@@ -42,6 +43,12 @@ pub struct Snapshot {
     pub system: Option<System>,
     /// Everyone; their sums are the totals.
     pub processes: Vec<Process>,
+    /// Absences of threads from their memory, longest first; the longest two hundred.
+    #[serde(default)]
+    pub incidents: Vec<Incident>,
+    /// What happened to the process of the session, in order of time; only where it was asked for.
+    #[serde(default)]
+    pub timeline: Option<Vec<Moment>>,
     /// Call stacks that mappings refer to.
     pub stacks: Vec<Stack>,
     /// Diagnoses, worst first.
@@ -62,6 +69,8 @@ impl Snapshot {
             audit: Audit::unavailable("nothing was traced"),
             system: None,
             processes: Vec::new(),
+            incidents: Vec::new(),
+            timeline: None,
             stacks: Vec::new(),
             findings: Vec::new(),
         }

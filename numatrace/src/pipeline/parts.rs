@@ -21,6 +21,7 @@ pub(super) fn snapshot(
     over: Over,
     counted: &Counted,
     voice: &mut Voice,
+    tell_timeline: bool,
 ) -> Snapshot {
     let uname = nix::sys::utsname::uname();
     let text = |field: Result<&std::ffi::OsStr, nix::Error>| {
@@ -57,6 +58,9 @@ pub(super) fn snapshot(
         hooks: &hooks,
         window: &counted.window,
         until_ns: counted.until_ns,
+        began_ns: counted.began_ns,
+        timeline: &counted.timeline,
+        tell_timeline,
         counted: &counted.inside,
         interrupts_unknown: interrupts_unknown.as_deref(),
         migrate_reasons: &migrate_reasons,

@@ -17,6 +17,7 @@ use crate::{
     enrich::Observation,
     fold::{
         Accumulators, Folding,
+        timeline::Timeline,
         window::{Cut, Window},
     },
 };
@@ -36,6 +37,10 @@ pub struct Counted {
     pub until_ns: u64,
     /// The counts between them.
     pub inside: Accumulators,
+    /// What happened when.
+    pub timeline: Timeline,
+    /// When it began, ns since boot.
+    pub began_ns: u64,
     /// Runs of the allocation programs that the kernel skipped meanwhile.
     pub recursion_misses: Option<u64>,
     /// Losses of the kernel side meanwhile.
@@ -101,6 +106,8 @@ impl Tracer {
             window,
             until_ns,
             inside,
+            timeline: std::mem::take(&mut self.timeline),
+            began_ns: std::mem::replace(&mut self.began_ns, until_ns),
             recursion_misses: now
                 .recursion_misses
                 .zip(before.recursion_misses)
@@ -171,7 +178,7 @@ impl Tracer {
 }
 
 /// The clock that starts of processes are told on.
-fn boot_ns() -> anyhow::Result<u64> {
+pub(super) fn boot_ns() -> anyhow::Result<u64> {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).context("cannot read the boot clock")?;
     Ok(u64::try_from(Duration::from(now).as_nanos()).unwrap_or(u64::MAX))
 }

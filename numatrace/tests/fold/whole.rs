@@ -10,6 +10,7 @@ use numatrace::decode::count::decode_count;
 use numatrace::enrich::facts::{Details, Facts, Identity};
 use numatrace::enrich::topology::Topology;
 use numatrace::enrich::{Enrich, Observation};
+use numatrace::fold::timeline::Timeline;
 use numatrace::fold::window::{Cut, Window};
 use numatrace::fold::{Accumulators, Folding};
 use numatrace::ids::{NodeId, Pid, Tid};
@@ -166,6 +167,9 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
         hooks: &hooks.tried(),
         window: &window,
         until_ns: u64::MAX,
+        began_ns: 0,
+        timeline: &Timeline::default(),
+        tell_timeline: false,
         counted: &inside,
         migrate_reasons: &reasons,
         interrupts_unknown: None,

@@ -10,6 +10,7 @@ mod figures;
 mod findings;
 mod footer;
 mod header;
+mod incidents;
 mod matrices;
 mod nodes;
 mod notes;
@@ -56,6 +57,8 @@ pub fn render(snapshot: &Snapshot, options: &TextOptions) -> String {
     processes::write_threads(&mut page, snapshot, options.rows);
     classes::write(&mut page, snapshot, options.rows);
     matrices::write(&mut page, snapshot);
+    incidents::write(&mut page, snapshot);
+    incidents::write_timeline(&mut page, snapshot);
     audit::write(&mut page, snapshot);
     notes::write_rest(&mut page, snapshot, &notes);
     footer::write(&mut page, snapshot);

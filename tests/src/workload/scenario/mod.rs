@@ -25,6 +25,7 @@ mod hold;
 mod kinds;
 mod spawn_tree;
 
+mod away;
 mod bounce;
 mod move_pages;
 
@@ -68,6 +69,8 @@ pub enum Scenario {
     Kinds(kinds::Args),
     /// Threads, children and grandchildren that all allocate
     SpawnTree(spawn_tree::Args),
+    /// Leave memory behind on another node, and come back to it
+    Away(away::Args),
     /// Change the node it runs on, again and again
     Bounce(bounce::Args),
     /// Move pages to another node by move_pages(2)
@@ -99,6 +102,7 @@ impl Scenario {
             Self::Hold(args) => hold::run(args, scene),
             Self::Kinds(args) => kinds::run(args, scene),
             Self::SpawnTree(args) => spawn_tree::run(args, scene),
+            Self::Away(args) => away::run(args, scene),
             Self::Bounce(args) => bounce::run(args, scene),
             Self::MovePages(args) => move_pages::run(args, scene),
         }

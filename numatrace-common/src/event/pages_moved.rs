@@ -1,0 +1,40 @@
+//! Pages changed their node: a run of folios of one owner in one call of the kernel's `migrate_pages`.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::{
+    header::{Header, Record},
+    kind::Kind,
+};
+
+/// Consecutive moves with one owner, two nodes and one reason. The totals hold the same counts.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct PagesMoved {
+    /// Time of the end of the run.
+    pub header: Header,
+    /// Start time of the owner's first thread, ns since boot; 0 for a pseudo owner.
+    pub start_ns: u64,
+    /// That thread.
+    pub tid: u32,
+    /// The process whose memory it is, or a pseudo owner.
+    pub tgid: u32,
+    /// Process that asked.
+    pub asker: u32,
+    /// Node the pages left.
+    pub from: u16,
+    /// Node they lie on now.
+    pub to: u16,
+    /// The kernel's `enum migrate_reason`.
+    pub reason: u32,
+    /// Folios.
+    pub folios: u32,
+    /// Base pages.
+    pub pages: u64,
+}
+
+const _: () = assert!(size_of::<PagesMoved>() == 56);
+
+impl Record for PagesMoved {
+    const KIND: Kind = Kind::PagesMoved;
+}

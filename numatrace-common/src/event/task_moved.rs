@@ -1,0 +1,40 @@
+//! A task changed its node.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::{
+    header::{Header, Record},
+    kind::Kind,
+};
+
+/// One cross-node move. The totals count it too: a lost record loses the moment, never the number.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct TaskMoved {
+    /// Time of the move; its CPU is that of whoever moved it.
+    pub header: Header,
+    /// Start time of the thread that moved, ns since boot.
+    pub start_ns: u64,
+    /// The thread.
+    pub tid: u32,
+    /// Its process.
+    pub tgid: u32,
+    /// CPU it left.
+    pub from_cpu: u32,
+    /// CPU it was put on.
+    pub to_cpu: u32,
+    /// Node it left.
+    pub from: u16,
+    /// Node it was put on.
+    pub to: u16,
+    /// A [`crate::cell::MoveReason`].
+    pub reason: u16,
+    /// Zero.
+    pub reserved: u16,
+}
+
+const _: () = assert!(size_of::<TaskMoved>() == 48);
+
+impl Record for TaskMoved {
+    const KIND: Kind = Kind::TaskMoved;
+}

@@ -1,0 +1,43 @@
+//! What a record tells beside names: something that happened at a time to a process that is known by now.
+
+use super::process::ProcessIndex;
+use crate::{
+    decode::count::{MoveReason, NodePair},
+    ids::{CpuId, Pid, Tid},
+};
+
+/// One thing that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// When, ns since boot.
+    pub time_ns: u64,
+    /// To which process.
+    pub process: ProcessIndex,
+    /// From node, to node.
+    pub nodes: NodePair,
+    /// What.
+    pub what: Happened,
+}
+
+/// What can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// A thread changed its node.
+    Move {
+        /// The thread.
+        tid: Tid,
+        /// Its start, ns since boot.
+        start_ns: u64,
+        /// CPUs: from, to.
+        cpus: (CpuId, CpuId),
+        /// Why.
+        reason: MoveReason,
+    },
+    /// Pages of the process changed their node.
+    Pages {
+        /// Who asked.
+        asker: Pid,
+        /// Base pages.
+        pages: u64,
+    },
+}

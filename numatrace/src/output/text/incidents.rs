@@ -1,0 +1,117 @@
+//! Incidents as short stories, and with `--timeline` everything that happened to one process in order of time.
+
+use super::page::Page;
+use crate::model::{Incident, Moment, MomentKind, MoveReason, Snapshot, number};
+use crate::output::escape;
+
+/// Stories of a report that is no timeline: the longest say it.
+const TOLD: usize = 5;
+
+/// An absence shorter than this, ms, with nothing moved after it, is no story.
+const SHORT_MS: f64 = 10.0;
+
+/// Writes the longest absences; nothing when there are none.
+pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
+    let worth = |incident: &&Incident| incident.away_ms >= SHORT_MS || incident.pages_followed > 0;
+    let told: Vec<&Incident> = snapshot.incidents.iter().filter(worth).collect();
+    if told.is_empty() {
+        return;
+    }
+    page.section("Threads away from their memory, longest first");
+    for incident in told.iter().take(TOLD) {
+        page.item(None, &story(snapshot, incident));
+    }
+    if told.len() > TOLD {
+        page.legend(&format!(
+            "and {} more in the JSON report; --timeline shows one process in order of time.",
+            number::grouped((told.len() - TOLD) as u64)
+        ));
+    }
+}
+
+/// Writes what happened to the process of the session, when that was asked for.
+pub fn write_timeline(page: &mut Page<'_>, snapshot: &Snapshot) {
+    let Some(moments) = &snapshot.timeline else {
+        return;
+    };
+    page.section("Timeline: seconds since the session began");
+    if moments.is_empty() {
+        page.legend("no thread changed its node, and no page.");
+    }
+    for moment in moments {
+        page.line(None, &line(snapshot, moment));
+    }
+}
+
+fn story(snapshot: &Snapshot, incident: &Incident) -> String {
+    let Incident {
+        pid,
+        tid,
+        comm,
+        from,
+        to,
+        reason,
+        at_s,
+        away_ms,
+        pages_left,
+        pages_followed,
+        back,
+    } = incident;
+    let mib = |pages: u64| number::mib(Some(pages), snapshot.host.page_size);
+    let comm = escape::text(comm.as_bytes());
+    let who = if pid.0 == tid.0 {
+        format!("{comm} ({pid})")
+    } else {
+        format!("thread {tid} ({comm}) of {pid}")
+    };
+    let mut story = format!(
+        "{who} went from node {from} to {to} at {at_s:.3} s, by {}; {} MiB of its memory stayed",
+        because(*reason),
+        mib(*pages_left)
+    );
+    if *pages_followed > 0 {
+        story.push_str(&format!(", {} MiB followed", mib(*pages_followed)));
+    }
+    match back {
+        Some(reason) => story.push_str(&format!(
+            "; back after {away_ms:.1} ms, by {}.",
+            because(*reason)
+        )),
+        None => story.push_str(&format!("; away to the end, {away_ms:.1} ms.")),
+    }
+    story
+}
+
+fn line(snapshot: &Snapshot, moment: &Moment) -> String {
+    let what = match &moment.what {
+        MomentKind::TaskMove { tid, reason } => {
+            format!("thread {tid} moved by {}", because(*reason))
+        }
+        MomentKind::PageMigration { moved_by, pages } => format!(
+            "{} MiB moved, asked for by {moved_by}",
+            number::mib(Some(*pages), snapshot.host.page_size)
+        ),
+    };
+    format!(
+        " {:>10.6}  node {} to {}  {what}",
+        moment.at_s, moment.from, moment.to
+    )
+}
+
+/// A reason as it stands in a sentence.
+fn because(reason: MoveReason) -> &'static str {
+    match reason {
+        MoveReason::Wakeup => "a wake-up",
+        MoveReason::LoadBalance => "load balancing",
+        MoveReason::ActiveBalance => "active load balancing",
+        MoveReason::NumaMove => "the NUMA balancer",
+        MoveReason::NumaSwap => "the NUMA balancer (swap)",
+        MoveReason::Exec => "exec",
+        MoveReason::Fork => "fork",
+        MoveReason::Affinity => "sched_setaffinity",
+        MoveReason::Cpuset => "a change of its CPU mask",
+        MoveReason::Hotplug => "CPU hotplug",
+        MoveReason::RtDl => "the real-time class",
+        MoveReason::Unknown => "an unknown cause",
+    }
+}

@@ -1,0 +1,88 @@
+//! Stories: a thread that was sent away from its memory and back, and what the report tells of it.
+
+use numatrace_tests::{or_skip, tracer};
+
+use crate::two_nodes_or_skip;
+
+/// `a` is `b`, give or take a twentieth.
+fn near(what: &str, a: u64, b: u64) {
+    assert!(a.abs_diff(b) <= b / 20, "{what}: {a}, told {b}");
+}
+
+#[test]
+fn an_absence_is_told_with_its_memory_and_what_followed() {
+    let (a, b) = two_nodes_or_skip!();
+    let (from, to) = (a.to_string(), b.to_string());
+    let run = or_skip!(tracer!().launch(&[
+        "away",
+        "--mib",
+        "64",
+        "--follow-mib",
+        "16",
+        "--node",
+        &from,
+        "--to",
+        &to,
+        "--ms",
+        "300"
+    ]));
+    let incidents = run.report.value["incidents"].as_array().unwrap();
+    let pid = run.truth.pid();
+    let incident = incidents
+        .iter()
+        .find(|incident| incident["pid"] == pid)
+        .unwrap_or_else(|| panic!("no incident of {pid} in {incidents:#?}"));
+    assert_eq!(incident["from"], a);
+    assert_eq!(incident["to"], b);
+    assert_eq!(incident["reason"], "affinity", "{incident:#}");
+    assert_eq!(incident["back"], "affinity", "{incident:#}");
+    let count = |field: &str| incident[field].as_u64().unwrap();
+    near(
+        "pages left",
+        count("pages_left"),
+        run.truth.count("pages").unwrap(),
+    );
+    near(
+        "pages that followed",
+        count("pages_followed"),
+        run.truth.count("followed").unwrap(),
+    );
+    let away_ms = incident["away_ms"].as_f64().unwrap();
+    let told = run.truth.count("away_ms").unwrap();
+    // From the pin to the pin back: a little more than the work between.
+    assert!(
+        away_ms >= told as f64 && away_ms <= told as f64 * 1.5 + 500.0,
+        "{away_ms} ms away, told {told}"
+    );
+    let process = run
+        .report
+        .process(pid)
+        .expect("the workload is in the report");
+    assert_eq!(process.0["home_node"], a);
+    let away = process.count("/away_ns").unwrap() / 1_000_000;
+    assert!(
+        away as f64 <= away_ms && away * 2 >= told,
+        "{away} ms of CPU time away, {away_ms} by the clock"
+    );
+    let finding = run.report.value["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["id"] == "ran-away-from-memory" && finding["pid"] == pid);
+    assert!(finding.is_some(), "{:#}", run.report.value["findings"]);
+}
+
+#[test]
+fn a_task_that_stays_has_no_story() {
+    let (a, _) = two_nodes_or_skip!();
+    let node = a.to_string();
+    let run =
+        or_skip!(tracer!().launch(&["touch", "--mib", "8", "--rounds", "4", "--cpu-node", &node]));
+    let pid = run.truth.pid();
+    let incidents = run.report.value["incidents"].as_array().unwrap();
+    let told: Vec<_> = incidents
+        .iter()
+        .filter(|incident| incident["pid"] == pid && incident["reason"] == "affinity")
+        .collect();
+    assert!(told.is_empty(), "{told:#?}");
+}

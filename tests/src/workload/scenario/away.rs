@@ -1,0 +1,64 @@
+//! `away`: a task that touches memory on one node, is sent to another, uses its memory from there, takes a part of it along, and is sent back.
+
+use std::time::{Duration, Instant};
+
+use crate::workload::memory::{Region, page_size};
+use crate::workload::policy::{self, Mode};
+use crate::workload::scene::Scene;
+use crate::workload::told::{Told, Trouble};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Memory, in MiB
+    #[arg(long)]
+    mib: usize,
+    /// The part of it that is moved after it, in MiB
+    #[arg(long, default_value_t = 0)]
+    follow_mib: usize,
+    /// Node of the memory
+    #[arg(long)]
+    node: u32,
+    /// Node it is sent to
+    #[arg(long)]
+    to: u32,
+    /// CPU time to spend there, in ms
+    #[arg(long, default_value_t = 200)]
+    ms: u64,
+}
+
+pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+    if args.follow_mib > args.mib {
+        return Err(Trouble::Unsupported(
+            "no more can follow than there is".to_owned(),
+        ));
+    }
+    scene.nodes.run_on(args.node)?;
+    let region = Region::anonymous((args.mib << 20) / page_size())?;
+    // Bound, so that the balancer leaves the pages alone; an explicit move does not ask the policy.
+    policy::set(&region, Mode::Bind, &[args.node])?;
+    let mut told = scene.begin("away")?;
+    region.write_all(0..region.pages());
+    let found = scene.prober.region(&region, 0..region.pages())?;
+    told.touched(args.node, &found);
+
+    scene.nodes.run_on(args.to)?;
+    let left = Instant::now();
+    let follow = (args.follow_mib << 20) / page_size();
+    if follow > 0 {
+        scene.prober.move_to(0, region.start(), follow, args.to)?;
+    }
+    while left.elapsed() < Duration::from_millis(args.ms) {
+        region.write_all(0..region.pages());
+    }
+    let away = left.elapsed();
+    scene.nodes.run_on(args.node)?;
+    Scene::end(&mut told)?;
+
+    told.detail("pages", region.pages());
+    told.detail("followed", follow);
+    told.detail(
+        "away_ms",
+        u64::try_from(away.as_millis()).unwrap_or(u64::MAX),
+    );
+    Ok(told)
+}
