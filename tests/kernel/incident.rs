@@ -60,8 +60,9 @@ fn an_absence_is_told_with_its_memory_and_what_followed() {
         .expect("the workload is in the report");
     assert_eq!(process.0["home_node"], a);
     let away = process.count("/away_ns").unwrap() / 1_000_000;
+    // Its start, before it pinned itself, may have been there too.
     assert!(
-        away as f64 <= away_ms && away * 2 >= told,
+        away * 2 >= told && away as f64 <= away_ms + 500.0,
         "{away} ms of CPU time away, {away_ms} by the clock"
     );
     let finding = run.report.value["findings"]
