@@ -19,6 +19,7 @@ mod broken;
 mod closed;
 mod hotplug;
 mod interval;
+mod mixed;
 mod numa_stat;
 mod page_alloc;
 mod preemption;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{bench, demo, dist, lint, test, toolchain, trace, vm};
+use crate::{accounting, bench, demo, dist, lint, test, toolchain, trace, vm};
 
 /// The project's own commands: build, test and try numatrace.
 #[derive(Debug, Parser)]
@@ -35,6 +35,8 @@ enum Command {
     Lint,
     /// Measure what numatrace costs, beside empty programs and beside peers, and write docs/performance.md.
     Bench(bench::Options),
+    /// Audit a mixed load in guests, many times in a row, and write docs/accounting.md.
+    Accounting(accounting::Options),
     /// Build one static stripped binary: target/dist/numatrace.
     Dist,
 }
@@ -60,6 +62,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Test(options) => return test::run(&options, &toolchain),
         Command::Lint => lint::run()?,
         Command::Bench(options) => return bench::run(&options, &toolchain),
+        Command::Accounting(options) => return accounting::run(&options, &toolchain),
         Command::Dist => println!("{}", dist::run(&toolchain)?.display()),
     }
     Ok(ExitCode::SUCCESS)

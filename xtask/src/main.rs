@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask --help`.
 
+mod accounting;
 mod bench;
 mod build;
 mod cli;

@@ -119,9 +119,22 @@ impl Tracer {
     /// # Errors
     /// As [`Tracer::launch`].
     pub fn system_wide_all(&self, workloads: &[String]) -> Result<(Report, Vec<Truth>)> {
+        self.system_wide_with(workloads, || Ok(()))
+    }
+
+    /// The same, with something more that happens first.
+    ///
+    /// # Errors
+    /// As [`Tracer::launch`].
+    pub fn system_wide_with(
+        &self,
+        workloads: &[String],
+        more: impl FnOnce() -> Result<()>,
+    ) -> Result<(Report, Vec<Truth>)> {
         let kept = Kept::new(&self.name)?;
         let tracer = Running::start(&mut self.command(&kept.path)?)?;
         tracer.wait_for(READY, DEADLINE)?;
+        more()?;
         let mut truths = Vec::new();
         for workload in workloads {
             let mut command = Command::new(programs::workload()?);

@@ -3,8 +3,8 @@
 //! `pure` is `cargo test`; `host` traces this machine, as root; `vm` traces guests with the nodes and kernels asked for.
 
 mod contract;
-mod tally;
-mod vm;
+pub mod tally;
+pub mod vm;
 
 use std::{
     io,

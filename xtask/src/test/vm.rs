@@ -1,6 +1,11 @@
 //! The VM tier: the `kernel` test program in a guest per kernel and node layout.
 
-use std::{io, path::PathBuf, sync::mpsc, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::mpsc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -42,6 +47,17 @@ pub struct Guests {
     timeout: u64,
 }
 
+impl Guests {
+    /// These kernels and layouts.
+    pub fn new(kernel: &str, nodes: &str, timeout: u64) -> Self {
+        Self {
+            kernel: kernel.to_owned(),
+            nodes: nodes.to_owned(),
+            timeout,
+        }
+    }
+}
+
 /// Gets QEMU and the kernels, so that it is known before anything is built whether the tier can run.
 ///
 /// # Errors
@@ -67,6 +83,20 @@ fn kernels(options: &Guests) -> Result<Vec<Kernel>> {
 /// # Errors
 /// Something did not build, or a guest could not be started.
 pub fn run(options: &Guests, filter: Option<&str>, toolchain: &Toolchain) -> Result<Tally> {
+    run_with(options, filter, "", toolchain, &mut |_, _, _| Ok(()))
+}
+
+/// The same, with more in the tests' environment (`NAME=value …`), and a look at what each guest left: kernel, layout, folder.
+///
+/// # Errors
+/// As [`run`]; what the look says.
+pub fn run_with(
+    options: &Guests,
+    filter: Option<&str>,
+    environment: &str,
+    toolchain: &Toolchain,
+    left: &mut dyn FnMut(&str, &str, &Path) -> Result<()>,
+) -> Result<Tally> {
     let programs = Programs::build("kernel", toolchain)?;
     let place = |name: &str| PathBuf::from("/usr/local/bin").join(name);
     let mut files = vec![
@@ -90,7 +120,7 @@ pub fn run(options: &Guests, filter: Option<&str>, toolchain: &Toolchain) -> Res
     let script = format!(
         "#!/bin/sh\n\
          export NUMATRACE_BIN=/usr/local/bin/numatrace NUMATRACE_WORKLOAD=/usr/local/bin/workload\n\
-         export NUMATRACE_ARTIFACTS=/artifacts RUST_BACKTRACE=1\n\
+         export NUMATRACE_ARTIFACTS=/artifacts RUST_BACKTRACE=1 {environment}\n\
          exec kernel-tests --test-threads=1 {}\n",
         filter.map(quoted).unwrap_or_default()
     );
@@ -115,6 +145,7 @@ pub fn run(options: &Guests, filter: Option<&str>, toolchain: &Toolchain) -> Res
             };
             let (verdict, mut tally) = one(&guest)?;
             tally += contract::check(&artifacts)?;
+            left(&kernel.to_string(), &layout.to_string(), &artifacts)?;
             let word = if tally.failed == 0 { "PASS" } else { "FAIL" };
             verdicts.push(format!("vm: {word} {kernel} {layout}: {tally}, {verdict}"));
             total += tally;

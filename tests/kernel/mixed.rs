@@ -1,0 +1,159 @@
+//! Half a million allocations of every kind that the page allocator tells apart, as often in a row as is asked for: no residual is left without
+//! a name. `cargo xtask accounting` runs this on many machines and publishes what it writes down.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use numatrace_tests::harness::report::Report;
+use numatrace_tests::harness::truth::Truth;
+use numatrace_tests::tracer;
+use serde_json::json;
+
+use crate::closed::closed;
+use crate::two_nodes_or_skip;
+
+/// Runs of the mixed load; more than one shows what is rare.
+fn runs() -> u32 {
+    std::env::var("NUMATRACE_AUDIT_RUNS")
+        .ok()
+        .and_then(|runs| runs.parse().ok())
+        .unwrap_or(1)
+}
+
+/// Where files are files: a guest's own file systems are memory.
+fn data() -> &'static str {
+    if Path::new("/data").is_dir() {
+        "/data"
+    } else {
+        "/tmp"
+    }
+}
+
+fn mixed_load(a: u32, b: u32) -> Vec<String> {
+    vec![
+        format!("touch --mib 64 --rounds 21 --cpu-node {a}"),
+        format!("bind --node {b} --pages 20000 --cpu-node {a}"),
+        format!("bind --node {a} --pages 20000 --cpu-node {b}"),
+        format!("interleave --pages 16000 --nodes {a},{b}"),
+        format!("interleave --pages 16000 --nodes {a},{b} --weighted"),
+        format!("preferred-many --pages 10000 --nodes {b} --cpu-node {a}"),
+        format!("thp --node {b} --count 20 --cpu-node {a}"),
+        "fork-storm --count 300".to_owned(),
+        "fork-storm --count 100 --exec".to_owned(),
+        format!(
+            "file --path {}/mixed-{} --pages 4000",
+            data(),
+            std::process::id()
+        ),
+        format!("shmem --kind memfd --pages 4000 --node {a} --other-node {b}"),
+        format!("move-pages --pages 4000 --from {a} --to {b}"),
+        format!("exhaust --node {a} --pages 4000"),
+    ]
+}
+
+/// Writes a file of 24 MiB and reads it again with room for a third of it: page cache under a memory cgroup's limit, reclaimed as it comes. Left out
+/// where there is no such controller.
+fn limited() -> Result<()> {
+    let top = Path::new("/sys/fs/cgroup");
+    let group = top.join("numatrace-mixed");
+    let _ = std::fs::write(top.join("cgroup.subtree_control"), "+memory");
+    std::fs::create_dir_all(&group)?;
+    if std::fs::write(group.join("memory.max"), "8388608").is_err() {
+        std::fs::remove_dir(&group)?;
+        return Ok(());
+    }
+    let file = format!("{}/limited", data());
+    let script = format!(
+        "echo $$ > {}/cgroup.procs && dd if=/dev/zero of={file} bs=64k count=384 && dd if={file} of=/dev/null bs=64k; rm -f {file}",
+        group.display()
+    );
+    let done = Command::new("sh").args(["-c", &script]).output()?;
+    ensure!(done.status.success(), "{done:?}");
+    std::fs::remove_dir(&group).context("the cgroup is still in use")
+}
+
+#[test]
+fn a_mixed_load_leaves_no_residual_unexplained() {
+    let (a, b) = two_nodes_or_skip!();
+    for run in 1..=runs() {
+        let (report, truths) = tracer!()
+            .system_wide_with(&mixed_load(a, b), limited)
+            .unwrap();
+        note(run, &report, &truths).unwrap();
+        closed(&report);
+        let all = allocations(&report);
+        assert!(all >= 500_000, "run {run} made {all} allocations only");
+        for truth in &truths {
+            let (told, traced) = carried(&report, truth);
+            assert!(
+                traced * 10 >= told * 9,
+                "{}: told {told}, traced {traced}",
+                truth.0["workload"]
+            );
+        }
+    }
+}
+
+/// All allocations, by the kernel's count.
+fn allocations(report: &Report) -> u64 {
+    ["numa_hit", "numa_miss"]
+        .iter()
+        .flat_map(|counter| report.audited(counter, "kernel").unwrap())
+        .sum()
+}
+
+/// Pages that a workload told of, and those that the report charges its own processes with.
+fn carried(report: &Report, truth: &Truth) -> (u64, u64) {
+    let told = truth.count("touched_pages").or(truth.count("pages"));
+    let others: u64 = truth.members().iter().flat_map(|(_, pages)| pages).sum();
+    let process = report
+        .process(truth.pid())
+        .expect("a workload is in the report");
+    let traced = process.vector("/alloc/pages").unwrap().iter().sum();
+    (told.unwrap().saturating_sub(others), traced)
+}
+
+/// Writes down what a run came to, where artifacts are kept.
+fn note(run: u32, report: &Report, truths: &[Truth]) -> Result<()> {
+    let Some(folder) = std::env::var_os("NUMATRACE_ARTIFACTS") else {
+        return Ok(());
+    };
+    let audit = &report.value["audit"];
+    let cause = |name: &str| {
+        let causes = audit["explained"].as_array()?;
+        causes.iter().find(|cause| cause["cause"] == name)?["count"].as_u64()
+    };
+    // Of the counter that is off most: what it is off by, over all nodes.
+    let residual = numatrace_tests::harness::report::COUNTERS
+        .iter()
+        .map(|counter| {
+            let nodes = audit["nodes"].as_array().into_iter().flatten();
+            nodes
+                .filter_map(|node| node[counter]["residual"].as_i64())
+                .map(i64::unsigned_abs)
+                .sum::<u64>()
+        });
+    let (told, traced) = truths
+        .iter()
+        .map(|truth| carried(report, truth))
+        .fold((0, 0), |(told, traced), (more, traced_more)| {
+            (told + more, traced + traced_more.min(more))
+        });
+    let line = json!({
+        "verdict": audit["verdict"],
+        "allocations": allocations(report),
+        "residual": residual.max(),
+        "recursion_misses": report.recursion_misses(),
+        "caught_by_twin": report.count("/coverage/caught_by_twin"),
+        "snapshot_edge": cause("snapshot_edge"),
+        "cpu_changed": cause("cpu_changed"),
+        "unexplained": audit["unexplained"],
+        "told_pages": told,
+        "carried_pages": traced,
+        "seconds": report.value["session"]["duration_s"],
+    });
+    let path = Path::new(&folder).join(format!("accounting-{run}.json"));
+    std::fs::write(&path, line.to_string())?;
+    Ok(())
+}
