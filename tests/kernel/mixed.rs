@@ -32,7 +32,7 @@ fn data() -> &'static str {
 
 fn mixed_load(a: u32, b: u32) -> Vec<String> {
     vec![
-        format!("touch --mib 64 --rounds 21 --cpu-node {a}"),
+        format!("touch --mib 64 --rounds 18 --cpu-node {a}"),
         format!("bind --node {b} --pages 20000 --cpu-node {a}"),
         format!("bind --node {a} --pages 20000 --cpu-node {b}"),
         format!("interleave --pages 16000 --nodes {a},{b}"),
