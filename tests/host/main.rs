@@ -8,4 +8,6 @@ mod hooks;
 mod leftovers;
 mod session;
 mod stems;
+#[path = "../kernel/storm.rs"]
+mod storm;
 mod touch;

@@ -9,6 +9,7 @@ mod workload;
 mod doctor;
 mod leftovers;
 mod scope;
+mod storm;
 
 mod compare;
 
@@ -30,6 +31,7 @@ mod first_touch;
 mod hint_fault;
 mod page_migration;
 mod task_move;
+mod task_move_pushed;
 mod task_run;
 
 mod incident;
