@@ -39,6 +39,7 @@ fn help_names_every_option_of_a_session() {
         "--no-children",
         "--user",
         "--keep-running",
+        "--hooks",
     ] {
         assert!(
             help.contains(option),
