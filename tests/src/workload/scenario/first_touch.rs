@@ -39,6 +39,9 @@ pub struct Args {
 pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     scene.nodes.memory(args.init_node)?;
     let region = Region::anonymous(args.pages)?;
+
+    // The prober reads pages that the balancer has marked: from another node they would follow it.
+    scene.nodes.run_on(args.init_node)?;
     let nodes = &scene.nodes;
 
     let mut told = scene.begin("first-touch")?;
