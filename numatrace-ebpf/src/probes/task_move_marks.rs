@@ -21,9 +21,6 @@ use numatrace_common::mover::{BY_AFFINITY, IN_AFFINITY, IN_EXEC, NUMA_SWAP};
 
 use crate::{cpus, kernel::task::Task, mover};
 
-/// `CPUHP_OFFLINE`: where a CPU that is taken down goes.
-const OFFLINE: i32 = 0;
-
 /// kernel/sched/core.c, `migrate_task_to`: runs in the task, right before it is moved.
 #[btf_tracepoint(function = "sched_move_numa")]
 pub fn task_move_numa(ctx: BtfTracePointContext) -> u32 {
@@ -60,11 +57,12 @@ fn announce(task: Task, cpu: i32, swap: u16) {
     }
 }
 
-/// include/trace/events/cpuhp.h: one step of a CPU on its way up or down.
+/// include/trace/events/cpuhp.h: one step of a CPU on its way up or down. Steps count upwards, and tasks are pushed off early on the way down,
+/// whose first target is not the end of it (kernel/cpu.c, `_cpu_down`).
 #[btf_tracepoint(function = "cpuhp_enter")]
 pub fn cpu_step(ctx: BtfTracePointContext) -> u32 {
-    let target: i32 = ctx.arg(1);
-    cpus::set_leaving(ctx.arg(0), target == OFFLINE);
+    let (target, step): (i32, i32) = (ctx.arg(1), ctx.arg(2));
+    cpus::set_leaving(ctx.arg(0), target < step);
     0
 }
 
