@@ -23,6 +23,7 @@ mod interval;
 mod mixed;
 mod numa_stat;
 mod page_alloc;
+mod pid_reuse;
 mod preemption;
 mod stat;
 mod task_life;

@@ -1,0 +1,64 @@
+//! Pids that come round again within a session: each life is a process of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use numatrace_tests::{or_skip, tracer};
+
+use crate::closed::closed;
+
+const PID_MAX: &str = "/proc/sys/kernel/pid_max";
+
+/// Fewer pids, put back at the end.
+struct Few(String);
+
+impl Few {
+    fn new(pids: u32) -> Self {
+        let before = std::fs::read_to_string(PID_MAX).unwrap();
+        std::fs::write(PID_MAX, pids.to_string()).unwrap();
+        Self(before)
+    }
+}
+
+impl Drop for Few {
+    fn drop(&mut self) {
+        let _ = std::fs::write(PID_MAX, &self.0);
+    }
+}
+
+#[test]
+fn a_pid_that_is_used_again_is_another_process() {
+    // Six hundred are left after what the kernel reserves: each is used three times and more.
+    let few = Few::new(900);
+    let children = 2000;
+    let run = or_skip!(tracer!().system_wide(&["fork-storm", "--count", &children.to_string()]));
+    drop(few);
+    closed(&run.report);
+    let told: BTreeSet<u64> = run.truth.0["child_pids"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(serde_json::Value::as_u64)
+        .collect();
+    assert!(
+        told.len() < children / 2,
+        "{} pids for {children} children",
+        told.len()
+    );
+    let mut lives: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+    for process in run.report.processes() {
+        if let (Some(pid), Some(start)) = (process.count("/pid"), process.count("/start_ns"))
+            && told.contains(&pid)
+        {
+            assert!(
+                lives.entry(pid).or_default().insert(start),
+                "{pid} twice since {start}"
+            );
+        }
+    }
+    let listed: usize = lives.values().map(BTreeSet::len).sum();
+    let others = 100;
+    assert!(
+        (children..children + others).contains(&listed),
+        "{listed} lives of {children} children"
+    );
+}
