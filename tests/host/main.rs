@@ -4,6 +4,7 @@
 
 mod fallback;
 mod hooks;
+mod interval;
 #[path = "../kernel/leftovers.rs"]
 mod leftovers;
 mod session;
