@@ -33,6 +33,7 @@ mod hint_fault;
 mod page_migration;
 mod task_move;
 mod task_move_pushed;
+mod task_move_chosen;
 mod task_run;
 
 mod incident;

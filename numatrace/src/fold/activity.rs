@@ -170,8 +170,8 @@ pub fn task_moves(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Opt
                 .shortest()
                 .zip(counts.stays.percentile(50))
                 .map(|(shortest, median)| Stay {
-                    shortest: thousandths(shortest) / 1000.0,
-                    median: thousandths(median) / 1000.0,
+                    shortest: thousandths(shortest / 1000),
+                    median: thousandths(median / 1000),
                 }),
             cpus: (!counts.cpu_moves.is_empty()).then(|| {
                 counts
@@ -196,13 +196,13 @@ fn latency(times: &Histogram) -> Latency {
     }
 }
 
-/// Nanoseconds as microseconds.
+/// Nanoseconds as microseconds, microseconds as milliseconds.
 #[expect(
     clippy::cast_precision_loss,
     reason = "known to an eighth, so the first digits are all there is"
 )]
-fn thousandths(ns: u64) -> f64 {
-    ns as f64 / 1000.0
+fn thousandths(count: u64) -> f64 {
+    count as f64 / 1000.0
 }
 
 /// CPU time of an owner per node, ns.

@@ -65,7 +65,7 @@ fn story(snapshot: &Snapshot, incident: &Incident) -> String {
         format!("thread {tid} ({comm}) of {pid}")
     };
     let mut story = format!(
-        "{who} went from node {from} to {to} at {at_s:.3} s, by {}; {} MiB of its memory stayed",
+        "{who} went from node {from} to {to} at {at_s:.3} s, by {}; {} MiB of its memory lay there",
         because(*reason),
         mib(*pages_left)
     );

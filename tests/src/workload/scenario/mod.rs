@@ -27,7 +27,9 @@ mod spawn_tree;
 
 mod away;
 mod bounce;
+mod crowd;
 mod move_pages;
+mod relay;
 
 /// The things a workload can do.
 #[derive(Debug, Subcommand)]
@@ -73,6 +75,10 @@ pub enum Scenario {
     Away(away::Args),
     /// Change the node it runs on, again and again
     Bounce(bounce::Args),
+    /// More threads than a node has CPUs, begun there and let go
+    Crowd(crowd::Args),
+    /// A thread that is woken in turn from two nodes
+    Relay(relay::Args),
     /// Move pages to another node by move_pages(2)
     MovePages(move_pages::Args),
 }
@@ -104,6 +110,8 @@ impl Scenario {
             Self::SpawnTree(args) => spawn_tree::run(args, scene),
             Self::Away(args) => away::run(args, scene),
             Self::Bounce(args) => bounce::run(args, scene),
+            Self::Crowd(args) => crowd::run(args, scene),
+            Self::Relay(args) => relay::run(args, scene),
             Self::MovePages(args) => move_pages::run(args, scene),
         }
     }
