@@ -34,6 +34,12 @@ pub enum Counter {
     SecondCopy = 13,
     /// Page faults for which there was no room when their task was switched out.
     LostParked = 14,
+    /// Records of kind `TouchRun` for which the ring had no room.
+    LostTouchRun = 15,
+    /// The same for `UseRun`.
+    LostUseRun = 16,
+    /// The same for `TaskBind`.
+    LostTaskBind = 17,
     /// Records of kind `TaskMoved` for which the ring had no room.
     LostTaskMoved = 18,
     /// The same for `PagesMoved`.
@@ -54,6 +60,9 @@ impl Counter {
             Kind::TaskExit => Counter::LostTaskExit,
             Kind::TaskMoved => Counter::LostTaskMoved,
             Kind::PagesMoved => Counter::LostPagesMoved,
+            Kind::TouchRun => Counter::LostTouchRun,
+            Kind::UseRun => Counter::LostUseRun,
+            Kind::TaskBind => Counter::LostTaskBind,
         }
     }
 }

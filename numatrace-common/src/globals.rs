@@ -100,6 +100,18 @@ pub struct Offsets {
     pub task_cpus_ptr: u32,
     /// `task_struct.prio`
     pub task_prio: u32,
+    /// `vm_area_struct.vm_start`
+    pub vma_start: u32,
+    /// `vm_area_struct.vm_end`
+    pub vma_end: u32,
+    /// `vm_area_struct.vm_pgoff`
+    pub vma_pgoff: u32,
+    /// `inode.i_ino`
+    pub inode_ino: u32,
+    /// `vm_fault.vma`; only kernels that pass a `vm_fault` to `mpol_misplaced` are asked for it.
+    pub vmf_vma: u32,
+    /// The user stack pointer in `pt_regs`; [`ABSENT`] where it has another name than ours.
+    pub regs_sp: u32,
 }
 
 /// Bits of `gfp_t`: their positions change between kernels.
@@ -160,14 +172,18 @@ pub struct Globals {
     pub shm_dev: u32,
     /// 1 when first touches are wanted.
     pub first_touch: u32,
+    /// 1 when first touches and hinting faults are wanted by mapping, as runs.
+    pub mapping_runs: u32,
+    /// One user stack for so many pages of a run beside the one at its start; 0 = no stacks.
+    pub stack_every: u32,
+    /// 1 when `mpol_misplaced` is passed a `struct vm_fault` instead of the mapping.
+    pub hint_vmf: u32,
     /// 1 when hot programs of functions are attached twice, because this kernel preempts them.
     pub twins: u32,
     /// 1 when those of tracepoints are too.
     pub tracepoint_twins: u32,
     /// For tests of the audit: one in so many allocations is not counted; 0 for none.
     pub drop_one_in: u32,
-    /// Zero.
-    pub reserved: u32,
     /// Nodes with memory, one bit each.
     pub has_memory: [u64; 16],
     /// Nodes with memory that the kernel itself can use (not movable-only), one bit each.
@@ -178,4 +194,4 @@ pub struct Globals {
     pub gfp: GfpBits,
 }
 
-const _: () = assert!(size_of::<Globals>() == 568);
+const _: () = assert!(size_of::<Globals>() == 600);

@@ -12,6 +12,12 @@ pub enum Kind {
     TaskExec = 3,
     /// [`crate::event::task_life::TaskExit`]
     TaskExit = 4,
+    /// [`crate::event::mapping_run::TouchRun`]
+    TouchRun = 5,
+    /// [`crate::event::mapping_run::UseRun`]
+    UseRun = 6,
+    /// [`crate::event::task_bind::TaskBind`]
+    TaskBind = 7,
     /// [`crate::event::task_moved::TaskMoved`]
     TaskMoved = 8,
     /// [`crate::event::pages_moved::PagesMoved`]
@@ -20,11 +26,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Kind; 6] = [
+    pub const ALL: [Kind; 9] = [
         Kind::AllocRun,
         Kind::TaskFork,
         Kind::TaskExec,
         Kind::TaskExit,
+        Kind::TouchRun,
+        Kind::UseRun,
+        Kind::TaskBind,
         Kind::TaskMoved,
         Kind::PagesMoved,
     ];
@@ -36,6 +45,9 @@ impl Kind {
             Kind::TaskFork => "task_fork",
             Kind::TaskExec => "task_exec",
             Kind::TaskExit => "task_exit",
+            Kind::TouchRun => "touch_run",
+            Kind::UseRun => "use_run",
+            Kind::TaskBind => "task_bind",
             Kind::TaskMoved => "task_moved",
             Kind::PagesMoved => "pages_moved",
         }

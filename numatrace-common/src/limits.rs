@@ -40,3 +40,9 @@ pub const MAX_CPUS: u32 = 8_192;
 
 /// Threads that crossed nodes, called exec or sched_setaffinity, and still live: beyond it ping-pong and marks are not seen.
 pub const MOVER_ENTRIES: u32 = 65_536;
+
+/// Different user stacks kept: a program touches its memory from some hundreds of places.
+pub const STACK_ENTRIES: u32 = 16_384;
+
+/// Frames of a stack that are kept: the kernel's own bound (`kernel.perf_event_max_stack`) is 127.
+pub const STACK_FRAMES: usize = 127;

@@ -6,7 +6,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{cell::Cell, limits::LANES};
+use crate::{cell::Cell, event::mapping_run::Area, limits::LANES};
 
 /// One coalesced count.
 #[repr(C)]
@@ -60,6 +60,9 @@ pub struct Slot {
 
 const _: () = assert!(size_of::<Slot>() == 112 + 32 * LANES && size_of::<Lane>() == 32);
 
+/// Bit of [`Fault::marks`]: the fault is a hinting fault. What it allocates are the new places of pages that were touched long ago.
+pub const FAULT_MOVES: u32 = 1 << 16;
+
 /// The page fault a CPU is in, as far as the allocation program needs it.
 ///
 /// It is the fault of `task` as long as that task has not been switched out since: so nothing stale is ever taken for a fault. When it is
@@ -73,11 +76,15 @@ pub struct Fault {
     pub switches: u64,
     /// A [`crate::cell::TouchKind`].
     pub kind: u32,
-    /// Marks of the pages it makes.
+    /// Marks of the pages it makes, and [`FAULT_MOVES`].
     pub marks: u32,
+    /// Where it happened; 0 when only the totals are wanted.
+    pub address: u64,
+    /// The mapping it happened in.
+    pub area: Area,
 }
 
-const _: () = assert!(size_of::<Fault>() == 24);
+const _: () = assert!(size_of::<Fault>() == 80);
 
 /// Slots per CPU: two programs must never share one, because one can interrupt the other.
 #[repr(u32)]

@@ -25,6 +25,7 @@ mod emit;
 mod totals;
 mod twin;
 
+mod runs;
 mod touch;
 
 mod probes;

@@ -145,9 +145,10 @@ pub fn placed(slot: &Slot, cell: Cell) -> Cell {
         .with_task_node(slot.node as u16)
 }
 
-/// Counts an event without a slot: for the rare moment at which the slot belongs to a program that was interrupted.
+/// Counts an event without a slot: for the rare moment at which the slot belongs to a program that was interrupted. Returns who was
+/// charged.
 #[inline(always)]
-pub fn tally_directly(task: Task, irq: bool, cell: Cell, n: u64, amount: u64) {
+pub fn tally_directly(task: Task, irq: bool, cell: Cell, n: u64, amount: u64) -> Owner {
     let owner = if irq { Owner::IRQ } else { Owner::of(task) };
     let key = TotalKey {
         start_ns: owner.start_ns,
@@ -158,16 +159,30 @@ pub fn tally_directly(task: Task, irq: bool, cell: Cell, n: u64, amount: u64) {
             .with_task_node(cpu_node() as u16),
     };
     add_total(&key, n, amount);
+    owner
 }
 
-/// Counts `n` events of a task in a slot that one program alone uses, or past it.
+/// Counts `n` events of a task in a slot that one program alone uses, or past it. Returns who was charged.
 #[inline(always)]
-pub fn tally_in(copy: Copy, index: SlotIndex, task: Task, cell: Cell, n: u64, amount: u64) {
+pub fn tally_in(
+    copy: Copy,
+    index: SlotIndex,
+    task: Task,
+    cell: Cell,
+    n: u64,
+    amount: u64,
+) -> Owner {
     match copy {
         Copy::First => {
-            if let Some(slot) = slot(index) {
-                own(slot, task, false);
-                tally(slot, cell, n, amount);
+            let Some(slot) = slot(index) else {
+                return Owner::NOBODY;
+            };
+            own(slot, task, false);
+            tally(slot, cell, n, amount);
+            Owner {
+                start_ns: slot.start_ns,
+                tid: slot.tid,
+                tgid: slot.tgid,
             }
         }
         Copy::Second => tally_directly(task, false, cell, n, amount),

@@ -6,20 +6,22 @@
 use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap},
+    programs::tracing::StackIdContext,
 };
 use numatrace_common::{
     cell::{Cell, Stem, TOUCH_THP},
     counters::Counter,
+    event::mapping_run::OpenIndex,
     limits::PARKED_ENTRIES,
-    slot::{Fault, SlotIndex},
+    slot::{FAULT_MOVES, Fault, SlotIndex},
 };
 
 use crate::{
     emit::count,
     globals::{enabled, global},
-    kernel::task::Task,
+    kernel::{task::Task, vma},
     maps::FAULTS,
-    totals,
+    runs, totals,
     twin::Copy,
 };
 
@@ -31,30 +33,48 @@ static PARKED_FAULTS: HashMap<u32, Fault> = HashMap::with_max_entries(PARKED_ENT
 #[map]
 static PARKED: Array<u64> = Array::with_max_entries(1, 0);
 
-/// `task` enters a fault.
+/// `task` enters a fault at an address of a mapping.
 #[inline(always)]
-pub fn begin(task: Task, kind: u32, marks: u32) {
+pub fn begin(task: Task, vma: *const u8, address: u64, flags: u32) {
+    let (kind, marks) = vma::touch(vma, address, flags);
     if let Some(fault) = FAULTS.get_ptr_mut(0) {
         // SAFETY: a live per-CPU element.
         unsafe {
             (*fault).task = task.address();
             (*fault).switches = task.switches();
-            (*fault).kind = kind;
-            (*fault).marks = marks;
+            (*fault).kind = kind as u32;
+            (*fault).marks = u32::from(marks);
+            if enabled!(mapping_runs) {
+                (*fault).address = address;
+                (*fault).area = vma::area(vma);
+            }
         }
     }
 }
 
 /// The fault `task` is in, if it is in one.
 #[inline(always)]
-pub fn fault_of(task: Task) -> Option<Fault> {
-    let fault = *FAULTS.get(0)?;
-    if is_of(&fault, task) {
-        return Some(fault);
+pub fn fault_of(task: Task) -> Option<&'static Fault> {
+    let fault = FAULTS.get_ptr_mut(0)?;
+    // SAFETY: a live per-CPU element. Another task's fault can take its place when this one is switched out, and then this one's is parked.
+    let fault = unsafe { &mut *fault };
+    if !is_of(fault, task) {
+        *fault = unpark(task)?;
+        fault.switches = task.switches();
     }
-    let parked = unpark(task)?;
-    begin(task, parked.kind, parked.marks);
-    Some(parked)
+    Some(fault)
+}
+
+/// The fault `task` is in turns out to be a hinting fault.
+#[inline(always)]
+pub fn only_moves(task: Task) {
+    if enabled!(first_touch)
+        && fault_of(task).is_some()
+        && let Some(fault) = FAULTS.get_ptr_mut(0)
+    {
+        // SAFETY: a live per-CPU element.
+        unsafe { (*fault).marks |= FAULT_MOVES };
+    }
 }
 
 /// `task` leaves its fault. False when it was lost on the way.
@@ -125,21 +145,28 @@ fn is_of(fault: &Fault, task: Task) -> bool {
 
 /// Counts a page of a fault. Page tables and other kernel memory are told by their flags: only movable pages are mapped.
 #[inline(always)]
-pub fn tally(copy: Copy, task: Task, gfp: u32, order: u32, node: u16) {
+pub fn tally<C: StackIdContext>(ctx: &C, copy: Copy, task: Task, gfp: u32, order: u32, node: u16) {
     if !enabled!(first_touch) || gfp & global!(gfp.movable) == 0 {
         return;
     }
     let Some(fault) = fault_of(task) else { return };
+    if fault.marks & FAULT_MOVES != 0 {
+        return;
+    }
     let marks = fault.marks as u8 | thp(order);
     let cell = cell(fault.kind as u8, marks, node);
-    totals::tally_in(
-        copy,
-        SlotIndex::FirstTouch,
-        task,
-        cell,
-        1,
-        1 << (order & 31),
-    );
+    let pages = 1 << (order & 31);
+    let owner = totals::tally_in(copy, SlotIndex::FirstTouch, task, cell, 1, pages);
+    if enabled!(mapping_runs) && owner.is_thread() {
+        let run = runs::Touch {
+            task,
+            owner,
+            cell,
+            pages,
+            fault,
+        };
+        run.count(ctx, copy, OpenIndex::Alloc);
+    }
 }
 
 /// The mark of a huge page, if it is one.

@@ -33,6 +33,8 @@ pub struct Plan {
     pub timeline: bool,
     /// The hooks it has.
     pub hooks: Selection,
+    /// A user stack for so many pages touched first, beside the first of a run; 0 = none.
+    pub stacks: u32,
     /// Form of the report.
     pub format: Format,
     /// Where the report goes; `None` is stdout.
@@ -81,6 +83,9 @@ pub enum Talk {
     /// The kernel side's own diagnostics too.
     Debug,
 }
+
+/// Pages for one user stack where somebody asked about a process: a stack takes about as long as three page faults are apart.
+const STACK_EVERY: u32 = 64;
 
 /// Plans a `trace` session.
 ///
@@ -139,6 +144,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         timeline: args.timeline,
         hooks,
         faults: args.inject.into_iter().collect(),
+        stacks: args.stacks.unwrap_or(if scoped { STACK_EVERY } else { 0 }),
         format: args.format,
         output: args.output,
         limit: args.limit,

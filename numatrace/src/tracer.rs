@@ -1,6 +1,7 @@
 //! A running session: attached programs on one side, accumulators on the other, and the stages in between, driven by `pipeline`.
 
 mod closing;
+mod runs;
 
 use std::{path::Path, time::Instant};
 
@@ -19,8 +20,8 @@ use crate::{
     },
     capture::{
         Source, control::ControlMap, cost::CostMeter, counting::NumaStat, fdinfo::ProgramFdInfo,
-        losses::LossCounters, numastat::NumastatFiles, ring::Ring, run_now::run_on,
-        totals::TotalsMaps,
+        losses::LossCounters, numastat::NumastatFiles, open_runs::OpenRuns, ring::Ring,
+        run_now::run_on, stacks::Stacks, totals::TotalsMaps,
     },
     decode::{count::decode_count, decode},
     enrich::{
@@ -29,7 +30,7 @@ use crate::{
         topology::{Topology, installed},
     },
     exit::Failure,
-    fold::{Folding, timeline::Timeline},
+    fold::{Folding, mapping::Mappings, timeline::Timeline},
     ids::{CpuId, NodeId, Pid},
 };
 use closing::SoFar;
@@ -42,6 +43,10 @@ pub struct Tracer {
     totals: TotalsMaps,
     control: ControlMap,
     losses: LossCounters,
+    open_runs: OpenRuns,
+    /// User stacks of first touches.
+    pub stacks: Stacks,
+    mappings: Mappings,
     numastat: Result<NumastatFiles, String>,
     numa_stat: NumaStat,
     cpus: Vec<CpuId>,
@@ -153,6 +158,8 @@ impl Tracer {
         control.advance()?;
         let (ring, totals) = (Ring::take(loaded.ebpf())?, TotalsMaps::take(loaded.ebpf())?);
         let losses = LossCounters::take(loaded.ebpf())?;
+        let open_runs = OpenRuns::take(loaded.ebpf())?;
+        let stacks = Stacks::take(loaded.ebpf())?;
         let nodes: Vec<NodeId> = topology.node_ids().collect();
         let numastat = NumastatFiles::open(Path::new("/"), nodes.iter().copied())
             .map_err(|error| format!("{error:#}"));
@@ -168,6 +175,9 @@ impl Tracer {
             totals,
             control,
             losses,
+            open_runs,
+            stacks,
+            mappings: Mappings::default(),
             numastat,
             numa_stat: NumaStat::watch(),
             cpus: cpus.into_iter().map(|(cpu, _)| cpu).collect(),
@@ -185,6 +195,8 @@ impl Tracer {
         tracer.take_stock();
         if tracer.session.missing().is_empty() {
             let (cut, edge) = tracer.cut()?;
+            // What was touched while we attached is not the session's.
+            tracer.mappings = Mappings::default();
             tracer.before = tracer.so_far()?;
             tracer.folding = Some(Folding::begin(cut, &edge));
             tracer.timeline = Timeline::default();
@@ -207,13 +219,14 @@ impl Tracer {
         let Self {
             ring,
             enrich,
+            mappings,
             rejected,
             timeline,
             ..
         } = self;
         ring.drain(&mut |raw| match decode(raw) {
             Ok(event) => {
-                if let Some(happening) = enrich.event(&event) {
+                if let Some(happening) = runs::take_in(&event, enrich, mappings) {
                     timeline.apply(happening);
                 }
             }

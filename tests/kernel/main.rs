@@ -31,6 +31,7 @@ mod task_life;
 mod first_touch;
 mod hint_fault;
 mod page_migration;
+mod surprise;
 mod task_move;
 mod task_move_pushed;
 mod task_move_chosen;

@@ -4,7 +4,7 @@ use aya_ebpf::helpers::{
     bpf_probe_read_kernel,
     generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
 };
-use numatrace_common::limits::COMM_LEN;
+use numatrace_common::{globals::ABSENT, limits::COMM_LEN};
 
 use super::{load, mempolicy::Mempolicy};
 use crate::globals::{enabled, global};
@@ -115,6 +115,22 @@ impl Task {
         // SAFETY: the helper's result is typed as pt_regs; the offset is `unsigned long orig_ax`.
         let orig_ax: i64 = unsafe { load(regs, global!(offsets.regs_orig_ax)) };
         orig_ax == -1
+    }
+
+    /// The stack pointer it had in user mode; 0 when it has none.
+    #[inline(always)]
+    pub fn user_sp(self) -> u64 {
+        if global!(offsets.regs_sp) == ABSENT || self.flags() & PF_KTHREAD != 0 {
+            return 0;
+        }
+        // SAFETY: a trusted task pointer; a user task has saved registers.
+        let regs: *const u8 =
+            unsafe { bpf_task_pt_regs(self.0.cast_mut().cast()) as usize as *const u8 };
+        if regs.is_null() {
+            return 0;
+        }
+        // SAFETY: the helper's result is typed as pt_regs; the offset is `unsigned long sp`.
+        unsafe { load(regs, global!(offsets.regs_sp)) }
     }
 
     /// `mempolicy`: the task's own policy, set by set_mempolicy(2).

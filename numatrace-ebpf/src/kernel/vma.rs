@@ -1,13 +1,16 @@
 //! `struct vm_area_struct`, `struct mm_struct` (include/linux/mm_types.h), `struct file`, `struct super_block` (include/linux/fs.h).
 
-use numatrace_common::cell::{TOUCH_COW, TouchKind};
+use numatrace_common::{
+    cell::{TOUCH_COW, TouchKind},
+    event::mapping_run::Area,
+};
 
 use super::load;
 use crate::globals::global;
 
 /// `VM_SHARED`, `VM_GROWSDOWN`, `VM_HUGETLB` (include/linux/mm.h), the same on all kernels.
 const VM_SHARED: u64 = 0x8;
-const VM_GROWSDOWN: u64 = 0x100;
+pub const VM_GROWSDOWN: u64 = 0x100;
 const VM_HUGETLB: u64 = 0x40_0000;
 /// `SB_KERNMOUNT`: a file system the kernel mounted for itself: memfd, SysV and shared anonymous memory live there.
 const SB_KERNMOUNT: u64 = 1 << 22;
@@ -57,6 +60,39 @@ pub fn touch(vma: *const u8, address: u64, fault_flags: u32) -> (TouchKind, u8) 
     } else {
         (TouchKind::Anon, 0)
     }
+}
+
+/// The mapping itself, as far as telling it from others takes.
+#[inline(always)]
+pub fn area(vma: *const u8) -> Area {
+    // SAFETY: a BTF-typed argument; the offsets are `unsigned long vm_start`, `vm_end` and `vm_pgoff`, `vm_flags_t vm_flags`, `struct file *vm_file`.
+    let (start, end, pgoff, flags, file): (u64, u64, u64, u64, *const u8) = unsafe {
+        (
+            load(vma, global!(offsets.vma_start)),
+            load(vma, global!(offsets.vma_end)),
+            load(vma, global!(offsets.vma_pgoff)),
+            load(vma, global!(offsets.vma_flags)),
+            load(vma, global!(offsets.vma_file)),
+        )
+    };
+    let mut area = Area {
+        start,
+        end,
+        flags,
+        pgoff,
+        ino: 0,
+        dev: 0,
+        reserved: 0,
+    };
+    if !file.is_null() {
+        // SAFETY: a struct file pointer; the offset is `struct inode *f_inode`.
+        let inode: *const u8 = unsafe { load(file, global!(offsets.file_inode)) };
+        // SAFETY: a struct inode pointer; the offset is `unsigned long i_ino`.
+        area.ino = unsafe { load(inode, global!(offsets.inode_ino)) };
+        // SAFETY: a struct super_block pointer; the offset is `dev_t s_dev`.
+        area.dev = unsafe { load(super_block(file), global!(offsets.sb_dev)) };
+    }
+    area
 }
 
 /// Order of the huge pages of a hugetlb mapping: its file system's block size is theirs (fs/hugetlbfs/inode.c).

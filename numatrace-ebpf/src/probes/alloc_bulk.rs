@@ -186,7 +186,9 @@ fn tally(copy: Copy, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
                 totals::tally(slot, cell, new, new);
             }
         }
-        Copy::Second => totals::tally_directly(task, irq, cell, new, new),
+        Copy::Second => {
+            totals::tally_directly(task, irq, cell, new, new);
+        }
     }
 }
 

@@ -18,8 +18,9 @@ use numatrace_common::{
 };
 
 use crate::{
-    kernel::{page, task::Task},
-    totals,
+    globals::{enabled, global},
+    kernel::{load, page, task::Task, vma},
+    runs, totals, touch,
     twin::{self, Copy, Twin},
 };
 
@@ -29,7 +30,7 @@ const MIGRATED: u32 = 1;
 /// mm/mempolicy.c; the first argument's flags lie at its start, page or folio.
 #[fexit(function = "mpol_misplaced")]
 pub fn hint_fault(ctx: FExitContext) -> u32 {
-    count(Copy::First, page::node(ctx.arg(0)));
+    count(&ctx, Copy::First);
     twin::ran(Twin::HintFault, Task::current(), false);
     0
 }
@@ -38,15 +39,33 @@ pub fn hint_fault(ctx: FExitContext) -> u32 {
 #[fexit(function = "mpol_misplaced")]
 pub fn hint_fault_second(ctx: FExitContext) -> u32 {
     if twin::skipped(Twin::HintFault, Task::current(), false) {
-        count(Copy::Second, page::node(ctx.arg(0)));
+        count(&ctx, Copy::Second);
     }
     0
 }
 
 #[inline(always)]
-fn count(copy: Copy, page_node: u16) {
-    let cell = Cell::new(Stem::HintFault).with_page_node(page_node);
-    totals::tally_in(copy, SlotIndex::HintFault, Task::current(), cell, 1, 0);
+fn count(ctx: &FExitContext, copy: Copy) {
+    let cell = Cell::new(Stem::HintFault).with_page_node(page::node(ctx.arg(0)));
+    let task = Task::current();
+    touch::only_moves(task);
+    let owner = totals::tally_in(copy, SlotIndex::HintFault, task, cell, 1, 0);
+    if !enabled!(mapping_runs) || !owner.is_thread() {
+        return;
+    }
+    let mut vma: *const u8 = ctx.arg(1);
+    if enabled!(hint_vmf) {
+        // SAFETY: there the argument is a `struct vm_fault *`; the offset is its `struct vm_area_struct *vma`.
+        vma = unsafe { load(vma, global!(offsets.vmf_vma)) };
+    }
+    let used = runs::Use {
+        task,
+        owner,
+        cell,
+        address: ctx.arg(2),
+        area: vma::area(vma),
+    };
+    used.count(copy);
 }
 
 /// kernel/sched/fair.c; `mem_node` is where the pages are now.
@@ -74,6 +93,9 @@ pub fn hint_migrated_second(ctx: FEntryContext) -> u32 {
 fn count_migrated(copy: Copy, node: u32, pages: u32) {
     let cell = Cell::new(Stem::HintMigrated).with_page_node(node as u16);
     let task = Task::current();
+    if enabled!(mapping_runs) {
+        runs::migrated(task, u64::from(pages));
+    }
     totals::tally_in(
         copy,
         SlotIndex::HintMigrated,

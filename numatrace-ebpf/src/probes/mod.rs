@@ -8,6 +8,7 @@ pub mod page_alloc;
 pub mod page_fault;
 pub mod page_migration;
 pub mod page_migration_fallback;
+pub mod task_bind;
 pub mod task_life;
 pub mod task_move;
 pub mod task_move_marks;

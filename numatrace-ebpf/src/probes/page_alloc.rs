@@ -34,7 +34,7 @@ pub fn page_alloc_exact(ctx: FExitContext) -> u32 {
     if !page.is_null() {
         let (gfp, order) = (ctx.arg(0), ctx.arg(1));
         let task = Task::current();
-        touch::tally(Copy::First, task, gfp, order, page::node(page));
+        touch::tally(&ctx, Copy::First, task, gfp, order, page::node(page));
         if let Some((slot, irq)) = slot_for(gfp) {
             let ac = AllocContext::from_arg(ctx.arg(3));
             if totals::enter(slot) {
@@ -58,7 +58,7 @@ pub fn page_alloc_exact_second(ctx: FExitContext) -> u32 {
         if let Some((_, irq)) = slot_for(gfp)
             && twin::skipped(Twin::PageAlloc, task, irq)
         {
-            touch::tally(Copy::Second, task, gfp, order, page::node(page));
+            touch::tally(&ctx, Copy::Second, task, gfp, order, page::node(page));
             directly(irq, page, gfp, order, AllocContext::from_arg(ctx.arg(3)));
         }
     }

@@ -18,6 +18,7 @@ use aya_ebpf::{
 use numatrace_common::{
     cell::{Cell, TOUCH_COW, TouchKind},
     counters::Counter,
+    event::mapping_run::OpenIndex,
     slot::SlotIndex,
 };
 
@@ -26,16 +27,14 @@ use crate::{
     globals::{enabled, global},
     kernel::{page, task::Task, vma},
     maps::FAULTS,
-    totals, touch,
+    runs, totals, touch,
     twin::{self, Copy, Twin},
 };
 
 /// mm/memory.c
 #[fentry(function = "handle_mm_fault")]
 pub fn page_fault_enter(ctx: FEntryContext) -> u32 {
-    let task = Task::current();
-    let (kind, marks) = vma::touch(ctx.arg(0), ctx.arg(1), ctx.arg(2));
-    touch::begin(task, kind as u32, u32::from(marks));
+    touch::begin(Task::current(), ctx.arg(0), ctx.arg(1), ctx.arg(2));
     0
 }
 
@@ -44,8 +43,7 @@ pub fn page_fault_enter(ctx: FEntryContext) -> u32 {
 pub fn page_fault_enter_second(ctx: FEntryContext) -> u32 {
     let task = Task::current();
     if touch::fault_of(task).is_none() {
-        let (kind, marks) = vma::touch(ctx.arg(0), ctx.arg(1), ctx.arg(2));
-        touch::begin(task, kind as u32, u32::from(marks));
+        touch::begin(task, ctx.arg(0), ctx.arg(1), ctx.arg(2));
     }
     0
 }
@@ -92,8 +90,8 @@ fn copied() -> u32 {
 #[fexit(function = "alloc_hugetlb_folio")]
 pub fn page_fault_hugetlb(ctx: FExitContext) -> u32 {
     if let Some(cell) = from_pool(&ctx) {
-        let (task, pages) = (Task::current(), pool_pages(&ctx));
-        totals::tally_in(Copy::First, SlotIndex::TouchHugetlb, task, cell, 1, pages);
+        let task = Task::current();
+        taken(&ctx, Copy::First, task, cell);
         twin::ran(Twin::HugetlbFault, task, false);
     }
     0
@@ -105,10 +103,29 @@ pub fn page_fault_hugetlb_second(ctx: FExitContext) -> u32 {
     if let Some(cell) = from_pool(&ctx)
         && twin::skipped(Twin::HugetlbFault, Task::current(), false)
     {
-        let (task, pages) = (Task::current(), pool_pages(&ctx));
-        totals::tally_in(Copy::Second, SlotIndex::TouchHugetlb, task, cell, 1, pages);
+        taken(&ctx, Copy::Second, Task::current(), cell);
     }
     0
+}
+
+/// Counts a page of the pool.
+#[inline(always)]
+fn taken(ctx: &FExitContext, copy: Copy, task: Task, cell: Cell) {
+    let pages = pool_pages(ctx);
+    let owner = totals::tally_in(copy, SlotIndex::TouchHugetlb, task, cell, 1, pages);
+    if enabled!(mapping_runs)
+        && owner.is_thread()
+        && let Some(fault) = touch::fault_of(task)
+    {
+        let run = runs::Touch {
+            task,
+            owner,
+            cell,
+            pages,
+            fault,
+        };
+        run.count(ctx, copy, OpenIndex::Hugetlb);
+    }
 }
 
 /// The touch of a page that did leave the pool.

@@ -102,6 +102,8 @@ pub const HINT_FAULT: &str = "hint_fault";
 pub const PAGE_MIGRATION: &str = "page_migration";
 /// Tasks that change their CPU.
 pub const TASK_MOVE: &str = "task_move";
+/// Threads that are bound.
+pub const TASK_BIND: &str = "task_bind";
 /// CPU time per node.
 pub const TASK_RUN: &str = "task_run";
 /// Program of [`TASK_RUN`] that we have run on each CPU.
@@ -198,6 +200,31 @@ pub const HOOKS: &[Row] = &[
             fires: "when a task changes its CPU, its mask or its program",
             exact: Price::Unmeasured("as the fallback, and more where a pin or an exec passes"),
             fallback: Price::Ns(330),
+        },
+    },
+    Row {
+        hook: TASK_BIND,
+        measures: "when threads were bound: CPUs by sched_setaffinity(2), memory policy by set_mempolicy(2)",
+        exact: &[
+            &[
+                fexit("task_bind_affinity", &["__sched_setaffinity"]),
+                fexit("task_bind_policy", &["do_set_mempolicy"]),
+            ],
+            &[fexit("task_bind_affinity", &["__sched_setaffinity"])],
+        ],
+        fallback: &[],
+        lost_on_fallback: "",
+        lost: "memory that was touched before its thread was bound is not told from other first touches",
+        kernels: "6.1 and later",
+        required: false,
+        accounts: false,
+        always: false,
+        parks: false,
+        needs: &[],
+        cost: Cost {
+            fires: "when a thread calls sched_setaffinity(2) or set_mempolicy(2)",
+            exact: Price::Unmeasured(""),
+            fallback: Price::None,
         },
     },
     Row {

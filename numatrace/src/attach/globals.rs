@@ -24,6 +24,10 @@ pub struct Switches {
     pub first_touch: bool,
     /// What is to go wrong, for tests.
     pub faults: Faults,
+    /// First touches and hinting faults are wanted by mapping.
+    pub mappings: bool,
+    /// One user stack for so many pages of a run; 0 = none.
+    pub stack_every: u32,
 }
 
 /// Addresses that only kallsyms knows.
@@ -89,10 +93,12 @@ pub fn globals(
         bulk_args: bulk_args(btf),
         shm_dev: shm_dev(),
         first_touch: u32::from(switches.first_touch),
+        mapping_runs: u32::from(switches.mappings),
+        stack_every: switches.stack_every,
+        hint_vmf: u32::from(hint_vmf(btf)),
         twins: u32::from(preemption.preempts(HookKind::Fexit)),
         tracepoint_twins: u32::from(preemption.preempts(HookKind::TpBtf)),
         drop_one_in: switches.faults.drop_one_in,
-        reserved: 0,
         has_memory: nodes.has_memory,
         has_normal_memory: nodes.has_normal_memory,
         offsets: offsets::offsets(btf)?,
@@ -118,6 +124,12 @@ fn bulk_args(btf: &KernelBtf) -> u32 {
         .find_map(|name| btf.func_arg_count(name).ok())
         .and_then(|count| u32::try_from(count).ok())
         .unwrap_or(5)
+}
+
+/// Is `mpol_misplaced` passed a `struct vm_fault`? So from 6.7 on.
+fn hint_vmf(btf: &KernelBtf) -> bool {
+    btf.c_prototype("mpol_misplaced")
+        .is_ok_and(|prototype| prototype.contains("struct vm_fault"))
 }
 
 /// Device number of `/dev/shm` in the kernel's own form, `major << 20 | minor` (include/linux/kdev_t.h); 0 when it is no mount of its own.

@@ -26,7 +26,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use anyhow::{Context, anyhow};
 use aya::{Btf, Ebpf, EbpfLoader};
-use numatrace_common::{globals::Globals, limits::SCOPE_ENTRIES};
+use numatrace_common::{
+    globals::Globals,
+    limits::{SCOPE_ENTRIES, STACK_ENTRIES},
+};
 
 use kernel_log::KernelLog;
 
@@ -94,6 +97,12 @@ pub fn load(
     if let Some(entries) = faults.totals_entries {
         loader.map_max_entries("TOTALS", entries);
     }
+    let stacks = if globals.stack_every == 0 {
+        1
+    } else {
+        STACK_ENTRIES
+    };
+    loader.map_max_entries("STACKS", stacks);
     let mut ebpf = loader
         .load(object::bytes())
         .map_err(|error| anyhow!(error).context("cannot create the eBPF maps"))?;

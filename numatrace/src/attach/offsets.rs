@@ -62,6 +62,13 @@ pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         task_on_rq: optional(btf, "on_rq"),
         task_cpus_ptr: optional(btf, "cpus_ptr"),
         task_prio: optional(btf, "prio"),
+        vma_start: at("vm_area_struct", "vm_start")?,
+        vma_end: at("vm_area_struct", "vm_end")?,
+        vma_pgoff: at("vm_area_struct", "vm_pgoff")?,
+        inode_ino: at("inode", "i_ino")?,
+        vmf_vma: at("vm_fault", "vma").unwrap_or(ABSENT),
+        // x86's and arm64's name; elsewhere thread stacks are not told from other memory.
+        regs_sp: at("pt_regs", "sp").unwrap_or(ABSENT),
     })
 }
 

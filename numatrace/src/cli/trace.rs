@@ -65,6 +65,10 @@ pub struct TraceArgs {
     #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 15)]
     pub limit: usize,
 
+    /// Take a user stack at the first touch of each run of memory, and one more for so many pages; 0 takes none [default: 64 with -p or a command, else 0]
+    #[arg(long, value_name = "N")]
+    pub stacks: Option<u32>,
+
     /// Form of the report
     #[arg(short, long, value_enum, default_value_t)]
     pub format: Format,

@@ -10,7 +10,10 @@ use numatrace_common::{
     },
 };
 
-use super::count::{AllocCell, NodePair, Owner, Reason, ThreadId};
+use super::{
+    count::{AllocCell, NodePair, Owner, Reason, ThreadId},
+    mapping_run::{TaskBind, TouchRun, UseRun},
+};
 use crate::{
     ids::{CpuId, NodeId, Pid, Tid},
     model::Name,
@@ -38,6 +41,12 @@ pub enum Body {
     TaskExec(TaskExec),
     /// A thread ended.
     TaskExit(TaskExit),
+    /// A run of first touches in one mapping.
+    TouchRun(TouchRun),
+    /// A run of hinting faults in one mapping.
+    UseRun(UseRun),
+    /// A thread was bound.
+    TaskBind(TaskBind),
     /// A task changed its node.
     TaskMoved(TaskMoved),
     /// Pages changed their node.

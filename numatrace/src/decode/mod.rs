@@ -5,12 +5,15 @@
 
 pub mod count;
 pub mod event;
+pub mod mapping_run;
 
 use bytemuck::Pod;
 use numatrace_common::{
     event::{
         alloc_run::AllocRun,
+        mapping_run::{TouchRun, UseRun},
         pages_moved::PagesMoved,
+        task_bind::TaskBind,
         task_life::{TaskExec, TaskExit, TaskFork},
         task_moved::TaskMoved,
     },
@@ -60,6 +63,9 @@ pub fn decode(raw: RawRecord<'_>) -> Result<Event, DecodeError> {
         Kind::TaskExit => Body::from(read::<TaskExit>(bytes, header)?),
         Kind::TaskMoved => Body::from(read::<TaskMoved>(bytes, header)?),
         Kind::PagesMoved => Body::from(read::<PagesMoved>(bytes, header)?),
+        Kind::TouchRun => Body::TouchRun(read::<TouchRun>(bytes, header)?.into()),
+        Kind::TaskBind => Body::TaskBind(read::<TaskBind>(bytes, header)?.into()),
+        Kind::UseRun => Body::UseRun(read::<UseRun>(bytes, header)?.into()),
     };
     Ok(Event {
         time_ns: header.time_ns,

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::maps::{self, MapLine};
 use crate::{
     ids::{Pid, Tid},
     model::Name,
@@ -24,6 +25,11 @@ pub trait Facts {
 
     /// Every process there is.
     fn pids(&mut self) -> Vec<Pid>;
+
+    /// The address space of a process as it is now; `None` when it cannot be read.
+    fn maps(&mut self, _pid: Pid) -> Option<Vec<MapLine>> {
+        None
+    }
 }
 
 /// Who a number stands for right now.
@@ -86,6 +92,10 @@ impl Facts for ProcFacts {
 
     fn thread(&mut self, pid: Pid, tid: Tid) -> Option<Identity> {
         parse_stat(&fs::read(self.of(pid, &format!("task/{tid}/stat"))).ok()?)
+    }
+
+    fn maps(&mut self, pid: Pid) -> Option<Vec<MapLine>> {
+        Some(maps::parse(&fs::read(self.of(pid, "maps")).ok()?))
     }
 
     fn pids(&mut self) -> Vec<Pid> {

@@ -2,9 +2,12 @@
 
 pub mod facts;
 pub mod happening;
+pub mod maps;
 pub mod process;
+pub mod spaces;
 pub mod topology;
 
+use crate::decode::{count::ThreadId, mapping_run::Area};
 use crate::decode::{
     count::{Count, Owner, What},
     event::{Body, Event},
@@ -12,6 +15,7 @@ use crate::decode::{
 use facts::Facts;
 use happening::{Happened, Happening};
 use process::{ProcessIndex, Processes};
+use spaces::Spaces;
 
 /// Who an observation is charged to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,6 +59,8 @@ pub struct Observation {
 pub struct Enrich<F> {
     /// Processes seen so far.
     pub processes: Processes,
+    /// What lies where in them.
+    pub spaces: Spaces,
     /// Where facts come from.
     pub facts: F,
 }
@@ -64,17 +70,24 @@ impl<F: Facts> Enrich<F> {
     pub fn new(mut facts: F) -> Self {
         let mut processes = Processes::default();
         processes.scan(&mut facts);
-        Self { processes, facts }
+        Self {
+            processes,
+            spaces: Spaces::default(),
+            facts,
+        }
     }
 
     /// Takes in what an event says about processes; what else it tells comes back with its process found.
     pub fn event(&mut self, event: &Event) -> Option<Happening> {
         match &event.body {
             Body::TaskFork(fork) => self.processes.forked(fork),
-            Body::TaskExec(exec) => self.processes.execed(exec, &mut self.facts),
+            Body::TaskExec(exec) => {
+                let process = self.processes.execed(exec, &mut self.facts);
+                self.spaces.execed(process);
+            }
             Body::TaskExit(exit) => self.processes.exited(exit),
             // Its counts are in the totals too, and are taken from there.
-            Body::AllocRun(_) => {}
+            Body::AllocRun(_) | Body::TouchRun(_) | Body::UseRun(_) | Body::TaskBind(_) => {}
             Body::TaskMoved(moved) => {
                 return Some(Happening {
                     time_ns: event.time_ns,
@@ -103,6 +116,14 @@ impl<F: Facts> Enrich<F> {
             }
         }
         None
+    }
+
+    /// Finds the process of a run, and takes a look at its address space if that is not known there.
+    pub fn run(&mut self, thread: ThreadId, area: &Area, at: u64, now_ns: u64) -> ProcessIndex {
+        let process = self.processes.of_thread(thread, &mut self.facts);
+        self.spaces
+            .saw(process, thread.pid, area, at, now_ns, &mut self.facts);
+        process
     }
 
     /// Finds the owner of a count.

@@ -163,7 +163,7 @@ impl Processes {
 
     /// A process runs another program: it keeps its identity and gets another name. Its executable is looked up at once, because
     /// short-lived ones are soon gone; the path given to exec stands in.
-    pub fn execed(&mut self, exec: &TaskExec, facts: &mut impl Facts) {
+    pub fn execed(&mut self, exec: &TaskExec, facts: &mut impl Facts) -> ProcessIndex {
         let index = self
             .exactly(exec.pid, exec.start_ns)
             .unwrap_or_else(|| self.insert(exec.pid, exec.start_ns, None, false));
@@ -182,6 +182,7 @@ impl Processes {
         details.cgroup = details.cgroup.or_else(|| process.details.cgroup.take());
         details.ns_pid = details.ns_pid.or(process.details.ns_pid);
         process.details = details;
+        index
     }
 
     /// A thread ended, and with the last one its process.

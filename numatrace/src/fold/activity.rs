@@ -218,7 +218,8 @@ pub fn run_ns(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Option<
     })
 }
 
-fn matrix(pairs: impl Iterator<Item = (NodePair, u64)>, nodes: &[NodeId]) -> Matrix {
+/// Counts by pair of nodes; a node that the host does not list has no place in it.
+pub fn matrix(pairs: impl Iterator<Item = (NodePair, u64)>, nodes: &[NodeId]) -> Matrix {
     let mut matrix = Matrix::zeros(nodes.len());
     for ((from, to), count) in pairs {
         if let (Some(from), Some(to)) = (place(from, nodes), place(to, nodes)) {

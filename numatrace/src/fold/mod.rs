@@ -7,7 +7,10 @@ pub mod activity;
 pub mod alloc;
 pub mod audit;
 pub mod beside;
+pub mod extents;
 pub mod histogram;
+pub mod mapping;
+pub mod surprise;
 pub mod timeline;
 pub mod window;
 

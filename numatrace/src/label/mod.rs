@@ -2,8 +2,10 @@
 
 mod away;
 mod incidents;
+mod mappings;
 mod moved_by;
 pub mod report;
+mod symbol;
 
 use std::collections::BTreeMap;
 
@@ -125,7 +127,9 @@ fn process<F: Facts>(
     enrich: &mut Enrich<F>,
     labels: Labels<'_>,
 ) -> Process {
-    let Enrich { processes, facts } = enrich;
+    let Enrich {
+        processes, facts, ..
+    } = enrich;
     processes.look_again(index, facts);
     let known = processes.get(index);
     let kind = if known.kthread {

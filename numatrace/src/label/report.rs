@@ -18,6 +18,7 @@ use crate::{
         alloc::Known,
         audit::{Evidence, audit},
         beside::beside,
+        mapping::Mappings,
         timeline::Timeline,
         window::Window,
     },
@@ -48,6 +49,10 @@ pub struct Parts<'a> {
     pub tell_timeline: bool,
     /// The counts between them.
     pub counted: &'a Accumulators,
+    /// Memory by mapping.
+    pub mappings: &'a Mappings,
+    /// Addresses of the user stacks it refers to, innermost first, by the kernel's number; `None` for one that was not kept.
+    pub stacks: &'a dyn Fn(u32) -> Option<Vec<u64>>,
     /// Names of the kernel's reasons for page migrations, by number.
     pub migrate_reasons: &'a [String],
     /// Why interrupts cannot be told from tasks.
@@ -102,7 +107,9 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         },
         until_ns: parts.until_ns,
     };
-    let processes = processes(parts.counted, enrich, labels);
+    let mut processes = processes(parts.counted, enrich, labels);
+    let filled =
+        super::mappings::fill(&mut processes, parts.mappings, parts.stacks, enrich, labels);
     let traced = Alloc::sum(
         processes
             .iter()
@@ -153,6 +160,13 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         parts.counted,
         &nodes,
     );
+    snapshot
+        .coverage
+        .unattributed("mapping without a name", filled.nameless);
+    snapshot.stacks = filled.stacks;
+    snapshot
+        .coverage
+        .unattributed("no room for mapping", parts.mappings.no_room);
     snapshot.cost = cost(parts.cost, duration_s, cpus);
     snapshot.system = Some(super::system(parts.counted, &processes, labels));
     snapshot.processes = processes;

@@ -38,6 +38,17 @@ pub struct Coverage {
 }
 
 impl Coverage {
+    /// Adds pages to those whose process or mapping is unknown, and says why.
+    pub fn unattributed(&mut self, reason: &str, pages: u64) {
+        if pages > 0 {
+            *self.unattributed.get_or_insert(0) += pages;
+            *self
+                .unattributed_by_reason
+                .entry(reason.into())
+                .or_default() += pages;
+        }
+    }
+
     /// Everything measured, nothing seen, nothing lost. `Coverage::default()` is the opposite: nothing measured.
     #[must_use]
     pub fn zeros() -> Self {

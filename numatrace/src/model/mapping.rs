@@ -7,7 +7,7 @@ use serde::{Deserialize as DeriveDeserialize, Serialize as DeriveSerialize};
 use super::hint_fault::HintFaults;
 use super::matrix::Matrix;
 use super::name::Name;
-use crate::ids::Tid;
+use crate::ids::{NodeId, Tid};
 
 /// A virtual address; `"0x…"` in JSON, because readers keep numbers as doubles and would lose its low bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,9 +49,15 @@ pub struct Mapping {
     pub first_touch: Option<MappingFirstTouch>,
     /// Who uses them.
     pub hint_faults: Option<HintFaults>,
-    /// Base pages whose users sit on another node than first touch gave them.
+    /// The threads that use them, most hinting faults first.
+    #[serde(default)]
+    pub users: Vec<TidFaults>,
+    /// Base pages whose users sit on another node than first touch gave them. 0 for what is shared by nature (page cache, program text).
     #[serde(default)]
     pub surprise_pages: Option<u64>,
+    /// The same of what is shared by nature: nobody's fault here, and yet remote.
+    #[serde(default)]
+    pub shared_elsewhere_pages: Option<u64>,
 }
 
 /// The kinds of memory; the same as the fields of [`ByKind`](super::ByKind).
@@ -94,6 +100,26 @@ pub struct TidPages {
     pub tid: Tid,
     /// Base pages it touched first.
     pub pages: u64,
+    /// The node it did most of it on.
+    #[serde(default)]
+    pub node: Option<NodeId>,
+    /// When its last run of them began: nanoseconds of boot time.
+    #[serde(default)]
+    pub last_ns: Option<u64>,
+}
+
+/// One thread's use of a mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
+pub struct TidFaults {
+    /// The thread, in the initial PID namespace.
+    pub tid: Tid,
+    /// Its hinting faults.
+    pub faults: u64,
+    /// Those to pages on another node.
+    pub remote: u64,
+    /// The node most of them came from.
+    #[serde(default)]
+    pub node: Option<NodeId>,
 }
 
 #[cfg(test)]

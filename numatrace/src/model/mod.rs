@@ -48,11 +48,11 @@ pub use first_touch::{ByKind, FirstTouch, Marks};
 pub use hint_fault::HintFaults;
 pub use hooks::{Hook, HookState};
 pub use incident::{Incident, Moment, MomentKind};
-pub use mapping::{Addr, Mapping, MappingFirstTouch, MappingKind, TidPages};
+pub use mapping::{Addr, Mapping, MappingFirstTouch, MappingKind, TidFaults, TidPages};
 pub use matrix::{Matrix, PerNode};
 pub use name::Name;
 pub use page_migration::{Latency, MovedBy, PageMigrations};
-pub use process::{Process, ProcessKind, Thread};
+pub use process::{Bind, BindWhat, Process, ProcessKind, Thread};
 pub use report::{
     Cost, CostMethod, EndedBy, Host, HostNode, Schema, Scope, Session, Snapshot, System,
 };

@@ -170,6 +170,41 @@ pub struct Thread {
     /// Its CPU time on other nodes than its process's home node, in nanoseconds.
     #[serde(default)]
     pub away_ns: Option<u64>,
+    /// When it was bound, the first and the last few times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub binds: Vec<Bind>,
+}
+
+/// A thread was told where to run, or where to put its memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bind {
+    /// What was changed.
+    pub what: BindWhat,
+    /// When: nanoseconds of boot time.
+    pub time_ns: u64,
+    /// When, counted from the start of the thread, in nanoseconds.
+    pub after_ns: u64,
+}
+
+/// What a bind changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BindWhat {
+    /// The CPUs it may run on.
+    Affinity,
+    /// Its memory policy.
+    MemoryPolicy,
+}
+
+impl BindWhat {
+    /// The system call that does it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            BindWhat::Affinity => "sched_setaffinity(2)",
+            BindWhat::MemoryPolicy => "set_mempolicy(2)",
+        }
+    }
 }
 
 impl Thread {
@@ -186,6 +221,7 @@ impl Thread {
             task_moves: None,
             run_ns: None,
             away_ns: None,
+            binds: Vec::new(),
         }
     }
 

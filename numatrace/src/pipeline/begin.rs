@@ -24,6 +24,8 @@ pub(super) fn switches(plan: &Plan) -> Switches {
         stream_runs: true,
         first_touch: plan.hooks.has(PAGE_FAULT),
         faults: plan.faults,
+        mappings: !plan.audit_only,
+        stack_every: if plan.audit_only { 0 } else { plan.stacks },
     }
 }
 

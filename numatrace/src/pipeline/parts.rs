@@ -62,6 +62,8 @@ pub(super) fn snapshot(
         timeline: &counted.timeline,
         tell_timeline,
         counted: &counted.inside,
+        mappings: &counted.mappings,
+        stacks: &|number| tracer.stacks.addresses(number),
         interrupts_unknown: interrupts_unknown.as_deref(),
         migrate_reasons: &migrate_reasons,
         recursion_misses: counted.recursion_misses,

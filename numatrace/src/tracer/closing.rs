@@ -17,6 +17,7 @@ use crate::{
     enrich::Observation,
     fold::{
         Accumulators, Folding,
+        mapping::Mappings,
         timeline::Timeline,
         window::{Cut, Window},
     },
@@ -41,6 +42,8 @@ pub struct Counted {
     pub timeline: Timeline,
     /// When it began, ns since boot.
     pub began_ns: u64,
+    /// The same by mapping, as far as runs ended meanwhile.
+    pub mappings: Mappings,
     /// Runs of the allocation programs that the kernel skipped meanwhile.
     pub recursion_misses: Option<u64>,
     /// Losses of the kernel side meanwhile.
@@ -102,7 +105,11 @@ impl Tracer {
         }
         let (window, inside) = folding.end(cut, &edge);
         self.drain()?;
+        if !goes_on {
+            self.take_in_open_runs(until_ns)?;
+        }
         Ok(Some(Counted {
+            mappings: std::mem::take(&mut self.mappings),
             window,
             until_ns,
             inside,

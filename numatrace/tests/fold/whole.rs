@@ -10,6 +10,7 @@ use numatrace::decode::count::decode_count;
 use numatrace::enrich::facts::{Details, Facts, Identity};
 use numatrace::enrich::topology::Topology;
 use numatrace::enrich::{Enrich, Observation};
+use numatrace::fold::mapping::Mappings;
 use numatrace::fold::timeline::Timeline;
 use numatrace::fold::window::{Cut, Window};
 use numatrace::fold::{Accumulators, Folding};
@@ -162,6 +163,8 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
     let start = "2026-01-02T03:04:05Z".parse().unwrap();
     let reasons = ["compaction", "memory_failure", "syscall"].map(str::to_owned);
     let parts = Parts {
+        mappings: &Mappings::default(),
+        stacks: &|_| None,
         host: host(machine, "6.12.0".into(), "x86_64".into(), Some(1)),
         session: Session::new("trace", start, 10.0),
         hooks: &hooks.tried(),

@@ -4,4 +4,5 @@ mod contract;
 mod docs;
 mod findings;
 mod fixture;
+mod memory;
 mod text;

@@ -35,6 +35,10 @@ pub const PROBES: &[(&str, &str)] = &[
         include_str!("../../../../numatrace-ebpf/src/probes/page_migration_fallback.rs"),
     ),
     (
+        "task_bind",
+        include_str!("../../../../numatrace-ebpf/src/probes/task_bind.rs"),
+    ),
+    (
         "task_life",
         include_str!("../../../../numatrace-ebpf/src/probes/task_life.rs"),
     ),

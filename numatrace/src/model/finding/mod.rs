@@ -4,6 +4,8 @@
 //! It speaks only of what was measured, and never without a count and a way out.
 
 mod across_nodes;
+mod first_touch_elsewhere;
+mod memory;
 mod memoryless_node;
 mod migration_failures;
 mod moving;
@@ -14,6 +16,7 @@ mod ping_pong;
 mod ran_away;
 mod remote_by_policy;
 mod tiering_churn;
+mod touched_before_bind;
 mod words;
 
 use serde::{Deserialize, Serialize};
@@ -61,6 +64,8 @@ pub struct Diagnosis {
 
 /// All diagnoses; among equals in severity, this is their order in a report.
 pub const ALL: &[Diagnosis] = &[
+    first_touch_elsewhere::DIAGNOSIS,
+    touched_before_bind::DIAGNOSIS,
     remote_by_policy::DIAGNOSIS,
     node_full_fallback::DIAGNOSIS,
     memoryless_node::DIAGNOSIS,

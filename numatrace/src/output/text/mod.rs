@@ -1,6 +1,7 @@
 //! The report as text: what a person reads first stands first, and what would change reading it stands before any ranking.
 //!
-//! Order: session, serious losses, findings, nodes, processes, threads, what was allocated, node×node tables, audit, everything that is missing, cost.
+//! Order: session, serious losses, findings, memory of the process a session was about, nodes, processes, threads, what was allocated,
+//! node×node tables, audit, everything that is missing, cost.
 //! Pure: a snapshot and options in, text out. Names are escaped where they enter a cell.
 
 mod audit;
@@ -11,6 +12,7 @@ mod findings;
 mod footer;
 mod header;
 mod incidents;
+mod mappings;
 mod matrices;
 mod nodes;
 mod notes;
@@ -52,6 +54,7 @@ pub fn render(snapshot: &Snapshot, options: &TextOptions) -> String {
     header::write(&mut page, snapshot);
     notes::write_serious(&mut page, &notes);
     findings::write(&mut page, snapshot);
+    mappings::write(&mut page, snapshot, options.rows);
     nodes::write(&mut page, snapshot);
     processes::write(&mut page, snapshot, options.rows);
     processes::write_threads(&mut page, snapshot, options.rows);

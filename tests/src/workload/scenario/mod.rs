@@ -9,6 +9,7 @@ mod bind;
 mod first_touch;
 mod interleave;
 mod preferred_many;
+mod rebind;
 mod touch;
 
 mod exhaust;
@@ -30,6 +31,7 @@ mod bounce;
 mod crowd;
 mod move_pages;
 mod relay;
+mod own_parts;
 
 /// The things a workload can do.
 #[derive(Debug, Subcommand)]
@@ -79,6 +81,10 @@ pub enum Scenario {
     Crowd(crowd::Args),
     /// A thread that is woken in turn from two nodes
     Relay(relay::Args),
+    /// Workers that touch first what they use
+    OwnParts(own_parts::Args),
+    /// A worker that binds itself after touching its memory
+    Rebind(rebind::Args),
     /// Move pages to another node by move_pages(2)
     MovePages(move_pages::Args),
 }
@@ -112,6 +118,8 @@ impl Scenario {
             Self::Bounce(args) => bounce::run(args, scene),
             Self::Crowd(args) => crowd::run(args, scene),
             Self::Relay(args) => relay::run(args, scene),
+            Self::OwnParts(args) => own_parts::run(args, scene),
+            Self::Rebind(args) => rebind::run(args, scene),
             Self::MovePages(args) => move_pages::run(args, scene),
         }
     }

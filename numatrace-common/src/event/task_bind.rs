@@ -1,0 +1,47 @@
+//! A thread was told where to run or where to put its memory.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::{
+    header::{Header, Record},
+    kind::Kind,
+};
+
+/// What was changed.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindWhat {
+    /// Its CPUs, by sched_setaffinity(2).
+    Affinity = 0,
+    /// Its memory policy, by set_mempolicy(2).
+    MemoryPolicy = 1,
+}
+
+impl BindWhat {
+    /// Every one, in the order of their numbers.
+    pub const ALL: [BindWhat; 2] = [BindWhat::Affinity, BindWhat::MemoryPolicy];
+}
+
+/// A change that succeeded.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct TaskBind {
+    /// When; its CPU is the caller's, who need not be the thread.
+    pub header: Header,
+    /// Start time of the thread, ns since boot.
+    pub start_ns: u64,
+    /// The thread.
+    pub tid: u32,
+    /// Its process.
+    pub tgid: u32,
+    /// A [`BindWhat`].
+    pub what: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<TaskBind>() == 40);
+
+impl Record for TaskBind {
+    const KIND: Kind = Kind::TaskBind;
+}

@@ -1,0 +1,276 @@
+//! Runs by mapping: first touches and hinting faults coalesced per CPU, a record when something of a run changes.
+//!
+//! Beside the totals, which are exact whatever happens here: a lost run loses detail, never a number. The hot path is comparisons and
+//! additions on one line of memory; a clock, a stack and the ring are touched once per run.
+
+use aya_ebpf::{
+    bindings::{BPF_F_USER_STACK, BPF_RB_NO_WAKEUP},
+    helpers::generated::bpf_ktime_get_boot_ns,
+    macros::map,
+    maps::{PerCpuArray, StackTrace},
+    programs::tracing::StackIdContext,
+};
+use numatrace_common::{
+    cell::Cell,
+    counters::Counter,
+    event::mapping_run::{Area, OPEN_TOUCHES, OpenIndex, OpenTouch, OpenUse, TouchRun, UseRun},
+    limits::STACK_ENTRIES,
+    slot::Fault,
+};
+
+use crate::{
+    emit::{count, header},
+    globals::{enabled, global},
+    kernel::{task::Task, vma::VM_GROWSDOWN},
+    maps::EVENTS,
+    owner::Owner,
+    totals,
+    twin::Copy,
+};
+
+/// Runs of first touches under way.
+#[map]
+static OPEN_TOUCH: PerCpuArray<OpenTouch> = PerCpuArray::with_max_entries(OPEN_TOUCHES, 0);
+
+/// Runs of hinting faults under way.
+#[map]
+static OPEN_USE: PerCpuArray<OpenUse> = PerCpuArray::with_max_entries(1, 0);
+
+/// User stacks, by the number that runs carry.
+#[map]
+static STACKS: StackTrace = StackTrace::with_max_entries(STACK_ENTRIES, 0);
+
+/// Bytes of a base page, as on x86.
+const PAGE: u64 = 4096;
+
+/// One first touch.
+pub struct Touch {
+    pub task: Task,
+    pub owner: Owner,
+    pub cell: Cell,
+    pub pages: u64,
+    pub fault: &'static Fault,
+}
+
+impl Touch {
+    /// Adds it to the run it belongs to, or begins one.
+    #[inline(always)]
+    pub fn count<C: StackIdContext>(&self, ctx: &C, copy: Copy, index: OpenIndex) {
+        let cell = self.cell.with_task_node(totals::cpu_node() as u16);
+        let bytes = self.pages * PAGE;
+        let low = self.fault.address & !(bytes - 1);
+        if let Copy::Second = copy {
+            // The first copy may have been stopped in the middle of its run.
+            self.write_alone(cell, low, low + bytes);
+            return;
+        }
+        let Some(open) = OPEN_TOUCH.get_ptr_mut(index as u32) else {
+            return;
+        };
+        // SAFETY: a live per-CPU element; only the program of this index writes it, and that never nests on one CPU.
+        let open = unsafe { &mut *open };
+        if open.task == self.task.address()
+            && open.run.start_ns == self.owner.start_ns
+            && open.run.cell == cell
+            && open.until_stack > 0
+            && is_same(&open.run.area, &self.fault.area)
+        {
+            open.run.pages += self.pages;
+            if low < open.run.low {
+                open.run.low = low;
+            }
+            if low + bytes > open.run.high {
+                open.run.high = low + bytes;
+            }
+            if enabled!(stack_every) {
+                open.until_stack = open.until_stack.saturating_sub(self.pages);
+            }
+            return;
+        }
+        close_touch(open);
+        self.fill(&mut open.run, cell, low, low + bytes);
+        open.until_stack = 1;
+        open.run.stack = -1;
+        if enabled!(stack_every) {
+            open.until_stack = u64::from(global!(stack_every));
+            open.run.stack = ctx
+                .get_stackid(&STACKS, u64::from(BPF_F_USER_STACK))
+                .unwrap_or_else(i64::from);
+        }
+        open.task = self.task.address();
+    }
+
+    #[inline(always)]
+    fn fill(&self, run: &mut TouchRun, cell: Cell, low: u64, high: u64) {
+        run.began_ns = now();
+        run.start_ns = self.owner.start_ns;
+        run.tid = self.owner.tid;
+        run.tgid = self.owner.tgid;
+        run.cell = cell;
+        run.low = low;
+        run.high = high;
+        run.pages = self.pages;
+        run.sp = self.task.user_sp();
+        run.area = self.fault.area;
+    }
+
+    /// A run of one, past the open one.
+    #[inline(always)]
+    fn write_alone(&self, cell: Cell, low: u64, high: u64) {
+        let Some(mut entry) = EVENTS.reserve::<TouchRun>(0) else {
+            count(Counter::LostTouchRun, 1);
+            return;
+        };
+        // SAFETY: the reservation is as large as the record, and every field is written before it is submitted.
+        let record = unsafe { &mut *entry.as_mut_ptr() };
+        record.header = header::<TouchRun>();
+        self.fill(record, cell, low, high);
+        record.stack = -1;
+        entry.submit(u64::from(BPF_RB_NO_WAKEUP));
+        count(Counter::Records, 1);
+    }
+}
+
+/// Writes the run that ends here, if there is one.
+#[inline(never)]
+fn close_touch(open: &mut OpenTouch) {
+    if open.task == 0 {
+        return;
+    }
+    open.task = 0;
+    let Some(mut entry) = EVENTS.reserve::<TouchRun>(0) else {
+        count(Counter::LostTouchRun, 1);
+        return;
+    };
+    let record = entry.as_mut_ptr();
+    // SAFETY: the reservation is as large as the record, which is written whole.
+    unsafe {
+        *record = open.run;
+        (*record).header = header::<TouchRun>();
+    }
+    entry.submit(u64::from(BPF_RB_NO_WAKEUP));
+    count(Counter::Records, 1);
+}
+
+/// One hinting fault.
+pub struct Use {
+    pub task: Task,
+    pub owner: Owner,
+    pub cell: Cell,
+    pub address: u64,
+    pub area: Area,
+}
+
+impl Use {
+    /// Adds it to the run it belongs to, or begins one.
+    #[inline(always)]
+    pub fn count(&self, copy: Copy) {
+        let cell = self.cell.with_task_node(totals::cpu_node() as u16);
+        let low = self.address & !(PAGE - 1);
+        if let Copy::Second = copy {
+            self.write_alone(cell, low);
+            return;
+        }
+        let Some(open) = OPEN_USE.get_ptr_mut(0) else {
+            return;
+        };
+        // SAFETY: a live per-CPU element; only this program begins and ends runs in it, and it never nests on one CPU.
+        let open = unsafe { &mut *open };
+        if open.task == self.task.address()
+            && open.run.start_ns == self.owner.start_ns
+            && open.run.cell == cell
+            && is_same(&open.run.area, &self.area)
+        {
+            open.run.faults += 1;
+            if low < open.run.low {
+                open.run.low = low;
+            }
+            if low + PAGE > open.run.high {
+                open.run.high = low + PAGE;
+            }
+            return;
+        }
+        close_use(open);
+        self.fill(&mut open.run, cell, low);
+        open.task = self.task.address();
+    }
+
+    #[inline(always)]
+    fn fill(&self, run: &mut UseRun, cell: Cell, low: u64) {
+        run.began_ns = now();
+        run.start_ns = self.owner.start_ns;
+        run.tid = self.owner.tid;
+        run.tgid = self.owner.tgid;
+        run.cell = cell;
+        run.low = low;
+        run.high = low + PAGE;
+        run.faults = 1;
+        run.migrated = 0;
+        run.area = self.area;
+    }
+
+    /// A run of one, past the open one.
+    #[inline(always)]
+    fn write_alone(&self, cell: Cell, low: u64) {
+        let Some(mut entry) = EVENTS.reserve::<UseRun>(0) else {
+            count(Counter::LostUseRun, 1);
+            return;
+        };
+        // SAFETY: the reservation is as large as the record, and every field is written before it is submitted.
+        let record = unsafe { &mut *entry.as_mut_ptr() };
+        record.header = header::<UseRun>();
+        self.fill(record, cell, low);
+        entry.submit(u64::from(BPF_RB_NO_WAKEUP));
+        count(Counter::Records, 1);
+    }
+}
+
+/// Pages that the hinting fault `task` is in has moved: they belong to its run, as long as that is open.
+#[inline(always)]
+pub fn migrated(task: Task, pages: u64) {
+    if let Some(open) = OPEN_USE.get_ptr_mut(0) {
+        // SAFETY: a live per-CPU element.
+        let open = unsafe { &mut *open };
+        if open.task == task.address() {
+            open.run.migrated += pages;
+        }
+    }
+}
+
+/// Writes the run that ends here, if there is one.
+#[inline(never)]
+fn close_use(open: &mut OpenUse) {
+    if open.task == 0 {
+        return;
+    }
+    open.task = 0;
+    let Some(mut entry) = EVENTS.reserve::<UseRun>(0) else {
+        count(Counter::LostUseRun, 1);
+        return;
+    };
+    let record = entry.as_mut_ptr();
+    // SAFETY: the reservation is as large as the record, which is written whole.
+    unsafe {
+        *record = open.run;
+        (*record).header = header::<UseRun>();
+    }
+    entry.submit(u64::from(BPF_RB_NO_WAKEUP));
+    count(Counter::Records, 1);
+}
+
+/// Is it still the same mapping? A stack grows downwards, everything else keeps its start.
+#[inline(always)]
+fn is_same(a: &Area, b: &Area) -> bool {
+    let anchored = if a.flags & VM_GROWSDOWN != 0 {
+        a.end == b.end
+    } else {
+        a.start == b.start
+    };
+    anchored && a.ino == b.ino && a.flags == b.flags
+}
+
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_boot_ns() }
+}

@@ -1,0 +1,87 @@
+//! Runs that are still under way when a session ends: they lie in per-CPU maps, not in the ring.
+
+use anyhow::Context;
+use aya::{
+    Ebpf,
+    maps::{MapData, PerCpuArray},
+};
+use bytemuck::Pod;
+use numatrace_common::event::mapping_run::{OPEN_TOUCHES, OpenTouch, OpenUse, TouchRun, UseRun};
+
+/// Readings before the last one is taken as it is: a run may grow meanwhile, but must not be read half-begun.
+const ATTEMPTS: usize = 8;
+
+/// The maps of open runs.
+pub struct OpenRuns {
+    touches: PerCpuArray<MapData, [u8; size_of::<OpenTouch>()]>,
+    uses: PerCpuArray<MapData, [u8; size_of::<OpenUse>()]>,
+}
+
+impl OpenRuns {
+    /// Takes the maps out of the loaded object.
+    ///
+    /// # Errors
+    /// The object lacks one: a build mistake.
+    pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let mut take = |name: &'static str| {
+            ebpf.take_map(name)
+                .with_context(|| format!("the eBPF object has no map {name}"))
+        };
+        let (touches, uses) = (take("OPEN_TOUCH")?, take("OPEN_USE")?);
+        Ok(Self {
+            touches: touches.try_into()?,
+            uses: uses.try_into()?,
+        })
+    }
+
+    /// Open runs of first touches.
+    ///
+    /// # Errors
+    /// What bpf(2) returned.
+    pub fn touches(&self) -> anyhow::Result<Vec<TouchRun>> {
+        let mut open = Vec::new();
+        for index in 0..OPEN_TOUCHES {
+            let slots: Vec<OpenTouch> = steady(&self.touches, index)?;
+            open.extend(
+                slots
+                    .iter()
+                    .filter(|slot| slot.task != 0)
+                    .map(|slot| slot.run),
+            );
+        }
+        Ok(open)
+    }
+
+    /// Open runs of hinting faults.
+    ///
+    /// # Errors
+    /// What bpf(2) returned.
+    pub fn uses(&self) -> anyhow::Result<Vec<UseRun>> {
+        let slots: Vec<OpenUse> = steady(&self.uses, 0)?;
+        let open = slots.iter().filter(|slot| slot.task != 0);
+        Ok(open.map(|slot| slot.run).collect())
+    }
+}
+
+/// One entry of every CPU, read until two readings agree.
+fn steady<T: Pod + PartialEq, const SIZE: usize>(
+    map: &PerCpuArray<MapData, [u8; SIZE]>,
+    index: u32,
+) -> anyhow::Result<Vec<T>> {
+    let read = || -> anyhow::Result<Vec<T>> {
+        let per_cpu = map.get(&index, 0).context("cannot read the open runs")?;
+        Ok(per_cpu
+            .iter()
+            .map(|bytes| bytemuck::pod_read_unaligned(bytes.as_slice()))
+            .collect())
+    };
+    let mut last = read()?;
+    for _ in 0..ATTEMPTS {
+        let again = read()?;
+        if again == last {
+            break;
+        }
+        last = again;
+    }
+    Ok(last)
+}

@@ -1,0 +1,30 @@
+//! User stacks that runs refer to: addresses by number, read when a report is made.
+
+use anyhow::Context;
+use aya::{
+    Ebpf,
+    maps::{MapData, StackTraceMap},
+};
+
+/// The map of stacks.
+pub struct Stacks(StackTraceMap<MapData>);
+
+impl Stacks {
+    /// Takes the map out of the loaded object.
+    ///
+    /// # Errors
+    /// The object has no such map: a build mistake.
+    pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let map = ebpf
+            .take_map("STACKS")
+            .context("the eBPF object has no map STACKS")?;
+        Ok(Self(map.try_into()?))
+    }
+
+    /// The addresses of a stack, innermost first; `None` when the map does not have it.
+    pub fn addresses(&self, number: u32) -> Option<Vec<u64>> {
+        let trace = self.0.get(&number, 0).ok()?;
+        let addresses: Vec<u64> = trace.frames().iter().map(|frame| frame.ip).collect();
+        (!addresses.is_empty()).then_some(addresses)
+    }
+}

@@ -1,0 +1,242 @@
+//! Typed runs by mapping: first touches and hinting faults of one thread in one mapping.
+
+use numatrace_common::{
+    cell::{TOUCH_COW, TOUCH_THP, TouchKind},
+    event::{
+        mapping_run::{Area as RawArea, TouchRun as RawTouch, UseRun as RawUse},
+        task_bind::{BindWhat, TaskBind as RawBind},
+    },
+};
+
+use super::count::{NodePair, ThreadId};
+use crate::ids::{NodeId, Pid, Tid};
+
+/// A file, by the numbers the kernel tells it by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId {
+    /// Device, `major << 20 | minor`.
+    pub dev: u32,
+    /// Inode number.
+    pub ino: u64,
+}
+
+/// A mapping as the kernel had it when a run began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Area {
+    /// First address.
+    pub start: u64,
+    /// First address behind it.
+    pub end: u64,
+    /// `VM_*` (include/linux/mm.h).
+    pub flags: u64,
+    /// Offset of the start in the file, in pages.
+    pub pgoff: u64,
+    /// Its file.
+    pub file: Option<FileId>,
+}
+
+impl Area {
+    /// `VM_WRITE`, `VM_EXEC`, `VM_SHARED`, `VM_GROWSDOWN`, `VM_HUGETLB` (include/linux/mm.h), the same on all kernels.
+    const WRITE: u64 = 0x2;
+    const EXEC: u64 = 0x4;
+    const SHARED: u64 = 0x8;
+    const GROWS_DOWN: u64 = 0x100;
+    const HUGETLB: u64 = 0x40_0000;
+
+    /// It can be written.
+    pub fn writable(&self) -> bool {
+        self.flags & Self::WRITE != 0
+    }
+
+    /// It holds code.
+    pub fn executable(&self) -> bool {
+        self.flags & Self::EXEC != 0
+    }
+
+    /// Others see what is written.
+    pub fn shared(&self) -> bool {
+        self.flags & Self::SHARED != 0
+    }
+
+    /// The main thread's stack.
+    pub fn main_stack(&self) -> bool {
+        self.flags & Self::GROWS_DOWN != 0
+    }
+
+    /// Pages of the hugetlb pool.
+    pub fn hugetlb(&self) -> bool {
+        self.flags & Self::HUGETLB != 0
+    }
+
+    /// False when the hook knew an address and nothing else.
+    pub fn known(&self) -> bool {
+        self.end > self.start
+    }
+}
+
+impl From<RawArea> for Area {
+    fn from(raw: RawArea) -> Self {
+        let RawArea {
+            start,
+            end,
+            flags,
+            pgoff,
+            ino,
+            dev,
+            reserved: _,
+        } = raw;
+        Self {
+            start,
+            end,
+            flags,
+            pgoff,
+            file: (ino != 0).then_some(FileId { dev, ino }),
+        }
+    }
+}
+
+/// First touches of one thread in one mapping, of one kind, onto one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TouchRun {
+    /// Who.
+    pub thread: ThreadId,
+    /// When it began, ns since boot.
+    pub began_ns: u64,
+    /// Node of the thread, node of the pages.
+    pub nodes: NodePair,
+    /// Kind of the mapping; `None` for a number this version does not know.
+    pub kind: Option<TouchKind>,
+    /// Private copies of shared pages.
+    pub cow: bool,
+    /// Transparent huge pages.
+    pub thp: bool,
+    /// Lowest address.
+    pub low: u64,
+    /// First address behind the highest page.
+    pub high: u64,
+    /// Base pages.
+    pub pages: u64,
+    /// The thread's stack pointer when it began.
+    pub sp: Option<u64>,
+    /// Where.
+    pub area: Area,
+    /// Number of its first user stack.
+    pub stack: Option<u32>,
+}
+
+/// Hinting faults of one thread in one mapping, from one node to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UseRun {
+    /// Who.
+    pub thread: ThreadId,
+    /// When it began, ns since boot.
+    pub began_ns: u64,
+    /// Node of the thread, node of the pages before any migration.
+    pub nodes: NodePair,
+    /// Lowest address.
+    pub low: u64,
+    /// First address behind the highest page.
+    pub high: u64,
+    /// Faults.
+    pub faults: u64,
+    /// Base pages that were moved in answer.
+    pub migrated: u64,
+    /// Where.
+    pub area: Area,
+}
+
+impl From<RawTouch> for TouchRun {
+    fn from(raw: RawTouch) -> Self {
+        let RawTouch {
+            header: _,
+            began_ns,
+            start_ns,
+            tid,
+            tgid,
+            cell,
+            low,
+            high,
+            pages,
+            sp,
+            area,
+            stack,
+        } = raw;
+        Self {
+            thread: thread(tgid, tid, start_ns),
+            began_ns,
+            nodes: (NodeId(cell.task_node()), NodeId(cell.page_node())),
+            kind: TouchKind::ALL.get(usize::from(cell.class())).copied(),
+            cow: cell.mark() & TOUCH_COW != 0,
+            thp: cell.mark() & TOUCH_THP != 0,
+            low,
+            high: high.max(low),
+            pages,
+            sp: (sp != 0).then_some(sp),
+            area: area.into(),
+            stack: u32::try_from(stack).ok(),
+        }
+    }
+}
+
+impl From<RawUse> for UseRun {
+    fn from(raw: RawUse) -> Self {
+        let RawUse {
+            header: _,
+            began_ns,
+            start_ns,
+            tid,
+            tgid,
+            cell,
+            low,
+            high,
+            faults,
+            migrated,
+            area,
+        } = raw;
+        Self {
+            thread: thread(tgid, tid, start_ns),
+            began_ns,
+            nodes: (NodeId(cell.task_node()), NodeId(cell.page_node())),
+            low,
+            high: high.max(low),
+            faults,
+            migrated,
+            area: area.into(),
+        }
+    }
+}
+
+/// A thread was bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskBind {
+    /// Which.
+    pub thread: ThreadId,
+    /// What was changed; `None` for a number this version does not know.
+    pub what: Option<BindWhat>,
+}
+
+impl From<RawBind> for TaskBind {
+    fn from(raw: RawBind) -> Self {
+        let RawBind {
+            header: _,
+            start_ns,
+            tid,
+            tgid,
+            what,
+            reserved: _,
+        } = raw;
+        let what = usize::try_from(what).ok();
+        Self {
+            thread: thread(tgid, tid, start_ns),
+            what: what.and_then(|what| BindWhat::ALL.get(what)).copied(),
+        }
+    }
+}
+
+fn thread(tgid: u32, tid: u32, start_ns: u64) -> ThreadId {
+    ThreadId {
+        pid: Pid(tgid),
+        tid: Tid(tid),
+        start_ns,
+    }
+}

@@ -1,0 +1,219 @@
+//! Address spaces: what lay where in a process, as far as anybody looked while it was there.
+//!
+//! A run says what its mapping is, not what it is called. Names come from `/proc/PID/maps`, read when a process shows up with memory
+//! nobody knows yet, and once more for the report. A file seen in any process has a name in all of them, so that short-lived
+//! processes of known programs need no look of their own.
+
+use std::collections::HashMap;
+
+use super::{facts::Facts, maps::MapLine, process::ProcessIndex};
+use crate::{
+    decode::mapping_run::{Area, FileId},
+    ids::Pid,
+    model::Name,
+};
+
+/// A process is looked at again after so long, then after twice as long, and so on: it maps most right after it began, and reading `maps`
+/// holds the lock of its address space.
+const FIRST_WAIT_NS: u64 = 10_000_000;
+/// At the latest after so long, when it uses memory that is not known.
+const UNKNOWN_WAIT_NS: u64 = 200_000_000;
+/// At the latest after so long in any case.
+const LONGEST_WAIT_NS: u64 = 10_000_000_000;
+
+/// Files whose names are kept; a machine has some thousands of programs and libraries in use.
+const FILES: usize = 65_536;
+
+/// What is known of all address spaces.
+#[derive(Debug, Default)]
+pub struct Spaces {
+    by_process: HashMap<ProcessIndex, Space>,
+    files: HashMap<FileId, Name>,
+}
+
+/// What is known of one.
+#[derive(Debug, Default)]
+pub struct Space {
+    lines: Vec<MapLine>,
+    read_ns: Option<u64>,
+    wait_ns: u64,
+}
+
+impl Spaces {
+    /// A run fell into a mapping: looks at the process again, when it is time to.
+    pub fn saw(
+        &mut self,
+        process: ProcessIndex,
+        pid: Pid,
+        area: &Area,
+        at: u64,
+        now_ns: u64,
+        facts: &mut impl Facts,
+    ) {
+        let known = match area.file {
+            Some(file) => self.files.contains_key(&file),
+            None => self.line(process, at).is_some(),
+        };
+        let space = self.by_process.entry(process).or_default();
+        let wait = if known {
+            space.wait_ns
+        } else {
+            space.wait_ns.min(UNKNOWN_WAIT_NS)
+        };
+        if space
+            .read_ns
+            .is_some_and(|read| now_ns < read.saturating_add(wait))
+        {
+            return;
+        }
+        space.read_ns = Some(now_ns);
+        space.wait_ns = (space.wait_ns * 2).clamp(FIRST_WAIT_NS, LONGEST_WAIT_NS);
+        self.look(process, pid, facts);
+    }
+
+    /// Reads what there is now. What was there before and is not any more stays known.
+    pub fn look(&mut self, process: ProcessIndex, pid: Pid, facts: &mut impl Facts) {
+        let Some(lines) = facts.maps(pid).filter(|lines| !lines.is_empty()) else {
+            return;
+        };
+        for line in &lines {
+            if let Some(file) = line.file {
+                self.name_file(file, &line.name);
+            }
+        }
+        let space = self.by_process.entry(process).or_default();
+        let gone = std::mem::take(&mut space.lines);
+        space.lines = lines;
+        let kept: Vec<MapLine> = gone
+            .into_iter()
+            .filter(|old| !space.lines.iter().any(|new| overlap(old, new)))
+            .collect();
+        space.lines.extend(kept);
+        space.lines.sort_by_key(|line| line.start);
+    }
+
+    /// The process runs another program: nothing lies where it lay.
+    pub fn execed(&mut self, process: ProcessIndex) {
+        self.by_process.remove(&process);
+    }
+
+    /// Names a file for all processes.
+    pub fn name_file(&mut self, file: FileId, name: &Name) {
+        if self.files.len() < FILES || self.files.contains_key(&file) {
+            self.files.insert(file, name.clone());
+        }
+    }
+
+    /// The line an address of a process lies in.
+    pub fn line(&self, process: ProcessIndex, at: u64) -> Option<&MapLine> {
+        let lines = &self.by_process.get(&process)?.lines;
+        let before = lines.partition_point(|line| line.start <= at);
+        lines
+            .get(before.checked_sub(1)?)
+            .filter(|line| at < line.end)
+    }
+
+    /// Plain memory that lies right behind a file's: the path of that file. So a program's zeroed variables lie.
+    pub fn behind_file(&self, process: ProcessIndex, at: u64) -> Option<(FileId, &Name)> {
+        let line = self.line(process, at)?;
+        let before = self.line(process, line.start.checked_sub(1)?)?;
+        (line.file.is_none() && line.name.is_empty())
+            .then_some((before.file?, &before.name))
+            .filter(|_| before.writable)
+    }
+
+    /// Does a process have code of a file?
+    pub fn runs(&self, process: ProcessIndex, file: FileId) -> bool {
+        let space = self.by_process.get(&process);
+        space.is_some_and(|space| {
+            space
+                .lines
+                .iter()
+                .any(|line| line.executable && line.file == Some(file))
+        })
+    }
+
+    /// The path of a file.
+    pub fn file(&self, file: FileId) -> Option<&Name> {
+        self.files.get(&file)
+    }
+}
+
+fn overlap(a: &MapLine, b: &MapLine) -> bool {
+    a.start < b.end && b.start < a.end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::enrich::process::Processes;
+
+    fn line(start: u64, end: u64, name: &str) -> MapLine {
+        MapLine {
+            start,
+            end,
+            executable: false,
+            writable: true,
+            shared: false,
+            offset: 0,
+            file: None,
+            name: Name::from(name),
+        }
+    }
+
+    /// A `/proc` whose maps change between two looks.
+    struct Changing(Vec<Vec<MapLine>>);
+
+    impl Facts for Changing {
+        fn identity(&mut self, _pid: Pid) -> Option<crate::enrich::facts::Identity> {
+            None
+        }
+        fn details(&mut self, _pid: Pid) -> crate::enrich::facts::Details {
+            Default::default()
+        }
+        fn thread(
+            &mut self,
+            _pid: Pid,
+            _tid: crate::ids::Tid,
+        ) -> Option<crate::enrich::facts::Identity> {
+            None
+        }
+        fn pids(&mut self) -> Vec<Pid> {
+            Vec::new()
+        }
+        fn maps(&mut self, _pid: Pid) -> Option<Vec<MapLine>> {
+            self.0.pop()
+        }
+    }
+
+    #[test]
+    fn what_was_unmapped_keeps_its_name_until_something_else_lies_there() {
+        let mut facts = Changing(vec![
+            vec![line(0x3000, 0x5000, "[anon:c]")],
+            vec![
+                line(0x1000, 0x2000, "[anon:a]"),
+                line(0x4000, 0x6000, "[anon:b]"),
+            ],
+        ]);
+        let mut processes = Processes::default();
+        let process = processes.of_thread(
+            crate::decode::count::ThreadId {
+                pid: Pid(7),
+                tid: crate::ids::Tid(7),
+                start_ns: 1,
+            },
+            &mut facts,
+        );
+        let mut spaces = Spaces::default();
+        spaces.look(process, Pid(7), &mut facts);
+        spaces.look(process, Pid(7), &mut facts);
+        let name = |at| {
+            spaces
+                .line(process, at)
+                .map(|line| line.name.to_utf8().into_owned())
+        };
+        assert_eq!(name(0x1800).as_deref(), Some("[anon:a]"));
+        assert_eq!(name(0x4800).as_deref(), Some("[anon:c]"));
+        assert_eq!(name(0x5800), None, "its place was taken in part");
+    }
+}

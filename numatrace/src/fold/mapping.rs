@@ -1,0 +1,306 @@
+//! Memory by mapping: who touched which addresses first, who uses them, from runs.
+//!
+//! Runs are joined into areas: what the kernel showed as one mapping, or as several that overlap (a heap that grows), of the same file and
+//! sort. Names are a later stage's business. Bounded: what finds no room is counted.
+
+use std::collections::BTreeMap;
+
+use numatrace_common::{cell::TouchKind, event::task_bind::BindWhat};
+
+use super::extents::Extents;
+use crate::{
+    decode::{
+        count::NodePair,
+        mapping_run::{Area as RunArea, FileId, TaskBind, TouchRun, UseRun},
+    },
+    enrich::process::ProcessIndex,
+    ids::Tid,
+};
+
+/// Areas of one process that are kept: programs with more have thousands of small ones.
+const AREAS_EACH: usize = 4_096;
+/// Areas of all processes: about 100 MB when all are full.
+const AREAS: usize = 65_536;
+/// Binds of one thread that are kept.
+const BINDS: usize = 8;
+/// Stacks of one area that are kept.
+const STACKS: usize = 64;
+
+/// A thread, told from an earlier one with the same number by its start (ns since boot).
+pub type Thread = (Tid, u64);
+
+/// What sort of memory it is, as far as the kernel's mapping tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// No file, not a stack that grows.
+    Anon,
+    /// The main thread's stack.
+    Stack,
+    /// The hugetlb pool.
+    Hugetlb,
+    /// Code of a file.
+    Text,
+    /// A file, private and writable: what is written is copied.
+    Data,
+    /// A file otherwise.
+    File,
+    /// Only the address is known.
+    Unknown,
+}
+
+impl Class {
+    fn of(area: &RunArea) -> Self {
+        if !area.known() {
+            Class::Unknown
+        } else if area.hugetlb() {
+            Class::Hugetlb
+        } else if area.main_stack() {
+            Class::Stack
+        } else if area.file.is_none() {
+            Class::Anon
+        } else if area.executable() {
+            Class::Text
+        } else if area.writable() && !area.shared() {
+            Class::Data
+        } else {
+            Class::File
+        }
+    }
+}
+
+/// One area of a process.
+#[derive(Clone, Debug)]
+pub struct Area {
+    /// What sort.
+    pub class: Class,
+    /// Its file.
+    pub file: Option<FileId>,
+    /// First address.
+    pub start: u64,
+    /// First address behind it.
+    pub end: u64,
+    /// First touches.
+    pub touches: BTreeMap<TouchKey, Touched>,
+    /// Hinting faults.
+    pub uses: BTreeMap<(Thread, NodePair), Extents>,
+    /// Base pages that hinting faults moved.
+    pub migrated: u64,
+    /// User stacks of first touches, by number: base pages.
+    pub stacks: BTreeMap<u32, u64>,
+}
+
+/// Who touched, from where to where, and what kind of pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TouchKey {
+    /// Who.
+    pub thread: Thread,
+    /// Node of the thread, node of the pages.
+    pub nodes: NodePair,
+    /// The kernel's kind of the pages.
+    pub kind: Option<TouchKind>,
+}
+
+/// What was touched.
+#[derive(Clone, Debug, Default)]
+pub struct Touched {
+    /// Where: base pages.
+    pub pages: Extents,
+    /// When the last run of it began, ns since boot.
+    pub last_ns: u64,
+    /// Pages among them that are transparent huge pages.
+    pub thp: u64,
+}
+
+/// One process's memory.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// Its areas, in no order.
+    pub areas: Vec<Area>,
+    /// Stack pointers seen of its threads: lowest and highest.
+    pub stack_pointers: BTreeMap<Thread, (u64, u64)>,
+    /// When threads were bound (ns since boot), the last few times.
+    pub binds: BTreeMap<Thread, Vec<(u64, BindWhat)>>,
+}
+
+/// The memory of all processes in scope.
+#[derive(Clone, Debug, Default)]
+pub struct Mappings {
+    /// By process.
+    pub by_process: BTreeMap<ProcessIndex, Memory>,
+    /// Base pages of runs for which there was no room.
+    pub no_room: u64,
+    areas: usize,
+}
+
+impl Mappings {
+    /// Takes in first touches.
+    pub fn touched(&mut self, process: ProcessIndex, run: &TouchRun) {
+        let thread = (run.thread.tid, run.thread.start_ns);
+        if let Some(sp) = run.sp {
+            let memory = self.by_process.entry(process).or_default();
+            let (low, high) = memory.stack_pointers.entry(thread).or_insert((sp, sp));
+            (*low, *high) = ((*low).min(sp), (*high).max(sp));
+        }
+        let Some(area) = self.area(process, &run.area, run.low, run.high) else {
+            self.no_room = self.no_room.saturating_add(run.pages);
+            return;
+        };
+        let key = TouchKey {
+            thread,
+            nodes: run.nodes,
+            kind: run.kind,
+        };
+        let touched = area.touches.entry(key).or_default();
+        touched.pages.add(run.low, run.high, run.pages);
+        touched.last_ns = touched.last_ns.max(run.began_ns);
+        if run.thp {
+            touched.thp = touched.thp.saturating_add(run.pages);
+        }
+        if let Some(stack) = run.stack
+            && (area.stacks.len() < STACKS || area.stacks.contains_key(&stack))
+        {
+            *area.stacks.entry(stack).or_default() += run.pages;
+        }
+    }
+
+    /// Takes in hinting faults.
+    pub fn used(&mut self, process: ProcessIndex, run: &UseRun) {
+        let Some(area) = self.area(process, &run.area, run.low, run.high) else {
+            self.no_room = self.no_room.saturating_add(run.faults);
+            return;
+        };
+        let thread = (run.thread.tid, run.thread.start_ns);
+        area.uses
+            .entry((thread, run.nodes))
+            .or_default()
+            .add(run.low, run.high, run.faults);
+        area.migrated = area.migrated.saturating_add(run.migrated);
+    }
+
+    /// Takes in that a thread was bound. Of many times the first and the last few stay.
+    pub fn bound(&mut self, process: ProcessIndex, bind: &TaskBind, time_ns: u64) {
+        let Some(what) = bind.what else { return };
+        let memory = self.by_process.entry(process).or_default();
+        let thread = (bind.thread.tid, bind.thread.start_ns);
+        let binds = memory.binds.entry(thread).or_default();
+        if binds.len() >= BINDS {
+            binds.remove(1);
+        }
+        binds.push((time_ns, what));
+    }
+
+    /// The area a run belongs to, grown to hold its mapping; `None` when there is no room for another.
+    fn area(
+        &mut self,
+        process: ProcessIndex,
+        run: &RunArea,
+        low: u64,
+        high: u64,
+    ) -> Option<&mut Area> {
+        let class = Class::of(run);
+        let (start, end) = match class {
+            Class::Unknown => (low, high),
+            _ => (run.start, run.end),
+        };
+        let memory = self.by_process.entry(process).or_default();
+        let same = |area: &Area| {
+            area.class == class
+                && area.file == run.file
+                // A file is one thing wherever it is mapped.
+                && (run.file.is_some()
+                    || class == Class::Unknown
+                    || area.start < end && start < area.end)
+        };
+        let at = match memory.areas.iter().position(same) {
+            Some(at) => at,
+            None if memory.areas.len() >= AREAS_EACH || self.areas >= AREAS => return None,
+            None => {
+                self.areas += 1;
+                memory.areas.push(Area {
+                    class,
+                    file: run.file,
+                    start,
+                    end,
+                    touches: BTreeMap::new(),
+                    uses: BTreeMap::new(),
+                    migrated: 0,
+                    stacks: BTreeMap::new(),
+                });
+                memory.areas.len() - 1
+            }
+        };
+        let area = memory.areas.get_mut(at)?;
+        area.start = area.start.min(start);
+        area.end = area.end.max(end);
+        Some(area)
+    }
+}
+
+impl Area {
+    /// What lies below an address, and the rest. Stacks stay with the rest.
+    pub fn split_at(&self, at: u64) -> (Self, Self) {
+        let mut below = Self {
+            end: at,
+            touches: BTreeMap::new(),
+            uses: BTreeMap::new(),
+            migrated: 0,
+            stacks: BTreeMap::new(),
+            ..*self
+        };
+        let mut above = Self {
+            start: at,
+            touches: BTreeMap::new(),
+            uses: BTreeMap::new(),
+            migrated: self.migrated,
+            stacks: self.stacks.clone(),
+            ..*self
+        };
+        for (key, touched) in &self.touches {
+            let (low, high) = touched.pages.split_at(at);
+            for (area, pages) in [(&mut below, low), (&mut above, high)] {
+                if pages.total() > 0 {
+                    let thp = touched.thp.min(pages.total());
+                    let part = Touched {
+                        pages,
+                        last_ns: touched.last_ns,
+                        thp,
+                    };
+                    area.touches.insert(*key, part);
+                }
+            }
+        }
+        for (key, faults) in &self.uses {
+            let (low, high) = faults.split_at(at);
+            for (area, faults) in [(&mut below, low), (&mut above, high)] {
+                if faults.total() > 0 {
+                    area.uses.insert(*key, faults);
+                }
+            }
+        }
+        (below, above)
+    }
+
+    /// Base pages touched first.
+    pub fn pages(&self) -> u64 {
+        self.touches.values().map(|t| t.pages.total()).sum()
+    }
+
+    /// Was anything counted in it?
+    pub fn is_empty(&self) -> bool {
+        self.touches.is_empty() && self.uses.is_empty()
+    }
+
+    /// The kernel's kind of most of the pages touched.
+    pub fn kind(&self) -> Option<TouchKind> {
+        let mut by_kind = [0u64; TouchKind::ALL.len()];
+        for (key, touched) in &self.touches {
+            if let Some(kind) = key.kind {
+                by_kind[kind as usize] += touched.pages.total();
+            }
+        }
+        TouchKind::ALL
+            .into_iter()
+            .filter(|kind| by_kind[*kind as usize] > 0)
+            .max_by_key(|kind| by_kind[*kind as usize])
+    }
+}

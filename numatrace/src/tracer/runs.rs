@@ -1,0 +1,52 @@
+//! Runs by mapping on their way from the ring into the accumulators.
+
+use super::Tracer;
+use crate::{
+    decode::{
+        event::{Body, Event},
+        mapping_run::{TouchRun, UseRun},
+    },
+    enrich::{Enrich, facts::ProcFacts, happening::Happening},
+    fold::mapping::Mappings,
+};
+
+/// Takes in what an event says: about memory here, about processes there. What goes on a timeline comes back.
+pub(super) fn take_in(
+    event: &Event,
+    enrich: &mut Enrich<ProcFacts>,
+    mappings: &mut Mappings,
+) -> Option<Happening> {
+    match &event.body {
+        Body::TouchRun(run) => touched(run, event.time_ns, enrich, mappings),
+        Body::UseRun(run) => used(run, event.time_ns, enrich, mappings),
+        Body::TaskBind(bind) => {
+            let process = enrich.processes.of_thread(bind.thread, &mut enrich.facts);
+            mappings.bound(process, bind, event.time_ns);
+        }
+        _ => return enrich.event(event),
+    }
+    None
+}
+
+fn touched(run: &TouchRun, now_ns: u64, enrich: &mut Enrich<ProcFacts>, mappings: &mut Mappings) {
+    let process = enrich.run(run.thread, &run.area, run.low, now_ns);
+    mappings.touched(process, run);
+}
+
+fn used(run: &UseRun, now_ns: u64, enrich: &mut Enrich<ProcFacts>, mappings: &mut Mappings) {
+    let process = enrich.run(run.thread, &run.area, run.low, now_ns);
+    mappings.used(process, run);
+}
+
+impl Tracer {
+    /// Takes in the runs that are still under way.
+    pub(super) fn take_in_open_runs(&mut self, now_ns: u64) -> anyhow::Result<()> {
+        for run in self.open_runs.touches()? {
+            touched(&run.into(), now_ns, &mut self.enrich, &mut self.mappings);
+        }
+        for run in self.open_runs.uses()? {
+            used(&run.into(), now_ns, &mut self.enrich, &mut self.mappings);
+        }
+        Ok(())
+    }
+}

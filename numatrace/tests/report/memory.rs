@@ -1,0 +1,151 @@
+//! Memory by mapping: what is said about who placed it and who uses it, and when nothing is.
+
+use numatrace::ids::{NodeId, Pid, Tid};
+use numatrace::model::finding::diagnose;
+use numatrace::model::{
+    Addr, Bind, BindWhat, Finding, HintFaults, Mapping, MappingFirstTouch, MappingKind, Matrix,
+    PerNode, Snapshot, TidFaults, TidPages,
+};
+use numatrace::output::text::{TextOptions, render};
+
+use crate::fixture;
+
+fn matrix(rows: [[u64; 2]; 2]) -> Matrix {
+    Matrix(rows.map(|row| PerNode(row.to_vec())).to_vec())
+}
+
+/// 64 MiB that thread 4242 touched on node 0 and thread 4243 uses from node 1.
+fn region() -> Mapping {
+    Mapping {
+        start: Addr(0x7f00_0000_0000),
+        end: Addr(0x7f00_0400_0000),
+        kind: MappingKind::Anon,
+        name: "[anon]".into(),
+        first_touch: Some(MappingFirstTouch {
+            pages: Some(matrix([[16_384, 0], [0, 0]])),
+            by_tid: vec![TidPages {
+                tid: Tid(4242),
+                pages: 16_384,
+                node: Some(NodeId(0)),
+                last_ns: Some(5_000),
+            }],
+            stacks: Vec::new(),
+        }),
+        hint_faults: Some(HintFaults {
+            matrix: Some(matrix([[0, 0], [8_000, 100]])),
+            migrated: Some(4_096),
+        }),
+        users: vec![TidFaults {
+            tid: Tid(4243),
+            faults: 8_100,
+            remote: 8_000,
+            node: Some(NodeId(1)),
+        }],
+        surprise_pages: Some(16_384),
+        shared_elsewhere_pages: Some(0),
+    }
+}
+
+/// The launched program of the fixtures with these mappings.
+fn with(mappings: Vec<Mapping>) -> Snapshot {
+    let mut snapshot = fixture::launched();
+    snapshot.processes[0].mappings = mappings;
+    snapshot
+}
+
+fn found(snapshot: &Snapshot, id: &str) -> Option<Finding> {
+    diagnose(snapshot)
+        .into_iter()
+        .find(|finding| finding.id == id)
+}
+
+#[test]
+fn who_placed_memory_and_who_uses_it_is_said_with_what_it_takes_to_move_it() {
+    let snapshot = with(vec![region()]);
+    let finding = found(&snapshot, "first-touch-elsewhere").unwrap();
+    assert_eq!(finding.pid, Some(Pid(4242)));
+    let whole = format!("{finding:?}");
+    for needle in [
+        "64.0 MiB on node 0",
+        "from node 1",
+        "16,384 of its 16,384 pages",
+        "thread app (4242)",
+        "thread worker (4243)",
+        "8,000 of 8,100 sampled accesses",
+        "migratepages 4242 0 1 (64.0 MiB)",
+    ] {
+        assert!(whole.contains(needle), "{needle}: {finding:#?}");
+    }
+    assert_eq!(diagnose(&snapshot)[0].id, "first-touch-elsewhere");
+}
+
+#[test]
+fn memory_without_users_elsewhere_and_page_cache_are_no_surprise() {
+    let at_home = Mapping {
+        surprise_pages: Some(100),
+        ..region()
+    };
+    let page_cache = Mapping {
+        kind: MappingKind::File,
+        surprise_pages: Some(0),
+        shared_elsewhere_pages: Some(16_384),
+        ..region()
+    };
+    let snapshot = with(vec![at_home, page_cache]);
+    assert_eq!(found(&snapshot, "first-touch-elsewhere"), None);
+    assert_eq!(found(&snapshot, "touched-before-bind"), None);
+}
+
+/// The same memory, but its toucher went over to the other node itself, bound at `time_ns`.
+fn rebound(time_ns: u64) -> Snapshot {
+    let mut mapping = region();
+    mapping.users[0].tid = Tid(4242);
+    let mut snapshot = with(vec![mapping]);
+    snapshot.processes[0].threads[0].binds = vec![Bind {
+        what: BindWhat::Affinity,
+        time_ns,
+        after_ns: 1_500_000_000,
+    }];
+    snapshot
+}
+
+#[test]
+fn a_bind_after_the_touch_is_the_cause_and_one_before_it_is_not() {
+    let late = rebound(6_000);
+    let finding = found(&late, "touched-before-bind").unwrap();
+    let whole = format!("{finding:?}");
+    assert!(
+        whole.contains("by sched_setaffinity(2) 1.50 s after it began"),
+        "{whole}"
+    );
+    assert_eq!(found(&late, "first-touch-elsewhere"), None);
+
+    let early = rebound(4_000);
+    assert_eq!(found(&early, "touched-before-bind"), None);
+    assert!(found(&early, "first-touch-elsewhere").is_some());
+}
+
+#[test]
+fn the_memory_of_the_process_stands_before_the_nodes() {
+    let mut snapshot = with(vec![
+        region(),
+        Mapping {
+            name: "/usr/lib/x86_64-linux-gnu/libwith-a-long-name.so.6.0.1 text".into(),
+            kind: MappingKind::File,
+            surprise_pages: Some(0),
+            ..region()
+        },
+    ]);
+    snapshot.findings = diagnose(&snapshot);
+    let text = render(&snapshot, &TextOptions::default());
+    let (memory, nodes) = (
+        text.find("Memory of app (4242)").unwrap(),
+        text.find("\nNodes").unwrap(),
+    );
+    assert!(
+        text.find("Findings").unwrap() < memory && memory < nodes,
+        "{text}"
+    );
+    assert!(text.contains("…bwith-a-long-name.so.6.0.1 text"), "{text}");
+    assert!(!render(&fixture::two_nodes(), &TextOptions::default()).contains("Memory of"));
+}

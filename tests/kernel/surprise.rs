@@ -1,0 +1,204 @@
+//! Who placed memory, who uses it, and what is said about it.
+
+use numatrace_tests::harness::balancer::Balancer;
+use numatrace_tests::harness::report::Part;
+use numatrace_tests::harness::skipped;
+use numatrace_tests::harness::tracer::Traced;
+use numatrace_tests::{or_skip, test_name, tracer};
+use serde_json::Value;
+
+use crate::compare::{Own, within_a_hundredth};
+use crate::machine::at;
+use crate::two_nodes_or_skip;
+
+/// Pages of 64 MiB.
+const PAGES: u64 = 16_384;
+
+/// The mapping of a process that holds a told range.
+fn mapping<'a>(process: Part<'a>, span: &Value) -> Part<'a> {
+    let address = |value: &Value| {
+        let text = value.as_str().expect("an address").trim_start_matches("0x");
+        u64::from_str_radix(text, 16).unwrap()
+    };
+    let (start, end) = (address(&span["start"]), address(&span["end"]));
+    let mappings = process.0["mappings"].as_array().expect("mappings");
+    let found = mappings
+        .iter()
+        .find(|m| address(&m["start"]) <= start && end <= address(&m["end"]));
+    Part(found.unwrap_or_else(|| panic!("no mapping holds {span}: {mappings:#?}")))
+}
+
+fn findings<'a>(run: &'a Traced, id: &str) -> Vec<&'a Value> {
+    let findings = run.report.value["findings"].as_array().expect("findings");
+    findings
+        .iter()
+        .filter(|finding| finding["id"] == id)
+        .collect()
+}
+
+/// Functions and lines of the stack that touched most of a mapping, innermost first.
+fn function(run: &Traced, mapping: &Part<'_>) -> Vec<(String, String)> {
+    let id = mapping
+        .count("/first_touch/stacks/0")
+        .expect("a stack of the first touch");
+    let stacks = run.report.value["stacks"].as_array().expect("stacks");
+    let stack = stacks.iter().find(|stack| stack["id"] == id);
+    let frames = stack.expect("the stack")["frames"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    frames
+        .iter()
+        .map(|frame| (text(&frame["symbol"]), text(&frame["line"])))
+        .collect()
+}
+
+fn tids(entries: &Value) -> Vec<u64> {
+    let entries = entries.as_array().into_iter().flatten();
+    entries.filter_map(|entry| entry["tid"].as_u64()).collect()
+}
+
+#[test]
+fn memory_of_an_initialiser_that_others_use_is_found_with_both_sides() {
+    let (a, b) = two_nodes_or_skip!();
+    let Some(_quick) = Balancer::quick().unwrap() else {
+        return skipped(test_name!(), "no NUMA balancing, or no debugfs");
+    };
+    let (a_text, b_text) = (a.to_string(), b.to_string());
+    let args = [
+        "first-touch",
+        "--init-node",
+        &a_text,
+        "--use-node",
+        &b_text,
+        "--pages",
+        "16384",
+        "--threads",
+        "2",
+        "--secs",
+        "6",
+    ];
+    let run = or_skip!(tracer!().launch(&args));
+    let process = run.report.process(run.truth.pid()).expect("the workload");
+    let region = mapping(process, &run.truth.0["spans"][0]);
+
+    let init = run.truth.count("init_tid").unwrap();
+    let first = &region.0["first_touch"]["by_tid"][0];
+    assert_eq!(first["tid"], init, "{first}");
+    assert_eq!(first["node"], a, "{first}");
+    // The kernel may have merged the region with its neighbours: their pages are other threads'.
+    assert!(
+        first["pages"].as_u64().unwrap().abs_diff(PAGES) <= 64,
+        "16384 pages were touched first: {first}"
+    );
+    let own = Own::measured().whole();
+    let touched = region.matrix("/first_touch/pages").unwrap();
+    assert!(
+        touched[at(a)][at(a)].abs_diff(PAGES) <= 64 + own,
+        "on {a}, from {a}: {touched:?}"
+    );
+    assert!(
+        touched.iter().flatten().sum::<u64>() <= PAGES + 64 + own,
+        "what the balancer moves is touched once: {touched:?}"
+    );
+    let users = tids(&region.0["users"]);
+    for worker in run.truth.0["workers"].as_array().unwrap() {
+        let tid = worker["tid"].as_u64().unwrap();
+        assert!(users[..2].contains(&tid), "{tid} uses it: {users:?}");
+    }
+    // Its pages are nearly all there is to fault on, and the workers nearly all who do.
+    let faults = region.matrix("/hint_faults/matrix").unwrap();
+    let remote = run.truth.count("numa_hint_faults").unwrap()
+        - run.truth.count("numa_hint_faults_local").unwrap();
+    within_a_hundredth(
+        "remote hint faults",
+        faults[at(b)][at(a)],
+        remote - remote / 100,
+        remote / 50,
+    );
+    let surprise = region.count("/surprise_pages").unwrap();
+    // Asking where pages lie counts as a use from where the asker runs.
+    assert!(surprise * 2 >= PAGES, "surprise {surprise}");
+
+    let function = function(&run, &region);
+    assert!(
+        function.iter().any(|(symbol, line)| {
+            symbol.contains("first_touch") && line.starts_with("first_touch.rs:")
+        }),
+        "who touched it, by name and line: {function:?}"
+    );
+
+    let first = &run.report.value["findings"][0];
+    assert_eq!(first["id"], "first-touch-elsewhere", "{first:#}");
+    assert_eq!(first["pid"], run.truth.pid());
+    let text = first.to_string();
+    for needle in [
+        format!("init ({init})"),
+        format!("migratepages {} {a} {b}", run.truth.pid()),
+    ] {
+        assert!(text.contains(&needle), "{needle}: {first:#}");
+    }
+}
+
+#[test]
+fn workers_that_touch_what_they_use_are_no_surprise() {
+    let (a, b) = two_nodes_or_skip!();
+    let Some(_quick) = Balancer::quick().unwrap() else {
+        return skipped(test_name!(), "no NUMA balancing, or no debugfs");
+    };
+    let nodes = format!("{a},{b}");
+    let args = [
+        "own-parts",
+        "--nodes",
+        &nodes,
+        "--pages",
+        "4096",
+        "--secs",
+        "5",
+    ];
+    let run = or_skip!(tracer!().launch(&args));
+    assert!(findings(&run, "first-touch-elsewhere").is_empty());
+    let process = run.report.process(run.truth.pid()).expect("the workload");
+    let region = mapping(process, &run.truth.0["spans"][0]);
+    let faults: u64 = region
+        .matrix("/hint_faults/matrix")
+        .unwrap()
+        .iter()
+        .flatten()
+        .sum();
+    assert!(faults >= 1000, "the balancer looked at {faults} pages only");
+    let surprise = region.count("/surprise_pages").unwrap();
+    assert!(surprise < 128, "surprise {surprise}");
+}
+
+#[test]
+fn a_worker_that_binds_itself_after_touching_is_told_the_moment() {
+    let (a, b) = two_nodes_or_skip!();
+    let Some(_quick) = Balancer::quick().unwrap() else {
+        return skipped(test_name!(), "no NUMA balancing, or no debugfs");
+    };
+    let (a_text, b_text) = (a.to_string(), b.to_string());
+    let args = [
+        "rebind", "--from", &a_text, "--to", &b_text, "--pages", "4096", "--secs", "5",
+    ];
+    let run = or_skip!(tracer!().launch(&args));
+    let found = findings(&run, "touched-before-bind");
+    assert_eq!(found.len(), 1, "{:#}", run.report.value["findings"]);
+    let tid = run.truth.count("worker_tid").unwrap();
+    let text = found[0].to_string();
+    assert!(text.contains(&format!("rebinder ({tid})")), "{text}");
+    assert!(
+        findings(&run, "first-touch-elsewhere").is_empty(),
+        "one cause is enough"
+    );
+
+    let process = run.report.process(run.truth.pid()).expect("the workload");
+    let thread = process.thread(tid).expect("the worker");
+    let bound = thread.count("/binds/0/time_ns").expect("a bind");
+    let (after, before) = (
+        run.truth.count("bound_after_ns").unwrap(),
+        run.truth.count("bound_before_ns").unwrap(),
+    );
+    assert!(
+        (after..=before).contains(&bound),
+        "{after} {bound} {before}"
+    );
+}
