@@ -33,8 +33,8 @@ mod hint_fault;
 mod page_migration;
 mod surprise;
 mod task_move;
-mod task_move_pushed;
 mod task_move_chosen;
+mod task_move_pushed;
 mod task_run;
 
 mod incident;

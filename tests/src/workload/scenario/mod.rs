@@ -30,8 +30,8 @@ mod away;
 mod bounce;
 mod crowd;
 mod move_pages;
-mod relay;
 mod own_parts;
+mod relay;
 
 /// The things a workload can do.
 #[derive(Debug, Subcommand)]
