@@ -110,6 +110,18 @@ fn no_page_is_wider_than_its_terminal_or_steered_by_a_name() {
 }
 
 #[test]
+fn what_was_moved_and_why_is_said_where_nodes_are_not_known() {
+    for (name, hooks, snapshot) in reports().filter(|(_, hooks, _)| *hooks == Hooks::Fallback) {
+        let page = render(&snapshot, &TextOptions::default());
+        assert!(
+            page.contains("Page migrations, whole system\n")
+                && page.contains("Nodes are not measured."),
+            "{name}, {hooks:?}: {page}"
+        );
+    }
+}
+
+#[test]
 fn what_hooks_cannot_know_is_null_and_the_rest_is_not() {
     for (name, hooks, snapshot) in reports() {
         let exact = hooks != Hooks::Fallback;

@@ -38,12 +38,20 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
                      matrix: Option<&Matrix>,
                      cell: &dyn Fn(u64) -> String,
                      reasons: Option<String>| {
-        if let Some(matrix) = matrix.filter(|matrix| matrix.total() > 0) {
-            page.section(title);
-            one(page, host, matrix, cell);
-            if let Some(reasons) = reasons.filter(|reasons| !reasons.is_empty()) {
-                page.legend(&reasons);
+        match (matrix, reasons) {
+            (Some(matrix), reasons) if matrix.total() > 0 => {
+                page.section(title);
+                one(page, host, matrix, cell);
+                if let Some(reasons) = reasons {
+                    page.legend(&reasons);
+                }
             }
+            // A hook on its fallback may know how much and why, and not where.
+            (None, Some(reasons)) => {
+                page.section(title.split(':').next().unwrap_or(title));
+                page.legend(&format!("{reasons} Nodes are not measured."));
+            }
+            _ => {}
         }
     };
     write(
