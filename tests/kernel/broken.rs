@@ -6,17 +6,16 @@ use crate::closed::closed;
 
 #[test]
 fn counts_that_are_left_out_make_the_audit_fail() {
-    for one_in in ["drop=1000", "drop=100"] {
-        let run = or_skip!(
-            tracer!()
-                .args(["--inject", one_in])
-                .system_wide(&["touch", "--mib", "64", "--rounds", "8"])
-        );
-        let audit = &run.report.value["audit"];
-        assert_eq!(audit["verdict"], "failed", "{one_in}: {audit:#}");
-        assert!(audit["unexplained"].as_u64().unwrap() > 0);
-        assert!(audit["why"].as_str().unwrap().contains("do not trust"));
-    }
+    // One in a thousand is enough to be seen.
+    let run = or_skip!(
+        tracer!()
+            .args(["--inject", "drop=1000"])
+            .system_wide(&["touch", "--mib", "64", "--rounds", "8"])
+    );
+    let audit = &run.report.value["audit"];
+    assert_eq!(audit["verdict"], "failed", "{audit:#}");
+    assert!(audit["unexplained"].as_u64().unwrap() > 0);
+    assert!(audit["why"].as_str().unwrap().contains("do not trust"));
 }
 
 #[test]

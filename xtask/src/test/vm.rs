@@ -43,7 +43,7 @@ pub struct Guests {
     #[arg(long, value_name = "LIST", default_value = "2x2")]
     nodes: String,
     /// Seconds after which a guest is ended.
-    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
     timeout: u64,
 }
 
