@@ -74,6 +74,7 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
 
     let mut stretch = Stretch::first(plan.interval.is_some());
     let mut tracer = Tracer::start(loaded, &topology, &scope)?;
+    tracer.residency = plan.residency;
     told(plan, &tracer, &mut voice)?;
     stretch.began = Instant::now();
     let mut child = held.map(Held::release).transpose()?;

@@ -33,6 +33,8 @@ pub struct Plan {
     pub timeline: bool,
     /// The hooks it has.
     pub hooks: Selection,
+    /// Look where memory lies in the end.
+    pub residency: bool,
     /// A user stack for so many pages touched first, beside the first of a run; 0 = none.
     pub stacks: u32,
     /// Form of the report.
@@ -144,6 +146,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         timeline: args.timeline,
         hooks,
         faults: args.inject.into_iter().collect(),
+        residency: args.residency,
         stacks: args.stacks.unwrap_or(if scoped { STACK_EVERY } else { 0 }),
         format: args.format,
         output: args.output,

@@ -47,6 +47,8 @@ pub struct Tracer {
     /// User stacks of first touches.
     pub stacks: Stacks,
     mappings: Mappings,
+    /// Residency is wanted.
+    pub residency: bool,
     numastat: Result<NumastatFiles, String>,
     numa_stat: NumaStat,
     cpus: Vec<CpuId>,
@@ -178,6 +180,7 @@ impl Tracer {
             open_runs,
             stacks,
             mappings: Mappings::default(),
+            residency: false,
             numastat,
             numa_stat: NumaStat::watch(),
             cpus: cpus.into_iter().map(|(cpu, _)| cpu).collect(),
@@ -240,6 +243,7 @@ impl Tracer {
     /// # Errors
     /// What bpf(2) returned.
     pub fn sweep(&mut self) -> anyhow::Result<()> {
+        self.look_at_residency();
         self.take_stock();
         let current = self.control.advance()?;
         let seen = self.observe(current)?;

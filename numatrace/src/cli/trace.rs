@@ -65,6 +65,10 @@ pub struct TraceArgs {
     #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 15)]
     pub limit: usize,
 
+    /// Look where the memory of the traced processes lies, each second and at the end (/proc/PID/numa_maps); touches no page
+    #[arg(long)]
+    pub residency: bool,
+
     /// Take a user stack at the first touch of each run of memory, and one more for so many pages; 0 takes none [default: 64 with -p or a command, else 0]
     #[arg(long, value_name = "N")]
     pub stacks: Option<u32>,

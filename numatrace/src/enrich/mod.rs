@@ -4,6 +4,7 @@ pub mod facts;
 pub mod happening;
 pub mod maps;
 pub mod process;
+pub mod residency;
 pub mod spaces;
 pub mod topology;
 
@@ -15,6 +16,7 @@ use crate::decode::{
 use facts::Facts;
 use happening::{Happened, Happening};
 use process::{ProcessIndex, Processes};
+use residency::Residency;
 use spaces::Spaces;
 
 /// Who an observation is charged to.
@@ -61,6 +63,8 @@ pub struct Enrich<F> {
     pub processes: Processes,
     /// What lies where in them.
     pub spaces: Spaces,
+    /// On which nodes, when that was asked for.
+    pub residency: Residency,
     /// Where facts come from.
     pub facts: F,
 }
@@ -73,6 +77,7 @@ impl<F: Facts> Enrich<F> {
         Self {
             processes,
             spaces: Spaces::default(),
+            residency: Residency::default(),
             facts,
         }
     }

@@ -229,7 +229,8 @@ pub fn matrix(pairs: impl Iterator<Item = (NodePair, u64)>, nodes: &[NodeId]) ->
     matrix
 }
 
-fn place(node: NodeId, nodes: &[NodeId]) -> Option<usize> {
+/// The position of a node in arrays per node.
+pub fn place(node: NodeId, nodes: &[NodeId]) -> Option<usize> {
     nodes.iter().position(|candidate| *candidate == node)
 }
 

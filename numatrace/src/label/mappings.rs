@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use numatrace_common::{cell::TouchKind, event::task_bind::BindWhat as WireBind};
 
 use super::{
-    Labels,
+    Labels, resident,
     symbol::{Of, Symbols},
 };
 use crate::{
@@ -116,6 +116,8 @@ pub fn fill<F: Facts>(
                 thread.binds = binds.iter().map(bind).collect();
             }
         }
+        let resident = enrich.residency.of(*index);
+        resident::fill(process, *index, resident, &enrich.spaces, labels.nodes);
         process
             .mappings
             .sort_by_key(|mapping| (mapping.start, mapping.end));
@@ -419,6 +421,9 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
         name,
         first_touch: measured.first_touch.then(|| MappingFirstTouch {
             pages: Some(activity::matrix(touches, nodes)),
+            thp: measured
+                .touch_kinds
+                .then(|| area.touches.values().map(|touched| touched.thp).sum()),
             by_tid: by_tid(area),
             stacks: Vec::new(),
         }),
@@ -429,6 +434,7 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
         users: users(area),
         surprise_pages: elsewhere.map(|pages| if shared { 0 } else { pages }),
         shared_elsewhere_pages: elsewhere.map(|pages| if shared { pages } else { 0 }),
+        residency: None,
     }
 }
 

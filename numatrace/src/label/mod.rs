@@ -5,6 +5,7 @@ mod incidents;
 mod mappings;
 mod moved_by;
 pub mod report;
+mod resident;
 mod symbol;
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use serde::ser::{Serialize, Serializer};
 use serde::{Deserialize as DeriveDeserialize, Serialize as DeriveSerialize};
 
 use super::hint_fault::HintFaults;
-use super::matrix::Matrix;
+use super::matrix::{Matrix, PerNode};
 use super::name::Name;
 use crate::ids::{NodeId, Tid};
 
@@ -58,6 +58,9 @@ pub struct Mapping {
     /// The same of what is shared by nature: nobody's fault here, and yet remote.
     #[serde(default)]
     pub shared_elsewhere_pages: Option<u64>,
+    /// Base pages on each node when it was last looked at, with `--residency`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residency: Option<PerNode>,
 }
 
 /// The kinds of memory; the same as the fields of [`ByKind`](super::ByKind).
@@ -85,6 +88,9 @@ pub enum MappingKind {
 pub struct MappingFirstTouch {
     /// Base pages, `[task node][page node]`.
     pub pages: Option<Matrix>,
+    /// Base pages among them that came as transparent huge pages.
+    #[serde(default)]
+    pub thp: Option<u64>,
     /// The threads that touched them, most pages first.
     #[serde(default)]
     pub by_tid: Vec<TidPages>,

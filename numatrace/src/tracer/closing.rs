@@ -105,6 +105,7 @@ impl Tracer {
         }
         let (window, inside) = folding.end(cut, &edge);
         self.drain()?;
+        self.look_at_residency();
         if !goes_on {
             self.take_in_open_runs(until_ns)?;
         }

@@ -39,6 +39,17 @@ fn used(run: &UseRun, now_ns: u64, enrich: &mut Enrich<ProcFacts>, mappings: &mu
 }
 
 impl Tracer {
+    /// Looks where the memory of processes that were seen lies now, if that is wanted.
+    pub fn look_at_residency(&mut self) {
+        let Self {
+            enrich, mappings, ..
+        } = self;
+        if self.residency {
+            let seen = mappings.by_process.keys().copied();
+            enrich.residency.look(&enrich.processes, seen);
+        }
+    }
+
     /// Takes in the runs that are still under way.
     pub(super) fn take_in_open_runs(&mut self, now_ns: u64) -> anyhow::Result<()> {
         for run in self.open_runs.touches()? {

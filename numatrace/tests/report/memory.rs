@@ -29,6 +29,7 @@ fn region() -> Mapping {
                 node: Some(NodeId(0)),
                 last_ns: Some(5_000),
             }],
+            thp: Some(0),
             stacks: Vec::new(),
         }),
         hint_faults: Some(HintFaults {
@@ -43,6 +44,7 @@ fn region() -> Mapping {
         }],
         surprise_pages: Some(16_384),
         shared_elsewhere_pages: Some(0),
+        residency: None,
     }
 }
 
@@ -148,4 +150,77 @@ fn the_memory_of_the_process_stands_before_the_nodes() {
     );
     assert!(text.contains("…bwith-a-long-name.so.6.0.1 text"), "{text}");
     assert!(!render(&fixture::two_nodes(), &TextOptions::default()).contains("Memory of"));
+}
+
+#[test]
+fn a_file_that_lies_elsewhere_is_page_cache_and_not_a_surprise() {
+    let mut file = Mapping {
+        name: "/data/table".into(),
+        kind: MappingKind::File,
+        surprise_pages: Some(0),
+        residency: Some(PerNode(vec![2_000, 48])),
+        ..region()
+    };
+    // It runs on node 1.
+    let mut snapshot = with(vec![file.clone()]);
+    snapshot.processes[0].run_ns = Some(PerNode(vec![100, 900]));
+    let finding = found(&snapshot, "page-cache-filled-elsewhere").unwrap();
+    assert!(finding.evidence[0].starts_with("2,000 of the 2,048 pages of /data/table"));
+    assert_eq!(found(&snapshot, "first-touch-elsewhere"), None);
+    assert_eq!(found(&snapshot, "shared-text-remote"), None);
+
+    file.name = "/usr/bin/app text".into();
+    snapshot.processes[0].mappings = vec![file.clone()];
+    assert!(found(&snapshot, "shared-text-remote").is_some());
+
+    file.residency = Some(PerNode(vec![48, 2_000]));
+    snapshot.processes[0].mappings = vec![file];
+    assert_eq!(found(&snapshot, "shared-text-remote"), None);
+}
+
+#[test]
+fn huge_pages_are_named_only_when_several_nodes_share_them() {
+    let mut shared = region();
+    if let Some(touch) = &mut shared.first_touch {
+        touch.thp = Some(16_384);
+    }
+    let one_node = with(vec![shared.clone()]);
+    assert_eq!(
+        found(&one_node, "thp-remote"),
+        None,
+        "used from node 1 alone"
+    );
+    shared.hint_faults = Some(HintFaults {
+        matrix: Some(matrix([[5_000, 0], [4_000, 0]])),
+        migrated: Some(0),
+    });
+    assert!(found(&with(vec![shared]), "thp-remote").is_some());
+}
+
+#[test]
+fn interleaved_memory_that_one_node_uses_is_more_than_information() {
+    let mut snapshot = fixture::interleaved();
+    let at = snapshot
+        .processes
+        .iter()
+        .position(|process| {
+            process.alloc.as_ref().is_some_and(|alloc| {
+                alloc
+                    .interleave_hit
+                    .as_ref()
+                    .is_some_and(|hits| hits.total() > 0)
+            })
+        })
+        .unwrap();
+    let nodes = snapshot.host.nodes.len();
+    let mut ran = vec![0; nodes];
+    ran[0] = 1_000;
+    snapshot.processes[at].run_ns = Some(PerNode(ran));
+    let one = found(&snapshot, "interleave-mismatch").unwrap();
+    assert!(one.fix.contains("--cpunodebind=0 --membind=0"), "{one:#?}");
+    assert_eq!(found(&snapshot, "remote-by-policy"), None);
+
+    snapshot.processes[at].run_ns = Some(PerNode(vec![500; nodes]));
+    assert_eq!(found(&snapshot, "interleave-mismatch"), None);
+    assert!(found(&snapshot, "remote-by-policy").is_some());
 }

@@ -5,6 +5,7 @@
 
 mod across_nodes;
 mod first_touch_elsewhere;
+mod interleave_mismatch;
 mod memory;
 mod memoryless_node;
 mod migration_failures;
@@ -12,9 +13,11 @@ mod moving;
 mod node_full_fallback;
 mod not_numa;
 mod one_node;
+mod page_cache;
 mod ping_pong;
 mod ran_away;
 mod remote_by_policy;
+mod thp_remote;
 mod tiering_churn;
 mod touched_before_bind;
 mod words;
@@ -66,6 +69,10 @@ pub struct Diagnosis {
 pub const ALL: &[Diagnosis] = &[
     first_touch_elsewhere::DIAGNOSIS,
     touched_before_bind::DIAGNOSIS,
+    interleave_mismatch::DIAGNOSIS,
+    thp_remote::DIAGNOSIS,
+    page_cache::FILLED_ELSEWHERE,
+    page_cache::SHARED_TEXT,
     remote_by_policy::DIAGNOSIS,
     node_full_fallback::DIAGNOSIS,
     memoryless_node::DIAGNOSIS,

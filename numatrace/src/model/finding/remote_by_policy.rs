@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Diagnosis, Finding, NAMED, Severity, WORTH_TELLING, words};
+use super::{Diagnosis, Finding, NAMED, Severity, WORTH_TELLING, interleave_mismatch, words};
 use crate::model::matrix::share;
 use crate::model::{Alloc, PerNode, Process, ProcessKind, Snapshot, number};
 
@@ -22,6 +22,8 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         .processes
         .iter()
         .filter(|process| process.kind == ProcessKind::User)
+        // That has a way out of its own.
+        .filter(|process| !interleave_mismatch::is_mismatched(process))
         .filter_map(|process| {
             let alloc = process.alloc.as_ref()?;
             let by_policy = alloc.remote_by_cause?.policy;

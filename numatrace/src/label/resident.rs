@@ -1,0 +1,80 @@
+//! Residency joined to mappings: where their pages are in the end, beside where first touch put them.
+
+use crate::{
+    enrich::process::ProcessIndex,
+    enrich::{residency::Resident, spaces::Spaces},
+    fold::activity,
+    ids::NodeId,
+    model::{Addr, Mapping, MappingKind, Name, PerNode, Process},
+};
+
+/// Mappings with fewer base pages (1 MiB) that nothing was seen of are left out.
+const WORTH_LISTING: u64 = 256;
+
+/// Gives mappings their residency; those of which nothing else was seen are added.
+pub fn fill(
+    process: &mut Process,
+    index: ProcessIndex,
+    seen: &[Resident],
+    spaces: &Spaces,
+    nodes: &[NodeId],
+) {
+    if seen.is_empty() {
+        return;
+    }
+    for mapping in &mut process.mappings {
+        mapping.residency = Some(PerNode::zeros(nodes.len()));
+    }
+    for resident in seen {
+        let mut pages = PerNode::zeros(nodes.len());
+        for (node, count) in &resident.pages {
+            if let Some(at) = activity::place(*node, nodes) {
+                pages.add_at(at, *count);
+            }
+        }
+        let line = spaces.line(index, resident.start);
+        let known = process
+            .mappings
+            .iter_mut()
+            .find(|mapping| mapping.start.0 <= resident.start && resident.start < mapping.end.0);
+        match known {
+            Some(mapping) => mapping
+                .residency
+                .get_or_insert_with(|| PerNode::zeros(nodes.len()))
+                .add(&pages),
+            None if pages.total() >= WORTH_LISTING => {
+                let Some(line) = line else { continue };
+                process.mappings.push(Mapping {
+                    start: Addr(line.start),
+                    end: Addr(line.end),
+                    kind: kind(line.name.as_bytes(), line.file.is_some()),
+                    name: name(&line.name, line.executable && line.file.is_some()),
+                    first_touch: None,
+                    hint_faults: None,
+                    users: Vec::new(),
+                    surprise_pages: None,
+                    shared_elsewhere_pages: None,
+                    residency: Some(pages),
+                });
+            }
+            None => {}
+        }
+    }
+}
+
+fn kind(name: &[u8], file: bool) -> MappingKind {
+    match name {
+        b"[heap]" => MappingKind::Heap,
+        b"[stack]" => MappingKind::Stack,
+        _ if file => MappingKind::File,
+        _ => MappingKind::Anon,
+    }
+}
+
+fn name(name: &Name, text: bool) -> Name {
+    match (name.is_empty(), text) {
+        (true, _) => Name::from("[anon]"),
+        (false, true) => Name::from([name.as_bytes(), b" text"].concat()),
+        (false, false) => name.clone(),
+    }
+}
