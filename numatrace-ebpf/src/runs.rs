@@ -74,6 +74,7 @@ impl Touch {
             && open.run.cell == cell
             && open.until_stack > 0
             && is_same(&open.run.area, &self.fault.area)
+            && (self.fault.area.end != 0 || is_near(&open.run, low))
         {
             open.run.pages += self.pages;
             if low < open.run.low {
@@ -267,6 +268,14 @@ fn is_same(a: &Area, b: &Area) -> bool {
         a.start == b.start
     };
     anchored && a.ino == b.ino && a.flags == b.flags
+}
+
+/// Does an address lie close to a run? Where mappings are not known, a jump may lead into another one.
+#[inline(always)]
+fn is_near(run: &TouchRun, address: u64) -> bool {
+    /// Bytes: allocators leave gaps of some pages.
+    const NEAR: u64 = 16 * PAGE;
+    address + NEAR >= run.low && address <= run.high + NEAR
 }
 
 #[inline(always)]

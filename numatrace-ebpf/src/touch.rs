@@ -5,7 +5,7 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{Array, HashMap},
+    maps::{Array, HashMap, PerCpuArray},
     programs::tracing::StackIdContext,
 };
 use numatrace_common::{
@@ -32,6 +32,10 @@ static PARKED_FAULTS: HashMap<u32, Fault> = HashMap::with_max_entries(PARKED_ENT
 /// How many there are, added up modulo 2^64: while it is zero nobody looks for one.
 #[map]
 static PARKED: Array<u64> = Array::with_max_entries(1, 0);
+
+/// On the fallback: where the task on each CPU faulted last.
+#[map]
+static USER_FAULTS: PerCpuArray<Fault> = PerCpuArray::with_max_entries(1, 0);
 
 /// `task` enters a fault at an address of a mapping.
 #[inline(always)]
@@ -167,6 +171,29 @@ pub fn tally<C: StackIdContext>(ctx: &C, copy: Copy, task: Task, gfp: u32, order
         };
         run.count(ctx, copy, OpenIndex::Alloc);
     }
+}
+
+/// `task` is about to fault at an address. Nothing tells when the fault ends, so it is never parked: it holds until the task is
+/// switched out or faults again.
+#[inline(always)]
+pub fn faults_at(task: Task, address: u64) {
+    if let Some(fault) = USER_FAULTS.get_ptr_mut(0) {
+        // SAFETY: a live per-CPU element.
+        unsafe {
+            (*fault).task = task.address();
+            (*fault).switches = task.switches();
+            (*fault).address = address;
+        }
+    }
+}
+
+/// Where `task` faults, if it has not been switched out since. The mapping is not known: its members are 0.
+#[inline(always)]
+pub fn address_of(task: Task) -> Option<&'static Fault> {
+    let fault = USER_FAULTS.get_ptr_mut(0)?;
+    // SAFETY: a live per-CPU element.
+    let fault = unsafe { &*fault };
+    is_of(fault, task).then_some(fault)
 }
 
 /// The mark of a huge page, if it is one.

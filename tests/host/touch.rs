@@ -43,6 +43,45 @@ fn a_process_that_touches_200_mib_has_its_pages_within_one_percent() {
 }
 
 #[test]
+fn touched_memory_has_its_mapping_whatever_the_hooks() {
+    let run = or_skip!(tracer!().launch(&["touch", "--mib", "40"]));
+    let process = run
+        .report
+        .process(run.truth.pid())
+        .expect("the workload is in the report");
+    let told = run.truth.count("pages").unwrap();
+    let address = |value: &serde_json::Value| {
+        let text = value.as_str().expect("an address").trim_start_matches("0x");
+        u64::from_str_radix(text, 16).unwrap()
+    };
+    let span = &run.truth.0["spans"][0];
+    let (start, end) = (address(&span["start"]), address(&span["end"]));
+    let mappings = process.0["mappings"].as_array().expect("mappings");
+    let holding: Vec<_> = mappings
+        .iter()
+        .filter(|m| address(&m["start"]) < end && start < address(&m["end"]))
+        .collect();
+    let pages: u64 = holding
+        .iter()
+        .filter_map(|m| m["first_touch"]["pages"].as_array())
+        .flatten()
+        .filter_map(|row| row.as_array())
+        .flatten()
+        .filter_map(serde_json::Value::as_u64)
+        .sum();
+    assert!(
+        pages + told / 100 >= told && pages <= told + told / 20,
+        "{pages} pages in its mapping, {told} told: {mappings:#?}"
+    );
+    assert_eq!(holding[0]["kind"], "anon");
+    // Not measured is not 0.
+    if run.report.hook_state("hint_fault") == Some("absent") {
+        assert!(holding[0]["hint_faults"].is_null(), "{:#}", holding[0]);
+        assert!(holding[0]["surprise_pages"].is_null(), "{:#}", holding[0]);
+    }
+}
+
+#[test]
 fn hooks_that_are_not_attached_say_why() {
     let run = or_skip!(tracer!().launch(&["touch", "--mib", "1"]));
     let hooks = run.report.value["hooks"].as_array().expect("hooks");

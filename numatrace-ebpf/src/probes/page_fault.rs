@@ -9,6 +9,7 @@
 //! proto: 6.1..6.3: struct page *alloc_huge_page(struct vm_area_struct *vma, unsigned long addr, int avoid_reserve)
 //! proto: 6.3..6.14: struct folio *alloc_hugetlb_folio(struct vm_area_struct *vma, unsigned long addr, int avoid_reserve)
 //! proto: 6.14..: struct folio *alloc_hugetlb_folio(struct vm_area_struct *vma, unsigned long addr, bool cow_from_owner)
+//! tp: 6.1..: page_fault_user(unsigned long address, struct pt_regs *regs, unsigned long error_code)
 //! tp: 6.1..: mm_page_alloc(struct page *page, unsigned int order, gfp_t gfp_flags, int migratetype)
 
 use aya_ebpf::{
@@ -146,12 +147,40 @@ fn pool_pages(ctx: &FExitContext) -> u64 {
     1 << (vma::hugetlb_order(ctx.arg(0)) & 31)
 }
 
+/// arch/x86/include/asm/trace/exceptions.h: where the task is about to fault, whatever lies there.
+#[btf_tracepoint(function = "page_fault_user")]
+pub fn page_fault_address(ctx: BtfTracePointContext) -> u32 {
+    if enabled!(mapping_runs) {
+        touch::faults_at(Task::current(), ctx.arg(0));
+    }
+    0
+}
+
+/// Counts a first touch of the fallback.
+#[inline(always)]
+fn touched(ctx: &BtfTracePointContext, copy: Copy, task: Task, cell: Cell, pages: u64) {
+    let owner = totals::tally_in(copy, SlotIndex::FirstTouch, task, cell, 1, pages);
+    if enabled!(mapping_runs)
+        && owner.is_thread()
+        && let Some(fault) = touch::address_of(task)
+    {
+        let run = runs::Touch {
+            task,
+            owner,
+            cell,
+            pages,
+            fault,
+        };
+        run.count(ctx, copy, OpenIndex::Alloc);
+    }
+}
+
 /// include/trace/events/kmem.h
 #[btf_tracepoint(function = "mm_page_alloc")]
 pub fn page_fault_fallback(ctx: BtfTracePointContext) -> u32 {
     if let Some((cell, pages)) = in_exception(&ctx) {
         let task = Task::current();
-        totals::tally_in(Copy::First, SlotIndex::FirstTouch, task, cell, 1, pages);
+        touched(&ctx, Copy::First, task, cell, pages);
         if enabled!(tracepoint_twins) {
             twin::ran(Twin::PageFault, task, false);
         }
@@ -166,7 +195,7 @@ pub fn page_fault_fallback_second(ctx: BtfTracePointContext) -> u32 {
     if let Some((cell, pages)) = in_exception(&ctx)
         && twin::skipped(Twin::PageFault, task, false)
     {
-        totals::tally_in(Copy::Second, SlotIndex::FirstTouch, task, cell, 1, pages);
+        touched(&ctx, Copy::Second, task, cell, pages);
     }
     0
 }

@@ -257,7 +257,10 @@ pub const HOOKS: &[Row] = &[
             fexit("page_fault_leave", &["handle_mm_fault"]).and("page_fault_leave_second"),
             fentry("page_fault_cow", &["do_wp_page"]).and("page_fault_cow_second"),
         ]],
-        fallback: &[tp("page_fault_fallback", &["mm_page_alloc"]).and("page_fault_fallback_second")],
+        fallback: &[
+            tp("page_fault_address", &["page_fault_user"]),
+            tp("page_fault_fallback", &["mm_page_alloc"]).and("page_fault_fallback_second"),
+        ],
         lost_on_fallback: "kinds of mappings and copies are not known, and pages that the kernel touches for a process \
                            (read(2) into fresh memory) are missing",
         lost: "first touches are not measured",

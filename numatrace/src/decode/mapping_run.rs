@@ -165,7 +165,11 @@ impl From<RawTouch> for TouchRun {
             thread: thread(tgid, tid, start_ns),
             began_ns,
             nodes: (NodeId(cell.task_node()), NodeId(cell.page_node())),
-            kind: TouchKind::ALL.get(usize::from(cell.class())).copied(),
+            // Where only the address is known, the kind is a guess of the hook's.
+            kind: TouchKind::ALL
+                .get(usize::from(cell.class()))
+                .copied()
+                .filter(|_| area.end > area.start),
             cow: cell.mark() & TOUCH_COW != 0,
             thp: cell.mark() & TOUCH_THP != 0,
             low,

@@ -24,7 +24,7 @@ const AREAS: usize = 65_536;
 /// Binds of one thread that are kept.
 const BINDS: usize = 8;
 /// Stacks of one area that are kept.
-const STACKS: usize = 64;
+const STACKS: usize = 256;
 
 /// A thread, told from an earlier one with the same number by its start (ns since boot).
 pub type Thread = (Tid, u64);
@@ -85,8 +85,8 @@ pub struct Area {
     pub uses: BTreeMap<(Thread, NodePair), Extents>,
     /// Base pages that hinting faults moved.
     pub migrated: u64,
-    /// User stacks of first touches, by number: base pages.
-    pub stacks: BTreeMap<u32, u64>,
+    /// User stacks of first touches, by number: base pages, and the lowest address touched from there.
+    pub stacks: BTreeMap<u32, (u64, u64)>,
 }
 
 /// Who touched, from where to where, and what kind of pages.
@@ -159,7 +159,9 @@ impl Mappings {
         if let Some(stack) = run.stack
             && (area.stacks.len() < STACKS || area.stacks.contains_key(&stack))
         {
-            *area.stacks.entry(stack).or_default() += run.pages;
+            let (pages, at) = area.stacks.entry(stack).or_insert((0, run.low));
+            *pages = pages.saturating_add(run.pages);
+            *at = run.low.min(*at);
         }
     }
 
@@ -237,7 +239,7 @@ impl Mappings {
 }
 
 impl Area {
-    /// What lies below an address, and the rest. Stacks stay with the rest.
+    /// What lies below an address, and the rest.
     pub fn split_at(&self, at: u64) -> (Self, Self) {
         let mut below = Self {
             end: at,
@@ -252,9 +254,13 @@ impl Area {
             touches: BTreeMap::new(),
             uses: BTreeMap::new(),
             migrated: self.migrated,
-            stacks: self.stacks.clone(),
+            stacks: BTreeMap::new(),
             ..*self
         };
+        for (number, (pages, low)) in &self.stacks {
+            let part = if *low < at { &mut below } else { &mut above };
+            part.stacks.insert(*number, (*pages, *low));
+        }
         for (key, touched) in &self.touches {
             let (low, high) = touched.pages.split_at(at);
             for (area, pages) in [(&mut below, low), (&mut above, high)] {

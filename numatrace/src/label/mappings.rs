@@ -141,7 +141,7 @@ impl StackIds<'_> {
         let mut numbers: Vec<(u64, u32)> = area
             .stacks
             .iter()
-            .map(|(number, pages)| (*pages, *number))
+            .map(|(number, (pages, _))| (*pages, *number))
             .collect();
         numbers.sort_unstable_by(|a, b| b.cmp(a));
         numbers.truncate(STACKS_EACH);

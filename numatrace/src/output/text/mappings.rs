@@ -86,6 +86,14 @@ fn table(snapshot: &Snapshot, process: &Process, mappings: &[&Mapping]) -> Table
             }),
         );
     }
+    if mappings.iter().any(|mapping| mapping.residency.is_some()) {
+        for (position, node) in host.nodes.iter().enumerate().take(NODES_SIDE_BY_SIDE) {
+            table.right(
+                format!("now on {}", node.node),
+                column(&|m| mib(m.residency.as_ref().map(|pages| pages.at(position)))),
+            );
+        }
+    }
     table.left("by", column(&|m| toucher(process, m)));
     table.right("hint faults", column(&|m| number::count(faults(m))));
     table.right(
