@@ -41,7 +41,7 @@ fn args(text: &str) -> Vec<String> {
 }
 
 /// A file name on a file system that has a page cache of its own.
-fn data_file(name: &str) -> PathBuf {
+pub fn data_file(name: &str) -> PathBuf {
     let data = PathBuf::from("/data");
     let folder = if data.is_dir() {
         data

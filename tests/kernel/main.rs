@@ -30,6 +30,7 @@ mod task_life;
 
 mod first_touch;
 mod hint_fault;
+mod mappings;
 mod page_migration;
 mod surprise;
 mod task_move;

@@ -51,11 +51,6 @@ fn function(run: &Traced, mapping: &Part<'_>) -> Vec<(String, String)> {
         .collect()
 }
 
-fn tids(entries: &Value) -> Vec<u64> {
-    let entries = entries.as_array().into_iter().flatten();
-    entries.filter_map(|entry| entry["tid"].as_u64()).collect()
-}
-
 #[test]
 fn memory_of_an_initialiser_that_others_use_is_found_with_both_sides() {
     let (a, b) = two_nodes_or_skip!();
@@ -99,10 +94,10 @@ fn memory_of_an_initialiser_that_others_use_is_found_with_both_sides() {
         touched.iter().flatten().sum::<u64>() <= PAGES + 64 + own,
         "what the balancer moves is touched once: {touched:?}"
     );
-    let users = tids(&region.0["users"]);
+    let users = region.0["users"].as_array().expect("users");
     for worker in run.truth.0["workers"].as_array().unwrap() {
-        let tid = worker["tid"].as_u64().unwrap();
-        assert!(users[..2].contains(&tid), "{tid} uses it: {users:?}");
+        let user = users.iter().find(|user| user["tid"] == worker["tid"]);
+        assert_eq!(user.map(|user| &user["node"]), Some(&b.into()), "{users:?}");
     }
     // Its pages are nearly all there is to fault on, and the workers nearly all who do.
     let faults = region.matrix("/hint_faults/matrix").unwrap();

@@ -60,6 +60,14 @@ impl Region {
         Self::map(pages, libc::MAP_SHARED, Some(file))
     }
 
+    /// The first `pages` pages of a file, to be read only; writing there kills.
+    ///
+    /// # Errors
+    /// When the file cannot be mapped.
+    pub fn reading(pages: usize, file: BorrowedFd<'_>) -> Result<Self> {
+        Self::protected(pages, libc::PROT_READ, libc::MAP_SHARED, Some(file))
+    }
+
     /// `bytes` of huge pages from the pool.
     ///
     /// # Errors
@@ -98,19 +106,19 @@ impl Region {
     }
 
     fn map(pages: usize, flags: i32, file: Option<BorrowedFd<'_>>) -> Result<Self> {
+        Self::protected(pages, libc::PROT_READ | libc::PROT_WRITE, flags, file)
+    }
+
+    fn protected(
+        pages: usize,
+        protection: i32,
+        flags: i32,
+        file: Option<BorrowedFd<'_>>,
+    ) -> Result<Self> {
         let len = pages * page_size();
         let fd = file.map_or(-1, |file| std::os::fd::AsRawFd::as_raw_fd(&file));
         // SAFETY: a fresh mapping at an address of the kernel's choice.
-        let base = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                len,
-                libc::PROT_READ | libc::PROT_WRITE,
-                flags,
-                fd,
-                0,
-            )
-        };
+        let base = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, fd, 0) };
         ensure!(
             base != libc::MAP_FAILED,
             "cannot map {pages} pages: {}",

@@ -9,6 +9,7 @@ mod bind;
 mod first_touch;
 mod interleave;
 mod preferred_many;
+mod read_file;
 mod rebind;
 mod touch;
 
@@ -83,6 +84,8 @@ pub enum Scenario {
     Relay(relay::Args),
     /// Workers that touch first what they use
     OwnParts(own_parts::Args),
+    /// Use a file that is in the page cache
+    ReadFile(read_file::Args),
     /// A worker that binds itself after touching its memory
     Rebind(rebind::Args),
     /// Move pages to another node by move_pages(2)
@@ -119,6 +122,7 @@ impl Scenario {
             Self::Crowd(args) => crowd::run(args, scene),
             Self::Relay(args) => relay::run(args, scene),
             Self::OwnParts(args) => own_parts::run(args, scene),
+            Self::ReadFile(args) => read_file::run(args, scene),
             Self::Rebind(args) => rebind::run(args, scene),
             Self::MovePages(args) => move_pages::run(args, scene),
         }

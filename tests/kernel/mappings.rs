@@ -1,0 +1,147 @@
+//! Memory by mapping: named as a person knows it, with what was told to be touched in it.
+
+use std::fs::File;
+use std::io::Write;
+
+use numatrace_tests::harness::report::Part;
+use numatrace_tests::harness::tracer::Traced;
+use numatrace_tests::{or_skip, tracer};
+
+use crate::compare::within_a_hundredth;
+use crate::first_touch::data_file;
+use crate::machine::{at, nodes};
+use crate::two_nodes_or_skip;
+
+/// Pages touched in the mappings of a process that `holds` says, with their kinds and names.
+fn touched(process: Part<'_>, holds: impl Fn(&str, &str) -> bool) -> u64 {
+    let mappings = process.0["mappings"].as_array().expect("mappings");
+    mappings
+        .iter()
+        .filter(|m| holds(m["kind"].as_str().unwrap(), m["name"].as_str().unwrap()))
+        .filter_map(|m| Part(m).matrix("/first_touch/pages"))
+        .flatten()
+        .flatten()
+        .sum()
+}
+
+fn launch(words: &str) -> Option<Traced> {
+    let words: Vec<&str> = words.split(' ').collect();
+    match tracer!().launch(&words).expect("the run should work") {
+        numatrace_tests::harness::tracer::Outcome::Done(run) => Some(*run),
+        numatrace_tests::harness::tracer::Outcome::Unsupported(_) => None,
+    }
+}
+
+#[test]
+fn mappings_have_the_names_that_people_know() {
+    let (a, b) = two_nodes_or_skip!();
+    for (words, kind, name, told) in [
+        (
+            format!("heap --pages 800 --cpu-node {a}"),
+            "heap",
+            "[heap]",
+            800,
+        ),
+        (
+            format!("stack --pages 800 --cpu-node {a}"),
+            "stack",
+            "[stack]",
+            800,
+        ),
+        (
+            format!("thp --node {b} --count 4 --cpu-node {a}"),
+            "anon",
+            "[anon]",
+            4 * 512,
+        ),
+        (
+            format!("hugetlb --node {b} --count 4 --cpu-node {a}"),
+            "hugetlb",
+            "[hugetlb]",
+            4 * 512,
+        ),
+        (
+            format!("shmem --kind memfd --pages 1000 --node {a} --other-node {b}"),
+            "shmem",
+            "memfd:numatrace-workload",
+            500,
+        ),
+        (
+            format!("shmem --kind anon --pages 1000 --node {a} --other-node {b}"),
+            "shmem",
+            "[shared anon]",
+            500,
+        ),
+    ] {
+        let Some(run) = launch(&words) else { continue };
+        let process = run.report.process(run.truth.pid()).expect("the workload");
+        let pages = touched(process, |k, n| k == kind && n == name);
+        within_a_hundredth(&format!("{words}: {name}"), pages, told, 150);
+    }
+}
+
+#[test]
+fn mappings_add_up_to_what_the_process_touched() {
+    let (a, b) = two_nodes_or_skip!();
+    let run = or_skip!(tracer!().launch(&[
+        "bind",
+        "--node",
+        &b.to_string(),
+        "--pages",
+        "2000",
+        "--cpu-node",
+        &a.to_string()
+    ]));
+    let process = run.report.process(run.truth.pid()).expect("the workload");
+    let whole: u64 = process
+        .matrix("/first_touch/pages")
+        .unwrap()
+        .iter()
+        .flatten()
+        .sum();
+    within_a_hundredth("all mappings", touched(process, |_, _| true), whole, 0);
+}
+
+#[test]
+fn a_file_that_was_filled_on_another_node_is_page_cache_and_no_surprise() {
+    let (a, b) = two_nodes_or_skip!();
+    let path = data_file("cached");
+    // Page cache lies where the writer runs; a thread of its own, so that the others stay free.
+    let writer = std::thread::spawn({
+        let path = path.clone();
+        move || {
+            nodes().run_on(a).unwrap();
+            File::create(&path)
+                .and_then(|mut file| file.write_all(&vec![1; 2048 * 4096]))
+                .unwrap();
+        }
+    });
+    writer.join().unwrap();
+    let outcome = tracer!().args(["--residency"]).launch(&[
+        "read-file",
+        "--path",
+        path.to_str().unwrap(),
+        "--cpu-node",
+        &b.to_string(),
+        "--secs",
+        "3",
+    ]);
+    std::fs::remove_file(&path).unwrap();
+    let run = or_skip!(outcome);
+    let process = run.report.process(run.truth.pid()).expect("the workload");
+    let mappings = process.0["mappings"].as_array().expect("mappings");
+    let file = mappings
+        .iter()
+        .find(|m| m["name"] == path.to_str().unwrap())
+        .unwrap_or_else(|| panic!("no mapping of the file: {mappings:#?}"));
+    assert_eq!(file["kind"], "file");
+    let lie = Part(file).vector("/residency").expect("where it lies");
+    assert!(lie[at(a)] >= 2000, "on {a}: {lie:?}");
+    let findings = run.report.value["findings"].as_array().unwrap();
+    let ids: Vec<&str> = findings.iter().filter_map(|f| f["id"].as_str()).collect();
+    assert!(
+        ids.contains(&"page-cache-filled-elsewhere"),
+        "{findings:#?}"
+    );
+    assert!(!ids.contains(&"first-touch-elsewhere"), "{findings:#?}");
+}
