@@ -244,8 +244,27 @@ impl Processes {
         if let Some(name) = process.threads.get(&(tid, start_ns)) {
             return Some(name.clone());
         }
-        let identity = facts.thread(process.pid, tid)?;
-        (identity.start_ticks == ticks(start_ns)).then_some(identity.comm)
+        let alive = facts
+            .thread(process.pid, tid)
+            .filter(|identity| identity.start_ticks == ticks(start_ns))
+            .map(|identity| identity.comm);
+        // The first thread's name is its process's.
+        alive.or_else(|| process.comm.clone().filter(|_| tid.0 == process.pid.0))
+    }
+
+    /// Notes the name a thread has now: whoever ends it later leaves it with that one.
+    pub fn note_thread(
+        &mut self,
+        index: ProcessIndex,
+        (tid, start_ns): (Tid, u64),
+        facts: &mut impl Facts,
+    ) {
+        let Some(name) = self.thread_name(index, tid, start_ns, facts) else {
+            return;
+        };
+        if let Some(process) = self.all.get_mut(&index) {
+            process.threads.insert((tid, start_ns), name);
+        }
     }
 
     /// The name of the latest incarnation of a pid, from `/proc` when nothing else knows it.

@@ -440,19 +440,26 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
 
 /// Who touched, most pages first.
 fn by_tid(area: &Area) -> Vec<TidPages> {
-    let mut by: BTreeMap<Thread, (BTreeMap<NodeId, u64>, u64)> = BTreeMap::new();
+    let mut by: BTreeMap<Thread, BTreeMap<NodeId, (u64, u64)>> = BTreeMap::new();
     for (key, touched) in &area.touches {
-        let (nodes, last_ns) = by.entry(key.thread).or_default();
-        *nodes.entry(key.nodes.0).or_default() += touched.pages.total();
+        let nodes = by.entry(key.thread).or_default();
+        let (pages, last_ns) = nodes.entry(key.nodes.0).or_default();
+        *pages += touched.pages.total();
         *last_ns = touched.last_ns.max(*last_ns);
     }
     let mut all: Vec<TidPages> = by
         .into_iter()
-        .map(|((tid, _), (nodes, last_ns))| TidPages {
-            tid,
-            pages: nodes.values().sum(),
-            node: most(&nodes),
-            last_ns: Some(last_ns),
+        .map(|((tid, _), nodes)| {
+            let pages = nodes.iter().map(|(node, (pages, _))| (*node, *pages));
+            let node = most(&pages.collect());
+            TidPages {
+                tid,
+                pages: nodes.values().map(|(pages, _)| pages).sum(),
+                node,
+                last_ns: node
+                    .and_then(|node| nodes.get(&node))
+                    .map(|(_, last)| *last),
+            }
         })
         .collect();
     all.sort_by_key(|entry| (std::cmp::Reverse(entry.pages), entry.tid));

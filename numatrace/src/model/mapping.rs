@@ -109,7 +109,7 @@ pub struct TidPages {
     /// The node it did most of it on.
     #[serde(default)]
     pub node: Option<NodeId>,
-    /// When its last run of them began: nanoseconds of boot time.
+    /// When its last run of them on that node began: nanoseconds of boot time.
     #[serde(default)]
     pub last_ns: Option<u64>,
 }

@@ -108,6 +108,7 @@ impl Tracer {
         self.look_at_residency();
         if !goes_on {
             self.take_in_open_runs(until_ns)?;
+            self.note_threads();
         }
         Ok(Some(Counted {
             mappings: std::mem::take(&mut self.mappings),

@@ -50,6 +50,20 @@ impl Tracer {
         }
     }
 
+    /// Notes the names of the threads that touched memory: a command that outlives the session is ended before the report is made.
+    pub(super) fn note_threads(&mut self) {
+        let Self {
+            enrich, mappings, ..
+        } = self;
+        for (process, memory) in &mappings.by_process {
+            for thread in memory.stack_pointers.keys() {
+                enrich
+                    .processes
+                    .note_thread(*process, *thread, &mut enrich.facts);
+            }
+        }
+    }
+
     /// Takes in the runs that are still under way.
     pub(super) fn take_in_open_runs(&mut self, now_ns: u64) -> anyhow::Result<()> {
         for run in self.open_runs.touches()? {

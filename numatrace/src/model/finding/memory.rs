@@ -106,12 +106,16 @@ pub fn used(host: &Host, process: &Process, mapping: &Mapping) -> Option<String>
         .map(|entry| entry.tid)
         .collect();
     Some(format!(
-        "{} of {} sampled accesses to it went to another node ({}); it is used from {} by {}",
+        "{} of {} sampled accesses to it went to another node ({}); it is used from {}{}",
         number::grouped(remote),
         number::grouped(faults.total()),
         words::percent(share(remote, faults.total())),
         words::nodes(host, [user]),
-        threads(process, &tids),
+        if tids.is_empty() {
+            String::new()
+        } else {
+            format!(" by {}", threads(process, &tids))
+        },
     ))
 }
 

@@ -13,6 +13,9 @@ pub const DIAGNOSIS: Diagnosis = Diagnosis {
     check,
 };
 
+/// Mappings of a thread that are described.
+const DESCRIBED: usize = 3;
+
 /// A thread that was bound away from what it had touched.
 #[derive(Clone, Copy, Debug)]
 pub struct Rebound<'a> {
@@ -70,10 +73,24 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         })
         .collect();
     concerned.sort_by_key(|(process, _, rebound)| (Reverse(rebound.pages), process.pid));
-    concerned.truncate(NAMED);
-    concerned
+    // One sentence for all that a thread left behind, its largest mapping first.
+    let mut threads: Vec<(&Process, Vec<&Mapping>, Rebound<'_>)> = Vec::new();
+    for (process, mapping, rebound) in concerned {
+        let same = threads
+            .iter_mut()
+            .find(|(of, _, first)| of.pid == process.pid && first.tid == rebound.tid);
+        match same {
+            Some((_, mappings, first)) => {
+                mappings.push(mapping);
+                first.pages += rebound.pages;
+            }
+            None => threads.push((process, vec![mapping], rebound)),
+        }
+    }
+    threads.truncate(NAMED);
+    threads
         .into_iter()
-        .map(|(process, mapping, rebound)| finding(snapshot, process, mapping, rebound))
+        .map(|(process, mappings, rebound)| finding(snapshot, process, &mappings, rebound))
         .collect()
 }
 
@@ -98,7 +115,7 @@ fn placed<'a>(snapshot: &Snapshot, process: &'a Process, mapping: &Mapping) -> O
 fn finding(
     snapshot: &Snapshot,
     process: &Process,
-    mapping: &Mapping,
+    mappings: &[&Mapping],
     rebound: Rebound<'_>,
 ) -> Finding {
     let host = &snapshot.host;
@@ -109,15 +126,15 @@ fn finding(
     );
     let thread = memory::threads(process, &[rebound.tid]);
     let what = rebound.bind.what.name();
-    let mut evidence = vec![
-        memory::placed(host, process, mapping),
-        format!(
-            "{thread} was bound by {what} {} after it began, when the memory was there already",
-            number::brief(rebound.bind.after_ns)
-        ),
-    ];
-    evidence.extend(memory::used(host, process, mapping));
-    evidence.extend(memory::from_stack(snapshot, mapping));
+    let mut evidence = vec![format!(
+        "{thread} was bound by {what} {} after it began, when the memory was there already",
+        number::brief(rebound.bind.after_ns)
+    )];
+    for mapping in mappings.iter().take(DESCRIBED) {
+        evidence.push(memory::placed(host, process, mapping));
+        evidence.extend(memory::used(host, process, mapping));
+        evidence.extend(memory::from_stack(snapshot, mapping));
+    }
     Finding {
         id: DIAGNOSIS.id.into(),
         severity: Severity::Warning,
