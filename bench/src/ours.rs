@@ -28,7 +28,7 @@ pub struct Args {
     /// Only the fallbacks of hooks that have one
     #[arg(long)]
     fallback: bool,
-    /// Without first touches and without runs as records: counting by thread and node alone
+    /// Without first touches and without runs by mapping: counting by thread and node alone
     #[arg(long)]
     counts_only: bool,
 }
@@ -40,8 +40,8 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let topology = Topology::read(Path::new("/"))?;
     let switches = Switches {
-        stream_runs: !args.counts_only,
         first_touch: !args.counts_only,
+        mappings: !args.counts_only,
         ..Switches::default()
     };
     let mut loaded = tracer::load(&topology, switches, false)?;

@@ -106,12 +106,15 @@ pub enum SlotIndex {
     HintFault = 6,
     /// `hint_fault`, of what was migrated.
     HintMigrated = 7,
-    /// `task_run`.
+    /// `task_run`, and as many more as there are [`RUN_SLOTS`].
     TaskRun = 8,
 }
 
+/// Slots of `task_run`, shared out by thread id: two threads that take turns on a CPU flush each other's counts in one and not in two.
+pub const RUN_SLOTS: u32 = 4;
+
 /// How many slots each CPU has.
-pub const SLOTS: u32 = 9;
+pub const SLOTS: u32 = SlotIndex::TaskRun as u32 + RUN_SLOTS;
 
 impl Slot {
     /// All counts of the slot, the pending one included. Empty lanes are passed over.

@@ -13,7 +13,7 @@ use numatrace_common::{
     },
     mover::{CpuEntry, Mover},
     scope::ScopeEntry,
-    slot::{Fault, SLOTS, Slot},
+    slot::{Fault, SLOTS as SLOT_COUNT, Slot},
     totals::{TotalKey, TotalValue},
 };
 
@@ -22,8 +22,8 @@ use numatrace_common::{
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 
 /// Where events are counted first.
-#[map(name = "SLOTS")]
-pub static RUN_SLOTS: PerCpuArray<Slot> = PerCpuArray::with_max_entries(SLOTS, 0);
+#[map]
+pub static SLOTS: PerCpuArray<Slot> = PerCpuArray::with_max_entries(SLOT_COUNT, 0);
 
 /// Flushed counts. Preallocated: an allocation in here would perturb what is counted.
 #[map]

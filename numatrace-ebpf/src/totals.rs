@@ -12,7 +12,7 @@ use numatrace_common::{
     counters::Counter,
     event::alloc_run::AllocRun,
     limits::LANES,
-    slot::{Lane, Slot, SlotIndex},
+    slot::{Lane, RUN_SLOTS, Slot, SlotIndex},
     totals::{OVERFLOW, TotalKey, TotalValue},
 };
 
@@ -20,7 +20,7 @@ use crate::{
     emit::{count, emit, header},
     globals::enabled,
     kernel::task::Task,
-    maps::{CONTROL_WORD, OVERFLOWED, RUN_SLOTS, TOTALS},
+    maps::{CONTROL_WORD, OVERFLOWED, SLOTS, TOTALS},
     owner::Owner,
     twin::Copy,
 };
@@ -50,8 +50,19 @@ pub fn control() -> Control {
 /// This CPU's slot of an index.
 #[inline(always)]
 pub fn slot(index: SlotIndex) -> Option<&'static mut Slot> {
-    RUN_SLOTS
-        .get_ptr_mut(index as u32)
+    slot_number(index as u32)
+}
+
+/// The slot in which a thread's time on this CPU is counted.
+#[inline(always)]
+pub fn run_slot(task: Task) -> Option<&'static mut Slot> {
+    slot_number(SlotIndex::TaskRun as u32 + (task.tid() & (RUN_SLOTS - 1)))
+}
+
+#[inline(always)]
+fn slot_number(number: u32) -> Option<&'static mut Slot> {
+    SLOTS
+        .get_ptr_mut(number)
         // SAFETY: a per-CPU array element lives as long as the program. A program never nests on one CPU (the kernel skips and counts
         // that); two programs that share a slot keep apart by its `busy` word.
         .map(|slot| unsafe { &mut *slot })
@@ -209,7 +220,7 @@ pub fn settle(slot: &mut Slot) {
 fn flush(slot: &mut Slot) {
     settle(slot);
     for index in 0..LANES {
-        if !lane(slot, index).cell.is_empty() {
+        if !slot.lanes[index].cell.is_empty() {
             flush_lane(slot, index);
         }
     }

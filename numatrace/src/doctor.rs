@@ -16,6 +16,7 @@ use crate::attach::globals::{NodeSets, Switches};
 use crate::attach::hooks::{Hook as Tried, HookState};
 use crate::attach::kallsyms::{KALLSYMS, Symbols};
 use crate::attach::preflight::{self, Preflight, Refusal};
+use crate::attach::reading::Types;
 use crate::attach::{Loaded, kallsyms, prototype};
 use crate::capture::fdinfo::KernelMemory;
 use crate::cli::Format;
@@ -81,16 +82,15 @@ pub fn examine(root: &Path) -> Doctor {
         hooks,
         capabilities: grants::capabilities(found.capabilities),
         grants: grants::grants(&exe),
-        memory: memory.map(
-            |KernelMemory {
-                 maps_bytes,
-                 programs_bytes,
-             }| Memory {
-                maps_bytes,
-                programs_bytes,
-                possible_cpus: found.host.possible_cpus,
-            },
-        ),
+        memory: memory.map(|memory| Memory {
+            maps_bytes: memory.maps_bytes,
+            maps_bytes_64_cpus: found
+                .host
+                .possible_cpus
+                .and_then(|here| memory.maps_bytes_on(64, u64::try_from(here).ok()?)),
+            programs_bytes: memory.programs_bytes,
+            possible_cpus: found.host.possible_cpus,
+        }),
         kernel: found.release,
         arch: std::env::consts::ARCH.to_owned(),
     }
@@ -118,6 +118,7 @@ type Outcome = (Option<Refusal>, Vec<DoctorHook>, Option<KernelMemory>);
 /// Loads the object as a session would, attaches every hook for an instant and takes all of it off again.
 fn try_hooks(found: &Preflight, symbols: &Symbols) -> Outcome {
     let session = match tracer::load_for(
+        Types::begin(),
         found,
         symbols,
         NodeSets::default(),

@@ -17,6 +17,7 @@ use crate::{
         preemption::Preemption,
         preflight::Preflight,
         prototype::StrangeShapes,
+        reading::{Reading, Types},
     },
     capture::{
         Source, control::ControlMap, cost::CostMeter, counting::NumaStat, fdinfo::ProgramFdInfo,
@@ -74,12 +75,21 @@ pub struct Tracer {
 /// # Errors
 /// A [`Failure`] with its way out when this machine or user does not allow it; a member this kernel lacks.
 pub fn load(topology: &Topology, switches: Switches, debug: bool) -> anyhow::Result<Loaded> {
+    let types = Types::begin();
+    let symbols = Reading::begin(|| Symbols::of_session(Path::new(KALLSYMS)));
     let found = Preflight::of(Path::new("/"));
     if let Some(refusal) = found.refusal() {
         return Err(Failure::from(refusal).into());
     }
-    let symbols = Symbols::of_session(Path::new(KALLSYMS));
-    load_for(&found, &symbols, node_sets(topology), switches, debug)
+    let symbols = symbols.end()?;
+    load_for(
+        types,
+        &found,
+        &symbols,
+        node_sets(topology),
+        switches,
+        debug,
+    )
 }
 
 /// The same for a machine that was looked at already.
@@ -87,6 +97,7 @@ pub fn load(topology: &Topology, switches: Switches, debug: bool) -> anyhow::Res
 /// # Errors
 /// The kernel has no BTF, lacks a member we need, or refuses maps.
 pub fn load_for(
+    types: Types,
     found: &Preflight,
     symbols: &Symbols,
     nodes: NodeSets,
@@ -108,6 +119,7 @@ pub fn load_for(
     // Under lockdown=confidentiality programs that call the helper do not load, so they are told not to.
     globals.probe_read = u32::from(found.trial.probe_read.is_ok());
     let mut loaded = attach::load(
+        types,
         &globals,
         StrangeShapes::of(btf),
         preemption,

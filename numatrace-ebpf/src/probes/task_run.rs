@@ -13,10 +13,7 @@ use aya_ebpf::{
     maps::PerCpuArray,
     programs::{BtfTracePointContext, RawTracePointContext},
 };
-use numatrace_common::{
-    cell::{Cell, Stem},
-    slot::SlotIndex,
-};
+use numatrace_common::cell::{Cell, Stem};
 
 use crate::{kernel::task::Task, totals, touch, twin};
 
@@ -85,7 +82,7 @@ fn settle(running: &Running, task: Task) {
         return;
     };
     let ran = task.ran_ns().wrapping_sub(since);
-    let Some(slot) = totals::slot(SlotIndex::TaskRun) else {
+    let Some(slot) = totals::run_slot(task) else {
         return;
     };
     totals::own(slot, task, false);

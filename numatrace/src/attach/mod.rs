@@ -17,6 +17,7 @@ pub mod preemption;
 pub mod preflight;
 pub mod price;
 pub mod prototype;
+pub mod reading;
 pub mod refused;
 pub mod scope;
 pub mod selection;
@@ -24,7 +25,7 @@ pub mod series;
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use aya::{Btf, Ebpf, EbpfLoader};
 use numatrace_common::{
     globals::Globals,
@@ -38,6 +39,7 @@ use hooks::{Attached, Hook, HookState, Targets};
 use inject::Faults;
 use preemption::Preemption;
 use prototype::StrangeShapes;
+use reading::Types;
 use selection::Selection;
 
 /// Loaded maps and programs. Dropping it detaches everything.
@@ -73,19 +75,17 @@ pub struct Loaded {
 /// # Errors
 /// The kernel refuses maps, or has no BTF.
 pub fn load(
+    types: Types,
     globals: &Globals,
     strange: StrangeShapes,
     preemption: Preemption,
     faults: Faults,
     debug: bool,
 ) -> anyhow::Result<Loaded> {
-    let btf = Btf::from_sys_fs().context(
-        "this kernel has no BTF (/sys/kernel/btf/vmlinux); it needs CONFIG_DEBUG_INFO_BTF=y",
-    )?;
+    let (loader, btf) = types.end()?;
     let level = if debug { kernel_log::ALL } else { 0 };
-    let mut loader = EbpfLoader::new();
+    let mut loader: EbpfLoader<'_> = loader;
     loader
-        .btf(Some(&btf))
         .override_global("GLOBALS", bytemuck::bytes_of(globals), true)
         .override_global(aya_log::LEVEL, &level, false);
     if globals.scoped == 0 {

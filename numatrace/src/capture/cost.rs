@@ -11,10 +11,10 @@ use std::{
 
 use super::fdinfo::{ProgramFdInfo, RunStatistics};
 
-/// Length of a window.
-const WINDOW: Duration = Duration::from_millis(100);
-/// From the start of one window to the next.
-const PERIOD: Duration = Duration::from_secs(5);
+/// Length of a window: thousands of runs on a machine that is busy enough to ask.
+const WINDOW: Duration = Duration::from_millis(20);
+/// From the start of one window to the next: statistics are on for a fiftieth of the time, and short sessions have a window too.
+const PERIOD: Duration = Duration::from_secs(1);
 
 /// Run counts and times of one program, summed over windows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

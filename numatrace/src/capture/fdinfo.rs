@@ -64,11 +64,24 @@ impl ProgramFdInfo {
 pub struct KernelMemory {
     /// Bytes of all maps, per-CPU copies included.
     pub maps_bytes: u64,
+    /// The part of them in maps that have a copy per possible CPU.
+    pub per_cpu_bytes: u64,
     /// Bytes of all programs.
     pub programs_bytes: u64,
 }
 
+/// `BPF_MAP_TYPE_PERCPU_HASH` and `BPF_MAP_TYPE_PERCPU_ARRAY` (include/uapi/linux/bpf.h).
+const PER_CPU_TYPES: [u64; 2] = [5, 6];
+
 impl KernelMemory {
+    /// Bytes of all maps on a machine with another number of possible CPUs than this one's `here`.
+    #[must_use]
+    pub fn maps_bytes_on(&self, cpus: u64, here: u64) -> Option<u64> {
+        let each = self.per_cpu_bytes.checked_div(here)?;
+        let shared = self.maps_bytes.checked_sub(self.per_cpu_bytes)?;
+        shared.checked_add(each.checked_mul(cpus)?)
+    }
+
     /// Adds up every map and program descriptor of this process, each object once.
     ///
     /// # Errors
@@ -106,6 +119,9 @@ impl KernelMemory {
                 &mut memory.programs_bytes
             };
             *total = total.saturating_add(bytes);
+            if object.0 && number("map_type").is_some_and(|of| PER_CPU_TYPES.contains(&of)) {
+                memory.per_cpu_bytes = memory.per_cpu_bytes.saturating_add(bytes);
+            }
         }
         memory
     }
@@ -172,7 +188,7 @@ mod tests {
             "map_type:\t27\nmemlock:\t4096\nmap_id:\t7\n",
             "link_type:\ttracing\nprog_id:\t7\n",
             "prog_type:\t26\nmemlock:\t8192\nprog_id:\t7\n",
-            "map_type:\t2\nmemlock:\t100\nmap_id:\t8\n",
+            "map_type:\t6\nmemlock:\t100\nmap_id:\t8\n",
             "pos:\t0\nmemlock:\t5\n",
         ];
         let memory = KernelMemory::sum(texts.map(str::to_owned).into_iter());
@@ -180,9 +196,12 @@ mod tests {
             memory,
             KernelMemory {
                 maps_bytes: 4196,
+                per_cpu_bytes: 100,
                 programs_bytes: 8192
             }
         );
+        assert_eq!(memory.maps_bytes_on(64, 2), Some(4096 + 50 * 64));
+        assert_eq!(memory.maps_bytes_on(64, 0), None);
     }
 
     #[test]

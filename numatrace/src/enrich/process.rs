@@ -9,6 +9,7 @@ use std::{
     sync::LazyLock,
 };
 
+use foldhash::fast::FixedState;
 use numatrace_common::scope::NS_PER_TICK;
 
 use super::facts::{Details, Facts, Identity};
@@ -70,7 +71,7 @@ pub struct Processes {
     all: BTreeMap<ProcessIndex, Process>,
     /// How many there have been.
     seen: usize,
-    by_pid: HashMap<Pid, Vec<ProcessIndex>>,
+    by_pid: HashMap<Pid, Vec<ProcessIndex>, FixedState>,
 }
 
 impl Processes {

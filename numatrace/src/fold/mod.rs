@@ -17,7 +17,9 @@ pub mod window;
 // Beside the tracer: `numatrace stat`.
 pub mod stat;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::FixedState;
 
 use crate::{
     decode::count::{AllocCell, MoveCell, NodePair, Reason, TouchCell, What},
@@ -31,7 +33,7 @@ use window::{Cut, Window};
 #[derive(Clone, Debug, Default)]
 pub struct Accumulators {
     /// What each owner did.
-    pub by_owner: BTreeMap<Charged, Counts>,
+    pub by_owner: HashMap<Charged, Counts, FixedState>,
     /// Allocations that numastat's counters of the preferred node hold but that were counted in epochs around a cut: what
     /// `numa_foreign` may differ by.
     pub foreign_edge: u64,

@@ -48,7 +48,9 @@ pub fn processes<F: Facts>(
 ) -> Vec<Process> {
     let mut by_process: BTreeMap<ProcessIndex, Vec<CountedThread<'_>>> = BTreeMap::new();
     let mut pseudo = Vec::new();
-    for (charged, counts) in &counted.by_owner {
+    let mut owners: Vec<_> = counted.by_owner.iter().collect();
+    owners.sort_unstable_by_key(|(charged, _)| **charged);
+    for (charged, counts) in owners {
         match *charged {
             Charged::Thread {
                 process,

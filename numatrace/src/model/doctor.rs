@@ -114,6 +114,8 @@ pub struct Grants {
 pub struct Memory {
     /// Bytes of all maps; per-CPU maps have a copy per possible CPU.
     pub maps_bytes: u64,
+    /// What `maps_bytes` would be with 64 possible CPUs; `null` when the number here is not known.
+    pub maps_bytes_64_cpus: Option<u64>,
     /// Bytes of all programs.
     pub programs_bytes: u64,
     /// Possible CPUs of this machine; `null` when that could not be read.

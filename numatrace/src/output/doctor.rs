@@ -71,9 +71,12 @@ pub fn render(doctor: &Doctor) -> String {
         );
     }
     if let Some(memory) = doctor.memory {
-        let cpus = memory
+        let mut cpus = memory
             .possible_cpus
             .map_or_else(String::new, |cpus| format!(" on {cpus} possible CPUs"));
+        if let Some(bytes) = memory.maps_bytes_64_cpus {
+            cpus += &format!(" ({} on 64)", mebibytes(bytes));
+        }
         line(
             &mut out,
             &format!(
@@ -206,6 +209,7 @@ mod tests {
             },
             memory: Some(Memory {
                 maps_bytes: 1 << 20,
+                maps_bytes_64_cpus: Some(4 << 20),
                 programs_bytes: 1,
                 possible_cpus: Some(2),
             }),
@@ -244,7 +248,7 @@ to trace without being root (add CAP_SYS_ADMIN for the cost figure)
   a service  A=x
              B=x
 
-kernel memory of a session: 1.0 MiB for maps on 2 possible CPUs, 0.1 MiB for programs
+kernel memory of a session: 1.0 MiB for maps on 2 possible CPUs (4.0 MiB on 64), 0.1 MiB for programs
 ";
         assert_eq!(render(&doctor()), wanted);
     }

@@ -20,6 +20,8 @@ pub struct Plan {
     pub rounds: usize,
     /// Arguments of `numatrace-bench load`.
     pub load: Vec<String>,
+    /// Hooks that get an empty program before anybody else: what the first program of a hook pays for all is then nobody's.
+    pub first: Vec<String>,
     /// Modes, in the order of a turn.
     pub modes: Vec<Mode>,
 }

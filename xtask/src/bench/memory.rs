@@ -1,6 +1,9 @@
 //! Memory of the tracer against live processes, and against processes that came and went.
 
-use anyhow::Result;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
 
 use super::{
     Bench, Found, TRACE,
@@ -11,6 +14,7 @@ use super::{
     trace,
     verdict::Verdict,
 };
+use crate::run;
 
 /// Live processes beside the machine's own.
 const LIVE: [usize; 3] = [0, 1_000, 10_000];
@@ -21,7 +25,7 @@ const GONE: [usize; 2] = [500, 5_000];
 ///
 /// # Errors
 /// A comparison could not be run.
-pub fn run(bench: &Bench) -> Result<Found> {
+pub fn measure(bench: &Bench) -> Result<Found> {
     let mut section = Section::new("Memory");
     section.say(
         "Resident memory of the tracer at the end of a session, as its report says. Maps of the kernel are what `numatrace doctor` computes for a machine.",
@@ -45,18 +49,37 @@ pub fn run(bench: &Bench) -> Result<Found> {
         ]);
     }
     section.table(&["processes", "resident, MiB"], &rows);
-    let verdicts = vec![Verdict::at_most(
-        "tracer's memory, 10,000 live processes",
-        64.0,
-        many.map(|figure| figure.median),
-        |mib| format!("{} MiB", short(mib)),
-    )];
+    let mib = |mib: f64| format!("{} MiB", short(mib));
+    let verdicts = vec![
+        Verdict::at_most(
+            "tracer's memory, 10,000 live processes",
+            64.0,
+            many.map(|figure| figure.median),
+            mib,
+        ),
+        Verdict::at_most(
+            "maps in the kernel, 64 CPUs, computed",
+            64.0,
+            maps_on_64_cpus(bench)?,
+            mib,
+        ),
+    ];
     Ok(Found { section, verdicts })
+}
+
+/// MiB of maps on 64 CPUs, as `numatrace doctor` computes them.
+fn maps_on_64_cpus(bench: &Bench) -> Result<Option<f64>> {
+    let mut doctor = Command::new(&bench.numatrace);
+    let output = run::output(doctor.args(["doctor", "-f", "json"]))?;
+    let said: Value = serde_json::from_slice(&output.stdout).context("what doctor said")?;
+    let bytes = said["memory"]["maps_bytes_64_cpus"].as_f64();
+    Ok(bytes.map(|bytes| bytes / f64::from(1 << 20)))
 }
 
 fn resident(bench: &Bench, load: &[&str]) -> Result<Option<Figure>> {
     let plan = Plan {
         rounds: 3,
+        first: Vec::new(),
         load: load.iter().map(|word| (*word).to_owned()).collect(),
         modes: vec![trace(&bench.numatrace, &bench.file("report.json"))],
     };

@@ -46,7 +46,13 @@ pub struct Options {
     /// Few turns, for a first look; docs/performance.md stays as it is
     #[arg(long)]
     quick: bool,
+    /// Cargo profile to build with; `lab` builds in seconds, and docs/performance.md stays as it is
+    #[arg(long, default_value = RELEASE, value_name = "NAME")]
+    profile: String,
 }
+
+/// What is shipped.
+const RELEASE: &str = "release";
 
 /// The scenarios, in the order of the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -117,7 +123,7 @@ pub fn run(options: &Options, toolchain: &Toolchain) -> Result<ExitCode> {
             Scenario::Real => real::run(&bench),
             Scenario::Instructions => instructions::run(&bench),
             Scenario::Userspace => userspace::run(&bench),
-            Scenario::Memory => memory::run(&bench),
+            Scenario::Memory => memory::measure(&bench),
             Scenario::Startup => startup::run(&bench),
             Scenario::Stat => stat::run(&bench),
         };
@@ -129,7 +135,7 @@ pub fn run(options: &Options, toolchain: &Toolchain) -> Result<ExitCode> {
     let mut summary = Section::new("Budgets");
     verdict::table(&verdicts, &mut summary);
     print!("{}", summary.text());
-    if options.only.is_empty() && !options.quick {
+    if options.only.is_empty() && !options.quick && options.profile == RELEASE {
         let head = bench.head(&load, begun.elapsed().as_secs());
         let texts = std::iter::once(&summary).chain(&sections);
         let text: String = texts.map(Section::text).collect();
@@ -143,8 +149,8 @@ pub fn run(options: &Options, toolchain: &Toolchain) -> Result<ExitCode> {
 impl Bench {
     fn prepare(options: &Options, toolchain: &Toolchain) -> Result<Self> {
         let mut cargo = run::cargo();
-        cargo.args(["build", "--release", "--bins", "--package", "numatrace"]);
-        cargo.args(["--package", "numatrace-bench"]);
+        cargo.args(["build", "--profile", &options.profile, "--bins"]);
+        cargo.args(["--package", "numatrace", "--package", "numatrace-bench"]);
         toolchain.static_target.apply(&mut cargo);
         let built = build::executables(&mut cargo)?;
         let find = |name: &str| {
@@ -160,7 +166,7 @@ impl Bench {
             numatrace: find("numatrace")?,
             program: find("numatrace-bench")?,
             peers: Peers::find(),
-            rounds: if options.quick { 3 } else { 9 },
+            rounds: if options.quick { 3 } else { 7 },
             quick: options.quick,
             work,
         };

@@ -76,6 +76,7 @@ pub fn run(bench: &Bench) -> Result<Found> {
         load.extend(measure.load.split(' ').map(str::to_owned));
         let plan = Plan {
             rounds: bench.rounds.div_ceil(2),
+            first: vec![measure.beside.to_owned()],
             load,
             modes: measure.modes,
         };
@@ -127,7 +128,9 @@ fn judge(outcomes: &[Outcome]) -> Vec<Verdict> {
 fn empty(sample: &compare::Sample, hook: &str) -> Option<(f64, f64)> {
     let mut name = format!("{EMPTY_PREFIX}{}", hook.split(':').next_back()?);
     name.truncate(15);
-    let program = sample.done.programs.iter().find(|p| p.name == name)?;
+    // The last one: the load attached it. The first in the chain pays for what all need.
+    let mut programs = sample.done.programs.iter().rev();
+    let program = programs.find(|p| p.name == name)?;
     Some((program.runs, program.ns))
 }
 

@@ -77,7 +77,8 @@ fn cpu_ms(outcome: &Outcome) -> Option<Figure> {
 fn compared(bench: &Bench, load: Vec<String>) -> Result<Vec<Outcome>> {
     let like = bench.like();
     let plan = Plan {
-        rounds: bench.rounds + 4,
+        rounds: bench.rounds + 2,
+        first: Vec::new(),
         load,
         modes: vec![
             untraced(),

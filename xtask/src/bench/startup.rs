@@ -31,6 +31,7 @@ pub fn run(bench: &Bench) -> Result<Found> {
             .transpose()?;
         let plan = Plan {
             rounds: bench.rounds,
+            first: Vec::new(),
             load: ["switches", "--trips", "1000"].map(str::to_owned).to_vec(),
             modes: vec![trace(&bench.numatrace, &bench.file("report.json"))],
         };

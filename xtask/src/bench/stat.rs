@@ -98,6 +98,7 @@ fn once(bench: &Bench, argv: &[String]) -> Result<Outcome> {
     load.extend_from_slice(argv);
     let plan = Plan {
         rounds: 1,
+        first: Vec::new(),
         load,
         modes: vec![untraced()],
     };

@@ -38,6 +38,7 @@ pub fn run(bench: &Bench) -> Result<Found> {
     for storm in storms(bench) {
         let plan = Plan {
             rounds: bench.rounds,
+            first: Vec::new(),
             load: storm.load.clone(),
             modes: modes(bench, &storm),
         };
