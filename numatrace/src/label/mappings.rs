@@ -1,19 +1,21 @@
-//! Mappings of the report: areas with their names, thread stacks split out of what the kernel merged them with.
+//! Mappings of the report: areas, divided and named, with who touched and who uses them.
 
 use std::collections::{BTreeMap, HashMap};
 
-use numatrace_common::{cell::TouchKind, event::task_bind::BindWhat as WireBind};
+use numatrace_common::event::task_bind::BindWhat as WireBind;
 
 use super::{
-    Labels, resident,
+    Labels,
+    divide::divided,
+    mapping_name::{Naming, unknown},
+    resident,
     symbol::{Of, Symbols},
 };
 use crate::{
     decode::mapping_run::FileId,
-    enrich::{Enrich, facts::Facts, process::ProcessIndex, spaces::Spaces},
+    enrich::{Enrich, facts::Facts},
     fold::{
         activity,
-        extents::Extents,
         mapping::{Area, Class, Mappings, Memory, Thread},
         surprise,
     },
@@ -24,16 +26,8 @@ use crate::{
     },
 };
 
-/// Bytes of a base page.
-const PAGE: u64 = 4096;
-/// Above a thread's first stack pointer lie its thread-local variables and its library's own bookkeeping: a page or two.
-const ABOVE_STACK_POINTER: u64 = 2 * PAGE;
-/// Stack pointers so close to each other are of one stack: the smallest that libraries make is as large.
-const ONE_STACK: u64 = 16 * 1024;
 /// Stacks of a mapping that are shown.
 const STACKS_EACH: usize = 5;
-/// Areas that one whose mapping is not known is divided into, at most.
-const DIVIDED: usize = 1_024;
 
 /// What came out beside the mappings themselves.
 #[derive(Debug, Default)]
@@ -170,223 +164,6 @@ impl StackIds<'_> {
 fn programs(memory: &Memory) -> Vec<FileId> {
     let text = memory.areas.iter().filter(|area| area.class == Class::Text);
     text.filter_map(|area| area.file).collect()
-}
-
-/// The areas of a process, with thread stacks, and what only an address told, divided.
-fn divided(memory: &Memory, pid: u32, naming: &Naming<'_>) -> Vec<(Area, Option<Tid>)> {
-    let mut parts = Vec::new();
-    for area in &memory.areas {
-        match area.class {
-            Class::Anon => stacks(area, memory, pid, &mut parts),
-            Class::Unknown => by_lines(area, naming, &mut parts),
-            _ => parts.push((area.clone(), None)),
-        }
-    }
-    parts.retain(|(area, _)| !area.is_empty());
-    parts
-}
-
-/// Splits thread stacks off an area: from its start, or the end of another stack, to a little above the highest stack pointer seen.
-fn stacks(area: &Area, memory: &Memory, pid: u32, parts: &mut Vec<(Area, Option<Tid>)>) {
-    let mut tops: Vec<(u64, Thread)> = memory
-        .stack_pointers
-        .iter()
-        .filter(|((tid, _), (_, high))| {
-            // The first thread's stack is a mapping of its own.
-            tid.0 != pid && area.start <= *high && *high < area.end
-        })
-        .map(|(thread, (_, high))| {
-            let top = high
-                .next_multiple_of(PAGE)
-                .saturating_add(ABOVE_STACK_POINTER);
-            (top.min(area.end), *thread)
-        })
-        .collect();
-    tops.sort_unstable();
-    // A stack that serves one thread after the other is called after the last one.
-    let tops = tops.into_iter().fold(
-        Vec::new(),
-        |mut stacks: Vec<(u64, Thread)>, (top, thread)| {
-            match stacks.last_mut() {
-                Some(last) if top - last.0 < ONE_STACK => {
-                    let later = if thread.1 > last.1.1 { thread } else { last.1 };
-                    *last = (top, later);
-                }
-                _ => stacks.push((top, thread)),
-            }
-            stacks
-        },
-    );
-    let mut rest = area.clone();
-    for (top, (tid, _)) in tops {
-        if top <= rest.start {
-            continue;
-        }
-        let (stack, above) = rest.split_at(top);
-        parts.push((stack, Some(tid)));
-        rest = above;
-    }
-    if rest.end > rest.start {
-        parts.push((rest, None));
-    }
-}
-
-/// Divides addresses without mappings by what `/proc/PID/maps` says lies there.
-fn by_lines(area: &Area, naming: &Naming<'_>, parts: &mut Vec<(Area, Option<Tid>)>) {
-    let mut rest = area.clone();
-    for _ in 0..DIVIDED {
-        let touched = rest.touches.values().flat_map(|t| t.pages.iter());
-        let used = rest.uses.values().flat_map(Extents::iter);
-        let Some(low) = touched.chain(used).map(|extent| extent.low).min() else {
-            return;
-        };
-        let Some(line) = naming.spaces.line(naming.process, low) else {
-            break;
-        };
-        let (mut known, above) = rest.split_at(line.end);
-        (known.start, known.end) = (line.start, line.end);
-        known.file = line.file;
-        known.class = match (line.file, line.executable, line.writable && !line.shared) {
-            (None, ..) if *line.name.as_bytes() == *b"[stack]" => Class::Stack,
-            (None, ..) => Class::Anon,
-            (Some(_), true, _) => Class::Text,
-            (Some(_), _, true) => Class::Data,
-            (Some(_), ..) => Class::File,
-        };
-        parts.push((known, None));
-        rest = above;
-    }
-    parts.push((rest, None));
-}
-
-/// What names are made of.
-struct Naming<'a> {
-    process: ProcessIndex,
-    spaces: &'a Spaces,
-    programs: Vec<FileId>,
-}
-
-impl Naming<'_> {
-    /// Kind and name of an area; no name when nobody could look while it was there.
-    fn name(&self, area: &Area, stack_of: Option<&Name>) -> (MappingKind, Option<Name>) {
-        let line = self.spaces.line(self.process, inside(area));
-        let named = |text: &str| Some(Name::from(text));
-        match area.class {
-            Class::Stack => (MappingKind::Stack, named("[stack]")),
-            Class::Hugetlb => {
-                let path = self.path(area).filter(|path| !path.is_empty());
-                let anonymous = |path: &Name| path.as_bytes().starts_with(b"/anon_hugepage");
-                let name = path.filter(|path| !anonymous(path));
-                (MappingKind::Hugetlb, name.or_else(|| named("[hugetlb]")))
-            }
-            Class::Anon => {
-                if let Some(thread) = stack_of {
-                    let mut name = b"[stack:".to_vec();
-                    name.extend_from_slice(thread.as_bytes());
-                    name.push(b']');
-                    return (MappingKind::Stack, Some(Name::from(name)));
-                }
-                let line = line.filter(|line| line.file.is_none());
-                let name = line.map(|line| &line.name).filter(|name| !name.is_empty());
-                let heap = area.kind() == Some(TouchKind::Heap)
-                    || name.is_some_and(|name| *name.as_bytes() == *b"[heap]");
-                if heap {
-                    return (MappingKind::Heap, named("[heap]"));
-                }
-                let zeroed = || {
-                    let (file, path) = self.spaces.behind_file(self.process, inside(area))?;
-                    let name = [path.as_bytes(), b" bss"].concat();
-                    self.is_program(file).then(|| Name::from(name))
-                };
-                let name = name.cloned().or_else(zeroed);
-                (MappingKind::Anon, name.or_else(|| named("[anon]")))
-            }
-            Class::Text | Class::Data | Class::File => self.of_file(area),
-            Class::Unknown => (MappingKind::Anon, None),
-        }
-    }
-
-    fn of_file(&self, area: &Area) -> (MappingKind, Option<Name>) {
-        let kind = match area.kind() {
-            Some(TouchKind::Shmem) => MappingKind::Shmem,
-            // Private copies of a file's pages.
-            Some(TouchKind::Anon) => MappingKind::Anon,
-            _ => MappingKind::File,
-        };
-        let Some(path) = self.path(area) else {
-            return (kind, None);
-        };
-        if let Some(name) = shared_memory(path.as_bytes()) {
-            return (MappingKind::Shmem, Some(name));
-        }
-        let program = area.file.is_some_and(|file| self.is_program(file));
-        let part: &[u8] = match area.class {
-            _ if !program => b"",
-            Class::Text => b" text",
-            _ => b" data",
-        };
-        let mut name = path.as_bytes().to_vec();
-        name.extend_from_slice(part);
-        (kind, Some(Name::from(name)))
-    }
-
-    fn is_program(&self, file: FileId) -> bool {
-        self.programs.contains(&file) || self.spaces.runs(self.process, file)
-    }
-
-    /// The path of an area's file: as this process has it, else as any has it.
-    fn path(&self, area: &Area) -> Option<Name> {
-        let file = area.file?;
-        let line = self.spaces.line(self.process, inside(area));
-        let here = line.filter(|line| line.file == Some(file));
-        here.map(|line| &line.name)
-            .or_else(|| self.spaces.file(file))
-            // An overlay shows its own inode in maps and another in the kernel: then the address decides.
-            .or_else(|| {
-                line.filter(|line| line.file.is_some())
-                    .map(|line| &line.name)
-            })
-            .cloned()
-    }
-}
-
-/// An address in an area that something happened at.
-fn inside(area: &Area) -> u64 {
-    let touched = area.touches.values().flat_map(|t| t.pages.iter());
-    let used = area.uses.values().flat_map(Extents::iter);
-    touched
-        .chain(used)
-        .map(|extent| extent.low)
-        .min()
-        .unwrap_or(area.start)
-}
-
-/// Memory that only looks like a file, as a person knows it. `None` for files.
-fn shared_memory(path: &[u8]) -> Option<Name> {
-    let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
-    if let Some(name) = path.strip_prefix(b"/memfd:") {
-        return Some(Name::from([b"memfd:", name].concat()));
-    }
-    if let Some(key) = path.strip_prefix(b"/SYSV") {
-        return Some(Name::from([b"[sysv:0x", key, b"]"].concat()));
-    }
-    if path == b"/dev/zero" {
-        return Some(Name::from("[shared anon]"));
-    }
-    path.starts_with(b"/dev/shm/").then(|| Name::from(path))
-}
-
-/// What memory without a name is called.
-fn unknown(area: &Area) -> Name {
-    Name::from(match area.file {
-        Some(file) => format!(
-            "[file {}:{} inode {}]",
-            file.dev >> 20,
-            file.dev & 0xf_ffff,
-            file.ino
-        ),
-        None => "[unknown]".to_owned(),
-    })
 }
 
 fn thread_name(process: &Process, tid: Tid) -> Name {

@@ -1,7 +1,9 @@
 //! label: accumulators to processes of the report: names, once per snapshot.
 
 mod away;
+mod divide;
 mod incidents;
+mod mapping_name;
 mod mappings;
 mod moved_by;
 pub mod report;

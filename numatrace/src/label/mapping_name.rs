@@ -1,0 +1,146 @@
+//! Names of mappings, as a person knows them.
+
+use numatrace_common::cell::TouchKind;
+
+use crate::{
+    decode::mapping_run::FileId,
+    enrich::{process::ProcessIndex, spaces::Spaces},
+    fold::{
+        extents::Extents,
+        mapping::{Area, Class},
+    },
+    model::{MappingKind, Name},
+};
+
+/// What names are made of.
+pub(super) struct Naming<'a> {
+    /// Whose.
+    pub process: ProcessIndex,
+    /// What lies where.
+    pub spaces: &'a Spaces,
+    /// Files it runs code of.
+    pub programs: Vec<FileId>,
+}
+
+impl Naming<'_> {
+    /// Kind and name of an area; no name when nobody could look while it was there.
+    pub fn name(&self, area: &Area, stack_of: Option<&Name>) -> (MappingKind, Option<Name>) {
+        let line = self.spaces.line(self.process, inside(area));
+        let named = |text: &str| Some(Name::from(text));
+        match area.class {
+            Class::Stack => (MappingKind::Stack, named("[stack]")),
+            Class::Hugetlb => {
+                let path = self.path(area).filter(|path| !path.is_empty());
+                let anonymous = |path: &Name| path.as_bytes().starts_with(b"/anon_hugepage");
+                let name = path.filter(|path| !anonymous(path));
+                (MappingKind::Hugetlb, name.or_else(|| named("[hugetlb]")))
+            }
+            Class::Anon => {
+                if let Some(thread) = stack_of {
+                    let mut name = b"[stack:".to_vec();
+                    name.extend_from_slice(thread.as_bytes());
+                    name.push(b']');
+                    return (MappingKind::Stack, Some(Name::from(name)));
+                }
+                let line = line.filter(|line| line.file.is_none());
+                let name = line.map(|line| &line.name).filter(|name| !name.is_empty());
+                let heap = area.kind() == Some(TouchKind::Heap)
+                    || name.is_some_and(|name| *name.as_bytes() == *b"[heap]");
+                if heap {
+                    return (MappingKind::Heap, named("[heap]"));
+                }
+                let zeroed = || {
+                    let (file, path) = self.spaces.behind_file(self.process, inside(area))?;
+                    let name = [path.as_bytes(), b" bss"].concat();
+                    self.is_program(file).then(|| Name::from(name))
+                };
+                let name = name.cloned().or_else(zeroed);
+                (MappingKind::Anon, name.or_else(|| named("[anon]")))
+            }
+            Class::Text | Class::Data | Class::File => self.of_file(area),
+            Class::Unknown => (MappingKind::Anon, None),
+        }
+    }
+
+    fn of_file(&self, area: &Area) -> (MappingKind, Option<Name>) {
+        let kind = match area.kind() {
+            Some(TouchKind::Shmem) => MappingKind::Shmem,
+            // Private copies of a file's pages.
+            Some(TouchKind::Anon) => MappingKind::Anon,
+            _ => MappingKind::File,
+        };
+        let Some(path) = self.path(area) else {
+            return (kind, None);
+        };
+        if let Some(name) = shared_memory(path.as_bytes()) {
+            return (MappingKind::Shmem, Some(name));
+        }
+        let program = area.file.is_some_and(|file| self.is_program(file));
+        let part: &[u8] = match area.class {
+            _ if !program => b"",
+            Class::Text => b" text",
+            _ => b" data",
+        };
+        let mut name = path.as_bytes().to_vec();
+        name.extend_from_slice(part);
+        (kind, Some(Name::from(name)))
+    }
+
+    fn is_program(&self, file: FileId) -> bool {
+        self.programs.contains(&file) || self.spaces.runs(self.process, file)
+    }
+
+    /// The path of an area's file: as this process has it, else as any has it.
+    fn path(&self, area: &Area) -> Option<Name> {
+        let file = area.file?;
+        let line = self.spaces.line(self.process, inside(area));
+        let here = line.filter(|line| line.file == Some(file));
+        here.map(|line| &line.name)
+            .or_else(|| self.spaces.file(file))
+            // An overlay shows its own inode in maps and another in the kernel: then the address decides.
+            .or_else(|| {
+                line.filter(|line| line.file.is_some())
+                    .map(|line| &line.name)
+            })
+            .cloned()
+    }
+}
+
+/// An address in an area that something happened at.
+fn inside(area: &Area) -> u64 {
+    let touched = area.touches.values().flat_map(|t| t.pages.iter());
+    let used = area.uses.values().flat_map(Extents::iter);
+    touched
+        .chain(used)
+        .map(|extent| extent.low)
+        .min()
+        .unwrap_or(area.start)
+}
+
+/// Memory that only looks like a file, as a person knows it. `None` for files.
+fn shared_memory(path: &[u8]) -> Option<Name> {
+    let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
+    if let Some(name) = path.strip_prefix(b"/memfd:") {
+        return Some(Name::from([b"memfd:", name].concat()));
+    }
+    if let Some(key) = path.strip_prefix(b"/SYSV") {
+        return Some(Name::from([b"[sysv:0x", key, b"]"].concat()));
+    }
+    if path == b"/dev/zero" {
+        return Some(Name::from("[shared anon]"));
+    }
+    path.starts_with(b"/dev/shm/").then(|| Name::from(path))
+}
+
+/// What memory without a name is called.
+pub(super) fn unknown(area: &Area) -> Name {
+    Name::from(match area.file {
+        Some(file) => format!(
+            "[file {}:{} inode {}]",
+            file.dev >> 20,
+            file.dev & 0xf_ffff,
+            file.ino
+        ),
+        None => "[unknown]".to_owned(),
+    })
+}
