@@ -46,7 +46,15 @@ impl Tracer {
         } = self;
         if self.residency {
             let seen = mappings.by_process.keys().copied();
-            enrich.residency.look(&enrich.processes, seen);
+            enrich.residency.look(&enrich.processes, seen.clone());
+            // What is only read makes no runs, so nothing else has its names looked up.
+            for process in seen {
+                let pid = enrich.processes.get(process).pid;
+                if !enrich.residency.of(process).is_empty() && !enrich.processes.get(process).ended
+                {
+                    enrich.spaces.look(process, pid, &mut enrich.facts);
+                }
+            }
         }
     }
 
