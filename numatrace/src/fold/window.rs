@@ -71,9 +71,16 @@ impl Cut {
 
     /// The epoch that began with the reading of the whole system, or the last of the chosen readings.
     fn last_epoch(&self) -> u64 {
-        let nodes = self.nodes.values().map(|(epoch, _)| *epoch).max();
-        let system = self.system.map(|(epoch, _)| epoch);
-        system.or(nodes).unwrap_or(0)
+        match &self.system {
+            Some((epoch, _)) => *epoch,
+            // Asked for each count: the nodes are gone through only where the system could not be read.
+            None => self
+                .nodes
+                .values()
+                .map(|(epoch, _)| *epoch)
+                .max()
+                .unwrap_or(0),
+        }
     }
 }
 
