@@ -33,6 +33,22 @@ use crate::{
 /// The oldest kernel that is supported and the newest that Debian has: where most differences show.
 const DEFAULT_KERNELS: &str = "6.1,7.3";
 
+/// Groups of tests that take minutes, or wait for what the balancer and the scheduler do in their own time: left out unless the whole tier
+/// is asked for, or a filter names them.
+const LONG: [&str; 11] = [
+    "audit::five_thousand",
+    "hint_fault::",
+    "hotplug::",
+    "mappings::",
+    "mixed::",
+    "pid_reuse::",
+    "stat::",
+    "storm::",
+    "surprise::",
+    "task_move_chosen::",
+    "task_move_pushed::",
+];
+
 /// Options of the VM tier.
 #[derive(Args, Debug)]
 pub struct Guests {
@@ -42,6 +58,9 @@ pub struct Guests {
     /// Node layouts of the vm tier, each run on each kernel.
     #[arg(long, value_name = "LIST", default_value = "2x2")]
     nodes: String,
+    /// The long tests of the vm tier too.
+    #[arg(long)]
+    whole: bool,
     /// Seconds after which a guest is ended.
     #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
     timeout: u64,
@@ -53,6 +72,7 @@ impl Guests {
         Self {
             kernel: kernel.to_owned(),
             nodes: nodes.to_owned(),
+            whole: false,
             timeout,
         }
     }
@@ -122,7 +142,7 @@ pub fn run_with(
          export NUMATRACE_BIN=/usr/local/bin/numatrace NUMATRACE_WORKLOAD=/usr/local/bin/workload\n\
          export NUMATRACE_ARTIFACTS=/artifacts RUST_BACKTRACE=1 {environment}\n\
          exec kernel-tests --test-threads=1 {}\n",
-        filter.map(quoted).unwrap_or_default()
+        chosen(options, filter)
     );
     let mut total = Tally::default();
     let mut verdicts = Vec::new();
@@ -153,6 +173,21 @@ pub fn run_with(
     }
     verdicts.iter().for_each(|line| println!("{line}"));
     Ok(total)
+}
+
+/// Arguments of the test program that choose tests.
+fn chosen(options: &Guests, filter: Option<&str>) -> String {
+    match filter {
+        Some(filter) => quoted(filter),
+        None if options.whole => String::new(),
+        None => {
+            println!(
+                "vm: the long tests are left out, --whole runs them: {}",
+                LONG.join(" ")
+            );
+            LONG.map(|group| format!("--skip {group}")).join(" ")
+        }
+    }
 }
 
 /// Boots one guest and counts its tests; a fault that its kernel found in itself is a failure of its own.
