@@ -1,6 +1,8 @@
 //! clap types and help text; nothing else.
 
 pub mod doctor;
+pub mod record;
+pub mod report;
 pub mod stat;
 pub mod topology;
 pub mod trace;
@@ -29,6 +31,13 @@ pub struct Cli {
 pub enum Command {
     /// Trace the machine, some processes or a command, then print a report
     Trace(trace::TraceArgs),
+    /// Trace into a recording, to be shown later, elsewhere, or compared
+    #[command(mut_arg("output", |output| output
+        .required(true)
+        .help("Write the recording to this file")))]
+    Record(record::RecordArgs),
+    /// Show the report of a recording: the very one that its session would have printed
+    Report(report::ReportArgs),
     /// Show what this machine allows, hook by hook, what is lost otherwise, and how to get it
     Doctor(doctor::DoctorArgs),
     /// Show numastat's views, and what it lacks: rates, kinds of memory, pressure, alerts

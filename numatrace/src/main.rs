@@ -7,7 +7,7 @@ use numatrace::{
     cli::{self, Cli, Command},
     doctor,
     exit::{self, Exit},
-    hook_list, pipeline, plan, stat, topology,
+    hook_list, pipeline, plan, report, stat, topology,
 };
 
 fn main() -> ExitCode {
@@ -19,6 +19,14 @@ fn main() -> ExitCode {
             .map_err(anyhow::Error::from)
             .and_then(|plan| pipeline::run(&plan))
             .map(ExitCode::from),
+        Command::Record(args) if args.trace.lists_hooks() => {
+            hook_list::run(args.trace.format, &mut io::stdout().lock())
+        }
+        Command::Record(args) => plan::record(args)
+            .map_err(anyhow::Error::from)
+            .and_then(|plan| pipeline::run(&plan))
+            .map(ExitCode::from),
+        Command::Report(args) => report::run(&args),
         Command::Doctor(args) => doctor::run(&args, &mut io::stdout().lock()),
         Command::Stat(args) => stat::run(&args, Path::new("/"), &mut io::stdout().lock()),
         Command::Topology(args) => topology::run(&args, Path::new("/"), &mut io::stdout().lock()),

@@ -32,6 +32,11 @@ impl Voice {
         }
     }
 
+    /// Says what went wrong, to everybody.
+    pub fn fail(&mut self, what: &str) {
+        self.line(&format!("error: {what}"));
+    }
+
     /// Says a line for those who asked for more.
     pub fn detail(&mut self, line: &str) {
         if self.level >= Talk::Verbose {

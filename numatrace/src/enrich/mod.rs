@@ -1,5 +1,6 @@
 //! enrich: facts that expire, joined now: process incarnation, mapping, nodes.
 
+use serde::{Deserialize, Serialize};
 pub mod facts;
 pub mod happening;
 pub mod maps;
@@ -20,7 +21,7 @@ use residency::Residency;
 use spaces::Spaces;
 
 /// Who an observation is charged to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Charged {
     /// A thread of a known process incarnation.
     Thread {

@@ -4,6 +4,7 @@
 //! nobody knows yet, and once more for the report. A file seen in any process has a name in all of them, so that short-lived
 //! processes of known programs need no look of their own.
 
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 use super::{facts::Facts, maps::MapLine, process::ProcessIndex};
@@ -25,14 +26,16 @@ const LONGEST_WAIT_NS: u64 = 10_000_000_000;
 const FILES: usize = 65_536;
 
 /// What is known of all address spaces.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Spaces {
     by_process: HashMap<ProcessIndex, Space>,
     files: HashMap<FileId, Name>,
 }
 
 /// What is known of one.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Space {
     lines: Vec<MapLine>,
     read_ns: Option<u64>,

@@ -3,6 +3,7 @@
 //! Runs are joined into areas: what the kernel showed as one mapping, or as several that overlap (a heap that grows), of the same file and
 //! sort. Names are a later stage's business. Bounded: what finds no room is counted.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use numatrace_common::{cell::TouchKind, event::task_bind::BindWhat};
@@ -30,7 +31,7 @@ const STACKS: usize = 256;
 pub type Thread = (Tid, u64);
 
 /// What sort of memory it is, as far as the kernel's mapping tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Class {
     /// No file, not a stack that grows.
     Anon,
@@ -69,7 +70,7 @@ impl Class {
 }
 
 /// One area of a process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Area {
     /// What sort.
     pub class: Class,
@@ -90,7 +91,7 @@ pub struct Area {
 }
 
 /// Who touched, from where to where, and what kind of pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TouchKey {
     /// Who.
     pub thread: Thread,
@@ -101,7 +102,8 @@ pub struct TouchKey {
 }
 
 /// What was touched.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Touched {
     /// Where: base pages.
     pub pages: Extents,
@@ -112,7 +114,8 @@ pub struct Touched {
 }
 
 /// One process's memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Memory {
     /// Its areas, in no order.
     pub areas: Vec<Area>,
@@ -123,7 +126,8 @@ pub struct Memory {
 }
 
 /// The memory of all processes in scope.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Mappings {
     /// By process.
     pub by_process: BTreeMap<ProcessIndex, Memory>,

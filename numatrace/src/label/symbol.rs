@@ -118,6 +118,24 @@ impl Symbols {
     }
 }
 
+/// The frames of a stack where no file can be looked into: modules and offsets, and why there is no more.
+pub fn unnamed(of: Of<'_>, addresses: &[u64], why: &str) -> Vec<Frame> {
+    let frames = addresses.iter().enumerate().map(|(depth, address)| {
+        let at = address.saturating_sub(u64::from(depth > 0));
+        let line = of.spaces.line(of.process, at);
+        let frame = Frame {
+            addr: Addr(*address),
+            module: line
+                .filter(|line| !line.name.is_empty())
+                .map(|line| module(&line.name)),
+            offset: line.map(|line| at - line.start + line.offset),
+            ..Frame::default()
+        };
+        without(frame, why)
+    });
+    frames.collect()
+}
+
 fn without(frame: Frame, why: &str) -> Frame {
     Frame {
         reason: Some(why.to_owned()),

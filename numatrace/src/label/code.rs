@@ -1,0 +1,27 @@
+//! Where stacks and the names of their functions come from: the live machine, or what a recording kept.
+
+use super::symbol::{Of, unnamed};
+use crate::model::Frame;
+
+/// A source of stacks and names.
+pub trait Code {
+    /// The addresses of a user stack, innermost first, by the kernel's number; `None` for one that was not kept.
+    fn stack(&mut self, number: u32) -> Option<Vec<u64>>;
+
+    /// The frames of it, innermost first, in one process.
+    fn frames(&mut self, number: u32, of: Of<'_>, addresses: &[u64]) -> Vec<Frame>;
+}
+
+/// A session without stacks.
+#[derive(Clone, Copy, Debug)]
+pub struct NoCode;
+
+impl Code for NoCode {
+    fn stack(&mut self, _number: u32) -> Option<Vec<u64>> {
+        None
+    }
+
+    fn frames(&mut self, _number: u32, of: Of<'_>, addresses: &[u64]) -> Vec<Frame> {
+        unnamed(of, addresses, "nobody looked")
+    }
+}
