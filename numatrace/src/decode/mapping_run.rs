@@ -217,6 +217,8 @@ pub struct TaskBind {
     pub thread: ThreadId,
     /// What was changed; `None` for a number this version does not know.
     pub what: Option<BindWhat>,
+    /// The range of memory it is about, when it is not all.
+    pub range: Option<(u64, u64)>,
 }
 
 impl From<RawBind> for TaskBind {
@@ -228,11 +230,14 @@ impl From<RawBind> for TaskBind {
             tgid,
             what,
             reserved: _,
+            low,
+            high,
         } = raw;
         let what = usize::try_from(what).ok();
         Self {
             thread: thread(tgid, tid, start_ns),
             what: what.and_then(|what| BindWhat::ALL.get(what)).copied(),
+            range: (low < high).then_some((low, high)),
         }
     }
 }

@@ -118,8 +118,19 @@ pub struct Memory {
     pub areas: Vec<Area>,
     /// Stack pointers seen of its threads: lowest and highest.
     pub stack_pointers: BTreeMap<Thread, (u64, u64)>,
-    /// When threads were bound (ns since boot), the last few times.
-    pub binds: BTreeMap<Thread, Vec<(u64, BindWhat)>>,
+    /// When threads were bound: the first and the last few times.
+    pub binds: BTreeMap<Thread, Vec<Bound>>,
+}
+
+/// One time a thread was bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// When, ns since boot.
+    pub time_ns: u64,
+    /// By what.
+    pub what: BindWhat,
+    /// The range of memory it is about, when it is not all.
+    pub range: Option<(u64, u64)>,
 }
 
 /// The memory of all processes in scope.
@@ -188,7 +199,11 @@ impl Mappings {
         if binds.len() >= BINDS {
             binds.remove(1);
         }
-        binds.push((time_ns, what));
+        binds.push(Bound {
+            time_ns,
+            what,
+            range: bind.range,
+        });
     }
 
     /// The area a run belongs to, grown to hold its mapping; `None` when there is no room for another.

@@ -16,7 +16,7 @@ use crate::{
     enrich::{Enrich, facts::Facts},
     fold::{
         activity,
-        mapping::{Area, Class, Mappings, Memory, Thread},
+        mapping::{Area, Bound, Class, Mappings, Memory, Thread},
         surprise,
     },
     ids::{NodeId, Tid},
@@ -51,7 +51,7 @@ pub fn fill<F: Facts>(
         places.insert((process.pid.0, process.start_ns), at);
     }
     let mut filled = Filled::default();
-    let symbols = Symbols::default();
+    let mut symbols = Symbols::default();
     for (index, memory) in &mappings.by_process {
         let known = enrich.processes.get(*index);
         let (pid, start_ns, ended) = (known.pid, known.start_ns, known.ended);
@@ -66,13 +66,12 @@ pub fn fill<F: Facts>(
         }
         let mut ids = StackIds {
             of: Of {
-                pid,
-                process: *index,
-                ended,
+                process: enrich.processes.get(*index),
+                index: *index,
                 spaces: &enrich.spaces,
             },
             taken,
-            symbols: &symbols,
+            symbols: &mut symbols,
             stacks: &mut filled.stacks,
             known: HashMap::new(),
         };
@@ -99,14 +98,7 @@ pub fn fill<F: Facts>(
             let mut same =
                 threads.filter(|thread| thread.tid == *tid && thread.start_ns == Some(*start_ns));
             if let Some(thread) = same.next() {
-                let bind = |(time_ns, what): &(u64, WireBind)| Bind {
-                    what: match what {
-                        WireBind::Affinity => BindWhat::Affinity,
-                        WireBind::MemoryPolicy => BindWhat::MemoryPolicy,
-                    },
-                    time_ns: *time_ns,
-                    after_ns: time_ns.saturating_sub(*start_ns),
-                };
+                let bind = |bound: &Bound| self::bind(bound, *start_ns);
                 thread.binds = binds.iter().map(bind).collect();
             }
         }
@@ -123,7 +115,7 @@ pub fn fill<F: Facts>(
 struct StackIds<'a> {
     of: Of<'a>,
     taken: &'a dyn Fn(u32) -> Option<Vec<u64>>,
-    symbols: &'a Symbols,
+    symbols: &'a mut Symbols,
     stacks: &'a mut Vec<Stack>,
     /// Ids by the kernel's number; `None` when it did not keep the stack.
     known: HashMap<u32, Option<u32>>,
@@ -151,12 +143,31 @@ impl StackIds<'_> {
         }
         let id = (self.taken)(number).and_then(|addresses| {
             let id = u32::try_from(self.stacks.len()).ok()?;
-            let frames = self.symbols.frames(self.of, &addresses);
-            self.stacks.push(Stack { id, frames });
+            let (frames, cut) = self.symbols.frames(self.of, &addresses);
+            self.stacks.push(Stack {
+                id,
+                frames,
+                short: cut.map(|cut| cut.reason().to_owned()),
+            });
             Some(id)
         });
         self.known.insert(number, id);
         id
+    }
+}
+
+fn bind(bound: &Bound, start_ns: u64) -> Bind {
+    Bind {
+        what: match bound.what {
+            WireBind::Affinity => BindWhat::Affinity,
+            WireBind::MemoryPolicy => BindWhat::MemoryPolicy,
+            WireBind::RangePolicy => BindWhat::RangePolicy,
+            WireBind::CpusetCpus => BindWhat::CpusetCpus,
+            WireBind::CpusetMems => BindWhat::CpusetMems,
+        },
+        time_ns: bound.time_ns,
+        after_ns: bound.time_ns.saturating_sub(start_ns),
+        range: bound.range.map(|(low, high)| [Addr(low), Addr(high)]),
     }
 }
 
