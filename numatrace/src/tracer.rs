@@ -21,9 +21,8 @@ use crate::{
     },
     capture::{
         Source, control::ControlMap, cost::CostMeter, counting::NumaStat, fdinfo::ProgramFdInfo,
-        losses::LossCounters,
-        mapping_records::MappingRecords, numastat::NumastatFiles, open_runs::OpenRuns, ring::Ring,
-        run_now::run_on, stacks::Stacks, totals::TotalsMaps,
+        losses::LossCounters, mapping_records::MappingRecords, numastat::NumastatFiles,
+        open_runs::OpenRuns, ring::Ring, run_now::run_on, stacks::Stacks, totals::TotalsMaps,
     },
     decode::{count::decode_count, decode, mapping_record::MappingMade},
     enrich::{
@@ -182,9 +181,7 @@ impl Tracer {
             .map_err(|error| format!("{error:#}"));
         let migrate_reasons = std::mem::take(&mut loaded.migrate_reasons);
         let cpus: Vec<CpuId> = cpus.into_iter().map(|(cpu, _)| cpu).collect();
-        let mapping_records = loaded
-            .wants_mappings()
-            .then(|| MappingRecords::open(&cpus));
+        let mapping_records = loaded.wants_mappings().then(|| MappingRecords::open(&cpus));
         // Programs first, then the processes that are there: whoever is born in between is in both, never in neither.
         let session = loaded.attach();
         if session.state(catalog::ALLOC_POLICY) == HookState::Attached {
@@ -267,10 +264,12 @@ impl Tracer {
         };
         let mut made = Vec::new();
         let mut senseless = 0;
-        records.drain(&mut |record, time_ns| match MappingMade::of(record, time_ns) {
-            Some(mapping) => made.push(mapping),
-            None => senseless += 1,
-        });
+        records.drain(
+            &mut |record, time_ns| match MappingMade::of(record, time_ns) {
+                Some(mapping) => made.push(mapping),
+                None => senseless += 1,
+            },
+        );
         self.rejected += senseless;
         // A process may have run on several CPUs.
         made.sort_by_key(|mapping: &MappingMade| mapping.time_ns);

@@ -75,7 +75,10 @@ impl PerfMap {
         let (mut text, began) = (Vec::new(), Instant::now());
         let mut part = vec![0; 1 << 16];
         loop {
-            let read = found.file.read(&mut part).map_err(|_| "it cannot be read")?;
+            let read = found
+                .file
+                .read(&mut part)
+                .map_err(|_| "it cannot be read")?;
             let Some(read) = part.get(..read).filter(|read| !read.is_empty()) else {
                 return Ok(Self::parse(text));
             };
@@ -149,9 +152,15 @@ mod tests {
             let (name, offset) = map.function(address)?;
             Some((String::from_utf8_lossy(name).into_owned(), offset))
         };
-        assert_eq!(name(0x7f3f), Some(("LazyCompile:~first a.js:1".into(), 0x3f)));
+        assert_eq!(
+            name(0x7f3f),
+            Some(("LazyCompile:~first a.js:1".into(), 0x3f))
+        );
         assert_eq!(name(0x7f40), Some(("void Main::second(int)".into(), 0)));
-        assert_eq!(name(0x7f80), Some(("LazyCompile:~first a.js:1".into(), 0x80)));
+        assert_eq!(
+            name(0x7f80),
+            Some(("LazyCompile:~first a.js:1".into(), 0x80))
+        );
         assert_eq!(name(0x8080), None);
         assert_eq!(name(0), None);
     }

@@ -55,8 +55,8 @@ impl Told {
         by_pid.retain(|pid, told| {
             told.retain(|made| {
                 let process = processes.at(*pid, made.time_ns);
-                let wanted = process
-                    .filter(|index| processes.get(*index).announced || spaces.has(*index));
+                let wanted =
+                    process.filter(|index| processes.get(*index).announced || spaces.has(*index));
                 if let Some(process) = wanted {
                     spaces.told(process, made.clone().into(), made.time_ns);
                 }
@@ -99,11 +99,7 @@ impl From<MappingMade> for MapLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        decode::event::TaskFork,
-        enrich::process::ProcessIndex,
-        model::Name,
-    };
+    use crate::{decode::event::TaskFork, enrich::process::ProcessIndex, model::Name};
 
     fn made(pid: u32, time_ns: u64, name: &str) -> MappingMade {
         MappingMade {

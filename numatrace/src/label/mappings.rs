@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use numatrace_common::event::task_bind::BindWhat as WireBind;
+use numatrace_common::{cell::RemoteCause, event::task_bind::BindWhat as WireBind};
 
 use super::{
     Labels,
@@ -22,7 +22,7 @@ use crate::{
     ids::{NodeId, Tid},
     model::{
         Addr, Bind, BindWhat, HintFaults, Mapping, MappingFirstTouch, MappingKind, Name, Process,
-        Stack, TidFaults, TidPages,
+        RemoteByCause, Stack, TidFaults, TidPages,
     },
 };
 
@@ -98,8 +98,8 @@ pub fn fill<F: Facts>(
             let mut same =
                 threads.filter(|thread| thread.tid == *tid && thread.start_ns == Some(*start_ns));
             if let Some(thread) = same.next() {
-                let bind = |bound: &Bound| self::bind(bound, *start_ns);
-                thread.binds = binds.iter().map(bind).collect();
+                let told = binds.iter().map(|bound| bind(bound, *start_ns));
+                thread.binds = told.collect();
             }
         }
         let resident = enrich.residency.of(*index);
@@ -212,6 +212,7 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
             thp: measured
                 .touch_kinds
                 .then(|| area.touches.values().map(|touched| touched.thp).sum()),
+            remote_by_cause: labels.known.preferred.then(|| remote_by_cause(area)),
             by_tid: by_tid(area),
             stacks: Vec::new(),
         }),
@@ -223,6 +224,20 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
         surprise_pages: elsewhere.map(|pages| if shared { 0 } else { pages }),
         shared_elsewhere_pages: elsewhere.map(|pages| if shared { pages } else { 0 }),
         residency: None,
+    }
+}
+
+fn remote_by_cause(area: &Area) -> RemoteByCause {
+    let causes = area.causes();
+    let of = |cause: RemoteCause| causes.get(cause as usize).copied().unwrap_or(0);
+    RemoteByCause {
+        policy: of(RemoteCause::Policy),
+        fallback: of(RemoteCause::Fallback),
+        cpuset: of(RemoteCause::Cpuset),
+        memoryless: of(RemoteCause::Memoryless),
+        kernel_node: of(RemoteCause::KernelNode),
+        task_moved: of(RemoteCause::TaskMoved),
+        unknown: of(RemoteCause::Unknown),
     }
 }
 

@@ -72,7 +72,10 @@ mod tests {
         };
         assert!(begins(&stack(&["memset", "fill", "main"])));
         assert!(begins(&stack(&["work", "start_thread@GLIBC_2.2.5"])));
-        assert!(begins(&stack(&["work", "std::sys::thread::unix::Thread::new::thread_start"])));
+        assert!(begins(&stack(&[
+            "work",
+            "std::sys::thread::unix::Thread::new::thread_start"
+        ])));
         assert!(!begins(&stack(&["memset", "fill"])));
         assert!(!begins(&stack(&["memset", "", "domain"])));
         assert!(!begins(&[]));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::alloc::Alloc;
 use super::first_touch::FirstTouch;
 use super::hint_fault::HintFaults;
-use super::mapping::Mapping;
+use super::mapping::{Addr, Mapping};
 use super::matrix::PerNode;
 use super::name::Name;
 use super::page_migration::PageMigrations;

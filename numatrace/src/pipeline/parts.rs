@@ -72,7 +72,12 @@ pub(super) fn snapshot(
         recursion_misses: counted.recursion_misses,
         losses: counted.losses,
         rejected: counted.rejected,
-        mapping_records: mapping_records.as_ref().map(|found| found.as_ref().map(|()| counted.mapping_records_lost).map_err(String::as_str)),
+        mapping_records: mapping_records.as_ref().map(|found| {
+            found
+                .as_ref()
+                .map(|()| counted.mapping_records_lost)
+                .map_err(String::as_str)
+        }),
         lines_without_room: tracer.enrich.spaces.no_room,
         unsettled: counted.unsettled,
         uncounted: counted.uncounted.as_deref(),
