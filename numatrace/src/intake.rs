@@ -46,6 +46,7 @@ pub struct Intake<F> {
 struct SoFar {
     grown: Grown,
     rejected: u64,
+    mapping_records_lost: u64,
 }
 
 impl<F: Facts> Intake<F> {
@@ -85,6 +86,13 @@ impl<F: Facts> Intake<F> {
     pub fn take(&mut self, input: &Input) {
         match input {
             Input::Sweep(sweep) => self.sweep(sweep),
+            Input::Made(made, senseless) => {
+                self.rejected += senseless;
+                for mapping in made {
+                    self.enrich.told.made(mapping.clone());
+                }
+            }
+            Input::Settle => self.enrich.settle(),
             Input::Residency => self.look_at_residency(),
             Input::Begin(reading, edge) => self.begin(reading, edge),
             Input::Cut(reading, edge) => self.cut(reading, edge),
@@ -105,6 +113,11 @@ impl<F: Facts> Intake<F> {
         })
     }
 
+    /// Does it wait to be known whose mappings are that the kernel told of?
+    pub fn is_waiting(&self) -> bool {
+        self.enrich.told.waits()
+    }
+
     /// Has the session begun, and not ended?
     pub fn is_counting(&self) -> bool {
         self.folding.is_some()
@@ -122,7 +135,7 @@ impl<F: Facts> Intake<F> {
 
     /// Begins another interval once the report of the last one is made.
     pub fn next_interval(&mut self, until_ns: u64) {
-        self.enrich.processes.next_interval(until_ns);
+        self.enrich.next_interval(until_ns);
     }
 
     fn sweep(&mut self, sweep: &Sweep) {
@@ -165,7 +178,8 @@ impl<F: Facts> Intake<F> {
     fn so_far(&self, grown: &Grown) -> SoFar {
         SoFar {
             grown: grown.clone(),
-            rejected: self.rejected,
+            rejected: self.rejected + grown.mapping_records_rejected,
+            mapping_records_lost: grown.mapping_records_lost + self.enrich.told.no_room,
         }
     }
 }

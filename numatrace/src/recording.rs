@@ -9,6 +9,7 @@ pub mod files;
 mod player;
 pub mod recorder;
 pub mod replay;
+mod seen_code;
 mod selection;
 
 use std::path::Path;

@@ -26,6 +26,7 @@ use crate::{
         counting::NumaStat,
         fdinfo::ProgramFdInfo,
         losses::LossCounters,
+        mapping_records::MappingRecords,
         numastat::NumastatFiles,
         open_runs::OpenRuns,
         recording::sweep::sort as by_owner,
@@ -34,6 +35,7 @@ use crate::{
         stacks::Stacks,
         totals::{Sweep, TotalsMaps},
     },
+    decode::mapping_record::MappingMade,
     enrich::{
         facts::{ProcFacts, noted::Noted},
         topology::{Topology, installed},
@@ -62,6 +64,8 @@ pub struct Tracer {
     pub stacks: Stacks,
     /// What was taken in.
     pub intake: Intake<Noted<ProcFacts>>,
+    /// Mappings as they are made: the kernel's records, or why there are none; `None` where no mappings are wanted.
+    mapping_records: Option<Result<MappingRecords, String>>,
     /// Residency is wanted.
     residency: bool,
     numastat: Result<NumastatFiles, String>,
@@ -195,6 +199,8 @@ impl Tracer {
         let numastat = NumastatFiles::open(Path::new("/"), nodes.iter().copied())
             .map_err(|error| format!("{error:#}"));
         let migrate_reasons = std::mem::take(&mut loaded.migrate_reasons);
+        let cpus: Vec<CpuId> = cpus.into_iter().map(|(cpu, _)| cpu).collect();
+        let mapping_records = loaded.wants_mappings().then(|| MappingRecords::open(&cpus));
         // Programs first, then the processes that are there: whoever is born in between is in both, never in neither.
         let session = loaded.attach();
         if session.state(catalog::ALLOC_POLICY) == HookState::Attached {
@@ -215,10 +221,11 @@ impl Tracer {
             open_runs,
             stacks,
             intake: Intake::new(facts),
+            mapping_records,
             residency: extras.residency,
             numastat,
             numa_stat: NumaStat::watch(),
-            cpus: cpus.into_iter().map(|(cpu, _)| cpu).collect(),
+            cpus,
             nodes,
             migrate_reasons,
             cost: CostMeter::default(),
@@ -242,6 +249,7 @@ impl Tracer {
     /// The ring broke.
     pub fn drain(&mut self) -> anyhow::Result<()> {
         self.session.flush_log();
+        self.take_mapping_records();
         let Self {
             ring,
             intake,
@@ -255,7 +263,36 @@ impl Tracer {
                 recorder.record(raw, event.as_ref(), stacks, intake);
             }
         })?;
+        if self.intake.is_waiting() {
+            self.take(Input::Settle, None);
+        }
         Ok(())
+    }
+
+    /// Takes in mappings that were made. Before the ring is drained: what happened in a mapping comes after the making of it.
+    fn take_mapping_records(&mut self) {
+        let Some(Ok(records)) = &mut self.mapping_records else {
+            return;
+        };
+        let (mut made, mut senseless) = (Vec::new(), 0);
+        records.drain(
+            &mut |record, time_ns| match MappingMade::of(record, time_ns) {
+                Some(mapping) => made.push(mapping),
+                None => senseless += 1,
+            },
+        );
+        if made.is_empty() && senseless == 0 {
+            return;
+        }
+        // A process may have run on several CPUs.
+        made.sort_by_key(|mapping: &MappingMade| mapping.time_ns);
+        self.take(Input::Made(made, senseless), None);
+    }
+
+    /// How the records of mappings fared.
+    pub fn mapping_records(&self) -> Option<Result<(), &str>> {
+        let records = self.mapping_records.as_ref()?;
+        Some(records.as_ref().map(|_| ()).map_err(String::as_str))
     }
 
     /// Takes in what the totals hold, so that they do not fill up in a long session.

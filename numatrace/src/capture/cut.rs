@@ -32,6 +32,10 @@ pub struct Grown {
     pub recursion_misses: Option<Vec<Vec<u64>>>,
     /// Losses of the kernel side.
     pub losses: Losses,
+    /// Records of mappings for which the kernel had no room.
+    pub mapping_records_lost: u64,
+    /// Records of mappings that made no sense.
+    pub mapping_records_rejected: u64,
     /// Was the kernel counting? `None` when it does not say.
     pub counting: Option<bool>,
 }

@@ -6,6 +6,8 @@ use aya::{
     maps::{MapData, PerCpuArray},
 };
 use numatrace_common::{counters::Counter, kind::Kind};
+
+use super::recording::fixed;
 use serde::{Deserialize, Serialize};
 
 /// The counters map.
@@ -18,7 +20,7 @@ pub struct Losses {
     /// Records written to the ring.
     pub records: u64,
     /// Records for which the ring had no room, by kind in the order of [`Kind::ALL`].
-    #[serde(with = "by_kind")]
+    #[serde(with = "fixed")]
     pub records_lost: [u64; Kind::ALL.len()],
     /// Events counted in `[overflow]`.
     pub overflowed: u64,
@@ -40,26 +42,6 @@ pub struct Losses {
     pub interleave_guessed: u64,
     /// Bulk allocations whose array was too long to be looked through before.
     pub bulk_unscanned: u64,
-}
-
-/// In a recording: as many as there were kinds when it was made.
-mod by_kind {
-    use numatrace_common::kind::Kind;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    type ByKind = [u64; Kind::ALL.len()];
-
-    pub(super) fn serialize<S: Serializer>(lost: &ByKind, to: S) -> Result<S::Ok, S::Error> {
-        lost.as_slice().serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<ByKind, D::Error> {
-        let mut lost = ByKind::default();
-        for (lost, read) in lost.iter_mut().zip(Vec::<u64>::deserialize(from)?) {
-            *lost = read;
-        }
-        Ok(lost)
-    }
 }
 
 impl Losses {

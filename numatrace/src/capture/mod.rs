@@ -7,6 +7,7 @@ pub mod counting;
 pub mod cut;
 pub mod fdinfo;
 pub mod losses;
+pub mod mapping_records;
 pub mod numastat;
 pub mod open_runs;
 pub mod recording;

@@ -24,6 +24,8 @@ pub struct Counted {
     pub losses: Losses,
     /// Records that made no sense.
     pub rejected: u64,
+    /// Records of mappings for which the kernel, or we, had no room.
+    pub mapping_records_lost: u64,
     /// A sweep did not settle.
     pub unsettled: bool,
     /// `vm.numa_stat` was off, or the kernel has no such counters: why there is nothing to compare with.

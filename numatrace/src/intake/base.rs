@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Intake, SoFar};
 use crate::{
     capture::cut::Grown,
-    enrich::{facts::Facts, process::Processes, residency::Residency, spaces::Spaces},
+    enrich::{facts::Facts, process::Processes, residency::Residency, spaces::Spaces, told::Told},
     fold::{Folding, mapping::Mappings, timeline::Timeline},
 };
 
@@ -14,12 +14,14 @@ use crate::{
 struct Parts<'a> {
     processes: &'a Processes,
     spaces: &'a Spaces,
+    told: &'a Told,
     residency: &'a Residency,
     mappings: &'a Mappings,
     timeline: &'a Timeline,
     folding: &'a Option<Folding>,
     grown: &'a Grown,
     rejected_before: u64,
+    mapping_records_lost_before: u64,
     rejected: u64,
     unsettled: bool,
     began_ns: u64,
@@ -30,12 +32,14 @@ struct Parts<'a> {
 struct Read {
     processes: Processes,
     spaces: Spaces,
+    told: Told,
     residency: Residency,
     mappings: Mappings,
     timeline: Timeline,
     folding: Option<Folding>,
     grown: Grown,
     rejected_before: u64,
+    mapping_records_lost_before: u64,
     rejected: u64,
     unsettled: bool,
     began_ns: u64,
@@ -50,12 +54,14 @@ impl<F: Facts> Intake<F> {
         rmp_serde::to_vec_named(&Parts {
             processes: &self.enrich.processes,
             spaces: &self.enrich.spaces,
+            told: &self.enrich.told,
             residency: &self.enrich.residency,
             mappings: &self.mappings,
             timeline: &self.timeline,
             folding: &self.folding,
             grown: &self.before.grown,
             rejected_before: self.before.rejected,
+            mapping_records_lost_before: self.before.mapping_records_lost,
             rejected: self.rejected,
             unsettled: self.unsettled,
             began_ns: self.began_ns,
@@ -70,18 +76,21 @@ impl<F: Facts> Intake<F> {
         let Read {
             processes,
             spaces,
+            told,
             residency,
             mappings,
             timeline,
             folding,
             grown,
             rejected_before,
+            mapping_records_lost_before,
             rejected,
             unsettled,
             began_ns,
         } = rmp_serde::from_slice(base)?;
         self.enrich.processes = processes;
         self.enrich.spaces = spaces;
+        self.enrich.told = told;
         self.enrich.residency = residency;
         self.mappings = mappings;
         self.timeline = timeline;
@@ -89,6 +98,7 @@ impl<F: Facts> Intake<F> {
         self.before = SoFar {
             grown,
             rejected: rejected_before,
+            mapping_records_lost: mapping_records_lost_before,
         };
         self.rejected = rejected;
         self.unsettled = unsettled;

@@ -35,6 +35,9 @@ impl<F: Facts> Intake<F> {
             recursion_misses: misses(&now, &before),
             losses: now.grown.losses.since(&before.grown.losses),
             rejected: now.rejected.saturating_sub(before.rejected),
+            mapping_records_lost: now
+                .mapping_records_lost
+                .saturating_sub(before.mapping_records_lost),
             unsettled: unsettled || self.unsettled,
             uncounted: reading
                 .no_counters
@@ -61,6 +64,9 @@ impl<F: Facts> Intake<F> {
             recursion_misses: misses(&now, &self.before),
             losses: now.grown.losses.since(&self.before.grown.losses),
             rejected: now.rejected.saturating_sub(self.before.rejected),
+            mapping_records_lost: now
+                .mapping_records_lost
+                .saturating_sub(self.before.mapping_records_lost),
             unsettled: self.unsettled,
             uncounted: Some(why.to_owned()),
             switched: false,

@@ -2,13 +2,20 @@
 
 use numatrace_common::event::mapping_run::{TouchRun, UseRun};
 
-use crate::capture::{cut::CutReading, totals::Sweep};
+use crate::{
+    capture::{cut::CutReading, totals::Sweep},
+    decode::mapping_record::MappingMade,
+};
 
 /// One thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// What was counted since the last sweep.
     Sweep(Sweep),
+    /// Mappings that were made, and how many records of such made no sense.
+    Made(Vec<MappingMade>, u64),
+    /// Everything up to now is here: it can be said whose those mappings are.
+    Settle,
     /// It is time to look where memory lies.
     Residency,
     /// The first cut, and the counts of the epochs around it.

@@ -29,6 +29,9 @@ pub struct Told {
     /// Why interrupts cannot be told from tasks.
     #[serde(default)]
     pub interrupts_unknown: Option<String>,
+    /// How the records of mappings fared; `None` where nobody wanted them.
+    #[serde(default)]
+    pub mapping_records: Option<Result<(), String>>,
     /// Names of the kernel's reasons for page migrations, by number.
     #[serde(default)]
     pub migrate_reasons: Vec<String>,
@@ -97,6 +100,13 @@ impl Told {
             recursion_misses: counted.recursion_misses,
             losses: counted.losses,
             rejected: counted.rejected,
+            mapping_records: self.mapping_records.as_ref().map(|found| {
+                found
+                    .as_ref()
+                    .map(|()| counted.mapping_records_lost)
+                    .map_err(String::as_str)
+            }),
+            lines_without_room: intake.enrich.spaces.no_room,
             unsettled: counted.unsettled,
             uncounted: counted.uncounted.as_deref(),
             switched: counted.switched,

@@ -1,5 +1,7 @@
 //! Where stacks and the names of their functions come from: the live machine, or what a recording kept.
 
+use std::collections::HashMap;
+
 use super::symbol::{Of, unnamed};
 use crate::model::Frame;
 
@@ -8,8 +10,13 @@ pub trait Code {
     /// The addresses of a user stack, innermost first, by the kernel's number; `None` for one that was not kept.
     fn stack(&mut self, number: u32) -> Option<Vec<u64>>;
 
-    /// The frames of it, innermost first, in one process.
-    fn frames(&mut self, number: u32, of: Of<'_>, addresses: &[u64]) -> Vec<Frame>;
+    /// The frames of it, innermost first, in one process; and why some may be missing at its outer end.
+    fn frames(
+        &mut self,
+        number: u32,
+        of: Of<'_>,
+        addresses: &[u64],
+    ) -> (Vec<Frame>, Option<String>);
 }
 
 /// A session without stacks.
@@ -21,7 +28,15 @@ impl Code for NoCode {
         None
     }
 
-    fn frames(&mut self, _number: u32, of: Of<'_>, addresses: &[u64]) -> Vec<Frame> {
-        unnamed(of, addresses, "nobody looked")
+    fn frames(
+        &mut self,
+        _number: u32,
+        of: Of<'_>,
+        addresses: &[u64],
+    ) -> (Vec<Frame>, Option<String>) {
+        (
+            unnamed(of, addresses, &HashMap::new(), "nobody looked"),
+            None,
+        )
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use numatrace_common::event::task_bind::BindWhat as WireBind;
+use numatrace_common::{cell::RemoteCause, event::task_bind::BindWhat as WireBind};
 
 use super::{
     Labels,
@@ -17,13 +17,13 @@ use crate::{
     enrich::{Enrich, facts::Facts},
     fold::{
         activity,
-        mapping::{Area, Class, Mappings, Memory, Thread},
+        mapping::{Area, Bound, Class, Mappings, Memory, Thread},
         surprise,
     },
     ids::{NodeId, Tid},
     model::{
         Addr, Bind, BindWhat, HintFaults, Mapping, MappingFirstTouch, MappingKind, Name, Process,
-        Stack, TidFaults, TidPages,
+        RemoteByCause, Stack, TidFaults, TidPages,
     },
 };
 
@@ -66,9 +66,8 @@ pub fn fill<F: Facts>(
         }
         let mut ids = StackIds {
             of: Of {
-                pid,
-                process: *index,
-                ended,
+                process: enrich.processes.get(*index),
+                index: *index,
                 spaces: &enrich.spaces,
             },
             code: &mut *code,
@@ -98,15 +97,8 @@ pub fn fill<F: Facts>(
             let mut same =
                 threads.filter(|thread| thread.tid == *tid && thread.start_ns == Some(*start_ns));
             if let Some(thread) = same.next() {
-                let bind = |(time_ns, what): &(u64, WireBind)| Bind {
-                    what: match what {
-                        WireBind::Affinity => BindWhat::Affinity,
-                        WireBind::MemoryPolicy => BindWhat::MemoryPolicy,
-                    },
-                    time_ns: *time_ns,
-                    after_ns: time_ns.saturating_sub(*start_ns),
-                };
-                thread.binds = binds.iter().map(bind).collect();
+                let told = binds.iter().map(|bound| bind(bound, *start_ns));
+                thread.binds = told.collect();
             }
         }
         let resident = enrich.residency.of(*index);
@@ -149,12 +141,27 @@ impl StackIds<'_> {
         }
         let id = self.code.stack(number).and_then(|addresses| {
             let id = u32::try_from(self.stacks.len()).ok()?;
-            let frames = self.code.frames(number, self.of, &addresses);
-            self.stacks.push(Stack { id, frames });
+            let (frames, short) = self.code.frames(number, self.of, &addresses);
+            self.stacks.push(Stack { id, frames, short });
             Some(id)
         });
         self.known.insert(number, id);
         id
+    }
+}
+
+fn bind(bound: &Bound, start_ns: u64) -> Bind {
+    Bind {
+        what: match bound.what {
+            WireBind::Affinity => BindWhat::Affinity,
+            WireBind::MemoryPolicy => BindWhat::MemoryPolicy,
+            WireBind::RangePolicy => BindWhat::RangePolicy,
+            WireBind::CpusetCpus => BindWhat::CpusetCpus,
+            WireBind::CpusetMems => BindWhat::CpusetMems,
+        },
+        time_ns: bound.time_ns,
+        after_ns: bound.time_ns.saturating_sub(start_ns),
+        range: bound.range.map(|(low, high)| [Addr(low), Addr(high)]),
     }
 }
 
@@ -199,6 +206,7 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
             thp: measured
                 .touch_kinds
                 .then(|| area.touches.values().map(|touched| touched.thp).sum()),
+            remote_by_cause: labels.known.preferred.then(|| remote_by_cause(area)),
             by_tid: by_tid(area),
             stacks: Vec::new(),
         }),
@@ -210,6 +218,20 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
         surprise_pages: elsewhere.map(|pages| if shared { 0 } else { pages }),
         shared_elsewhere_pages: elsewhere.map(|pages| if shared { pages } else { 0 }),
         residency: None,
+    }
+}
+
+fn remote_by_cause(area: &Area) -> RemoteByCause {
+    let causes = area.causes();
+    let of = |cause: RemoteCause| causes.get(cause as usize).copied().unwrap_or(0);
+    RemoteByCause {
+        policy: of(RemoteCause::Policy),
+        fallback: of(RemoteCause::Fallback),
+        cpuset: of(RemoteCause::Cpuset),
+        memoryless: of(RemoteCause::Memoryless),
+        kernel_node: of(RemoteCause::KernelNode),
+        task_moved: of(RemoteCause::TaskMoved),
+        unknown: of(RemoteCause::Unknown),
     }
 }
 

@@ -10,6 +10,7 @@ mod moved_by;
 pub mod report;
 mod resident;
 pub mod symbol;
+mod unwinding;
 
 use std::collections::BTreeMap;
 

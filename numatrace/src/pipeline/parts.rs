@@ -80,6 +80,9 @@ pub(super) fn told(tracer: &Tracer, topology: &Topology, session: Session) -> To
         session,
         hooks: attached.hooks.iter().map(HookTold::from).collect(),
         interrupts_unknown: attached.interrupts_unknown.clone(),
+        mapping_records: tracer
+            .mapping_records()
+            .map(|found| found.map_err(str::to_owned)),
         migrate_reasons: tracer.migrate_reasons.clone(),
         cost: CostParts::default(),
     }

@@ -18,8 +18,8 @@ use crate::{
         },
         totals::Sweep,
     },
+    decode::mapping_run::FileId,
     enrich::{facts::noted::Fact, process::ProcessIndex},
-    ids::Pid,
     intake::{
         input::{Input, OpenRuns},
         told::Told,
@@ -44,10 +44,11 @@ pub struct Resolved {
     pub number: u32,
     /// In which process.
     pub process: ProcessIndex,
-    /// Its number.
-    pub pid: Pid,
     /// The frames, innermost first.
     pub frames: Vec<Frame>,
+    /// Why some may be missing at its outer end.
+    #[serde(default)]
+    pub short: Option<String>,
 }
 
 /// How a session began.
@@ -81,6 +82,8 @@ pub enum Chunk<'a> {
     Input(Input, Option<Sample>),
     /// Addresses of stacks by their number.
     Stacks(Vec<(u32, Vec<u64>)>),
+    /// Which builds of files their addresses are in.
+    BuildIds(Vec<(FileId, String)>),
     /// Names of their functions.
     Frames(Vec<Resolved>),
     /// A report was made.
@@ -131,6 +134,11 @@ pub fn put_input(out: &mut Vec<u8>, input: &Input, sample: Option<&Sample>) {
             sweep::put(&mut body, counts);
             ChunkKind::Sweep
         }
+        Input::Made(made, senseless) => {
+            body = packed(&(made, senseless));
+            ChunkKind::Made
+        }
+        Input::Settle => ChunkKind::Settle,
         Input::Residency => ChunkKind::Residency,
         Input::Begin(reading, edge) | Input::Cut(reading, edge) => {
             bytes::put_part(&mut body, &packed(reading));
@@ -154,6 +162,13 @@ pub fn put_input(out: &mut Vec<u8>, input: &Input, sample: Option<&Sample>) {
 pub fn put_stacks(out: &mut Vec<u8>, stacks: &[(u32, Vec<u64>)]) {
     if !stacks.is_empty() {
         chunk::put(out, ChunkKind::Stacks, &packed(&stacks));
+    }
+}
+
+/// Appends builds of files, if there are any.
+pub fn put_build_ids(out: &mut Vec<u8>, ids: &[(FileId, String)]) {
+    if !ids.is_empty() {
+        chunk::put(out, ChunkKind::BuildIds, &packed(&ids));
     }
 }
 
@@ -202,6 +217,11 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
             let sample = unpacked(rest.part()?)?;
             Chunk::Input(Input::Sweep(sweep::read(rest)?), sample)
         }
+        ChunkKind::Made => {
+            let (made, senseless) = unpacked(body)?;
+            Chunk::Input(Input::Made(made, senseless), None)
+        }
+        ChunkKind::Settle => Chunk::Input(Input::Settle, None),
         ChunkKind::Residency => Chunk::Input(Input::Residency, None),
         ChunkKind::Begin => {
             let (reading, edge) = cut(rest)?;
@@ -220,6 +240,7 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
             Chunk::Input(Input::OpenRuns(open), None)
         }
         ChunkKind::Stacks => Chunk::Stacks(unpacked(body)?),
+        ChunkKind::BuildIds => Chunk::BuildIds(unpacked(body)?),
         ChunkKind::Frames => Chunk::Frames(unpacked(body)?),
         ChunkKind::Report => Chunk::Report(Box::new(unpacked(body)?)),
         ChunkKind::Base => {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::chunks::Resolved;
 use crate::{
+    decode::mapping_run::FileId,
     enrich::process::ProcessIndex,
     label::{
         code::Code,
@@ -12,12 +13,17 @@ use crate::{
     model::Frame,
 };
 
+/// Frames, and why some may be missing.
+type Named = (Vec<Frame>, Option<String>);
+
 /// What was kept.
 #[derive(Debug, Default)]
 pub struct ReplayedCode {
     /// Addresses by the kernel's number.
     pub stacks: HashMap<u32, Vec<u64>>,
-    frames: HashMap<(u32, ProcessIndex), Vec<Frame>>,
+    /// Which build of a file was mapped.
+    pub build_ids: HashMap<FileId, String>,
+    frames: HashMap<(u32, ProcessIndex), Named>,
 }
 
 impl ReplayedCode {
@@ -25,7 +31,7 @@ impl ReplayedCode {
     pub fn learn(&mut self, resolved: Vec<Resolved>) {
         for stack in resolved {
             self.frames
-                .insert((stack.number, stack.process), stack.frames);
+                .insert((stack.number, stack.process), (stack.frames, stack.short));
         }
     }
 }
@@ -35,16 +41,11 @@ impl Code for ReplayedCode {
         self.stacks.get(&number).cloned()
     }
 
-    fn frames(&mut self, number: u32, of: Of<'_>, addresses: &[u64]) -> Vec<Frame> {
-        self.frames
-            .get(&(number, of.process))
-            .cloned()
-            .unwrap_or_else(|| {
-                unnamed(
-                    of,
-                    addresses,
-                    "the recording has no name for it: those are looked up when a session ends",
-                )
-            })
+    fn frames(&mut self, number: u32, of: Of<'_>, addresses: &[u64]) -> Named {
+        if let Some(named) = self.frames.get(&(number, of.index)) {
+            return named.clone();
+        }
+        let why = "the recording has no name for it: names are looked up when a session ends";
+        (unnamed(of, addresses, &self.build_ids, why), None)
     }
 }

@@ -127,6 +127,7 @@ impl Player {
             }
             Chunk::Input(input, sample) => self.input(input, sample),
             Chunk::Stacks(stacks) => self.code.stacks.extend(stacks),
+            Chunk::BuildIds(ids) => self.code.build_ids.extend(ids),
             Chunk::Frames(resolved) => self.code.learn(resolved),
             Chunk::Base(sample, base) => self.base(sample, base)?,
             Chunk::Gap => self.gap = true,

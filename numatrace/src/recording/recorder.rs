@@ -2,11 +2,12 @@
 //!
 //! A recorder never stops a session: what cannot be written ends the recording, and [`Recorder::trouble`] says why.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{io, path::Path};
 
 use super::{
     chunks::{self, Made, Opening, Resolved, Sample},
     files::{Files, Limit, Room},
+    seen_code::SeenCode,
 };
 use crate::{
     capture::{RawRecord, recording::records::Batch, stacks::Stacks},
@@ -29,8 +30,7 @@ pub struct Recorder {
     files: Files,
     chunks: Vec<u8>,
     batch: Batch,
-    stacks: BTreeMap<u32, Vec<u64>>,
-    new_stacks: Vec<(u32, Vec<u64>)>,
+    code: SeenCode,
     opening: Option<Opening>,
     sample: Sample,
     /// There was no room any more: nothing is written until the end.
@@ -48,8 +48,7 @@ impl Recorder {
             files: Files::open(path, limit)?,
             chunks: Vec::new(),
             batch: Batch::default(),
-            stacks: BTreeMap::new(),
-            new_stacks: Vec::new(),
+            code: SeenCode::default(),
             opening: None,
             sample: Sample::default(),
             skipping: false,
@@ -93,13 +92,8 @@ impl Recorder {
             return;
         }
         self.batch.push(raw);
-        if let Some(Body::TouchRun(run)) = event.map(|event| &event.body)
-            && let Some(number) = run.stack
-            && !self.stacks.contains_key(&number)
-            && let Some(addresses) = stacks.addresses(number)
-        {
-            self.stacks.insert(number, addresses.clone());
-            self.new_stacks.push((number, addresses));
+        if let Some(Body::TouchRun(run)) = event.map(|event| &event.body) {
+            self.code.seen(run, stacks);
         }
         if self.batch.len() >= RECORDS {
             self.end_records(intake);
@@ -161,12 +155,11 @@ impl Recorder {
         let facts = intake.enrich.facts.take();
         if self.idle() {
             self.batch.clear();
-            self.new_stacks.clear();
+            self.code.forget_new();
             return;
         }
         chunks::put_facts(&mut self.chunks, &facts);
-        chunks::put_stacks(&mut self.chunks, &self.new_stacks);
-        self.new_stacks.clear();
+        self.code.put_new(&mut self.chunks, &intake.enrich);
         if !self.batch.is_empty() {
             chunks::put_records(&mut self.chunks, &self.batch);
             self.batch.clear();
@@ -219,12 +212,7 @@ impl Recorder {
         }
         let base = intake.base().map_err(io::Error::other)?;
         chunks::put_base(&mut start, &self.sample, &base);
-        let stacks: Vec<_> = self
-            .stacks
-            .iter()
-            .map(|(number, addresses)| (*number, addresses.clone()))
-            .collect();
-        chunks::put_stacks(&mut start, &stacks);
+        self.code.put_all(&mut start);
         Ok(start)
     }
 

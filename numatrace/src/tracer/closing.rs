@@ -11,6 +11,7 @@ use crate::{
     capture::{
         counting::counting,
         cut::{CutReading, Grown},
+        mapping_records::MappingRecords,
         numastat::{self, Round},
         totals::Sweep,
         vm_counters::VmCounters,
@@ -88,8 +89,17 @@ impl Tracer {
         Ok(Grown {
             recursion_misses: self.recursion_misses(),
             losses: self.losses.read()?,
+            mapping_records_lost: self.mapping_records_so_far(MappingRecords::lost),
+            mapping_records_rejected: self.mapping_records_so_far(MappingRecords::rejected),
             counting: counting(Path::new("/")),
         })
+    }
+
+    fn mapping_records_so_far(&self, count: impl Fn(&MappingRecords) -> u64) -> u64 {
+        match &self.mapping_records {
+            Some(Ok(records)) => count(records),
+            _ => 0,
+        }
     }
 
     /// Reads all counters several times and then what was counted around it; of the readings the one with least under way becomes the cut.

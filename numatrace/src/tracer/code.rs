@@ -33,14 +33,20 @@ impl Code for LiveCode<'_> {
         self.stacks.addresses(number)
     }
 
-    fn frames(&mut self, number: u32, of: Of<'_>, addresses: &[u64]) -> Vec<Frame> {
-        let frames = self.symbols.frames(of, addresses);
+    fn frames(
+        &mut self,
+        number: u32,
+        of: Of<'_>,
+        addresses: &[u64],
+    ) -> (Vec<Frame>, Option<String>) {
+        let (frames, cut) = self.symbols.frames(of, addresses);
+        let short = cut.map(|cut| cut.reason().to_owned());
         self.resolved.push(Resolved {
             number,
-            process: of.process,
-            pid: of.pid,
+            process: of.index,
             frames: frames.clone(),
+            short: short.clone(),
         });
-        frames
+        (frames, short)
     }
 }

@@ -35,10 +35,16 @@ pub enum ChunkKind {
     Base = 12,
     /// From here to the next `Base` nothing was kept.
     Gap = 13,
+    /// Mappings that were made.
+    Made = 14,
+    /// It could be said whose.
+    Settle = 15,
+    /// Build ids of files with code in them.
+    BuildIds = 16,
 }
 
 impl ChunkKind {
-    const ALL: [ChunkKind; 13] = [
+    const ALL: [ChunkKind; 16] = [
         ChunkKind::Opening,
         ChunkKind::Facts,
         ChunkKind::Records,
@@ -52,6 +58,9 @@ impl ChunkKind {
         ChunkKind::Report,
         ChunkKind::Base,
         ChunkKind::Gap,
+        ChunkKind::Made,
+        ChunkKind::Settle,
+        ChunkKind::BuildIds,
     ];
 }
 

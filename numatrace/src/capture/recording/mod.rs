@@ -6,6 +6,7 @@
 pub mod bytes;
 pub mod chunk;
 pub mod columns;
+pub mod fixed;
 pub mod frame;
 pub mod records;
 pub mod sweep;
