@@ -68,7 +68,7 @@ impl<F: Facts> Intake<F> {
     /// Takes in one record of the ring; what it says comes back.
     pub fn record(&mut self, raw: RawRecord<'_>) -> Option<Event> {
         let Ok(event) = decode(raw) else {
-            self.rejected += 1;
+            self.rejected = self.rejected.saturating_add(1);
             return None;
         };
         if let Some(happening) = runs::take_in(&event, &mut self.enrich, &mut self.mappings) {
@@ -79,7 +79,7 @@ impl<F: Facts> Intake<F> {
 
     /// Takes in something that could not be read at all.
     pub fn reject(&mut self) {
-        self.rejected += 1;
+        self.rejected = self.rejected.saturating_add(1);
     }
 
     /// Takes in what is no record.
@@ -87,7 +87,7 @@ impl<F: Facts> Intake<F> {
         match input {
             Input::Sweep(sweep) => self.sweep(sweep),
             Input::Made(made, senseless) => {
-                self.rejected += senseless;
+                self.rejected = self.rejected.saturating_add(*senseless);
                 for mapping in made {
                     self.enrich.told.made(mapping.clone());
                 }
@@ -164,7 +164,7 @@ impl<F: Facts> Intake<F> {
         for (epoch, key, value) in &sweep.counts {
             match decode_count(*epoch, key, value) {
                 Ok(count) => seen.push(self.enrich.count(count)),
-                Err(_) => self.rejected += 1,
+                Err(_) => self.rejected = self.rejected.saturating_add(1),
             }
         }
         seen
@@ -178,8 +178,10 @@ impl<F: Facts> Intake<F> {
     fn so_far(&self, grown: &Grown) -> SoFar {
         SoFar {
             grown: grown.clone(),
-            rejected: self.rejected + grown.mapping_records_rejected,
-            mapping_records_lost: grown.mapping_records_lost + self.enrich.told.no_room,
+            rejected: self.rejected.saturating_add(grown.mapping_records_rejected),
+            mapping_records_lost: grown
+                .mapping_records_lost
+                .saturating_add(self.enrich.told.no_room),
         }
     }
 }

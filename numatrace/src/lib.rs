@@ -12,6 +12,7 @@ pub mod intake;
 pub mod launch;
 pub mod pipeline;
 pub mod plan;
+pub mod progress;
 pub mod recording;
 pub mod rendering;
 pub mod report;

@@ -28,10 +28,9 @@ use crate::{
     recording::recorder::Recorder,
     rendering::Rendering,
     talk::Voice,
-    tracer::{self, Extras, Tracer},
+    tracer::{self, Asked, Extras, Tracer},
 };
 use begin::{banner, scope_entries, switches, told};
-use parts::Asked;
 use stretch::Stretch;
 use wait::{DRAIN, Due, End, Signals, Wait, every};
 
@@ -115,10 +114,7 @@ async fn session(
                     over,
                     &counted,
                     &mut voice,
-                    Asked {
-                        timeline: plan.timeline,
-                        goes_on: true,
-                    },
+                    asked(plan, true),
                 );
                 tracer.intake.next_interval(counted.until_ns);
                 voice.clear();
@@ -153,10 +149,7 @@ async fn session(
         over,
         &counted,
         &mut voice,
-        Asked {
-            timeline: plan.timeline,
-            goes_on: false,
-        },
+        asked(plan, false),
     );
     let exit = recorded(plan, &tracer, &mut voice, exit);
     let last = if plan.prints() {
@@ -165,6 +158,14 @@ async fn session(
         Vec::new()
     };
     Ok((last, exit))
+}
+
+fn asked(plan: &Plan, goes_on: bool) -> Asked {
+    Asked {
+        timeline: plan.timeline,
+        goes_on,
+        quiet: plan.talk == Talk::Quiet,
+    }
 }
 
 /// The recording, begun beside its path.

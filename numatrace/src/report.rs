@@ -1,25 +1,18 @@
 //! `numatrace report`: the report of a recording, by the code that makes a session's own.
 
-use std::{
-    io::{self, IsTerminal},
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::process::ExitCode;
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     cli::report::ReportArgs,
     exit::{Exit, Failure},
     ids::Pid,
     output::sink::Sink,
+    progress::{Progress, Work},
     recording::replay::{Replay, Wanted},
     rendering::{Rendering, color},
 };
-
-/// Reading that takes no longer has no bar.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Reads a recording and prints its report.
 ///
@@ -52,7 +45,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     );
     let replay = Replay::open(&args.recording, wanted)?;
     let mut sink = Sink::open(args.output.as_deref())?;
-    let mut bar = Bar::new(replay.length, args.quiet);
+    let mut progress = Progress::new(Work::Reading(replay.length), args.quiet);
     // The last one is kept back: a file is put in place with it.
     let mut last: Option<Vec<u8>> = None;
     let outcome = replay.run_showing(
@@ -64,9 +57,9 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
                 None => Ok(true),
             }
         },
-        &mut |read| bar.show(read),
+        &mut |read| progress.show(read),
     )?;
-    bar.clear();
+    drop(progress);
     if !args.quiet {
         for remark in &outcome.remarks {
             eprintln!("numatrace: {remark}");
@@ -75,44 +68,4 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let last = last.context("the recording holds no report")?;
     sink.finish(&last).context("cannot write the report")?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// How far reading is, on a terminal, once it has taken a while.
-struct Bar {
-    bar: Option<ProgressBar>,
-    length: u64,
-    began: Instant,
-    wanted: bool,
-}
-
-impl Bar {
-    fn new(length: u64, quiet: bool) -> Self {
-        Self {
-            bar: None,
-            length,
-            began: Instant::now(),
-            wanted: !quiet && length > 0 && io::stderr().is_terminal(),
-        }
-    }
-
-    fn show(&mut self, read: u64) {
-        if !self.wanted || self.began.elapsed() < PATIENCE {
-            return;
-        }
-        let length = self.length;
-        let bar = self.bar.get_or_insert_with(|| {
-            let style = ProgressStyle::with_template(
-                "reading {bar:30} {bytes} of {total_bytes}, {eta} left",
-            );
-            ProgressBar::new(length)
-                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
-        bar.set_position(read);
-    }
-
-    fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-    }
 }

@@ -81,6 +81,17 @@ pub struct Tracer {
     pub recorder: Option<Recorder>,
 }
 
+/// What of a report is wanted beside the rest.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// All that happened to the process of the session.
+    pub timeline: bool,
+    /// Another interval follows.
+    pub goes_on: bool,
+    /// Nothing is to be shown on stderr.
+    pub quiet: bool,
+}
+
 /// What a session does beside counting.
 #[derive(Default)]
 pub struct Extras {
@@ -330,23 +341,21 @@ impl Tracer {
     }
 
     /// The report of what was counted, which a recording can make again.
-    pub fn report(
-        &mut self,
-        told: Told,
-        counted: &Counted,
-        timeline: bool,
-        goes_on: bool,
-    ) -> Snapshot {
+    pub fn report(&mut self, told: Told, counted: &Counted, asked: Asked) -> Snapshot {
         let Self {
             stacks,
             intake,
             recorder,
             ..
         } = self;
-        let mut code = LiveCode::new(stacks);
-        let snapshot = told.report(counted, &mut code, timeline, intake);
+        let mut code = LiveCode::new(stacks, asked.quiet);
+        let snapshot = told.report(counted, &mut code, asked.timeline, intake);
         if let Some(recorder) = recorder {
-            recorder.reported(&Made { told, goes_on }, &code.resolved, intake);
+            let made = Made {
+                told,
+                goes_on: asked.goes_on,
+            };
+            recorder.reported(&made, &code.resolved, intake);
         }
         snapshot
     }

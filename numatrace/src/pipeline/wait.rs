@@ -112,15 +112,7 @@ impl Wait {
                 }
                 _ = self.signals.terminate.recv() => return Ok(Due::End(End::Signal)),
                 _ = self.report.tick() => return Ok(Due::Interval),
-                _ = self.drain.tick() => {
-                    tracer.drain()?;
-                    tracer.measure_cost(std::time::Instant::now());
-                    if let Some(child) = child.as_deref_mut()
-                        && let Some(status) = child.try_wait().context("cannot wait for the command")?
-                    {
-                        return Ok(Due::End(End::Child(status)));
-                    }
-                }
+                // Before the drain: in a storm that one is due again as soon as it is done.
                 _ = self.sweep.tick() => {
                     tracer.sweep()?;
                     if let Some(whole) = plan.duration {
@@ -133,6 +125,15 @@ impl Wait {
                         && processes.iter().all(|(pid, ticks)| !alive(*pid, *ticks))
                     {
                         return Ok(Due::End(End::TargetsGone));
+                    }
+                }
+                _ = self.drain.tick() => {
+                    tracer.drain()?;
+                    tracer.measure_cost(std::time::Instant::now());
+                    if let Some(child) = child.as_deref_mut()
+                        && let Some(status) = child.try_wait().context("cannot wait for the command")?
+                    {
+                        return Ok(Due::End(End::Child(status)));
                     }
                 }
             }

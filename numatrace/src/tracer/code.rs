@@ -7,6 +7,7 @@ use crate::{
         symbol::{Of, Symbols},
     },
     model::Frame,
+    progress::{Progress, Work},
     recording::chunks::Resolved,
 };
 
@@ -16,14 +17,16 @@ pub(super) struct LiveCode<'a> {
     symbols: Symbols,
     /// What was looked up, for a recording.
     pub(super) resolved: Vec<Resolved>,
+    progress: Progress,
 }
 
 impl<'a> LiveCode<'a> {
-    pub(super) fn new(stacks: &'a Stacks) -> Self {
+    pub(super) fn new(stacks: &'a Stacks, quiet: bool) -> Self {
         Self {
             stacks,
             symbols: Symbols::default(),
             resolved: Vec::new(),
+            progress: Progress::new(Work::Naming, quiet),
         }
     }
 }
@@ -47,6 +50,7 @@ impl Code for LiveCode<'_> {
             frames: frames.clone(),
             short: short.clone(),
         });
+        self.progress.show(self.resolved.len() as u64);
         (frames, short)
     }
 }

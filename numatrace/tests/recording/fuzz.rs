@@ -139,7 +139,7 @@ fn whatever_frames_hold_nothing_panics() {
             let (reports, _) = read(&file, wanted).unwrap_or_default();
             for report in &reports {
                 json::to_line(report).unwrap();
-                render(report, &TextOptions::default());
+                assert!(!render(report, &TextOptions::default()).is_empty());
             }
             reports.len()
         });
