@@ -17,7 +17,7 @@ use numatrace::{
 use crate::{V1, read};
 
 /// Files without a given time.
-const FILES: u64 = 150;
+const FILES: u64 = 40;
 
 /// Small and good enough to shake bytes with (xorshift64*).
 struct Dice(u64);
