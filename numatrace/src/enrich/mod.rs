@@ -82,6 +82,13 @@ impl<F: Facts> Enrich<F> {
         }
     }
 
+    /// Begins another interval, `until_ns` after boot: what is known of processes that ended before the last one is forgotten.
+    pub fn next_interval(&mut self, until_ns: u64) {
+        self.processes.next_interval(until_ns);
+        let processes = &self.processes;
+        self.spaces.retain(|process| processes.knows(process));
+    }
+
     /// Takes in what an event says about processes; what else it tells comes back with its process found.
     pub fn event(&mut self, event: &Event) -> Option<Happening> {
         match &event.body {
@@ -114,6 +121,7 @@ impl<F: Facts> Enrich<F> {
                         nodes: moved.nodes,
                         what: Happened::Pages {
                             asker: moved.asker,
+                            reason: moved.reason,
                             pages: moved.pages,
                         },
                     });

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Index of a process in [`Processes`]; stays valid until the second interval after its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessIndex(usize);
 
 /// One process as far as it is known.
@@ -95,6 +95,11 @@ impl Processes {
     /// The process an index stands for.
     pub fn get(&self, index: ProcessIndex) -> &Process {
         self.all.get(&index).unwrap_or(&FORGOTTEN)
+    }
+
+    /// Is it still known, or was it forgotten after its end?
+    pub fn knows(&self, index: ProcessIndex) -> bool {
+        self.all.contains_key(&index)
     }
 
     fn at(&mut self, index: ProcessIndex) -> &mut Process {

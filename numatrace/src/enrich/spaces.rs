@@ -97,6 +97,11 @@ impl Spaces {
         self.by_process.remove(&process);
     }
 
+    /// Keeps the address spaces of these processes; names of files stay.
+    pub fn retain(&mut self, keep: impl Fn(ProcessIndex) -> bool) {
+        self.by_process.retain(|process, _| keep(*process));
+    }
+
     /// Names a file for all processes.
     pub fn name_file(&mut self, file: FileId, name: &Name) {
         if self.files.len() < FILES || self.files.contains_key(&file) {
