@@ -34,6 +34,8 @@ pub mod number;
 
 // Documents of their own, beside the report.
 pub mod doctor;
+pub mod event;
+pub mod look;
 pub mod stat;
 pub mod topology;
 
