@@ -44,10 +44,12 @@ pub enum Counter {
     LostTaskMoved = 18,
     /// The same for `PagesMoved`.
     LostPagesMoved = 19,
+    /// The same for `FillRun`.
+    LostFillRun = 20,
 }
 
 /// How many counters there are.
-pub const COUNTERS: u32 = 20;
+pub const COUNTERS: u32 = 21;
 
 impl Counter {
     /// The counter of records lost for a kind.
@@ -60,6 +62,7 @@ impl Counter {
             Kind::TaskExit => Counter::LostTaskExit,
             Kind::TaskMoved => Counter::LostTaskMoved,
             Kind::PagesMoved => Counter::LostPagesMoved,
+            Kind::FillRun => Counter::LostFillRun,
             Kind::TouchRun => Counter::LostTouchRun,
             Kind::UseRun => Counter::LostUseRun,
             Kind::TaskBind => Counter::LostTaskBind,

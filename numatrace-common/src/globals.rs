@@ -110,6 +110,10 @@ pub struct Offsets {
     pub inode_ino: u32,
     /// `vm_fault.vma`; only kernels that pass a `vm_fault` to `mpol_misplaced` are asked for it.
     pub vmf_vma: u32,
+    /// `folio.mapping`
+    pub folio_mapping: u32,
+    /// `address_space.host`
+    pub mapping_host: u32,
     /// The user stack pointer in `pt_regs`; [`ABSENT`] where it has another name than ours.
     pub regs_sp: u32,
 }
@@ -194,4 +198,4 @@ pub struct Globals {
     pub gfp: GfpBits,
 }
 
-const _: () = assert!(size_of::<Globals>() == 600);
+const _: () = assert!(size_of::<Globals>() == 608);

@@ -7,7 +7,10 @@ use numatrace_tests::harness::report::Report;
 use numatrace_tests::harness::running::Running;
 use numatrace_tests::harness::tracer::{DEADLINE, READY};
 use numatrace_tests::harness::truth::Truth;
-use numatrace_tests::{harness::contract, or_skip, tracer};
+use numatrace_tests::{
+    harness::{contract, skipped},
+    or_skip, test_name, tracer,
+};
 
 const MIB: u64 = 200;
 
@@ -128,5 +131,38 @@ fn the_load_counts_the_same_by_pid_by_command_and_system_wide() {
             pages >= told && pages <= told + told / 20,
             "it touched {told} pages, the report has {pages}"
         );
+    }
+}
+
+#[test]
+fn memory_of_processes_of_some_milliseconds_is_named() {
+    let folder = std::env::temp_dir();
+    let folder = folder.to_str().expect("a folder");
+    let run = or_skip!(tracer!().launch(&[
+        "brief", "--folder", folder, "--count", "20", "--pages", "64"
+    ]));
+    if run.report.hook_state("mapping_names") != Some("attached") {
+        let hooks = &run.report.value["hooks"];
+        let row = hooks.as_array().expect("hooks").iter();
+        let row = row.filter(|hook| hook["hook"] == "mapping_names");
+        return skipped(test_name!(), &format!("no records of mappings: {row:?}"));
+    }
+    assert_eq!(run.report.value["coverage"]["mapping_records_lost"], 0);
+    let children = run.truth.0["children"].as_array().expect("children");
+    assert_eq!(children.len(), 20);
+    for child in children {
+        let process = run.report.process(child[0].as_u64().expect("a pid"));
+        let process = process.expect("a child");
+        let mappings = process.0["mappings"].as_array().expect("mappings");
+        let named = mappings.iter().find(|mapping| {
+            mapping["name"]
+                .as_str()
+                .is_some_and(|name| Some(name) == child[1].as_str())
+        });
+        let named = named.unwrap_or_else(|| panic!("not {}: {mappings:#?}", child[1]));
+        let pages = named["first_touch"]["pages"].as_array().expect("pages");
+        let pages = pages.iter().filter_map(|row| row.as_array()).flatten();
+        let pages: u64 = pages.filter_map(serde_json::Value::as_u64).sum();
+        assert!((64..=66).contains(&pages), "{named:#}");
     }
 }

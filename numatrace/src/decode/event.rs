@@ -12,6 +12,7 @@ use numatrace_common::{
 
 use super::{
     count::{AllocCell, NodePair, Owner, Reason, ThreadId},
+    fill_run::FillRun,
     mapping_run::{TaskBind, TouchRun, UseRun},
 };
 use crate::{
@@ -51,6 +52,8 @@ pub enum Body {
     TaskMoved(TaskMoved),
     /// Pages changed their node.
     PagesMoved(PagesMoved),
+    /// Pages came into the page cache.
+    FillRun(FillRun),
 }
 
 /// A task changed its node.

@@ -22,7 +22,7 @@ use crate::{
     ids::{NodeId, Tid},
     model::{
         Addr, Bind, BindWhat, HintFaults, Mapping, MappingFirstTouch, MappingKind, Name, Process,
-        RemoteByCause, Stack, TidFaults, TidPages,
+        ProcessKind, RemoteByCause, Stack, TidFaults, TidPages,
     },
 };
 
@@ -49,6 +49,12 @@ pub fn fill<F: Facts>(
     let mut places: HashMap<(u32, u64), usize> = HashMap::new();
     for (at, process) in processes.iter().enumerate() {
         places.insert((process.pid.0, process.start_ns), at);
+    }
+    if labels.measured.page_cache {
+        let users = processes.iter_mut();
+        users
+            .filter(|process| process.kind == ProcessKind::User)
+            .for_each(|process| process.page_cache = Some(Vec::new()));
     }
     let mut filled = Filled::default();
     let mut symbols = Symbols::default();
@@ -101,6 +107,10 @@ pub fn fill<F: Facts>(
                 let told = binds.iter().map(|bound| bind(bound, *start_ns));
                 thread.binds = told.collect();
             }
+        }
+        if labels.measured.page_cache {
+            let files = super::page_cache::filled(memory, &enrich.spaces, labels.nodes);
+            process.page_cache = Some(files);
         }
         let resident = enrich.residency.of(*index);
         resident::fill(process, *index, resident, &enrich.spaces, labels.nodes);

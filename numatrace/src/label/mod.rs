@@ -6,6 +6,7 @@ mod incidents;
 mod mapping_name;
 mod mappings;
 mod moved_by;
+mod page_cache;
 pub mod report;
 mod resident;
 mod symbol;

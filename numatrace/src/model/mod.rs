@@ -31,6 +31,7 @@ pub mod finding;
 pub mod matrix;
 pub mod name;
 pub mod number;
+pub mod page_cache;
 
 // Documents of their own, beside the report.
 pub mod doctor;
@@ -51,6 +52,7 @@ pub use incident::{Incident, Moment, MomentKind};
 pub use mapping::{Addr, Mapping, MappingFirstTouch, MappingKind, TidFaults, TidPages};
 pub use matrix::{Matrix, PerNode};
 pub use name::Name;
+pub use page_cache::FilledFile;
 pub use page_migration::{Latency, MovedBy, PageMigrations};
 pub use process::{Bind, BindWhat, Process, ProcessKind, Thread};
 pub use report::{

@@ -10,6 +10,7 @@ use super::hint_fault::HintFaults;
 use super::mapping::{Addr, Mapping};
 use super::matrix::PerNode;
 use super::name::Name;
+use super::page_cache::FilledFile;
 use super::page_migration::PageMigrations;
 use super::task_move::TaskMoves;
 use crate::ids::{NodeId, Pid, Tid};
@@ -59,6 +60,9 @@ pub struct Process {
     pub threads: Vec<Thread>,
     /// Its mappings, those with something to tell.
     pub mappings: Vec<Mapping>,
+    /// The page cache it filled in the session, file by file, most pages first; `None` where that was not measured.
+    #[serde(default)]
+    pub page_cache: Option<Vec<FilledFile>>,
 }
 
 impl Process {
@@ -84,6 +88,7 @@ impl Process {
             away_ns: None,
             threads: Vec::new(),
             mappings: Vec::new(),
+            page_cache: None,
         }
     }
 

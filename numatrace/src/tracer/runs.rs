@@ -4,6 +4,7 @@ use super::Tracer;
 use crate::{
     decode::{
         event::{Body, Event},
+        fill_run::FillRun,
         mapping_run::{TouchRun, UseRun},
     },
     enrich::{Enrich, facts::ProcFacts, happening::Happening},
@@ -19,6 +20,7 @@ pub(super) fn take_in(
     match &event.body {
         Body::TouchRun(run) => touched(run, event.time_ns, enrich, mappings),
         Body::UseRun(run) => used(run, event.time_ns, enrich, mappings),
+        Body::FillRun(run) => filled(run, enrich, mappings),
         Body::TaskBind(bind) => {
             let process = enrich.processes.of_thread(bind.thread, &mut enrich.facts);
             mappings.bound(process, bind, event.time_ns);
@@ -36,6 +38,11 @@ fn touched(run: &TouchRun, now_ns: u64, enrich: &mut Enrich<ProcFacts>, mappings
 fn used(run: &UseRun, now_ns: u64, enrich: &mut Enrich<ProcFacts>, mappings: &mut Mappings) {
     let process = enrich.run(run.thread, &run.area, run.low, now_ns);
     mappings.used(process, run);
+}
+
+fn filled(run: &FillRun, enrich: &mut Enrich<ProcFacts>, mappings: &mut Mappings) {
+    let process = enrich.fill(run);
+    mappings.filled(process, run);
 }
 
 impl Tracer {
@@ -79,6 +86,9 @@ impl Tracer {
         }
         for run in self.open_runs.uses()? {
             used(&run.into(), now_ns, &mut self.enrich, &mut self.mappings);
+        }
+        for run in self.open_runs.fills()? {
+            filled(&run.into(), &mut self.enrich, &mut self.mappings);
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ mod nodes;
 mod notes;
 
 pub mod page;
+mod page_cache;
 mod processes;
 pub mod table;
 
@@ -55,6 +56,7 @@ pub fn render(snapshot: &Snapshot, options: &TextOptions) -> String {
     notes::write_serious(&mut page, &notes);
     findings::write(&mut page, snapshot);
     mappings::write(&mut page, snapshot, options.rows);
+    page_cache::write(&mut page, snapshot);
     nodes::write(&mut page, snapshot);
     processes::write(&mut page, snapshot, options.rows);
     processes::write_threads(&mut page, snapshot, options.rows);

@@ -21,6 +21,7 @@ mod shmem;
 mod stack;
 mod thp;
 
+mod brief;
 mod cow;
 mod fork_storm;
 mod hold;
@@ -61,6 +62,8 @@ pub enum Scenario {
     Stack(stack::Args),
     /// Write transparent huge pages
     Thp(thp::Args),
+    /// Children that each map a file of their own and end at once
+    Brief(brief::Args),
     /// Fork, and let the child copy pages by writing them on another node
     Cow(cow::Args),
     /// Many short-lived children
@@ -111,6 +114,7 @@ impl Scenario {
             Self::Shmem(args) => shmem::run(args, scene),
             Self::Stack(args) => stack::run(args, scene),
             Self::Thp(args) => thp::run(args, scene),
+            Self::Brief(args) => brief::run(args, scene),
             Self::Cow(args) => cow::run(args, scene),
             Self::ForkStorm(args) => fork_storm::run(args, scene),
             Self::Nothing => fork_storm::nothing(),
