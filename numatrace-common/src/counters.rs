@@ -46,10 +46,12 @@ pub enum Counter {
     LostPagesMoved = 19,
     /// The same for `FillRun`.
     LostFillRun = 20,
+    /// The same for `KernelAlloc`.
+    LostKernelAlloc = 21,
 }
 
 /// How many counters there are.
-pub const COUNTERS: u32 = 21;
+pub const COUNTERS: u32 = 22;
 
 impl Counter {
     /// The counter of records lost for a kind.
@@ -63,6 +65,7 @@ impl Counter {
             Kind::TaskMoved => Counter::LostTaskMoved,
             Kind::PagesMoved => Counter::LostPagesMoved,
             Kind::FillRun => Counter::LostFillRun,
+            Kind::KernelAlloc => Counter::LostKernelAlloc,
             Kind::TouchRun => Counter::LostTouchRun,
             Kind::UseRun => Counter::LostUseRun,
             Kind::TaskBind => Counter::LostTaskBind,

@@ -24,11 +24,13 @@ pub enum Kind {
     PagesMoved = 9,
     /// [`crate::event::fill_run::FillRun`]
     FillRun = 10,
+    /// [`crate::event::kernel_alloc::KernelAlloc`]
+    KernelAlloc = 11,
 }
 
 impl Kind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::AllocRun,
         Kind::TaskFork,
         Kind::TaskExec,
@@ -39,6 +41,7 @@ impl Kind {
         Kind::TaskMoved,
         Kind::PagesMoved,
         Kind::FillRun,
+        Kind::KernelAlloc,
     ];
 
     /// The word used for this kind in reports and messages.
@@ -54,6 +57,7 @@ impl Kind {
             Kind::TaskMoved => "task_moved",
             Kind::PagesMoved => "pages_moved",
             Kind::FillRun => "fill_run",
+            Kind::KernelAlloc => "kernel_alloc",
         }
     }
 }

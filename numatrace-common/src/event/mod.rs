@@ -2,6 +2,7 @@
 
 pub mod alloc_run;
 pub mod fill_run;
+pub mod kernel_alloc;
 pub mod mapping_run;
 pub mod pages_moved;
 pub mod task_bind;

@@ -13,6 +13,7 @@ use numatrace_common::{
 use super::{
     count::{AllocCell, NodePair, Owner, Reason, ThreadId},
     fill_run::FillRun,
+    kernel_alloc::KernelAlloc,
     mapping_run::{TaskBind, TouchRun, UseRun},
 };
 use crate::{
@@ -54,6 +55,8 @@ pub enum Body {
     PagesMoved(PagesMoved),
     /// Pages came into the page cache.
     FillRun(FillRun),
+    /// The kernel took memory for itself.
+    KernelAlloc(KernelAlloc),
 }
 
 /// A task changed its node.

@@ -109,6 +109,7 @@ impl<F: Facts> Enrich<F> {
             | Body::TouchRun(_)
             | Body::UseRun(_)
             | Body::FillRun(_)
+            | Body::KernelAlloc(_)
             | Body::TaskBind(_) => {}
             Body::TaskMoved(moved) => {
                 return Some(Happening {

@@ -1,6 +1,9 @@
 //! Mappings of the report: areas, divided and named, with who touched and who uses them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
 
 use numatrace_common::{cell::RemoteCause, event::task_bind::BindWhat as WireBind};
 
@@ -21,8 +24,8 @@ use crate::{
     },
     ids::{NodeId, Tid},
     model::{
-        Addr, Bind, BindWhat, HintFaults, Mapping, MappingFirstTouch, MappingKind, Name, Process,
-        ProcessKind, RemoteByCause, Stack, TidFaults, TidPages,
+        Addr, Bind, BindWhat, HintFaults, KernelMemory, Mapping, MappingFirstTouch, MappingKind,
+        Name, Process, ProcessKind, RemoteByCause, Stack, TidFaults, TidPages,
     },
 };
 
@@ -70,6 +73,7 @@ pub fn fill<F: Facts>(
         if !ended {
             enrich.spaces.look(*index, pid, &mut enrich.facts);
         }
+        let kernel_stacks = !memory.kernel.is_empty();
         let mut ids = StackIds {
             of: Of {
                 process: enrich.processes.get(*index),
@@ -86,6 +90,9 @@ pub fn fill<F: Facts>(
             spaces: &enrich.spaces,
             programs: programs(memory),
         };
+        if kernel_stacks {
+            process.kernel_memory = Some(ids.kernel(memory));
+        }
         for (area, stack_of) in divided(memory, process.pid.0, &naming) {
             let stack_of = stack_of.map(|tid| thread_name(process, tid));
             let (kind, name) = naming.name(&area, stack_of.as_ref());
@@ -145,6 +152,31 @@ impl StackIds<'_> {
             .into_iter()
             .filter_map(|(_, number)| self.id(number))
             .collect()
+    }
+
+    /// Memory the kernel took for itself, by stack, most first.
+    fn kernel(&mut self, memory: &Memory) -> Vec<KernelMemory> {
+        let parts = memory.kernel.iter();
+        let mut parts: Vec<KernelMemory> = parts
+            .map(|(number, took)| KernelMemory {
+                stack: number.and_then(|number| {
+                    let addresses = (self.taken)(number)?;
+                    let id = u32::try_from(self.stacks.len()).ok()?;
+                    let frames = self.symbols.kernel_frames(&addresses);
+                    self.stacks.push(Stack {
+                        id,
+                        frames,
+                        short: None,
+                    });
+                    Some(id)
+                }),
+                samples: took.samples,
+                pages: took.pages,
+                remote_pages: took.remote,
+            })
+            .collect();
+        parts.sort_by_key(|part| (Reverse(part.pages), part.stack));
+        parts
     }
 
     fn id(&mut self, number: u32) -> Option<u32> {
@@ -275,7 +307,7 @@ fn by_tid(area: &Area) -> Vec<TidPages> {
             }
         })
         .collect();
-    all.sort_by_key(|entry| (std::cmp::Reverse(entry.pages), entry.tid));
+    all.sort_by_key(|entry| (Reverse(entry.pages), entry.tid));
     all
 }
 
@@ -297,7 +329,7 @@ fn users(area: &Area) -> Vec<TidFaults> {
             node: most(&nodes),
         })
         .collect();
-    all.sort_by_key(|entry| (std::cmp::Reverse(entry.faults), entry.tid));
+    all.sort_by_key(|entry| (Reverse(entry.faults), entry.tid));
     all
 }
 
@@ -305,6 +337,6 @@ fn users(area: &Area) -> Vec<TidFaults> {
 fn most(nodes: &BTreeMap<NodeId, u64>) -> Option<NodeId> {
     nodes
         .iter()
-        .max_by_key(|(node, count)| (**count, std::cmp::Reverse(**node)))
+        .max_by_key(|(node, count)| (**count, Reverse(**node)))
         .map(|(node, _)| *node)
 }

@@ -23,6 +23,7 @@ pub mod task_move;
 
 pub mod incident;
 
+pub mod kernel_memory;
 pub mod mapping;
 pub mod stack;
 
@@ -49,6 +50,7 @@ pub use first_touch::{ByKind, FirstTouch, Marks};
 pub use hint_fault::HintFaults;
 pub use hooks::{Hook, HookState};
 pub use incident::{Incident, Moment, MomentKind};
+pub use kernel_memory::KernelMemory;
 pub use mapping::{Addr, Mapping, MappingFirstTouch, MappingKind, TidFaults, TidPages};
 pub use matrix::{Matrix, PerNode};
 pub use name::Name;

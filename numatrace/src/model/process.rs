@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::alloc::Alloc;
 use super::first_touch::FirstTouch;
 use super::hint_fault::HintFaults;
+use super::kernel_memory::KernelMemory;
 use super::mapping::{Addr, Mapping};
 use super::matrix::PerNode;
 use super::name::Name;
@@ -63,6 +64,9 @@ pub struct Process {
     /// The page cache it filled in the session, file by file, most pages first; `None` where that was not measured.
     #[serde(default)]
     pub page_cache: Option<Vec<FilledFile>>,
+    /// Memory the kernel took for itself on its behalf, by kernel stack, most first: a sample, with `--kernel-stacks`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel_memory: Option<Vec<KernelMemory>>,
 }
 
 impl Process {
@@ -89,6 +93,7 @@ impl Process {
             threads: Vec::new(),
             mappings: Vec::new(),
             page_cache: None,
+            kernel_memory: None,
         }
     }
 

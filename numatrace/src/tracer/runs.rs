@@ -21,6 +21,10 @@ pub(super) fn take_in(
         Body::TouchRun(run) => touched(run, event.time_ns, enrich, mappings),
         Body::UseRun(run) => used(run, event.time_ns, enrich, mappings),
         Body::FillRun(run) => filled(run, enrich, mappings),
+        Body::KernelAlloc(sample) => {
+            let process = enrich.processes.of_thread(sample.thread, &mut enrich.facts);
+            mappings.kernel_took(process, sample);
+        }
         Body::TaskBind(bind) => {
             let process = enrich.processes.of_thread(bind.thread, &mut enrich.facts);
             mappings.bound(process, bind, event.time_ns);

@@ -12,6 +12,7 @@ mod findings;
 mod footer;
 mod header;
 mod incidents;
+mod kernel_memory;
 mod mappings;
 mod matrices;
 mod nodes;
@@ -57,6 +58,7 @@ pub fn render(snapshot: &Snapshot, options: &TextOptions) -> String {
     findings::write(&mut page, snapshot);
     mappings::write(&mut page, snapshot, options.rows);
     page_cache::write(&mut page, snapshot);
+    kernel_memory::write(&mut page, snapshot);
     nodes::write(&mut page, snapshot);
     processes::write(&mut page, snapshot, options.rows);
     processes::write_threads(&mut page, snapshot, options.rows);

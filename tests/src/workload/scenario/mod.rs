@@ -25,6 +25,7 @@ mod brief;
 mod cow;
 mod fork_storm;
 mod hold;
+mod jit;
 mod kinds;
 mod spawn_tree;
 
@@ -73,6 +74,8 @@ pub enum Scenario {
     Nothing,
     /// Keep memory until stdin closes
     Hold(hold::Args),
+    /// Touch memory from code that is made as it runs
+    Jit(jit::Args),
     /// Keep memory of every kind on several nodes until stdin closes
     Kinds(kinds::Args),
     /// Threads, children and grandchildren that all allocate
@@ -119,6 +122,7 @@ impl Scenario {
             Self::ForkStorm(args) => fork_storm::run(args, scene),
             Self::Nothing => fork_storm::nothing(),
             Self::Hold(args) => hold::run(args, scene),
+            Self::Jit(args) => jit::run(args, scene),
             Self::Kinds(args) => kinds::run(args, scene),
             Self::SpawnTree(args) => spawn_tree::run(args, scene),
             Self::Away(args) => away::run(args, scene),
