@@ -12,7 +12,7 @@ pub mod target_file;
 pub mod told;
 pub mod topology;
 
-use crate::decode::{count::ThreadId, mapping_run::Area};
+use crate::decode::{count::ThreadId, fill_run::FillRun, mapping_run::Area};
 use crate::decode::{
     count::{Count, Owner, What},
     event::{Body, Event},
@@ -112,7 +112,12 @@ impl<F: Facts> Enrich<F> {
             }
             Body::TaskExit(exit) => self.processes.exited(exit),
             // Its counts are in the totals too, and are taken from there.
-            Body::AllocRun(_) | Body::TouchRun(_) | Body::UseRun(_) | Body::TaskBind(_) => {}
+            Body::AllocRun(_)
+            | Body::TouchRun(_)
+            | Body::UseRun(_)
+            | Body::FillRun(_)
+            | Body::KernelAlloc(_)
+            | Body::TaskBind(_) => {}
             Body::TaskMoved(moved) => {
                 return Some(Happening {
                     time_ns: event.time_ns,
@@ -156,6 +161,13 @@ impl<F: Facts> Enrich<F> {
             .settle(thread.pid, &self.processes, &mut self.spaces);
         self.spaces
             .saw(process, thread.pid, area, at, now_ns, &mut self.facts);
+        process
+    }
+
+    /// Finds the process that brought pages of a file in, and the file's name.
+    pub fn fill(&mut self, run: &FillRun) -> ProcessIndex {
+        let process = self.processes.of_thread(run.thread, &mut self.facts);
+        self.spaces.fills(run.thread.pid, run.file, &mut self.facts);
         process
     }
 

@@ -203,6 +203,7 @@ fn switches(plan: &EventsPlan) -> Switches {
         faults: plan.session.faults,
         mappings: wants(Kind::FirstTouch) || wants(Kind::HintFault),
         stack_every: 0,
+        kernel_stack_every: 0,
     }
 }
 

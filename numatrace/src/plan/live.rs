@@ -37,6 +37,7 @@ pub(super) fn session(args: LiveArgs) -> Result<Plan, Failure> {
         timeline: false,
         hooks,
         residency: false,
+        kernel_stacks: 0,
         format: Format::Text,
         output: None,
         limit: 0,
