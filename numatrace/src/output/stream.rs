@@ -243,7 +243,7 @@ mod tests {
         let first: Vec<String> = lines.by_ref().take(10).collect();
         assert_eq!(first[9].trim(), "9");
         // There is room again at some point, now that somebody reads.
-        let reading = std::thread::spawn(move || lines.collect::<Vec<String>>());
+        let reading = thread::spawn(move || lines.collect::<Vec<String>>());
         let deadline = Instant::now() + Duration::from_secs(60);
         while !stream.missing.is_empty() && Instant::now() < deadline {
             stream.tell_gap();
