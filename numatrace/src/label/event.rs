@@ -350,7 +350,7 @@ mod tests {
     use super::*;
     use crate::{
         decode::{count::MoveReason, event::TaskFork},
-        enrich::{facts, process::Processes, residency::Residency, spaces::Spaces},
+        enrich::{facts, process::Processes, residency::Residency, spaces::Spaces, told::Told},
         ids::CpuId,
     };
 
@@ -388,6 +388,7 @@ mod tests {
         let enrich = Enrich {
             processes,
             spaces: Spaces::default(),
+            told: Told::default(),
             residency: Residency::default(),
             facts: Gone,
         };

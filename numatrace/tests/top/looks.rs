@@ -34,7 +34,7 @@ pub fn look(mut snapshot: Snapshot) -> Arc<Look> {
             ..NodePressure::default()
         })
         .collect();
-    let (away, back) = if nodes > 1 {
+    let (away, back) = if nodes > 1 && !snapshot.processes.is_empty() {
         (vec![incident(&snapshot, false)], vec![incident(&snapshot, true)])
     } else {
         (Vec::new(), Vec::new())
