@@ -69,14 +69,6 @@ fn keys_lead_to_views_and_a_larger_terminal_is_filled() {
 }
 
 #[test]
-fn a_pipe_is_refused_with_a_way_out() {
-    let said = top(&[]).output().unwrap();
-    assert_eq!(said.status.code(), Some(2), "{said:?}");
-    let stderr = String::from_utf8_lossy(&said.stderr);
-    assert!(stderr.contains("needs a terminal") && stderr.contains("hint:"), "{stderr}");
-}
-
-#[test]
 fn values_on_the_screen_are_those_of_the_report_of_the_same_interval() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("reports.jsonl");

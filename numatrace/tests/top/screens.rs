@@ -47,7 +47,7 @@ fn hosts_without_exact_hooks_say_so_and_show_dashes() {
     let look = look(fixture::fallback());
     let screen = text(&app(&look), 80, 24);
     insta::assert_snapshot!("processes_fallback", screen);
-    assert!(screen.contains("1 on fallback"), "{screen}");
+    assert!(screen.contains("fallback 1, absent 1"), "{screen}");
 }
 
 #[test]

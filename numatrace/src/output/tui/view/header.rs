@@ -252,12 +252,12 @@ fn hooks(snapshot: &Snapshot, named: bool) -> Part {
         if named {
             format!("{what}: {}", hooks.join(" "))
         } else {
-            format!("{} {what}", hooks.len())
+            format!("{what} {}", hooks.len())
         }
     };
     let mut parts = Vec::new();
     if !lesser.is_empty() {
-        parts.push(told("on fallback", &lesser));
+        parts.push(told("fallback", &lesser));
     }
     if !gone.is_empty() {
         parts.push(told("absent", &gone));
@@ -265,8 +265,7 @@ fn hooks(snapshot: &Snapshot, named: bool) -> Part {
     if parts.is_empty() {
         (Tone::Good, "all hooks".into())
     } else {
-        let hooks = if named { "" } else { "hooks: " };
-        (Tone::Warn, format!("{hooks}{}", parts.join(", ")))
+        (Tone::Warn, parts.join(", "))
     }
 }
 

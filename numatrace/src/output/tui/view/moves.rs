@@ -77,7 +77,7 @@ struct Shape {
 
 impl Shape {
     /// Columns of all but number and name.
-    const OTHERS: usize = 68;
+    const OTHERS: usize = 72;
 
     fn of(width: usize) -> Self {
         let tid = width >= Self::OTHERS + 8 + 12;

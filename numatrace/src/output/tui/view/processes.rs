@@ -9,8 +9,9 @@ use crate::{
 /// Columns of a process id.
 const ID: usize = 7;
 
-/// Fewest and most columns of a name.
+/// Fewest and most columns of a name; on a tiny terminal even fewer.
 const NAME: std::ops::RangeInclusive<usize> = 8..=40;
+const TINY_NAME: usize = 3;
 
 pub fn rows(app: &App, look: &Look, width: usize, height: usize) -> Vec<Row> {
     let seconds = look.snapshot.session.duration_s;
@@ -72,7 +73,7 @@ fn name_width(columns: &[Column], width: usize) -> usize {
     let others: usize = ID + 1 + columns.iter().map(|c| c.width() + 1).sum::<usize>();
     width
         .saturating_sub(others)
-        .clamp(*NAME.start(), *NAME.end())
+        .clamp(TINY_NAME, *NAME.end())
 }
 
 fn head(app: &App, columns: &[Column], name: usize) -> Row {
