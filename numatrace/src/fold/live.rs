@@ -102,12 +102,8 @@ impl Live {
                 }
             }
             Body::TaskExit(exit) => {
-                if let Some(absence) = self
-                    .absences
-                    .exited((exit.tid, exit.start_ns), event.time_ns)
-                {
-                    self.over(event.time_ns, absence);
-                }
+                self.absences
+                    .exited((exit.tid, exit.start_ns), event.time_ns);
             }
             _ => {}
         }
@@ -117,10 +113,8 @@ impl Live {
     /// Takes in what an event told.
     pub fn hear(&mut self, time_ns: u64, told: Heard) {
         self.push(time_ns, told);
-        if let Heard::Happening(happening) = told
-            && let Some(absence) = self.absences.apply(&happening)
-        {
-            self.over(time_ns, absence);
+        if let Heard::Happening(happening) = told {
+            self.absences.apply(&happening);
         }
     }
 
@@ -139,6 +133,9 @@ impl Live {
                     .add(observation.count, observation.amount),
                 _ => {}
             }
+        }
+        for absence in self.absences.settle() {
+            self.over(absence.ended_ns.unwrap_or(now_ns), absence);
         }
         let mut allocs: Vec<_> = allocs.into_iter().collect();
         allocs.sort_unstable_by_key(|(key, _)| *key);

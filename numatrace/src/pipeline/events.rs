@@ -30,9 +30,6 @@ use crate::{
     tracer::{self, Tracer},
 };
 
-/// Lines that wait for the reader, at most: some seconds of a busy machine, about 20 MiB.
-const ROOM: usize = 65_536;
-
 /// Streams events until somebody or something ends it.
 ///
 /// # Errors
@@ -63,8 +60,8 @@ async fn session(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
     let to_stdout = matches!(sink, Sink::Stdout);
     let page_size = topology.page_size();
     let mut stream = match session.format {
-        Format::Json => Stream::open(sink, ROOM, |line| output::json::to_line(line)),
-        Format::Text => Stream::open(sink, ROOM, move |line| {
+        Format::Json => Stream::open(sink, plan.room, |line| output::json::to_line(line)),
+        Format::Text => Stream::open(sink, plan.room, move |line| {
             Ok(output::events::text(line, page_size))
         }),
     }

@@ -26,6 +26,8 @@ pub struct EventsPlan {
     pub session: Plan,
     /// Which events are wanted.
     pub filter: Filter,
+    /// Lines that wait for the reader at most.
+    pub room: usize,
 }
 
 impl EventsPlan {
@@ -62,7 +64,11 @@ pub fn events(args: EventsArgs) -> Result<EventsPlan, Failure> {
     if !listed && !filter.kinds.is_empty() {
         session.hooks = needed(&filter)?;
     }
-    Ok(EventsPlan { session, filter })
+    Ok(EventsPlan {
+        session,
+        filter,
+        room: usize::try_from(args.buffer).unwrap_or(usize::MAX),
+    })
 }
 
 fn kinds(filter: &Filter) -> &[Kind] {
