@@ -6,6 +6,7 @@
 pub mod base;
 mod closing;
 pub mod input;
+mod live;
 mod runs;
 pub mod told;
 
@@ -17,7 +18,14 @@ use crate::{
     },
     decode::{count::decode_count, decode, event::Event},
     enrich::{Enrich, Observation, facts::Facts},
-    fold::{Folding, counted::Counted, mapping::Mappings, timeline::Timeline, window::Cut},
+    fold::{
+        Folding,
+        counted::Counted,
+        live::{Heard, Live},
+        mapping::Mappings,
+        timeline::Timeline,
+        window::Cut,
+    },
 };
 use input::Input;
 
@@ -37,6 +45,10 @@ pub struct Intake<F> {
     unsettled: bool,
     /// When the session or interval began, ns since boot.
     began_ns: u64,
+    /// What is kept beside sums for who watches while it goes on.
+    pub live: Option<Live>,
+    /// For the watchers: when what comes next was counted, ns since boot.
+    pub now_ns: u64,
     /// Counts that are closed, while the last records are still to come.
     closed: Option<Counted>,
 }
@@ -61,18 +73,36 @@ impl<F: Facts> Intake<F> {
             rejected: 0,
             unsettled: false,
             began_ns: 0,
+            live: None,
+            now_ns: 0,
             closed: None,
         }
     }
 
     /// Takes in one record of the ring; what it says comes back.
     pub fn record(&mut self, raw: RawRecord<'_>) -> Option<Event> {
-        let Ok(event) = decode(raw) else {
+        let Ok(mut event) = decode(raw) else {
             self.rejected = self.rejected.saturating_add(1);
             return None;
         };
-        if let Some(happening) = runs::take_in(&event, &mut self.enrich, &mut self.mappings) {
-            self.timeline.apply(happening);
+        let Self {
+            live,
+            enrich,
+            mappings,
+            timeline,
+            ..
+        } = self;
+        if let Some(live) = live
+            && !live.before(&mut event)
+        {
+            return None;
+        }
+        let told = runs::take_in(&event, enrich, mappings);
+        if let Some(Heard::Happening(happening)) = told {
+            timeline.apply(happening);
+        }
+        if let Some((live, told)) = live.as_mut().zip(told) {
+            live.hear(event.time_ns, told);
         }
         Some(event)
     }
@@ -166,6 +196,9 @@ impl<F: Facts> Intake<F> {
                 Ok(count) => seen.push(self.enrich.count(count)),
                 Err(_) => self.rejected = self.rejected.saturating_add(1),
             }
+        }
+        if let Some(live) = &mut self.live {
+            live.count(self.now_ns, &seen);
         }
         seen
     }

@@ -2,6 +2,7 @@
 
 mod closing;
 mod code;
+mod live;
 
 use std::{path::Path, time::Instant};
 
@@ -41,7 +42,6 @@ use crate::{
         topology::{Topology, installed},
     },
     exit::Failure,
-    fold::counted::Counted,
     ids::{CpuId, NodeId, Pid},
     intake::{Intake, input::Input, told::Told},
     model::Snapshot,
@@ -51,6 +51,9 @@ use crate::{
     },
 };
 use code::LiveCode;
+
+pub use crate::{fold::counted::Counted, intake::NOT_COUNTING};
+pub use closing::boot_ns;
 
 /// A running session.
 pub struct Tracer {
@@ -317,7 +320,7 @@ impl Tracer {
         let sweep = self.counts(current)?;
         let sample = self.sample()?;
         self.take(Input::Sweep(sweep), sample);
-        Ok(())
+        self.grow()
     }
 
     /// One step of measuring our own cost.
@@ -378,6 +381,9 @@ impl Tracer {
         // Names first: what the totals charge was announced by a record.
         self.drain()?;
         let mut sweep = self.totals.sweep(current)?;
+        if self.intake.live.is_some() {
+            self.intake.now_ns = boot_ns()?;
+        }
         if self.recorder.is_some() {
             by_owner(&mut sweep);
         }

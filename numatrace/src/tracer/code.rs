@@ -46,11 +46,22 @@ impl Code for LiveCode<'_> {
         let short = cut.map(|cut| cut.reason().to_owned());
         self.resolved.push(Resolved {
             number,
-            process: of.index,
+            process: Some(of.index),
             frames: frames.clone(),
             short: short.clone(),
         });
         self.progress.show(self.resolved.len() as u64);
         (frames, short)
+    }
+
+    fn kernel_frames(&mut self, number: u32, addresses: &[u64]) -> Vec<Frame> {
+        let frames = self.symbols.kernel_frames(addresses);
+        self.resolved.push(Resolved {
+            number,
+            process: None,
+            frames: frames.clone(),
+            short: None,
+        });
+        frames
     }
 }
