@@ -1,5 +1,6 @@
 //! clap types and help text; nothing else.
 
+pub mod diff;
 pub mod doctor;
 pub mod stat;
 pub mod topology;
@@ -29,6 +30,8 @@ pub struct Cli {
 pub enum Command {
     /// Trace the machine, some processes or a command, then print a report
     Trace(trace::TraceArgs),
+    /// Show what changed between two reports
+    Diff(diff::DiffArgs),
     /// Show what this machine allows, hook by hook, what is lost otherwise, and how to get it
     Doctor(doctor::DoctorArgs),
     /// Show numastat's views, and what it lacks: rates, kinds of memory, pressure, alerts

@@ -3,16 +3,20 @@
 //! Folders are stages and stand here in the order data flows; the files beside them are glue.
 
 pub mod cli;
+pub mod diff;
 pub mod doctor;
 pub mod exit;
 pub mod expr;
+pub mod fail_if;
 pub mod hook_list;
 pub mod ids;
 pub mod launch;
 pub mod pipeline;
 pub mod plan;
+pub mod saved;
 pub mod stat;
 pub mod talk;
+pub mod terminal;
 pub mod topology;
 pub mod tracer;
 

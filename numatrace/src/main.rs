@@ -5,7 +5,7 @@ use std::{io, path::Path, process::ExitCode};
 use clap::Parser;
 use numatrace::{
     cli::{self, Cli, Command},
-    doctor,
+    diff, doctor,
     exit::{self, Exit},
     hook_list, pipeline, plan, stat, topology,
 };
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
             .map_err(anyhow::Error::from)
             .and_then(|plan| pipeline::run(&plan))
             .map(ExitCode::from),
+        Command::Diff(args) => diff::run(&args).map(ExitCode::from),
         Command::Doctor(args) => doctor::run(&args, &mut io::stdout().lock()),
         Command::Stat(args) => stat::run(&args, Path::new("/"), &mut io::stdout().lock()),
         Command::Topology(args) => topology::run(&args, Path::new("/"), &mut io::stdout().lock()),

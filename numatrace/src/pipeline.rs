@@ -21,11 +21,13 @@ use crate::{
     cli::Format,
     enrich::topology::Topology,
     exit::{Exit, Failure},
+    fail_if::{FailIf, ReportValues},
     launch::{self, Held},
     model::{AuditReport, EndedBy, Snapshot},
     output::{self, sink::Sink, text::TextOptions},
     plan::{Plan, Scope, Talk},
     talk::Voice,
+    terminal,
     tracer::{self, NOT_COUNTING, Tracer},
 };
 use begin::{banner, scope_entries, switches, told};
@@ -72,6 +74,7 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
     };
     let scope = scope_entries(plan, held.as_ref())?;
 
+    let mut fail_if = plan.fail_if.clone();
     let mut stretch = Stretch::first(plan.interval.is_some());
     let mut tracer = Tracer::start(loaded, &topology, &scope)?;
     tracer.residency = plan.residency;
@@ -103,6 +106,7 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
                 );
                 tracer.enrich.processes.next_interval(counted.until_ns);
                 voice.clear();
+                held_to(&mut fail_if, &snapshot, &mut voice);
                 let report = rendered(plan, &snapshot)?;
                 if !sink.write(&report).context("cannot write the report")? {
                     // Nobody reads on.
@@ -132,7 +136,22 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
         &mut voice,
         plan.timeline,
     );
+    held_to(&mut fail_if, &snapshot, &mut voice);
+    let (exit, lines) = fail_if.decide(exit);
+    lines.iter().for_each(|line| voice.insist(line));
     Ok((rendered(plan, &snapshot)?, exit))
+}
+
+/// Holds a report to the limits and says which it crosses.
+fn held_to(fail_if: &mut FailIf, snapshot: &Snapshot, voice: &mut Voice) {
+    if fail_if.is_empty() {
+        return;
+    }
+    let interval = snapshot.session.interval;
+    let when = interval.map(|interval| format!("interval {interval}"));
+    for line in fail_if.look(&ReportValues::new(snapshot), when.as_deref()) {
+        voice.insist(&line);
+    }
 }
 
 /// A report as it is printed.
@@ -163,20 +182,10 @@ fn rendered(plan: &Plan, snapshot: &Snapshot) -> anyhow::Result<Vec<u8>> {
 
 fn text_options(plan: &Plan) -> TextOptions {
     TextOptions {
-        width: if plan.output.is_none() {
-            terminal_width()
-        } else {
-            None
-        },
+        width: terminal::width(plan.output.is_some()),
         rows: Some(plan.limit),
         color: plan.color,
     }
-}
-
-/// Columns of the terminal on stdout, `None` when it is none.
-fn terminal_width() -> Option<usize> {
-    let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(std::io::stdout())?;
-    Some(usize::from(columns))
 }
 
 /// Ends a command that outlived the session, unless it may go on; says how the run ended.

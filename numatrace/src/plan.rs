@@ -1,6 +1,6 @@
 //! What was typed, checked and completed: the only place where defaults and conflicts are decided.
 
-use std::{ffi::OsString, fs, io::IsTerminal, path::Path, time::Duration};
+use std::{ffi::OsString, fs, path::Path, time::Duration};
 
 use crate::{
     attach::{
@@ -8,10 +8,12 @@ use crate::{
         inject::Faults,
         selection::Selection,
     },
-    cli::{Color, Format, trace::TraceArgs},
+    cli::{Format, trace::TraceArgs},
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
+    fail_if::{FailIf, ReportNames},
     ids::Pid,
+    terminal,
 };
 
 /// A session that can be started.
@@ -47,6 +49,8 @@ pub struct Plan {
     pub color: bool,
     /// How much is said on stderr.
     pub talk: Talk,
+    /// Limits that each report is held to.
+    pub fail_if: FailIf,
 }
 
 /// What a session looks at.
@@ -100,6 +104,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         (false, 1) => Talk::Verbose,
         (false, _) => Talk::Debug,
     };
+    let fail_if = FailIf::typed(&args.fail_if, &ReportNames)?;
     let hooks = hooks(&args)?;
     let scoped = !args.command.is_empty() || !args.pids.is_empty();
     if scoped && !initial_pid_namespace() {
@@ -128,15 +133,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
             "add -p PID, or a command after --",
         ));
     }
-    let color = match args.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => {
-            args.output.is_none()
-                && std::io::stdout().is_terminal()
-                && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-        }
-    };
+    let color = terminal::color(args.color, args.output.is_some());
     Ok(Plan {
         scope,
         follow_children: !args.no_children,
@@ -153,6 +150,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         limit: args.limit,
         color,
         talk,
+        fail_if,
     })
 }
 

@@ -32,6 +32,11 @@ impl Voice {
         }
     }
 
+    /// Says a line that even those read who wanted quiet: it is why the run ends as it does.
+    pub fn insist(&mut self, line: &str) {
+        self.line(line);
+    }
+
     /// Says a line for those who asked for more.
     pub fn detail(&mut self, line: &str) {
         if self.level >= Talk::Verbose {

@@ -27,12 +27,14 @@ pub mod mapping;
 pub mod stack;
 
 pub mod finding;
+pub mod quantity;
 
 pub mod matrix;
 pub mod name;
 pub mod number;
 
 // Documents of their own, beside the report.
+pub mod diff;
 pub mod doctor;
 pub mod stat;
 pub mod topology;

@@ -79,11 +79,7 @@ impl Snapshot {
     /// The process the session was about: the most remote program in scope, when the scope names processes at all.
     #[must_use]
     pub fn focus(&self) -> Option<&Process> {
-        let scope = &self.session.scope;
-        let named = !(scope.pids.is_empty()
-            && scope.launched.is_empty()
-            && scope.comms.is_empty()
-            && scope.cgroups.is_empty());
+        let named = !self.session.scope.is_whole_system();
         let programs = self
             .processes
             .iter()
@@ -258,6 +254,17 @@ pub struct Scope {
     /// False with `--no-children`.
     #[serde(default = "yes")]
     pub children: bool,
+}
+
+impl Scope {
+    /// Does it name no process at all?
+    #[must_use]
+    pub fn is_whole_system(&self) -> bool {
+        self.pids.is_empty()
+            && self.launched.is_empty()
+            && self.comms.is_empty()
+            && self.cgroups.is_empty()
+    }
 }
 
 /// Children are followed unless a report says otherwise.

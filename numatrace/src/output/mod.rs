@@ -2,6 +2,7 @@
 
 pub mod escape;
 
+pub mod diff;
 pub mod doctor;
 pub mod json;
 pub mod stat;
