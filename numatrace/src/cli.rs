@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub mod doctor;
+pub mod export;
 pub mod stat;
 pub mod topology;
 pub mod trace;
@@ -32,6 +33,8 @@ pub enum Command {
     Trace(trace::TraceArgs),
     /// Show what changed between two reports
     Diff(diff::DiffArgs),
+    /// Turn a report into what other tools read: Perfetto, flame graphs, CSV, JSON
+    Export(export::ExportArgs),
     /// Show what this machine allows, hook by hook, what is lost otherwise, and how to get it
     Doctor(doctor::DoctorArgs),
     /// Show numastat's views, and what it lacks: rates, kinds of memory, pressure, alerts

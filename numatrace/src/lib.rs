@@ -6,6 +6,7 @@ pub mod cli;
 pub mod diff;
 pub mod doctor;
 pub mod exit;
+pub mod export;
 pub mod expr;
 pub mod fail_if;
 pub mod hook_list;

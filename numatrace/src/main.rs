@@ -7,7 +7,7 @@ use numatrace::{
     cli::{self, Cli, Command},
     diff, doctor,
     exit::{self, Exit},
-    hook_list, pipeline, plan, stat, topology,
+    export, hook_list, pipeline, plan, stat, topology,
 };
 
 fn main() -> ExitCode {
@@ -20,6 +20,7 @@ fn main() -> ExitCode {
             .and_then(|plan| pipeline::run(&plan))
             .map(ExitCode::from),
         Command::Diff(args) => diff::run(&args).map(ExitCode::from),
+        Command::Export(args) => export::run(&args).map(ExitCode::from),
         Command::Doctor(args) => doctor::run(&args, &mut io::stdout().lock()),
         Command::Stat(args) => stat::run(&args, Path::new("/"), &mut io::stdout().lock()),
         Command::Topology(args) => topology::run(&args, Path::new("/"), &mut io::stdout().lock()),

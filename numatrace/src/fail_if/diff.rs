@@ -3,7 +3,7 @@
 //! A name alone is the second report's value, as in `report`. With an ending it is about both: `_before` is the first report's value,
 //! `_change` after less before, `_sigma` that change in standard errors of what chance makes of it.
 
-use super::report::{has_rate, known, subject, unknown};
+use super::report::{known, subject, unknown};
 use crate::expr::{Name, Values, Vocabulary, nearest};
 use crate::model::diff::{Change, Changes, Diff};
 use crate::model::quantity::{ALL, Of, Quantity, Unit, find};
@@ -33,14 +33,15 @@ const ENDINGS: [(&str, Which); 3] = [
 fn split(word: &str) -> Option<(&'static Quantity, Which)> {
     let ended = ENDINGS.iter().find_map(|(ending, which)| {
         let quantity = find(word.strip_suffix(ending)?)?;
-        // Times have no test.
         (*which != Which::Sigma || tested(quantity)).then_some((quantity, *which))
     });
     ended.or_else(|| Some((find(word)?, Which::After)))
 }
 
+/// Counts and shares of counts have a test; times, shares of times and what there is in the end have none.
 fn tested(quantity: &Quantity) -> bool {
-    quantity.unit != Unit::Seconds && quantity.name != "away_share"
+    let counted = quantity.grows && quantity.unit != Unit::Seconds;
+    counted || (quantity.unit == Unit::Share && quantity.name != "away_share")
 }
 
 /// Every word that can be asked of a subject.
@@ -81,8 +82,10 @@ impl Vocabulary for DiffNames {
                 ),
             });
         };
-        if name.per_second && (!has_rate(quantity.unit) || which == Which::Sigma) {
-            return Err(format!("{word} is no count, so it has no rate per second"));
+        if name.per_second && (!quantity.grows || which == Which::Sigma) {
+            return Err(format!(
+                "{word} does not grow with time, so it has no rate per second"
+            ));
         }
         Ok(())
     }
@@ -175,6 +178,7 @@ mod tests {
             ),
             ("proc(a).findings_new > 1", "unknown name"),
             ("away_s_sigma > 1", "unknown name"),
+            ("surprise_pages_sigma > 1", "unknown name"),
             ("remote_share_change/s > 1", "no rate"),
             ("pages_sigma/s > 1", "no rate"),
             ("findings_new/s > 1", "unknown name"),

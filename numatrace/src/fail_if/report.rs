@@ -2,7 +2,7 @@
 
 use crate::expr::{Name, Values, Vocabulary, nearest};
 use crate::ids::NodeId;
-use crate::model::quantity::{ALL, Measured, Measures, Of, Unit, find};
+use crate::model::quantity::{ALL, Measured, Measures, Of, find};
 use crate::model::{Process, Snapshot};
 
 /// Beside the quantities: how long the session counted, in seconds, of the machine only.
@@ -22,8 +22,10 @@ impl Vocabulary for ReportNames {
         if !known.contains(&word) {
             return Err(unknown(word, &known));
         }
-        if name.per_second && !find(word).is_some_and(|quantity| has_rate(quantity.unit)) {
-            return Err(format!("{word} is no count, so it has no rate per second"));
+        if name.per_second && !find(word).is_some_and(|quantity| quantity.grows) {
+            return Err(format!(
+                "{word} does not grow with time, so it has no rate per second"
+            ));
         }
         Ok(())
     }
@@ -60,11 +62,6 @@ pub(super) fn unknown(word: &str, known: &[&str]) -> String {
         Some(near) => format!("unknown name {word}: did you mean {near}?"),
         None => format!("unknown name {word}: there are {}", known.join(", ")),
     }
-}
-
-/// Counts and times grow with the session, shares do not.
-pub(super) fn has_rate(unit: Unit) -> bool {
-    !matches!(unit, Unit::Share)
 }
 
 /// A report's values.
@@ -192,6 +189,7 @@ mod tests {
             ("cpu(1).pages > 1", "node(…) and proc(…)"),
             ("remote_share/s > 1", "no rate"),
             ("duration_s/s > 1", "no rate"),
+            ("surprise_pages/s > 1", "no rate"),
         ] {
             let mistake = Expr::parse(text, &ReportNames).unwrap_err();
             assert!(mistake.what.contains(said), "{mistake}");

@@ -50,7 +50,7 @@ pub use first_touch::{ByKind, FirstTouch, Marks};
 pub use hint_fault::HintFaults;
 pub use hooks::{Hook, HookState};
 pub use incident::{Incident, Moment, MomentKind};
-pub use mapping::{Addr, Mapping, MappingFirstTouch, MappingKind, TidFaults, TidPages};
+pub use mapping::{Addr, Mapping, MappingFirstTouch, MappingKind, StackPages, TidFaults, TidPages};
 pub use matrix::{Matrix, PerNode};
 pub use name::Name;
 pub use page_migration::{Latency, MovedBy, PageMigrations};

@@ -32,7 +32,7 @@ pub struct Change {
     pub before_per_s: Option<f64>,
     /// Counts and times: per second of the second session.
     pub after_per_s: Option<f64>,
-    /// How the change was told from chance, with the sample sizes; `None` for times, which are no counts of events.
+    /// How the change was told from chance, with the sample sizes; `None` for what is no count of events: times, and states at the end.
     pub test: Option<Test>,
     /// What the change means.
     pub verdict: Verdict,
@@ -147,11 +147,7 @@ impl Change {
         let per_second = |value: Option<f64>, seconds: f64| {
             value.filter(|_| seconds > 0.0).map(|value| value / seconds)
         };
-        let rated = matches!(
-            before.or(after),
-            Some(Measured::Count(_) | Measured::Time(_))
-        );
-        if rated {
+        if quantity.grows {
             change.before_per_s = per_second(old, seconds.0);
             change.after_per_s = per_second(new, seconds.1);
         }

@@ -14,8 +14,24 @@ macro_rules! count {
             what: $what,
             unit: Unit::$unit,
             good: Good::$good,
+            grows: true,
             of: $of,
             read: |measures| measures.$name.map(Measured::Count),
+        }
+    };
+}
+
+/// A quantity that says what there is in the end.
+macro_rules! state {
+    ($name:ident, $what:literal, $unit:ident, $good:ident, $of:expr) => {
+        Quantity {
+            name: stringify!($name),
+            what: $what,
+            unit: Unit::$unit,
+            good: Good::$good,
+            grows: false,
+            of: $of,
+            read: |measures| measures.$name.map(Measured::State),
         }
     };
 }
@@ -33,6 +49,7 @@ const fn share(
         what,
         unit: Unit::Share,
         good,
+        grows: false,
         of,
         read,
     }
@@ -85,6 +102,7 @@ pub const ALL: &[Quantity] = &[
         what: "all allocations",
         unit: Unit::Allocations,
         good: Good::Neither,
+        grows: true,
         of: EVERYWHERE,
         read: |m| m.allocations().map(Measured::Count),
     },
@@ -200,7 +218,7 @@ pub const ALL: &[Quantity] = &[
         EVERYWHERE,
         |m| part(m.remote_first_touch_pages, m.first_touch_pages),
     ),
-    count!(
+    state!(
         surprise_pages,
         "pages whose users sit on another node than first touch gave them",
         Pages,
@@ -282,6 +300,7 @@ pub const ALL: &[Quantity] = &[
         what: "CPU time; of a node: spent there",
         unit: Unit::Seconds,
         good: Good::Neither,
+        grows: true,
         of: EVERYWHERE,
         read: |m| m.run_ns.map(Measured::Time),
     },
@@ -290,6 +309,7 @@ pub const ALL: &[Quantity] = &[
         what: "CPU time on other nodes than the one with most of the process's memory",
         unit: Unit::Seconds,
         good: Good::Less,
+        grows: true,
         of: PROCESS,
         read: |m| m.away_ns.map(Measured::Time),
     },
@@ -306,7 +326,7 @@ pub const ALL: &[Quantity] = &[
             })
         },
     ),
-    count!(
+    state!(
         findings,
         "findings that are warnings or critical",
         Events,

@@ -20,6 +20,8 @@ pub struct Quantity {
     pub unit: Unit,
     /// Whether more of it is good or bad.
     pub good: Good,
+    /// Whether it grows with the length of a session, so that it has a rate per second: not so shares, nor what is found in the end.
+    pub grows: bool,
     /// Of what it can be asked, beside the whole machine.
     pub of: &'static [Of],
     /// Reads it.
@@ -86,6 +88,8 @@ pub enum Good {
 pub enum Measured {
     /// Events, each counted once.
     Count(u64),
+    /// What there is of something in the end.
+    State(u64),
     /// A part of counted events.
     Share {
         /// Those that are meant.
@@ -109,7 +113,7 @@ impl Measured {
     #[must_use]
     pub fn value(self) -> Option<f64> {
         match self {
-            Self::Count(count) => Some(float(count)),
+            Self::Count(count) | Self::State(count) => Some(float(count)),
             Self::Time(ns) => Some(float(ns) / 1e9),
             Self::Share { part, whole } | Self::TimeShare { part, whole } => {
                 super::matrix::share(part, whole)
@@ -160,9 +164,13 @@ mod tests {
             let fits = match read {
                 Measured::Share { .. } | Measured::TimeShare { .. } => quantity.unit == Unit::Share,
                 Measured::Time(_) => quantity.unit == Unit::Seconds,
-                Measured::Count(_) => !matches!(quantity.unit, Unit::Share | Unit::Seconds),
+                Measured::Count(_) | Measured::State(_) => {
+                    !matches!(quantity.unit, Unit::Share | Unit::Seconds)
+                }
             };
             assert!(fits, "{}: {read:?}", quantity.name);
+            let grows = matches!(read, Measured::Count(_) | Measured::Time(_));
+            assert_eq!(grows, quantity.grows, "{}: {read:?}", quantity.name);
         }
     }
 

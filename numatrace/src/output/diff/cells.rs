@@ -41,9 +41,12 @@ pub fn both(name: &str, change: Option<&Change>) -> String {
     let (Some(change), Some(quantity)) = (change, find(name)) else {
         return UNKNOWN.into();
     };
-    let shown = |value_of: Option<f64>, per_s: Option<f64>| match quantity.unit {
-        Unit::Share | Unit::Seconds => value(quantity.unit, value_of),
-        _ => rate(per_s),
+    let shown = |value_of: Option<f64>, per_s: Option<f64>| {
+        if quantity.grows && quantity.unit != Unit::Seconds {
+            rate(per_s)
+        } else {
+            value(quantity.unit, value_of)
+        }
     };
     let before = shown(change.before, change.before_per_s);
     let after = shown(change.after, change.after_per_s);
@@ -57,13 +60,15 @@ pub fn both(name: &str, change: Option<&Change>) -> String {
 
 /// How much: points of a share, percent of a rate, seconds.
 pub fn difference(name: &str, change: &Change) -> String {
-    let unit = find(name).map(|quantity| quantity.unit);
+    let quantity = find(name);
+    let unit = quantity.map(|quantity| quantity.unit);
     let Some(difference) = change.difference else {
         return UNKNOWN.into();
     };
     match unit {
         Some(Unit::Share) => format!("{:+.1} points", difference * 100.0),
         Some(Unit::Seconds) => format!("{difference:+.2} s"),
+        _ if quantity.is_some_and(|quantity| !quantity.grows) => format!("{difference:+}"),
         _ => match change.before_per_s.zip(change.after_per_s) {
             Some((before, after)) if before > 0.0 => {
                 let percent = (after / before - 1.0) * 100.0;

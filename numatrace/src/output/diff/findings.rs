@@ -1,7 +1,7 @@
 //! Diagnoses that came, went and stayed.
 
-use crate::model::Finding;
 use crate::model::diff::Diff;
+use crate::model::{Finding, Severity};
 use crate::output::escape;
 use crate::output::text::page::{Page, Tone};
 
@@ -13,7 +13,11 @@ pub fn write(page: &mut Page<'_>, diff: &Diff) {
     }
     page.section("Findings");
     for finding in &findings.new {
-        line(page, Some(Tone::Bad), "new", finding);
+        let matters = finding.severity != Severity::Info;
+        line(page, matters.then_some(Tone::Bad), "new", finding);
+        if !matters {
+            continue;
+        }
         page.wrapped(
             None,
             "   fix: ",
@@ -22,7 +26,8 @@ pub fn write(page: &mut Page<'_>, diff: &Diff) {
         );
     }
     for finding in &findings.gone {
-        line(page, Some(Tone::Good), "gone", finding);
+        let matters = finding.severity != Severity::Info;
+        line(page, matters.then_some(Tone::Good), "gone", finding);
     }
     for kept in &findings.kept {
         line(page, None, "still", &kept.after);

@@ -16,7 +16,7 @@ const OF_NODES: Columns = &[
     ("missed /s", "numa_miss"),
     ("foreign /s", "numa_foreign"),
     ("local accesses %", "local_access_share"),
-    ("surprises /s", "surprise_pages"),
+    ("surprise pages", "surprise_pages"),
     ("pages came /s", "migrated_pages"),
     ("tasks came /s", "cross_node_moves"),
     ("CPU s", "run_s"),
@@ -27,7 +27,7 @@ const OF_PROCESSES: Columns = &[
     ("local %", "local_share"),
     ("missed /s", "numa_miss"),
     ("local accesses %", "local_access_share"),
-    ("surprises %", "surprise_share"),
+    ("away from users %", "surprise_share"),
     ("migrated /s", "migrated_pages"),
     ("moves /s", "cross_node_moves"),
     ("away %", "away_share"),
@@ -53,7 +53,6 @@ pub fn write_nodes(page: &mut Page<'_>, diff: &Diff) {
     let changes: Vec<&Changes> = diff.nodes.iter().map(|node| &node.changes).collect();
     columns(&mut table, OF_NODES, &changes);
     page.table(&table);
-    page.legend(LEGEND);
 }
 
 /// Writes processes that changed, those that came and those that went; the rest is counted.
@@ -70,11 +69,8 @@ pub fn write_processes(page: &mut Page<'_>, diff: &Diff, rows: Option<usize>) {
     changed.sort_by_key(|process| process.matched_by.is_none());
     let total = changed.len();
     changed.truncate(rows.unwrap_or(usize::MAX));
-    if diff.processes.is_empty() {
-        return;
-    }
-    page.section("Processes that changed");
     if !changed.is_empty() {
+        page.section("Processes that changed");
         let mut table = Table::new(2);
         table.left("PID", changed.iter().map(|process| pids(process)).collect());
         table.left(
@@ -84,8 +80,9 @@ pub fn write_processes(page: &mut Page<'_>, diff: &Diff, rows: Option<usize>) {
         let changes: Vec<&Changes> = changed.iter().map(|process| &process.changes).collect();
         columns(&mut table, OF_PROCESSES, &changes);
         page.table(&table);
-        page.legend(LEGEND);
     }
+    page.gap();
+    page.legend(LEGEND);
     let cut = total - changed.len();
     let same = diff.processes.len() - total;
     let mut rest = Vec::new();
@@ -93,7 +90,8 @@ pub fn write_processes(page: &mut Page<'_>, diff: &Diff, rows: Option<usize>) {
         rest.push(format!("{cut} more changed (-n shows more rows)"));
     }
     if same > 0 {
-        rest.push(format!("{} did not change", number::plural(same, "other")));
+        let noun = if same == 1 { "process" } else { "processes" };
+        rest.push(format!("{same} other {noun} did not change"));
     }
     if !rest.is_empty() {
         page.legend(&rest.join("; "));
