@@ -3,6 +3,8 @@
 pub mod diff;
 pub mod doctor;
 pub mod export;
+pub mod record;
+pub mod report;
 pub mod stat;
 pub mod topology;
 pub mod trace;
@@ -35,6 +37,13 @@ pub enum Command {
     Diff(diff::DiffArgs),
     /// Turn a report into what other tools read: Perfetto, flame graphs, CSV, JSON
     Export(export::ExportArgs),
+    /// Trace into a recording, to be shown later, elsewhere, or compared
+    #[command(mut_arg("output", |output| output
+        .required(true)
+        .help("Write the recording to this file")))]
+    Record(record::RecordArgs),
+    /// Show the report of a recording: the very one that its session would have printed
+    Report(report::ReportArgs),
     /// Show what this machine allows, hook by hook, what is lost otherwise, and how to get it
     Doctor(doctor::DoctorArgs),
     /// Show numastat's views, and what it lacks: rates, kinds of memory, pressure, alerts

@@ -7,8 +7,9 @@ use crate::{
     exit::{Exit, Failure},
     fail_if::{DiffNames, DiffValues, FailIf},
     model::{Name, diff::Diff},
-    output::{self, sink::Sink, text::TextOptions},
-    saved, terminal,
+    output::{self, sink::Sink},
+    rendering::{Rendering, color},
+    saved,
 };
 
 /// Runs the command.
@@ -38,12 +39,9 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         Format::Json => output::json::write_line(&mut bytes, &diff)?,
         Format::Text => {
             let to_file = args.output.is_some();
-            let options = TextOptions {
-                width: terminal::width(to_file),
-                rows: Some(args.limit),
-                color: terminal::color(args.color, to_file),
-            };
-            bytes.extend(output::diff::render(&diff, &options).into_bytes());
+            let color = color(args.color, to_file);
+            let look = Rendering::new(args.format, false, to_file, args.limit, color);
+            bytes.extend(output::diff::render(&diff, &look.text).into_bytes());
         }
     }
     sink.finish(&bytes).context("cannot write the comparison")?;

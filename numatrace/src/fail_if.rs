@@ -8,6 +8,7 @@ mod report;
 
 use crate::exit::{Exit, Failure};
 use crate::expr::{Expr, Mistake, Outcome, Values, Vocabulary};
+use crate::model::Snapshot;
 
 pub use diff::{DiffNames, DiffValues};
 pub use report::{ReportNames, ReportValues};
@@ -102,6 +103,16 @@ impl FailIf {
             }
         }
         lines
+    }
+
+    /// [`FailIf::look`] at a report, of a session or of one of its intervals.
+    pub fn look_at_report(&mut self, snapshot: &Snapshot) -> Vec<String> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let interval = snapshot.session.interval;
+        let when = interval.map(|interval| format!("interval {interval}"));
+        self.look(&ReportValues::new(snapshot), when.as_deref())
     }
 
     /// How the run ended, with a line for each limit that could not be judged.

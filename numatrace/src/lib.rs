@@ -11,13 +11,16 @@ pub mod expr;
 pub mod fail_if;
 pub mod hook_list;
 pub mod ids;
+pub mod intake;
 pub mod launch;
 pub mod pipeline;
 pub mod plan;
 pub mod saved;
+pub mod recording;
+pub mod rendering;
+pub mod report;
 pub mod stat;
 pub mod talk;
-pub mod terminal;
 pub mod topology;
 pub mod tracer;
 

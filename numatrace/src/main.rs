@@ -7,7 +7,7 @@ use numatrace::{
     cli::{self, Cli, Command},
     diff, doctor,
     exit::{self, Exit},
-    export, hook_list, pipeline, plan, stat, topology,
+    export, hook_list, pipeline, plan, report, stat, topology,
 };
 
 fn main() -> ExitCode {
@@ -21,6 +21,14 @@ fn main() -> ExitCode {
             .map(ExitCode::from),
         Command::Diff(args) => diff::run(&args).map(ExitCode::from),
         Command::Export(args) => export::run(&args).map(ExitCode::from),
+        Command::Record(args) if args.trace.lists_hooks() => {
+            hook_list::run(args.trace.format, &mut io::stdout().lock())
+        }
+        Command::Record(args) => plan::record(args)
+            .map_err(anyhow::Error::from)
+            .and_then(|plan| pipeline::run(&plan))
+            .map(ExitCode::from),
+        Command::Report(args) => report::run(&args),
         Command::Doctor(args) => doctor::run(&args, &mut io::stdout().lock()),
         Command::Stat(args) => stat::run(&args, Path::new("/"), &mut io::stdout().lock()),
         Command::Topology(args) => topology::run(&args, Path::new("/"), &mut io::stdout().lock()),

@@ -1,6 +1,11 @@
 //! What was typed, checked and completed: the only place where defaults and conflicts are decided.
 
-use std::{ffi::OsString, fs, path::Path, time::Duration};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
     attach::{
@@ -8,13 +13,25 @@ use crate::{
         inject::Faults,
         selection::Selection,
     },
-    cli::{Format, trace::TraceArgs},
+    cli::{Format, record::RecordArgs, trace::TraceArgs},
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
     fail_if::{FailIf, ReportNames},
     ids::Pid,
-    terminal,
+    recording::files::Limit,
+    rendering::color,
 };
+
+/// Where a session is written down, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// The file.
+    pub path: PathBuf,
+    /// The most it may take.
+    pub limit: Option<Limit>,
+    /// The report is printed all the same.
+    pub report: bool,
+}
 
 /// A session that can be started.
 #[derive(Clone, Debug)]
@@ -42,7 +59,7 @@ pub struct Plan {
     /// Form of the report.
     pub format: Format,
     /// Where the report goes; `None` is stdout.
-    pub output: Option<std::path::PathBuf>,
+    pub output: Option<PathBuf>,
     /// Rows of text tables.
     pub limit: usize,
     /// Use colour in text.
@@ -51,6 +68,25 @@ pub struct Plan {
     pub talk: Talk,
     /// Limits that each report is held to.
     pub fail_if: FailIf,
+    /// Where it is written down.
+    pub recording: Option<Recording>,
+}
+
+impl Plan {
+    /// Is a report printed?
+    pub fn prints(&self) -> bool {
+        self.recording
+            .as_ref()
+            .is_none_or(|recording| recording.report)
+    }
+
+    /// The command that this is the plan of.
+    pub fn command(&self) -> &'static str {
+        match self.recording {
+            Some(_) => "record",
+            None => "trace",
+        }
+    }
 }
 
 /// What a session looks at.
@@ -133,7 +169,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
             "add -p PID, or a command after --",
         ));
     }
-    let color = terminal::color(args.color, args.output.is_some());
+    let color = color(args.color, args.output.is_some());
     Ok(Plan {
         scope,
         follow_children: !args.no_children,
@@ -151,7 +187,38 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         color,
         talk,
         fail_if,
+        recording: None,
     })
+}
+
+/// Plans a `record` session: as `trace`, with `-o` for the recording and the report, if any, on stdout.
+///
+/// # Errors
+/// As [`trace`].
+pub fn record(args: RecordArgs) -> Result<Plan, Failure> {
+    let RecordArgs {
+        trace: mut args,
+        max_size,
+        keep,
+        report,
+    } = args;
+    let path = args.output.take().ok_or_else(|| {
+        Failure::new(
+            Exit::Usage,
+            "record needs a file to write to",
+            "add -o FILE; without a recording: numatrace trace",
+        )
+    })?;
+    let mut plan = trace(args)?;
+    if let Scope::Command(launch) = &mut plan.scope {
+        launch.stdout_to_stderr &= report;
+    }
+    plan.recording = Some(Recording {
+        path,
+        limit: max_size.map(|bytes| Limit { bytes, keep }),
+        report,
+    });
+    Ok(plan)
 }
 
 /// The hooks that were asked for.

@@ -37,6 +37,11 @@ impl Voice {
         self.line(line);
     }
 
+    /// Says what went wrong, to everybody.
+    pub fn fail(&mut self, what: &str) {
+        self.line(&format!("error: {what}"));
+    }
+
     /// Says a line for those who asked for more.
     pub fn detail(&mut self, line: &str) {
         if self.level >= Talk::Verbose {

@@ -3,6 +3,7 @@
 //! Runs are joined into areas: what the kernel showed as one mapping, or as several that overlap (a heap that grows), of the same file and
 //! sort. Names are a later stage's business. Bounded: what finds no room is counted.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use numatrace_common::{
@@ -12,6 +13,7 @@ use numatrace_common::{
 
 use super::extents::Extents;
 use crate::{
+    capture::recording::fixed,
     decode::{
         count::NodePair,
         mapping_run::{Area as RunArea, FileId, TaskBind, TouchRun, UseRun},
@@ -33,7 +35,7 @@ const STACKS: usize = 256;
 pub type Thread = (Tid, u64);
 
 /// What sort of memory it is, as far as the kernel's mapping tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Class {
     /// No file, not a stack that grows.
     Anon,
@@ -72,7 +74,7 @@ impl Class {
 }
 
 /// One area of a process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Area {
     /// What sort.
     pub class: Class,
@@ -93,7 +95,7 @@ pub struct Area {
 }
 
 /// What was touched from one user stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FromStack {
     /// Base pages.
     pub pages: u64,
@@ -104,7 +106,7 @@ pub struct FromStack {
 }
 
 /// Who touched, from where to where, and what kind of pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TouchKey {
     /// Who.
     pub thread: Thread,
@@ -115,7 +117,8 @@ pub struct TouchKey {
 }
 
 /// What was touched.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Touched {
     /// Where: base pages.
     pub pages: Extents,
@@ -124,6 +127,7 @@ pub struct Touched {
     /// Pages among them that are transparent huge pages.
     pub thp: u64,
     /// Pages among them by the number of the [`RemoteCause`] that was told for them.
+    #[serde(with = "fixed")]
     pub causes: [u64; RemoteCause::ALL.len()],
 }
 
@@ -144,7 +148,8 @@ impl Touched {
 }
 
 /// One process's memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Memory {
     /// Its areas, in no order.
     pub areas: Vec<Area>,
@@ -155,7 +160,7 @@ pub struct Memory {
 }
 
 /// One time a thread was bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {
     /// When, ns since boot.
     pub time_ns: u64,
@@ -166,7 +171,8 @@ pub struct Bound {
 }
 
 /// The memory of all processes in scope.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Mappings {
     /// By process.
     pub by_process: BTreeMap<ProcessIndex, Memory>,

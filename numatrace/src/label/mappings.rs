@@ -6,10 +6,11 @@ use numatrace_common::{cell::RemoteCause, event::task_bind::BindWhat as WireBind
 
 use super::{
     Labels,
+    code::Code,
     divide::divided,
     mapping_name::{Naming, unknown},
     resident,
-    symbol::{Of, Symbols},
+    symbol::Of,
 };
 use crate::{
     decode::mapping_run::FileId,
@@ -42,7 +43,7 @@ pub struct Filled {
 pub fn fill<F: Facts>(
     processes: &mut [Process],
     mappings: &Mappings,
-    taken: &dyn Fn(u32) -> Option<Vec<u64>>,
+    code: &mut dyn Code,
     enrich: &mut Enrich<F>,
     labels: Labels<'_>,
 ) -> Filled {
@@ -51,7 +52,6 @@ pub fn fill<F: Facts>(
         places.insert((process.pid.0, process.start_ns), at);
     }
     let mut filled = Filled::default();
-    let mut symbols = Symbols::default();
     for (index, memory) in &mappings.by_process {
         let known = enrich.processes.get(*index);
         let (pid, start_ns, ended) = (known.pid, known.start_ns, known.ended);
@@ -70,8 +70,7 @@ pub fn fill<F: Facts>(
                 index: *index,
                 spaces: &enrich.spaces,
             },
-            taken,
-            symbols: &mut symbols,
+            code: &mut *code,
             stacks: &mut filled.stacks,
             known: HashMap::new(),
         };
@@ -115,8 +114,7 @@ pub fn fill<F: Facts>(
 /// Stacks of one process on their way into the report.
 struct StackIds<'a> {
     of: Of<'a>,
-    taken: &'a dyn Fn(u32) -> Option<Vec<u64>>,
-    symbols: &'a mut Symbols,
+    code: &'a mut dyn Code,
     stacks: &'a mut Vec<Stack>,
     /// Ids by the kernel's number; `None` when it did not keep the stack.
     known: HashMap<u32, Option<u32>>,
@@ -147,14 +145,10 @@ impl StackIds<'_> {
         if let Some(known) = self.known.get(&number) {
             return *known;
         }
-        let id = (self.taken)(number).and_then(|addresses| {
+        let id = self.code.stack(number).and_then(|addresses| {
             let id = u32::try_from(self.stacks.len()).ok()?;
-            let (frames, cut) = self.symbols.frames(self.of, &addresses);
-            self.stacks.push(Stack {
-                id,
-                frames,
-                short: cut.map(|cut| cut.reason().to_owned()),
-            });
+            let (frames, short) = self.code.frames(number, self.of, &addresses);
+            self.stacks.push(Stack { id, frames, short });
             Some(id)
         });
         self.known.insert(number, id);

@@ -1,6 +1,7 @@
 //! label: accumulators to processes of the report: names, once per snapshot.
 
 mod away;
+pub mod code;
 mod divide;
 mod incidents;
 mod mapping_name;
@@ -8,7 +9,7 @@ mod mappings;
 mod moved_by;
 pub mod report;
 mod resident;
-mod symbol;
+pub mod symbol;
 mod unwinding;
 
 use std::collections::BTreeMap;

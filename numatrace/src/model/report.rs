@@ -194,6 +194,9 @@ pub struct Session {
     /// With `-i`: which interval this is, from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<u64>,
+    /// Of a recording: which part of its session this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
     /// What ended the session.
     #[serde(default)]
     pub ended_by: Option<EndedBy>,
@@ -212,10 +215,20 @@ impl Session {
             duration_s,
             scope: Scope::default(),
             interval: None,
+            part: None,
             ended_by: None,
             exit_status: None,
         }
     }
+}
+
+/// A part of a session.
+#[derive(Clone, Copy, Debug, PartialEq, DeriveSerialize, DeriveDeserialize)]
+pub struct Part {
+    /// Seconds from the begin of the session.
+    pub from_s: f64,
+    /// Likewise.
+    pub to_s: f64,
 }
 
 /// What ended a session.

@@ -26,12 +26,15 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
         .interval
         .map(|interval| format!(", interval {interval}"))
         .unwrap_or_default();
+    let part = session.part.map_or_else(String::new, |part| {
+        format!(", from {:.1} to {:.1} s of it", part.from_s, part.to_s)
+    });
     page.wrapped(
         Some(Tone::Strong),
         "",
         "  ",
         &format!(
-            "numatrace {}: {scope}, {}{ended}{status}{interval}",
+            "numatrace {}: {scope}, {}{ended}{status}{interval}{part}",
             escape::text(session.command.as_bytes()),
             number::duration(session.duration_s),
         ),

@@ -1,19 +1,19 @@
-//! Runs by mapping on their way from the ring into the accumulators.
+//! Runs by mapping on their way from records into the accumulators, and what is looked at beside them.
 
-use super::Tracer;
+use super::{Intake, input::OpenRuns};
 use crate::{
     decode::{
         event::{Body, Event},
         mapping_run::{TouchRun, UseRun},
     },
-    enrich::{Enrich, facts::ProcFacts, happening::Happening},
+    enrich::{Enrich, facts::Facts, happening::Happening},
     fold::mapping::Mappings,
 };
 
 /// Takes in what an event says: about memory here, about processes there. What goes on a timeline comes back.
-pub(super) fn take_in(
+pub(super) fn take_in<F: Facts>(
     event: &Event,
-    enrich: &mut Enrich<ProcFacts>,
+    enrich: &mut Enrich<F>,
     mappings: &mut Mappings,
 ) -> Option<Happening> {
     match &event.body {
@@ -28,32 +28,31 @@ pub(super) fn take_in(
     None
 }
 
-fn touched(run: &TouchRun, now_ns: u64, enrich: &mut Enrich<ProcFacts>, mappings: &mut Mappings) {
+fn touched<F: Facts>(run: &TouchRun, now_ns: u64, enrich: &mut Enrich<F>, mappings: &mut Mappings) {
     let process = enrich.run(run.thread, &run.area, run.low, now_ns);
     mappings.touched(process, run);
 }
 
-fn used(run: &UseRun, now_ns: u64, enrich: &mut Enrich<ProcFacts>, mappings: &mut Mappings) {
+fn used<F: Facts>(run: &UseRun, now_ns: u64, enrich: &mut Enrich<F>, mappings: &mut Mappings) {
     let process = enrich.run(run.thread, &run.area, run.low, now_ns);
     mappings.used(process, run);
 }
 
-impl Tracer {
-    /// Looks where the memory of processes that were seen lies now, if that is wanted.
-    pub fn look_at_residency(&mut self) {
+impl<F: Facts> Intake<F> {
+    /// Looks where the memory of processes that were seen lies now.
+    pub(super) fn look_at_residency(&mut self) {
         let Self {
             enrich, mappings, ..
         } = self;
-        if self.residency {
-            let seen = mappings.by_process.keys().copied();
-            enrich.residency.look(&enrich.processes, seen.clone());
-            // What is only read makes no runs, so nothing else has its names looked up.
-            for process in seen {
-                let pid = enrich.processes.get(process).pid;
-                if !enrich.residency.of(process).is_empty() && !enrich.processes.get(process).ended
-                {
-                    enrich.spaces.look(process, pid, &mut enrich.facts);
-                }
+        let seen = mappings.by_process.keys().copied();
+        enrich
+            .residency
+            .look(&enrich.processes, seen.clone(), &mut enrich.facts);
+        // What is only read makes no runs, so nothing else has its names looked up.
+        for process in seen {
+            let pid = enrich.processes.get(process).pid;
+            if !enrich.residency.of(process).is_empty() && !enrich.processes.get(process).ended {
+                enrich.spaces.look(process, pid, &mut enrich.facts);
             }
         }
     }
@@ -73,13 +72,14 @@ impl Tracer {
     }
 
     /// Takes in the runs that are still under way.
-    pub(super) fn take_in_open_runs(&mut self, now_ns: u64) -> anyhow::Result<()> {
-        for run in self.open_runs.touches()? {
-            touched(&run.into(), now_ns, &mut self.enrich, &mut self.mappings);
+    pub(super) fn open_runs(&mut self, open: &OpenRuns) {
+        for run in &open.touches {
+            let run = TouchRun::from(*run);
+            touched(&run, open.now_ns, &mut self.enrich, &mut self.mappings);
         }
-        for run in self.open_runs.uses()? {
-            used(&run.into(), now_ns, &mut self.enrich, &mut self.mappings);
+        for run in &open.uses {
+            let run = UseRun::from(*run);
+            used(&run, open.now_ns, &mut self.enrich, &mut self.mappings);
         }
-        Ok(())
     }
 }
