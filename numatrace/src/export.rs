@@ -31,19 +31,22 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<Exit> {
     }
     let sink = Sink::open(args.output.as_deref())?;
     let bytes = match args.to {
-        To::Perfetto => perfetto::render(&saved::snapshots(&args.file)?),
+        To::Perfetto => {
+            let saved = saved::in_time(&args.file)?;
+            perfetto::render(&saved.reports, &saved.moves)
+        }
         To::Folded => stacks(&saved::snapshot(&args.file)?, args.weight)?,
         To::Flamegraph => graph(&saved::snapshot(&args.file)?, args.weight)?,
         To::Csv => {
             let mut table = csv::HEADER.to_owned();
-            for report in saved::snapshots(&args.file)? {
+            for report in saved::in_time(&args.file)?.reports {
                 table.push_str(&csv::lines(&report));
             }
             table.into_bytes()
         }
         To::Json => {
             let mut lines = Vec::new();
-            for report in saved::snapshots(&args.file)? {
+            for report in saved::in_time(&args.file)?.reports {
                 output::json::write_line(&mut lines, &report)?;
             }
             lines

@@ -1,13 +1,8 @@
 //! `numatrace report`: the report of a recording, by the code that makes a session's own.
 
-use std::{
-    io::{self, IsTerminal},
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::process::ExitCode;
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     cli::report::ReportArgs,
@@ -15,12 +10,10 @@ use crate::{
     fail_if::{FailIf, ReportNames},
     ids::Pid,
     output::sink::Sink,
+    progress::Bar,
     recording::replay::{Replay, Wanted},
     rendering::{Rendering, color},
 };
-
-/// Reading that takes no longer has no bar.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Reads a recording and prints its report.
 ///
@@ -83,44 +76,4 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         eprintln!("numatrace: {line}");
     }
     Ok(exit.into())
-}
-
-/// How far reading is, on a terminal, once it has taken a while.
-struct Bar {
-    bar: Option<ProgressBar>,
-    length: u64,
-    began: Instant,
-    wanted: bool,
-}
-
-impl Bar {
-    fn new(length: u64, quiet: bool) -> Self {
-        Self {
-            bar: None,
-            length,
-            began: Instant::now(),
-            wanted: !quiet && length > 0 && io::stderr().is_terminal(),
-        }
-    }
-
-    fn show(&mut self, read: u64) {
-        if !self.wanted || self.began.elapsed() < PATIENCE {
-            return;
-        }
-        let length = self.length;
-        let bar = self.bar.get_or_insert_with(|| {
-            let style = ProgressStyle::with_template(
-                "reading {bar:30} {bytes} of {total_bytes}, {eta} left",
-            );
-            ProgressBar::new(length)
-                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
-        bar.set_position(read);
-    }
-
-    fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! Sessions that were kept, read back: JSON reports of one session, or of its intervals one a line.
+//! Sessions that were kept, read back: recordings, and JSON reports of a session or of its intervals, one a line.
 //!
 //! What a file holds was written by anybody. Fields that are not known are passed over, a `null` stays unknown, another version of the
 //! report is refused with a way out, and a file beyond [`LARGEST`] is not read to its end.
@@ -13,9 +13,17 @@ use serde::Deserialize;
 use serde_json::Deserializer;
 
 use crate::{
+    capture::recording::frame::MAGIC,
+    decode::{
+        count::Owner,
+        event::{Body, Event},
+    },
     exit::{Exit, Failure},
-    model::{Snapshot, report::Schema},
+    fold::activity::reason,
+    model::{Recorded, RecordedWhat, Snapshot, report::Schema},
     output::escape,
+    progress::Bar,
+    recording::replay::{Replay, Wanted},
 };
 
 /// Bytes of the largest file that is read: reports of a hundred thousand processes have a tenth of it.
@@ -24,13 +32,34 @@ const LARGEST: u64 = 1 << 30;
 /// What stands for standard input.
 const STDIN: &str = "-";
 
-/// Reads the one report in a file; `-` is standard input.
+/// A session that was kept.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// Its report, or those of its intervals in their order; at least one.
+    pub reports: Vec<Snapshot>,
+    /// What a recording lacks, in sentences for a person.
+    pub remarks: Vec<String>,
+    /// Moves of tasks and pages in a recording, in order of time, as far as there is room; only [`in_time`] reads them.
+    pub moves: Vec<Recorded>,
+    /// Moves for which there was no room.
+    pub more_moves: u64,
+}
+
+/// Moves that are kept in memory: 64 MB of them, and more than any viewer of traces shows.
+const MOVES: usize = 1_000_000;
+
+/// Reads the one report in a file, of the whole session where it is a recording; `-` is standard input.
 ///
 /// # Errors
 /// It cannot be read, is no report, of another version, or holds several intervals.
 pub fn snapshot(path: &Path) -> anyhow::Result<Snapshot> {
-    let mut all = snapshots(path)?;
-    match (all.pop(), all.len()) {
+    let mut saved = if is_recording(path)? {
+        replayed(path, true, false)?
+    } else {
+        documents(path)?
+    };
+    say(&saved.remarks);
+    match (saved.reports.pop(), saved.reports.len()) {
         (Some(only), 0) => Ok(only),
         (_, more) => Err(refused(
             path,
@@ -41,19 +70,121 @@ pub fn snapshot(path: &Path) -> anyhow::Result<Snapshot> {
     }
 }
 
-/// Reads all reports of a file, intervals in their order; at least one.
+/// Reads all reports of a file, those of intervals where it has them, and what it tells of single moves.
 ///
 /// # Errors
 /// As [`snapshot`].
-pub fn snapshots(path: &Path) -> anyhow::Result<Vec<Snapshot>> {
-    let bytes = bytes(path).map_err(|error| {
-        refused(
-            path,
-            &error.to_string(),
-            "give a report as `numatrace trace -f json -o FILE` writes it",
-        )
-    })?;
-    parse(path, &bytes).map_err(anyhow::Error::from)
+pub fn in_time(path: &Path) -> anyhow::Result<Saved> {
+    let saved = if is_recording(path)? {
+        replayed(path, false, true)?
+    } else {
+        documents(path)?
+    };
+    say(&saved.remarks);
+    Ok(saved)
+}
+
+/// What a file lacks is said before anything is made of it.
+fn say(remarks: &[String]) {
+    for remark in remarks {
+        eprintln!("numatrace: {remark}");
+    }
+}
+
+/// Does a file begin as recordings do? Standard input and pipes are documents.
+fn is_recording(path: &Path) -> anyhow::Result<bool> {
+    if path == Path::new(STDIN) {
+        return Ok(false);
+    }
+    let unreadable = |error: io::Error| refused(path, &error.to_string(), WRITES);
+    let mut file = File::open(path).map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Ok(false);
+    }
+    let mut start = [0; MAGIC.len()];
+    Ok(file.read_exact(&mut start).is_ok() && start == MAGIC)
+}
+
+/// Replays a recording.
+fn replayed(path: &Path, whole: bool, with_moves: bool) -> anyhow::Result<Saved> {
+    let wanted = Wanted {
+        whole,
+        ..Wanted::default()
+    };
+    let replay = Replay::open(path, wanted)?;
+    let mut bar = Bar::new(replay.length, false);
+    let mut saved = Saved::default();
+    let (moves, more, reports) = (&mut saved.moves, &mut saved.more_moves, &mut saved.reports);
+    let outcome = replay.run_showing(
+        &mut |event| {
+            if let Some(recorded) = moved(event).filter(|_| with_moves) {
+                if moves.len() < MOVES {
+                    moves.push(recorded);
+                } else {
+                    *more += 1;
+                }
+            }
+        },
+        &mut |snapshot| {
+            reports.push(snapshot);
+            Ok(true)
+        },
+        &mut |read| bar.show(read),
+    );
+    bar.clear();
+    saved.remarks = outcome?.remarks;
+    // In order by CPU, across CPUs nearly so.
+    saved.moves.sort_by_key(|recorded| recorded.time_ns);
+    if saved.more_moves > 0 {
+        saved.remarks.push(format!(
+            "{} moves more than the first {MOVES} are in the sums only",
+            saved.more_moves
+        ));
+    }
+    anyhow::ensure!(!saved.reports.is_empty(), "the recording holds no session");
+    Ok(saved)
+}
+
+/// A move, if an event is one.
+fn moved(event: &Event) -> Option<Recorded> {
+    let (pid, nodes, what) = match &event.body {
+        Body::TaskMoved(moved) => (
+            Some(moved.thread.pid),
+            moved.nodes,
+            RecordedWhat::Task {
+                tid: moved.thread.tid,
+                cpus: moved.cpus,
+                reason: reason(moved.reason),
+            },
+        ),
+        Body::PagesMoved(moved) => (
+            match moved.owner {
+                Owner::Thread(thread) => Some(thread.pid),
+                _ => None,
+            },
+            moved.nodes,
+            RecordedWhat::Pages {
+                moved_by: moved.asker,
+                pages: moved.pages,
+            },
+        ),
+        _ => return None,
+    };
+    Some(Recorded {
+        time_ns: event.time_ns,
+        pid,
+        nodes,
+        what,
+    })
+}
+
+/// Reads JSON.
+fn documents(path: &Path) -> anyhow::Result<Saved> {
+    let bytes = bytes(path).map_err(|error| refused(path, &error.to_string(), WRITES))?;
+    Ok(Saved {
+        reports: parse(path, &bytes)?,
+        ..Saved::default()
+    })
 }
 
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {
@@ -99,7 +230,8 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Snapshot>, Failure> {
     Ok(all)
 }
 
-const WRITES: &str = "a report is what `numatrace trace -f json -o FILE` writes";
+const WRITES: &str =
+    "give a report (numatrace trace -f json -o FILE) or a recording (numatrace record -o FILE)";
 
 /// Only what tells one document from another.
 #[derive(Deserialize)]

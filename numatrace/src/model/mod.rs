@@ -22,6 +22,7 @@ pub mod page_migration;
 pub mod task_move;
 
 pub mod incident;
+pub mod recorded;
 
 pub mod mapping;
 pub mod stack;
@@ -55,6 +56,7 @@ pub use matrix::{Matrix, PerNode};
 pub use name::Name;
 pub use page_migration::{Latency, MovedBy, PageMigrations};
 pub use process::{Bind, BindWhat, Process, ProcessKind, Thread};
+pub use recorded::{Recorded, RecordedWhat};
 pub use report::{
     Cost, CostMethod, EndedBy, Host, HostNode, Part, Schema, Scope, Session, Snapshot, System,
 };

@@ -187,6 +187,9 @@ pub struct Session {
     pub command: String,
     /// When counting began.
     pub start: Timestamp,
+    /// The same instant in nanoseconds of boot time, which all other times of a report are in that end in `_ns`.
+    #[serde(default)]
+    pub began_ns: Option<u64>,
     /// How long it counted, in seconds.
     pub duration_s: f64,
     /// Whose details were wanted.
@@ -212,6 +215,7 @@ impl Session {
         Self {
             command: command.into(),
             start,
+            began_ns: None,
             duration_s,
             scope: Scope::default(),
             interval: None,

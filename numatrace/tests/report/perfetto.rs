@@ -125,7 +125,7 @@ fn counters(packets: &[DynamicMessage]) -> BTreeMap<String, u64> {
 #[test]
 fn counters_end_at_the_counts_of_the_report() {
     for (name, snapshot) in fixture::all() {
-        let sums = counters(&decode(&render(std::slice::from_ref(&snapshot))));
+        let sums = counters(&decode(&render(std::slice::from_ref(&snapshot), &[])));
         let total = snapshot.alloc_total();
         for counter in Counter::ALL {
             let wanted = total.as_ref().and_then(|alloc| alloc.counter(counter));
@@ -147,7 +147,7 @@ fn intervals_follow_one_another_and_add_up() {
     second.session.interval = Some(1);
     second.session.start = first.session.start + jiff::SignedDuration::from_millis(10_020);
     let remote = first.alloc_total().unwrap().remote().unwrap();
-    let packets = decode(&render(&[first, second]));
+    let packets = decode(&render(&[first, second], &[]));
     assert_eq!(counters(&packets)["other_node"], 2 * remote);
     let ends: Vec<u64> = packets
         .iter()
@@ -170,7 +170,7 @@ fn with_timeline() -> Snapshot {
 #[test]
 fn moves_are_arrows_and_threads_stand_on_nodes_the_whole_time() {
     let snapshot = with_timeline();
-    let packets = decode(&render(std::slice::from_ref(&snapshot)));
+    let packets = decode(&render(std::slice::from_ref(&snapshot), &[]));
     let tracks = tracks(&packets);
     let (mut begun, mut ended) = (Vec::new(), Vec::new());
     let mut of_category: BTreeMap<String, usize> = BTreeMap::new();
@@ -215,7 +215,7 @@ fn incidents_stand_in_where_no_timeline_was_asked_for() {
          "pages_left": 100, "pages_followed": 0, "back": null},
     ]))
     .unwrap();
-    let packets = decode(&render(std::slice::from_ref(&snapshot)));
+    let packets = decode(&render(std::slice::from_ref(&snapshot), &[]));
     let flows = events(&packets)
         .iter()
         .filter(|event| {

@@ -1,8 +1,8 @@
 //! Reports as a Perfetto trace, for ui.perfetto.dev: counters per node, processes and their threads' nodes over time, moves and page
 //! migrations as arrows between the nodes.
 //!
-//! A report has sums; what has a time in it are its incidents, and with `--timeline` the moves of one process. Several reports (`trace -i`)
-//! give the counters a course. Times are nanoseconds since the first report began.
+//! A recording has every move. A report has sums; what has a time in it are its incidents, and with `--timeline` the moves of one process.
+//! Several reports (`-i`) give the counters a course. Times are nanoseconds since the first report began.
 
 mod counters;
 mod moves;
@@ -11,20 +11,21 @@ pub mod wire;
 
 use prost::Message as _;
 
-use crate::model::Snapshot;
+use crate::model::{Recorded, Snapshot};
 use crate::output::escape;
 use crate::output::text::header::scope;
 use trace::{Note, Trace};
 
-/// The trace of one report, or of the intervals of one session in their order.
+/// The trace of one report, or of the intervals of one session in their order; with the moves of a recording, where it is one.
 #[must_use]
-pub fn render(reports: &[Snapshot]) -> Vec<u8> {
+pub fn render(reports: &[Snapshot], recorded: &[Recorded]) -> Vec<u8> {
     let mut trace = Trace::default();
     let Some(first) = reports.first() else {
         return Vec::new();
     };
     let began = first.session.start;
     let session = trace.root("numatrace", 0);
+    let mut end = 0;
     let mut counters = counters::Counters::new(&mut trace, first);
     for report in reports {
         let since = report.session.start.duration_since(began).as_nanos();
@@ -40,8 +41,12 @@ pub fn render(reports: &[Snapshot]) -> Vec<u8> {
         };
         trace.slice(session, (from, to), "session", &label, notes(report));
         counters.add(&mut trace, report, to);
-        moves::write(&mut trace, report, (from, to));
+        end = end.max(to);
+        if recorded.is_empty() {
+            moves::of_report(&mut trace, report, (from, to));
+        }
     }
+    moves::of_recording(&mut trace, reports, recorded, end);
     trace.finish().encode_to_vec()
 }
 
