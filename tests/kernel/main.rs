@@ -18,6 +18,7 @@ mod audit;
 mod beside;
 mod broken;
 mod closed;
+mod diff;
 mod hotplug;
 mod interval;
 mod mixed;

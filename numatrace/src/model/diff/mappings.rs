@@ -27,6 +27,9 @@ const QUANTITIES: [&str; 9] = [
     "remote_access_share",
 ];
 
+/// Functions that are named of a stack: the innermost ones are often a library's.
+const FUNCTIONS: usize = 8;
+
 /// One mapping on both sides.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MappingChange {
@@ -184,6 +187,6 @@ fn place(snapshot: &Snapshot, mapping: &Mapping) -> Place {
         end: mapping.end,
         node: node(memory::home(host, mapping)),
         used_from: memory::faults(mapping).and_then(|faults| most(host, &faults.by_from())),
-        touched_in: memory::from_stack(snapshot, mapping),
+        touched_in: memory::touched_in(snapshot, mapping, FUNCTIONS),
     }
 }

@@ -121,6 +121,11 @@ pub fn used(host: &Host, process: &Process, mapping: &Mapping) -> Option<String>
 
 /// Where in the program it was touched, if a stack was taken.
 pub fn from_stack(snapshot: &Snapshot, mapping: &Mapping) -> Option<String> {
+    touched_in(snapshot, mapping, THREADS)
+}
+
+/// The same with as many functions, innermost first.
+pub fn touched_in(snapshot: &Snapshot, mapping: &Mapping, functions: usize) -> Option<String> {
     let id = mapping.first_touch.as_ref()?.stacks.first()?;
     let stack = snapshot.stacks.iter().find(|stack| stack.id == *id)?;
     let frames: Vec<String> = stack
@@ -133,7 +138,7 @@ pub fn from_stack(snapshot: &Snapshot, mapping: &Mapping) -> Option<String> {
                 None => symbol.into_owned(),
             })
         })
-        .take(THREADS)
+        .take(functions)
         .collect();
     (!frames.is_empty()).then(|| format!("touched in {}", frames.join(", called by ")))
 }

@@ -3,7 +3,7 @@
 use super::lines::{Key, Lines};
 use super::session::quantities;
 use crate::model::quantity::Measures;
-use crate::model::{Alloc, Counter, Mapping, PerNode, Process, Snapshot};
+use crate::model::{Alloc, Counter, Mapping, Name, PerNode, Process, Snapshot};
 
 pub fn write(lines: &mut Lines, snapshot: &Snapshot) {
     let key = |process: &Process| Key {
@@ -103,9 +103,16 @@ fn matrices(lines: &mut Lines, key: &Key, process: &Process) {
     }
 }
 
+/// Name and address: a process has many mappings of a name.
+fn place(mapping: &Mapping) -> Name {
+    let mut place = mapping.name.as_bytes().to_vec();
+    place.extend(format!(" at {:#x}", mapping.start.0).bytes());
+    Name::from(place)
+}
+
 fn of_mapping(key: &Key, mapping: &Mapping) -> Key {
     Key {
-        mapping: Some(mapping.name.clone()),
+        mapping: Some(place(mapping)),
         ..key.clone()
     }
 }
