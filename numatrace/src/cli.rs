@@ -33,10 +33,6 @@ pub struct Cli {
 pub enum Command {
     /// Trace the machine, some processes or a command, then print a report
     Trace(trace::TraceArgs),
-    /// Show what changed between two reports
-    Diff(diff::DiffArgs),
-    /// Turn a report into what other tools read: Perfetto, flame graphs, CSV, JSON
-    Export(export::ExportArgs),
     /// Trace into a recording, to be shown later, elsewhere, or compared
     #[command(mut_arg("output", |output| output
         .required(true)
@@ -44,6 +40,10 @@ pub enum Command {
     Record(record::RecordArgs),
     /// Show the report of a recording: the very one that its session would have printed
     Report(report::ReportArgs),
+    /// Show what changed between two sessions
+    Diff(diff::DiffArgs),
+    /// Turn a session into what other tools read: Perfetto, flame graphs, CSV, JSON
+    Export(export::ExportArgs),
     /// Show what this machine allows, hook by hook, what is lost otherwise, and how to get it
     Doctor(doctor::DoctorArgs),
     /// Show numastat's views, and what it lacks: rates, kinds of memory, pressure, alerts

@@ -1,4 +1,4 @@
-//! `numatrace diff`: two reports in, what changed out.
+//! `numatrace diff`: two sessions in, what changed out.
 
 use anyhow::Context;
 

@@ -1,4 +1,4 @@
-//! `numatrace export`: a report in, another tool's form out.
+//! `numatrace export`: a session in, another tool's form out.
 
 use std::io::{IsTerminal, stdout};
 

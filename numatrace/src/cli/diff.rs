@@ -6,17 +6,17 @@ use clap::Args;
 
 use super::{Color, Format};
 
-/// Show what changed between two reports: did it help?
+/// Show what changed between two sessions: did it help?
 ///
-/// Takes two JSON reports (`trace -f json -o FILE`), the earlier one first; `-` is standard input. Processes are matched by command when
+/// Takes two recordings (record -o FILE) or JSON reports (trace -f json -o FILE), the earlier one first; `-` is a report on standard input. Processes are matched by command when
 /// their PIDs differ. Each change says whether chance alone could have made it, and from how many events that is told.
 #[derive(Args, Clone, Debug)]
 pub struct DiffArgs {
-    /// The report before the change
+    /// The recording or report before the change
     #[arg(value_name = "BEFORE")]
     pub before: PathBuf,
 
-    /// The report after it
+    /// The recording or report after it
     #[arg(value_name = "AFTER")]
     pub after: PathBuf,
 

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// Turn a report into what other tools read: Perfetto, flame graphs, CSV, JSON.
+/// Turn a session into what other tools read: Perfetto, flame graphs, CSV, JSON.
 ///
-/// Takes a JSON report (`trace -f json -o FILE`), or the reports of its intervals (`trace -i 1 -f json -o FILE`); `-` is standard input.
+/// Takes a recording (record -o FILE) or a JSON report (trace -f json -o FILE), with the reports of its intervals where it has them; `-` is a report
+/// on standard input.
 #[derive(Args, Clone, Debug)]
 pub struct ExportArgs {
-    /// The report
+    /// The recording or report
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
