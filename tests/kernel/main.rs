@@ -8,6 +8,7 @@ mod workload;
 
 mod doctor;
 mod leftovers;
+mod record;
 mod scope;
 mod storm;
 

@@ -41,7 +41,7 @@ fn size(text: &str) -> Result<u64, String> {
     let number: u64 = digits.parse().map_err(|_| way_out.to_owned())?;
     match number.checked_mul(1 << shift) {
         Some(bytes) if bytes >= Files::SMALLEST => Ok(bytes),
-        Some(_) => Err("a recording takes 1M at least".to_owned()),
+        Some(_) => Err("a recording takes 64K at least".to_owned()),
         None => Err(way_out.to_owned()),
     }
 }

@@ -214,5 +214,5 @@ impl Files {
     }
 
     /// The smallest limit that makes sense.
-    pub const SMALLEST: u64 = 1 << 20;
+    pub const SMALLEST: u64 = 64 << 10;
 }

@@ -190,28 +190,17 @@ impl Player {
     fn base(&mut self, sample: Sample, base: &[u8]) -> Result<(), Garbled> {
         let damaged = |_| Garbled("the sums of what was left out do not read");
         self.intake().restore(base).map_err(damaged)?;
-        let passed = Duration::from_nanos(sample.at_ns.saturating_sub(self.origin_ns));
-        let seconds = passed.as_secs_f64();
-        let what = if self.gap {
-            "the last part"
-        } else {
-            "the first"
-        };
+        let passed_ns = sample.at_ns.saturating_sub(self.origin_ns);
+        let until = seconds(passed_ns);
         self.remarks.push(if self.gap {
-            format!("the recording was full (--max-size, --keep first): records of {what}, up to {seconds:.1} s, are only in the sums")
+            format!("the recording was full (--max-size, --keep first): records of its last part, up to {until:.1} s, are only in its sums")
         } else {
-            format!("the recording keeps the last part of its session (--max-size): {what} {seconds:.1} s are only in the sums")
+            format!("the recording keeps the last part of its session (--max-size): the first {until:.1} s are only in its sums")
         });
-        if !self.gap
-            && self
-                .part
-                .from_ns
-                .is_some_and(|from| from < sample.at_ns.saturating_sub(self.origin_ns))
-        {
-            self.remarks.push(
-                "--from lies before what was kept: the part begins with the first sweep that was"
-                    .to_owned(),
-            );
+        if !self.gap && self.part.from_ns.is_some_and(|from| from < passed_ns) {
+            let remark =
+                "--from lies before what was kept: the part begins with the first sweep that was";
+            self.remarks.push(remark.to_owned());
         }
         self.begun = true;
         self.gap = false;
@@ -220,20 +209,41 @@ impl Player {
     }
 
     /// A report was made here: makes it again, unless another is wanted.
-    pub fn report(&mut self, made: &Made) -> Option<Snapshot> {
+    ///
+    /// # Errors
+    /// The part that is wanted lies behind the end.
+    pub fn report(&mut self, made: &Made) -> Result<Option<Snapshot>, Failure> {
         if self.wanted.whole && made.goes_on {
-            return None;
+            return Ok(None);
         }
         self.done = !made.goes_on;
         let counted = self.intake().counted();
-        let counted = self.cut_out.take().or(counted)?;
+        let Some(counted) = self.cut_out.take().or(counted) else {
+            return Ok(None);
+        };
+        self.reaches(counted.until_ns)?;
         let until_ns = counted.until_ns;
         let told = self.told(&made.told, &counted);
         let snapshot = self.made(&told, counted, None);
         if made.goes_on {
             self.intake().next_interval(until_ns);
         }
-        Some(snapshot)
+        Ok(Some(snapshot))
+    }
+
+    /// Has the part that is wanted begun before the end?
+    fn reaches(&self, until_ns: u64) -> Result<(), Failure> {
+        if self.part.from_ns.is_none() || self.part.began.is_some() {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Exit::Failed,
+            format!(
+                "--from lies behind the last sweep of the recording, which has {:.1} s",
+                seconds(until_ns.saturating_sub(self.origin_ns))
+            ),
+            "leave --from out to see all of it",
+        ))
     }
 
     /// The input ends without a last report: makes one of what there is. The first is what to say.
@@ -263,6 +273,7 @@ impl Player {
         let Some(counted) = self.cut_out.take().or(counted) else {
             return Ok((remark, None));
         };
+        self.reaches(counted.until_ns)?;
         let mut told = self.told(&opening.told, &counted);
         told.session.duration_s = seconds(counted.until_ns.saturating_sub(counted.began_ns));
         let snapshot = self.made(&told, counted, Some(remark.clone()));

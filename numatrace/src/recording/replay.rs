@@ -1,6 +1,11 @@
 //! Takes a recording in as the session did, and makes the same reports.
 
-use std::{fs::File, io::BufReader, path::Path, time::Duration};
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::Path,
+    time::Duration,
+};
 
 use anyhow::Context;
 
@@ -57,14 +62,14 @@ pub struct Outcome {
 }
 
 /// A recording that is open.
-pub struct Replay {
-    frames: Frames<BufReader<File>>,
+pub struct Replay<R> {
+    frames: Frames<R>,
     wanted: Wanted,
     /// Bytes of the file; 0 for a pipe.
     pub length: u64,
 }
 
-impl Replay {
+impl Replay<BufReader<File>> {
     /// Opens a recording.
     ///
     /// # Errors
@@ -73,7 +78,8 @@ impl Replay {
         let name = escape::text(path.as_os_str().as_encoded_bytes()).into_owned();
         let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
         let length = file.metadata().map_or(0, |found| found.len());
-        let frames = Frames::open(BufReader::with_capacity(BUFFER, file)).map_err(|error| {
+        let file = BufReader::with_capacity(BUFFER, file);
+        Self::new(file, length, wanted).map_err(|error| {
             let hint = match error {
                 NotReadable::NotARecording => "make one with: numatrace record -o FILE",
                 NotReadable::Empty | NotReadable::Damaged => {
@@ -82,10 +88,20 @@ impl Replay {
                 NotReadable::Later(_) => "read it with the numatrace that wrote it, or a later one",
                 NotReadable::Io(_) => "check that it is a file that can be read",
             };
-            Failure::new(Exit::Failed, format!("cannot read {name}: {error}"), hint)
-        })?;
+            let what = format!("cannot read {name}: {error}");
+            Failure::new(Exit::Failed, what, hint).into()
+        })
+    }
+}
+
+impl<R: Read> Replay<R> {
+    /// Begins to read so many bytes from anywhere.
+    ///
+    /// # Errors
+    /// It is no recording of this version.
+    pub fn new(from: R, length: u64, wanted: Wanted) -> Result<Self, NotReadable> {
         Ok(Self {
-            frames,
+            frames: Frames::open(from)?,
             wanted,
             length,
         })
@@ -133,7 +149,7 @@ impl Replay {
                     }
                 };
                 if let Chunk::Report(made) = chunk {
-                    if let Some(snapshot) = player.report(&made)
+                    if let Some(snapshot) = player.report(&made)?
                         && !reported(snapshot)?
                     {
                         return Ok(player.outcome(Vec::new()));
