@@ -9,10 +9,13 @@ use crate::model::diff::{Change, Changes, Diff};
 use crate::model::quantity::{ALL, Of, Quantity, Unit, find};
 
 /// Of findings, beside the quantities: those of one report only; of the machine.
-const FINDINGS: [(&str, fn(&Diff) -> usize); 2] = [
+const FINDINGS: [(&str, Counted); 2] = [
     ("findings_new", |diff| diff.findings.new.len()),
     ("findings_gone", |diff| diff.findings.gone.len()),
 ];
+
+/// How many of something a comparison has.
+type Counted = fn(&Diff) -> usize;
 
 /// What an ending makes of a quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

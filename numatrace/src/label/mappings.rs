@@ -242,21 +242,30 @@ fn remote_by_cause(area: &Area) -> RemoteByCause {
     }
 }
 
+/// What one thread touched of an area.
+#[derive(Default)]
+struct TouchedBy {
+    /// By its node: base pages, and when the last run of them began.
+    nodes: BTreeMap<NodeId, (u64, u64)>,
+    /// Base pages put on another node than its own.
+    remote: u64,
+}
+
 /// Who touched, most pages first.
 fn by_tid(area: &Area) -> Vec<TidPages> {
-    let mut by: BTreeMap<Thread, (BTreeMap<NodeId, (u64, u64)>, u64)> = BTreeMap::new();
+    let mut by: BTreeMap<Thread, TouchedBy> = BTreeMap::new();
     for (key, touched) in &area.touches {
-        let (nodes, remote) = by.entry(key.thread).or_default();
-        let (pages, last_ns) = nodes.entry(key.nodes.0).or_default();
+        let by = by.entry(key.thread).or_default();
+        let (pages, last_ns) = by.nodes.entry(key.nodes.0).or_default();
         *pages += touched.pages.total();
         *last_ns = touched.last_ns.max(*last_ns);
         if key.nodes.0 != key.nodes.1 {
-            *remote += touched.pages.total();
+            by.remote += touched.pages.total();
         }
     }
     let mut all: Vec<TidPages> = by
         .into_iter()
-        .map(|((tid, _), (nodes, remote))| {
+        .map(|((tid, _), TouchedBy { nodes, remote })| {
             let pages = nodes.iter().map(|(node, (pages, _))| (*node, *pages));
             let node = most(&pages.collect());
             TidPages {

@@ -80,11 +80,14 @@ pub fn pairs<'a>(old: &'a Snapshot, new: &'a Snapshot) -> Vec<Pair<'a>> {
     pairs
 }
 
+/// Pid and start of one that lived through both sessions; the others are known by their names only.
+type Identity = Option<(u32, u64)>;
+
 /// Pairs under construction, found by who they are.
 #[derive(Default)]
 struct Groups<'a> {
     pairs: Vec<Pair<'a>>,
-    places: BTreeMap<(ProcessKind, Name, Option<(u32, u64)>), usize>,
+    places: BTreeMap<(ProcessKind, Name, Identity), usize>,
 }
 
 impl<'a> Groups<'a> {
