@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use numatrace::model::{Counter, Snapshot};
+use numatrace::ids::{CpuId, NodeId, Pid, Tid};
+use numatrace::model::{Counter, MoveReason, Recorded, RecordedWhat, Snapshot};
 use numatrace::output::export::perfetto::render;
 use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage as _, Value};
 use serde_json::json;
@@ -231,4 +232,66 @@ fn incidents_stand_in_where_no_timeline_was_asked_for() {
     for event in events(&packets) {
         assert!(!text(&event, "name").contains('\u{1b}'));
     }
+}
+
+#[test]
+fn a_recording_has_every_move_on_the_tracks_of_its_cpus() {
+    let mut snapshot = before_after::bug();
+    snapshot.session.began_ns = Some(1_000);
+    // Would be told twice otherwise.
+    snapshot.incidents = serde_json::from_value(json!([
+        {"pid": 4242, "tid": 4243, "comm": "worker", "from": 0, "to": 1, "reason": "wakeup", "at_s": 1.0, "away_ms": 500.0,
+         "pages_left": 100, "pages_followed": 0, "back": null},
+    ]))
+    .unwrap();
+    let task = |time_ns, from: u16, to: u16| Recorded {
+        time_ns,
+        pid: Some(Pid(4242)),
+        nodes: (NodeId(from), NodeId(to)),
+        what: RecordedWhat::Task {
+            tid: Tid(4243),
+            cpus: (CpuId(u32::from(from) * 2), CpuId(u32::from(to) * 2 + 1)),
+            reason: MoveReason::Wakeup,
+        },
+    };
+    let pages = Recorded {
+        time_ns: 2_500,
+        pid: None,
+        nodes: (NodeId(0), NodeId(1)),
+        what: RecordedWhat::Pages {
+            moved_by: Pid(4243),
+            pages: 8,
+        },
+    };
+    // The first is from before the session, as clocks of CPUs may have it; the last from a process without a name.
+    let mut stranger = task(9_000, 0, 1);
+    stranger.pid = Some(Pid(77));
+    let recorded = [task(900, 0, 1), task(2_000, 1, 0), pages, stranger];
+    let packets = decode(&render(std::slice::from_ref(&snapshot), &recorded));
+    let tracks = tracks(&packets);
+    let mut on: BTreeMap<String, usize> = BTreeMap::new();
+    for event in events(&packets) {
+        let name = text(&event, "name");
+        if name.contains(" to node ") {
+            let (track, _) = &tracks[&number(&event, "track_uuid").unwrap()];
+            *on.entry(format!("{track}: {name}")).or_default() += 1;
+        }
+    }
+    let wanted = [
+        "CPU 0: worker (4243) to node 1: wakeup",
+        "CPU 2: worker (4243) to node 0: wakeup",
+        "pages: 8 pages to node 1",
+    ];
+    assert_eq!(on.len(), wanted.len(), "{on:#?}");
+    assert_eq!(on[wanted[0]], 2, "its own and the stranger's: {on:#?}");
+    assert!(wanted.iter().all(|name| on.contains_key(*name)), "{on:#?}");
+    let stays = packets
+        .iter()
+        .filter_map(|packet| part(packet, "track_event"))
+        .filter(|event| text(event, "name").starts_with("node "));
+    assert_eq!(
+        stays.count(),
+        3 + 2,
+        "three of the worker, two of the stranger"
+    );
 }
