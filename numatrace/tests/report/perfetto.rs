@@ -95,7 +95,25 @@ fn tracks(packets: &[DynamicMessage]) -> BTreeMap<u64, (String, u64)> {
     by_number
 }
 
+/// Events; those with a value are on counters, and no others are.
 fn events(packets: &[DynamicMessage]) -> Vec<DynamicMessage> {
+    let counters: Vec<u64> = packets
+        .iter()
+        .filter_map(|packet| part(packet, "track_descriptor"))
+        .filter(|track| track.has_field_by_name("counter"))
+        .filter_map(|track| number(&track, "uuid"))
+        .collect();
+    for event in packets
+        .iter()
+        .filter_map(|packet| part(packet, "track_event"))
+    {
+        let on_counter = counters.contains(&number(&event, "track_uuid").unwrap());
+        assert_eq!(
+            on_counter,
+            event.has_field_by_name("counter_value"),
+            "{event:?}"
+        );
+    }
     packets
         .iter()
         .filter_map(|packet| part(packet, "track_event"))
@@ -280,7 +298,7 @@ fn a_recording_has_every_move_on_the_tracks_of_its_cpus() {
     let wanted = [
         "CPU 0: worker (4243) to node 1: wakeup",
         "CPU 2: worker (4243) to node 0: wakeup",
-        "pages: 8 pages to node 1",
+        "page migrations: 8 pages to node 1",
     ];
     assert_eq!(on.len(), wanted.len(), "{on:#?}");
     assert_eq!(on[wanted[0]], 2, "its own and the stranger's: {on:#?}");

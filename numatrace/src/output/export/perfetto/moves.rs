@@ -142,7 +142,10 @@ impl<'a> Moves<'a> {
             ]
         };
         let flow = self.trace.flow();
-        let (left, came) = (self.lane(from, "pages"), self.lane(to, "pages"));
+        let (left, came) = (
+            self.lane(from, "page migrations"),
+            self.lane(to, "page migrations"),
+        );
         let out = format!("{pages} pages to node {to}");
         self.trace.instant(
             left,

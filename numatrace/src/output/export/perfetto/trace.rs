@@ -85,7 +85,8 @@ impl Trace {
 
     /// A counter under a track.
     pub fn counter(&mut self, parent: Track, name: &str, unit: &str, rank: i32) -> Track {
-        self.once(Some(parent), name, |descriptor| {
+        // A track of events may have the same name.
+        self.once(Some(parent), &format!("counter {name}"), |descriptor| {
             descriptor.name = Some(name.to_owned());
             descriptor.sibling_order_rank = Some(rank);
             descriptor.counter = Some(CounterDescriptor {
