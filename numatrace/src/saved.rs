@@ -4,7 +4,7 @@
 //! report is refused with a way out, and a file beyond [`LARGEST`] is not read to its end.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     path::Path,
 };
@@ -97,10 +97,11 @@ fn is_recording(path: &Path) -> anyhow::Result<bool> {
         return Ok(false);
     }
     let unreadable = |error: io::Error| refused(path, &error.to_string(), WRITES);
-    let mut file = File::open(path).map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
+    // Asked before it is opened: to open a pipe twice would end whoever writes to it.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
         return Ok(false);
     }
+    let mut file = File::open(path).map_err(unreadable)?;
     let mut start = [0; MAGIC.len()];
     Ok(file.read_exact(&mut start).is_ok() && start == MAGIC)
 }
@@ -325,7 +326,7 @@ mod tests {
             assert!(error.contains("cannot read"), "{error}");
         }
         let two = folder.path().join("two.jsonl");
-        std::fs::write(&two, format!("{EXAMPLE}{EXAMPLE}")).unwrap();
+        fs::write(&two, format!("{EXAMPLE}{EXAMPLE}")).unwrap();
         let error = snapshot(&two).unwrap_err().to_string();
         assert!(error.contains("2 intervals"), "{error}");
     }
