@@ -281,10 +281,18 @@ fn a_recording_has_every_move_on_the_tracks_of_its_cpus() {
             pages: 8,
         },
     };
-    // The first is from before the session, as clocks of CPUs may have it; the last from a process without a name.
+    // The last are of a process without a name, from before the session, and from behind it.
     let mut stranger = task(9_000, 0, 1);
     stranger.pid = Some(Pid(77));
-    let recorded = [task(900, 0, 1), task(2_000, 1, 0), pages, stranger];
+    let (early, late) = (task(900, 0, 1), task(u64::MAX, 0, 1));
+    let recorded = [
+        task(1_100, 0, 1),
+        task(2_000, 1, 0),
+        pages,
+        stranger,
+        early,
+        late,
+    ];
     let packets = decode(&render(std::slice::from_ref(&snapshot), &recorded));
     let tracks = tracks(&packets);
     let mut on: BTreeMap<String, usize> = BTreeMap::new();

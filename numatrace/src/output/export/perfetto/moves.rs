@@ -42,7 +42,10 @@ pub fn of_recording(trace: &mut Trace, reports: &[Snapshot], recorded: &[Recorde
     let names = Names::of(reports);
     let mut moves = Moves::new(trace, &names, 0);
     for entry in recorded {
-        let at = entry.time_ns.saturating_sub(began).min(end);
+        // What was written down while counting began or when it was over is in no count either.
+        let Some(at) = entry.time_ns.checked_sub(began).filter(|at| *at <= end) else {
+            continue;
+        };
         match entry.what {
             RecordedWhat::Task { tid, cpus, reason } => {
                 let thread = (entry.pid.unwrap_or(Pid(0)), tid);
