@@ -184,6 +184,10 @@ pub struct Globals {
     pub tracepoint_twins: u32,
     /// For tests of the audit: one in so many allocations is not counted; 0 for none.
     pub drop_one_in: u32,
+    /// 1 when the kernel stack of each change of CPU is wanted.
+    pub verify_reasons: u32,
+    /// Zero.
+    pub reserved: u32,
     /// Nodes with memory, one bit each.
     pub has_memory: [u64; 16],
     /// Nodes with memory that the kernel itself can use (not movable-only), one bit each.
@@ -194,4 +198,4 @@ pub struct Globals {
     pub gfp: GfpBits,
 }
 
-const _: () = assert!(size_of::<Globals>() == 600);
+const _: () = assert!(size_of::<Globals>() == 608);

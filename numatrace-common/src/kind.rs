@@ -22,11 +22,13 @@ pub enum Kind {
     TaskMoved = 8,
     /// [`crate::event::pages_moved::PagesMoved`]
     PagesMoved = 9,
+    /// [`crate::event::move_stack::MoveStack`]
+    MoveStack = 10,
 }
 
 impl Kind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::AllocRun,
         Kind::TaskFork,
         Kind::TaskExec,
@@ -36,6 +38,7 @@ impl Kind {
         Kind::TaskBind,
         Kind::TaskMoved,
         Kind::PagesMoved,
+        Kind::MoveStack,
     ];
 
     /// The word used for this kind in reports and messages.
@@ -50,6 +53,7 @@ impl Kind {
             Kind::TaskBind => "task_bind",
             Kind::TaskMoved => "task_moved",
             Kind::PagesMoved => "pages_moved",
+            Kind::MoveStack => "move_stack",
         }
     }
 }

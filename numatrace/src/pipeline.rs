@@ -28,7 +28,7 @@ use crate::{
     talk::Voice,
     tracer::{self, NOT_COUNTING, Tracer},
 };
-use begin::{banner, scope_entries, switches, told};
+use begin::{banner, scope_entries, switches, told, verifying};
 use stretch::Stretch;
 use wait::{DRAIN, Due, End, Signals, Wait, every};
 
@@ -71,10 +71,12 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
         _ => None,
     };
     let scope = scope_entries(plan, held.as_ref())?;
+    let verifying = plan.verify_reasons.then(verifying).transpose()?;
 
     let mut stretch = Stretch::first(plan.interval.is_some());
     let mut tracer = Tracer::start(loaded, &topology, &scope)?;
     tracer.residency = plan.residency;
+    tracer.verifying = verifying;
     told(plan, &tracer, &mut voice)?;
     stretch.began = Instant::now();
     let mut child = held.map(Held::release).transpose()?;

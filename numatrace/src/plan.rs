@@ -31,6 +31,8 @@ pub struct Plan {
     pub audit_only: bool,
     /// Tell what happened to the process of the session in order of time.
     pub timeline: bool,
+    /// Hold the reason of each move against the kernel's stack.
+    pub verify_reasons: bool,
     /// The hooks it has.
     pub hooks: Selection,
     /// Look where memory lies in the end.
@@ -144,6 +146,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         interval: args.interval,
         audit_only: args.audit_only,
         timeline: args.timeline,
+        verify_reasons: args.verify_reasons,
         hooks,
         faults: args.inject.into_iter().collect(),
         residency: args.residency,

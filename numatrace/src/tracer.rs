@@ -2,6 +2,7 @@
 
 mod closing;
 mod runs;
+mod verifying;
 
 use std::{path::Path, time::Instant};
 
@@ -14,6 +15,7 @@ use crate::{
         globals::{NodeSets, Switches},
         hooks::HookState,
         kallsyms::{KALLSYMS, Symbols},
+        kernel_enum::ReasonNames,
         preemption::Preemption,
         preflight::Preflight,
         prototype::StrangeShapes,
@@ -24,7 +26,7 @@ use crate::{
         losses::LossCounters, numastat::NumastatFiles, open_runs::OpenRuns, ring::Ring,
         run_now::run_on, stacks::Stacks, totals::TotalsMaps,
     },
-    decode::{count::decode_count, decode},
+    decode::{count::decode_count, decode, event::Body},
     enrich::{
         Enrich, Observation,
         facts::ProcFacts,
@@ -36,6 +38,7 @@ use crate::{
 };
 use closing::SoFar;
 pub use closing::{Counted, NOT_COUNTING};
+pub use verifying::Verifying;
 
 /// A running session.
 pub struct Tracer {
@@ -57,8 +60,10 @@ pub struct Tracer {
     pub nodes: Vec<NodeId>,
     /// Processes and facts.
     pub enrich: Enrich<ProcFacts>,
-    /// Names of the kernel's reasons for page migrations, by number.
-    pub migrate_reasons: Vec<String>,
+    /// Names of the kernel's reasons, by number.
+    pub reasons: ReasonNames,
+    /// Verification of reasons, when that was asked for.
+    pub verifying: Option<Verifying>,
     /// Our own cost.
     pub cost: CostMeter,
     folding: Option<Folding>,
@@ -129,7 +134,7 @@ pub fn load_for(
     loaded.interrupts_unknown = gap.or_else(|| {
         (globals.probe_read == 0).then(|| "this machine refuses reads of kernel memory".to_owned())
     });
-    loaded.migrate_reasons = attach::migrate_reason::names(btf);
+    loaded.reasons = ReasonNames::of(btf);
     Ok(loaded)
 }
 
@@ -177,7 +182,7 @@ impl Tracer {
         let nodes: Vec<NodeId> = topology.node_ids().collect();
         let numastat = NumastatFiles::open(Path::new("/"), nodes.iter().copied())
             .map_err(|error| format!("{error:#}"));
-        let migrate_reasons = std::mem::take(&mut loaded.migrate_reasons);
+        let reasons = std::mem::take(&mut loaded.reasons);
         // Programs first, then the processes that are there: whoever is born in between is in both, never in neither.
         let session = loaded.attach();
         if session.state(catalog::ALLOC_POLICY) == HookState::Attached {
@@ -198,7 +203,8 @@ impl Tracer {
             cpus: cpus.into_iter().map(|(cpu, _)| cpu).collect(),
             nodes,
             enrich: Enrich::new(ProcFacts::new(Path::new("/"))),
-            migrate_reasons,
+            reasons,
+            verifying: None,
             cost: CostMeter::default(),
             folding: None,
             before: SoFar::default(),
@@ -237,11 +243,14 @@ impl Tracer {
             mappings,
             rejected,
             timeline,
+            verifying,
             ..
         } = self;
         ring.drain(&mut |raw| match decode(raw) {
             Ok(event) => {
-                if let Some(happening) = runs::take_in(&event, enrich, mappings) {
+                if let (Body::MoveStack(stack), Some(verifying)) = (&event.body, &mut *verifying) {
+                    verifying.apply(stack);
+                } else if let Some(happening) = runs::take_in(&event, enrich, mappings) {
                     timeline.apply(happening);
                 }
             }
@@ -263,6 +272,7 @@ impl Tracer {
             for observation in &seen {
                 folding.apply(observation);
             }
+            folding.inside.faults.close(closing::boot_ns()?);
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use crate::{
     emit::{emit, header},
     globals::enabled,
     kernel::task::{MAX_RT_PRIO, Task},
-    mover,
+    move_stack, mover,
     owner::Owner,
     totals,
 };
@@ -40,6 +40,9 @@ pub fn task_move(ctx: BtfTracePointContext) -> u32 {
     if from != to {
         let why = reason(task, from, to);
         tally(task, from, to, why);
+        if enabled!(verify_reasons) {
+            move_stack::tell(&ctx, task, (from, to), why);
+        }
     }
     0
 }
@@ -65,6 +68,7 @@ fn reason(task: Task, from: u32, to: u32) -> MoveReason {
         came_from: 0,
         state: 0,
         crossed_ns: 0,
+        far_faults: 0,
     };
     if let Some(mover) = mover::find(task) {
         was = *mover;
@@ -132,6 +136,10 @@ fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
         (Some(node), None) | (None, Some(node)) => (node, node),
         (None, None) => (0, 0),
     };
+    let (mut stayed, mut far_faults) = (None, 0);
+    if from != to && !matches!(why, MoveReason::Fork) {
+        (stayed, far_faults) = mover::crossed(task, from, to);
+    }
     if from != to && owner.is_thread() {
         emit(TaskMoved {
             header: header::<TaskMoved>(),
@@ -144,13 +152,10 @@ fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
             to,
             reason: why as u16,
             reserved: 0,
+            ran_ns: task.ran_ns(),
+            far_faults,
         });
     }
-    let stayed = if from != to && !matches!(why, MoveReason::Fork) {
-        mover::crossed(task, from, to)
-    } else {
-        None
-    };
     let cell = Cell::new(Stem::TaskMove)
         .with_task_node(from)
         .with_page_node(to)

@@ -28,6 +28,8 @@ pub struct Switches {
     pub mappings: bool,
     /// One user stack for so many pages of a run; 0 = none.
     pub stack_every: u32,
+    /// The kernel stack of each change of CPU is wanted.
+    pub verify_reasons: bool,
 }
 
 /// Addresses that only kallsyms knows.
@@ -98,6 +100,8 @@ pub fn globals(
         hint_vmf: u32::from(hint_vmf(btf)),
         twins: u32::from(preemption.preempts(HookKind::Fexit)),
         tracepoint_twins: u32::from(preemption.preempts(HookKind::TpBtf)),
+        verify_reasons: u32::from(switches.verify_reasons),
+        reserved: 0,
         drop_one_in: switches.faults.drop_one_in,
         has_memory: nodes.has_memory,
         has_normal_memory: nodes.has_normal_memory,

@@ -5,6 +5,7 @@ pub mod control;
 pub mod cost;
 pub mod counting;
 pub mod fdinfo;
+pub mod kernel_text;
 pub mod losses;
 pub mod numastat;
 pub mod open_runs;

@@ -12,7 +12,8 @@ use numatrace_common::{
 
 use super::{
     count::{AllocCell, NodePair, Owner, Reason, ThreadId},
-    mapping_run::{TaskBind, TouchRun, UseRun},
+    mapping_run::{Area, TaskBind, TouchRun, UseRun},
+    move_stack::MoveStack,
 };
 use crate::{
     ids::{CpuId, NodeId, Pid, Tid},
@@ -51,6 +52,8 @@ pub enum Body {
     TaskMoved(TaskMoved),
     /// Pages changed their node.
     PagesMoved(PagesMoved),
+    /// The kernel stack of a change of CPU.
+    MoveStack(MoveStack),
 }
 
 /// A task changed its node.
@@ -64,6 +67,10 @@ pub struct TaskMoved {
     pub nodes: NodePair,
     /// Why.
     pub reason: MoveReason,
+    /// Its CPU time so far, ns.
+    pub ran_ns: u64,
+    /// Its hinting faults on pages of other nodes since its last such move; 0 with the first.
+    pub far_faults: u64,
 }
 
 /// Pages of one owner changed their node.
@@ -79,6 +86,10 @@ pub struct PagesMoved {
     pub reason: Reason,
     /// Base pages.
     pub pages: u64,
+    /// Lowest address, and the first one behind the highest page.
+    pub range: (u64, u64),
+    /// The mapping that had them; not [known](Area::known) where addresses were not wanted.
+    pub area: Area,
 }
 
 /// Allocations of one owner with one cell, in a row on one CPU.
@@ -177,6 +188,8 @@ impl From<RawMoved> for Body {
             to,
             reason,
             reserved: _,
+            ran_ns,
+            far_faults,
         } = raw;
         Body::TaskMoved(TaskMoved {
             thread: ThreadId {
@@ -190,6 +203,8 @@ impl From<RawMoved> for Body {
                 .get(usize::from(reason))
                 .copied()
                 .unwrap_or(MoveReason::Unknown),
+            ran_ns,
+            far_faults,
         })
     }
 }
@@ -207,6 +222,9 @@ impl From<RawPages> for Body {
             reason,
             folios: _,
             pages,
+            low,
+            high,
+            area,
         } = raw;
         Body::PagesMoved(PagesMoved {
             owner: Owner::new(tgid, tid, start_ns),
@@ -214,6 +232,8 @@ impl From<RawPages> for Body {
             nodes: (NodeId(from), NodeId(to)),
             reason: Reason::try_from(reason).unwrap_or(REASON_UNKNOWN),
             pages,
+            range: (low, high.max(low)),
+            area: area.into(),
         })
     }
 }

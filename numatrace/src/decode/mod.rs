@@ -6,12 +6,14 @@
 pub mod count;
 pub mod event;
 pub mod mapping_run;
+pub mod move_stack;
 
 use bytemuck::Pod;
 use numatrace_common::{
     event::{
         alloc_run::AllocRun,
         mapping_run::{TouchRun, UseRun},
+        move_stack::MoveStack,
         pages_moved::PagesMoved,
         task_bind::TaskBind,
         task_life::{TaskExec, TaskExit, TaskFork},
@@ -63,6 +65,7 @@ pub fn decode(raw: RawRecord<'_>) -> Result<Event, DecodeError> {
         Kind::TaskExit => Body::from(read::<TaskExit>(bytes, header)?),
         Kind::TaskMoved => Body::from(read::<TaskMoved>(bytes, header)?),
         Kind::PagesMoved => Body::from(read::<PagesMoved>(bytes, header)?),
+        Kind::MoveStack => Body::MoveStack(read::<MoveStack>(bytes, header)?.into()),
         Kind::TouchRun => Body::TouchRun(read::<TouchRun>(bytes, header)?.into()),
         Kind::TaskBind => Body::TaskBind(read::<TaskBind>(bytes, header)?.into()),
         Kind::UseRun => Body::UseRun(read::<UseRun>(bytes, header)?.into()),

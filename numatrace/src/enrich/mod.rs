@@ -92,7 +92,11 @@ impl<F: Facts> Enrich<F> {
             }
             Body::TaskExit(exit) => self.processes.exited(exit),
             // Its counts are in the totals too, and are taken from there.
-            Body::AllocRun(_) | Body::TouchRun(_) | Body::UseRun(_) | Body::TaskBind(_) => {}
+            Body::AllocRun(_)
+            | Body::TouchRun(_)
+            | Body::UseRun(_)
+            | Body::TaskBind(_)
+            | Body::MoveStack(_) => {}
             Body::TaskMoved(moved) => {
                 return Some(Happening {
                     time_ns: event.time_ns,
@@ -103,6 +107,8 @@ impl<F: Facts> Enrich<F> {
                         start_ns: moved.thread.start_ns,
                         cpus: moved.cpus,
                         reason: moved.reason,
+                        ran_ns: moved.ran_ns,
+                        far_faults: moved.far_faults,
                     },
                 });
             }

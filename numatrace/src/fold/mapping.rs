@@ -11,6 +11,7 @@ use super::extents::Extents;
 use crate::{
     decode::{
         count::NodePair,
+        event::PagesMoved,
         mapping_run::{Area as RunArea, FileId, TaskBind, TouchRun, UseRun},
     },
     enrich::process::ProcessIndex,
@@ -85,6 +86,10 @@ pub struct Area {
     pub uses: BTreeMap<(Thread, NodePair), Extents>,
     /// Base pages that hinting faults moved.
     pub migrated: u64,
+    /// Pages that were moved, for whatever reason, from node to node: where they lay in the mapping.
+    pub moved: BTreeMap<NodePair, Extents>,
+    /// Pages among them that went back to a node they had been moved from, as often as they did.
+    pub bounced: u64,
     /// User stacks of first touches, by number: base pages, and the lowest address touched from there.
     pub stacks: BTreeMap<u32, (u64, u64)>,
 }
@@ -179,6 +184,26 @@ impl Mappings {
         area.migrated = area.migrated.saturating_add(run.migrated);
     }
 
+    /// Takes in pages that changed their node.
+    pub fn moved(&mut self, process: ProcessIndex, run: &PagesMoved) {
+        let (low, high) = run.range;
+        let Some(area) = self.area(process, &run.area, low, high) else {
+            self.no_room = self.no_room.saturating_add(run.pages);
+            return;
+        };
+        let (from, to) = run.nodes;
+        let came: u64 = area.moved.get(&(to, from)).map_or(0, |before| {
+            let overlaps = before.iter();
+            overlaps
+                .filter(|extent| extent.low < high && low < extent.high)
+                .map(|extent| extent.part(low, high))
+                .sum()
+        });
+        area.bounced = area.bounced.saturating_add(came.min(run.pages));
+        let stretch = area.moved.entry(run.nodes).or_default();
+        stretch.add(low, high, run.pages);
+    }
+
     /// Takes in that a thread was bound. Of many times the first and the last few stay.
     pub fn bound(&mut self, process: ProcessIndex, bind: &TaskBind, time_ns: u64) {
         let Some(what) = bind.what else { return };
@@ -226,6 +251,8 @@ impl Mappings {
                     touches: BTreeMap::new(),
                     uses: BTreeMap::new(),
                     migrated: 0,
+                    moved: BTreeMap::new(),
+                    bounced: 0,
                     stacks: BTreeMap::new(),
                 });
                 memory.areas.len() - 1
@@ -246,6 +273,8 @@ impl Area {
             touches: BTreeMap::new(),
             uses: BTreeMap::new(),
             migrated: 0,
+            moved: BTreeMap::new(),
+            bounced: 0,
             stacks: BTreeMap::new(),
             ..*self
         };
@@ -254,6 +283,8 @@ impl Area {
             touches: BTreeMap::new(),
             uses: BTreeMap::new(),
             migrated: self.migrated,
+            moved: BTreeMap::new(),
+            bounced: self.bounced,
             stacks: BTreeMap::new(),
             ..*self
         };
@@ -283,6 +314,14 @@ impl Area {
                 }
             }
         }
+        for (nodes, pages) in &self.moved {
+            let (low, high) = pages.split_at(at);
+            for (area, pages) in [(&mut below, low), (&mut above, high)] {
+                if pages.total() > 0 {
+                    area.moved.insert(*nodes, pages);
+                }
+            }
+        }
         (below, above)
     }
 
@@ -293,7 +332,7 @@ impl Area {
 
     /// Was anything counted in it?
     pub fn is_empty(&self) -> bool {
-        self.touches.is_empty() && self.uses.is_empty()
+        self.touches.is_empty() && self.uses.is_empty() && self.moved.is_empty()
     }
 
     /// The kernel's kind of most of the pages touched.

@@ -8,6 +8,7 @@ use super::{Labels, incidents::Stories, processes};
 use crate::{
     attach::{
         catalog,
+        kernel_enum::ReasonNames,
         hooks::{Hook as Tried, HookState as TriedState},
     },
     capture::{cost::Measured as MeasuredRuns, losses::Losses},
@@ -20,6 +21,7 @@ use crate::{
         beside::beside,
         mapping::Mappings,
         timeline::Timeline,
+        verify::Verified,
         window::Window,
     },
     ids::NodeId,
@@ -53,8 +55,10 @@ pub struct Parts<'a> {
     pub mappings: &'a Mappings,
     /// Addresses of the user stacks it refers to, innermost first, by the kernel's number; `None` for one that was not kept.
     pub stacks: &'a dyn Fn(u32) -> Option<Vec<u64>>,
-    /// Names of the kernel's reasons for page migrations, by number.
-    pub migrate_reasons: &'a [String],
+    /// Names of the kernel's reasons, by number.
+    pub reasons: &'a ReasonNames,
+    /// Reasons of moves against kernel stacks, when that was asked for.
+    pub verified: Option<&'a Verified>,
     /// Why interrupts cannot be told from tasks.
     pub interrupts_unknown: Option<&'a str>,
     /// Runs the kernel skipped.
@@ -95,7 +99,8 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
             .any(|hook| hook.row.hook == name && hook.state == TriedState::Attached)
     };
     let measured = Measured {
-        migrate_reasons: parts.migrate_reasons.to_vec(),
+        migrate_reasons: parts.reasons.migrate.clone(),
+        skip_reasons: parts.reasons.skip.clone(),
         ..measured(parts.hooks)
     };
     let labels = Labels {
@@ -168,7 +173,17 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         .coverage
         .unattributed("no room for mapping", parts.mappings.no_room);
     snapshot.cost = cost(parts.cost, duration_s, cpus);
-    snapshot.system = Some(super::system(parts.counted, &processes, labels));
+    let mut system = super::system(parts.counted, &processes, labels);
+    super::balancing::judge(
+        &mut processes,
+        &mut system,
+        parts.counted,
+        &enrich.processes,
+        parts.began_ns,
+    );
+    super::rates(&mut processes, &mut system, duration_s);
+    snapshot.system = Some(system);
+    snapshot.verify = parts.verified.map(super::verify::verify);
     snapshot.processes = processes;
     let stories = Stories {
         timeline: parts.timeline,
@@ -176,6 +191,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         ended_ns: parts.until_ns,
         nodes: &nodes,
         known: &enrich.processes,
+        hint_faults: measured.hint_faults,
     };
     snapshot.incidents = stories.incidents(&snapshot.processes);
     snapshot.coverage.untold = parts.timeline.dropped;
@@ -206,7 +222,10 @@ fn measured(hooks: &[Tried]) -> Measured {
         migration_nodes: exact(catalog::PAGE_MIGRATION),
         task_moves: some(catalog::TASK_MOVE),
         run_ns: some(catalog::TASK_RUN),
+        balancer: exact(catalog::BALANCER),
+        vma_skips: exact(catalog::BALANCER_SKIP),
         migrate_reasons: Vec::new(),
+        skip_reasons: Vec::new(),
     }
 }
 
@@ -295,6 +314,7 @@ fn coverage(
         ("scope", losses.scope_lost),
         ("movers", losses.movers_lost),
         ("parked faults", losses.faults_unparked),
+        ("balancer times", losses.balancer_untimed),
     ]
     .into_iter()
     .filter(|(_, lost)| *lost > 0)

@@ -21,7 +21,9 @@ pub mod hint_fault;
 pub mod page_migration;
 pub mod task_move;
 
+pub mod balancer;
 pub mod incident;
+pub mod verify;
 
 pub mod mapping;
 pub mod stack;
@@ -42,19 +44,23 @@ pub use alloc_class::{ByClass, ClassTally, PolicyMode};
 pub use audit::{Audit, AuditNode, Cause, Counter, CounterAudit, Explained, Verdict};
 pub use audit_beside::{Beside, BesideWhat, Equations, Imbalance};
 pub use audit_report::AuditReport;
+pub use balancer::{BalancerVerdict, BalancerWork, Balancing, FaultSlice};
 pub use coverage::Coverage;
 pub use finding::{Finding, Severity};
 pub use first_touch::{ByKind, FirstTouch, Marks};
 pub use hint_fault::HintFaults;
 pub use hooks::{Hook, HookState};
 pub use incident::{Incident, Moment, MomentKind};
-pub use mapping::{Addr, Mapping, MappingFirstTouch, MappingKind, TidFaults, TidPages};
+pub use mapping::{
+    Addr, Mapping, MappingFirstTouch, MappingKind, MappingMigrations, TidFaults, TidPages,
+};
 pub use matrix::{Matrix, PerNode};
 pub use name::Name;
-pub use page_migration::{Latency, MovedBy, PageMigrations};
+pub use page_migration::{FailedByCause, Latency, MovedBy, PageMigrations};
 pub use process::{Bind, BindWhat, Process, ProcessKind, Thread};
 pub use report::{
     Cost, CostMethod, EndedBy, Host, HostNode, Schema, Scope, Session, Snapshot, System,
 };
 pub use stack::{Frame, Stack};
 pub use task_move::{CpuMoves, MoveReason, Stay, TaskMoves};
+pub use verify::{Disagreement, Verify};

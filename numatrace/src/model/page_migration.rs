@@ -16,8 +16,11 @@ pub struct PageMigrations {
     /// Base pages by the kernel's `enum migrate_reason` in lower case without its prefix (`numa_misplaced`, `syscall`, …).
     /// The names come from the running kernel's BTF, so they are text and not a type of ours.
     pub by_reason: Option<BTreeMap<String, u64>>,
-    /// Base pages that could not be moved.
+    /// Base pages that could not be moved; charged to who asked.
     pub failed: Option<u64>,
+    /// The same by what kept them.
+    #[serde(default)]
+    pub failed_by_cause: Option<FailedByCause>,
     /// How long one folio took, in microseconds.
     #[serde(default)]
     pub latency_us: Latency,
@@ -27,6 +30,15 @@ pub struct PageMigrations {
     /// Who asked for the moves, largest first; often not the owner.
     #[serde(default)]
     pub moved_by: Option<Vec<MovedBy>>,
+}
+
+/// What keeps pages where they are, in base pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedByCause {
+    /// Somebody else held references to them: pinned for a device, under I/O, in a pipe.
+    pub busy: u64,
+    /// Anything else: locked, no room on the target, of a kind that cannot be moved.
+    pub other: u64,
 }
 
 /// Quantiles of a time in microseconds.

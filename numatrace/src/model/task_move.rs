@@ -14,6 +14,9 @@ pub struct TaskMoves {
     pub total: Option<u64>,
     /// Changes of CPU that changed the node. The fields below count only these.
     pub cross_node: Option<u64>,
+    /// `cross_node` by second of the session.
+    #[serde(default)]
+    pub cross_node_per_s: Option<f64>,
     /// `[from][to]`; the diagonal is 0.
     pub matrix: Option<Matrix>,
     /// Why: one reason per cross-node move.

@@ -39,7 +39,7 @@ pub(super) fn snapshot(
         .and_then(|text| text.trim().parse().ok());
     let hooks = tracer.session().hooks.clone();
     let interrupts_unknown = tracer.session().interrupts_unknown.clone();
-    let migrate_reasons = tracer.migrate_reasons.clone();
+    let reasons = tracer.reasons.clone();
     tracer.close_cost(std::time::Instant::now());
     let measured = tracer.cost.take();
     for (program, sampled) in measured.iter().flat_map(|(programs, _)| programs) {
@@ -65,7 +65,8 @@ pub(super) fn snapshot(
         mappings: &counted.mappings,
         stacks: &|number| tracer.stacks.addresses(number),
         interrupts_unknown: interrupts_unknown.as_deref(),
-        migrate_reasons: &migrate_reasons,
+        reasons: &reasons,
+        verified: counted.verified.as_ref(),
         recursion_misses: counted.recursion_misses,
         losses: counted.losses,
         rejected: counted.rejected,

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use anyhow::Context;
 use nix::time::{ClockId, clock_gettime};
 
-use super::Tracer;
+use super::{Tracer, Verifying};
 use crate::{
     attach::{catalog, hooks::HookState},
     capture::{
@@ -19,6 +19,7 @@ use crate::{
         Accumulators, Folding,
         mapping::Mappings,
         timeline::Timeline,
+        verify::Verified,
         window::{Cut, Window},
     },
 };
@@ -38,6 +39,8 @@ pub struct Counted {
     pub until_ns: u64,
     /// The counts between them.
     pub inside: Accumulators,
+    /// Reasons of moves against kernel stacks, when that was asked for.
+    pub verified: Option<Verified>,
     /// What happened when.
     pub timeline: Timeline,
     /// When it began, ns since boot.
@@ -103,7 +106,9 @@ impl Tracer {
         if goes_on {
             self.folding = Some(Folding::follow(cut.clone(), &edge));
         }
-        let (window, inside) = folding.end(cut, &edge);
+        let verified = self.verifying.as_mut().map(Verifying::take);
+        let (window, mut inside) = folding.end(cut, &edge);
+        inside.faults.close(until_ns);
         self.drain()?;
         self.look_at_residency();
         if !goes_on {
@@ -115,6 +120,7 @@ impl Tracer {
             window,
             until_ns,
             inside,
+            verified,
             timeline: std::mem::take(&mut self.timeline),
             began_ns: std::mem::replace(&mut self.began_ns, until_ns),
             recursion_misses: now

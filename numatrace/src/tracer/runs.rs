@@ -3,6 +3,7 @@
 use super::Tracer;
 use crate::{
     decode::{
+        count::Owner,
         event::{Body, Event},
         mapping_run::{TouchRun, UseRun},
     },
@@ -22,6 +23,13 @@ pub(super) fn take_in(
         Body::TaskBind(bind) => {
             let process = enrich.processes.of_thread(bind.thread, &mut enrich.facts);
             mappings.bound(process, bind, event.time_ns);
+        }
+        Body::PagesMoved(run) => {
+            if let (Owner::Thread(leader), true) = (run.owner, run.area.known()) {
+                let process = enrich.run(leader, &run.area, run.range.0, event.time_ns);
+                mappings.moved(process, run);
+            }
+            return enrich.event(event);
         }
         _ => return enrich.event(event),
     }
