@@ -106,7 +106,6 @@ impl Tracer {
         if goes_on {
             self.folding = Some(Folding::follow(cut.clone(), &edge));
         }
-        let verified = self.verifying.as_mut().map(Verifying::take);
         let (window, mut inside) = folding.end(cut, &edge);
         inside.faults.close(until_ns);
         self.drain()?;
@@ -120,7 +119,7 @@ impl Tracer {
             window,
             until_ns,
             inside,
-            verified,
+            verified: self.verifying.as_mut().map(Verifying::take),
             timeline: std::mem::take(&mut self.timeline),
             began_ns: std::mem::replace(&mut self.began_ns, until_ns),
             recursion_misses: now

@@ -19,7 +19,8 @@ const NODES_SIDE_BY_SIDE: usize = 4;
 
 const LEGEND: &str = "touched: memory that came into being because it was used here first, and the nodes it was put on; \
     by: the thread that touched most. far %: of the NUMA balancer's sampled accesses, those to a page on another node. \
-    surprise: memory whose users are on another node than its first touch put it on.";
+    surprise: memory whose users are on another node than its first touch put it on. \
+    to and fro: memory that was migrated back to a node it had come from, as often as it was.";
 
 /// Writes the table, when the session was about a process that has any.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot, limit: Option<usize>) {
@@ -103,8 +104,16 @@ fn table(snapshot: &Snapshot, process: &Process, mappings: &[&Mapping]) -> Table
             number::percent(matrix.and_then(|m| share(m.off_diagonal(), m.total())))
         }),
     );
+    if mappings.iter().any(|mapping| bounced(mapping) > Some(0)) {
+        table.right("to and fro MiB", column(&|m| mib(bounced(m))));
+    }
     table.right("surprise MiB", column(&|m| mib(m.surprise_pages)));
     table
+}
+
+/// Pages that migrated back to a node they had come from.
+fn bounced(mapping: &Mapping) -> Option<u64> {
+    Some(mapping.page_migrations.as_ref()?.bounced)
 }
 
 fn touched(mapping: &Mapping) -> Option<u64> {

@@ -96,6 +96,10 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
                 &number::grouped,
                 "By reason",
             )
+            .map(|reasons| match moves.cross_node_per_s {
+                Some(rate) => format!("{rate:.1} a second. {reasons}"),
+                None => reasons,
+            })
         }),
     );
 }
