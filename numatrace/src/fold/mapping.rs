@@ -349,3 +349,65 @@ impl Area {
             .max_by_key(|kind| by_kind[*kind as usize])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::count::Owner;
+    use crate::decode::event::TaskFork;
+    use crate::enrich::process::Processes;
+    use crate::ids::{NodeId, Pid};
+    use crate::model::Name;
+
+    /// Bytes of a base page.
+    const PAGE: u64 = 4096;
+
+    fn moved(from: u16, to: u16, first: u64, pages: u64) -> PagesMoved {
+        PagesMoved {
+            owner: Owner::Nobody,
+            asker: Pid(1),
+            nodes: (NodeId(from), NodeId(to)),
+            reason: 5,
+            pages,
+            range: (first * PAGE, (first + pages) * PAGE),
+            area: RunArea {
+                start: 0,
+                end: 1000 * PAGE,
+                flags: 0,
+                pgoff: 0,
+                file: None,
+            },
+        }
+    }
+
+    #[test]
+    fn pages_that_go_back_are_counted_each_time_and_others_are_not() {
+        let mut known = Processes::default();
+        known.forked(&TaskFork {
+            pid: Pid(7),
+            start_ns: 5,
+            parent: Pid(1),
+            kthread: false,
+            comm: Name::from("app"),
+        });
+        let process = known.announced(u64::MAX).next().unwrap();
+        let mut mappings = Mappings::default();
+        for run in [
+            moved(0, 1, 0, 100),
+            // Others, and the same way again.
+            moved(1, 0, 200, 50),
+            moved(0, 1, 300, 10),
+            // Half of the first ones back, and a part of these to the other node once more.
+            moved(1, 0, 0, 50),
+            moved(0, 1, 10, 20),
+        ] {
+            mappings.moved(process, &run);
+        }
+        let area = &mappings.by_process[&process].areas[0];
+        assert_eq!(area.bounced, 50 + 20);
+        let (below, above) = area.split_at(150 * PAGE);
+        let total = |area: &Area| area.moved.values().map(Extents::total).sum::<u64>();
+        assert_eq!(total(&below) + total(&above), 230);
+        assert_eq!(below.bounced + above.bounced, 70);
+    }
+}

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Fewer faults than these in each half say nothing about a share.
-const FEW: u64 = 100;
+const FEW: u64 = 30;
 
 /// A change of the share of remote faults that is more than chance: ten points.
 const CHANGE: f64 = 0.10;
@@ -173,13 +173,13 @@ impl Case<'_> {
         let moved = self.moved();
         let back = self.bounced.and_then(|bounced| share(bounced, moved?));
         if let Some(moved) = moved.filter(|moved| *moved > 0) {
-            let pages = number::plural(usize::try_from(moved).unwrap_or(usize::MAX), "page");
+            let pages = number::grouped(moved);
             evidence.push(match self.bounced {
                 Some(bounced) => format!(
-                    "it moved {pages}; {} went back to a node they had been moved from",
+                    "pages that it moved: {pages}; that went back to a node they had been moved from: {}",
                     number::grouped(bounced)
                 ),
-                None => format!("it moved {pages}"),
+                None => format!("pages that it moved: {pages}"),
             });
         }
         let moves_much = moved.is_some_and(|moved| moved >= MANY);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use numatrace::model::{Counter, Matrix, PerNode, Process, Snapshot};
+use numatrace::model::{BalancerWork, Counter, Matrix, PerNode, Process, Snapshot};
 use proptest::prelude::*;
 
 use super::load::on_any_machine;
@@ -30,6 +30,25 @@ fn per_node(name: &str, values: Option<&PerNode>) -> Vec<(String, u64)> {
     values
         .map(|(node, count)| (format!("{name} {node}"), *count))
         .collect()
+}
+
+/// What NUMA balancing did.
+fn work(work: Option<&BalancerWork>) -> Vec<(String, u64)> {
+    let Some(work) = work else { return Vec::new() };
+    let mut all: Vec<(String, u64)> = [
+        ("scans", work.scans),
+        ("scanning", work.scan_ns),
+        ("updates", work.pte_updates),
+        ("in faults", work.fault_ns),
+        ("migrating", work.migrate_ns),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    .collect();
+    for (reason, times) in work.vmas_skipped.iter().flatten() {
+        all.push((format!("skipped {reason}"), *times));
+    }
+    all
 }
 
 /// All that processes and the system share.
@@ -72,6 +91,10 @@ macro_rules! migrations {
             of.and_then(|m| m.failed)
                 .map(|failed| ("failed".to_owned(), failed)),
         );
+        if let Some(causes) = of.and_then(|m| m.failed_by_cause) {
+            all.push(("busy".to_owned(), causes.busy));
+            all.push(("not busy".to_owned(), causes.other));
+        }
         for (reason, pages) in of.and_then(|m| m.by_reason.as_ref()).into_iter().flatten() {
             all.push((format!("migrated {reason}"), *pages));
         }
@@ -92,6 +115,7 @@ fn of_processes(snapshot: &Snapshot) -> BTreeMap<String, u64> {
     without_zeros(summed(snapshot, |process: &Process| {
         let mut all = activity!(process);
         all.extend(migrations!(process));
+        all.extend(work(process.balancer.as_ref().map(|balancing| &balancing.work)));
         all
     }))
 }
@@ -100,6 +124,7 @@ fn of_system(snapshot: &Snapshot) -> BTreeMap<String, u64> {
     let system = snapshot.system.as_ref().unwrap();
     let mut all = activity!(system);
     all.extend(migrations!(system));
+    all.extend(work(system.balancer.as_ref().map(|balancing| &balancing.work)));
     without_zeros(all)
 }
 
@@ -135,6 +160,9 @@ proptest! {
         for process in snapshot.processes.iter().filter(|process| process.pid.0 != 0) {
             let threads = process.threads.iter().flat_map(|thread| activity!(thread));
             prop_assert_eq!(without_zeros(threads), without_zeros(activity!(process)));
+            let threads = process.threads.iter().flat_map(|thread| work(thread.balancer.as_ref()));
+            let whole = work(process.balancer.as_ref().map(|balancing| &balancing.work));
+            prop_assert_eq!(without_zeros(threads), without_zeros(whole));
         }
     }
 }

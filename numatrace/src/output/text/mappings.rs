@@ -17,6 +17,9 @@ const NAME: usize = 32;
 /// Up to this many nodes, places are shown as one column per node; beyond, as the node with most.
 const NODES_SIDE_BY_SIDE: usize = 4;
 
+/// Pages of a mapping that went to and fro before a column tells of them: fewer are the balancer trying.
+const TO_AND_FRO: u64 = 16;
+
 const LEGEND: &str = "touched: memory that came into being because it was used here first, and the nodes it was put on; \
     by: the thread that touched most. far %: of the NUMA balancer's sampled accesses, those to a page on another node. \
     surprise: memory whose users are on another node than its first touch put it on. \
@@ -104,7 +107,10 @@ fn table(snapshot: &Snapshot, process: &Process, mappings: &[&Mapping]) -> Table
             number::percent(matrix.and_then(|m| share(m.off_diagonal(), m.total())))
         }),
     );
-    if mappings.iter().any(|mapping| bounced(mapping) > Some(0)) {
+    if mappings
+        .iter()
+        .any(|mapping| bounced(mapping).is_some_and(|pages| pages >= TO_AND_FRO))
+    {
         table.right("to and fro MiB", column(&|m| mib(bounced(m))));
     }
     table.right("surprise MiB", column(&|m| mib(m.surprise_pages)));
