@@ -46,6 +46,23 @@ fn pages_that_a_pipe_holds_stay_and_the_cause_is_told() {
 }
 
 #[test]
+fn demotion_has_its_reason() {
+    let node = whole_node().to_string();
+    let run = or_skip!(tracer!().system_wide(&["demote", "--node", &node, "--mib", "32"]));
+    let demoted = run.truth.count("demoted").unwrap();
+    let told = run
+        .report
+        .count("/system/page_migrations/by_reason/demotion")
+        .unwrap_or(0);
+    // kswapd goes on for a moment after the workload has looked.
+    assert!(
+        told + demoted / 100 >= demoted,
+        "{demoted} pages demoted, told {}",
+        run.report.value["system"]["page_migrations"]
+    );
+}
+
+#[test]
 fn compaction_has_its_reason() {
     let node = whole_node().to_string();
     let run = or_skip!(

@@ -30,6 +30,7 @@ mod spawn_tree;
 mod away;
 mod bounce;
 mod crowd;
+mod demote;
 mod fragment;
 mod move_pages;
 mod own_parts;
@@ -99,6 +100,8 @@ pub enum Scenario {
     RtPush(rt_push::Args),
     /// Memory full of holes, and compaction
     Fragment(fragment::Args),
+    /// More memory than a node has, where slow memory takes what is cold
+    Demote(demote::Args),
 }
 
 impl Scenario {
@@ -137,6 +140,7 @@ impl Scenario {
             Self::Place(args) => place::run(args, scene),
             Self::RtPush(args) => rt_push::run(args, scene),
             Self::Fragment(args) => fragment::run(args, scene),
+            Self::Demote(args) => demote::run(args, scene),
         }
     }
 }

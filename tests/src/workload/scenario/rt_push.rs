@@ -115,11 +115,16 @@ fn pusher(cpu: u32, at: &AtomicU64, mut turn: PipeReader, mut say: PipeWriter) -
 
 /// Gives the calling thread a real-time priority, first in, first out.
 fn real_time(priority: i32) -> Result<()> {
-    let param = libc::sched_param {
-        sched_priority: priority,
+    // Past the C library: musl refuses the call, because POSIX means processes by it.
+    // SAFETY: the kernel's struct sched_param is one int, which lives through the call; 0 is the calling thread.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_sched_setscheduler,
+            0,
+            libc::SCHED_FIFO,
+            &raw const priority,
+        )
     };
-    // SAFETY: the parameter lives through the call; 0 is the calling thread.
-    let done = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const param) };
     if done != 0 {
         return Err(std::io::Error::last_os_error()).context("no real-time priority");
     }
