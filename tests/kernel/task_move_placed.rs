@@ -13,7 +13,7 @@ fn all(run: &Traced, reason: &str) -> u64 {
     let processes = run.report.processes();
     let pointer = format!("/task_moves/by_reason/{reason}");
     let of = |process: &Part<'_>| process.count(&pointer).unwrap_or(0);
-    processes.iter().map(of).sum()
+    processes.map(|process| of(&process)).sum()
 }
 
 fn place(at: &str, node: u32) -> Vec<String> {
