@@ -52,7 +52,7 @@ pub enum Stem {
     PageMigration = 6,
     /// Pages that were to be moved and stayed: cause as above, mark = [`FAILED_OTHER`] or [`FAILED_BUSY`]; amount = base pages.
     MigrationFailed = 7,
-    /// A task changed its CPU: task node = from, page node = to, cause = [`MoveReason`], mark = 1 when it went back to where it had come from; count = moves.
+    /// A task changed its CPU: task node = from, page node = to, cause = [`MoveReason`], mark = [`MOVED_BACK`] | [`MOVED_TO_WAKER`]; count = moves.
     TaskMove = 8,
     /// CPU time: task node = where; count = times it ran, amount = ns.
     TaskRun = 9,
@@ -141,6 +141,11 @@ pub const LATENCY_BATCH: u8 = 1;
 pub const FAILED_OTHER: u8 = 0;
 /// Mark of pages that stayed: somebody else held a reference to them (pinned for a device, under I/O, in a pipe).
 pub const FAILED_BUSY: u8 = 1;
+
+/// Mark of a move: back to the node that its last cross-node move began on.
+pub const MOVED_BACK: u8 = 1;
+/// Mark of a move: woken by somebody who ran on the node it was put on.
+pub const MOVED_TO_WAKER: u8 = 2;
 
 /// What NUMA balancing spends a thread's time on.
 #[repr(u8)]

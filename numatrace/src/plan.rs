@@ -4,7 +4,7 @@ use std::{ffi::OsString, fs, io::IsTerminal, path::Path, time::Duration};
 
 use crate::{
     attach::{
-        catalog::{HOOKS, PAGE_ALLOC},
+        catalog::{HOOKS, PAGE_ALLOC, TASK_MOVE},
         inject::Faults,
         selection::Selection,
     },
@@ -171,6 +171,13 @@ fn hooks(args: &TraceArgs) -> Result<Selection, Failure> {
                 format!("hooks are {}; --hooks list explains them", known.join(", ")),
             )
         })?;
+    if args.verify_reasons && !selection.has(TASK_MOVE) {
+        return Err(Failure::new(
+            Exit::Usage,
+            "--verify-reasons needs task_move, which --hooks leaves out",
+            "add it: --hooks task_move,…",
+        ));
+    }
     if args.audit_only && !selection.has(PAGE_ALLOC) {
         return Err(Failure::new(
             Exit::Usage,

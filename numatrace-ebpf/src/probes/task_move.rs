@@ -10,7 +10,7 @@
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use numatrace_common::{
     bucket,
-    cell::{Cell, MoveReason, Stem},
+    cell::{Cell, MOVED_BACK, MOVED_TO_WAKER, MoveReason, Stem},
     event::task_moved::TaskMoved,
     mover::{BY_AFFINITY, IN_AFFINITY, IN_EXEC, Mover, NUMA_SWAP},
     totals::TotalKey,
@@ -156,11 +156,16 @@ fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
             far_faults,
         });
     }
+    let mut mark = if stayed.is_some() { MOVED_BACK } else { 0 };
+    // Who wakes runs here, unless an interrupt does; where it wakes by way of another CPU, that CPU lies on the same node.
+    if matches!(why, MoveReason::Wakeup) && cpus::entry(cpus::here()).node() == Some(to) {
+        mark |= MOVED_TO_WAKER;
+    }
     let cell = Cell::new(Stem::TaskMove)
         .with_task_node(from)
         .with_page_node(to)
         .with_cause(why as u8)
-        .with_mark(u8::from(stayed.is_some()));
+        .with_mark(mark);
     add(owner, cell, 0);
     if let Some(ns) = stayed {
         let cell = Cell::new(Stem::Stay)

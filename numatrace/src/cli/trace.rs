@@ -62,7 +62,7 @@ pub struct TraceArgs {
     pub timeline: bool,
 
     /// Slow: take the kernel's stack at each change of CPU too, and report where it speaks against the reason that was given
-    #[arg(long)]
+    #[arg(long, conflicts_with = "audit_only")]
     pub verify_reasons: bool,
 
     /// Rows of the process table in text; JSON is never cut

@@ -2,7 +2,7 @@
 
 use numatrace_common::{
     cell::{
-        AllocClass, Cell, FAILED_BUSY, LATENCY_BATCH, RemoteCause, Stem, TOUCH_COW, TOUCH_THP,
+        AllocClass, Cell, FAILED_BUSY, LATENCY_BATCH, MOVED_BACK, MOVED_TO_WAKER, RemoteCause, Stem, TOUCH_COW, TOUCH_THP,
         TouchKind,
     },
     totals::{IRQ, NO_OWNER, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
@@ -178,6 +178,8 @@ pub struct MoveCell {
     pub reason: MoveReason,
     /// It went back to the node it had come from.
     pub back: bool,
+    /// It was woken by somebody who ran on the node it went to.
+    pub to_waker: bool,
 }
 
 impl What {
@@ -224,7 +226,8 @@ pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Co
                 .get(usize::from(cell.cause()))
                 .copied()
                 .unwrap_or(MoveReason::Unknown),
-            back: cell.mark() != 0,
+            back: cell.mark() & MOVED_BACK != 0,
+            to_waker: cell.mark() & MOVED_TO_WAKER != 0,
         }),
         Stem::TaskRun => What::TaskRun(nodes.0),
         Stem::MigrationLatency if cell.mark() == LATENCY_BATCH => {

@@ -11,7 +11,7 @@ use crate::{
     decode::count::{NodePair, Reason},
     ids::NodeId,
     model::{
-        BalancerWork, ByKind, CpuMoves, FailedByCause, FirstTouch, HintFaults, Latency, Marks, Matrix, MoveReason, MovedBy,
+        BalancerWork, ByKind, CpuMoves, FailedByCause, FirstTouch, HintFaults, Latency, LatencyBucket, Marks, Matrix, MoveReason, MovedBy,
         PageMigrations, PerNode, Stay, TaskMoves,
     },
 };
@@ -224,6 +224,12 @@ pub fn task_moves(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Opt
                     .map(|(_, moves)| *moves)
                     .sum(),
             ),
+            to_waker: Some(
+                cross()
+                    .filter(|(cell, _)| cell.to_waker)
+                    .map(|(_, moves)| *moves)
+                    .sum(),
+            ),
             stay_ms: counts
                 .stays
                 .shortest()
@@ -252,6 +258,13 @@ fn latency(times: &Histogram) -> Latency {
         p50: times.percentile(50).map(thousandths),
         p99: times.percentile(99).map(thousandths),
         max: times.longest().map(thousandths),
+        histogram: times
+            .iter()
+            .map(|(ns, count)| LatencyBucket {
+                us: thousandths(ns),
+                count,
+            })
+            .collect(),
     }
 }
 
@@ -334,6 +347,7 @@ mod tests {
             nodes: (NodeId(from), NodeId(to)),
             reason,
             back,
+            to_waker: false,
         }
     }
 

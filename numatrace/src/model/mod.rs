@@ -56,7 +56,7 @@ pub use mapping::{
 };
 pub use matrix::{Matrix, PerNode};
 pub use name::Name;
-pub use page_migration::{FailedByCause, Latency, MovedBy, PageMigrations};
+pub use page_migration::{FailedByCause, Latency, LatencyBucket, MovedBy, PageMigrations};
 pub use process::{Bind, BindWhat, Process, ProcessKind, Thread};
 pub use report::{
     Cost, CostMethod, EndedBy, Host, HostNode, Schema, Scope, Session, Snapshot, System,

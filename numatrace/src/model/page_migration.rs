@@ -42,7 +42,7 @@ pub struct FailedByCause {
 }
 
 /// Quantiles of a time in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
     /// Half of them took no longer.
     pub p50: Option<f64>,
@@ -50,6 +50,18 @@ pub struct Latency {
     pub p99: Option<f64>,
     /// The longest.
     pub max: Option<f64>,
+    /// How many took how long, shortest first; times are known to an eighth.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub histogram: Vec<LatencyBucket>,
+}
+
+/// Events that took about as long.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencyBucket {
+    /// The middle of the bucket, microseconds.
+    pub us: f64,
+    /// Events.
+    pub count: u64,
 }
 
 /// One process that moved pages.

@@ -23,6 +23,9 @@ pub struct TaskMoves {
     pub by_reason: Option<BTreeMap<MoveReason, u64>>,
     /// Moves A→B→A, overlapping ones counted each.
     pub ping_pong: Option<u64>,
+    /// Wake-ups among these whose waker ran on the node that the thread was put on.
+    #[serde(default)]
+    pub to_waker: Option<u64>,
     /// How long the threads stayed before they went back, over the moves of `ping_pong`; `None` when there were none.
     #[serde(default)]
     pub stay_ms: Option<Stay>,

@@ -78,7 +78,7 @@ fn cell(stem: Stem, from: NodeId, to: NodeId, marks: Marks) -> Cell {
         Stem::VmaSkipped => Cell::new(stem).with_cause(any(marks.cause, 7)),
         Stem::TaskMove => cell
             .with_cause(any(marks.cause, MoveReason::ALL.len()))
-            .with_mark(marks.mark & 1),
+            .with_mark(marks.mark & 3),
         Stem::MigrationLatency => cell
             .with_bucket(u16::from(marks.class) % BUCKETS)
             .with_cause(marks.cause & 15)

@@ -67,6 +67,7 @@ macro_rules! activity {
             ("moves", moves.and_then(|m| m.total)),
             ("crossed", moves.and_then(|m| m.cross_node)),
             ("ping-pong", moves.and_then(|m| m.ping_pong)),
+            ("to waker", moves.and_then(|m| m.to_waker)),
             ("cow", touch.and_then(|t| t.marks.as_ref()?.cow)),
         ] {
             all.extend(value.map(|value| (name.to_owned(), value)));

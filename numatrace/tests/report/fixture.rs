@@ -6,7 +6,7 @@ use numatrace::model::{
     Alloc, Audit, AuditNode, BalancerVerdict, BalancerWork, Balancing, Beside, BesideWhat, ByClass, ByKind, Cause, ClassTally, Cost,
     CostMethod, Counter, CounterAudit, Coverage, Disagreement, EndedBy, Equations, Explained,
     FailedByCause, FaultSlice, FirstTouch,
-    HintFaults, Hook, Host, HostNode, Latency, Marks, Matrix, MoveReason, MovedBy, Name,
+    HintFaults, Hook, Host, HostNode, Latency, LatencyBucket, Marks, Matrix, MoveReason, MovedBy, Name,
     PageMigrations, PerNode, PolicyMode, Process, ProcessKind, RemoteByCause, Scope, Session,
     Snapshot, Stay, System, TaskMoves, Thread, Verdict, Verify, finding,
 };
@@ -277,6 +277,10 @@ pub fn launched() -> Snapshot {
             p50: Some(3.1),
             p99: Some(21.0),
             max: Some(88.0),
+            histogram: vec![LatencyBucket {
+                us: 3.1,
+                count: 4096,
+            }],
         },
         call_latency_us: Latency::default(),
         moved_by: Some(vec![MovedBy {
@@ -292,6 +296,7 @@ pub fn launched() -> Snapshot {
         matrix: matrix([[0, 1], [1, 0]]),
         by_reason: Some([(MoveReason::Wakeup, 1), (MoveReason::Affinity, 1)].into()),
         ping_pong: Some(1),
+        to_waker: Some(1),
         stay_ms: Some(Stay {
             shortest: 12.5,
             median: 12.5,
@@ -495,6 +500,7 @@ pub fn sixty_four_nodes() -> Snapshot {
             matrix: Some(moves),
             by_reason: Some([(MoveReason::LoadBalance, crossed)].into()),
             ping_pong: Some(0),
+            to_waker: None,
             stay_ms: None,
             cpus: None,
         }),
