@@ -44,14 +44,18 @@ pub enum Counter {
     LostTaskMoved = 18,
     /// The same for `PagesMoved`.
     LostPagesMoved = 19,
+    /// The same for `FillRun`.
+    LostFillRun = 20,
+    /// The same for `KernelAlloc`.
+    LostKernelAlloc = 21,
     /// The same for `MoveStack`.
-    LostMoveStack = 20,
+    LostMoveStack = 22,
     /// Hinting faults and scans for whose time there was no room.
-    LostBalancerTimes = 21,
+    LostBalancerTimes = 23,
 }
 
 /// How many counters there are.
-pub const COUNTERS: u32 = 22;
+pub const COUNTERS: u32 = 24;
 
 impl Counter {
     /// The counter of records lost for a kind.
@@ -65,6 +69,8 @@ impl Counter {
             Kind::TaskMoved => Counter::LostTaskMoved,
             Kind::PagesMoved => Counter::LostPagesMoved,
             Kind::MoveStack => Counter::LostMoveStack,
+            Kind::FillRun => Counter::LostFillRun,
+            Kind::KernelAlloc => Counter::LostKernelAlloc,
             Kind::TouchRun => Counter::LostTouchRun,
             Kind::UseRun => Counter::LostUseRun,
             Kind::TaskBind => Counter::LostTaskBind,

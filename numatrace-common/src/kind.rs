@@ -22,13 +22,17 @@ pub enum Kind {
     TaskMoved = 8,
     /// [`crate::event::pages_moved::PagesMoved`]
     PagesMoved = 9,
+    /// [`crate::event::fill_run::FillRun`]
+    FillRun = 10,
+    /// [`crate::event::kernel_alloc::KernelAlloc`]
+    KernelAlloc = 11,
     /// [`crate::event::move_stack::MoveStack`]
-    MoveStack = 10,
+    MoveStack = 12,
 }
 
 impl Kind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 12] = [
         Kind::AllocRun,
         Kind::TaskFork,
         Kind::TaskExec,
@@ -38,6 +42,8 @@ impl Kind {
         Kind::TaskBind,
         Kind::TaskMoved,
         Kind::PagesMoved,
+        Kind::FillRun,
+        Kind::KernelAlloc,
         Kind::MoveStack,
     ];
 
@@ -53,6 +59,8 @@ impl Kind {
             Kind::TaskBind => "task_bind",
             Kind::TaskMoved => "task_moved",
             Kind::PagesMoved => "pages_moved",
+            Kind::FillRun => "fill_run",
+            Kind::KernelAlloc => "kernel_alloc",
             Kind::MoveStack => "move_stack",
         }
     }

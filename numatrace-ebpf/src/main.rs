@@ -26,6 +26,7 @@ mod emit;
 mod totals;
 mod twin;
 
+mod kernel_memory;
 mod runs;
 mod touch;
 

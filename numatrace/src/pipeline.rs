@@ -3,8 +3,10 @@
 //! Everything runs on one thread: the ring is drained and the totals are swept on timers, signals and the child are awaited beside them.
 
 mod begin;
+pub mod events;
 mod parts;
 mod stretch;
+pub mod top;
 mod wait;
 
 use std::{
@@ -103,7 +105,7 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
                     &mut voice,
                     plan.timeline,
                 );
-                tracer.enrich.processes.next_interval(counted.until_ns);
+                tracer.enrich.next_interval(counted.until_ns);
                 voice.clear();
                 let report = rendered(plan, &snapshot)?;
                 if !sink.write(&report).context("cannot write the report")? {

@@ -1,6 +1,7 @@
 //! A running session: attached programs on one side, accumulators on the other, and the stages in between, driven by `pipeline`.
 
 mod closing;
+mod live;
 mod runs;
 mod verifying;
 
@@ -23,21 +24,26 @@ use crate::{
     },
     capture::{
         Source, control::ControlMap, cost::CostMeter, counting::NumaStat, fdinfo::ProgramFdInfo,
-        losses::LossCounters, numastat::NumastatFiles, open_runs::OpenRuns, ring::Ring,
-        run_now::run_on, stacks::Stacks, totals::TotalsMaps,
+        losses::LossCounters, mapping_records::MappingRecords, numastat::NumastatFiles,
+        open_runs::OpenRuns, ring::Ring, run_now::run_on, stacks::Stacks, totals::TotalsMaps,
     },
-    decode::{count::decode_count, decode, event::Body},
+    decode::{count::decode_count, decode, event::Body, mapping_record::MappingMade},
     enrich::{
         Enrich, Observation,
         facts::ProcFacts,
         topology::{Topology, installed},
     },
     exit::Failure,
-    fold::{Folding, mapping::Mappings, timeline::Timeline},
+    fold::{
+        Folding,
+        live::{Heard, Live},
+        mapping::Mappings,
+        timeline::Timeline,
+    },
     ids::{CpuId, NodeId, Pid},
 };
 use closing::SoFar;
-pub use closing::{Counted, NOT_COUNTING};
+pub use closing::{Counted, NOT_COUNTING, boot_ns};
 pub use verifying::Verifying;
 
 /// A running session.
@@ -51,6 +57,8 @@ pub struct Tracer {
     /// User stacks of first touches.
     pub stacks: Stacks,
     mappings: Mappings,
+    /// Mappings as they are made: the kernel's records, or why there are none; `None` where no mappings are wanted.
+    mapping_records: Option<Result<MappingRecords, String>>,
     /// Residency is wanted.
     pub residency: bool,
     numastat: Result<NumastatFiles, String>,
@@ -71,6 +79,8 @@ pub struct Tracer {
     rejected: u64,
     unsettled: bool,
     timeline: Timeline,
+    /// What is kept beside sums for who watches while it goes on.
+    pub live: Option<Live>,
     /// When the session or interval began, ns since boot.
     began_ns: u64,
 }
@@ -183,6 +193,8 @@ impl Tracer {
         let numastat = NumastatFiles::open(Path::new("/"), nodes.iter().copied())
             .map_err(|error| format!("{error:#}"));
         let reasons = std::mem::take(&mut loaded.reasons);
+        let cpus: Vec<CpuId> = cpus.into_iter().map(|(cpu, _)| cpu).collect();
+        let mapping_records = loaded.wants_mappings().then(|| MappingRecords::open(&cpus));
         // Programs first, then the processes that are there: whoever is born in between is in both, never in neither.
         let session = loaded.attach();
         if session.state(catalog::ALLOC_POLICY) == HookState::Attached {
@@ -197,10 +209,11 @@ impl Tracer {
             open_runs,
             stacks,
             mappings: Mappings::default(),
+            mapping_records,
             residency: false,
             numastat,
             numa_stat: NumaStat::watch(),
-            cpus: cpus.into_iter().map(|(cpu, _)| cpu).collect(),
+            cpus,
             nodes,
             enrich: Enrich::new(ProcFacts::new(Path::new("/"))),
             reasons,
@@ -211,6 +224,7 @@ impl Tracer {
             rejected: 0,
             unsettled: false,
             timeline: Timeline::default(),
+            live: None,
             began_ns: 0,
         };
         tracer.take_stock();
@@ -221,7 +235,7 @@ impl Tracer {
             tracer.before = tracer.so_far()?;
             tracer.folding = Some(Folding::begin(cut, &edge));
             tracer.timeline = Timeline::default();
-            tracer.began_ns = closing::boot_ns()?;
+            tracer.began_ns = boot_ns()?;
         }
         Ok(tracer)
     }
@@ -237,26 +251,67 @@ impl Tracer {
     /// The ring broke.
     pub fn drain(&mut self) -> anyhow::Result<()> {
         self.session.flush_log();
+        self.take_mapping_records();
         let Self {
             ring,
             enrich,
             mappings,
             rejected,
             timeline,
+            live,
             verifying,
             ..
         } = self;
         ring.drain(&mut |raw| match decode(raw) {
-            Ok(event) => {
+            Ok(mut event) => {
                 if let (Body::MoveStack(stack), Some(verifying)) = (&event.body, &mut *verifying) {
                     verifying.apply(stack);
-                } else if let Some(happening) = runs::take_in(&event, enrich, mappings) {
+                    return;
+                }
+                if let Some(live) = live
+                    && !live.before(&mut event)
+                {
+                    return;
+                }
+                let told = runs::take_in(&event, enrich, mappings);
+                if let Some(Heard::Happening(happening)) = told {
                     timeline.apply(happening);
+                }
+                if let Some((live, told)) = live.as_mut().zip(told) {
+                    live.hear(event.time_ns, told);
                 }
             }
             Err(_) => *rejected += 1,
         })?;
+        enrich.settle();
         Ok(())
+    }
+
+    /// Takes in mappings that were made. Before the ring is drained: what happened in a mapping comes after the making of it.
+    fn take_mapping_records(&mut self) {
+        let Some(Ok(records)) = &mut self.mapping_records else {
+            return;
+        };
+        let mut made = Vec::new();
+        let mut senseless = 0;
+        records.drain(
+            &mut |record, time_ns| match MappingMade::of(record, time_ns) {
+                Some(mapping) => made.push(mapping),
+                None => senseless += 1,
+            },
+        );
+        self.rejected += senseless;
+        // A process may have run on several CPUs.
+        made.sort_by_key(|mapping: &MappingMade| mapping.time_ns);
+        for mapping in made {
+            self.enrich.told.made(mapping);
+        }
+    }
+
+    /// How the records of mappings fared.
+    pub fn mapping_records(&self) -> Option<Result<(), &str>> {
+        let records = self.mapping_records.as_ref()?;
+        Some(records.as_ref().map(|_| ()).map_err(String::as_str))
     }
 
     /// Takes in what the totals hold, so that they do not fill up in a long session.
@@ -274,7 +329,7 @@ impl Tracer {
             }
             folding.inside.faults.close(closing::boot_ns()?);
         }
-        Ok(())
+        self.grow()
     }
 
     /// One step of measuring our own cost.
@@ -301,6 +356,9 @@ impl Tracer {
                 Ok(count) => seen.push(self.enrich.count(count)),
                 Err(_) => self.rejected += 1,
             }
+        }
+        if let Some(live) = &mut self.live {
+            live.count(boot_ns()?, &seen);
         }
         Ok(seen)
     }

@@ -61,6 +61,8 @@ pub struct Loaded {
     strange: StrangeShapes,
     preemption: Preemption,
     log: Option<KernelLog>,
+    /// Programs tell of memory by mapping.
+    mapping_runs: bool,
     /// Why interrupts cannot be told from the tasks they interrupt, if they cannot.
     pub interrupts_unknown: Option<String>,
     /// Names of the kernel's reasons, by number.
@@ -98,7 +100,7 @@ pub fn load(
     if let Some(entries) = faults.totals_entries {
         loader.map_max_entries("TOTALS", entries);
     }
-    let stacks = if globals.stack_every == 0 {
+    let stacks = if globals.stack_every == 0 && globals.kernel_stack_every == 0 {
         1
     } else {
         STACK_ENTRIES
@@ -119,6 +121,7 @@ pub fn load(
         strange,
         preemption,
         log,
+        mapping_runs: globals.mapping_runs != 0,
         interrupts_unknown: None,
         reasons: ReasonNames::default(),
         rows: catalog::HOOKS.iter().collect(),
@@ -130,6 +133,12 @@ impl Loaded {
     /// The loaded object, for setting up maps before the first program runs.
     pub fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
+    }
+
+    /// Will there be memory by mapping to name?
+    pub fn wants_mappings(&self) -> bool {
+        let hooks = [catalog::PAGE_FAULT, catalog::HINT_FAULT];
+        self.mapping_runs && hooks.iter().any(|hook| self.wanted.has(hook))
     }
 
     /// Tries the wanted hooks.

@@ -5,6 +5,9 @@
 
 pub mod count;
 pub mod event;
+pub mod fill_run;
+pub mod kernel_alloc;
+pub mod mapping_record;
 pub mod mapping_run;
 pub mod move_stack;
 
@@ -12,6 +15,8 @@ use bytemuck::Pod;
 use numatrace_common::{
     event::{
         alloc_run::AllocRun,
+        fill_run::FillRun,
+        kernel_alloc::KernelAlloc,
         mapping_run::{TouchRun, UseRun},
         move_stack::MoveStack,
         pages_moved::PagesMoved,
@@ -65,6 +70,8 @@ pub fn decode(raw: RawRecord<'_>) -> Result<Event, DecodeError> {
         Kind::TaskExit => Body::from(read::<TaskExit>(bytes, header)?),
         Kind::TaskMoved => Body::from(read::<TaskMoved>(bytes, header)?),
         Kind::PagesMoved => Body::from(read::<PagesMoved>(bytes, header)?),
+        Kind::FillRun => Body::FillRun(read::<FillRun>(bytes, header)?.into()),
+        Kind::KernelAlloc => Body::KernelAlloc(read::<KernelAlloc>(bytes, header)?.into()),
         Kind::MoveStack => Body::MoveStack(read::<MoveStack>(bytes, header)?.into()),
         Kind::TouchRun => Body::TouchRun(read::<TouchRun>(bytes, header)?.into()),
         Kind::TaskBind => Body::TaskBind(read::<TaskBind>(bytes, header)?.into()),

@@ -2,12 +2,13 @@
 
 use std::{
     fs, io,
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
 use super::maps::{self, MapLine};
 use crate::{
+    decode::mapping_run::FileId,
     ids::{Pid, Tid},
     model::Name,
 };
@@ -30,7 +31,15 @@ pub trait Facts {
     fn maps(&mut self, _pid: Pid) -> Option<Vec<MapLine>> {
         None
     }
+
+    /// The path of a file that a process has open.
+    fn open_file(&mut self, _pid: Pid, _file: FileId) -> Option<Name> {
+        None
+    }
 }
+
+/// Open files of one process that are looked at for one.
+const OPEN_FILES: usize = 4_096;
 
 /// Who a number stands for right now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +61,8 @@ pub struct Details {
     pub cgroup: Option<Name>,
     /// Its number in its own PID namespace.
     pub ns_pid: Option<Pid>,
+    /// The user it acts as (effective user id).
+    pub uid: Option<u32>,
 }
 
 /// The live `/proc`.
@@ -87,6 +98,7 @@ impl Facts for ProcFacts {
                 .map(|path| Name::from(path.as_os_str().as_bytes())),
             cgroup: cgroup.as_deref().and_then(unified_cgroup).map(Name::from),
             ns_pid: status.as_deref().and_then(innermost_pid).map(Pid),
+            uid: status.as_deref().and_then(effective_user),
         }
     }
 
@@ -96,6 +108,22 @@ impl Facts for ProcFacts {
 
     fn maps(&mut self, pid: Pid) -> Option<Vec<MapLine>> {
         Some(maps::parse(&fs::read(self.of(pid, "maps")).ok()?))
+    }
+
+    fn open_file(&mut self, pid: Pid, file: FileId) -> Option<Name> {
+        let entries = fs::read_dir(self.of(pid, "fd")).ok()?;
+        for entry in entries.take(OPEN_FILES).flatten() {
+            // Follows the link without opening what it leads to.
+            let Ok(found) = fs::metadata(entry.path()) else {
+                continue;
+            };
+            let (major, minor) = (libc::major(found.dev()), libc::minor(found.dev()));
+            if found.ino() == file.ino && (major << 20 | minor) == file.dev {
+                let path = fs::read_link(entry.path()).ok()?;
+                return Some(Name::from(path.as_os_str()));
+            }
+        }
+        None
     }
 
     fn pids(&mut self) -> Vec<Pid> {
@@ -136,6 +164,15 @@ fn parse_stat(stat: &[u8]) -> Option<Identity> {
 fn unified_cgroup(text: &[u8]) -> Option<&[u8]> {
     text.split(|byte| *byte == b'\n')
         .find_map(|line| line.strip_prefix(b"0::"))
+}
+
+/// The second number of the `Uid:` line of `/proc/PID/status`.
+fn effective_user(status: &[u8]) -> Option<u32> {
+    let line = status
+        .split(|byte| *byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"Uid:"))?;
+    let mut numbers = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
+    numbers.nth(1)?.parse().ok()
 }
 
 /// The last number of the `NSpid:` line of `/proc/PID/status`: the process as its own namespace numbers it.
@@ -179,6 +216,7 @@ mod tests {
             Some(7)
         );
         assert_eq!(innermost_pid(b"Name:\tx\n"), None);
+        assert_eq!(effective_user(b"Uid:\t1000\t0\t1000\t1000\n"), Some(0));
         assert_eq!(
             unified_cgroup(b"1:cpu:/x\n0::/user.slice\n"),
             Some(&b"/user.slice"[..])
@@ -201,6 +239,7 @@ mod tests {
         fn no_stat_file_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse_stat(&bytes);
             let _ = innermost_pid(&bytes);
+            let _ = effective_user(&bytes);
             let _ = unified_cgroup(&bytes);
         }
     }

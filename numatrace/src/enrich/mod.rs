@@ -2,13 +2,17 @@
 
 pub mod facts;
 pub mod happening;
+pub mod lines;
 pub mod maps;
+pub mod perf_map;
 pub mod process;
 pub mod residency;
 pub mod spaces;
+pub mod target_file;
+pub mod told;
 pub mod topology;
 
-use crate::decode::{count::ThreadId, mapping_run::Area};
+use crate::decode::{count::ThreadId, fill_run::FillRun, mapping_run::Area};
 use crate::decode::{
     count::{Count, Owner, What},
     event::{Body, Event},
@@ -18,6 +22,7 @@ use happening::{Happened, Happening};
 use process::{ProcessIndex, Processes};
 use residency::Residency;
 use spaces::Spaces;
+use told::Told;
 
 /// Who an observation is charged to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,6 +68,8 @@ pub struct Enrich<F> {
     pub processes: Processes,
     /// What lies where in them.
     pub spaces: Spaces,
+    /// What the kernel told of mappings whose process is not known yet.
+    pub told: Told,
     /// On which nodes, when that was asked for.
     pub residency: Residency,
     /// Where facts come from.
@@ -77,15 +84,28 @@ impl<F: Facts> Enrich<F> {
         Self {
             processes,
             spaces: Spaces::default(),
+            told: Told::default(),
             residency: Residency::default(),
             facts,
         }
     }
 
+    /// Begins another interval, `until_ns` after boot: what is known of processes that ended before the last one is forgotten.
+    pub fn next_interval(&mut self, until_ns: u64) {
+        self.processes.next_interval(until_ns);
+        let processes = &self.processes;
+        self.spaces.retain(|process| processes.knows(process));
+    }
+
     /// Takes in what an event says about processes; what else it tells comes back with its process found.
     pub fn event(&mut self, event: &Event) -> Option<Happening> {
         match &event.body {
-            Body::TaskFork(fork) => self.processes.forked(fork),
+            Body::TaskFork(fork) => {
+                let child = self.processes.forked(fork);
+                if let Some(parent) = self.processes.at(fork.parent, fork.start_ns) {
+                    self.spaces.forked(child, parent);
+                }
+            }
             Body::TaskExec(exec) => {
                 let process = self.processes.execed(exec, &mut self.facts);
                 self.spaces.execed(process);
@@ -95,6 +115,8 @@ impl<F: Facts> Enrich<F> {
             Body::AllocRun(_)
             | Body::TouchRun(_)
             | Body::UseRun(_)
+            | Body::FillRun(_)
+            | Body::KernelAlloc(_)
             | Body::TaskBind(_)
             | Body::MoveStack(_) => {}
             Body::TaskMoved(moved) => {
@@ -120,6 +142,7 @@ impl<F: Facts> Enrich<F> {
                         nodes: moved.nodes,
                         what: Happened::Pages {
                             asker: moved.asker,
+                            reason: moved.reason,
                             pages: moved.pages,
                         },
                     });
@@ -129,11 +152,25 @@ impl<F: Facts> Enrich<F> {
         None
     }
 
+    /// Gives processes the mappings that the kernel told of, as far as it is known whose they are.
+    pub fn settle(&mut self) {
+        self.told.settle_all(&self.processes, &mut self.spaces);
+    }
+
     /// Finds the process of a run, and takes a look at its address space if that is not known there.
     pub fn run(&mut self, thread: ThreadId, area: &Area, at: u64, now_ns: u64) -> ProcessIndex {
         let process = self.processes.of_thread(thread, &mut self.facts);
+        self.told
+            .settle(thread.pid, &self.processes, &mut self.spaces);
         self.spaces
             .saw(process, thread.pid, area, at, now_ns, &mut self.facts);
+        process
+    }
+
+    /// Finds the process that brought pages of a file in, and the file's name.
+    pub fn fill(&mut self, run: &FillRun) -> ProcessIndex {
+        let process = self.processes.of_thread(run.thread, &mut self.facts);
+        self.spaces.fills(run.thread.pid, run.file, &mut self.facts);
         process
     }
 

@@ -5,13 +5,18 @@
 
 use std::collections::BTreeMap;
 
-use numatrace_common::{cell::TouchKind, event::task_bind::BindWhat};
+use numatrace_common::{
+    cell::{RemoteCause, TouchKind},
+    event::task_bind::BindWhat,
+};
 
 use super::extents::Extents;
 use crate::{
     decode::{
         count::NodePair,
         event::PagesMoved,
+        fill_run::FillRun,
+        kernel_alloc::KernelAlloc,
         mapping_run::{Area as RunArea, FileId, TaskBind, TouchRun, UseRun},
     },
     enrich::process::ProcessIndex,
@@ -22,6 +27,10 @@ use crate::{
 const AREAS_EACH: usize = 4_096;
 /// Areas of all processes: about 100 MB when all are full.
 const AREAS: usize = 65_536;
+/// Kernel stacks of one process that are told apart.
+const KERNEL_STACKS: usize = 4_096;
+/// Files of one process whose pages are told apart: a backup reads millions.
+const FILES_EACH: usize = 4_096;
 /// Binds of one thread that are kept.
 const BINDS: usize = 8;
 /// Stacks of one area that are kept.
@@ -114,6 +123,24 @@ pub struct Touched {
     pub last_ns: u64,
     /// Pages among them that are transparent huge pages.
     pub thp: u64,
+    /// Pages among them by the number of the [`RemoteCause`] that was told for them.
+    pub causes: [u64; RemoteCause::ALL.len()],
+}
+
+impl Touched {
+    /// The part of it that lies where `pages` says, causes by length.
+    fn part(&self, pages: Extents) -> Self {
+        let (part, whole) = (pages.total(), self.pages.total().max(1));
+        let share = |count: u64| {
+            u64::try_from(u128::from(count) * u128::from(part) / u128::from(whole)).unwrap_or(count)
+        };
+        Self {
+            last_ns: self.last_ns,
+            thp: self.thp.min(part),
+            causes: self.causes.map(share),
+            pages,
+        }
+    }
 }
 
 /// One process's memory.
@@ -123,8 +150,45 @@ pub struct Memory {
     pub areas: Vec<Area>,
     /// Stack pointers seen of its threads: lowest and highest.
     pub stack_pointers: BTreeMap<Thread, (u64, u64)>,
-    /// When threads were bound (ns since boot), the last few times.
-    pub binds: BTreeMap<Thread, Vec<(u64, BindWhat)>>,
+    /// When threads were bound: the first and the last few times.
+    pub binds: BTreeMap<Thread, Vec<Bound>>,
+    /// Pages it brought into the page cache, file by file.
+    pub filled: BTreeMap<FileId, BTreeMap<FillKey, u64>>,
+    /// Samples of memory the kernel took for itself on its behalf, by number of the kernel stack.
+    pub kernel: BTreeMap<Option<u32>, KernelTook>,
+}
+
+/// What samples of one kernel stack add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KernelTook {
+    /// Samples.
+    pub samples: u64,
+    /// Base pages they stand for.
+    pub pages: u64,
+    /// Those of samples whose page was on another node than the thread.
+    pub remote: u64,
+}
+
+/// Who brought pages of a file in, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FillKey {
+    /// Who.
+    pub thread: Thread,
+    /// Node of the thread, node of the pages.
+    pub nodes: NodePair,
+    /// A page fault asked for them, not a system call.
+    pub by_fault: bool,
+}
+
+/// One time a thread was bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// When, ns since boot.
+    pub time_ns: u64,
+    /// By what.
+    pub what: BindWhat,
+    /// The range of memory it is about, when it is not all.
+    pub range: Option<(u64, u64)>,
 }
 
 /// The memory of all processes in scope.
@@ -160,6 +224,9 @@ impl Mappings {
         touched.last_ns = touched.last_ns.max(run.began_ns);
         if run.thp {
             touched.thp = touched.thp.saturating_add(run.pages);
+        }
+        for (sum, pages) in touched.causes.iter_mut().zip(run.causes) {
+            *sum = sum.saturating_add(u64::from(pages));
         }
         if let Some(stack) = run.stack
             && (area.stacks.len() < STACKS || area.stacks.contains_key(&stack))
@@ -204,6 +271,34 @@ impl Mappings {
         stretch.add(low, high, run.pages);
     }
 
+    /// Takes in pages that came into the page cache.
+    pub fn filled(&mut self, process: ProcessIndex, run: &FillRun) {
+        let files = &mut self.by_process.entry(process).or_default().filled;
+        if files.len() >= FILES_EACH && !files.contains_key(&run.file) {
+            self.no_room = self.no_room.saturating_add(run.pages);
+            return;
+        }
+        let key = FillKey {
+            thread: (run.thread.tid, run.thread.start_ns),
+            nodes: run.nodes,
+            by_fault: run.by_fault,
+        };
+        let pages = files.entry(run.file).or_default().entry(key).or_default();
+        *pages = pages.saturating_add(run.pages);
+    }
+
+    /// Takes in a sample of memory that the kernel took for itself. Stacks beyond the bound count as none.
+    pub fn kernel_took(&mut self, process: ProcessIndex, sample: &KernelAlloc) {
+        let kernel = &mut self.by_process.entry(process).or_default().kernel;
+        let known = kernel.len() < KERNEL_STACKS || kernel.contains_key(&sample.stack);
+        let took = kernel.entry(sample.stack.filter(|_| known)).or_default();
+        took.samples += 1;
+        took.pages = took.pages.saturating_add(sample.pages);
+        if sample.nodes.0 != sample.nodes.1 {
+            took.remote = took.remote.saturating_add(sample.pages);
+        }
+    }
+
     /// Takes in that a thread was bound. Of many times the first and the last few stay.
     pub fn bound(&mut self, process: ProcessIndex, bind: &TaskBind, time_ns: u64) {
         let Some(what) = bind.what else { return };
@@ -213,7 +308,11 @@ impl Mappings {
         if binds.len() >= BINDS {
             binds.remove(1);
         }
-        binds.push((time_ns, what));
+        binds.push(Bound {
+            time_ns,
+            what,
+            range: bind.range,
+        });
     }
 
     /// The area a run belongs to, grown to hold its mapping; `None` when there is no room for another.
@@ -296,13 +395,7 @@ impl Area {
             let (low, high) = touched.pages.split_at(at);
             for (area, pages) in [(&mut below, low), (&mut above, high)] {
                 if pages.total() > 0 {
-                    let thp = touched.thp.min(pages.total());
-                    let part = Touched {
-                        pages,
-                        last_ns: touched.last_ns,
-                        thp,
-                    };
-                    area.touches.insert(*key, part);
+                    area.touches.insert(*key, touched.part(pages));
                 }
             }
         }
@@ -333,6 +426,21 @@ impl Area {
     /// Was anything counted in it?
     pub fn is_empty(&self) -> bool {
         self.touches.is_empty() && self.uses.is_empty() && self.moved.is_empty()
+    }
+
+    /// Why pages are remote or missed the node that was preferred, by number: what was told, and `Unknown` for the remote rest.
+    pub fn causes(&self) -> [u64; RemoteCause::ALL.len()] {
+        let mut causes = [0u64; RemoteCause::ALL.len()];
+        for (key, touched) in &self.touches {
+            for (sum, pages) in causes.iter_mut().zip(touched.causes) {
+                *sum = sum.saturating_add(pages);
+            }
+            if key.nodes.0 != key.nodes.1 {
+                let told: u64 = touched.causes.iter().sum();
+                causes[RemoteCause::Unknown as usize] += touched.pages.total().saturating_sub(told);
+            }
+        }
+        causes
     }
 
     /// The kernel's kind of most of the pages touched.

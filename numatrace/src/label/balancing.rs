@@ -139,7 +139,7 @@ impl Case<'_> {
         let slices = self.slices.iter();
         slices
             .map(|(until, faults)| FaultSlice {
-                until_s: super::incidents::millis(until.saturating_sub(self.began_ns)) / 1000.0,
+                until_s: super::millis(until.saturating_sub(self.began_ns)) / 1000.0,
                 faults: faults.all,
                 remote: faults.remote,
             })

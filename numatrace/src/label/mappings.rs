@@ -1,8 +1,11 @@
 //! Mappings of the report: areas, divided and named, with who touched and who uses them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
 
-use numatrace_common::event::task_bind::BindWhat as WireBind;
+use numatrace_common::{cell::RemoteCause, event::task_bind::BindWhat as WireBind};
 
 use super::{
     Labels,
@@ -16,13 +19,13 @@ use crate::{
     enrich::{Enrich, facts::Facts},
     fold::{
         activity,
-        mapping::{Area, Class, Mappings, Memory, Thread},
+        mapping::{Area, Bound, Class, Mappings, Memory, Thread},
         surprise,
     },
     ids::{NodeId, Tid},
     model::{
-        Addr, Bind, BindWhat, HintFaults, Mapping, MappingFirstTouch, MappingKind, MappingMigrations, Name, Process,
-        Stack, TidFaults, TidPages,
+        Addr, Bind, BindWhat, HintFaults, KernelMemory, Mapping, MappingFirstTouch, MappingKind,
+        MappingMigrations, Name, Process, ProcessKind, RemoteByCause, Stack, TidFaults, TidPages,
     },
 };
 
@@ -50,8 +53,14 @@ pub fn fill<F: Facts>(
     for (at, process) in processes.iter().enumerate() {
         places.insert((process.pid.0, process.start_ns), at);
     }
+    if labels.measured.page_cache {
+        let users = processes.iter_mut();
+        users
+            .filter(|process| process.kind == ProcessKind::User)
+            .for_each(|process| process.page_cache = Some(Vec::new()));
+    }
     let mut filled = Filled::default();
-    let symbols = Symbols::default();
+    let mut symbols = Symbols::default();
     for (index, memory) in &mappings.by_process {
         let known = enrich.processes.get(*index);
         let (pid, start_ns, ended) = (known.pid, known.start_ns, known.ended);
@@ -64,15 +73,15 @@ pub fn fill<F: Facts>(
         if !ended {
             enrich.spaces.look(*index, pid, &mut enrich.facts);
         }
+        let kernel_stacks = !memory.kernel.is_empty();
         let mut ids = StackIds {
             of: Of {
-                pid,
-                process: *index,
-                ended,
+                process: enrich.processes.get(*index),
+                index: *index,
                 spaces: &enrich.spaces,
             },
             taken,
-            symbols: &symbols,
+            symbols: &mut symbols,
             stacks: &mut filled.stacks,
             known: HashMap::new(),
         };
@@ -81,6 +90,9 @@ pub fn fill<F: Facts>(
             spaces: &enrich.spaces,
             programs: programs(memory),
         };
+        if kernel_stacks {
+            process.kernel_memory = Some(ids.kernel(memory));
+        }
         for (area, stack_of) in divided(memory, process.pid.0, &naming) {
             let stack_of = stack_of.map(|tid| thread_name(process, tid));
             let (kind, name) = naming.name(&area, stack_of.as_ref());
@@ -99,16 +111,13 @@ pub fn fill<F: Facts>(
             let mut same =
                 threads.filter(|thread| thread.tid == *tid && thread.start_ns == Some(*start_ns));
             if let Some(thread) = same.next() {
-                let bind = |(time_ns, what): &(u64, WireBind)| Bind {
-                    what: match what {
-                        WireBind::Affinity => BindWhat::Affinity,
-                        WireBind::MemoryPolicy => BindWhat::MemoryPolicy,
-                    },
-                    time_ns: *time_ns,
-                    after_ns: time_ns.saturating_sub(*start_ns),
-                };
-                thread.binds = binds.iter().map(bind).collect();
+                let told = binds.iter().map(|bound| bind(bound, *start_ns));
+                thread.binds = told.collect();
             }
+        }
+        if labels.measured.page_cache {
+            let files = super::page_cache::filled(memory, &enrich.spaces, labels.nodes);
+            process.page_cache = Some(files);
         }
         let resident = enrich.residency.of(*index);
         resident::fill(process, *index, resident, &enrich.spaces, labels.nodes);
@@ -123,7 +132,7 @@ pub fn fill<F: Facts>(
 struct StackIds<'a> {
     of: Of<'a>,
     taken: &'a dyn Fn(u32) -> Option<Vec<u64>>,
-    symbols: &'a Symbols,
+    symbols: &'a mut Symbols,
     stacks: &'a mut Vec<Stack>,
     /// Ids by the kernel's number; `None` when it did not keep the stack.
     known: HashMap<u32, Option<u32>>,
@@ -145,18 +154,62 @@ impl StackIds<'_> {
             .collect()
     }
 
+    /// Memory the kernel took for itself, by stack, most first.
+    fn kernel(&mut self, memory: &Memory) -> Vec<KernelMemory> {
+        let parts = memory.kernel.iter();
+        let mut parts: Vec<KernelMemory> = parts
+            .map(|(number, took)| KernelMemory {
+                stack: number.and_then(|number| {
+                    let addresses = (self.taken)(number)?;
+                    let id = u32::try_from(self.stacks.len()).ok()?;
+                    let frames = self.symbols.kernel_frames(&addresses);
+                    self.stacks.push(Stack {
+                        id,
+                        frames,
+                        short: None,
+                    });
+                    Some(id)
+                }),
+                samples: took.samples,
+                pages: took.pages,
+                remote_pages: took.remote,
+            })
+            .collect();
+        parts.sort_by_key(|part| (Reverse(part.pages), part.stack));
+        parts
+    }
+
     fn id(&mut self, number: u32) -> Option<u32> {
         if let Some(known) = self.known.get(&number) {
             return *known;
         }
         let id = (self.taken)(number).and_then(|addresses| {
             let id = u32::try_from(self.stacks.len()).ok()?;
-            let frames = self.symbols.frames(self.of, &addresses);
-            self.stacks.push(Stack { id, frames });
+            let (frames, cut) = self.symbols.frames(self.of, &addresses);
+            self.stacks.push(Stack {
+                id,
+                frames,
+                short: cut.map(|cut| cut.reason().to_owned()),
+            });
             Some(id)
         });
         self.known.insert(number, id);
         id
+    }
+}
+
+fn bind(bound: &Bound, start_ns: u64) -> Bind {
+    Bind {
+        what: match bound.what {
+            WireBind::Affinity => BindWhat::Affinity,
+            WireBind::MemoryPolicy => BindWhat::MemoryPolicy,
+            WireBind::RangePolicy => BindWhat::RangePolicy,
+            WireBind::CpusetCpus => BindWhat::CpusetCpus,
+            WireBind::CpusetMems => BindWhat::CpusetMems,
+        },
+        time_ns: bound.time_ns,
+        after_ns: bound.time_ns.saturating_sub(start_ns),
+        range: bound.range.map(|(low, high)| [Addr(low), Addr(high)]),
     }
 }
 
@@ -201,6 +254,7 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
             thp: measured
                 .touch_kinds
                 .then(|| area.touches.values().map(|touched| touched.thp).sum()),
+            remote_by_cause: labels.known.preferred.then(|| remote_by_cause(area)),
             by_tid: by_tid(area),
             stacks: Vec::new(),
         }),
@@ -221,6 +275,20 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
         surprise_pages: elsewhere.map(|pages| if shared { 0 } else { pages }),
         shared_elsewhere_pages: elsewhere.map(|pages| if shared { pages } else { 0 }),
         residency: None,
+    }
+}
+
+fn remote_by_cause(area: &Area) -> RemoteByCause {
+    let causes = area.causes();
+    let of = |cause: RemoteCause| causes.get(cause as usize).copied().unwrap_or(0);
+    RemoteByCause {
+        policy: of(RemoteCause::Policy),
+        fallback: of(RemoteCause::Fallback),
+        cpuset: of(RemoteCause::Cpuset),
+        memoryless: of(RemoteCause::Memoryless),
+        kernel_node: of(RemoteCause::KernelNode),
+        task_moved: of(RemoteCause::TaskMoved),
+        unknown: of(RemoteCause::Unknown),
     }
 }
 
@@ -248,7 +316,7 @@ fn by_tid(area: &Area) -> Vec<TidPages> {
             }
         })
         .collect();
-    all.sort_by_key(|entry| (std::cmp::Reverse(entry.pages), entry.tid));
+    all.sort_by_key(|entry| (Reverse(entry.pages), entry.tid));
     all
 }
 
@@ -270,7 +338,7 @@ fn users(area: &Area) -> Vec<TidFaults> {
             node: most(&nodes),
         })
         .collect();
-    all.sort_by_key(|entry| (std::cmp::Reverse(entry.faults), entry.tid));
+    all.sort_by_key(|entry| (Reverse(entry.faults), entry.tid));
     all
 }
 
@@ -278,6 +346,6 @@ fn users(area: &Area) -> Vec<TidFaults> {
 fn most(nodes: &BTreeMap<NodeId, u64>) -> Option<NodeId> {
     nodes
         .iter()
-        .max_by_key(|(node, count)| (**count, std::cmp::Reverse(**node)))
+        .max_by_key(|(node, count)| (**count, Reverse(**node)))
         .map(|(node, _)| *node)
 }

@@ -3,13 +3,17 @@
 mod away;
 mod balancing;
 mod divide;
+pub mod event;
 mod incidents;
+pub mod look;
 mod mapping_name;
 mod mappings;
 mod moved_by;
+mod page_cache;
 pub mod report;
 mod resident;
 mod symbol;
+mod unwinding;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -118,6 +122,7 @@ fn system(counted: &Accumulators, processes: &[Process], labels: Labels<'_>) -> 
     }
     let (nodes, measured) = (labels.nodes, labels.measured);
     System {
+        allocations: measured.allocs.then(|| alloc::matrix(&sum, nodes)),
         first_touch: activity::first_touch(&sum, nodes, measured),
         hint_faults: activity::hint_faults(&sum, nodes, measured),
         page_migrations: activity::page_migrations(&sum, nodes, measured).map(|mut all| {
@@ -189,6 +194,16 @@ fn rates(processes: &mut [Process], system: &mut System, duration_s: f64) {
         let rate = moves.cross_node.map(|moves| moves as f64 / duration_s);
         moves.cross_node_per_s = rate.filter(|_| duration_s > 0.0);
     }
+}
+
+/// Nanoseconds as milliseconds, to the microsecond: what follows is noise.
+fn millis(ns: u64) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a session is shorter than 2^53 µs"
+    )]
+    let micros = (ns / 1000) as f64;
+    micros / 1000.0
 }
 
 fn name(comm: Option<&Name>) -> Name {

@@ -31,6 +31,9 @@ use crate::{
     },
 };
 
+/// The row of the hook table for the records that mappings are named from; no program of ours.
+const MAPPING_NAMES: &str = "mapping_names";
+
 /// Everything a report is made of beside names.
 pub struct Parts<'a> {
     /// The machine.
@@ -67,6 +70,10 @@ pub struct Parts<'a> {
     pub losses: Losses,
     /// Records that made no sense.
     pub rejected: u64,
+    /// Records of mappings that were lost, or why there are none; `None` where nobody wanted them.
+    pub mapping_records: Option<Result<u64, &'a str>>,
+    /// Mappings of processes for which the table of them had no room.
+    pub lines_without_room: u64,
     /// A sweep did not settle.
     pub unsettled: bool,
     /// Why there is nothing to compare with.
@@ -158,6 +165,18 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
             "what interrupts allocate is charged to the task they interrupt",
         ));
     }
+    match parts.mapping_records {
+        Some(Ok(_)) => snapshot
+            .hooks
+            .push(Hook::attached(MAPPING_NAMES, "perf_event_open mmap2")),
+        Some(Err(why)) => snapshot.hooks.push(Hook::fallback(
+            MAPPING_NAMES,
+            "/proc/PID/maps",
+            why,
+            "mappings of processes that end within some milliseconds have no name",
+        )),
+        None => {}
+    }
     snapshot.coverage = coverage(
         &parts.losses,
         parts.recursion_misses,
@@ -165,6 +184,11 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         parts.counted,
         &nodes,
     );
+    snapshot.coverage.mapping_records_lost = parts.mapping_records.and_then(Result::ok);
+    if parts.lines_without_room > 0 {
+        let tables = &mut snapshot.coverage.full_tables;
+        tables.insert("mapping names".to_owned(), parts.lines_without_room);
+    }
     snapshot
         .coverage
         .unattributed("mapping without a name", filled.nameless);
@@ -216,6 +240,7 @@ fn measured(hooks: &[Tried]) -> Measured {
     Measured {
         allocs: some(catalog::PAGE_ALLOC),
         first_touch: some(catalog::PAGE_FAULT),
+        page_cache: some(catalog::PAGE_CACHE),
         touch_kinds: exact(catalog::PAGE_FAULT),
         hint_faults: exact(catalog::HINT_FAULT),
         page_migrations: some(catalog::PAGE_MIGRATION),
@@ -254,7 +279,8 @@ pub fn host(
     }
 }
 
-fn hook(tried: &Tried) -> Hook {
+/// One hook as the report tells it.
+pub fn hook(tried: &Tried) -> Hook {
     let reason = tried.reason.clone().unwrap_or_default();
     let via = tried.via.clone().unwrap_or_default();
     match tried.state {
@@ -296,6 +322,16 @@ fn bulk_unseen(second: &[Beside], hooks: &[Tried]) -> Option<u64> {
     Some(u64::try_from(residual).unwrap_or(0))
 }
 
+/// Records for which the ring had no room, by kind.
+pub fn lost_by_kind(losses: &Losses) -> BTreeMap<String, u64> {
+    Kind::ALL
+        .into_iter()
+        .zip(losses.records_lost)
+        .filter(|(_, lost)| *lost > 0)
+        .map(|(kind, lost)| (kind.name().to_owned(), lost))
+        .collect()
+}
+
 fn coverage(
     losses: &Losses,
     recursion_misses: Option<u64>,
@@ -303,12 +339,6 @@ fn coverage(
     counted: &Accumulators,
     nodes: &[NodeId],
 ) -> Coverage {
-    let lost_by_kind: BTreeMap<String, u64> = Kind::ALL
-        .into_iter()
-        .zip(losses.records_lost)
-        .filter(|(_, lost)| *lost > 0)
-        .map(|(kind, lost)| (kind.name().to_owned(), lost))
-        .collect();
     let full_tables: BTreeMap<String, u64> = [
         ("totals", losses.overflowed),
         ("scope", losses.scope_lost),
@@ -363,7 +393,8 @@ fn coverage(
         recursion_misses,
         rejected: Some(rejected),
         unattributed: Some(overflowed + elsewhere),
-        lost_by_kind,
+        mapping_records_lost: None,
+        lost_by_kind: lost_by_kind(losses),
         unattributed_by_reason,
         full_tables,
         caught_by_twin: losses.caught_by_twin,

@@ -8,9 +8,11 @@ use super::alloc::Alloc;
 use super::balancer::{BalancerWork, Balancing};
 use super::first_touch::FirstTouch;
 use super::hint_fault::HintFaults;
-use super::mapping::Mapping;
+use super::kernel_memory::KernelMemory;
+use super::mapping::{Addr, Mapping};
 use super::matrix::PerNode;
 use super::name::Name;
+use super::page_cache::FilledFile;
 use super::page_migration::PageMigrations;
 use super::task_move::TaskMoves;
 use crate::ids::{NodeId, Pid, Tid};
@@ -63,6 +65,12 @@ pub struct Process {
     pub threads: Vec<Thread>,
     /// Its mappings, those with something to tell.
     pub mappings: Vec<Mapping>,
+    /// The page cache it filled in the session, file by file, most pages first; `None` where that was not measured.
+    #[serde(default)]
+    pub page_cache: Option<Vec<FilledFile>>,
+    /// Memory the kernel took for itself on its behalf, by kernel stack, most first: a sample, with `--kernel-stacks`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel_memory: Option<Vec<KernelMemory>>,
 }
 
 impl Process {
@@ -89,6 +97,8 @@ impl Process {
             balancer: None,
             threads: Vec::new(),
             mappings: Vec::new(),
+            page_cache: None,
+            kernel_memory: None,
         }
     }
 
@@ -192,6 +202,9 @@ pub struct Bind {
     pub time_ns: u64,
     /// When, counted from the start of the thread, in nanoseconds.
     pub after_ns: u64,
+    /// The range of memory it is about (first address, first behind it), when it is not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[Addr; 2]>,
 }
 
 /// What a bind changes.
@@ -202,15 +215,24 @@ pub enum BindWhat {
     Affinity,
     /// Its memory policy.
     MemoryPolicy,
+    /// The memory policy of a range.
+    RangePolicy,
+    /// The CPUs it may run on, by its cpuset.
+    CpusetCpus,
+    /// The nodes it may use, by its cpuset.
+    CpusetMems,
 }
 
 impl BindWhat {
-    /// The system call that does it.
+    /// What does it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             BindWhat::Affinity => "sched_setaffinity(2)",
             BindWhat::MemoryPolicy => "set_mempolicy(2)",
+            BindWhat::RangePolicy => "mbind(2)",
+            BindWhat::CpusetCpus => "its cpuset (cpuset.cpus)",
+            BindWhat::CpusetMems => "its cpuset (cpuset.mems)",
         }
     }
 }

@@ -53,6 +53,8 @@ pub struct Counted {
     pub losses: Losses,
     /// Records that made no sense.
     pub rejected: u64,
+    /// Records of mappings for which the kernel, or we, had no room.
+    pub mapping_records_lost: u64,
     /// A sweep did not settle.
     pub unsettled: bool,
     /// `vm.numa_stat` was off, or the kernel has no such counters: why there is nothing to compare with.
@@ -66,8 +68,9 @@ pub struct Counted {
 pub(super) struct SoFar {
     /// Of each program, copy by copy.
     recursion_misses: Option<Vec<Vec<u64>>>,
-    losses: Losses,
-    rejected: u64,
+    pub(super) losses: Losses,
+    pub(super) rejected: u64,
+    mapping_records_lost: u64,
     counting: Option<bool>,
 }
 
@@ -109,8 +112,9 @@ impl Tracer {
         let (window, mut inside) = folding.end(cut, &edge);
         inside.faults.close(until_ns);
         self.drain()?;
+        self.grow()?;
         self.look_at_residency();
-        if !goes_on {
+        if !goes_on && self.live.is_none() {
             self.take_in_open_runs(until_ns)?;
             self.note_threads();
         }
@@ -128,6 +132,9 @@ impl Tracer {
                 .map(|(now, before)| missed(&now, &before)),
             losses: now.losses.since(&before.losses),
             rejected: now.rejected.saturating_sub(before.rejected),
+            mapping_records_lost: now
+                .mapping_records_lost
+                .saturating_sub(before.mapping_records_lost),
             unsettled: unsettled || self.unsettled,
             uncounted: self.uncounted(before.counting, now.counting),
             switched: self.numa_stat.written(),
@@ -152,9 +159,24 @@ impl Tracer {
         Ok(SoFar {
             recursion_misses: self.recursion_misses(),
             losses: self.losses.read()?,
-            rejected: self.rejected,
+            rejected: self.rejected + self.mapping_records_senseless(),
+            mapping_records_lost: self.mapping_records_lost(),
             counting: counting(Path::new("/")),
         })
+    }
+
+    fn mapping_records_lost(&self) -> u64 {
+        let Some(Ok(records)) = &self.mapping_records else {
+            return 0;
+        };
+        records.lost() + self.enrich.told.no_room
+    }
+
+    fn mapping_records_senseless(&self) -> u64 {
+        match &self.mapping_records {
+            Some(Ok(records)) => records.rejected(),
+            _ => 0,
+        }
     }
 
     /// Reads all counters several times and then what was counted around it; the reading with least under way is the cut.
@@ -192,7 +214,10 @@ impl Tracer {
 }
 
 /// The clock that starts of processes are told on.
-pub(super) fn boot_ns() -> anyhow::Result<u64> {
+///
+/// # Errors
+/// What clock_gettime(2) returned.
+pub fn boot_ns() -> anyhow::Result<u64> {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).context("cannot read the boot clock")?;
     Ok(u64::try_from(Duration::from(now).as_nanos()).unwrap_or(u64::MAX))
 }

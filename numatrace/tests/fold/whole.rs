@@ -169,6 +169,8 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
         skip: ["unsuitable", "shared_ro"].map(str::to_owned).to_vec(),
     };
     let parts = Parts {
+        mapping_records: None,
+        lines_without_room: 0,
         mappings: &Mappings::default(),
         stacks: &|_| None,
         host: host(machine, "6.12.0".into(), "x86_64".into(), Some(1)),

@@ -11,6 +11,7 @@ pub mod numastat;
 pub mod programs;
 pub mod report;
 pub mod running;
+pub mod terminal;
 pub mod tracer;
 pub mod truth;
 
