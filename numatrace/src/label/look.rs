@@ -35,6 +35,9 @@ pub fn incident<F: Facts>(
         away_ms: super::millis(until_ns.saturating_sub(absence.left_ns)),
         pages_left: absence.pages_left,
         pages_followed: absence.pages_followed,
+        // A watched session keeps no history of a thread's faults and time.
+        run_ms: None,
+        remote_hint_faults: None,
         back: absence.back.map(reason),
     }
 }

@@ -38,6 +38,7 @@ pub(super) fn session(args: LiveArgs) -> Result<Plan, Failure> {
         hooks,
         residency: false,
         kernel_stacks: 0,
+        verify_reasons: false,
         fail_if: FailIf::default(),
         format: Format::Text,
         output: None,

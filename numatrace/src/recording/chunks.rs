@@ -132,6 +132,10 @@ pub fn put_records(out: &mut Vec<u8>, batch: &Batch) {
 pub fn put_input(out: &mut Vec<u8>, input: &Input, sample: Option<&Sample>) {
     let mut body = Vec::new();
     let kind = match input {
+        Input::Time(now_ns) => {
+            bytes::put(&mut body, *now_ns);
+            ChunkKind::Time
+        }
         Input::Sweep(counts) => {
             bytes::put_part(&mut body, &packed(&sample));
             sweep::put(&mut body, counts);
@@ -217,6 +221,7 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
         ChunkKind::Opening => Chunk::Opening(Box::new(unpacked(body)?)),
         ChunkKind::Facts => Chunk::Facts(unpacked(body)?),
         ChunkKind::Records => Chunk::Records(rest),
+        ChunkKind::Time => Chunk::Input(Input::Time(rest.number()?), None),
         ChunkKind::Sweep => {
             let sample = unpacked(rest.part()?)?;
             Chunk::Input(Input::Sweep(sweep::read(rest)?), sample)

@@ -56,8 +56,9 @@ impl Tracer {
         self.take_stock();
         let current = self.control.advance()?;
         let sweep = self.counts(current)?;
-        self.take(Input::Sweep(sweep), None);
         let until_ns = boot_ns()?;
+        self.take(Input::Time(until_ns), None);
+        self.take(Input::Sweep(sweep), None);
         let (mut reading, edge) = self.read_cut(until_ns)?;
         reading.goes_on = goes_on;
         self.take(Input::Cut(reading, edge), None);

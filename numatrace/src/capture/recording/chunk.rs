@@ -41,10 +41,12 @@ pub enum ChunkKind {
     Settle = 15,
     /// Build ids of files with code in them.
     BuildIds = 16,
+    /// What time it was.
+    Time = 17,
 }
 
 impl ChunkKind {
-    const ALL: [ChunkKind; 16] = [
+    const ALL: [ChunkKind; 17] = [
         ChunkKind::Opening,
         ChunkKind::Facts,
         ChunkKind::Records,
@@ -61,6 +63,7 @@ impl ChunkKind {
         ChunkKind::Made,
         ChunkKind::Settle,
         ChunkKind::BuildIds,
+        ChunkKind::Time,
     ];
 }
 
