@@ -2,14 +2,19 @@
 
 pub mod diff;
 pub mod doctor;
+pub mod events;
 pub mod export;
+pub mod live;
 pub mod record;
 pub mod report;
 pub mod stat;
+pub mod top;
 pub mod topology;
 pub mod trace;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use std::io::{self, IsTerminal};
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Show who placed memory on which NUMA node, and why.
 ///
@@ -23,9 +28,9 @@ use clap::{Parser, Subcommand, ValueEnum};
     max_term_width = 100
 )]
 pub struct Cli {
-    /// What to do.
+    /// What to do; on a terminal, top when nothing is said.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// The commands.
@@ -40,6 +45,10 @@ pub enum Command {
     Record(record::RecordArgs),
     /// Show the report of a recording: the very one that its session would have printed
     Report(report::ReportArgs),
+    /// Watch processes, nodes, moves and findings on a full screen; the default on a terminal
+    Top(top::TopArgs),
+    /// Print what happens as it happens: one line per run, move, migration or incident
+    Events(events::EventsArgs),
     /// Show what changed between two sessions
     Diff(diff::DiffArgs),
     /// Turn a session into what other tools read: Perfetto, flame graphs, CSV, JSON
@@ -50,6 +59,19 @@ pub enum Command {
     Stat(stat::StatArgs),
     /// Show nodes, CPUs, memory, distances and the NUMA knobs in force
     Topology(topology::TopologyArgs),
+}
+
+/// What is done when nothing was said: `top` on a terminal, else the help that clap gives, with the status of a wrong command line.
+#[must_use]
+pub fn default_command() -> Command {
+    if !io::stdout().is_terminal() {
+        // Prints and ends.
+        Cli::command()
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .get_matches_from(["numatrace"]);
+    }
+    Command::Top(top::TopArgs::default())
 }
 
 /// The form of a result on stdout.

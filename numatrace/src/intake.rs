@@ -6,6 +6,7 @@
 pub mod base;
 mod closing;
 pub mod input;
+mod live;
 mod runs;
 pub mod told;
 
@@ -17,7 +18,14 @@ use crate::{
     },
     decode::{count::decode_count, decode, event::Event},
     enrich::{Enrich, Observation, facts::Facts},
-    fold::{Folding, counted::Counted, mapping::Mappings, timeline::Timeline, window::Cut},
+    fold::{
+        Folding,
+        counted::Counted,
+        live::{Heard, Live},
+        mapping::Mappings,
+        timeline::Timeline,
+        window::Cut,
+    },
 };
 use input::Input;
 
@@ -37,6 +45,10 @@ pub struct Intake<F> {
     unsettled: bool,
     /// When the session or interval began, ns since boot.
     began_ns: u64,
+    /// What is kept beside sums for who watches while it goes on.
+    pub live: Option<Live>,
+    /// For the watchers: when what comes next was counted, ns since boot.
+    pub now_ns: u64,
     /// Counts that are closed, while the last records are still to come.
     closed: Option<Counted>,
 }
@@ -61,25 +73,43 @@ impl<F: Facts> Intake<F> {
             rejected: 0,
             unsettled: false,
             began_ns: 0,
+            live: None,
+            now_ns: 0,
             closed: None,
         }
     }
 
     /// Takes in one record of the ring; what it says comes back.
     pub fn record(&mut self, raw: RawRecord<'_>) -> Option<Event> {
-        let Ok(event) = decode(raw) else {
-            self.rejected += 1;
+        let Ok(mut event) = decode(raw) else {
+            self.rejected = self.rejected.saturating_add(1);
             return None;
         };
-        if let Some(happening) = runs::take_in(&event, &mut self.enrich, &mut self.mappings) {
-            self.timeline.apply(happening);
+        let Self {
+            live,
+            enrich,
+            mappings,
+            timeline,
+            ..
+        } = self;
+        if let Some(live) = live
+            && !live.before(&mut event)
+        {
+            return None;
+        }
+        let told = runs::take_in(&event, enrich, mappings);
+        if let Some(Heard::Happening(happening)) = told {
+            timeline.apply(happening);
+        }
+        if let Some((live, told)) = live.as_mut().zip(told) {
+            live.hear(event.time_ns, told);
         }
         Some(event)
     }
 
     /// Takes in something that could not be read at all.
     pub fn reject(&mut self) {
-        self.rejected += 1;
+        self.rejected = self.rejected.saturating_add(1);
     }
 
     /// Takes in what is no record.
@@ -87,7 +117,7 @@ impl<F: Facts> Intake<F> {
         match input {
             Input::Sweep(sweep) => self.sweep(sweep),
             Input::Made(made, senseless) => {
-                self.rejected += senseless;
+                self.rejected = self.rejected.saturating_add(*senseless);
                 for mapping in made {
                     self.enrich.told.made(mapping.clone());
                 }
@@ -164,8 +194,11 @@ impl<F: Facts> Intake<F> {
         for (epoch, key, value) in &sweep.counts {
             match decode_count(*epoch, key, value) {
                 Ok(count) => seen.push(self.enrich.count(count)),
-                Err(_) => self.rejected += 1,
+                Err(_) => self.rejected = self.rejected.saturating_add(1),
             }
+        }
+        if let Some(live) = &mut self.live {
+            live.count(self.now_ns, &seen);
         }
         seen
     }
@@ -178,8 +211,10 @@ impl<F: Facts> Intake<F> {
     fn so_far(&self, grown: &Grown) -> SoFar {
         SoFar {
             grown: grown.clone(),
-            rejected: self.rejected + grown.mapping_records_rejected,
-            mapping_records_lost: grown.mapping_records_lost + self.enrich.told.no_room,
+            rejected: self.rejected.saturating_add(grown.mapping_records_rejected),
+            mapping_records_lost: grown
+                .mapping_records_lost
+                .saturating_add(self.enrich.told.no_room),
         }
     }
 }

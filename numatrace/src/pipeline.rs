@@ -3,8 +3,10 @@
 //! Everything runs on one thread: the ring is drained and the totals are swept on timers, signals and the child are awaited beside them.
 
 mod begin;
+pub mod events;
 mod parts;
 mod stretch;
+pub mod top;
 mod wait;
 
 use std::{
@@ -29,10 +31,9 @@ use crate::{
     recording::recorder::Recorder,
     rendering::Rendering,
     talk::Voice,
-    tracer::{self, Extras, Tracer},
+    tracer::{self, Asked, Extras, Tracer},
 };
 use begin::{banner, scope_entries, switches, told};
-use parts::Asked;
 use stretch::Stretch;
 use wait::{DRAIN, Due, End, Signals, Wait, every};
 
@@ -117,10 +118,7 @@ async fn session(
                     over,
                     &counted,
                     &mut voice,
-                    Asked {
-                        timeline: plan.timeline,
-                        goes_on: true,
-                    },
+                    asked(plan, true),
                 );
                 tracer.intake.next_interval(counted.until_ns);
                 voice.clear();
@@ -156,10 +154,7 @@ async fn session(
         over,
         &counted,
         &mut voice,
-        Asked {
-            timeline: plan.timeline,
-            goes_on: false,
-        },
+        asked(plan, false),
     );
     held_to(&mut fail_if, &snapshot, &mut voice);
     let (exit, lines) = fail_if.decide(exit);
@@ -171,6 +166,14 @@ async fn session(
         Vec::new()
     };
     Ok((last, exit))
+}
+
+fn asked(plan: &Plan, goes_on: bool) -> Asked {
+    Asked {
+        timeline: plan.timeline,
+        goes_on,
+        quiet: plan.talk == Talk::Quiet,
+    }
 }
 
 /// Holds a report to the limits and says which it crosses.

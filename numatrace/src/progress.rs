@@ -1,4 +1,4 @@
-//! A bar on stderr for reading that takes over a second.
+//! How far work is that takes over a second: a bar on stderr, on a terminal only, that is gone when the work is done.
 
 use std::{
     io::{self, IsTerminal},
@@ -7,49 +7,68 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Reading that takes no longer has no bar.
+/// Work that takes no longer has no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How far reading is, on a terminal, once it has taken a while.
-pub struct Bar {
+/// What is being done.
+#[derive(Clone, Copy, Debug)]
+pub enum Work {
+    /// Reading so many bytes.
+    Reading(u64),
+    /// Looking up names, of nobody knows how many stacks.
+    Naming,
+}
+
+/// How far it is.
+pub struct Progress {
+    work: Work,
     bar: Option<ProgressBar>,
-    length: u64,
     began: Instant,
     wanted: bool,
 }
 
-impl Bar {
-    /// A bar for so many bytes; none when nobody is to see it, or the length is not known.
-    #[must_use]
-    pub fn new(length: u64, quiet: bool) -> Self {
+impl Progress {
+    /// Begins. Nothing is shown to who wants to be left alone, nor where stderr is no terminal.
+    pub fn new(work: Work, quiet: bool) -> Self {
         Self {
+            work,
             bar: None,
-            length,
             began: Instant::now(),
-            wanted: !quiet && length > 0 && io::stderr().is_terminal(),
+            wanted: !quiet && io::stderr().is_terminal(),
         }
     }
 
-    /// So many bytes have been read.
-    pub fn show(&mut self, read: u64) {
-        if !self.wanted || self.began.elapsed() < PATIENCE {
-            return;
+    /// So much is done: bytes, stacks.
+    pub fn show(&mut self, done: u64) {
+        if self.wanted && self.began.elapsed() >= PATIENCE {
+            let work = self.work;
+            self.bar.get_or_insert_with(|| bar(work)).set_position(done);
         }
-        let length = self.length;
-        let bar = self.bar.get_or_insert_with(|| {
-            let style = ProgressStyle::with_template(
-                "reading {bar:30} {bytes} of {total_bytes}, {eta} left",
-            );
-            ProgressBar::new(length)
-                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
-        bar.set_position(read);
     }
+}
 
-    /// Takes it away.
-    pub fn clear(&mut self) {
+impl Drop for Progress {
+    fn drop(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
+    }
+}
+
+fn bar(work: Work) -> ProgressBar {
+    let (bar, template) = match work {
+        Work::Reading(0) => (ProgressBar::no_length(), "reading {bytes}"),
+        Work::Reading(length) => (
+            ProgressBar::new(length),
+            "reading {bar:30} {bytes} of {total_bytes}, {eta} left",
+        ),
+        Work::Naming => (
+            ProgressBar::no_length(),
+            "looking up names of functions, {pos} stacks",
+        ),
+    };
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     fail_if::{FailIf, ReportNames},
     ids::Pid,
     output::sink::Sink,
-    progress::Bar,
+    progress::{Progress, Work},
     recording::replay::{Replay, Wanted},
     rendering::{Rendering, color},
 };
@@ -47,7 +47,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     );
     let replay = Replay::open(&args.recording, wanted)?;
     let mut sink = Sink::open(args.output.as_deref())?;
-    let mut bar = Bar::new(replay.length, args.quiet);
+    let mut progress = Progress::new(Work::Reading(replay.length), args.quiet);
     // The last one is kept back: a file is put in place with it.
     let mut last: Option<Vec<u8>> = None;
     let mut crossed = Vec::new();
@@ -61,9 +61,9 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
                 None => Ok(true),
             }
         },
-        &mut |read| bar.show(read),
+        &mut |read| progress.show(read),
     )?;
-    bar.clear();
+    drop(progress);
     if !args.quiet {
         for remark in &outcome.remarks {
             eprintln!("numatrace: {remark}");

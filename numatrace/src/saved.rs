@@ -22,7 +22,7 @@ use crate::{
     fold::activity::reason,
     model::{Recorded, RecordedWhat, Snapshot, report::Schema},
     output::escape,
-    progress::Bar,
+    progress::{Progress, Work},
     recording::replay::{Replay, Wanted},
 };
 
@@ -113,7 +113,7 @@ fn replayed(path: &Path, whole: bool, with_moves: bool) -> anyhow::Result<Saved>
         ..Wanted::default()
     };
     let replay = Replay::open(path, wanted)?;
-    let mut bar = Bar::new(replay.length, false);
+    let mut progress = Progress::new(Work::Reading(replay.length), false);
     let mut saved = Saved::default();
     let (moves, more, reports) = (&mut saved.moves, &mut saved.more_moves, &mut saved.reports);
     let outcome = replay.run_showing(
@@ -130,9 +130,9 @@ fn replayed(path: &Path, whole: bool, with_moves: bool) -> anyhow::Result<Saved>
             reports.push(snapshot);
             Ok(true)
         },
-        &mut |read| bar.show(read),
+        &mut |read| progress.show(read),
     );
-    bar.clear();
+    drop(progress);
     saved.remarks = outcome?.remarks;
     // In order by CPU, across CPUs nearly so.
     saved.moves.sort_by_key(|recorded| recorded.time_ns);

@@ -2,6 +2,7 @@
 
 mod closing;
 mod code;
+mod live;
 
 use std::{path::Path, time::Instant};
 
@@ -41,7 +42,6 @@ use crate::{
         topology::{Topology, installed},
     },
     exit::Failure,
-    fold::counted::Counted,
     ids::{CpuId, NodeId, Pid},
     intake::{Intake, input::Input, told::Told},
     model::Snapshot,
@@ -51,6 +51,9 @@ use crate::{
     },
 };
 use code::LiveCode;
+
+pub use crate::{fold::counted::Counted, intake::NOT_COUNTING};
+pub use closing::boot_ns;
 
 /// A running session.
 pub struct Tracer {
@@ -79,6 +82,17 @@ pub struct Tracer {
     pub cost: CostMeter,
     /// Where everything is written down too.
     pub recorder: Option<Recorder>,
+}
+
+/// What of a report is wanted beside the rest.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// All that happened to the process of the session.
+    pub timeline: bool,
+    /// Another interval follows.
+    pub goes_on: bool,
+    /// Nothing is to be shown on stderr.
+    pub quiet: bool,
 }
 
 /// What a session does beside counting.
@@ -306,7 +320,7 @@ impl Tracer {
         let sweep = self.counts(current)?;
         let sample = self.sample()?;
         self.take(Input::Sweep(sweep), sample);
-        Ok(())
+        self.grow()
     }
 
     /// One step of measuring our own cost.
@@ -330,23 +344,21 @@ impl Tracer {
     }
 
     /// The report of what was counted, which a recording can make again.
-    pub fn report(
-        &mut self,
-        told: Told,
-        counted: &Counted,
-        timeline: bool,
-        goes_on: bool,
-    ) -> Snapshot {
+    pub fn report(&mut self, told: Told, counted: &Counted, asked: Asked) -> Snapshot {
         let Self {
             stacks,
             intake,
             recorder,
             ..
         } = self;
-        let mut code = LiveCode::new(stacks);
-        let snapshot = told.report(counted, &mut code, timeline, intake);
+        let mut code = LiveCode::new(stacks, asked.quiet);
+        let snapshot = told.report(counted, &mut code, asked.timeline, intake);
         if let Some(recorder) = recorder {
-            recorder.reported(&Made { told, goes_on }, &code.resolved, intake);
+            let made = Made {
+                told,
+                goes_on: asked.goes_on,
+            };
+            recorder.reported(&made, &code.resolved, intake);
         }
         snapshot
     }
@@ -369,6 +381,9 @@ impl Tracer {
         // Names first: what the totals charge was announced by a record.
         self.drain()?;
         let mut sweep = self.totals.sweep(current)?;
+        if self.intake.live.is_some() {
+            self.intake.now_ns = boot_ns()?;
+        }
         if self.recorder.is_some() {
             by_owner(&mut sweep);
         }

@@ -7,10 +7,14 @@ mod machine;
 mod workload;
 
 mod doctor;
+mod events;
+mod events_truth;
 mod leftovers;
 mod record;
 mod scope;
 mod storm;
+mod top;
+mod top_truth;
 
 mod compare;
 

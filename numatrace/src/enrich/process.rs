@@ -24,7 +24,9 @@ use crate::{
 };
 
 /// Index of a process in [`Processes`]; stays valid until the second interval after its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct ProcessIndex(usize);
 
 /// One process as far as it is known.

@@ -4,6 +4,8 @@
 //! map, so every sum can be checked without a kernel.
 
 use serde::{Deserialize, Serialize};
+
+pub mod absence;
 pub mod activity;
 pub mod alloc;
 pub mod audit;
@@ -11,6 +13,7 @@ pub mod beside;
 pub mod counted;
 pub mod extents;
 pub mod histogram;
+pub mod live;
 pub mod mapping;
 pub mod surprise;
 pub mod timeline;

@@ -1,6 +1,9 @@
 //! What a session takes in beside records, one thing after the other.
 
-use numatrace_common::event::mapping_run::{TouchRun, UseRun};
+use numatrace_common::event::{
+    fill_run::FillRun,
+    mapping_run::{TouchRun, UseRun},
+};
 
 use crate::{
     capture::{cut::CutReading, totals::Sweep},
@@ -35,4 +38,6 @@ pub struct OpenRuns {
     pub touches: Vec<TouchRun>,
     /// Hinting faults.
     pub uses: Vec<UseRun>,
+    /// Pages that came into the page cache.
+    pub fills: Vec<FillRun>,
 }

@@ -4,38 +4,67 @@ use super::{Intake, input::OpenRuns};
 use crate::{
     decode::{
         event::{Body, Event},
+        fill_run::FillRun,
         mapping_run::{TouchRun, UseRun},
     },
-    enrich::{Enrich, facts::Facts, happening::Happening},
-    fold::mapping::Mappings,
+    enrich::{Enrich, facts::Facts, process::ProcessIndex},
+    fold::{live::Heard, mapping::Mappings},
 };
 
-/// Takes in what an event says: about memory here, about processes there. What goes on a timeline comes back.
+/// Takes in what an event says: about memory here, about processes there. What it told comes back.
 pub(super) fn take_in<F: Facts>(
     event: &Event,
     enrich: &mut Enrich<F>,
     mappings: &mut Mappings,
-) -> Option<Happening> {
+) -> Option<Heard> {
     match &event.body {
-        Body::TouchRun(run) => touched(run, event.time_ns, enrich, mappings),
-        Body::UseRun(run) => used(run, event.time_ns, enrich, mappings),
+        Body::TouchRun(run) => {
+            let process = touched(run, event.time_ns, enrich, mappings);
+            return Some(Heard::Touch(process, *run));
+        }
+        Body::UseRun(run) => {
+            let process = used(run, event.time_ns, enrich, mappings);
+            return Some(Heard::Use(process, *run));
+        }
+        Body::FillRun(run) => filled(run, enrich, mappings),
+        Body::KernelAlloc(sample) => {
+            let process = enrich.processes.of_thread(sample.thread, &mut enrich.facts);
+            mappings.kernel_took(process, sample);
+        }
         Body::TaskBind(bind) => {
             let process = enrich.processes.of_thread(bind.thread, &mut enrich.facts);
             mappings.bound(process, bind, event.time_ns);
         }
-        _ => return enrich.event(event),
+        _ => return enrich.event(event).map(Heard::Happening),
     }
     None
 }
 
-fn touched<F: Facts>(run: &TouchRun, now_ns: u64, enrich: &mut Enrich<F>, mappings: &mut Mappings) {
+pub(super) fn touched<F: Facts>(
+    run: &TouchRun,
+    now_ns: u64,
+    enrich: &mut Enrich<F>,
+    mappings: &mut Mappings,
+) -> ProcessIndex {
     let process = enrich.run(run.thread, &run.area, run.low, now_ns);
     mappings.touched(process, run);
+    process
 }
 
-fn used<F: Facts>(run: &UseRun, now_ns: u64, enrich: &mut Enrich<F>, mappings: &mut Mappings) {
+pub(super) fn used<F: Facts>(
+    run: &UseRun,
+    now_ns: u64,
+    enrich: &mut Enrich<F>,
+    mappings: &mut Mappings,
+) -> ProcessIndex {
     let process = enrich.run(run.thread, &run.area, run.low, now_ns);
     mappings.used(process, run);
+    process
+}
+
+fn filled<F: Facts>(run: &FillRun, enrich: &mut Enrich<F>, mappings: &mut Mappings) {
+    let process = enrich.fill(run);
+    mappings.filled(process, run);
 }
 
 impl<F: Facts> Intake<F> {
@@ -80,6 +109,9 @@ impl<F: Facts> Intake<F> {
         for run in &open.uses {
             let run = UseRun::from(*run);
             used(&run, open.now_ns, &mut self.enrich, &mut self.mappings);
+        }
+        for run in &open.fills {
+            filled(&FillRun::from(*run), &mut self.enrich, &mut self.mappings);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::symbol::{Of, unnamed};
+use super::symbol::{Of, unnamed, unnamed_kernel};
 use crate::model::Frame;
 
 /// A source of stacks and names.
@@ -17,6 +17,9 @@ pub trait Code {
         of: Of<'_>,
         addresses: &[u64],
     ) -> (Vec<Frame>, Option<String>);
+
+    /// The frames of a kernel stack, innermost first, without those of the tracing itself.
+    fn kernel_frames(&mut self, number: u32, addresses: &[u64]) -> Vec<Frame>;
 }
 
 /// A session without stacks.
@@ -38,5 +41,9 @@ impl Code for NoCode {
             unnamed(of, addresses, &HashMap::new(), "nobody looked"),
             None,
         )
+    }
+
+    fn kernel_frames(&mut self, _number: u32, addresses: &[u64]) -> Vec<Frame> {
+        unnamed_kernel(addresses)
     }
 }

@@ -5,10 +5,13 @@ pub mod escape;
 
 pub mod diff;
 pub mod doctor;
+pub mod events;
 pub mod export;
 pub mod json;
 pub mod stat;
 pub mod text;
 pub mod topology;
+pub mod tui;
 
 pub mod sink;
+pub mod stream;

@@ -13,17 +13,8 @@ use crate::{
     model::{self, Host, Name, Session, Snapshot},
     plan::{Plan, Scope},
     talk::Voice,
-    tracer::Tracer,
+    tracer::{Asked, Tracer},
 };
-
-/// What of a report is wanted beside the rest.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
-    /// All that happened to the process of the session.
-    pub(super) timeline: bool,
-    /// Another interval follows.
-    pub(super) goes_on: bool,
-}
 
 /// The report of a session or interval; a recording has what it takes to make it again.
 pub(super) fn snapshot(
@@ -55,7 +46,7 @@ pub(super) fn snapshot(
         tracer_cpu_s: over.cpu_s,
         tracer_rss_kb: cost::own_rss_kb(),
     };
-    tracer.report(told, counted, asked.timeline, asked.goes_on)
+    tracer.report(told, counted, asked)
 }
 
 /// The machine, the session and its hooks.

@@ -24,9 +24,9 @@ use crate::{
 /// The ring holds over 100 ms of the worst storm measured, so 10 ms is early enough and costs nothing when idle.
 pub(super) const DRAIN: Duration = Duration::from_millis(10);
 /// A sweep reads every bucket of the totals once.
-const SWEEP: Duration = Duration::from_secs(1);
+pub(super) const SWEEP: Duration = Duration::from_secs(1);
 /// Further away than any session lasts.
-const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+pub(super) const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Why the waiting ended.
 pub(super) enum End {
@@ -112,15 +112,7 @@ impl Wait {
                 }
                 _ = self.signals.terminate.recv() => return Ok(Due::End(End::Signal)),
                 _ = self.report.tick() => return Ok(Due::Interval),
-                _ = self.drain.tick() => {
-                    tracer.drain()?;
-                    tracer.measure_cost(std::time::Instant::now());
-                    if let Some(child) = child.as_deref_mut()
-                        && let Some(status) = child.try_wait().context("cannot wait for the command")?
-                    {
-                        return Ok(Due::End(End::Child(status)));
-                    }
-                }
+                // Before the drain: in a storm that one is due again as soon as it is done.
                 _ = self.sweep.tick() => {
                     tracer.sweep()?;
                     if let Some(whole) = plan.duration {
@@ -129,10 +121,17 @@ impl Wait {
                     if self.recording_ends(plan, tracer, voice) {
                         return Ok(Due::End(End::NoRecording));
                     }
-                    if let Scope::Processes(processes) = &plan.scope
-                        && processes.iter().all(|(pid, ticks)| !alive(*pid, *ticks))
-                    {
+                    if targets_gone(&plan.scope) {
                         return Ok(Due::End(End::TargetsGone));
+                    }
+                }
+                _ = self.drain.tick() => {
+                    tracer.drain()?;
+                    tracer.measure_cost(std::time::Instant::now());
+                    if let Some(child) = child.as_deref_mut()
+                        && let Some(status) = child.try_wait().context("cannot wait for the command")?
+                    {
+                        return Ok(Due::End(End::Child(status)));
                     }
                 }
             }
@@ -165,6 +164,11 @@ impl Wait {
     }
 }
 
+/// Has every process of the scope ended?
+pub(super) fn targets_gone(scope: &Scope) -> bool {
+    matches!(scope, Scope::Processes(processes) if processes.iter().all(|(pid, ticks)| !alive(*pid, *ticks)))
+}
+
 fn alive(pid: Pid, start_ticks: u64) -> bool {
     ProcFacts::new(Path::new("/"))
         .identity(pid)
@@ -180,8 +184,8 @@ pub(super) fn every(period: Duration) -> Interval {
 
 /// The signals that end a session.
 pub(super) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
+    pub(super) interrupt: Signal,
+    pub(super) terminate: Signal,
 }
 
 impl Signals {

@@ -3,7 +3,10 @@
 //! Records and counts are columns; what is seldom and has many fields is MessagePack with their names, so that later versions can add some.
 
 use bytemuck::Pod;
-use numatrace_common::event::mapping_run::{TouchRun, UseRun};
+use numatrace_common::event::{
+    fill_run::FillRun,
+    mapping_run::{TouchRun, UseRun},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -42,8 +45,8 @@ pub struct Sample {
 pub struct Resolved {
     /// The kernel's number of the stack.
     pub number: u32,
-    /// In which process.
-    pub process: ProcessIndex,
+    /// In which process; `None` for the kernel's own.
+    pub process: Option<ProcessIndex>,
     /// The frames, innermost first.
     pub frames: Vec<Frame>,
     /// Why some may be missing at its outer end.
@@ -152,6 +155,7 @@ pub fn put_input(out: &mut Vec<u8>, input: &Input, sample: Option<&Sample>) {
             bytes::put(&mut body, open.now_ns);
             bytes::put_part(&mut body, bytemuck::cast_slice(&open.touches));
             bytes::put_part(&mut body, bytemuck::cast_slice(&open.uses));
+            bytes::put_part(&mut body, bytemuck::cast_slice(&open.fills));
             ChunkKind::OpenRuns
         }
     };
@@ -236,6 +240,7 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
                 now_ns: rest.number()?,
                 touches: pods::<TouchRun>(rest.part()?),
                 uses: pods::<UseRun>(rest.part()?),
+                fills: pods::<FillRun>(rest.part()?),
             };
             Chunk::Input(Input::OpenRuns(open), None)
         }

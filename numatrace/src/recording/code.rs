@@ -8,7 +8,7 @@ use crate::{
     enrich::process::ProcessIndex,
     label::{
         code::Code,
-        symbol::{Of, unnamed},
+        symbol::{Of, unnamed, unnamed_kernel},
     },
     model::Frame,
 };
@@ -23,7 +23,7 @@ pub struct ReplayedCode {
     pub stacks: HashMap<u32, Vec<u64>>,
     /// Which build of a file was mapped.
     pub build_ids: HashMap<FileId, String>,
-    frames: HashMap<(u32, ProcessIndex), Named>,
+    frames: HashMap<(u32, Option<ProcessIndex>), Named>,
 }
 
 impl ReplayedCode {
@@ -42,10 +42,17 @@ impl Code for ReplayedCode {
     }
 
     fn frames(&mut self, number: u32, of: Of<'_>, addresses: &[u64]) -> Named {
-        if let Some(named) = self.frames.get(&(number, of.index)) {
+        if let Some(named) = self.frames.get(&(number, Some(of.index))) {
             return named.clone();
         }
         let why = "the recording has no name for it: names are looked up when a session ends";
         (unnamed(of, addresses, &self.build_ids, why), None)
+    }
+
+    fn kernel_frames(&mut self, number: u32, addresses: &[u64]) -> Vec<Frame> {
+        match self.frames.get(&(number, None)) {
+            Some((frames, _)) => frames.clone(),
+            None => unnamed_kernel(addresses),
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     capture::{RawRecord, recording::records::Batch, stacks::Stacks},
-    decode::event::{Body, Event},
+    decode::event::Event,
     enrich::facts::{ProcFacts, noted::Noted},
     exit::Failure,
     intake::{Intake, input::Input},
@@ -92,8 +92,8 @@ impl Recorder {
             return;
         }
         self.batch.push(raw);
-        if let Some(Body::TouchRun(run)) = event.map(|event| &event.body) {
-            self.code.seen(run, stacks);
+        if let Some(event) = event {
+            self.code.seen(event, stacks);
         }
         if self.batch.len() >= RECORDS {
             self.end_records(intake);

@@ -8,7 +8,8 @@ use crate::{
     capture::stacks::Stacks,
     decode::{
         count::ThreadId,
-        mapping_run::{FileId, TouchRun},
+        event::{Body, Event},
+        mapping_run::FileId,
     },
     enrich::Enrich,
     label::symbol::{Of, Symbols},
@@ -29,14 +30,19 @@ pub struct SeenCode {
 }
 
 impl SeenCode {
-    /// Takes in the stack of a run.
-    pub fn seen(&mut self, run: &TouchRun, stacks: &Stacks) {
-        if let Some(number) = run.stack
+    /// Takes in the stack of an event, if it has one.
+    pub fn seen(&mut self, event: &Event, stacks: &Stacks) {
+        let (number, thread) = match &event.body {
+            Body::TouchRun(run) => (run.stack, run.thread),
+            Body::KernelAlloc(sample) => (sample.stack, sample.thread),
+            _ => return,
+        };
+        if let Some(number) = number
             && !self.stacks.contains_key(&number)
             && let Some(addresses) = stacks.addresses(number)
         {
             self.stacks.insert(number, addresses);
-            self.new.push((number, run.thread));
+            self.new.push((number, thread));
         }
     }
 

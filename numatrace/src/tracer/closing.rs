@@ -62,12 +62,14 @@ impl Tracer {
         reading.goes_on = goes_on;
         self.take(Input::Cut(reading, edge), None);
         self.drain()?;
+        self.grow()?;
         self.look_at_residency();
-        if !goes_on {
+        if !goes_on && self.intake.live.is_none() {
             let open = OpenRuns {
                 now_ns: until_ns,
                 touches: self.open_runs.touches()?,
                 uses: self.open_runs.uses()?,
+                fills: self.open_runs.fills()?,
             };
             self.take(Input::OpenRuns(open), None);
         }
@@ -146,7 +148,10 @@ impl Tracer {
 }
 
 /// The clock that starts of processes are told on.
-fn boot_ns() -> anyhow::Result<u64> {
+///
+/// # Errors
+/// What clock_gettime(2) returned.
+pub fn boot_ns() -> anyhow::Result<u64> {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).context("cannot read the boot clock")?;
     Ok(u64::try_from(Duration::from(now).as_nanos()).unwrap_or(u64::MAX))
 }

@@ -7,6 +7,7 @@ use crate::{
         symbol::{Of, Symbols},
     },
     model::Frame,
+    progress::{Progress, Work},
     recording::chunks::Resolved,
 };
 
@@ -16,14 +17,16 @@ pub(super) struct LiveCode<'a> {
     symbols: Symbols,
     /// What was looked up, for a recording.
     pub(super) resolved: Vec<Resolved>,
+    progress: Progress,
 }
 
 impl<'a> LiveCode<'a> {
-    pub(super) fn new(stacks: &'a Stacks) -> Self {
+    pub(super) fn new(stacks: &'a Stacks, quiet: bool) -> Self {
         Self {
             stacks,
             symbols: Symbols::default(),
             resolved: Vec::new(),
+            progress: Progress::new(Work::Naming, quiet),
         }
     }
 }
@@ -43,10 +46,22 @@ impl Code for LiveCode<'_> {
         let short = cut.map(|cut| cut.reason().to_owned());
         self.resolved.push(Resolved {
             number,
-            process: of.index,
+            process: Some(of.index),
             frames: frames.clone(),
             short: short.clone(),
         });
+        self.progress.show(self.resolved.len() as u64);
         (frames, short)
+    }
+
+    fn kernel_frames(&mut self, number: u32, addresses: &[u64]) -> Vec<Frame> {
+        let frames = self.symbols.kernel_frames(addresses);
+        self.resolved.push(Resolved {
+            number,
+            process: None,
+            frames: frames.clone(),
+            short: None,
+        });
+        frames
     }
 }

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Details, Facts, Identity};
 use crate::{
+    decode::mapping_run::FileId,
     enrich::{maps::MapLine, residency::Resident},
     ids::{Pid, Tid},
+    model::Name,
 };
 
 /// A question, and what the answer was.
@@ -23,6 +25,8 @@ pub enum Fact {
     Maps(Pid, Option<Vec<MapLine>>),
     /// On which nodes.
     NumaMaps(Pid, Vec<Resident>),
+    /// The path of a file that it had open.
+    OpenFile(Pid, FileId, Option<Name>),
 }
 
 /// Facts from somewhere, noted down if that is wanted.
@@ -86,6 +90,12 @@ impl<F: Facts> Facts for Noted<F> {
     fn maps(&mut self, pid: Pid) -> Option<Vec<MapLine>> {
         let answer = self.from.maps(pid);
         self.note(|| Fact::Maps(pid, answer.clone()));
+        answer
+    }
+
+    fn open_file(&mut self, pid: Pid, file: FileId) -> Option<Name> {
+        let answer = self.from.open_file(pid, file);
+        self.note(|| Fact::OpenFile(pid, file, answer.clone()));
         answer
     }
 

@@ -7,8 +7,10 @@ use std::collections::{HashMap, VecDeque};
 
 use super::{Details, Facts, Identity, noted::Fact};
 use crate::{
+    decode::mapping_run::FileId,
     enrich::{maps::MapLine, residency::Resident},
     ids::{Pid, Tid},
+    model::Name,
 };
 
 /// What was asked.
@@ -20,6 +22,7 @@ enum Question {
     Pids,
     Maps(Pid),
     NumaMaps(Pid),
+    OpenFile(Pid, FileId),
 }
 
 impl From<&Fact> for Question {
@@ -31,6 +34,7 @@ impl From<&Fact> for Question {
             Fact::Pids(_) => Question::Pids,
             Fact::Maps(pid, _) => Question::Maps(*pid),
             Fact::NumaMaps(pid, _) => Question::NumaMaps(*pid),
+            Fact::OpenFile(pid, file, _) => Question::OpenFile(*pid, *file),
         }
     }
 }
@@ -109,6 +113,13 @@ impl Facts for ReplayedFacts {
         }
     }
 
+    fn open_file(&mut self, pid: Pid, file: FileId) -> Option<Name> {
+        match self.ask(Question::OpenFile(pid, file))? {
+            Fact::OpenFile(_, _, answer) => answer,
+            _ => None,
+        }
+    }
+
     fn numa_maps(&mut self, pid: Pid) -> Vec<Resident> {
         match self.ask(Question::NumaMaps(pid)) {
             Some(Fact::NumaMaps(_, answer)) => answer,
@@ -120,7 +131,6 @@ impl Facts for ReplayedFacts {
 #[cfg(test)]
 mod tests {
     use super::{super::noted::Noted, *};
-    use crate::model::Name;
 
     fn named(comm: &str) -> Option<Identity> {
         Some(Identity {
