@@ -240,7 +240,12 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
                 now_ns: rest.number()?,
                 touches: pods::<TouchRun>(rest.part()?),
                 uses: pods::<UseRun>(rest.part()?),
-                fills: pods::<FillRun>(rest.part()?),
+                // The first recordings have none.
+                fills: if rest.0.is_empty() {
+                    Vec::new()
+                } else {
+                    pods::<FillRun>(rest.part()?)
+                },
             };
             Chunk::Input(Box::new(Input::OpenRuns(open)), None)
         }
