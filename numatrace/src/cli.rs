@@ -1,7 +1,9 @@
 //! clap types and help text; nothing else.
 
+pub mod diff;
 pub mod doctor;
 pub mod events;
+pub mod export;
 pub mod live;
 pub mod record;
 pub mod report;
@@ -47,6 +49,10 @@ pub enum Command {
     Top(top::TopArgs),
     /// Print what happens as it happens: one line per run, move, migration or incident
     Events(events::EventsArgs),
+    /// Show what changed between two sessions
+    Diff(diff::DiffArgs),
+    /// Turn a session into what other tools read: Perfetto, flame graphs, CSV, JSON
+    Export(export::ExportArgs),
     /// Show what this machine allows, hook by hook, what is lost otherwise, and how to get it
     Doctor(doctor::DoctorArgs),
     /// Show numastat's views, and what it lacks: rates, kinds of memory, pressure, alerts

@@ -22,9 +22,10 @@ use crate::{
     capture::counting::counting,
     enrich::topology::Topology,
     exit::{Exit, Failure},
+    fail_if::FailIf,
     intake::NOT_COUNTING,
     launch::{self, Held},
-    model::EndedBy,
+    model::{EndedBy, Snapshot},
     output::{self, sink::Sink},
     plan::{Plan, Scope, Talk},
     recording::recorder::Recorder,
@@ -81,6 +82,7 @@ async fn session(
     };
     let scope = scope_entries(plan, held.as_ref())?;
 
+    let mut fail_if = plan.fail_if.clone();
     let mut stretch = Stretch::first(plan.interval.is_some());
     let extras = Extras {
         residency: plan.residency,
@@ -120,6 +122,7 @@ async fn session(
                 );
                 tracer.intake.next_interval(counted.until_ns);
                 voice.clear();
+                held_to(&mut fail_if, &snapshot, &mut voice);
                 if !plan.prints() {
                     continue;
                 }
@@ -153,6 +156,9 @@ async fn session(
         &mut voice,
         asked(plan, false),
     );
+    held_to(&mut fail_if, &snapshot, &mut voice);
+    let (exit, lines) = fail_if.decide(exit);
+    lines.iter().for_each(|line| voice.insist(line));
     let exit = recorded(plan, &tracer, &mut voice, exit);
     let last = if plan.prints() {
         rendering.of(&snapshot)?
@@ -167,6 +173,13 @@ fn asked(plan: &Plan, goes_on: bool) -> Asked {
         timeline: plan.timeline,
         goes_on,
         quiet: plan.talk == Talk::Quiet,
+    }
+}
+
+/// Holds a report to the limits and says which it crosses.
+fn held_to(fail_if: &mut FailIf, snapshot: &Snapshot, voice: &mut Voice) {
+    for line in fail_if.look_at_report(snapshot) {
+        voice.insist(&line);
     }
 }
 

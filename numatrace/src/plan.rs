@@ -20,6 +20,7 @@ use crate::{
     cli::{Format, record::RecordArgs, trace::TraceArgs},
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
+    fail_if::{FailIf, ReportNames},
     ids::Pid,
     recording::files::Limit,
     rendering::color,
@@ -71,6 +72,8 @@ pub struct Plan {
     pub color: bool,
     /// How much is said on stderr.
     pub talk: Talk,
+    /// Limits that each report is held to.
+    pub fail_if: FailIf,
     /// Where it is written down.
     pub recording: Option<Recording>,
 }
@@ -150,6 +153,7 @@ const STACK_EVERY: u32 = 64;
 /// Hooks that do not exist or exclude each other, a process that is not there, or a PID namespace in which none can be told.
 pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
     let talk = Talk::of(args.quiet, args.verbose);
+    let fail_if = FailIf::typed(&args.fail_if, &ReportNames)?;
     let hooks = hooks(&args.hooks, &args.fallback)?;
     if args.audit_only && !hooks.has(PAGE_ALLOC) {
         return Err(Failure::new(
@@ -199,6 +203,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         limit: args.limit,
         color,
         talk,
+        fail_if,
         recording: None,
     })
 }

@@ -7,6 +7,7 @@ use anyhow::Context;
 use crate::{
     cli::report::ReportArgs,
     exit::{Exit, Failure},
+    fail_if::{FailIf, ReportNames},
     ids::Pid,
     output::sink::Sink,
     progress::{Progress, Work},
@@ -27,6 +28,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         )
         .into());
     }
+    let mut fail_if = FailIf::typed(&args.fail_if, &ReportNames)?;
     let wanted = Wanted {
         from: args.from,
         to: args.to,
@@ -48,9 +50,11 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let mut progress = Progress::new(Work::Reading(replay.length), args.quiet);
     // The last one is kept back: a file is put in place with it.
     let mut last: Option<Vec<u8>> = None;
+    let mut crossed = Vec::new();
     let outcome = replay.run_showing(
         &mut |_| {},
         &mut |snapshot| {
+            crossed.extend(fail_if.look_at_report(&snapshot));
             let report = rendering.of(&snapshot)?;
             match last.replace(report) {
                 Some(before) => sink.write(&before).context("cannot write the report"),
@@ -67,5 +71,9 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     }
     let last = last.context("the recording holds no report")?;
     sink.finish(&last).context("cannot write the report")?;
-    Ok(ExitCode::SUCCESS)
+    let (exit, unknown) = fail_if.decide(Exit::Done);
+    for line in crossed.iter().chain(&unknown) {
+        eprintln!("numatrace: {line}");
+    }
+    Ok(exit.into())
 }

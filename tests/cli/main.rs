@@ -5,6 +5,7 @@
 mod hooks;
 mod live;
 mod recording;
+mod saved;
 mod topology;
 mod unprivileged;
 mod usage;

@@ -23,6 +23,7 @@ mod audit;
 mod beside;
 mod broken;
 mod closed;
+mod diff;
 mod hotplug;
 mod interval;
 mod mixed;

@@ -47,6 +47,10 @@ pub struct ReportArgs {
     #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 15)]
     pub limit: usize,
 
+    /// Exit with 3 when this holds in the report, or in that of any interval: 'remote_share > 5%' (repeatable; names in docs/fail-if.md)
+    #[arg(long, value_name = "EXPR")]
+    pub fail_if: Vec<String>,
+
     /// Form of the report
     #[arg(short, long, value_enum, default_value_t)]
     pub format: Format,

@@ -96,8 +96,19 @@ pub struct Area {
     pub uses: BTreeMap<(Thread, NodePair), Extents>,
     /// Base pages that hinting faults moved.
     pub migrated: u64,
-    /// User stacks of first touches, by number: base pages, and the lowest address touched from there.
-    pub stacks: BTreeMap<u32, (u64, u64)>,
+    /// What was touched from user stacks, by the stack's number.
+    pub stacks: BTreeMap<u32, FromStack>,
+}
+
+/// What was touched from one user stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FromStack {
+    /// Base pages.
+    pub pages: u64,
+    /// Those among them put on another node than the thread's.
+    pub remote: u64,
+    /// The lowest address touched from there.
+    pub low: u64,
 }
 
 /// Who touched, from where to where, and what kind of pages.
@@ -232,9 +243,16 @@ impl Mappings {
         if let Some(stack) = run.stack
             && (area.stacks.len() < STACKS || area.stacks.contains_key(&stack))
         {
-            let (pages, at) = area.stacks.entry(stack).or_insert((0, run.low));
-            *pages = pages.saturating_add(run.pages);
-            *at = run.low.min(*at);
+            let from = area.stacks.entry(stack).or_insert(FromStack {
+                pages: 0,
+                remote: 0,
+                low: run.low,
+            });
+            from.pages = from.pages.saturating_add(run.pages);
+            if run.nodes.0 != run.nodes.1 {
+                from.remote = from.remote.saturating_add(run.pages);
+            }
+            from.low = run.low.min(from.low);
         }
     }
 
@@ -362,9 +380,13 @@ impl Area {
             stacks: BTreeMap::new(),
             ..*self
         };
-        for (number, (pages, low)) in &self.stacks {
-            let part = if *low < at { &mut below } else { &mut above };
-            part.stacks.insert(*number, (*pages, *low));
+        for (number, from) in &self.stacks {
+            let part = if from.low < at {
+                &mut below
+            } else {
+                &mut above
+            };
+            part.stacks.insert(*number, *from);
         }
         for (key, touched) in &self.touches {
             let (low, high) = touched.pages.split_at(at);

@@ -20,13 +20,13 @@ use crate::{
     enrich::{Enrich, facts::Facts},
     fold::{
         activity,
-        mapping::{Area, Bound, Class, Mappings, Memory, Thread},
+        mapping::{Area, Bound, Class, FromStack, Mappings, Memory, Thread},
         surprise,
     },
     ids::{NodeId, Tid},
     model::{
         Addr, Bind, BindWhat, HintFaults, KernelMemory, Mapping, MappingFirstTouch, MappingKind,
-        Name, Process, ProcessKind, RemoteByCause, Stack, TidFaults, TidPages,
+        Name, Process, ProcessKind, RemoteByCause, Stack, StackPages, TidFaults, TidPages,
     },
 };
 
@@ -101,7 +101,8 @@ pub fn fill<F: Facts>(
             });
             let mut mapping = mapping(&area, kind, name, labels);
             if let Some(touch) = &mut mapping.first_touch {
-                touch.stacks = ids.of(&area);
+                touch.by_stack = ids.of(&area);
+                touch.stacks = touch.by_stack.iter().map(|stack| stack.id).collect();
             }
             process.mappings.push(mapping);
         }
@@ -137,18 +138,23 @@ struct StackIds<'a> {
 }
 
 impl StackIds<'_> {
-    /// Ids of the stacks that touched most of an area.
-    fn of(&mut self, area: &Area) -> Vec<u32> {
-        let mut numbers: Vec<(u64, u32)> = area
+    /// The stacks that touched most of an area.
+    fn of(&mut self, area: &Area) -> Vec<StackPages> {
+        let mut most: Vec<(u32, FromStack)> = area
             .stacks
             .iter()
-            .map(|(number, (pages, _))| (*pages, *number))
+            .map(|(number, from)| (*number, *from))
             .collect();
-        numbers.sort_unstable_by(|a, b| b.cmp(a));
-        numbers.truncate(STACKS_EACH);
-        numbers
-            .into_iter()
-            .filter_map(|(_, number)| self.id(number))
+        most.sort_unstable_by_key(|(number, from)| Reverse((from.pages, *number)));
+        most.truncate(STACKS_EACH);
+        most.into_iter()
+            .filter_map(|(number, from)| {
+                Some(StackPages {
+                    id: self.id(number)?,
+                    pages: from.pages,
+                    remote: from.remote,
+                })
+            })
             .collect()
     }
 
@@ -251,6 +257,7 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
             remote_by_cause: labels.known.preferred.then(|| remote_by_cause(area)),
             by_tid: by_tid(area),
             stacks: Vec::new(),
+            by_stack: Vec::new(),
         }),
         hint_faults: measured.hint_faults.then(|| HintFaults {
             matrix: Some(activity::matrix(uses, nodes)),
@@ -277,23 +284,36 @@ fn remote_by_cause(area: &Area) -> RemoteByCause {
     }
 }
 
+/// What one thread touched of an area.
+#[derive(Default)]
+struct TouchedBy {
+    /// By its node: base pages, and when the last run of them began.
+    nodes: BTreeMap<NodeId, (u64, u64)>,
+    /// Base pages put on another node than its own.
+    remote: u64,
+}
+
 /// Who touched, most pages first.
 fn by_tid(area: &Area) -> Vec<TidPages> {
-    let mut by: BTreeMap<Thread, BTreeMap<NodeId, (u64, u64)>> = BTreeMap::new();
+    let mut by: BTreeMap<Thread, TouchedBy> = BTreeMap::new();
     for (key, touched) in &area.touches {
-        let nodes = by.entry(key.thread).or_default();
-        let (pages, last_ns) = nodes.entry(key.nodes.0).or_default();
+        let by = by.entry(key.thread).or_default();
+        let (pages, last_ns) = by.nodes.entry(key.nodes.0).or_default();
         *pages += touched.pages.total();
         *last_ns = touched.last_ns.max(*last_ns);
+        if key.nodes.0 != key.nodes.1 {
+            by.remote += touched.pages.total();
+        }
     }
     let mut all: Vec<TidPages> = by
         .into_iter()
-        .map(|((tid, _), nodes)| {
+        .map(|((tid, _), TouchedBy { nodes, remote })| {
             let pages = nodes.iter().map(|(node, (pages, _))| (*node, *pages));
             let node = most(&pages.collect());
             TidPages {
                 tid,
                 pages: nodes.values().map(|(pages, _)| pages).sum(),
+                remote: Some(remote),
                 node,
                 last_ns: node
                     .and_then(|node| nodes.get(&node))

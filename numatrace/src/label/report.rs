@@ -94,6 +94,7 @@ pub struct CostParts {
 
 /// Assembles the report.
 pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
+    let began_ns = parts.began_ns;
     let nodes: Vec<NodeId> = parts.host.nodes.iter().map(|node| node.node).collect();
     let cpus: usize = parts.host.nodes.iter().map(|node| node.cpus.len()).sum();
     let attached = |name: &str| {
@@ -202,6 +203,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         known: &enrich.processes,
     };
     snapshot.incidents = stories.incidents(&snapshot.processes);
+    snapshot.session.began_ns = Some(began_ns);
     snapshot.coverage.untold = parts.timeline.dropped;
     snapshot.timeline = parts
         .tell_timeline

@@ -18,6 +18,12 @@ use serde::ser::{Serialize, Serializer};
 pub struct Name(Vec<u8>);
 
 impl Name {
+    /// No name at all.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(Vec::new())
+    }
+
     /// The name up to its first NUL: how `task_struct.comm` is kept, padded to 16 bytes.
     #[must_use]
     pub fn from_nul_padded(bytes: &[u8]) -> Self {

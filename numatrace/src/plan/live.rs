@@ -5,6 +5,7 @@ use crate::{
     attach::inject::Faults,
     cli::{Format, live::LiveArgs},
     exit::Failure,
+    fail_if::FailIf,
     rendering::color,
 };
 
@@ -37,6 +38,7 @@ pub(super) fn session(args: LiveArgs) -> Result<Plan, Failure> {
         hooks,
         residency: false,
         kernel_stacks: 0,
+        fail_if: FailIf::default(),
         format: Format::Text,
         output: None,
         limit: 0,
