@@ -292,7 +292,7 @@ impl Tracer {
             }
         })?;
         if self.intake.is_waiting() {
-            self.take(Input::Settle, None);
+            self.take(&Input::Settle, None);
         }
         Ok(())
     }
@@ -314,7 +314,7 @@ impl Tracer {
         }
         // A process may have run on several CPUs.
         made.sort_by_key(|mapping: &MappingMade| mapping.time_ns);
-        self.take(Input::Made(made, senseless), None);
+        self.take(&Input::Made(made, senseless), None);
     }
 
     /// How the records of mappings fared.
@@ -333,8 +333,8 @@ impl Tracer {
         let current = self.control.advance()?;
         let sweep = self.counts(current)?;
         let sample = self.sample()?;
-        self.take(Input::Time(boot_ns()?), None);
-        self.take(Input::Sweep(sweep), sample);
+        self.take(&Input::Time(boot_ns()?), None);
+        self.take(&Input::Sweep(sweep), sample.as_ref());
         self.grow()
     }
 
@@ -379,16 +379,16 @@ impl Tracer {
     }
 
     /// Takes in something that is no record, and writes it down.
-    fn take(&mut self, input: Input, sample: Option<Sample>) {
+    fn take(&mut self, input: &Input, sample: Option<&Sample>) {
         let Self {
             intake, recorder, ..
         } = self;
         let Some(recorder) = recorder else {
-            return intake.take(&input);
+            return intake.take(input);
         };
-        recorder.before(&input, intake);
-        intake.take(&input);
-        recorder.input(&input, sample, intake);
+        recorder.before(input, intake);
+        intake.take(input);
+        recorder.input(input, sample, intake);
     }
 
     /// What was counted in epochs before `current`, and the records before that.
@@ -407,7 +407,7 @@ impl Tracer {
 
     fn look_at_residency(&mut self) {
         if self.residency {
-            self.take(Input::Residency, None);
+            self.take(&Input::Residency, None);
         }
     }
 
