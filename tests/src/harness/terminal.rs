@@ -58,7 +58,7 @@ pub struct Left {
 }
 
 impl OnTerminal {
-    /// Starts `command` on a terminal of that size, as its controlling one.
+    /// Starts `command` on a terminal of that size.
     ///
     /// # Errors
     /// There is no terminal to be had, or the program cannot be started.
@@ -71,13 +71,12 @@ impl OnTerminal {
             .stdout(slave()?)
             .stderr(slave()?)
             .env("TERM", "xterm-256color");
-        // SAFETY: both calls are safe between fork and exec, and touch nothing of ours.
+        // A session of its own, so that the terminal of whoever runs the tests is out of reach. It does not become the controlling one: the
+        // kernel would reset it when its leader ends, and nobody could see how it was left.
+        // SAFETY: the call is safe between fork and exec, and touches nothing of ours.
         unsafe {
             command.pre_exec(|| {
                 nix::unistd::setsid()?;
-                if libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
-                    return Err(std::io::Error::last_os_error());
-                }
                 Ok(())
             });
         }
@@ -123,7 +122,8 @@ impl OnTerminal {
         // SAFETY: the descriptor is open and the kernel copies the structure.
         let done = unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
         ensure!(done == 0, "{}", std::io::Error::last_os_error());
-        Ok(())
+        // Only a controlling terminal does this by itself.
+        self.signal(Signal::SIGWINCH)
     }
 
     /// Waits until the screen shows what is wanted, and returns it.
