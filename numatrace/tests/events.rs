@@ -57,7 +57,11 @@ fn lines() -> Vec<Line> {
         kernel: "6.12.117".into(),
         page_size: 4096,
         nodes: vec![NodeId(0), NodeId(4)],
-        hooks: vec![Hook::absent("hint_fault", "no such tracepoint", "hinting faults")],
+        hooks: vec![Hook::absent(
+            "hint_fault",
+            "no such tracepoint",
+            "hinting faults",
+        )],
     }))];
     lines.extend(Kind::ALL.map(|kind| Line::Event(Box::new(event(kind)))));
     for reason in [
@@ -133,7 +137,10 @@ fn every_field_is_explained_for_people() {
         .iter()
         .filter(|field| !words.contains(field.as_str()))
         .collect();
-    assert!(missing.is_empty(), "docs/events.md does not mention {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "docs/events.md does not mention {missing:?}"
+    );
     for kind in Kind::ALL {
         assert!(PAGE.contains(&format!("| `{}` |", kind.name())), "{kind:?}");
     }

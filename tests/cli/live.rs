@@ -23,7 +23,10 @@ fn without_a_command_and_a_terminal_there_is_help_and_the_status_of_a_wrong_line
 fn kinds_and_nodes_that_do_not_exist_are_refused() {
     let said = numatrace(&["events", "--kind", "alloc,swaps"]);
     assert_eq!(said.status.code(), Some(2), "{said:?}");
-    assert!(said.stderr.contains("first_touch"), "the kinds there are: {said:?}");
+    assert!(
+        said.stderr.contains("first_touch"),
+        "the kinds there are: {said:?}"
+    );
     let said = numatrace(&["events", "--node", "9999"]);
     assert_eq!(said.status.code(), Some(2), "{said:?}");
     assert!(said.stderr.contains("numatrace topology"), "{said:?}");
@@ -43,6 +46,9 @@ fn help_names_every_option_of_a_stream() {
         "--format",
         "--output",
     ] {
-        assert!(help.contains(option), "{option} is not in the help of events");
+        assert!(
+            help.contains(option),
+            "{option} is not in the help of events"
+        );
     }
 }

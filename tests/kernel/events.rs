@@ -38,11 +38,17 @@ fn a_reader_that_has_seen_enough_is_a_quiet_end() {
     let first: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(first["schema"], "numatrace.events/1", "{first}");
     drop(reader);
-    assert!(ended.within(DEADLINE).unwrap(), "it goes on without a reader");
+    assert!(
+        ended.within(DEADLINE).unwrap(),
+        "it goes on without a reader"
+    );
     let left = stream.wait_with_output().unwrap();
     assert_eq!(left.status.code(), Some(0));
     let said = String::from_utf8_lossy(&left.stderr);
-    assert!(!said.contains("error") && !said.contains("panicked"), "{said}");
+    assert!(
+        !said.contains("error") && !said.contains("panicked"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -55,9 +61,11 @@ fn a_reader_that_stops_costs_announced_lines_and_nothing_else() {
     let said = lines(stream.stderr.take().unwrap());
     wait_for(&said, READY);
     // Nobody reads, and there is more to tell than pipe and buffer hold.
-    let storm = Running::start(
-        Command::new(programs::workload().unwrap()).args(["fork-storm", "--count", "400"]),
-    )
+    let storm = Running::start(Command::new(programs::workload().unwrap()).args([
+        "fork-storm",
+        "--count",
+        "400",
+    ]))
     .unwrap()
     .finish(DEADLINE)
     .unwrap();
@@ -66,10 +74,18 @@ fn a_reader_that_stops_costs_announced_lines_and_nothing_else() {
     // Now it reads on.
     let read = lines(stream.stdout.take().unwrap());
     let ended = Watch::on(stream.id()).unwrap();
-    kill(Pid::from_raw(i32::try_from(stream.id()).unwrap()), Signal::SIGINT).unwrap();
+    kill(
+        Pid::from_raw(i32::try_from(stream.id()).unwrap()),
+        Signal::SIGINT,
+    )
+    .unwrap();
     assert!(ended.within(DEADLINE).unwrap(), "it hangs at its end");
     assert_eq!(stream.wait().unwrap().code(), Some(0));
-    announced += said.iter().filter(|line| line.contains("too slow")).map(|line| lost(&line)).sum::<u64>();
+    announced += said
+        .iter()
+        .filter(|line| line.contains("too slow"))
+        .map(|line| lost(&line))
+        .sum::<u64>();
     let lines: Vec<Value> = read
         .iter()
         .map(|line| serde_json::from_str(&line).unwrap())
@@ -80,8 +96,15 @@ fn a_reader_that_stops_costs_announced_lines_and_nothing_else() {
         .filter(|gap| gap["reason"] == "slow_reader")
         .map(|gap| gap["count"].as_u64().unwrap())
         .sum();
-    assert_eq!(told, announced, "what the stream tells and what stderr says");
-    assert_eq!(gaps.filter(|gap| gap["reason"] != "slow_reader").count(), 0, "the ring was read all the time");
+    assert_eq!(
+        told, announced,
+        "what the stream tells and what stderr says"
+    );
+    assert_eq!(
+        gaps.filter(|gap| gap["reason"] != "slow_reader").count(),
+        0,
+        "the ring was read all the time"
+    );
     assert!(lines.len() > 50, "{} lines", lines.len());
 }
 
@@ -135,10 +158,19 @@ fn a_stream_in_a_file_has_its_header_and_ends_in_time() {
 
 #[test]
 fn only_what_is_asked_for_is_told() {
-    let left = Running::start(&mut events(&["-d", "1500ms", "-f", "json", "--kind", "alloc", "--min-pages", "2"]))
-        .unwrap()
-        .finish(DEADLINE + Duration::from_secs(2))
-        .unwrap();
+    let left = Running::start(&mut events(&[
+        "-d",
+        "1500ms",
+        "-f",
+        "json",
+        "--kind",
+        "alloc",
+        "--min-pages",
+        "2",
+    ]))
+    .unwrap()
+    .finish(DEADLINE + Duration::from_secs(2))
+    .unwrap();
     assert!(left.status.success(), "{left:?}");
     let lines: Vec<Value> = left
         .stdout
@@ -152,6 +184,9 @@ fn only_what_is_asked_for_is_told() {
     }
     // Hooks that it does not need are not there.
     let hooks = lines[0]["hooks"].as_array().unwrap();
-    let moves = hooks.iter().find(|hook| hook["hook"] == "task_move").unwrap();
+    let moves = hooks
+        .iter()
+        .find(|hook| hook["hook"] == "task_move")
+        .unwrap();
     assert_eq!(moves["state"], "absent", "{moves}");
 }

@@ -35,8 +35,13 @@ fn told(args: &[&str], workload: &[String]) -> Option<(Vec<Value>, Truth)> {
     assert!(done.status.success(), "{done:?}");
     assert!(stream.status.success(), "{stream:?}");
     let events = stream.stdout.lines().skip(1);
-    let events: Vec<Value> = events.map(|line| serde_json::from_str(line).unwrap()).collect();
-    let lost: Vec<&Value> = events.iter().filter(|event| event["kind"] == "lost").collect();
+    let events: Vec<Value> = events
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let lost: Vec<&Value> = events
+        .iter()
+        .filter(|event| event["kind"] == "lost")
+        .collect();
     assert!(lost.is_empty(), "{lost:#?}");
     Some((events, Truth::parse(&done.stdout).unwrap()))
 }
@@ -61,7 +66,10 @@ fn allocations_and_first_touches_add_up_to_what_was_done() {
         return skipped(test_name!(), "the workload cannot be done here");
     };
     let allocated = pages(&events, "alloc", truth.pid(), (a, b));
-    assert!((1000..=1000 + OWN).contains(&allocated), "{allocated} allocated");
+    assert!(
+        (1000..=1000 + OWN).contains(&allocated),
+        "{allocated} allocated"
+    );
     let touched = pages(&events, "first_touch", truth.pid(), (a, b));
     assert!((1000..=1000 + OWN).contains(&touched), "{touched} touched");
     let bound: u64 = events
@@ -95,16 +103,25 @@ fn an_absence_is_told_when_it_is_over_and_its_moves_when_they_happen() {
         .iter()
         .find(|incident| incident["reason"] == "affinity" && incident["from"] == a)
         .unwrap_or_else(|| panic!("no incident in {events:#?}"));
-    assert_eq!((&incident["to"], &incident["back"]), (&Value::from(b), &Value::from("affinity")));
+    assert_eq!(
+        (&incident["to"], &incident["back"]),
+        (&Value::from(b), &Value::from("affinity"))
+    );
     let near = |field: &str, wanted: u64| {
         let told = incident[field].as_u64().unwrap();
-        assert!(told.abs_diff(wanted) <= wanted / 20, "{field}: {told}, done {wanted}");
+        assert!(
+            told.abs_diff(wanted) <= wanted / 20,
+            "{field}: {told}, done {wanted}"
+        );
     };
     near("pages", truth.count("pages").unwrap());
     near("migrated", truth.count("followed").unwrap());
     let away_ms = incident["away_ms"].as_f64().unwrap();
     let done = truth.count("away_ms").unwrap() as f64;
-    assert!(away_ms >= done && away_ms <= done * 1.5 + 500.0, "{away_ms} ms, done {done}");
+    assert!(
+        away_ms >= done && away_ms <= done * 1.5 + 500.0,
+        "{away_ms} ms, done {done}"
+    );
     let moved: u64 = of("page_migration")
         .iter()
         .filter(|event| event["from"] == a && event["to"] == b)

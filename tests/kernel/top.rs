@@ -38,7 +38,10 @@ fn the_terminal_is_as_before_after_q_control_c_and_sigterm() {
         assert!(left.as_before, "{way}: the terminal has other settings");
         assert!(!left.screen.contains("audit"), "{way}: {}", left.screen);
         let said = String::from_utf8_lossy(&left.bytes);
-        let at = |text: &str| said.rfind(text).unwrap_or_else(|| panic!("{way}: no {text:?}"));
+        let at = |text: &str| {
+            said.rfind(text)
+                .unwrap_or_else(|| panic!("{way}: no {text:?}"))
+        };
         assert!(at("\x1b[?1049h") < at("\x1b[?1049l"), "{way}");
         assert!(at("\x1b[?25l") < at("\x1b[?25h"), "{way}");
     }
@@ -76,11 +79,15 @@ fn values_on_the_screen_are_those_of_the_report_of_the_same_interval() {
     // By CPU time: on a machine with one node nothing is remote.
     screen.press("sssssss").unwrap();
     screen
-        .wait_for("the order", DEADLINE, |shown| shown.contains("CPU %: CPU time"))
+        .wait_for("the order", DEADLINE, |shown| {
+            shown.contains("CPU %: CPU time")
+        })
         .unwrap();
     screen.press(" ").unwrap();
     let shown = screen
-        .wait_for("that it is held", DEADLINE, |shown| shown.contains("PAUSED"))
+        .wait_for("that it is held", DEADLINE, |shown| {
+            shown.contains("PAUSED")
+        })
         .unwrap();
     screen.press("q").unwrap();
     assert!(screen.finish(DEADLINE).unwrap().status.success());
@@ -97,23 +104,28 @@ fn values_on_the_screen_are_those_of_the_report_of_the_same_interval() {
         .filter(|report| shown.contains(&format!("{} UTC", time(report))))
         .collect();
     assert!(!same.is_empty(), "no report of that time: {shown}");
-    let breaches: Vec<String> = same.iter().filter_map(|report| differs(report, &rows)).collect();
-    assert!(
-        breaches.len() < same.len(),
-        "{breaches:#?}\n{shown}"
-    );
+    let breaches: Vec<String> = same
+        .iter()
+        .filter_map(|report| differs(report, &rows))
+        .collect();
+    assert!(breaches.len() < same.len(), "{breaches:#?}\n{shown}");
 }
 
 /// Rows of processes on a screen: pid, and the cells behind the name.
 fn rows(screen: &str) -> Vec<(u64, Vec<String>)> {
-    let lines = screen.lines().skip_while(|line| !line.contains("PID process"));
+    let lines = screen
+        .lines()
+        .skip_while(|line| !line.contains("PID process"));
     lines
         .skip(1)
         .filter_map(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
             let pid = words.first()?.parse().ok()?;
             let cells = words.len().checked_sub(COLUMNS)?;
-            Some((pid, words[cells..].iter().map(|&word| word.to_owned()).collect()))
+            Some((
+                pid,
+                words[cells..].iter().map(|&word| word.to_owned()).collect(),
+            ))
         })
         .collect()
 }
@@ -142,9 +154,13 @@ fn differs(report: &Value, rows: &[(u64, Vec<String>)]) -> Option<String> {
         let told = [
             sum("/alloc/other_node").map(|n| n / seconds),
             sum("/alloc/numa_miss").map(|n| n / seconds),
-            process["task_moves"]["cross_node"].as_f64().map(|n| n / seconds),
+            process["task_moves"]["cross_node"]
+                .as_f64()
+                .map(|n| n / seconds),
             cpu,
-            local.zip(sum("/alloc/other_node")).map(|(a, b)| (a + b) / seconds),
+            local
+                .zip(sum("/alloc/other_node"))
+                .map(|(a, b)| (a + b) / seconds),
         ];
         for (value, cell) in told.iter().zip([0, 1, 5, 7, 8].map(|at| &cells[at])) {
             if !agrees(*value, cell) {

@@ -44,9 +44,16 @@ fn a_bound_process_stands_first_with_its_cause_and_the_matrix_has_its_nodes() {
     let mut command = Command::new(programs::numatrace().unwrap());
     let mut screen = OnTerminal::start(command.arg("top"), 24, 80).unwrap();
     let first_is_bound = |shown: &str| {
-        let row = shown.lines().skip_while(|line| !line.contains("PID process")).nth(1);
+        let row = shown
+            .lines()
+            .skip_while(|line| !line.contains("PID process"))
+            .nth(1);
         let row = row.unwrap_or_default();
-        row.contains("workload") && row.split_whitespace().nth(2).is_some_and(|cell| cell != "0")
+        row.contains("workload")
+            && row
+                .split_whitespace()
+                .nth(2)
+                .is_some_and(|cell| cell != "0")
     };
     let shown = screen
         .wait_for("the workload in its first row", DEADLINE, first_is_bound)

@@ -189,7 +189,11 @@ impl Absences {
             .filter(|departure| departure.settled)
             .map(|departure| departure.absence)
             .collect();
-        let away: Vec<_> = self.away.iter().map(|(thread, one)| (*thread, *one)).collect();
+        let away: Vec<_> = self
+            .away
+            .iter()
+            .map(|(thread, one)| (*thread, *one))
+            .collect();
         for (thread, departure) in away {
             self.away.insert(thread, self.looked_at(departure));
         }
@@ -239,7 +243,8 @@ impl Absences {
     /// Keeps what is known of these processes.
     pub fn retain(&mut self, keep: impl Fn(ProcessIndex) -> bool) {
         self.memory.retain(|process, _| keep(*process));
-        self.away.retain(|_, departure| keep(departure.absence.process));
+        self.away
+            .retain(|_, departure| keep(departure.absence.process));
     }
 }
 
@@ -267,10 +272,7 @@ mod tests {
             kthread: false,
             comm: Name::from("app"),
         });
-        known
-            .announced(u64::MAX)
-            .next()
-            .expect("it was just born")
+        known.announced(u64::MAX).next().expect("it was just born")
     }
 
     fn moved(from: u16, to: u16, time_ns: u64) -> Happening {

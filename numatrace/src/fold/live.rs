@@ -80,11 +80,7 @@ impl Live {
 
     /// What was heard since this was asked last, in order of time.
     pub fn take_heard(&mut self) -> Vec<(u64, Heard)> {
-        let mut heard = self
-            .heard
-            .as_mut()
-            .map(std::mem::take)
-            .unwrap_or_default();
+        let mut heard = self.heard.as_mut().map(std::mem::take).unwrap_or_default();
         heard.sort_by_key(|(time_ns, _)| *time_ns);
         heard
     }

@@ -39,12 +39,7 @@ pub struct Teller {
 
 impl Teller {
     /// A teller of what passes a filter. `now` and `now_ns` are the same moment on the wall clock and since boot.
-    pub fn new(
-        filter: Filter,
-        migrate_reasons: Vec<String>,
-        now: Timestamp,
-        now_ns: u64,
-    ) -> Self {
+    pub fn new(filter: Filter, migrate_reasons: Vec<String>, now: Timestamp, now_ns: u64) -> Self {
         let boot = now
             .checked_sub(Duration::from_nanos(now_ns))
             .unwrap_or(Timestamp::UNIX_EPOCH);
@@ -69,7 +64,9 @@ impl Teller {
         enrich: &mut Enrich<F>,
     ) -> Option<Event> {
         match heard {
-            Heard::Alloc(charged, cell, tally) => self.alloc(time_ns, *charged, cell, *tally, enrich),
+            Heard::Alloc(charged, cell, tally) => {
+                self.alloc(time_ns, *charged, cell, *tally, enrich)
+            }
             Heard::Touch(process, run) => {
                 let pages = Some(run.pages);
                 let mut event = self.begin(
@@ -79,7 +76,13 @@ impl Teller {
                     (time_ns, *process, Some(run.thread)),
                     enrich,
                 )?;
-                event.mapping = Some(place(enrich, *process, &run.area, run.kind, (run.low, run.high)));
+                event.mapping = Some(place(
+                    enrich,
+                    *process,
+                    &run.area,
+                    run.kind,
+                    (run.low, run.high),
+                ));
                 Some(event)
             }
             Heard::Use(process, run) => {
@@ -93,7 +96,13 @@ impl Teller {
                 event.pages = None;
                 event.count = Some(run.faults);
                 event.migrated = Some(run.migrated);
-                event.mapping = Some(place(enrich, *process, &run.area, None, (run.low, run.high)));
+                event.mapping = Some(place(
+                    enrich,
+                    *process,
+                    &run.area,
+                    None,
+                    (run.low, run.high),
+                ));
                 Some(event)
             }
             Heard::Happening(happening) => self.happening(happening, enrich),

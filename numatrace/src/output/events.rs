@@ -86,7 +86,10 @@ fn details(event: &Event, page_size: u64) -> Vec<String> {
         });
     }
     if let Some(place) = &event.mapping {
-        let name = place.name.as_ref().map(|name| escape::text(name.as_bytes()));
+        let name = place
+            .name
+            .as_ref()
+            .map(|name| escape::text(name.as_bytes()));
         let kind = place
             .kind
             .and_then(|kind| serde_json::to_value(kind).ok())
@@ -153,7 +156,11 @@ mod tests {
             line,
             "03:04:05.000678 task_move          0     1         -    4242    4243  wakeup               postgres         CPU 1 to 3\n"
         );
-        for (word, value) in [("REASON", "wakeup"), ("COMM", "postgres"), ("DETAIL", "CPU")] {
+        for (word, value) in [
+            ("REASON", "wakeup"),
+            ("COMM", "postgres"),
+            ("DETAIL", "CPU"),
+        ] {
             assert_eq!(HEADER.find(word), line.find(value), "{word}");
         }
     }
@@ -183,7 +190,10 @@ mod tests {
             "03:04:05.000000 lost           12,345 events: the reader was too slow\n"
         );
         let value: serde_json::Value = serde_json::from_str(&json(&lost)).unwrap();
-        assert_eq!((value["kind"].as_str(), value["count"].as_u64()), (Some("lost"), Some(12_345)));
+        assert_eq!(
+            (value["kind"].as_str(), value["count"].as_u64()),
+            (Some("lost"), Some(12_345))
+        );
         assert_eq!(serde_json::from_value::<Line>(value).unwrap(), lost);
     }
 }

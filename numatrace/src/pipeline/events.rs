@@ -169,7 +169,10 @@ impl Telling<'_> {
         }
         let dropped = self.stream.dropped();
         if dropped > self.announced {
-            voice.say(&announcement(dropped - self.announced, LostReason::SlowReader));
+            voice.say(&announcement(
+                dropped - self.announced,
+                LostReason::SlowReader,
+            ));
             self.announced = dropped;
         }
         Ok(())
@@ -177,7 +180,11 @@ impl Telling<'_> {
 }
 
 fn announcement(count: u64, reason: LostReason) -> String {
-    format!("{} events lost: {}", number::grouped(count), reason.in_words())
+    format!(
+        "{} events lost: {}",
+        number::grouped(count),
+        reason.in_words()
+    )
 }
 
 /// What the kernel side is to do: runs by mapping for those who want to see them; allocations are counted in any case.

@@ -51,7 +51,10 @@ pub fn events(args: EventsArgs) -> Result<EventsPlan, Failure> {
     session.output = args.output;
     let mut filter = Filter {
         kinds: args.kinds.into_iter().map(Kind::from).collect(),
-        nodes: args.nodes.as_deref().map_or_else(|| Ok(Vec::new()), nodes)?,
+        nodes: args
+            .nodes
+            .as_deref()
+            .map_or_else(|| Ok(Vec::new()), nodes)?,
         cross_node_only: args.cross_node_only,
         min_pages: args.min_pages,
         comms: args.comms,
@@ -128,7 +131,9 @@ fn nodes(list: &str) -> Result<Vec<NodeId>, Failure> {
             "numatrace topology lists the nodes of this machine",
         )
     })?;
-    let ids = chosen.into_iter().filter_map(|node| u16::try_from(node).ok());
+    let ids = chosen
+        .into_iter()
+        .filter_map(|node| u16::try_from(node).ok());
     Ok(ids.map(NodeId).collect())
 }
 
@@ -158,7 +163,10 @@ mod tests {
     fn every_kind_can_be_had_alone() {
         for kind in Kind::ALL {
             let selection = needed(&filter(&[kind])).unwrap();
-            assert!(hooks_of(kind).iter().all(|hook| selection.has(hook)), "{kind:?}");
+            assert!(
+                hooks_of(kind).iter().all(|hook| selection.has(hook)),
+                "{kind:?}"
+            );
         }
     }
 }

@@ -35,7 +35,10 @@ pub fn look(mut snapshot: Snapshot) -> Arc<Look> {
         })
         .collect();
     let (away, back) = if nodes > 1 && !snapshot.processes.is_empty() {
-        (vec![incident(&snapshot, false)], vec![incident(&snapshot, true)])
+        (
+            vec![incident(&snapshot, false)],
+            vec![incident(&snapshot, true)],
+        )
     } else {
         (Vec::new(), Vec::new())
     };

@@ -57,7 +57,10 @@ fn no_name_writes_to_the_terminal_whatever_the_view_and_the_size() {
         for (width, height) in SIZES {
             let screen = text(&app, width, height);
             let hostile = |c: char| c != '\n' && escape::is_hostile(c);
-            assert!(!screen.contains(hostile), "{name} {width}x{height}: {screen:?}");
+            assert!(
+                !screen.contains(hostile),
+                "{name} {width}x{height}: {screen:?}"
+            );
         }
     }
     insta::assert_snapshot!("processes_hostile", text(&app(&look), 80, 24));
@@ -109,5 +112,14 @@ fn with_colour_the_heat_map_has_some() {
     app.theme.color = true;
     let terminal = drawn(&app, 160, 50);
     let hot = |cell: &&ratatui::buffer::Cell| cell.bg != Color::Reset;
-    assert!(terminal.backend().buffer().content.iter().filter(hot).count() > 20);
+    assert!(
+        terminal
+            .backend()
+            .buffer()
+            .content
+            .iter()
+            .filter(hot)
+            .count()
+            > 20
+    );
 }

@@ -41,7 +41,10 @@ fn a_panic_gives_the_terminal_back_before_its_message() {
     assert_eq!(before, after, "settings of the terminal");
     drop(pty.slave);
     let said = all(pty.master);
-    let at = |text: &str| said.find(text).unwrap_or_else(|| panic!("no {text:?} in {said:?}"));
+    let at = |text: &str| {
+        said.find(text)
+            .unwrap_or_else(|| panic!("no {text:?} in {said:?}"))
+    };
     let (taken, given_back) = (at("\x1b[?1049h"), at("\x1b[?1049l"));
     assert!(taken < given_back, "{said:?}");
     assert!(at("\x1b[?25l") < at("\x1b[?25h"), "{said:?}");

@@ -118,9 +118,13 @@ impl OnTerminal {
     /// The terminal is gone.
     pub fn resize(&mut self, rows: u16, columns: u16) -> Result<()> {
         let size = size(rows, columns);
-        lock(&self.shown.0).parser.screen_mut().set_size(rows, columns);
+        lock(&self.shown.0)
+            .parser
+            .screen_mut()
+            .set_size(rows, columns);
         // SAFETY: the descriptor is open and the kernel copies the structure.
-        let done = unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+        let done =
+            unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
         ensure!(done == 0, "{}", std::io::Error::last_os_error());
         // Only a controlling terminal does this by itself.
         self.signal(Signal::SIGWINCH)

@@ -340,7 +340,10 @@ impl App {
     fn follow(&mut self) {
         if self.lists_processes() {
             if let Some(chosen) = self.chosen {
-                let at = self.processes().iter().position(|row| identity(row) == chosen);
+                let at = self
+                    .processes()
+                    .iter()
+                    .position(|row| identity(row) == chosen);
                 self.cursor = at.unwrap_or(self.cursor);
             }
             self.cursor = self.cursor.min(self.rows().saturating_sub(1));

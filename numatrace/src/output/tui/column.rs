@@ -72,13 +72,19 @@ impl Column {
     #[must_use]
     pub fn legend(self) -> &'static str {
         match self {
-            Self::Remote => "remote/s: allocations whose page is on another node than the CPU that asked",
+            Self::Remote => {
+                "remote/s: allocations whose page is on another node than the CPU that asked"
+            }
             Self::Missed => "miss/s: allocations whose wanted node had no page to give (numa_miss)",
-            Self::TouchAway => "t-away/s: pages that came into being on another node than their first user's",
+            Self::TouchAway => {
+                "t-away/s: pages that came into being on another node than their first user's"
+            }
             Self::HintFar => "h-far/s: hinting faults (sampled accesses) to pages on another node",
             Self::Migrated => "migr/s: pages of the process that were moved to another node",
             Self::Moves => "moves/s: threads that changed their node",
-            Self::Away => "away %: CPU time on other nodes than the one that holds most of its memory; 100 is one CPU",
+            Self::Away => {
+                "away %: CPU time on other nodes than the one that holds most of its memory; 100 is one CPU"
+            }
             Self::Cpu => "CPU %: CPU time; 100 is one CPU",
             Self::Allocs => "alloc/s: requests that the page allocator satisfied",
         }

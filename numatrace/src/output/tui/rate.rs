@@ -5,10 +5,7 @@ use crate::model::number::{UNKNOWN, grouped};
 /// Events per second.
 #[must_use]
 pub fn per_second(count: Option<u64>, seconds: f64) -> Option<f64> {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a rate needs three digits"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a rate needs three digits")]
     count
         .filter(|_| seconds > 0.0)
         .map(|count| count as f64 / seconds)
@@ -43,10 +40,7 @@ fn rounded(rate: f64) -> u64 {
 /// KiB as a size with its unit.
 #[must_use]
 pub fn size(kib: Option<u64>) -> String {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a size needs three digits"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a size needs three digits")]
     let Some(kib) = kib.map(|kib| kib as f64) else {
         return UNKNOWN.into();
     };

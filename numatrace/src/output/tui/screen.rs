@@ -12,7 +12,9 @@ use tokio::sync::{mpsc::UnboundedSender, watch};
 
 use super::{
     app::{App, Order},
-    keys, terminal::Taken, view,
+    keys,
+    terminal::Taken,
+    view,
 };
 use crate::model::look::Look;
 

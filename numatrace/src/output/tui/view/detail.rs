@@ -127,9 +127,8 @@ fn threads(process: &Process, look: &Look) -> Vec<Row> {
     let more = threads.len().saturating_sub(THREADS);
     for thread in threads.into_iter().take(THREADS) {
         let rate = |count| short(per_second(count, seconds));
-        let off = |matrix: Option<&crate::model::Matrix>| {
-            matrix.map(crate::model::Matrix::off_diagonal)
-        };
+        let off =
+            |matrix: Option<&crate::model::Matrix>| matrix.map(crate::model::Matrix::off_diagonal);
         let touch = thread.first_touch.as_ref().and_then(|t| t.pages.as_ref());
         let hints = thread.hint_faults.as_ref().and_then(|h| h.matrix.as_ref());
         rows.push(plain(
@@ -164,10 +163,7 @@ fn by_node(thread: &Thread, look: &Look) -> String {
     let parts: Vec<String> = nodes
         .filter(|(position, _)| run.at(*position) > 0)
         .map(|(position, node)| {
-            let cell = Column::Cpu.cell(
-                Some(run.at(position)),
-                look.snapshot.session.duration_s,
-            );
+            let cell = Column::Cpu.cell(Some(run.at(position)), look.snapshot.session.duration_s);
             format!("{}:{cell}", node.node)
         })
         .collect();

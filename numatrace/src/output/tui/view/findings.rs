@@ -16,10 +16,7 @@ pub fn rows(app: &App, width: usize, height: usize) -> Vec<Row> {
         rows.push(Row::new());
     }
     if rows.is_empty() {
-        rows.push(plain(
-            Tone::Good,
-            "  nothing to report in the last minute",
-        ));
+        rows.push(plain(Tone::Good, "  nothing to report in the last minute"));
     }
     scrolled(rows, app.cursor, height)
 }
@@ -33,7 +30,10 @@ pub fn scrolled(rows: Vec<Row>, first: usize, height: usize) -> Vec<Row> {
     if more > 0
         && let Some(end) = shown.last_mut()
     {
-        *end = plain(Tone::Faint, format!("  … {} more lines (j, Page Down)", more + 1));
+        *end = plain(
+            Tone::Faint,
+            format!("  … {} more lines (j, Page Down)", more + 1),
+        );
     }
     shown
 }

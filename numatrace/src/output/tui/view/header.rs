@@ -6,11 +6,7 @@ use crate::{
         Alloc, HookState, PerNode, Snapshot, Verdict, look::Look, matrix::share, number,
         stat::pressure::NodePressure,
     },
-    output::tui::{
-        app::App,
-        rate::size,
-        theme::Tone,
-    },
+    output::tui::{app::App, rate::size, theme::Tone},
 };
 
 /// With more nodes than this, or on a small screen, one line stands for all.
@@ -151,9 +147,8 @@ fn one(node: &Glance, width: usize) -> Row {
         .zip(node.total_kib)
         .and_then(|(used, total)| share(used, total));
     let bars = if width >= 100 { 10 } else { 5 };
-    let meter = |part: Option<f64>| {
-        part.map_or_else(|| " ".repeat(bars), |part| cells::bar(part, bars))
-    };
+    let meter =
+        |part: Option<f64>| part.map_or_else(|| " ".repeat(bars), |part| cells::bar(part, bars));
     let memory = match node.total_kib {
         Some(0) => "none".to_owned(),
         total => format!("{} of {}", size(used), size(total)),
@@ -202,7 +197,10 @@ fn all(nodes: &[Glance]) -> Row {
             format!("busiest node {name}: CPU {}  ", percent(Some(share))),
         ));
     }
-    row.push((Tone::Plain, format!("mem {} of {}  ", size(used), size(total))));
+    row.push((
+        Tone::Plain,
+        format!("mem {} of {}  ", size(used), size(total)),
+    ));
     row.push((Tone::Plain, "local ".into()));
     row.push(local(local_share));
     if let Some((share, name)) = worst.filter(|_| nodes.len() > 1) {

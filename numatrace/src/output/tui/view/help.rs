@@ -5,13 +5,19 @@ use crate::output::tui::{app::App, column::Column, theme::Tone};
 
 const KEYS: &[(&str, &str)] = &[
     ("1 to 5", "views: processes, nodes, matrix, moves, findings"),
-    ("j k, arrows", "down and up; Page Up and Down, Home and End, g and G"),
+    (
+        "j k, arrows",
+        "down and up; Page Up and Down, Home and End, g and G",
+    ),
     ("Enter", "details of the process under the cursor"),
     ("Esc", "back"),
     ("s S", "sort by the next column; the other way round"),
     ("/", "show only processes with this in their name or number"),
     ("m M, Tab", "matrix: next and previous quantity"),
-    ("space", "hold the screen, or let it go on; counting goes on"),
+    (
+        "space",
+        "hold the screen, or let it go on; counting goes on",
+    ),
     ("+ -", "longer and shorter interval"),
     ("q", "end"),
 ];

@@ -79,12 +79,7 @@ fn one(app: &App, look: &Look, position: usize, node: &HostNode, width: usize) -
     vec![(tone, text)]
 }
 
-fn details(
-    app: &App,
-    memory: Option<&NodePressure>,
-    node: &HostNode,
-    width: usize,
-) -> Vec<Row> {
+fn details(app: &App, memory: Option<&NodePressure>, node: &HostNode, width: usize) -> Vec<Row> {
     let cpus = match ranges(node.cpus.iter().map(|cpu| cpu.0)) {
         list if list.is_empty() => "no CPUs".to_owned(),
         list => format!("CPUs {list}"),
@@ -137,7 +132,10 @@ fn in_words(memory: Option<&NodePressure>) -> String {
 fn fragmentation(memory: Option<&NodePressure>) -> Option<Row> {
     let unusable = &memory?.unusable;
     if unusable.is_empty() {
-        return Some(plain(Tone::Faint, " free memory by block size is not known"));
+        return Some(plain(
+            Tone::Faint,
+            " free memory by block size is not known",
+        ));
     }
     let orders: Vec<String> = unusable
         .iter()
@@ -145,10 +143,7 @@ fn fragmentation(memory: Option<&NodePressure>) -> Option<Row> {
         .skip(1)
         .map(|(order, share)| format!("{order}:{:.0}", share * 100.0))
         .collect();
-    let text = format!(
-        " unusable % by order  {}",
-        orders.join(" ")
-    );
+    let text = format!(" unusable % by order  {}", orders.join(" "));
     let huge = unusable.get(9).copied().unwrap_or(0.0);
     let tone = if huge > 0.9 { Tone::Warn } else { Tone::Plain };
     Some(plain(tone, text))

@@ -35,7 +35,10 @@ pub fn rows(app: &App, look: &Look, width: usize, height: usize) -> Vec<Row> {
         };
         rows.push(plain(Tone::Faint, text));
     }
-    rows.resize(height.saturating_sub(1 + usize::from(legend)).max(1), Row::new());
+    rows.resize(
+        height.saturating_sub(1 + usize::from(legend)).max(1),
+        Row::new(),
+    );
     rows.push(total(&processes, &columns, name, seconds));
     if legend {
         rows.push(plain(Tone::Faint, app.sort.legend()));
@@ -71,16 +74,11 @@ fn columns(sort: Column, processes: &[&Process], width: usize) -> Vec<Column> {
 
 fn name_width(columns: &[Column], width: usize) -> usize {
     let others: usize = ID + 1 + columns.iter().map(|c| c.width() + 1).sum::<usize>();
-    width
-        .saturating_sub(others)
-        .clamp(TINY_NAME, *NAME.end())
+    width.saturating_sub(others).clamp(TINY_NAME, *NAME.end())
 }
 
 fn head(app: &App, columns: &[Column], name: usize) -> Row {
-    let mut row = vec![(
-        Tone::Strong,
-        format!("{:>ID$} {:<name$}", "PID", "process"),
-    )];
+    let mut row = vec![(Tone::Strong, format!("{:>ID$} {:<name$}", "PID", "process"))];
     for column in columns {
         let sorted = *column == app.sort;
         let tone = if sorted { Tone::Cursor } else { Tone::Strong };
