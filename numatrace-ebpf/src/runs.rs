@@ -36,9 +36,9 @@ static OPEN_TOUCH: PerCpuArray<OpenTouch> = PerCpuArray::with_max_entries(OPEN_T
 #[map]
 static OPEN_USE: PerCpuArray<OpenUse> = PerCpuArray::with_max_entries(1, 0);
 
-/// User stacks, by the number that runs carry.
+/// Stacks, by the number that records carry.
 #[map]
-static STACKS: StackTrace = StackTrace::with_max_entries(STACK_ENTRIES, 0);
+pub static STACKS: StackTrace = StackTrace::with_max_entries(STACK_ENTRIES, 0);
 
 /// Bytes of a base page, as on x86.
 const PAGE: u64 = 4096;

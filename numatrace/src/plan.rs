@@ -41,6 +41,8 @@ pub struct Plan {
     pub residency: bool,
     /// A user stack for so many pages touched first, beside the first of a run; 0 = none.
     pub stacks: u32,
+    /// A kernel stack for so many pages of kernel memory; 0 = none.
+    pub kernel_stacks: u32,
     /// Form of the report.
     pub format: Format,
     /// Where the report goes; `None` is stdout.
@@ -162,6 +164,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         faults: args.inject.into_iter().collect(),
         residency: args.residency,
         stacks: args.stacks.unwrap_or(if scoped { STACK_EVERY } else { 0 }),
+        kernel_stacks: args.kernel_stacks,
         format: args.format,
         output: args.output,
         limit: args.limit,

@@ -28,6 +28,8 @@ pub struct Switches {
     pub mappings: bool,
     /// One user stack for so many pages of a run; 0 = none.
     pub stack_every: u32,
+    /// One kernel stack for so many base pages of kernel memory; 0 = none.
+    pub kernel_stack_every: u32,
 }
 
 /// Addresses that only kallsyms knows.
@@ -95,6 +97,8 @@ pub fn globals(
         first_touch: u32::from(switches.first_touch),
         mapping_runs: u32::from(switches.mappings),
         stack_every: switches.stack_every,
+        kernel_stack_every: switches.kernel_stack_every,
+        reserved: 0,
         hint_vmf: u32::from(hint_vmf(btf)),
         twins: u32::from(preemption.preempts(HookKind::Fexit)),
         tracepoint_twins: u32::from(preemption.preempts(HookKind::TpBtf)),

@@ -73,6 +73,10 @@ pub struct TraceArgs {
     #[arg(long, value_name = "N")]
     pub stacks: Option<u32>,
 
+    /// Take a kernel stack for so many pages that the kernel takes for itself on behalf of the traced processes; 0 takes none
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub kernel_stacks: u32,
+
     /// Form of the report
     #[arg(short, long, value_enum, default_value_t)]
     pub format: Format,

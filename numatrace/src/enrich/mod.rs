@@ -12,7 +12,7 @@ pub mod target_file;
 pub mod told;
 pub mod topology;
 
-use crate::decode::{count::ThreadId, mapping_run::Area};
+use crate::decode::{count::ThreadId, fill_run::FillRun, mapping_run::Area};
 use crate::decode::{
     count::{Count, Owner, What},
     event::{Body, Event},
@@ -90,6 +90,13 @@ impl<F: Facts> Enrich<F> {
         }
     }
 
+    /// Begins another interval, `until_ns` after boot: what is known of processes that ended before the last one is forgotten.
+    pub fn next_interval(&mut self, until_ns: u64) {
+        self.processes.next_interval(until_ns);
+        let processes = &self.processes;
+        self.spaces.retain(|process| processes.knows(process));
+    }
+
     /// Takes in what an event says about processes; what else it tells comes back with its process found.
     pub fn event(&mut self, event: &Event) -> Option<Happening> {
         match &event.body {
@@ -105,7 +112,12 @@ impl<F: Facts> Enrich<F> {
             }
             Body::TaskExit(exit) => self.processes.exited(exit),
             // Its counts are in the totals too, and are taken from there.
-            Body::AllocRun(_) | Body::TouchRun(_) | Body::UseRun(_) | Body::TaskBind(_) => {}
+            Body::AllocRun(_)
+            | Body::TouchRun(_)
+            | Body::UseRun(_)
+            | Body::FillRun(_)
+            | Body::KernelAlloc(_)
+            | Body::TaskBind(_) => {}
             Body::TaskMoved(moved) => {
                 return Some(Happening {
                     time_ns: event.time_ns,
@@ -142,15 +154,6 @@ impl<F: Facts> Enrich<F> {
         self.told.settle_all(&self.processes, &mut self.spaces);
     }
 
-    /// Begins another interval, `until_ns` after boot: who ended before the last one is forgotten.
-    pub fn next_interval(&mut self, until_ns: u64) {
-        self.processes.next_interval(until_ns);
-        let Self {
-            processes, spaces, ..
-        } = self;
-        spaces.keep(|process| processes.knows(process));
-    }
-
     /// Finds the process of a run, and takes a look at its address space if that is not known there.
     pub fn run(&mut self, thread: ThreadId, area: &Area, at: u64, now_ns: u64) -> ProcessIndex {
         let process = self.processes.of_thread(thread, &mut self.facts);
@@ -158,6 +161,13 @@ impl<F: Facts> Enrich<F> {
             .settle(thread.pid, &self.processes, &mut self.spaces);
         self.spaces
             .saw(process, thread.pid, area, at, now_ns, &mut self.facts);
+        process
+    }
+
+    /// Finds the process that brought pages of a file in, and the file's name.
+    pub fn fill(&mut self, run: &FillRun) -> ProcessIndex {
+        let process = self.processes.of_thread(run.thread, &mut self.facts);
+        self.spaces.fills(run.thread.pid, run.file, &mut self.facts);
         process
     }
 

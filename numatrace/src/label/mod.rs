@@ -8,6 +8,7 @@ pub mod look;
 mod mapping_name;
 mod mappings;
 mod moved_by;
+mod page_cache;
 pub mod report;
 mod resident;
 mod symbol;

@@ -224,6 +224,7 @@ fn measured(hooks: &[Tried]) -> Measured {
     Measured {
         allocs: some(catalog::PAGE_ALLOC),
         first_touch: some(catalog::PAGE_FAULT),
+        page_cache: some(catalog::PAGE_CACHE),
         touch_kinds: exact(catalog::PAGE_FAULT),
         hint_faults: exact(catalog::HINT_FAULT),
         page_migrations: some(catalog::PAGE_MIGRATION),

@@ -27,6 +27,11 @@ pub(super) fn switches(plan: &Plan) -> Switches {
         faults: plan.faults,
         mappings: !plan.audit_only,
         stack_every: if plan.audit_only { 0 } else { plan.stacks },
+        kernel_stack_every: if plan.audit_only {
+            0
+        } else {
+            plan.kernel_stacks
+        },
     }
 }
 

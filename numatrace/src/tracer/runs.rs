@@ -4,6 +4,7 @@ use super::Tracer;
 use crate::{
     decode::{
         event::{Body, Event},
+        fill_run::FillRun,
         mapping_run::{TouchRun, UseRun},
     },
     enrich::{Enrich, facts::ProcFacts, process::ProcessIndex},
@@ -24,6 +25,11 @@ pub(super) fn take_in(
         Body::UseRun(run) => {
             let process = used(run, event.time_ns, enrich, mappings);
             return Some(Heard::Use(process, *run));
+        }
+        Body::FillRun(run) => filled(run, enrich, mappings),
+        Body::KernelAlloc(sample) => {
+            let process = enrich.processes.of_thread(sample.thread, &mut enrich.facts);
+            mappings.kernel_took(process, sample);
         }
         Body::TaskBind(bind) => {
             let process = enrich.processes.of_thread(bind.thread, &mut enrich.facts);
@@ -54,6 +60,11 @@ pub(super) fn used(
     let process = enrich.run(run.thread, &run.area, run.low, now_ns);
     mappings.used(process, run);
     process
+}
+
+fn filled(run: &FillRun, enrich: &mut Enrich<ProcFacts>, mappings: &mut Mappings) {
+    let process = enrich.fill(run);
+    mappings.filled(process, run);
 }
 
 impl Tracer {
@@ -97,6 +108,9 @@ impl Tracer {
         }
         for run in self.open_runs.uses()? {
             used(&run.into(), now_ns, &mut self.enrich, &mut self.mappings);
+        }
+        for run in self.open_runs.fills()? {
+            filled(&run.into(), &mut self.enrich, &mut self.mappings);
         }
         Ok(())
     }

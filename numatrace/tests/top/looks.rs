@@ -110,6 +110,7 @@ pub fn full(nodes: u16) -> Snapshot {
         kind: MappingKind::Anon,
         name: "[anon:arena]".into(),
         first_touch: Some(MappingFirstTouch {
+            remote_by_cause: None,
             pages: Some(touched.clone()),
             thp: None,
             by_tid: vec![TidPages {
