@@ -246,7 +246,6 @@ mod tests {
                 file: None,
             },
             stack: None,
-            causes: Default::default(),
         }
     }
 
