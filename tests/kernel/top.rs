@@ -201,7 +201,8 @@ fn agrees(value: Option<f64>, cell: &str) -> bool {
 
 #[test]
 fn an_end_after_a_time_gives_the_terminal_back_too() {
-    let screen = opened(&mut top(&["-d", "3", "-i", "500ms"]), 24, 80);
+    // Whether a look came in time or not: on a slow machine none may.
+    let screen = OnTerminal::start(&mut top(&["-d", "3", "-i", "500ms"]), 24, 80).unwrap();
     let left = screen.finish(DEADLINE + Duration::from_secs(3)).unwrap();
     assert!(left.status.success() && left.as_before);
 }

@@ -178,7 +178,7 @@ impl OnTerminal {
             self.screen()
         );
         let status = self.child.wait()?;
-        let as_before = tcgetattr(&self.slave)? == self.before;
+        let as_before = settings(&tcgetattr(&self.slave)?) == settings(&self.before);
         // What it wrote last has been written by now; the reader gets it before the mark.
         let mark = "\u{1}end\u{1}";
         nix::unistd::write(&self.slave, mark.as_bytes())?;
@@ -207,6 +207,26 @@ impl Drop for OnTerminal {
             let _ = self.child.wait();
         }
     }
+}
+
+/// Control characters that Linux has; the C library's structure has room for more, and fields for speeds, which the kernel does not fill.
+const CHARACTERS: usize = 19;
+
+/// Everything of a terminal's settings that the kernel tells.
+fn settings(termios: &Termios) -> impl PartialEq + use<> {
+    let characters: Vec<u8> = termios
+        .control_chars
+        .iter()
+        .take(CHARACTERS)
+        .copied()
+        .collect();
+    (
+        termios.input_flags,
+        termios.output_flags,
+        termios.control_flags,
+        termios.local_flags,
+        characters,
+    )
 }
 
 fn size(rows: u16, columns: u16) -> Winsize {
