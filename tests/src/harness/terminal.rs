@@ -149,7 +149,14 @@ impl OnTerminal {
             });
         let (shown, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let screen = shown.parser.screen().contents();
-        ensure!(wanted(&screen), "never showed {what}; it shows:\n{screen}");
+        let state = match self.end.within(Duration::ZERO) {
+            Ok(true) => "it has ended",
+            _ => "it still runs",
+        };
+        ensure!(
+            wanted(&screen),
+            "never showed {what}; {state} and shows:\n{screen}"
+        );
         Ok(screen)
     }
 
