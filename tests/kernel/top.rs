@@ -13,11 +13,14 @@ fn top(args: &[&str]) -> Command {
     command
 }
 
+/// A first look takes a whole start and an interval, several of which may run side by side.
+const START: Duration = Duration::from_secs(3 * DEADLINE.as_secs());
+
 /// A screen that has its first look.
 fn opened(command: &mut Command, rows: u16, columns: u16) -> OnTerminal {
     let screen = OnTerminal::start(command, rows, columns).unwrap();
     screen
-        .wait_for("a first look", DEADLINE, |shown| shown.contains("audit "))
+        .wait_for("a first look", START, |shown| shown.contains("audit "))
         .unwrap();
     screen
 }
