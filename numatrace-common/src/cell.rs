@@ -91,6 +91,7 @@ impl Stem {
 /// What kind of mapping a first touch fell into.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum TouchKind {
     /// Anonymous memory that is neither heap nor main stack.
     Anon = 0,
@@ -134,6 +135,7 @@ pub const LATENCY_BATCH: u8 = 1;
 /// Why a task changed its CPU (include/trace/events/sched.h and kernel/sched/core.c, `set_task_cpu`).
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum MoveReason {
     /// It was woken on another CPU.
     Wakeup = 0,
@@ -182,6 +184,7 @@ impl MoveReason {
 /// Why an allocation was remote or missed its preferred node, in a [`Stem::PageAlloc`] cell. The mark of a policy is its mode.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum RemoteCause {
     /// It was neither.
     None = 0,
@@ -347,6 +350,7 @@ impl Cell {
 /// Size and use of an allocation, from its order and gfp flags.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum AllocClass {
     /// One base page that user space may map (movable).
     User4k = 0,

@@ -7,15 +7,20 @@ use aya::{
 };
 use numatrace_common::{counters::Counter, kind::Kind};
 
+use super::recording::fixed;
+use serde::{Deserialize, Serialize};
+
 /// The counters map.
 pub struct LossCounters(PerCpuArray<MapData, u64>);
 
 /// Losses so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Losses {
     /// Records written to the ring.
     pub records: u64,
     /// Records for which the ring had no room, by kind in the order of [`Kind::ALL`].
+    #[serde(with = "fixed")]
     pub records_lost: [u64; Kind::ALL.len()],
     /// Events counted in `[overflow]`.
     pub overflowed: u64,

@@ -1,11 +1,13 @@
 //! The few rows of `/proc/vmstat` that tell the whole system what we tell by process: a second opinion beside numastat.
 
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 use super::sys::vmstat::{Vmstat, read_system};
 
 /// The rows, since boot. `None` where this kernel has no such row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct VmCounters {
     /// Σ `pgalloc_*`: base pages that the allocator gave, counted where numastat counts the allocation.
     pub pages: Option<u64>,

@@ -85,6 +85,10 @@ pub struct TraceArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
+    /// Exit with 3 when this holds in the report, or in that of any interval: 'remote_share > 5%' (repeatable; names in docs/fail-if.md)
+    #[arg(long, value_name = "EXPR")]
+    pub fail_if: Vec<String>,
+
     /// Run the command as this user
     #[arg(long, value_name = "NAME", requires = "command")]
     pub user: Option<String>,

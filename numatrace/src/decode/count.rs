@@ -4,6 +4,7 @@ use numatrace_common::{
     cell::{AllocClass, Cell, LATENCY_BATCH, RemoteCause, Stem, TOUCH_COW, TOUCH_THP, TouchKind},
     totals::{IRQ, NO_OWNER, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
 };
+use serde::{Deserialize, Serialize};
 
 pub use numatrace_common::cell::MoveReason;
 
@@ -53,7 +54,7 @@ impl Owner {
 }
 
 /// What an allocation count is about: everything the six numastat counters follow from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AllocCell {
     /// Node of the allocating CPU.
     pub task_node: NodeId,
@@ -141,7 +142,7 @@ pub type NodePair = (NodeId, NodeId);
 pub type Reason = u8;
 
 /// What a first touch is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TouchCell {
     /// Node of the thread, node of the page.
     pub nodes: NodePair,
@@ -154,7 +155,7 @@ pub struct TouchCell {
 }
 
 /// What a change of CPU is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MoveCell {
     /// From, to; equal when only the CPU changed.
     pub nodes: NodePair,

@@ -5,9 +5,10 @@ use crate::{
     decode::count::{MoveReason, NodePair, Reason},
     ids::{CpuId, Pid, Tid},
 };
+use serde::{Deserialize, Serialize};
 
 /// One thing that happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Happening {
     /// When, ns since boot.
     pub time_ns: u64,
@@ -20,7 +21,7 @@ pub struct Happening {
 }
 
 /// What can happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Happened {
     /// A thread changed its node.
     Move {

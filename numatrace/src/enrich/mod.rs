@@ -1,5 +1,6 @@
 //! enrich: facts that expire, joined now: process incarnation, mapping, nodes.
 
+use serde::{Deserialize, Serialize};
 pub mod facts;
 pub mod happening;
 pub mod lines;
@@ -25,7 +26,7 @@ use spaces::Spaces;
 use told::Told;
 
 /// Who an observation is charged to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Charged {
     /// A thread of a known process incarnation.
     Thread {

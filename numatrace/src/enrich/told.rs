@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{maps::MapLine, process::Processes, spaces::Spaces};
 use crate::{decode::mapping_record::MappingMade, ids::Pid};
 
@@ -12,7 +14,8 @@ const KEPT_NS: u64 = 1_000_000_000;
 const WAITING: usize = 100_000;
 
 /// The records.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Told {
     by_pid: HashMap<Pid, Vec<MappingMade>>,
     waiting: usize,
@@ -33,10 +36,15 @@ impl Told {
         self.by_pid.entry(made.pid).or_default().push(made);
     }
 
+    /// Are there any?
+    pub fn waits(&self) -> bool {
+        self.waiting > 0
+    }
+
     /// Gives a process the mappings told of under its number.
     pub fn settle(&mut self, pid: Pid, processes: &Processes, spaces: &mut Spaces) {
         if let Some(waiting) = self.by_pid.remove(&pid) {
-            self.waiting -= waiting.len();
+            self.waiting = self.waiting.saturating_sub(waiting.len());
             for made in waiting {
                 if let Some(process) = processes.at(pid, made.time_ns) {
                     let time_ns = made.time_ns;
@@ -61,7 +69,7 @@ impl Told {
                     spaces.told(process, made.clone().into(), made.time_ns);
                 }
                 let stays = wanted.is_none() && made.time_ns >= since;
-                *waiting -= usize::from(!stays);
+                *waiting = waiting.saturating_sub(usize::from(!stays));
                 stays
             });
             !told.is_empty()

@@ -1,11 +1,12 @@
 //! Times by bucket, as the kernel side counts them, and what can be said of them.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use numatrace_common::bucket;
 
 /// Counts by [`bucket`] number.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram(BTreeMap<u16, u64>);
 
 impl Histogram {

@@ -3,6 +3,7 @@
 //! Runs are joined into areas: what the kernel showed as one mapping, or as several that overlap (a heap that grows), of the same file and
 //! sort. Names are a later stage's business. Bounded: what finds no room is counted.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use numatrace_common::{
@@ -12,6 +13,7 @@ use numatrace_common::{
 
 use super::extents::Extents;
 use crate::{
+    capture::recording::fixed,
     decode::{
         count::NodePair,
         fill_run::FillRun,
@@ -39,7 +41,7 @@ const STACKS: usize = 256;
 pub type Thread = (Tid, u64);
 
 /// What sort of memory it is, as far as the kernel's mapping tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Class {
     /// No file, not a stack that grows.
     Anon,
@@ -78,7 +80,7 @@ impl Class {
 }
 
 /// One area of a process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Area {
     /// What sort.
     pub class: Class,
@@ -94,12 +96,23 @@ pub struct Area {
     pub uses: BTreeMap<(Thread, NodePair), Extents>,
     /// Base pages that hinting faults moved.
     pub migrated: u64,
-    /// User stacks of first touches, by number: base pages, and the lowest address touched from there.
-    pub stacks: BTreeMap<u32, (u64, u64)>,
+    /// What was touched from user stacks, by the stack's number.
+    pub stacks: BTreeMap<u32, FromStack>,
+}
+
+/// What was touched from one user stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FromStack {
+    /// Base pages.
+    pub pages: u64,
+    /// Those among them put on another node than the thread's.
+    pub remote: u64,
+    /// The lowest address touched from there.
+    pub low: u64,
 }
 
 /// Who touched, from where to where, and what kind of pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TouchKey {
     /// Who.
     pub thread: Thread,
@@ -110,7 +123,8 @@ pub struct TouchKey {
 }
 
 /// What was touched.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Touched {
     /// Where: base pages.
     pub pages: Extents,
@@ -119,6 +133,7 @@ pub struct Touched {
     /// Pages among them that are transparent huge pages.
     pub thp: u64,
     /// Pages among them by the number of the [`RemoteCause`] that was told for them.
+    #[serde(with = "fixed")]
     pub causes: [u64; RemoteCause::ALL.len()],
 }
 
@@ -139,7 +154,8 @@ impl Touched {
 }
 
 /// One process's memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Memory {
     /// Its areas, in no order.
     pub areas: Vec<Area>,
@@ -154,7 +170,7 @@ pub struct Memory {
 }
 
 /// What samples of one kernel stack add up to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelTook {
     /// Samples.
     pub samples: u64,
@@ -165,7 +181,7 @@ pub struct KernelTook {
 }
 
 /// Who brought pages of a file in, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FillKey {
     /// Who.
     pub thread: Thread,
@@ -176,7 +192,7 @@ pub struct FillKey {
 }
 
 /// One time a thread was bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {
     /// When, ns since boot.
     pub time_ns: u64,
@@ -187,7 +203,8 @@ pub struct Bound {
 }
 
 /// The memory of all processes in scope.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Mappings {
     /// By process.
     pub by_process: BTreeMap<ProcessIndex, Memory>,
@@ -226,9 +243,16 @@ impl Mappings {
         if let Some(stack) = run.stack
             && (area.stacks.len() < STACKS || area.stacks.contains_key(&stack))
         {
-            let (pages, at) = area.stacks.entry(stack).or_insert((0, run.low));
-            *pages = pages.saturating_add(run.pages);
-            *at = run.low.min(*at);
+            let from = area.stacks.entry(stack).or_insert(FromStack {
+                pages: 0,
+                remote: 0,
+                low: run.low,
+            });
+            from.pages = from.pages.saturating_add(run.pages);
+            if run.nodes.0 != run.nodes.1 {
+                from.remote = from.remote.saturating_add(run.pages);
+            }
+            from.low = run.low.min(from.low);
         }
     }
 
@@ -356,9 +380,13 @@ impl Area {
             stacks: BTreeMap::new(),
             ..*self
         };
-        for (number, (pages, low)) in &self.stacks {
-            let part = if *low < at { &mut below } else { &mut above };
-            part.stacks.insert(*number, (*pages, *low));
+        for (number, from) in &self.stacks {
+            let part = if from.low < at {
+                &mut below
+            } else {
+                &mut above
+            };
+            part.stacks.insert(*number, *from);
         }
         for (key, touched) in &self.touches {
             let (low, high) = touched.pages.split_at(at);

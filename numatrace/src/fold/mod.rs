@@ -3,11 +3,14 @@
 //! Counts are kept as they came, by owner and cell; counters are derived when asked for. Nothing here reads a clock, a file or a
 //! map, so every sum can be checked without a kernel.
 
+use serde::{Deserialize, Serialize};
+
 pub mod absence;
 pub mod activity;
 pub mod alloc;
 pub mod audit;
 pub mod beside;
+pub mod counted;
 pub mod extents;
 pub mod histogram;
 pub mod live;
@@ -32,7 +35,8 @@ use histogram::Histogram;
 use window::{Cut, Window};
 
 /// Everything counted in a session or interval.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Accumulators {
     /// What each owner did.
     pub by_owner: HashMap<Charged, Counts, FixedState>,
@@ -44,7 +48,8 @@ pub struct Accumulators {
 }
 
 /// What one owner, or a sum of owners, did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counts {
     /// Allocations by cell: (allocations, base pages).
     pub alloc: BTreeMap<AllocCell, Tally>,
@@ -161,7 +166,7 @@ impl Counts {
 }
 
 /// Events and what they add up to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Events.
     pub count: u64,
@@ -194,7 +199,7 @@ impl Accumulators {
 }
 
 /// A session being folded: counts wait until it is known on which side of a cut they fall.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Folding {
     window: Window,
     /// What comes late, counted in an epoch before the start, is taken in: the interval before has ended without it.

@@ -1,6 +1,7 @@
 //! label: accumulators to processes of the report: names, once per snapshot.
 
 mod away;
+pub mod code;
 mod divide;
 pub mod event;
 mod incidents;
@@ -11,7 +12,7 @@ mod moved_by;
 mod page_cache;
 pub mod report;
 mod resident;
-mod symbol;
+pub mod symbol;
 mod unwinding;
 
 use std::collections::BTreeMap;

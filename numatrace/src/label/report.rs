@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use numatrace_common::kind::Kind;
+use serde::{Deserialize, Serialize};
 
-use super::{Labels, incidents::Stories, processes};
+use super::{Labels, code::Code, incidents::Stories, processes};
 use crate::{
     attach::{
         catalog,
@@ -54,8 +55,8 @@ pub struct Parts<'a> {
     pub counted: &'a Accumulators,
     /// Memory by mapping.
     pub mappings: &'a Mappings,
-    /// Addresses of the user stacks it refers to, innermost first, by the kernel's number; `None` for one that was not kept.
-    pub stacks: &'a dyn Fn(u32) -> Option<Vec<u64>>,
+    /// Where the user stacks it refers to come from, and names of their functions.
+    pub code: &'a mut dyn Code,
     /// Names of the kernel's reasons for page migrations, by number.
     pub migrate_reasons: &'a [String],
     /// Why interrupts cannot be told from tasks.
@@ -77,14 +78,14 @@ pub struct Parts<'a> {
     /// Somebody wrote to `vm.numa_stat` meanwhile.
     pub switched: bool,
     /// What the programs and this process cost.
-    pub cost: CostParts<'a>,
+    pub cost: CostParts,
 }
 
 /// What the cost section is made of.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CostParts<'a> {
-    /// Runs and times within the windows, by program, and the windows' length.
-    pub measured: Option<(&'a BTreeMap<&'static str, MeasuredRuns>, Duration)>,
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct CostParts {
+    /// Runs and times of all programs within the windows, and the windows' length.
+    pub measured: Option<(MeasuredRuns, Duration)>,
     /// CPU seconds of this process.
     pub tracer_cpu_s: Option<f64>,
     /// Its resident memory.
@@ -93,6 +94,7 @@ pub struct CostParts<'a> {
 
 /// Assembles the report.
 pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
+    let began_ns = parts.began_ns;
     let nodes: Vec<NodeId> = parts.host.nodes.iter().map(|node| node.node).collect();
     let cpus: usize = parts.host.nodes.iter().map(|node| node.cpus.len()).sum();
     let attached = |name: &str| {
@@ -115,8 +117,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         until_ns: parts.until_ns,
     };
     let mut processes = processes(parts.counted, enrich, labels);
-    let filled =
-        super::mappings::fill(&mut processes, parts.mappings, parts.stacks, enrich, labels);
+    let filled = super::mappings::fill(&mut processes, parts.mappings, parts.code, enrich, labels);
     let traced = Alloc::sum(
         processes
             .iter()
@@ -202,6 +203,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         known: &enrich.processes,
     };
     snapshot.incidents = stories.incidents(&snapshot.processes);
+    snapshot.session.began_ns = Some(began_ns);
     snapshot.coverage.untold = parts.timeline.dropped;
     snapshot.timeline = parts
         .tell_timeline
@@ -380,12 +382,13 @@ fn coverage(
         caught_by_twin: losses.caught_by_twin,
         untold: 0,
         uncertain,
+        incomplete: None,
     }
 }
 
 /// Scales what the windows measured to the whole session. A window is a sample of the session's time, so runs and times grow with
 /// it; statistics are on for a small part only.
-fn cost(parts: CostParts<'_>, duration_s: f64, cpus: usize) -> Cost {
+fn cost(parts: CostParts, duration_s: f64, cpus: usize) -> Cost {
     let mut cost = Cost {
         tracer_cpu_s: parts.tracer_cpu_s,
         tracer_rss_kb: parts.tracer_rss_kb,
@@ -395,16 +398,14 @@ fn cost(parts: CostParts<'_>, duration_s: f64, cpus: usize) -> Cost {
         return cost;
     };
     let scale = (duration_s / windows.as_secs_f64()).max(1.0);
-    let ns: u64 = measured.values().map(|program| program.ns).sum();
-    let runs: u64 = measured.values().map(|program| program.runs).sum();
-    let bpf_ns = scaled(ns, scale);
+    let bpf_ns = scaled(measured.ns, scale);
     cost.method = Some(if scale > 1.0 {
         CostMethod::Sampled
     } else {
         CostMethod::Full
     });
     cost.bpf_ns = Some(bpf_ns);
-    cost.bpf_runs = Some(scaled(runs, scale));
+    cost.bpf_runs = Some(scaled(measured.runs, scale));
     #[expect(clippy::cast_precision_loss, reason = "a share needs three digits")]
     let share = bpf_ns as f64 / 1e9 / (duration_s * cpus.max(1) as f64);
     cost.bpf_cpu_share = (duration_s > 0.0).then_some(share);

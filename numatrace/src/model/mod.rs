@@ -22,12 +22,14 @@ pub mod page_migration;
 pub mod task_move;
 
 pub mod incident;
+pub mod recorded;
 
 pub mod kernel_memory;
 pub mod mapping;
 pub mod stack;
 
 pub mod finding;
+pub mod quantity;
 
 pub mod matrix;
 pub mod name;
@@ -35,6 +37,7 @@ pub mod number;
 pub mod page_cache;
 
 // Documents of their own, beside the report.
+pub mod diff;
 pub mod doctor;
 pub mod event;
 pub mod look;
@@ -53,14 +56,15 @@ pub use hint_fault::HintFaults;
 pub use hooks::{Hook, HookState};
 pub use incident::{Incident, Moment, MomentKind};
 pub use kernel_memory::KernelMemory;
-pub use mapping::{Addr, Mapping, MappingFirstTouch, MappingKind, TidFaults, TidPages};
+pub use mapping::{Addr, Mapping, MappingFirstTouch, MappingKind, StackPages, TidFaults, TidPages};
 pub use matrix::{Matrix, PerNode};
 pub use name::Name;
 pub use page_cache::FilledFile;
 pub use page_migration::{Latency, MovedBy, PageMigrations};
 pub use process::{Bind, BindWhat, Process, ProcessKind, Thread};
+pub use recorded::{Recorded, RecordedWhat};
 pub use report::{
-    Cost, CostMethod, EndedBy, Host, HostNode, Schema, Scope, Session, Snapshot, System,
+    Cost, CostMethod, EndedBy, Host, HostNode, Part, Schema, Scope, Session, Snapshot, System,
 };
 pub use stack::{Frame, Stack};
 pub use task_move::{CpuMoves, MoveReason, Stay, TaskMoves};

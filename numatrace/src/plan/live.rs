@@ -1,12 +1,12 @@
 //! Sessions that are watched while they go on: what they share with `trace`.
 
-use std::io::IsTerminal;
-
 use super::{Plan, STACK_EVERY, Scope, Talk, hooks, living, scoped_here};
 use crate::{
     attach::inject::Faults,
-    cli::{Color, Format, live::LiveArgs},
+    cli::{Format, live::LiveArgs},
     exit::Failure,
+    fail_if::FailIf,
+    rendering::color,
 };
 
 /// The session behind `top` and `events`.
@@ -38,17 +38,12 @@ pub(super) fn session(args: &LiveArgs) -> Result<Plan, Failure> {
         hooks,
         residency: false,
         kernel_stacks: 0,
+        fail_if: FailIf::default(),
         format: Format::Text,
         output: None,
         limit: 0,
-        color: match args.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => {
-                std::io::stdout().is_terminal()
-                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            }
-        },
+        color: color(args.color, false),
         talk,
+        recording: None,
     })
 }

@@ -15,6 +15,7 @@ use numatrace::fold::timeline::Timeline;
 use numatrace::fold::window::{Cut, Window};
 use numatrace::fold::{Accumulators, Folding};
 use numatrace::ids::{NodeId, Pid, Tid};
+use numatrace::label::code::NoCode;
 use numatrace::label::report::{CostParts, Parts, host, report};
 use numatrace::model::{Name, Process, Session, Snapshot};
 use numatrace_common::cell::Stem;
@@ -166,7 +167,7 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
         mapping_records: None,
         lines_without_room: 0,
         mappings: &Mappings::default(),
-        stacks: &|_| None,
+        code: &mut NoCode,
         host: host(machine, "6.12.0".into(), "x86_64".into(), Some(1)),
         session: Session::new("trace", start, 10.0),
         hooks: &hooks.tried(),

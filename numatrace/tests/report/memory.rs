@@ -26,12 +26,14 @@ fn region() -> Mapping {
             by_tid: vec![TidPages {
                 tid: Tid(4242),
                 pages: 16_384,
+                remote: Some(0),
                 node: Some(NodeId(0)),
                 last_ns: Some(5_000),
             }],
             thp: Some(0),
             remote_by_cause: None,
             stacks: Vec::new(),
+            by_stack: Vec::new(),
         }),
         hint_faults: Some(HintFaults {
             matrix: Some(matrix([[0, 0], [8_000, 100]])),

@@ -116,10 +116,12 @@ pub fn full(nodes: u16) -> Snapshot {
             by_tid: vec![TidPages {
                 tid: Tid(4242),
                 pages: 16_384,
+                remote: None,
                 node: Some(NodeId(0)),
                 last_ns: None,
             }],
             stacks: Vec::new(),
+            by_stack: Vec::new(),
         }),
         hint_faults: Some(HintFaults {
             matrix: Some(touched),

@@ -6,7 +6,7 @@
 mod across_nodes;
 mod first_touch_elsewhere;
 mod interleave_mismatch;
-mod memory;
+pub(in crate::model) mod memory;
 mod memoryless_node;
 mod migration_failures;
 mod moving;
@@ -20,7 +20,7 @@ mod remote_by_policy;
 mod thp_remote;
 mod tiering_churn;
 mod touched_before_bind;
-mod words;
+pub(in crate::model) mod words;
 
 use serde::{Deserialize, Serialize};
 

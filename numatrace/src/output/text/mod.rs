@@ -10,7 +10,7 @@ mod columns;
 mod figures;
 mod findings;
 mod footer;
-mod header;
+pub mod header;
 mod incidents;
 mod kernel_memory;
 mod mappings;
