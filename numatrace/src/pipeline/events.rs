@@ -60,7 +60,7 @@ async fn session(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
     let to_stdout = matches!(sink, Sink::Stdout);
     let page_size = topology.page_size();
     let mut stream = match session.format {
-        Format::Json => Stream::open(sink, plan.room, |line| output::json::to_line(line)),
+        Format::Json => Stream::open(sink, plan.room, output::json::to_line),
         Format::Text => Stream::open(sink, plan.room, move |line| {
             Ok(output::events::text(line, page_size))
         }),
