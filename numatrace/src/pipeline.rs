@@ -3,8 +3,10 @@
 //! Everything runs on one thread: the ring is drained and the totals are swept on timers, signals and the child are awaited beside them.
 
 mod begin;
+pub mod events;
 mod parts;
 mod stretch;
+pub mod top;
 mod wait;
 
 use std::{

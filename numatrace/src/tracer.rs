@@ -1,6 +1,7 @@
 //! A running session: attached programs on one side, accumulators on the other, and the stages in between, driven by `pipeline`.
 
 mod closing;
+mod live;
 mod runs;
 
 use std::{path::Path, time::Instant};
@@ -31,11 +32,16 @@ use crate::{
         topology::{Topology, installed},
     },
     exit::Failure,
-    fold::{Folding, mapping::Mappings, timeline::Timeline},
+    fold::{
+        Folding,
+        live::{Heard, Live},
+        mapping::Mappings,
+        timeline::Timeline,
+    },
     ids::{CpuId, NodeId, Pid},
 };
 use closing::SoFar;
-pub use closing::{Counted, NOT_COUNTING};
+pub use closing::{Counted, NOT_COUNTING, boot_ns};
 
 /// A running session.
 pub struct Tracer {
@@ -68,6 +74,8 @@ pub struct Tracer {
     rejected: u64,
     unsettled: bool,
     timeline: Timeline,
+    /// What is kept beside sums for who watches while it goes on.
+    pub live: Option<Live>,
     /// When the session or interval began, ns since boot.
     began_ns: u64,
 }
@@ -210,6 +218,7 @@ impl Tracer {
             rejected: 0,
             unsettled: false,
             timeline: Timeline::default(),
+            live: None,
             began_ns: 0,
         };
         tracer.take_stock();
@@ -220,7 +229,7 @@ impl Tracer {
             tracer.before = tracer.so_far()?;
             tracer.folding = Some(Folding::begin(cut, &edge));
             tracer.timeline = Timeline::default();
-            tracer.began_ns = closing::boot_ns()?;
+            tracer.began_ns = boot_ns()?;
         }
         Ok(tracer)
     }
@@ -243,12 +252,22 @@ impl Tracer {
             mappings,
             rejected,
             timeline,
+            live,
             ..
         } = self;
         ring.drain(&mut |raw| match decode(raw) {
-            Ok(event) => {
-                if let Some(happening) = runs::take_in(&event, enrich, mappings) {
+            Ok(mut event) => {
+                if let Some(live) = live
+                    && !live.before(&mut event)
+                {
+                    return;
+                }
+                let told = runs::take_in(&event, enrich, mappings);
+                if let Some(Heard::Happening(happening)) = told {
                     timeline.apply(happening);
+                }
+                if let Some((live, told)) = live.as_mut().zip(told) {
+                    live.hear(event.time_ns, told);
                 }
             }
             Err(_) => *rejected += 1,
@@ -298,7 +317,7 @@ impl Tracer {
                 folding.apply(observation);
             }
         }
-        Ok(())
+        self.grow()
     }
 
     /// One step of measuring our own cost.
@@ -325,6 +344,9 @@ impl Tracer {
                 Ok(count) => seen.push(self.enrich.count(count)),
                 Err(_) => self.rejected += 1,
             }
+        }
+        if let Some(live) = &mut self.live {
+            live.count(boot_ns()?, &seen);
         }
         Ok(seen)
     }

@@ -119,7 +119,7 @@ impl TraceArgs {
 }
 
 /// A length of time; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let way_out = "give a number of seconds, or a number with ms, s, m or h: 10, 500ms, 2m";
     let seconds = text.parse::<f64>().ok();
     let parsed = match seconds {
@@ -139,7 +139,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 const SHORTEST: Duration = Duration::from_millis(100);
 
 /// A length of time between two reports.
-fn interval(text: &str) -> Result<Duration, String> {
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
     match duration(text) {
         Ok(interval) if interval < SHORTEST => Err(format!(
             "an interval takes {} ms at least",

@@ -90,6 +90,13 @@ impl<F: Facts> Enrich<F> {
         }
     }
 
+    /// Begins another interval, `until_ns` after boot: what is known of processes that ended before the last one is forgotten.
+    pub fn next_interval(&mut self, until_ns: u64) {
+        self.processes.next_interval(until_ns);
+        let processes = &self.processes;
+        self.spaces.retain(|process| processes.knows(process));
+    }
+
     /// Takes in what an event says about processes; what else it tells comes back with its process found.
     pub fn event(&mut self, event: &Event) -> Option<Happening> {
         match &event.body {
@@ -132,6 +139,7 @@ impl<F: Facts> Enrich<F> {
                         nodes: moved.nodes,
                         what: Happened::Pages {
                             asker: moved.asker,
+                            reason: moved.reason,
                             pages: moved.pages,
                         },
                     });
@@ -144,15 +152,6 @@ impl<F: Facts> Enrich<F> {
     /// Gives processes the mappings that the kernel told of, as far as it is known whose they are.
     pub fn settle(&mut self) {
         self.told.settle_all(&self.processes, &mut self.spaces);
-    }
-
-    /// Begins another interval, `until_ns` after boot: who ended before the last one is forgotten.
-    pub fn next_interval(&mut self, until_ns: u64) {
-        self.processes.next_interval(until_ns);
-        let Self {
-            processes, spaces, ..
-        } = self;
-        spaces.keep(|process| processes.knows(process));
     }
 
     /// Finds the process of a run, and takes a look at its address space if that is not known there.

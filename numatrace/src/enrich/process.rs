@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Index of a process in [`Processes`]; stays valid until the second interval after its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessIndex(usize);
 
 /// One process as far as it is known.

@@ -151,9 +151,9 @@ impl Spaces {
         space.is_some_and(|space| space.lines.len() > 0 || space.parent.is_some())
     }
 
-    /// Forgets all processes but these.
-    pub fn keep(&mut self, which: impl Fn(ProcessIndex) -> bool) {
-        self.by_process.retain(|process, _| which(*process));
+    /// Keeps the address spaces of these processes; names of files stay.
+    pub fn retain(&mut self, keep: impl Fn(ProcessIndex) -> bool) {
+        self.by_process.retain(|process, _| keep(*process));
         self.lines = self
             .by_process
             .values()

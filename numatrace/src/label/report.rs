@@ -260,7 +260,8 @@ pub fn host(
     }
 }
 
-fn hook(tried: &Tried) -> Hook {
+/// One hook as the report tells it.
+pub fn hook(tried: &Tried) -> Hook {
     let reason = tried.reason.clone().unwrap_or_default();
     let via = tried.via.clone().unwrap_or_default();
     match tried.state {
@@ -302,6 +303,16 @@ fn bulk_unseen(second: &[Beside], hooks: &[Tried]) -> Option<u64> {
     Some(u64::try_from(residual).unwrap_or(0))
 }
 
+/// Records for which the ring had no room, by kind.
+pub fn lost_by_kind(losses: &Losses) -> BTreeMap<String, u64> {
+    Kind::ALL
+        .into_iter()
+        .zip(losses.records_lost)
+        .filter(|(_, lost)| *lost > 0)
+        .map(|(kind, lost)| (kind.name().to_owned(), lost))
+        .collect()
+}
+
 fn coverage(
     losses: &Losses,
     recursion_misses: Option<u64>,
@@ -309,12 +320,6 @@ fn coverage(
     counted: &Accumulators,
     nodes: &[NodeId],
 ) -> Coverage {
-    let lost_by_kind: BTreeMap<String, u64> = Kind::ALL
-        .into_iter()
-        .zip(losses.records_lost)
-        .filter(|(_, lost)| *lost > 0)
-        .map(|(kind, lost)| (kind.name().to_owned(), lost))
-        .collect();
     let full_tables: BTreeMap<String, u64> = [
         ("totals", losses.overflowed),
         ("scope", losses.scope_lost),
@@ -369,7 +374,7 @@ fn coverage(
         rejected: Some(rejected),
         unattributed: Some(overflowed + elsewhere),
         mapping_records_lost: None,
-        lost_by_kind,
+        lost_by_kind: lost_by_kind(losses),
         unattributed_by_reason,
         full_tables,
         caught_by_twin: losses.caught_by_twin,

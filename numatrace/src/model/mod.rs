@@ -36,6 +36,8 @@ pub mod page_cache;
 
 // Documents of their own, beside the report.
 pub mod doctor;
+pub mod event;
+pub mod look;
 pub mod stat;
 pub mod topology;
 
