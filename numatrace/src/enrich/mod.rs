@@ -111,7 +111,7 @@ impl<F: Facts> Enrich<F> {
                 let process = self.processes.execed(exec, &mut self.facts);
                 self.spaces.execed(process);
             }
-            Body::TaskExit(exit) => self.processes.exited(exit),
+            Body::TaskExit(exit) => self.processes.exited(exit, event.time_ns),
             // Its counts are in the totals too, and are taken from there.
             Body::AllocRun(_)
             | Body::TouchRun(_)
