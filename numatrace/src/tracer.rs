@@ -327,7 +327,7 @@ impl Tracer {
             for observation in &seen {
                 folding.apply(observation);
             }
-            folding.inside.faults.close(closing::boot_ns()?);
+            folding.inside.faults.close(boot_ns()?);
         }
         self.grow()
     }

@@ -165,6 +165,7 @@ impl Teller {
                 start_ns,
                 cpus,
                 reason: why,
+                ..
             } => {
                 let thread = ThreadId {
                     pid: Pid(0),
@@ -445,6 +446,8 @@ mod tests {
                 start_ns: 5,
                 cpus: (CpuId(0), CpuId(2)),
                 reason: MoveReason::Wakeup,
+                ran_ns: 0,
+                far_faults: 0,
             },
         });
         let mut told = |filter| teller(filter).tell(1, &heard, &mut enrich);
