@@ -187,17 +187,25 @@ fn reasons_of_moves_agree_with_their_stacks() {
     let (moves, agreed) = (verify["moves"].as_u64(), verify["agreed"].as_u64());
     assert!(moves >= Some(100), "{verify:#}");
     if run.report.hook_state("task_move") == Some("attached") {
-        assert!(agreed.map(|agreed| agreed * 100) >= moves.map(|moves| moves * 99), "{verify:#}");
+        assert!(
+            agreed.map(|agreed| agreed * 100) >= moves.map(|moves| moves * 99),
+            "{verify:#}"
+        );
         return;
     }
     // Without marks a pin counts as a cpuset's, which a stack that shows sched_setaffinity(2) contradicts, and nothing else does.
     let wrong = verify["disagreed"].as_array().unwrap();
     let known = |entry: &&serde_json::Value| {
         entry["reason"] == "cpuset" && entry["stack_says"] == "affinity"
-            || ["active_balance", "wakeup"].iter().any(|reason| entry["reason"] == *reason)
+            || ["active_balance", "wakeup"]
+                .iter()
+                .any(|reason| entry["reason"] == *reason)
     };
     let unknown: Vec<_> = wrong.iter().filter(|entry| !known(entry)).collect();
-    let count: u64 = unknown.iter().filter_map(|entry| entry["count"].as_u64()).sum();
+    let count: u64 = unknown
+        .iter()
+        .filter_map(|entry| entry["count"].as_u64())
+        .sum();
     assert!(count * 100 <= moves.unwrap_or(0), "{verify:#}");
 }
 

@@ -36,7 +36,10 @@ fn memory_that_is_brought_to_its_users_is_help_with_its_price() {
         .iter()
         .find(|row| row["what"] == "pte_updates")
         .expect("PTE updates beside the audit");
-    let (kernel, traced) = (row["kernel"].as_u64().unwrap(), row["traced"].as_u64().unwrap());
+    let (kernel, traced) = (
+        row["kernel"].as_u64().unwrap(),
+        row["traced"].as_u64().unwrap(),
+    );
     assert!(
         kernel > 0 && traced.abs_diff(kernel) <= kernel / 100,
         "{row}"
@@ -47,7 +50,11 @@ fn memory_that_is_brought_to_its_users_is_help_with_its_price() {
         .process(run.truth.pid())
         .expect("the workload is in the report");
     let balancer = &process.0["balancer"];
-    let count = |field: &str| balancer[field].as_u64().unwrap_or_else(|| panic!("{field}: {balancer:#}"));
+    let count = |field: &str| {
+        balancer[field]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{field}: {balancer:#}"))
+    };
     assert!(count("scans") > 0 && count("scan_ns") > 0, "{balancer:#}");
     let (faults, moving) = (count("fault_ns"), count("migrate_ns"));
     assert!(moving > 0 && faults >= moving, "{balancer:#}");

@@ -102,7 +102,11 @@ fn an_absence_tells_its_hinting_faults_and_what_the_balancer_moved() {
         .unwrap_or_else(|| panic!("no incident of {pid} in {incidents:#?}"));
     // The costliest stands first, and this one is most of the session.
     assert_eq!(incidents[0], *incident);
-    let count = |field: &str| incident[field].as_u64().unwrap_or_else(|| panic!("{field}: {incident:#}"));
+    let count = |field: &str| {
+        incident[field]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{field}: {incident:#}"))
+    };
     if run.report.hook_state("hint_fault") != Some("attached") {
         assert!(incident["remote_hint_faults"].is_null(), "{incident:#}");
         return;
@@ -110,7 +114,10 @@ fn an_absence_tells_its_hinting_faults_and_what_the_balancer_moved() {
     let sampled = run.truth.count("numa_hint_faults").unwrap();
     let faults = count("remote_hint_faults");
     // Beside its own there are those of others in the kernel's count, and its faults on memory that had followed.
-    assert!(faults > 0 && faults <= sampled, "{faults} of {sampled}: {incident:#}");
+    assert!(
+        faults > 0 && faults <= sampled,
+        "{faults} of {sampled}: {incident:#}"
+    );
     let run_ms = incident["run_ms"].as_f64().unwrap();
     let away_ms = incident["away_ms"].as_f64().unwrap();
     assert!(run_ms > 0.0 && run_ms <= away_ms * 1.01, "{incident:#}");

@@ -65,9 +65,7 @@ fn demotion_has_its_reason() {
 #[test]
 fn compaction_has_its_reason() {
     let node = whole_node().to_string();
-    let run = or_skip!(
-        tracer!().system_wide(&["fragment", "--pages", "8192", "--node", &node])
-    );
+    let run = or_skip!(tracer!().system_wide(&["fragment", "--pages", "8192", "--node", &node]));
     let migrated = run.truth.count("pgmigrate_success").unwrap();
     assert!(migrated > 0, "nothing to compact: {:#}", run.truth.0);
     let compacted = run

@@ -14,7 +14,11 @@ fn threads_that_the_balancer_sends_to_their_memory_have_its_reason() {
         return skipped(test_name!(), "no NUMA balancing, or no debugfs");
     };
     let decided = ["sched/sched_move_numa", "sched/sched_swap_numa"].map(|event| {
-        let keys = if event.ends_with("swap_numa") { "src_pid" } else { "pid" };
+        let keys = if event.ends_with("swap_numa") {
+            "src_pid"
+        } else {
+            "pid"
+        };
         KernelCount::begin(event, keys)
     });
     let [Ok(moved), Ok(swapped)] = decided else {

@@ -14,7 +14,9 @@ fn a_real_time_thread_is_pushed_by_a_more_important_one() {
         .process(run.truth.pid())
         .expect("the workload is in the report");
     let tid = run.truth.vector("tids").unwrap()[0];
-    let thread = process.thread(tid).expect("the pushed thread is in the report");
+    let thread = process
+        .thread(tid)
+        .expect("the pushed thread is in the report");
     let moves = &thread.0["task_moves"];
     let pushed = run.truth.count("pushed").unwrap();
     assert!(pushed > 0, "nobody was pushed: {:#}", run.truth.0);

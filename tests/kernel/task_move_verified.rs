@@ -10,10 +10,19 @@ use crate::two_nodes_or_skip;
 /// Of moves whose stack tells, 99 in 100 agree, and hardly any stack does not tell.
 fn agrees(report: &Report, least: u64) {
     let verify = &report.value["verify"];
-    let count = |field: &str| verify[field].as_u64().unwrap_or_else(|| panic!("{verify:#}"));
+    let count = |field: &str| {
+        verify[field]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{verify:#}"))
+    };
     let of = |list: &str| -> u64 {
-        let entries = verify[list].as_array().unwrap_or_else(|| panic!("{verify:#}"));
-        entries.iter().filter_map(|entry| entry["count"].as_u64()).sum()
+        let entries = verify[list]
+            .as_array()
+            .unwrap_or_else(|| panic!("{verify:#}"));
+        entries
+            .iter()
+            .filter_map(|entry| entry["count"].as_u64())
+            .sum()
     };
     let (moves, agreed) = (count("moves"), count("agreed"));
     let (disagreed, unclassified) = (of("disagreed"), of("unclassified"));

@@ -23,7 +23,10 @@ impl KernelText {
     }
 
     fn of(text: &[u8]) -> Result<Self, SymbolGap> {
-        let mut lines: Vec<(u64, &str)> = text.split(|byte| *byte == b'\n').filter_map(function).collect();
+        let mut lines: Vec<(u64, &str)> = text
+            .split(|byte| *byte == b'\n')
+            .filter_map(function)
+            .collect();
         lines.sort_unstable();
         if lines.last().is_none_or(|(address, _)| *address == 0) {
             return Err(SymbolGap::Hidden);
@@ -39,7 +42,9 @@ impl KernelText {
     /// The function that a return address leads back to: the call before it may be the last thing in there.
     #[must_use]
     pub fn caller(&self, returns_to: u64) -> Option<&str> {
-        let behind = self.functions.partition_point(|(start, _)| *start < returns_to);
+        let behind = self
+            .functions
+            .partition_point(|(start, _)| *start < returns_to);
         let at = behind.checked_sub(1)?;
         let (_, end) = self.functions.get(at)?;
         let begin = match at.checked_sub(1) {

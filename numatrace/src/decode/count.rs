@@ -2,8 +2,8 @@
 
 use numatrace_common::{
     cell::{
-        AllocClass, Cell, FAILED_BUSY, LATENCY_BATCH, MOVED_BACK, MOVED_TO_WAKER, RemoteCause, Stem, TOUCH_COW, TOUCH_THP,
-        TouchKind,
+        AllocClass, Cell, FAILED_BUSY, LATENCY_BATCH, MOVED_BACK, MOVED_TO_WAKER, RemoteCause,
+        Stem, TOUCH_COW, TOUCH_THP, TouchKind,
     },
     totals::{IRQ, NO_OWNER, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
 };

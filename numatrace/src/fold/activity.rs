@@ -11,8 +11,9 @@ use crate::{
     decode::count::{NodePair, Reason},
     ids::NodeId,
     model::{
-        BalancerWork, ByKind, CpuMoves, FailedByCause, FirstTouch, HintFaults, Latency, LatencyBucket, Marks, Matrix, MoveReason, MovedBy,
-        PageMigrations, PerNode, Stay, TaskMoves,
+        BalancerWork, ByKind, CpuMoves, FailedByCause, FirstTouch, HintFaults, Latency,
+        LatencyBucket, Marks, Matrix, MoveReason, MovedBy, PageMigrations, PerNode, Stay,
+        TaskMoves,
     },
 };
 

@@ -42,16 +42,24 @@ impl StackSays {
             match plain(name) {
                 "try_to_wake_up" | "sched_ttwu_pending" => return Self::Wakeup,
                 // Renamed in 6.10; the last three are sched_ext and core scheduling, which take a task from another queue as a balancer does.
-                "load_balance" | "sched_balance_rq" | "newidle_balance"
-                | "sched_balance_newidle" | "move_remote_task_to_local_dsq" | "try_steal_cookie"
+                "load_balance"
+                | "sched_balance_rq"
+                | "newidle_balance"
+                | "sched_balance_newidle"
+                | "move_remote_task_to_local_dsq"
+                | "try_steal_cookie"
                 | "sched_core_balance" => return Self::LoadBalance,
                 "active_load_balance_cpu_stop" => return Self::ActiveBalance,
                 "migrate_swap_stop" => return Self::NumaSwap,
                 "migration_cpu_stop" => return Self::Stopper,
                 "balance_push_cpu_stop" => return Self::Hotplug,
                 "push_cpu_stop" => return Self::Pushed,
-                "push_rt_task" | "pull_rt_task" | "push_dl_task" | "pull_dl_task"
-                | "dl_task_timer" | "dl_task_offline_migration" => return Self::RtDl,
+                "push_rt_task"
+                | "pull_rt_task"
+                | "push_dl_task"
+                | "pull_dl_task"
+                | "dl_task_timer"
+                | "dl_task_offline_migration" => return Self::RtDl,
                 "sched_setaffinity" => return Self::Affinity,
                 "affine_move_task" | "set_cpus_allowed_ptr" | "set_cpus_allowed_ptr_locked" => {
                     mask = true;
@@ -168,20 +176,28 @@ mod tests {
             StackSays::Wakeup
         );
         assert_eq!(
-            says("set_task_cpu detach_task detach_tasks sched_balance_rq sched_balance_newidle __schedule"),
+            says(
+                "set_task_cpu detach_task detach_tasks sched_balance_rq sched_balance_newidle __schedule"
+            ),
             StackSays::LoadBalance
         );
         // Renamed by the compiler on 7.x.
         assert_eq!(
-            says("set_task_cpu detach_task __active_load_balance_cpu_stop.isra.0 cpu_stopper_thread"),
+            says(
+                "set_task_cpu detach_task __active_load_balance_cpu_stop.isra.0 cpu_stopper_thread"
+            ),
             StackSays::ActiveBalance
         );
         assert_eq!(
-            says("set_task_cpu move_queued_task.isra.0 __migrate_task __balance_push_cpu_stop cpu_stopper_thread"),
+            says(
+                "set_task_cpu move_queued_task.isra.0 __migrate_task __balance_push_cpu_stop cpu_stopper_thread"
+            ),
             StackSays::Hotplug
         );
         assert_eq!(
-            says("set_task_cpu move_queued_task affine_move_task __set_cpus_allowed_ptr_locked __sched_setaffinity sched_setaffinity"),
+            says(
+                "set_task_cpu move_queued_task affine_move_task __set_cpus_allowed_ptr_locked __sched_setaffinity sched_setaffinity"
+            ),
             StackSays::Affinity
         );
         assert_eq!(
@@ -196,20 +212,36 @@ mod tests {
         let stopper = says("set_task_cpu move_queued_task migration_cpu_stop cpu_stopper_thread");
         assert_eq!(stopper.agrees(MoveReason::Exec, false), Some(true));
         assert_eq!(stopper.agrees(MoveReason::NumaMove, false), Some(true));
-        assert_eq!(stopper.agrees(MoveReason::ActiveBalance, false), Some(false));
+        assert_eq!(
+            stopper.agrees(MoveReason::ActiveBalance, false),
+            Some(false)
+        );
     }
 
     #[test]
     fn a_wake_up_is_a_mask_s_only_where_it_was_forced() {
-        assert_eq!(StackSays::Wakeup.agrees(MoveReason::Affinity, true), Some(true));
-        assert_eq!(StackSays::Wakeup.agrees(MoveReason::Affinity, false), Some(false));
-        assert_eq!(StackSays::Wakeup.agrees(MoveReason::LoadBalance, true), Some(false));
+        assert_eq!(
+            StackSays::Wakeup.agrees(MoveReason::Affinity, true),
+            Some(true)
+        );
+        assert_eq!(
+            StackSays::Wakeup.agrees(MoveReason::Affinity, false),
+            Some(false)
+        );
+        assert_eq!(
+            StackSays::Wakeup.agrees(MoveReason::LoadBalance, true),
+            Some(false)
+        );
     }
 
     #[test]
     fn what_does_not_agree_keeps_an_example() {
         let mut verified = Verified::default();
-        verified.apply(MoveReason::Wakeup, false, &["set_task_cpu", "try_to_wake_up"]);
+        verified.apply(
+            MoveReason::Wakeup,
+            false,
+            &["set_task_cpu", "try_to_wake_up"],
+        );
         verified.apply(MoveReason::Wakeup, false, &["set_task_cpu", "push_rt_task"]);
         verified.apply(MoveReason::Wakeup, false, &["other"]);
         let counts: Vec<_> = verified

@@ -159,7 +159,9 @@ impl Case<'_> {
             ));
             far(first) - far(second)
         });
-        let cost = self.run_ns.and_then(|run| share(work.time_ns()?, run.total()));
+        let cost = self
+            .run_ns
+            .and_then(|run| share(work.time_ns()?, run.total()));
         if let (Some(ns), Some(cost)) = (work.time_ns(), cost) {
             evidence.push(format!(
                 "it took {} of CPU time ({} %): scans {}, hint faults {}, of which moving pages {}",

@@ -8,8 +8,8 @@ use super::{Labels, incidents::Stories, processes};
 use crate::{
     attach::{
         catalog,
-        kernel_enum::ReasonNames,
         hooks::{Hook as Tried, HookState as TriedState},
+        kernel_enum::ReasonNames,
     },
     capture::{cost::Measured as MeasuredRuns, losses::Losses},
     enrich::{Charged, Enrich, facts::Facts, topology::Topology},

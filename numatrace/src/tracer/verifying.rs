@@ -35,8 +35,7 @@ impl Verifying {
             // What lies between the tracepoint and our program is nobody's opinion.
             .skip_while(|name| !name.contains("set_task_cpu"))
             .collect();
-        self.verified
-            .apply(moved.reason, moved.forced, &functions);
+        self.verified.apply(moved.reason, moved.forced, &functions);
     }
 
     /// What came of it so far; begins anew.

@@ -71,9 +71,7 @@ fn cell(stem: Stem, from: NodeId, to: NodeId, marks: Marks) -> Cell {
             .with_class(any(marks.class, TouchKind::ALL.len()))
             .with_mark(marks.mark & 3),
         Stem::PageMigration => cell.with_cause(marks.cause & 15),
-        Stem::MigrationFailed => cell
-            .with_cause(marks.cause & 15)
-            .with_mark(marks.mark & 1),
+        Stem::MigrationFailed => cell.with_cause(marks.cause & 15).with_mark(marks.mark & 1),
         Stem::Balancer => Cell::new(stem).with_class(any(marks.class, BalancerWork::ALL.len())),
         Stem::VmaSkipped => Cell::new(stem).with_cause(any(marks.cause, 7)),
         Stem::TaskMove => cell

@@ -116,7 +116,9 @@ fn of_processes(snapshot: &Snapshot) -> BTreeMap<String, u64> {
     without_zeros(summed(snapshot, |process: &Process| {
         let mut all = activity!(process);
         all.extend(migrations!(process));
-        all.extend(work(process.balancer.as_ref().map(|balancing| &balancing.work)));
+        all.extend(work(
+            process.balancer.as_ref().map(|balancing| &balancing.work),
+        ));
         all
     }))
 }
@@ -125,7 +127,9 @@ fn of_system(snapshot: &Snapshot) -> BTreeMap<String, u64> {
     let system = snapshot.system.as_ref().unwrap();
     let mut all = activity!(system);
     all.extend(migrations!(system));
-    all.extend(work(system.balancer.as_ref().map(|balancing| &balancing.work)));
+    all.extend(work(
+        system.balancer.as_ref().map(|balancing| &balancing.work),
+    ));
     without_zeros(all)
 }
 

@@ -3,8 +3,8 @@
 use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::model::finding::diagnose;
 use numatrace::model::{
-    BalancerVerdict, Balancing, Bind, BindWhat, Finding, FirstTouch, Matrix, MoveReason, PageMigrations, PerNode, Process, Severity, Snapshot,
-    System, TaskMoves, Thread, Verdict,
+    BalancerVerdict, Balancing, Bind, BindWhat, Finding, FirstTouch, Matrix, MoveReason,
+    PageMigrations, PerNode, Process, Severity, Snapshot, System, TaskMoves, Thread, Verdict,
 };
 
 use crate::fixture;
@@ -426,11 +426,15 @@ fn threads_bound_apart_from_their_memory_are_split_and_did_not_run_away() {
         .find(|finding| finding.id == "affinity-split")
         .unwrap_or_else(|| panic!("{findings:#?}"));
     assert!(
-        finding.evidence[0]
-            .contains("1 thread bound to node 0 ran 1.00 s there; 1 thread bound to node 1 ran 1.00 s there"),
+        finding.evidence[0].contains(
+            "1 thread bound to node 0 ran 1.00 s there; 1 thread bound to node 1 ran 1.00 s there"
+        ),
         "{finding:#?}"
     );
-    assert!(finding.fix.contains("--cpunodebind=0 --membind=0"), "{finding:#?}");
+    assert!(
+        finding.fix.contains("--cpunodebind=0 --membind=0"),
+        "{finding:#?}"
+    );
 }
 
 #[test]
@@ -439,7 +443,10 @@ fn threads_bound_to_one_node_are_not_split() {
     // Both away from their memory: that is another story.
     let both = ids(&bound_to([1, 1]));
     assert!(!both.contains(&"affinity-split".to_owned()), "{both:?}");
-    assert!(both.contains(&"ran-away-from-memory".to_owned()), "{both:?}");
+    assert!(
+        both.contains(&"ran-away-from-memory".to_owned()),
+        "{both:?}"
+    );
 }
 
 #[test]
@@ -461,5 +468,8 @@ fn balancing_that_hurts_is_told_with_what_goes_to_and_fro() {
         .find(|finding| finding.id == "balancer-hurting")
         .unwrap();
     assert_eq!(finding.evidence, ["it moved 9,000 pages"]);
-    assert!(finding.fix.contains("kernel.numa_balancing=0"), "{finding:#?}");
+    assert!(
+        finding.fix.contains("kernel.numa_balancing=0"),
+        "{finding:#?}"
+    );
 }

@@ -3,12 +3,12 @@
 
 use numatrace::ids::{CpuId, NodeId, Pid, Tid};
 use numatrace::model::{
-    Alloc, Audit, AuditNode, BalancerVerdict, BalancerWork, Balancing, Beside, BesideWhat, ByClass, ByKind, Cause, ClassTally, Cost,
-    CostMethod, Counter, CounterAudit, Coverage, Disagreement, EndedBy, Equations, Explained,
-    FailedByCause, FaultSlice, FirstTouch,
-    HintFaults, Hook, Host, HostNode, Latency, LatencyBucket, Marks, Matrix, MoveReason, MovedBy, Name,
-    PageMigrations, PerNode, PolicyMode, Process, ProcessKind, RemoteByCause, Scope, Session,
-    Snapshot, Stay, System, TaskMoves, Thread, Verdict, Verify, finding,
+    Alloc, Audit, AuditNode, BalancerVerdict, BalancerWork, Balancing, Beside, BesideWhat, ByClass,
+    ByKind, Cause, ClassTally, Cost, CostMethod, Counter, CounterAudit, Coverage, Disagreement,
+    EndedBy, Equations, Explained, FailedByCause, FaultSlice, FirstTouch, HintFaults, Hook, Host,
+    HostNode, Latency, LatencyBucket, Marks, Matrix, MoveReason, MovedBy, Name, PageMigrations,
+    PerNode, PolicyMode, Process, ProcessKind, RemoteByCause, Scope, Session, Snapshot, Stay,
+    System, TaskMoves, Thread, Verdict, Verify, finding,
 };
 
 /// A machine of `nodes` nodes with two CPUs and 512 MiB each.

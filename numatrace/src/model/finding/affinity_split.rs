@@ -69,7 +69,7 @@ fn is_bound(thread: &Thread) -> bool {
     let told = thread
         .binds
         .iter()
-        .any(|bind| bind.what == BindWhat::Affinity);
+        .any(|bind| matches!(bind.what, BindWhat::Affinity | BindWhat::CpusetCpus));
     let moved = thread
         .task_moves
         .as_ref()
@@ -85,12 +85,7 @@ fn away(snapshot: &Snapshot, process: &Process, groups: &Groups) -> Option<u64> 
     Some(others.map(|(_, (_, ns))| ns).sum())
 }
 
-fn finding(
-    snapshot: &Snapshot,
-    process: &Process,
-    away: u64,
-    groups: &Groups,
-) -> Option<Finding> {
+fn finding(snapshot: &Snapshot, process: &Process, away: u64, groups: &Groups) -> Option<Finding> {
     let host = &snapshot.host;
     let home = host.position(process.home_node?)?;
     let here = words::nodes(host, [home]);
@@ -120,9 +115,15 @@ fn finding(
             number::seconds(Some(away))
         ),
     ];
-    let faults = process.hint_faults.as_ref().and_then(|faults| faults.matrix.as_ref());
+    let faults = process
+        .hint_faults
+        .as_ref()
+        .and_then(|faults| faults.matrix.as_ref());
     if let Some(far) = faults.and_then(|matrix| share(matrix.off_diagonal(), matrix.total())) {
-        evidence.push(format!("{} of its hint faults were remote", words::percent(Some(far))));
+        evidence.push(format!(
+            "{} of its hint faults were remote",
+            words::percent(Some(far))
+        ));
     }
     Some(Finding {
         id: DIAGNOSIS.id.into(),

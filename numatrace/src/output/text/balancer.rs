@@ -60,14 +60,22 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
                 "thread",
                 threads
                     .iter()
-                    .map(|(_, thread)| format!("{} ({})", processes::name(&thread.comm), thread.tid))
+                    .map(|(_, thread)| {
+                        format!("{} ({})", processes::name(&thread.comm), thread.tid)
+                    })
                     .collect(),
             );
             table.right("scans", column(&|work| number::count(work.scans)));
             table.right("scanning", column(&|work| brief(work.scan_ns)));
-            table.right("PTEs changed", column(&|work| number::count(work.pte_updates)));
+            table.right(
+                "PTEs changed",
+                column(&|work| number::count(work.pte_updates)),
+            );
             table.right("in hint faults", column(&|work| brief(work.fault_ns)));
-            table.right("of that moving pages", column(&|work| brief(work.migrate_ns)));
+            table.right(
+                "of that moving pages",
+                column(&|work| brief(work.migrate_ns)),
+            );
             page.table(&table);
         }
     }
@@ -97,7 +105,10 @@ fn shares(balancing: &Balancing) -> Option<String> {
             let remote: u64 = chunk.iter().map(|slice| slice.remote).sum();
             let share = crate::model::matrix::share(remote, faults)?;
             let until = chunk.last()?.until_s;
-            Some(format!("{} % to {until:.0} s", number::percent(Some(share))))
+            Some(format!(
+                "{} % to {until:.0} s",
+                number::percent(Some(share))
+            ))
         })
         .collect();
     (shares.len() > 1).then(|| format!("remote share over time: {}", shares.join(", ")))

@@ -76,7 +76,10 @@ fn story(snapshot: &Snapshot, incident: &Incident) -> String {
     }
     if let Some(faults) = remote_hint_faults {
         let faults = usize::try_from(*faults).unwrap_or(usize::MAX);
-        story.push_str(&format!("; {}", number::plural(faults, "remote hint fault")));
+        story.push_str(&format!(
+            "; {}",
+            number::plural(faults, "remote hint fault")
+        ));
     }
     if let Some(run) = run_ms {
         story.push_str(&format!("; it ran {run:.1} ms there"));

@@ -168,7 +168,9 @@ fn took(migrations: &PageMigrations) -> String {
     let mut words = String::new();
     let latency = &migrations.latency_us;
     if let (Some(p50), Some(p99), Some(max)) = (latency.p50, latency.p99, latency.max) {
-        words = format!(" Copying a folio took {p50:.1} µs at the median, {p99:.1} in 99 of 100, {max:.1} at most.");
+        words = format!(
+            " Copying a folio took {p50:.1} µs at the median, {p99:.1} in 99 of 100, {max:.1} at most."
+        );
     }
     let failed = migrations.failed.filter(|pages| *pages > 0);
     if let Some(failed) = failed {

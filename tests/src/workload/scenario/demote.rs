@@ -33,7 +33,8 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         ));
     }
     scene.nodes.run_on(args.node)?;
-    let pages = (free_kb(args.node)? << 10) / page_size() as u64 + (args.mib << 20) / page_size() as u64;
+    let pages =
+        (free_kb(args.node)? << 10) / page_size() as u64 + (args.mib << 20) / page_size() as u64;
     let region = Region::anonymous(usize::try_from(pages).context("more than fits")?)?;
     policy::set(&region, Mode::Bind, &[args.node])?;
     let old = fs::read_to_string(KNOB).context("cannot read whether it demotes")?;

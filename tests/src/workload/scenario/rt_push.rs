@@ -55,12 +55,19 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         let mut turns = || -> Result<()> {
             let begun = Instant::now();
             while at.load(Ordering::Relaxed) == u64::MAX {
-                ensure!(begun.elapsed() < PATIENCE, "the thread to be pushed did not start");
+                ensure!(
+                    begun.elapsed() < PATIENCE,
+                    "the thread to be pushed did not start"
+                );
                 thread::yield_now();
             }
             for _ in 0..args.times {
                 let here = at.load(Ordering::Relaxed);
-                let call = if here == u64::from(x) { &mut call_x } else { &mut call_y };
+                let call = if here == u64::from(x) {
+                    &mut call_x
+                } else {
+                    &mut call_y
+                };
                 call.write_all(&[1])?;
                 let mut byte = [0];
                 done.read_exact(&mut byte)?;
