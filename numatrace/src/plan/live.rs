@@ -35,6 +35,7 @@ pub(super) fn session(args: &LiveArgs) -> Result<Plan, Failure> {
         faults: Faults::default(),
         audit_only: false,
         timeline: false,
+        verify_reasons: false,
         hooks,
         residency: false,
         kernel_stacks: 0,

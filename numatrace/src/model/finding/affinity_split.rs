@@ -69,7 +69,7 @@ fn is_bound(thread: &Thread) -> bool {
     let told = thread
         .binds
         .iter()
-        .any(|bind| bind.what == BindWhat::Affinity);
+        .any(|bind| matches!(bind.what, BindWhat::Affinity | BindWhat::CpusetCpus));
     let moved = thread
         .task_moves
         .as_ref()
