@@ -47,6 +47,7 @@ impl Code for LiveCode<'_> {
         self.resolved.push(Resolved {
             number,
             process: Some(of.index),
+            addresses: addresses.to_vec(),
             frames: frames.clone(),
             short: short.clone(),
         });
@@ -59,6 +60,7 @@ impl Code for LiveCode<'_> {
         self.resolved.push(Resolved {
             number,
             process: None,
+            addresses: addresses.to_vec(),
             frames: frames.clone(),
             short: None,
         });
