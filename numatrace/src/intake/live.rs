@@ -59,17 +59,14 @@ impl<F: Facts> Intake<F> {
         };
         for open in touches {
             let mut run = TouchRun::from(open);
-            (run.pages, _) = live.growth((run.thread, run.began_ns), run.pages, 0);
-            if run.pages > 0 {
+            if live.grown_touch(&mut run) {
                 let process = runs::touched(&run, now_ns, enrich, mappings);
                 live.hear(now_ns, Heard::Touch(process, run));
             }
         }
         for open in uses {
             let mut run = UseRun::from(open);
-            (run.faults, run.migrated) =
-                live.growth((run.thread, run.began_ns), run.faults, run.migrated);
-            if run.faults > 0 || run.migrated > 0 {
+            if live.grown_use(&mut run) {
                 let process = runs::used(&run, now_ns, enrich, mappings);
                 live.hear(now_ns, Heard::Use(process, run));
             }

@@ -60,7 +60,7 @@ async fn session(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
     let to_stdout = matches!(sink, Sink::Stdout);
     let page_size = topology.page_size();
     let mut stream = match session.format {
-        Format::Json => Stream::open(sink, plan.room, |line| output::json::to_line(line)),
+        Format::Json => Stream::open(sink, plan.room, output::json::to_line),
         Format::Text => Stream::open(sink, plan.room, move |line| {
             Ok(output::events::text(line, page_size))
         }),
@@ -71,7 +71,7 @@ async fn session(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
     stream.send(Line::Session(Box::new(first)));
     let mut teller = Teller::new(
         plan.filter.clone(),
-        tracer.migrate_reasons.clone(),
+        tracer.reasons.migrate.clone(),
         Timestamp::now(),
         tracer::boot_ns()?,
     );
@@ -203,6 +203,7 @@ fn switches(plan: &EventsPlan) -> Switches {
         mappings: wants(Kind::FirstTouch) || wants(Kind::HintFault),
         stack_every: 0,
         kernel_stack_every: 0,
+        verify_reasons: false,
     }
 }
 

@@ -69,8 +69,9 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<()> {
     let mut loaded = tracer::load(&topology, switches(session), session.talk >= Talk::Debug)?;
     loaded.wanted = session.hooks.clone();
     let scope = scope_entries(session, None)?;
-    let stretch = Stretch::first(true);
+    let mut stretch = Stretch::first(true);
     let mut tracer = Tracer::start(loaded, &topology, &scope, Extras::default())?;
+    let began_ns = tracer::boot_ns()?;
     told(session, &tracer, &mut voice)?;
     tracer.intake.live = Some(Live::default());
 
@@ -82,6 +83,7 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<()> {
         interval: period,
         scope: parts::model_scope(session),
     });
+    stretch.began = std::time::Instant::now();
     let screen = Screen::open().context("cannot take over the terminal")?;
     let showing = std::thread::Builder::new()
         .name("screen".into())
@@ -93,7 +95,7 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<()> {
         topology: &topology,
         stretch,
         voice: Voice::new(Talk::Quiet, false),
-        began_ns: tracer::boot_ns()?,
+        began_ns,
         log,
     };
     let ended = watched

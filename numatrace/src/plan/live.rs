@@ -13,7 +13,7 @@ use crate::{
 ///
 /// # Errors
 /// Hooks that do not exist or exclude each other, a process that is not there, or a PID namespace in which none can be told.
-pub(super) fn session(args: LiveArgs) -> Result<Plan, Failure> {
+pub(super) fn session(args: &LiveArgs) -> Result<Plan, Failure> {
     let talk = Talk::of(args.quiet, args.verbose);
     let hooks = hooks(&args.hooks, &args.fallback)?;
     let scope = if args.pids.is_empty() {
@@ -35,6 +35,7 @@ pub(super) fn session(args: LiveArgs) -> Result<Plan, Failure> {
         faults: Faults::default(),
         audit_only: false,
         timeline: false,
+        verify_reasons: false,
         hooks,
         residency: false,
         kernel_stacks: 0,
