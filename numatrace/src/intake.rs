@@ -47,7 +47,7 @@ pub struct Intake<F> {
     began_ns: u64,
     /// What is kept beside sums for who watches while it goes on.
     pub live: Option<Live>,
-    /// For the watchers: when what comes next was counted, ns since boot.
+    /// When what comes next was counted, ns since boot.
     pub now_ns: u64,
     /// Counts that are closed, while the last records are still to come.
     closed: Option<Counted>,
@@ -115,6 +115,7 @@ impl<F: Facts> Intake<F> {
     /// Takes in what is no record.
     pub fn take(&mut self, input: &Input) {
         match input {
+            Input::Time(now_ns) => self.now_ns = *now_ns,
             Input::Sweep(sweep) => self.sweep(sweep),
             Input::Made(made, senseless) => {
                 self.rejected = self.rejected.saturating_add(*senseless);
@@ -174,6 +175,7 @@ impl<F: Facts> Intake<F> {
             for observation in &seen {
                 folding.apply(observation);
             }
+            folding.inside.faults.close(self.now_ns);
         }
     }
 

@@ -33,7 +33,7 @@ use crate::{
     talk::Voice,
     tracer::{self, Asked, Extras, Tracer},
 };
-use begin::{banner, scope_entries, switches, told};
+use begin::{banner, scope_entries, switches, told, verifying};
 use stretch::Stretch;
 use wait::{DRAIN, Due, End, Signals, Wait, every};
 
@@ -81,12 +81,14 @@ async fn session(
         _ => None,
     };
     let scope = scope_entries(plan, held.as_ref())?;
+    let verifying = plan.verify_reasons.then(verifying).transpose()?;
 
     let mut fail_if = plan.fail_if.clone();
     let mut stretch = Stretch::first(plan.interval.is_some());
     let extras = Extras {
         residency: plan.residency,
         recorder,
+        verifying,
     };
     let mut tracer = Tracer::start(loaded, &topology, &scope, extras)?;
     told(plan, &tracer, &mut voice)?;

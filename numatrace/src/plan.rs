@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     attach::{
-        catalog::{HOOKS, PAGE_ALLOC},
+        catalog::{HOOKS, PAGE_ALLOC, TASK_MOVE},
         inject::Faults,
         selection::Selection,
     },
@@ -54,6 +54,8 @@ pub struct Plan {
     pub audit_only: bool,
     /// Tell what happened to the process of the session in order of time.
     pub timeline: bool,
+    /// Hold the reason of each move against the kernel's stack.
+    pub verify_reasons: bool,
     /// The hooks it has.
     pub hooks: Selection,
     /// Look where memory lies in the end.
@@ -162,6 +164,13 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
             "add it: --hooks page_alloc,…",
         ));
     }
+    if args.verify_reasons && !hooks.has(TASK_MOVE) {
+        return Err(Failure::new(
+            Exit::Usage,
+            "--verify-reasons needs task_move, which --hooks leaves out",
+            "add it: --hooks task_move,…",
+        ));
+    }
     let scoped = !args.command.is_empty() || !args.pids.is_empty();
     if scoped {
         scoped_here()?;
@@ -193,6 +202,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         interval: args.interval,
         audit_only: args.audit_only,
         timeline: args.timeline,
+        verify_reasons: args.verify_reasons,
         hooks,
         faults: args.inject.into_iter().collect(),
         residency: args.residency,

@@ -26,7 +26,7 @@ use crate::{
     recording::replay::{Replay, Wanted},
 };
 
-/// Bytes of the largest file that is read: reports of a hundred thousand processes have a tenth of it.
+/// Bytes of the largest file that is read: a process takes about two thousand, so a report of a hundred thousand processes has a fifth of it.
 const LARGEST: u64 = 1 << 30;
 
 /// What stands for standard input.

@@ -3,6 +3,7 @@
 mod closing;
 mod code;
 mod live;
+mod verifying;
 
 use std::{path::Path, time::Instant};
 
@@ -15,6 +16,7 @@ use crate::{
         globals::{NodeSets, Switches},
         hooks::HookState,
         kallsyms::{KALLSYMS, Symbols},
+        kernel_enum::ReasonNames,
         preemption::Preemption,
         preflight::Preflight,
         prototype::StrangeShapes,
@@ -36,7 +38,7 @@ use crate::{
         stacks::Stacks,
         totals::{Sweep, TotalsMaps},
     },
-    decode::mapping_record::MappingMade,
+    decode::{event::Body, mapping_record::MappingMade},
     enrich::{
         facts::{ProcFacts, noted::Noted},
         topology::{Topology, installed},
@@ -54,6 +56,7 @@ use code::LiveCode;
 
 pub use crate::{fold::counted::Counted, intake::NOT_COUNTING};
 pub use closing::boot_ns;
+pub use verifying::Verifying;
 
 /// A running session.
 pub struct Tracer {
@@ -76,8 +79,10 @@ pub struct Tracer {
     cpus: Vec<CpuId>,
     /// Nodes in the report's order.
     pub nodes: Vec<NodeId>,
-    /// Names of the kernel's reasons for page migrations, by number.
-    pub migrate_reasons: Vec<String>,
+    /// Names of the kernel's reasons, by number.
+    pub reasons: ReasonNames,
+    /// Verification of reasons, when that was asked for.
+    pub verifying: Option<Verifying>,
     /// Our own cost.
     pub cost: CostMeter,
     /// Where everything is written down too.
@@ -102,6 +107,8 @@ pub struct Extras {
     pub residency: bool,
     /// Write everything down.
     pub recorder: Option<Recorder>,
+    /// Hold reasons of moves against kernel stacks.
+    pub verifying: Option<Verifying>,
 }
 
 /// Loads the object for this kernel; nothing is attached yet.
@@ -163,7 +170,7 @@ pub fn load_for(
     loaded.interrupts_unknown = gap.or_else(|| {
         (globals.probe_read == 0).then(|| "this machine refuses reads of kernel memory".to_owned())
     });
-    loaded.migrate_reasons = attach::migrate_reason::names(btf);
+    loaded.reasons = ReasonNames::of(btf);
     Ok(loaded)
 }
 
@@ -212,7 +219,7 @@ impl Tracer {
         let nodes: Vec<NodeId> = topology.node_ids().collect();
         let numastat = NumastatFiles::open(Path::new("/"), nodes.iter().copied())
             .map_err(|error| format!("{error:#}"));
-        let migrate_reasons = std::mem::take(&mut loaded.migrate_reasons);
+        let reasons = std::mem::take(&mut loaded.reasons);
         let cpus: Vec<CpuId> = cpus.into_iter().map(|(cpu, _)| cpu).collect();
         let mapping_records = loaded.wants_mappings().then(|| MappingRecords::open(&cpus));
         // Programs first, then the processes that are there: whoever is born in between is in both, never in neither.
@@ -241,7 +248,8 @@ impl Tracer {
             numa_stat: NumaStat::watch(),
             cpus,
             nodes,
-            migrate_reasons,
+            reasons,
+            verifying: extras.verifying,
             cost: CostMeter::default(),
             recorder: extras.recorder,
         };
@@ -269,16 +277,22 @@ impl Tracer {
             intake,
             recorder,
             stacks,
+            verifying,
             ..
         } = self;
         ring.drain(&mut |raw| {
             let event = intake.record(raw);
+            if let (Some(Body::MoveStack(stack)), Some(verifying)) =
+                (event.as_ref().map(|event| &event.body), &mut *verifying)
+            {
+                verifying.apply(stack);
+            }
             if let Some(recorder) = recorder {
                 recorder.record(raw, event.as_ref(), stacks, intake);
             }
         })?;
         if self.intake.is_waiting() {
-            self.take(Input::Settle, None);
+            self.take(&Input::Settle, None);
         }
         Ok(())
     }
@@ -300,7 +314,7 @@ impl Tracer {
         }
         // A process may have run on several CPUs.
         made.sort_by_key(|mapping: &MappingMade| mapping.time_ns);
-        self.take(Input::Made(made, senseless), None);
+        self.take(&Input::Made(made, senseless), None);
     }
 
     /// How the records of mappings fared.
@@ -319,7 +333,8 @@ impl Tracer {
         let current = self.control.advance()?;
         let sweep = self.counts(current)?;
         let sample = self.sample()?;
-        self.take(Input::Sweep(sweep), sample);
+        self.take(&Input::Time(boot_ns()?), None);
+        self.take(&Input::Sweep(sweep), sample.as_ref());
         self.grow()
     }
 
@@ -364,16 +379,16 @@ impl Tracer {
     }
 
     /// Takes in something that is no record, and writes it down.
-    fn take(&mut self, input: Input, sample: Option<Sample>) {
+    fn take(&mut self, input: &Input, sample: Option<&Sample>) {
         let Self {
             intake, recorder, ..
         } = self;
         let Some(recorder) = recorder else {
-            return intake.take(&input);
+            return intake.take(input);
         };
-        recorder.before(&input, intake);
-        intake.take(&input);
-        recorder.input(&input, sample, intake);
+        recorder.before(input, intake);
+        intake.take(input);
+        recorder.input(input, sample, intake);
     }
 
     /// What was counted in epochs before `current`, and the records before that.
@@ -392,7 +407,7 @@ impl Tracer {
 
     fn look_at_residency(&mut self) {
         if self.residency {
-            self.take(Input::Residency, None);
+            self.take(&Input::Residency, None);
         }
     }
 

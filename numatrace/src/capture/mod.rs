@@ -6,6 +6,7 @@ pub mod cost;
 pub mod counting;
 pub mod cut;
 pub mod fdinfo;
+pub mod kernel_text;
 pub mod losses;
 pub mod mapping_records;
 pub mod numastat;

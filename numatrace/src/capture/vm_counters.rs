@@ -13,6 +13,8 @@ pub struct VmCounters {
     pub pages: Option<u64>,
     /// `numa_hint_faults`: faults.
     pub hint_faults: Option<u64>,
+    /// `numa_pte_updates`: page table entries that NUMA balancing made to fault.
+    pub pte_updates: Option<u64>,
     /// `numa_pages_migrated`: base pages moved because of them.
     pub hint_migrated: Option<u64>,
     /// `pgmigrate_success`: base pages moved, for whatever reason, between nodes or within one.
@@ -31,6 +33,7 @@ impl VmCounters {
         Self {
             pages: pages.map(|(_, pages)| *pages).reduce(u64::saturating_add),
             hint_faults: row("numa_hint_faults"),
+            pte_updates: row("numa_pte_updates"),
             hint_migrated: row("numa_pages_migrated"),
             migrated: row("pgmigrate_success"),
         }

@@ -61,6 +61,10 @@ pub struct TraceArgs {
     #[arg(long)]
     pub timeline: bool,
 
+    /// Slow: take the kernel's stack at each change of CPU too, and report where it speaks against the reason that was given
+    #[arg(long, conflicts_with = "audit_only")]
+    pub verify_reasons: bool,
+
     /// Rows of the process table in text; JSON is never cut
     #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 15)]
     pub limit: usize,

@@ -33,6 +33,10 @@ pub enum Happened {
         cpus: (CpuId, CpuId),
         /// Why.
         reason: MoveReason,
+        /// Its CPU time so far, ns.
+        ran_ns: u64,
+        /// Its hinting faults on pages of other nodes since its last such move.
+        far_faults: u64,
     },
     /// Pages of the process changed their node.
     Pages {

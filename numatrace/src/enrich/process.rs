@@ -47,6 +47,8 @@ pub struct Process {
     pub parent: Option<Pid>,
     /// Its last thread has ended.
     pub ended: bool,
+    /// When it did, ns since boot, as far as a record told.
+    ended_ns: Option<u64>,
     /// It had ended before this interval began.
     stale: bool,
     /// It was born or began another program during the session, in scope: it is reported even when nothing was counted for it.
@@ -66,6 +68,7 @@ static FORGOTTEN: LazyLock<Process> = LazyLock::new(|| Process {
     kthread: false,
     parent: None,
     ended: false,
+    ended_ns: None,
     stale: false,
     announced: false,
     details: Details::default(),
@@ -214,8 +217,8 @@ impl Processes {
         index
     }
 
-    /// A thread ended, and with the last one its process.
-    pub fn exited(&mut self, exit: &TaskExit) {
+    /// A thread ended at `time_ns` after boot, and with the last one its process.
+    pub fn exited(&mut self, exit: &TaskExit, time_ns: u64) {
         let index = match self.exactly(exit.pid, exit.process_start_ns) {
             Some(index) => index,
             None => {
@@ -234,6 +237,9 @@ impl Processes {
             .threads
             .insert((exit.tid, exit.start_ns), exit.comm.clone());
         process.ended |= exit.group_dead;
+        if exit.group_dead {
+            process.ended_ns = Some(time_ns);
+        }
     }
 
     /// Last look at a process that is to be reported: its name now, and whatever else can still be read.
@@ -312,6 +318,12 @@ impl Processes {
             .copied()
             .filter(|index| ticks(self.get(*index).start_ns) <= ticks(at_ns))
             .max_by_key(|index| self.get(*index).start_ns)
+    }
+
+    /// The same, unless it had ended before that time.
+    pub fn alive_at(&self, pid: Pid, at_ns: u64) -> Option<ProcessIndex> {
+        self.at(pid, at_ns)
+            .filter(|index| self.get(*index).ended_ns.is_none_or(|end| at_ns <= end))
     }
 
     /// The incarnation that began at a time.
@@ -438,7 +450,7 @@ mod tests {
     fn a_reused_pid_is_another_process() {
         let (mut processes, mut facts) = (Processes::default(), Fixture::default());
         processes.forked(&fork(100, 1_000_000_000, "first"));
-        processes.exited(&exit(100, 1_000_000_000, "first"));
+        processes.exited(&exit(100, 1_000_000_000, "first"), 2_000_000_000);
         processes.forked(&fork(100, 2_000_000_000, "second"));
         let early = processes.of_thread(thread(100, 100, 1_000_000_000), &mut facts);
         let late = processes.of_thread(thread(100, 100, 2_000_000_000), &mut facts);
@@ -451,7 +463,7 @@ mod tests {
     fn who_ended_is_forgotten_an_interval_later_and_a_newcomer_is_not() {
         let (mut processes, mut facts) = (Processes::default(), Fixture::default());
         processes.forked(&fork(100, 1_000_000_000, "first"));
-        processes.exited(&exit(100, 1_000_000_000, "first"));
+        processes.exited(&exit(100, 1_000_000_000, "first"), 2_000_000_000);
         processes.forked(&fork(200, 1_500_000_000, "after the cut"));
         assert_eq!(processes.announced(1_200_000_000).count(), 1);
         processes.next_interval(1_200_000_000);
@@ -492,7 +504,7 @@ mod tests {
         let (mut processes, mut facts) = (Processes::default(), Fixture::default());
         let index = processes.of_thread(thread(9, 9, 50_000_000), &mut facts);
         assert_eq!(processes.get(index).comm, None);
-        processes.exited(&exit(9, 50_000_000, "late record"));
+        processes.exited(&exit(9, 50_000_000, "late record"), 2_000_000_000);
         assert_eq!(processes.get(index).comm, Some(Name::from("late record")));
     }
 

@@ -15,6 +15,12 @@ impl Histogram {
         super::bump(&mut self.0, bucket, count);
     }
 
+    /// The middle of each bucket that has events (ns), shortest first, and how many there are.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
+        let buckets = self.0.iter();
+        buckets.map(|(number, count)| (bucket::middle(*number), *count))
+    }
+
     /// Adds another histogram.
     pub fn merge(&mut self, other: &Histogram) {
         super::bump_all(&mut self.0, &other.0);

@@ -16,6 +16,7 @@ use crate::{
     capture::recording::fixed,
     decode::{
         count::NodePair,
+        event::PagesMoved,
         fill_run::FillRun,
         kernel_alloc::KernelAlloc,
         mapping_run::{Area as RunArea, FileId, TaskBind, TouchRun, UseRun},
@@ -96,6 +97,12 @@ pub struct Area {
     pub uses: BTreeMap<(Thread, NodePair), Extents>,
     /// Base pages that hinting faults moved.
     pub migrated: u64,
+    /// Pages that were moved, for whatever reason, from node to node: where they lay in the mapping.
+    #[serde(default)]
+    pub moved: BTreeMap<NodePair, Extents>,
+    /// Pages among them that went back to a node they had been moved from, as often as they did.
+    #[serde(default)]
+    pub bounced: u64,
     /// What was touched from user stacks, by the stack's number.
     pub stacks: BTreeMap<u32, FromStack>,
 }
@@ -270,6 +277,26 @@ impl Mappings {
         area.migrated = area.migrated.saturating_add(run.migrated);
     }
 
+    /// Takes in pages that changed their node.
+    pub fn moved(&mut self, process: ProcessIndex, run: &PagesMoved) {
+        let (low, high) = run.range;
+        let Some(area) = self.area(process, &run.area, low, high) else {
+            self.no_room = self.no_room.saturating_add(run.pages);
+            return;
+        };
+        let (from, to) = run.nodes;
+        let came: u64 = area.moved.get(&(to, from)).map_or(0, |before| {
+            let overlaps = before.iter();
+            overlaps
+                .filter(|extent| extent.low < high && low < extent.high)
+                .map(|extent| extent.part(low, high))
+                .sum()
+        });
+        area.bounced = area.bounced.saturating_add(came.min(run.pages));
+        let stretch = area.moved.entry(run.nodes).or_default();
+        stretch.add(low, high, run.pages);
+    }
+
     /// Takes in pages that came into the page cache.
     pub fn filled(&mut self, process: ProcessIndex, run: &FillRun) {
         let files = &mut self.by_process.entry(process).or_default().filled;
@@ -349,6 +376,8 @@ impl Mappings {
                     touches: BTreeMap::new(),
                     uses: BTreeMap::new(),
                     migrated: 0,
+                    moved: BTreeMap::new(),
+                    bounced: 0,
                     stacks: BTreeMap::new(),
                 });
                 memory.areas.len() - 1
@@ -369,6 +398,8 @@ impl Area {
             touches: BTreeMap::new(),
             uses: BTreeMap::new(),
             migrated: 0,
+            moved: BTreeMap::new(),
+            bounced: 0,
             stacks: BTreeMap::new(),
             ..*self
         };
@@ -377,6 +408,8 @@ impl Area {
             touches: BTreeMap::new(),
             uses: BTreeMap::new(),
             migrated: self.migrated,
+            moved: BTreeMap::new(),
+            bounced: self.bounced,
             stacks: BTreeMap::new(),
             ..*self
         };
@@ -404,6 +437,14 @@ impl Area {
                 }
             }
         }
+        for (nodes, pages) in &self.moved {
+            let (low, high) = pages.split_at(at);
+            for (area, pages) in [(&mut below, low), (&mut above, high)] {
+                if pages.total() > 0 {
+                    area.moved.insert(*nodes, pages);
+                }
+            }
+        }
         (below, above)
     }
 
@@ -414,7 +455,7 @@ impl Area {
 
     /// Was anything counted in it?
     pub fn is_empty(&self) -> bool {
-        self.touches.is_empty() && self.uses.is_empty()
+        self.touches.is_empty() && self.uses.is_empty() && self.moved.is_empty()
     }
 
     /// Why pages are remote or missed the node that was preferred, by number: what was told, and `Unknown` for the remote rest.
@@ -444,5 +485,67 @@ impl Area {
             .into_iter()
             .filter(|kind| by_kind[*kind as usize] > 0)
             .max_by_key(|kind| by_kind[*kind as usize])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::count::Owner;
+    use crate::decode::event::TaskFork;
+    use crate::enrich::process::Processes;
+    use crate::ids::{NodeId, Pid};
+    use crate::model::Name;
+
+    /// Bytes of a base page.
+    const PAGE: u64 = 4096;
+
+    fn moved(from: u16, to: u16, first: u64, pages: u64) -> PagesMoved {
+        PagesMoved {
+            owner: Owner::Nobody,
+            asker: Pid(1),
+            nodes: (NodeId(from), NodeId(to)),
+            reason: 5,
+            pages,
+            range: (first * PAGE, (first + pages) * PAGE),
+            area: RunArea {
+                start: 0,
+                end: 1000 * PAGE,
+                flags: 0,
+                pgoff: 0,
+                file: None,
+            },
+        }
+    }
+
+    #[test]
+    fn pages_that_go_back_are_counted_each_time_and_others_are_not() {
+        let mut known = Processes::default();
+        known.forked(&TaskFork {
+            pid: Pid(7),
+            start_ns: 5,
+            parent: Pid(1),
+            kthread: false,
+            comm: Name::from("app"),
+        });
+        let process = known.announced(u64::MAX).next().unwrap();
+        let mut mappings = Mappings::default();
+        for run in [
+            moved(0, 1, 0, 100),
+            // Others, and the same way again.
+            moved(1, 0, 200, 50),
+            moved(0, 1, 300, 10),
+            // Half of the first ones back, and a part of these to the other node once more.
+            moved(1, 0, 0, 50),
+            moved(0, 1, 10, 20),
+        ] {
+            mappings.moved(process, &run);
+        }
+        let area = &mappings.by_process[&process].areas[0];
+        assert_eq!(area.bounced, 50 + 20);
+        let (below, above) = area.split_at(150 * PAGE);
+        let total = |area: &Area| area.moved.values().map(Extents::total).sum::<u64>();
+        assert_eq!(total(&below) + total(&above), 230);
+        assert_eq!(below.bounced + above.bounced, 70);
     }
 }

@@ -24,7 +24,8 @@ impl<F: Facts> Intake<F> {
         if reading.goes_on {
             self.folding = Some(Folding::follow(cut.clone(), &edge));
         }
-        let (window, inside) = folding.end(cut, &edge);
+        let (window, mut inside) = folding.end(cut, &edge);
+        inside.faults.close(reading.at_ns);
         self.closed = Some(Counted {
             window,
             inside,

@@ -13,6 +13,8 @@ use crate::{
 /// One thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
+    /// What time it is, ns since boot, for what comes without one.
+    Time(u64),
     /// What was counted since the last sweep.
     Sweep(Sweep),
     /// Mappings that were made, and how many records of such made no sense.

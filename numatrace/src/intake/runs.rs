@@ -3,6 +3,7 @@
 use super::{Intake, input::OpenRuns};
 use crate::{
     decode::{
+        count::Owner,
         event::{Body, Event},
         fill_run::FillRun,
         mapping_run::{TouchRun, UseRun},
@@ -34,6 +35,13 @@ pub(super) fn take_in<F: Facts>(
         Body::TaskBind(bind) => {
             let process = enrich.processes.of_thread(bind.thread, &mut enrich.facts);
             mappings.bound(process, bind, event.time_ns);
+        }
+        Body::PagesMoved(run) => {
+            if let (Owner::Thread(leader), true) = (run.owner, run.area.known()) {
+                let process = enrich.run(leader, &run.area, run.range.0, event.time_ns);
+                mappings.moved(process, run);
+            }
+            return enrich.event(event).map(Heard::Happening);
         }
         _ => return enrich.event(event).map(Heard::Happening),
     }

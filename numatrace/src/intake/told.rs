@@ -7,9 +7,10 @@ use crate::{
     attach::{
         catalog::HOOKS,
         hooks::{Hook, HookState},
+        kernel_enum::ReasonNames,
     },
     enrich::facts::Facts,
-    fold::counted::Counted,
+    fold::{counted::Counted, verify::Verified},
     label::{
         code::Code,
         report::{CostParts, Parts, report},
@@ -32,9 +33,12 @@ pub struct Told {
     /// How the records of mappings fared; `None` where nobody wanted them.
     #[serde(default)]
     pub mapping_records: Option<Result<(), String>>,
-    /// Names of the kernel's reasons for page migrations, by number.
+    /// Names of the kernel's reasons, by number.
     #[serde(default)]
-    pub migrate_reasons: Vec<String>,
+    pub reasons: ReasonNames,
+    /// Reasons of moves against kernel stacks, when that was asked for.
+    #[serde(default)]
+    pub verified: Option<Verified>,
     /// What the programs and this process cost.
     #[serde(default)]
     pub cost: CostParts,
@@ -96,7 +100,8 @@ impl Told {
             mappings: &counted.mappings,
             code,
             interrupts_unknown: self.interrupts_unknown.as_deref(),
-            migrate_reasons: &self.migrate_reasons,
+            reasons: &self.reasons,
+            verified: self.verified.as_ref(),
             recursion_misses: counted.recursion_misses,
             losses: counted.losses,
             rejected: counted.rejected,

@@ -166,6 +166,7 @@ impl Teller {
                 start_ns,
                 cpus,
                 reason: why,
+                ..
             } => {
                 let thread = ThreadId {
                     pid: Pid(0),
@@ -457,10 +458,14 @@ mod tests {
             process,
             nodes: (NodeId(0), NodeId(1)),
             what: Happened::Move {
+                ran_ns: 0,
+                far_faults: 0,
                 tid: Tid(7),
                 start_ns: 5,
                 cpus: (CpuId(0), CpuId(2)),
                 reason: MoveReason::Wakeup,
+                ran_ns: 0,
+                far_faults: 0,
             },
         });
         let mut told = |filter| teller(filter).tell(1, &heard, &mut enrich);

@@ -26,7 +26,8 @@ use crate::{
     ids::{NodeId, Tid},
     model::{
         Addr, Bind, BindWhat, HintFaults, KernelMemory, Mapping, MappingFirstTouch, MappingKind,
-        Name, Process, ProcessKind, RemoteByCause, Stack, StackPages, TidFaults, TidPages,
+        MappingMigrations, Name, Process, ProcessKind, RemoteByCause, Stack, StackPages, TidFaults,
+        TidPages,
     },
 };
 
@@ -262,6 +263,15 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
         hint_faults: measured.hint_faults.then(|| HintFaults {
             matrix: Some(activity::matrix(uses, nodes)),
             migrated: Some(area.migrated),
+        }),
+        page_migrations: (!area.moved.is_empty()).then(|| MappingMigrations {
+            matrix: activity::matrix(
+                area.moved
+                    .iter()
+                    .map(|(nodes, pages)| (*nodes, pages.total())),
+                nodes,
+            ),
+            bounced: area.bounced,
         }),
         users: users(area),
         surprise_pages: elsewhere.map(|pages| if shared { 0 } else { pages }),

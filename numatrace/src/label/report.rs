@@ -10,6 +10,7 @@ use crate::{
     attach::{
         catalog,
         hooks::{Hook as Tried, HookState as TriedState},
+        kernel_enum::ReasonNames,
     },
     capture::{cost::Measured as MeasuredRuns, losses::Losses},
     enrich::{Charged, Enrich, facts::Facts, topology::Topology},
@@ -21,6 +22,7 @@ use crate::{
         beside::beside,
         mapping::Mappings,
         timeline::Timeline,
+        verify::Verified,
         window::Window,
     },
     ids::NodeId,
@@ -57,8 +59,10 @@ pub struct Parts<'a> {
     pub mappings: &'a Mappings,
     /// Where the user stacks it refers to come from, and names of their functions.
     pub code: &'a mut dyn Code,
-    /// Names of the kernel's reasons for page migrations, by number.
-    pub migrate_reasons: &'a [String],
+    /// Names of the kernel's reasons, by number.
+    pub reasons: &'a ReasonNames,
+    /// Reasons of moves against kernel stacks, when that was asked for.
+    pub verified: Option<&'a Verified>,
     /// Why interrupts cannot be told from tasks.
     pub interrupts_unknown: Option<&'a str>,
     /// Runs the kernel skipped.
@@ -104,7 +108,8 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
             .any(|hook| hook.row.hook == name && hook.state == TriedState::Attached)
     };
     let measured = Measured {
-        migrate_reasons: parts.migrate_reasons.to_vec(),
+        migrate_reasons: parts.reasons.migrate.clone(),
+        skip_reasons: parts.reasons.skip.clone(),
         ..measured(parts.hooks)
     };
     let labels = Labels {
@@ -193,7 +198,17 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         .coverage
         .unattributed("no room for mapping", parts.mappings.no_room);
     snapshot.cost = cost(parts.cost, duration_s, cpus);
-    snapshot.system = Some(super::system(parts.counted, &processes, labels));
+    let mut system = super::system(parts.counted, &processes, labels);
+    super::balancing::judge(
+        &mut processes,
+        &mut system,
+        parts.counted,
+        &enrich.processes,
+        parts.began_ns,
+    );
+    super::rates(&mut processes, &mut system, duration_s);
+    snapshot.system = Some(system);
+    snapshot.verify = parts.verified.map(super::verify::verify);
     snapshot.processes = processes;
     let stories = Stories {
         timeline: parts.timeline,
@@ -201,6 +216,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         ended_ns: parts.until_ns,
         nodes: &nodes,
         known: &enrich.processes,
+        hint_faults: measured.hint_faults,
     };
     snapshot.incidents = stories.incidents(&snapshot.processes);
     snapshot.session.began_ns = Some(began_ns);
@@ -233,7 +249,10 @@ fn measured(hooks: &[Tried]) -> Measured {
         migration_nodes: exact(catalog::PAGE_MIGRATION),
         task_moves: some(catalog::TASK_MOVE),
         run_ns: some(catalog::TASK_RUN),
+        balancer: exact(catalog::BALANCER),
+        vma_skips: exact(catalog::BALANCER_SKIP),
         migrate_reasons: Vec::new(),
+        skip_reasons: Vec::new(),
     }
 }
 
@@ -327,6 +346,7 @@ fn coverage(
         ("scope", losses.scope_lost),
         ("movers", losses.movers_lost),
         ("parked faults", losses.faults_unparked),
+        ("balancer times", losses.balancer_untimed),
     ]
     .into_iter()
     .filter(|(_, lost)| *lost > 0)

@@ -50,6 +50,9 @@ pub struct Mapping {
     pub first_touch: Option<MappingFirstTouch>,
     /// Who uses them.
     pub hint_faults: Option<HintFaults>,
+    /// Its pages that changed their node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_migrations: Option<MappingMigrations>,
     /// The threads that use them, most hinting faults first.
     #[serde(default)]
     pub users: Vec<TidFaults>,
@@ -62,6 +65,15 @@ pub struct Mapping {
     /// Base pages on each node when it was last looked at, with `--residency`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residency: Option<PerNode>,
+}
+
+/// Pages of one mapping that changed their node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
+pub struct MappingMigrations {
+    /// Base pages, `[from][to]`.
+    pub matrix: Matrix,
+    /// Base pages that went back to a node they had been moved from, as often as they did.
+    pub bounced: u64,
 }
 
 /// The kinds of memory; the same as the fields of [`ByKind`](super::ByKind).

@@ -21,8 +21,10 @@ pub mod hint_fault;
 pub mod page_migration;
 pub mod task_move;
 
+pub mod balancer;
 pub mod incident;
 pub mod recorded;
+pub mod verify;
 
 pub mod kernel_memory;
 pub mod mapping;
@@ -49,6 +51,7 @@ pub use alloc_class::{ByClass, ClassTally, PolicyMode};
 pub use audit::{Audit, AuditNode, Cause, Counter, CounterAudit, Explained, Verdict};
 pub use audit_beside::{Beside, BesideWhat, Equations, Imbalance};
 pub use audit_report::AuditReport;
+pub use balancer::{BalancerVerdict, BalancerWork, Balancing, FaultSlice};
 pub use coverage::Coverage;
 pub use finding::{Finding, Severity};
 pub use first_touch::{ByKind, FirstTouch, Marks};
@@ -56,11 +59,14 @@ pub use hint_fault::HintFaults;
 pub use hooks::{Hook, HookState};
 pub use incident::{Incident, Moment, MomentKind};
 pub use kernel_memory::KernelMemory;
-pub use mapping::{Addr, Mapping, MappingFirstTouch, MappingKind, StackPages, TidFaults, TidPages};
+pub use mapping::{
+    Addr, Mapping, MappingFirstTouch, MappingKind, MappingMigrations, StackPages, TidFaults,
+    TidPages,
+};
 pub use matrix::{Matrix, PerNode};
 pub use name::Name;
 pub use page_cache::FilledFile;
-pub use page_migration::{Latency, MovedBy, PageMigrations};
+pub use page_migration::{FailedByCause, Latency, LatencyBucket, MovedBy, PageMigrations};
 pub use process::{Bind, BindWhat, Process, ProcessKind, Thread};
 pub use recorded::{Recorded, RecordedWhat};
 pub use report::{
@@ -68,3 +74,4 @@ pub use report::{
 };
 pub use stack::{Frame, Stack};
 pub use task_move::{CpuMoves, MoveReason, Stay, TaskMoves};
+pub use verify::{Disagreement, Verify};

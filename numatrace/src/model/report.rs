@@ -7,6 +7,7 @@ use serde::{Deserialize as DeriveDeserialize, Serialize as DeriveSerialize};
 
 use super::alloc::Alloc;
 use super::audit::Audit;
+use super::balancer::Balancing;
 use super::coverage::Coverage;
 use super::finding::Finding;
 use super::first_touch::FirstTouch;
@@ -19,6 +20,7 @@ use super::page_migration::PageMigrations;
 use super::process::{Process, ProcessKind};
 use super::stack::Stack;
 use super::task_move::TaskMoves;
+use super::verify::Verify;
 use crate::ids::{CpuId, NodeId, Pid};
 
 /// One session, or one interval of it, as it is printed.
@@ -43,12 +45,15 @@ pub struct Snapshot {
     pub system: Option<System>,
     /// Everyone; their sums are the totals.
     pub processes: Vec<Process>,
-    /// Absences of threads from their memory, longest first; the longest two hundred.
+    /// Absences of threads from their memory, costliest first; two hundred of them.
     #[serde(default)]
     pub incidents: Vec<Incident>,
     /// What happened to the process of the session, in order of time; only where it was asked for.
     #[serde(default)]
     pub timeline: Option<Vec<Moment>>,
+    /// Reasons of moves against the kernel's stacks; only with `--verify-reasons`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
     /// Call stacks that mappings refer to.
     pub stacks: Vec<Stack>,
     /// Diagnoses, worst first.
@@ -71,6 +76,7 @@ impl Snapshot {
             processes: Vec::new(),
             incidents: Vec::new(),
             timeline: None,
+            verify: None,
             stacks: Vec::new(),
             findings: Vec::new(),
         }
@@ -347,6 +353,9 @@ pub struct System {
     pub task_moves: Option<TaskMoves>,
     /// CPU time per node, in nanoseconds, idle not counted.
     pub run_ns: Option<PerNode>,
+    /// What NUMA balancing did, and whether that helped.
+    #[serde(default)]
+    pub balancer: Option<Balancing>,
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ async fn session(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
     stream.send(Line::Session(Box::new(first)));
     let mut teller = Teller::new(
         plan.filter.clone(),
-        tracer.migrate_reasons.clone(),
+        tracer.reasons.migrate.clone(),
         Timestamp::now(),
         tracer::boot_ns()?,
     );
@@ -203,6 +203,7 @@ fn switches(plan: &EventsPlan) -> Switches {
         mappings: wants(Kind::FirstTouch) || wants(Kind::HintFault),
         stack_every: 0,
         kernel_stack_every: 0,
+        verify_reasons: false,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     model::{self, Host, Name, Session, Snapshot},
     plan::{Plan, Scope},
     talk::Voice,
-    tracer::{Asked, Tracer},
+    tracer::{Asked, Tracer, Verifying},
 };
 
 /// The report of a session or interval; a recording has what it takes to make it again.
@@ -46,6 +46,7 @@ pub(super) fn snapshot(
         tracer_cpu_s: over.cpu_s,
         tracer_rss_kb: cost::own_rss_kb(),
     };
+    told.verified = tracer.verifying.as_mut().map(Verifying::take);
     tracer.report(told, counted, asked)
 }
 
@@ -74,7 +75,8 @@ pub(super) fn told(tracer: &Tracer, topology: &Topology, session: Session) -> To
         mapping_records: tracer
             .mapping_records()
             .map(|found| found.map_err(str::to_owned)),
-        migrate_reasons: tracer.migrate_reasons.clone(),
+        reasons: tracer.reasons.clone(),
+        verified: None,
         cost: CostParts::default(),
     }
 }

@@ -82,7 +82,7 @@ pub enum Chunk<'a> {
     /// Records of the ring, still packed: see [`records::each`].
     Records(Bytes<'a>),
     /// Anything else that is taken in.
-    Input(Input, Option<Sample>),
+    Input(Box<Input>, Option<Sample>),
     /// Addresses of stacks by their number.
     Stacks(Vec<(u32, Vec<u64>)>),
     /// Which builds of files their addresses are in.
@@ -132,6 +132,10 @@ pub fn put_records(out: &mut Vec<u8>, batch: &Batch) {
 pub fn put_input(out: &mut Vec<u8>, input: &Input, sample: Option<&Sample>) {
     let mut body = Vec::new();
     let kind = match input {
+        Input::Time(now_ns) => {
+            bytes::put(&mut body, *now_ns);
+            ChunkKind::Time
+        }
         Input::Sweep(counts) => {
             bytes::put_part(&mut body, &packed(&sample));
             sweep::put(&mut body, counts);
@@ -217,32 +221,38 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
         ChunkKind::Opening => Chunk::Opening(Box::new(unpacked(body)?)),
         ChunkKind::Facts => Chunk::Facts(unpacked(body)?),
         ChunkKind::Records => Chunk::Records(rest),
+        ChunkKind::Time => Chunk::Input(Input::Time(rest.number()?), None),
         ChunkKind::Sweep => {
             let sample = unpacked(rest.part()?)?;
-            Chunk::Input(Input::Sweep(sweep::read(rest)?), sample)
+            Chunk::Input(Box::new(Input::Sweep(sweep::read(rest)?)), sample)
         }
         ChunkKind::Made => {
             let (made, senseless) = unpacked(body)?;
-            Chunk::Input(Input::Made(made, senseless), None)
+            Chunk::Input(Box::new(Input::Made(made, senseless)), None)
         }
-        ChunkKind::Settle => Chunk::Input(Input::Settle, None),
-        ChunkKind::Residency => Chunk::Input(Input::Residency, None),
+        ChunkKind::Settle => Chunk::Input(Box::new(Input::Settle), None),
+        ChunkKind::Residency => Chunk::Input(Box::new(Input::Residency), None),
         ChunkKind::Begin => {
             let (reading, edge) = cut(rest)?;
-            Chunk::Input(Input::Begin(reading, edge), None)
+            Chunk::Input(Box::new(Input::Begin(reading, edge)), None)
         }
         ChunkKind::Cut => {
             let (reading, edge) = cut(rest)?;
-            Chunk::Input(Input::Cut(reading, edge), None)
+            Chunk::Input(Box::new(Input::Cut(reading, edge)), None)
         }
         ChunkKind::OpenRuns => {
             let open = OpenRuns {
                 now_ns: rest.number()?,
                 touches: pods::<TouchRun>(rest.part()?),
                 uses: pods::<UseRun>(rest.part()?),
-                fills: pods::<FillRun>(rest.part()?),
+                // The first recordings have none.
+                fills: if rest.0.is_empty() {
+                    Vec::new()
+                } else {
+                    pods::<FillRun>(rest.part()?)
+                },
             };
-            Chunk::Input(Input::OpenRuns(open), None)
+            Chunk::Input(Box::new(Input::OpenRuns(open)), None)
         }
         ChunkKind::Stacks => Chunk::Stacks(unpacked(body)?),
         ChunkKind::BuildIds => Chunk::BuildIds(unpacked(body)?),

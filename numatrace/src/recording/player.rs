@@ -125,7 +125,7 @@ impl Player {
                 self.records += count;
                 return read;
             }
-            Chunk::Input(input, sample) => self.input(input, sample),
+            Chunk::Input(input, sample) => self.input(*input, sample),
             Chunk::Stacks(stacks) => self.code.stacks.extend(stacks),
             Chunk::BuildIds(ids) => self.code.build_ids.extend(ids),
             Chunk::Frames(resolved) => self.code.learn(resolved),

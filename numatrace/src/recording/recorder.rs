@@ -114,16 +114,16 @@ impl Recorder {
     }
 
     /// It was.
-    pub fn input(&mut self, input: &Input, sample: Option<Sample>, intake: &mut Live) {
+    pub fn input(&mut self, input: &Input, sample: Option<&Sample>, intake: &mut Live) {
         let facts = intake.enrich.facts.take();
-        if let Some(sample) = &sample {
+        if let Some(sample) = sample {
             self.sample.clone_from(sample);
         }
         if self.idle() {
             return;
         }
         chunks::put_facts(&mut self.chunks, &facts);
-        chunks::put_input(&mut self.chunks, input, sample.as_ref());
+        chunks::put_input(&mut self.chunks, input, sample);
         if self.opening.is_some() && (sample.is_some() || self.chunks.len() >= FRAME) {
             self.flush();
             self.roll(intake);

@@ -44,7 +44,7 @@ impl Tracer {
     pub(super) fn begin(&mut self) -> anyhow::Result<()> {
         let (mut reading, edge) = self.read_cut(0)?;
         reading.at_ns = boot_ns()?;
-        self.take(Input::Begin(reading, edge), None);
+        self.take(&Input::Begin(reading, edge), None);
         Ok(())
     }
 
@@ -56,11 +56,12 @@ impl Tracer {
         self.take_stock();
         let current = self.control.advance()?;
         let sweep = self.counts(current)?;
-        self.take(Input::Sweep(sweep), None);
         let until_ns = boot_ns()?;
+        self.take(&Input::Time(until_ns), None);
+        self.take(&Input::Sweep(sweep), None);
         let (mut reading, edge) = self.read_cut(until_ns)?;
         reading.goes_on = goes_on;
-        self.take(Input::Cut(reading, edge), None);
+        self.take(&Input::Cut(reading, edge), None);
         self.drain()?;
         self.grow()?;
         self.look_at_residency();
@@ -71,7 +72,7 @@ impl Tracer {
                 uses: self.open_runs.uses()?,
                 fills: self.open_runs.fills()?,
             };
-            self.take(Input::OpenRuns(open), None);
+            self.take(&Input::OpenRuns(open), None);
         }
         Ok(self.intake.counted())
     }

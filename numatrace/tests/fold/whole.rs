@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use numatrace::attach::catalog::HOOKS;
 use numatrace::attach::hooks::{Hook as Tried, HookState};
+use numatrace::attach::kernel_enum::ReasonNames;
 use numatrace::capture::losses::Losses;
 use numatrace::capture::sys::numastat::NodeCounters;
 use numatrace::decode::count::decode_count;
@@ -162,7 +163,12 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
     let seen = observed(&mut enrich, counted);
     let (window, inside) = folded(&nodes, &seen, kernel(&nodes, counted));
     let start = "2026-01-02T03:04:05Z".parse().unwrap();
-    let reasons = ["compaction", "memory_failure", "syscall"].map(str::to_owned);
+    let reasons = ReasonNames {
+        migrate: ["compaction", "memory_failure", "syscall"]
+            .map(str::to_owned)
+            .to_vec(),
+        skip: ["unsuitable", "shared_ro"].map(str::to_owned).to_vec(),
+    };
     let parts = Parts {
         mapping_records: None,
         lines_without_room: 0,
@@ -177,7 +183,8 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
         timeline: &Timeline::default(),
         tell_timeline: false,
         counted: &inside,
-        migrate_reasons: &reasons,
+        reasons: &reasons,
+        verified: None,
         interrupts_unknown: None,
         recursion_misses: Some(0),
         losses: Losses::default(),

@@ -11,8 +11,8 @@ use numatrace::{
     recording::replay::{Outcome, Replay, Wanted},
 };
 
-/// A recording of version 1: two threads of a command in a guest with two nodes, Linux 6.12, recorded with
-/// `numatrace record -q -o v1.nmt -- workload first-touch …`.
+/// A recording of version 1: a shell that sleeps, on a host with one node and Linux 6.18 that refuses fentry:
+/// `numatrace record -q -o v1.nmt --report -f json --stacks 4 -- sh -c 'sleep 1.2; echo' > v1.json`.
 const V1: &[u8] = include_bytes!("v1.nmt");
 
 /// The reports of a recording, and what was said beside them; or why there are none.

@@ -164,6 +164,9 @@ fn every_comparison_is_valid_by_the_schema() {
 }
 
 proptest! {
+    // Each case compares and prints two whole reports.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     /// Numbers of a report may be anything: sums saturate, shares stay shares, nothing panics.
     #[test]
     fn hostile_numbers_are_compared_without_a_panic(numbers in prop::collection::vec(any::<u64>(), 24), seconds in any::<f64>()) {

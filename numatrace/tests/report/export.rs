@@ -143,7 +143,9 @@ fn cells(line: &str) -> Vec<String> {
 fn the_csv_is_one_table_that_adds_up_to_the_report() {
     let columns: Vec<&str> = csv::HEADER.trim_end().split(',').collect();
     let at = |name: &str| columns.iter().position(|column| *column == name).unwrap();
-    for (name, snapshot) in all() {
+    // Ten thousand processes alike add up alike, and take a minute.
+    let few = all().into_iter().filter(|(name, _)| *name != "crowd");
+    for (name, snapshot) in few {
         let table = csv::lines(&snapshot);
         let mut remote = 0;
         for line in table.lines() {

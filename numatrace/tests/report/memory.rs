@@ -4,7 +4,7 @@ use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::model::finding::diagnose;
 use numatrace::model::{
     Addr, Bind, BindWhat, FilledFile, Finding, Frame, HintFaults, Mapping, MappingFirstTouch,
-    MappingKind, Matrix, PerNode, Snapshot, Stack, TidFaults, TidPages,
+    MappingKind, MappingMigrations, Matrix, PerNode, Snapshot, Stack, TidFaults, TidPages,
 };
 use numatrace::output::text::{TextOptions, render};
 
@@ -38,6 +38,10 @@ fn region() -> Mapping {
         hint_faults: Some(HintFaults {
             matrix: Some(matrix([[0, 0], [8_000, 100]])),
             migrated: Some(4_096),
+        }),
+        page_migrations: Some(MappingMigrations {
+            matrix: matrix([[0, 4_096], [40, 0]]),
+            bounced: 40,
         }),
         users: vec![TidFaults {
             tid: Tid(4243),

@@ -16,9 +16,7 @@ pub fn put(out: &mut Vec<u8>, number: u64) {
 }
 
 fn low_seven(number: u64) -> u8 {
-    #[expect(clippy::cast_possible_truncation, reason = "seven bits are left")]
-    let byte = (number & 0x7f) as u8;
-    byte
+    (number & 0x7f) as u8
 }
 
 /// What is added to `from`, wrapping, to get `to`: small for neighbours in either direction.

@@ -41,10 +41,12 @@ pub enum ChunkKind {
     Settle = 15,
     /// Build ids of files with code in them.
     BuildIds = 16,
+    /// What time it was.
+    Time = 17,
 }
 
 impl ChunkKind {
-    const ALL: [ChunkKind; 16] = [
+    const ALL: [ChunkKind; 17] = [
         ChunkKind::Opening,
         ChunkKind::Facts,
         ChunkKind::Records,
@@ -61,6 +63,7 @@ impl ChunkKind {
         ChunkKind::Made,
         ChunkKind::Settle,
         ChunkKind::BuildIds,
+        ChunkKind::Time,
     ];
 }
 
@@ -70,13 +73,14 @@ pub fn put(out: &mut Vec<u8>, kind: ChunkKind, body: &[u8]) {
     bytes::put_part(out, body);
 }
 
+/// A chunk: its kind, or the number of one that this version does not know, and its body.
+pub type Found<'a> = (Result<ChunkKind, u8>, &'a [u8]);
+
 /// The next chunk of a frame; `None` at its end. A kind that this version does not know comes as its number.
 ///
 /// # Errors
 /// The frame ends within it.
-pub fn next<'a>(
-    from: &mut Bytes<'a>,
-) -> Result<Option<(Result<ChunkKind, u8>, &'a [u8])>, Garbled> {
+pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Found<'a>>, Garbled> {
     if from.0.is_empty() {
         return Ok(None);
     }
