@@ -287,8 +287,6 @@ mod tests {
                 start_ns: 6,
                 cpus: (CpuId(0), CpuId(2)),
                 reason: MoveReason::LoadBalance,
-                ran_ns: 0,
-                far_faults: 0,
             },
         }
     }

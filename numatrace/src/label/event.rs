@@ -464,8 +464,6 @@ mod tests {
                 start_ns: 5,
                 cpus: (CpuId(0), CpuId(2)),
                 reason: MoveReason::Wakeup,
-                ran_ns: 0,
-                far_faults: 0,
             },
         });
         let mut told = |filter| teller(filter).tell(1, &heard, &mut enrich);

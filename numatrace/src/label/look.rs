@@ -38,9 +38,6 @@ pub fn incident<F: Facts>(
         remote_hint_faults: None,
         pages_left: absence.pages_left,
         pages_followed: absence.pages_followed,
-        // A watched session keeps no history of a thread's faults and time.
-        run_ms: None,
-        remote_hint_faults: None,
         back: absence.back.map(reason),
     }
 }

@@ -39,7 +39,6 @@ pub(super) fn session(args: &LiveArgs) -> Result<Plan, Failure> {
         hooks,
         residency: false,
         kernel_stacks: 0,
-        verify_reasons: false,
         fail_if: FailIf::default(),
         format: Format::Text,
         output: None,

@@ -221,7 +221,7 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
         ChunkKind::Opening => Chunk::Opening(Box::new(unpacked(body)?)),
         ChunkKind::Facts => Chunk::Facts(unpacked(body)?),
         ChunkKind::Records => Chunk::Records(rest),
-        ChunkKind::Time => Chunk::Input(Input::Time(rest.number()?), None),
+        ChunkKind::Time => Chunk::Input(Box::new(Input::Time(rest.number()?)), None),
         ChunkKind::Sweep => {
             let sample = unpacked(rest.part()?)?;
             Chunk::Input(Box::new(Input::Sweep(sweep::read(rest)?)), sample)

@@ -401,7 +401,6 @@ fn bound_to(nodes: [usize; 2]) -> Snapshot {
             what: BindWhat::Affinity,
             time_ns: 5,
             after_ns: 1,
-            range: None,
         }];
         process.threads.push(thread);
     }

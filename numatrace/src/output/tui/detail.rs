@@ -198,7 +198,6 @@ mod tests {
                 ..MappingFirstTouch::default()
             }),
             hint_faults: None,
-            page_migrations: None,
             users: Vec::new(),
             surprise_pages: None,
             shared_elsewhere_pages: None,
