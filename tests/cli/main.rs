@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
 mod hooks;
+mod live;
+mod recording;
+mod saved;
 mod topology;
 mod unprivileged;
 mod usage;

@@ -2,13 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
+#[path = "../kernel/events.rs"]
+mod events;
 mod fallback;
 mod hooks;
 mod interval;
 #[path = "../kernel/leftovers.rs"]
 mod leftovers;
+#[path = "../kernel/record.rs"]
+mod record;
 mod session;
 mod stems;
 #[path = "../kernel/storm.rs"]
 mod storm;
+#[path = "../kernel/top.rs"]
+mod top;
 mod touch;

@@ -7,9 +7,14 @@ mod machine;
 mod workload;
 
 mod doctor;
+mod events;
+mod events_truth;
 mod leftovers;
+mod record;
 mod scope;
 mod storm;
+mod top;
+mod top_truth;
 
 mod compare;
 
@@ -18,6 +23,7 @@ mod audit;
 mod beside;
 mod broken;
 mod closed;
+mod diff;
 mod hotplug;
 mod interval;
 mod mixed;
@@ -28,14 +34,20 @@ mod preemption;
 mod stat;
 mod task_life;
 
+mod balancer;
 mod first_touch;
 mod hint_fault;
 mod mappings;
 mod page_migration;
+mod page_migration_stayed;
 mod surprise;
 mod task_move;
 mod task_move_chosen;
+mod task_move_numa;
+mod task_move_placed;
 mod task_move_pushed;
+mod task_move_rt;
+mod task_move_verified;
 mod task_run;
 
 mod incident;

@@ -9,8 +9,8 @@ pub mod globals;
 pub mod hooks;
 pub mod inject;
 pub mod kallsyms;
+pub mod kernel_enum;
 pub mod kernel_log;
-pub mod migrate_reason;
 pub mod object;
 pub mod offsets;
 pub mod preemption;
@@ -37,6 +37,7 @@ use kernel_log::KernelLog;
 use catalog::Row;
 use hooks::{Attached, Hook, HookState, Targets};
 use inject::Faults;
+use kernel_enum::ReasonNames;
 use preemption::Preemption;
 use prototype::StrangeShapes;
 use reading::Types;
@@ -64,8 +65,8 @@ pub struct Loaded {
     mapping_runs: bool,
     /// Why interrupts cannot be told from the tasks they interrupt, if they cannot.
     pub interrupts_unknown: Option<String>,
-    /// Names of the kernel's reasons for page migrations, by number.
-    pub migrate_reasons: Vec<String>,
+    /// Names of the kernel's reasons, by number.
+    pub reasons: ReasonNames,
     /// Hooks to try, in this order: the whole table unless somebody wants less.
     pub rows: Vec<&'static Row>,
     /// Which of them a session has; the others are left out, and said to be.
@@ -122,7 +123,7 @@ pub fn load(
         log,
         mapping_runs: globals.mapping_runs != 0,
         interrupts_unknown: None,
-        migrate_reasons: Vec::new(),
+        reasons: ReasonNames::default(),
         rows: catalog::HOOKS.iter().collect(),
         wanted: Selection::default(),
     })

@@ -43,6 +43,10 @@ pub struct EventsArgs {
     #[arg(long = "comm", value_name = "NAME", value_delimiter = ',')]
     pub comms: Vec<String>,
 
+    /// Events that wait for a slow reader at most; what finds no room is dropped, counted and announced
+    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub buffer: u32,
+
     /// Form of the stream: text, or JSON Lines (docs/events.md)
     #[arg(short, long, value_enum, default_value_t)]
     pub format: Format,

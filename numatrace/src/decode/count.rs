@@ -1,11 +1,15 @@
 //! Typed counts: what an entry of the totals says.
 
 use numatrace_common::{
-    cell::{AllocClass, Cell, LATENCY_BATCH, RemoteCause, Stem, TOUCH_COW, TOUCH_THP, TouchKind},
+    cell::{
+        AllocClass, Cell, FAILED_BUSY, LATENCY_BATCH, MOVED_BACK, MOVED_TO_WAKER, RemoteCause,
+        Stem, TOUCH_COW, TOUCH_THP, TouchKind,
+    },
     totals::{IRQ, NO_OWNER, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
 };
+use serde::{Deserialize, Serialize};
 
-pub use numatrace_common::cell::MoveReason;
+pub use numatrace_common::cell::{BalancerWork, MoveReason};
 
 use crate::ids::{CpuId, NodeId, Pid, Tid};
 
@@ -53,7 +57,7 @@ impl Owner {
 }
 
 /// What an allocation count is about: everything the six numastat counters follow from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AllocCell {
     /// Node of the allocating CPU.
     pub task_node: NodeId,
@@ -114,21 +118,34 @@ pub enum What {
     /// Pages moved between nodes: amount = base pages.
     PageMigration(NodePair, Reason),
     /// Pages that were to be moved and stayed: amount = base pages.
-    MigrationFailed(Reason),
+    MigrationFailed(Failure),
     /// CPU changes.
     TaskMove(MoveCell),
     /// CPU time on a node: amount = ns.
     TaskRun(NodeId),
     /// How long copies of folios took.
     FolioLatency(Bucket),
-    /// How long calls of `migrate_pages` took; charged to who asked.
-    BatchLatency(Bucket),
+    /// How long calls of `migrate_pages` took; charged to who asked: amount = ns.
+    BatchLatency(Bucket, Reason),
     /// Who asked for moves of this owner's pages, when it was another process: amount = base pages.
     MovedBy(Pid),
     /// How long tasks stayed on a node before they went back.
     Stay(Bucket),
     /// CPU changes by CPU: from, to.
     CpuMove(CpuId, CpuId),
+    /// What NUMA balancing did in a thread; amount = ns, or page table entries. `None` for a number this version does not know.
+    Balancer(Option<BalancerWork>),
+    /// A mapping that NUMA balancing left alone.
+    VmaSkipped(Reason),
+}
+
+/// Why pages stayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Failure {
+    /// Why they were to be moved.
+    pub reason: Reason,
+    /// Somebody else held references to them.
+    pub busy: bool,
 }
 
 /// A number of [`numatrace_common::bucket`].
@@ -141,7 +158,7 @@ pub type NodePair = (NodeId, NodeId);
 pub type Reason = u8;
 
 /// What a first touch is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TouchCell {
     /// Node of the thread, node of the page.
     pub nodes: NodePair,
@@ -154,7 +171,7 @@ pub struct TouchCell {
 }
 
 /// What a change of CPU is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MoveCell {
     /// From, to; equal when only the CPU changed.
     pub nodes: NodePair,
@@ -162,6 +179,8 @@ pub struct MoveCell {
     pub reason: MoveReason,
     /// It went back to the node it had come from.
     pub back: bool,
+    /// It was woken by somebody who ran on the node it went to.
+    pub to_waker: bool,
 }
 
 impl What {
@@ -198,17 +217,23 @@ pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Co
         Stem::HintFault => What::HintFault(nodes),
         Stem::HintMigrated => What::HintMigrated,
         Stem::PageMigration => What::PageMigration(nodes, cell.cause()),
-        Stem::MigrationFailed => What::MigrationFailed(cell.cause()),
+        Stem::MigrationFailed => What::MigrationFailed(Failure {
+            reason: cell.cause(),
+            busy: cell.mark() == FAILED_BUSY,
+        }),
         Stem::TaskMove => What::TaskMove(MoveCell {
             nodes,
             reason: MoveReason::ALL
                 .get(usize::from(cell.cause()))
                 .copied()
                 .unwrap_or(MoveReason::Unknown),
-            back: cell.mark() != 0,
+            back: cell.mark() & MOVED_BACK != 0,
+            to_waker: cell.mark() & MOVED_TO_WAKER != 0,
         }),
         Stem::TaskRun => What::TaskRun(nodes.0),
-        Stem::MigrationLatency if cell.mark() == LATENCY_BATCH => What::BatchLatency(cell.bucket()),
+        Stem::MigrationLatency if cell.mark() == LATENCY_BATCH => {
+            What::BatchLatency(cell.bucket(), cell.cause())
+        }
         Stem::MigrationLatency => What::FolioLatency(cell.bucket()),
         Stem::MovedBy => What::MovedBy(Pid(cell.pid())),
         Stem::Stay => What::Stay(cell.bucket()),
@@ -216,6 +241,8 @@ pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Co
             let (from, to) = cell.cpus();
             What::CpuMove(CpuId(from), CpuId(to))
         }
+        Stem::Balancer => What::Balancer(BalancerWork::ALL.get(usize::from(cell.class())).copied()),
+        Stem::VmaSkipped => What::VmaSkipped(cell.cause()),
     };
     Ok(Count {
         epoch,

@@ -1,12 +1,20 @@
 //! Facts about processes that no record carries: read from `/proc` while they last, or replayed from a recording.
 
+pub mod noted;
+pub mod replayed;
+
 use std::{
     fs, io,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
-use super::maps::{self, MapLine};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    maps::{self, MapLine},
+    residency::{self, Resident},
+};
 use crate::{
     decode::mapping_run::FileId,
     ids::{Pid, Tid},
@@ -32,6 +40,11 @@ pub trait Facts {
         None
     }
 
+    /// On which nodes the memory of a process lies now; empty when it cannot be read.
+    fn numa_maps(&mut self, _pid: Pid) -> Vec<Resident> {
+        Vec::new()
+    }
+
     /// The path of a file that a process has open.
     fn open_file(&mut self, _pid: Pid, _file: FileId) -> Option<Name> {
         None
@@ -42,7 +55,7 @@ pub trait Facts {
 const OPEN_FILES: usize = 4_096;
 
 /// Who a number stands for right now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Its name.
     pub comm: Name,
@@ -53,7 +66,8 @@ pub struct Identity {
 }
 
 /// What else is known of a process; each may be unreadable.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Details {
     /// Its executable.
     pub exe: Option<Name>,
@@ -108,6 +122,10 @@ impl Facts for ProcFacts {
 
     fn maps(&mut self, pid: Pid) -> Option<Vec<MapLine>> {
         Some(maps::parse(&fs::read(self.of(pid, "maps")).ok()?))
+    }
+
+    fn numa_maps(&mut self, pid: Pid) -> Vec<Resident> {
+        residency::read(pid)
     }
 
     fn open_file(&mut self, pid: Pid, file: FileId) -> Option<Name> {

@@ -1,5 +1,6 @@
 //! enrich: facts that expire, joined now: process incarnation, mapping, nodes.
 
+use serde::{Deserialize, Serialize};
 pub mod facts;
 pub mod happening;
 pub mod lines;
@@ -25,7 +26,7 @@ use spaces::Spaces;
 use told::Told;
 
 /// Who an observation is charged to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Charged {
     /// A thread of a known process incarnation.
     Thread {
@@ -117,7 +118,8 @@ impl<F: Facts> Enrich<F> {
             | Body::UseRun(_)
             | Body::FillRun(_)
             | Body::KernelAlloc(_)
-            | Body::TaskBind(_) => {}
+            | Body::TaskBind(_)
+            | Body::MoveStack(_) => {}
             Body::TaskMoved(moved) => {
                 return Some(Happening {
                     time_ns: event.time_ns,
@@ -128,6 +130,8 @@ impl<F: Facts> Enrich<F> {
                         start_ns: moved.thread.start_ns,
                         cpus: moved.cpus,
                         reason: moved.reason,
+                        ran_ns: moved.ran_ns,
+                        far_faults: moved.far_faults,
                     },
                 });
             }

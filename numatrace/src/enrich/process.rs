@@ -4,8 +4,9 @@
 //! different precision: records and totals carry nanoseconds, `/proc` clock ticks of 10 ms. Two starts are the same when their
 //! ticks are.
 
+use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::LazyLock,
 };
 
@@ -23,11 +24,13 @@ use crate::{
 };
 
 /// Index of a process in [`Processes`]; stays valid until the second interval after its end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct ProcessIndex(usize);
 
 /// One process as far as it is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// Its number.
     pub pid: Pid,
@@ -39,6 +42,9 @@ pub struct Process {
     pub comms: Vec<Name>,
     /// A kernel thread.
     pub kthread: bool,
+    /// Who gave birth to it, when that was seen.
+    #[serde(default)]
+    pub parent: Option<Pid>,
     /// Its last thread has ended.
     pub ended: bool,
     /// When it did, ns since boot, as far as a record told.
@@ -60,6 +66,7 @@ static FORGOTTEN: LazyLock<Process> = LazyLock::new(|| Process {
     comm: None,
     comms: Vec::new(),
     kthread: false,
+    parent: None,
     ended: false,
     ended_ns: None,
     stale: false,
@@ -69,7 +76,8 @@ static FORGOTTEN: LazyLock<Process> = LazyLock::new(|| Process {
 });
 
 /// All processes a session has seen.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Processes {
     all: BTreeMap<ProcessIndex, Process>,
     /// How many there have been.
@@ -93,6 +101,18 @@ impl Processes {
             .iter()
             .filter(move |(_, process)| process.announced && process.start_ns < until_ns)
             .map(|(index, _)| *index)
+    }
+
+    /// All of them, in the order in which they were first seen.
+    pub fn iter(&self) -> impl Iterator<Item = (ProcessIndex, &Process)> {
+        self.all.iter().map(|(index, process)| (*index, process))
+    }
+
+    /// Only these are reported where nothing was counted for them.
+    pub fn announce_only(&mut self, which: &BTreeSet<ProcessIndex>) {
+        for (index, process) in &mut self.all {
+            process.announced &= which.contains(index);
+        }
     }
 
     /// Has the process of an index not been forgotten?
@@ -167,6 +187,7 @@ impl Processes {
         };
         let process = self.entry(index);
         process.start_ns = fork.start_ns;
+        process.parent = Some(fork.parent);
         process.announced = true;
         index
     }

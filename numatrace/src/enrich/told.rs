@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use super::{maps::MapLine, process::Processes, spaces::Spaces};
 use crate::{decode::mapping_record::MappingMade, ids::Pid};
 
@@ -15,7 +17,8 @@ const EACH: usize = 1_024;
 const PROCESSES: usize = 16_384;
 
 /// The records.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Told {
     by_pid: HashMap<Pid, Waiting>,
     newest_ns: u64,
@@ -24,7 +27,7 @@ pub struct Told {
 }
 
 /// Those of one number, in order of time.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Waiting {
     made: VecDeque<MappingMade>,
     /// Older ones that had to make room.
@@ -45,6 +48,11 @@ impl Told {
             waiting.dropped += 1;
         }
         waiting.made.push_back(made);
+    }
+
+    /// Are there any?
+    pub fn waits(&self) -> bool {
+        !self.by_pid.is_empty()
     }
 
     /// Gives a process the mappings told of under its number.

@@ -3,6 +3,7 @@
 use super::{Accumulators, activity::Measured, window::Window};
 use crate::{
     capture::vm_counters::VmCounters,
+    decode::count::BalancerWork,
     model::{Beside, BesideWhat, CounterAudit},
 };
 
@@ -22,7 +23,7 @@ pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> V
         let owners = counted.by_owner.values().map(of);
         owners.fold(0, u64::saturating_add)
     };
-    let rows: [(BesideWhat, Row, Option<u64>); 4] = [
+    let rows: [(BesideWhat, Row, Option<u64>); 5] = [
         (
             BesideWhat::Pages,
             |counters| counters.pages,
@@ -41,6 +42,16 @@ pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> V
             measured
                 .hint_faults
                 .then(|| sum(|counts| counts.hint_migrated)),
+        ),
+        (
+            BesideWhat::PteUpdates,
+            |counters| counters.pte_updates,
+            measured.balancer.then(|| {
+                sum(|counts| {
+                    let updates = counts.balancer.get(&BalancerWork::Update);
+                    updates.map_or(0, |tally| tally.amount)
+                })
+            }),
         ),
         (
             BesideWhat::PageMigrations,

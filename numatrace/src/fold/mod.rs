@@ -3,17 +3,22 @@
 //! Counts are kept as they came, by owner and cell; counters are derived when asked for. Nothing here reads a clock, a file or a
 //! map, so every sum can be checked without a kernel.
 
+use serde::{Deserialize, Serialize};
+
 pub mod absence;
 pub mod activity;
 pub mod alloc;
 pub mod audit;
 pub mod beside;
+pub mod counted;
 pub mod extents;
 pub mod histogram;
 pub mod live;
 pub mod mapping;
+pub mod slices;
 pub mod surprise;
 pub mod timeline;
+pub mod verify;
 pub mod window;
 
 // Beside the tracer: `numatrace stat`.
@@ -24,15 +29,19 @@ use std::collections::{BTreeMap, HashMap};
 use foldhash::fast::FixedState;
 
 use crate::{
-    decode::count::{AllocCell, MoveCell, NodePair, Reason, TouchCell, What},
+    decode::count::{
+        AllocCell, BalancerWork, Failure, MoveCell, NodePair, Reason, TouchCell, What,
+    },
     enrich::{Charged, Observation},
     ids::{CpuId, NodeId, Pid},
 };
 use histogram::Histogram;
+use slices::Slices;
 use window::{Cut, Window};
 
 /// Everything counted in a session or interval.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Accumulators {
     /// What each owner did.
     pub by_owner: HashMap<Charged, Counts, FixedState>,
@@ -41,10 +50,13 @@ pub struct Accumulators {
     pub foreign_edge: u64,
     /// Base pages allocated between the two readings of `/proc/vmstat`, which are other instants than those of the nodes.
     pub system_pages: u64,
+    /// Hinting faults over time.
+    pub faults: Slices,
 }
 
 /// What one owner, or a sum of owners, did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counts {
     /// Allocations by cell: (allocations, base pages).
     pub alloc: BTreeMap<AllocCell, Tally>,
@@ -58,8 +70,8 @@ pub struct Counts {
     pub hint_migrated: u64,
     /// Pages moved, by nodes and reason.
     pub page_migrations: BTreeMap<(NodePair, Reason), u64>,
-    /// Pages that were to be moved and stayed, by reason.
-    pub migrations_failed: BTreeMap<Reason, u64>,
+    /// Pages that were to be moved and stayed, by why.
+    pub migrations_failed: BTreeMap<Failure, u64>,
     /// CPU changes.
     pub task_moves: BTreeMap<MoveCell, u64>,
     /// CPU time by node, ns.
@@ -68,6 +80,12 @@ pub struct Counts {
     pub folio_latency: Histogram,
     /// How long its own calls of `migrate_pages` took.
     pub batch_latency: Histogram,
+    /// Time in its own calls of `migrate_pages`, by reason, ns.
+    pub migrating_ns: BTreeMap<Reason, u64>,
+    /// What NUMA balancing did in it.
+    pub balancer: BTreeMap<BalancerWork, Tally>,
+    /// Mappings that NUMA balancing left alone, by reason.
+    pub vmas_skipped: BTreeMap<Reason, u64>,
     /// Pages moved by others, by who asked.
     pub moved_by: BTreeMap<Pid, u64>,
     /// How long it stayed on nodes before it went back.
@@ -104,6 +122,9 @@ impl Counts {
             run_ns,
             folio_latency,
             batch_latency,
+            migrating_ns,
+            balancer,
+            vmas_skipped,
             moved_by,
             stays,
             cpu_moves,
@@ -124,6 +145,12 @@ impl Counts {
         bump_all(&mut self.run_ns, run_ns);
         self.folio_latency.merge(folio_latency);
         self.batch_latency.merge(batch_latency);
+        bump_all(&mut self.migrating_ns, migrating_ns);
+        for (work, tally) in balancer {
+            let sum = self.balancer.entry(*work).or_default();
+            sum.add(tally.count, tally.amount);
+        }
+        bump_all(&mut self.vmas_skipped, vmas_skipped);
         bump_all(&mut self.moved_by, moved_by);
         self.stays.merge(stays);
         bump_all(&mut self.cpu_moves, cpu_moves);
@@ -146,13 +173,22 @@ impl Counts {
             What::PageMigration(nodes, reason) => {
                 bump(&mut self.page_migrations, (nodes, reason), seen.amount);
             }
-            What::MigrationFailed(reason) => {
-                bump(&mut self.migrations_failed, reason, seen.amount);
+            What::MigrationFailed(failure) => {
+                bump(&mut self.migrations_failed, failure, seen.amount);
             }
             What::TaskMove(cell) => bump(&mut self.task_moves, cell, seen.count),
             What::TaskRun(node) => bump(&mut self.run_ns, node, seen.amount),
             What::FolioLatency(bucket) => self.folio_latency.add(bucket, seen.count),
-            What::BatchLatency(bucket) => self.batch_latency.add(bucket, seen.count),
+            What::BatchLatency(bucket, reason) => {
+                self.batch_latency.add(bucket, seen.count);
+                bump(&mut self.migrating_ns, reason, seen.amount);
+            }
+            What::Balancer(Some(work)) => {
+                let sum = self.balancer.entry(work).or_default();
+                sum.add(seen.count, seen.amount);
+            }
+            What::Balancer(None) => {}
+            What::VmaSkipped(reason) => bump(&mut self.vmas_skipped, reason, seen.count),
             What::MovedBy(pid) => bump(&mut self.moved_by, pid, seen.amount),
             What::Stay(bucket) => self.stays.add(bucket, seen.count),
             What::CpuMove(from, to) => bump(&mut self.cpu_moves, (from, to), seen.count),
@@ -161,7 +197,7 @@ impl Counts {
 }
 
 /// Events and what they add up to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Events.
     pub count: u64,
@@ -181,6 +217,13 @@ impl Accumulators {
     /// Adds one observation that belongs to this session.
     pub fn apply(&mut self, seen: &Observation) {
         self.by_owner.entry(seen.charged).or_default().apply(seen);
+        if let What::HintFault(nodes) = seen.what {
+            let process = match seen.charged {
+                Charged::Thread { process, .. } => Some(process),
+                _ => None,
+            };
+            self.faults.add(process, nodes, seen.count);
+        }
     }
 
     /// Adds what another accumulator holds: two halves of a session are the whole.
@@ -190,11 +233,12 @@ impl Accumulators {
         }
         self.foreign_edge = self.foreign_edge.saturating_add(other.foreign_edge);
         self.system_pages = self.system_pages.saturating_add(other.system_pages);
+        self.faults.merge(&other.faults);
     }
 }
 
 /// A session being folded: counts wait until it is known on which side of a cut they fall.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Folding {
     window: Window,
     /// What comes late, counted in an epoch before the start, is taken in: the interval before has ended without it.

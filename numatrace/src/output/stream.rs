@@ -136,8 +136,12 @@ impl Stream {
     /// The destination failed.
     pub fn finish(mut self) -> io::Result<u64> {
         let until = Instant::now() + PATIENCE;
-        if !self.missing.is_empty() {
-            self.tell_gap();
+        while !self.missing.is_empty()
+            && !self.tell_gap()
+            && !self.is_closed()
+            && Instant::now() < until
+        {
+            thread::park_timeout(Duration::from_millis(10));
         }
         let untold: u64 = self.missing.values().sum();
         let Self {
@@ -233,16 +237,14 @@ mod tests {
     fn a_reader_that_stops_costs_counted_lines_at_the_place_of_the_gap() {
         let (reader, writer) = pipe();
         let mut stream = Stream::open(Sink::Existing(File::from(writer)), 4, form).unwrap();
-        // A pipe holds sixteen pages and the queue four lines: most of these find no room.
+        // A pipe holds sixteen pages at most and the queue four lines: most of these find no room.
         for number in 0..500 {
             stream.send(line(number));
         }
         let dropped = stream.dropped();
-        assert!((100..500).contains(&dropped), "{dropped}");
+        assert!((400..500).contains(&dropped), "{dropped}");
         let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
-        // The queue has room for these whether or not its writer has begun.
-        let first: Vec<String> = lines.by_ref().take(4).collect();
-        assert_eq!(first[3].trim(), "3");
+        assert_eq!(lines.next().unwrap().trim(), "0");
         // There is room again at some point, now that somebody reads.
         let reading = thread::spawn(move || lines.collect::<Vec<String>>());
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -261,7 +263,7 @@ mod tests {
             .filter_map(|line| line.strip_prefix("lost "))
             .map(|count| count.parse::<u64>().unwrap())
             .sum();
-        let read = 4 + rest.iter().filter(|line| !line.starts_with("lost")).count();
+        let read = 1 + rest.iter().filter(|line| !line.starts_with("lost")).count();
         assert!(told >= dropped, "{told} told, {dropped} dropped");
         assert_eq!(told + read as u64, 501, "every line is read or told");
     }

@@ -27,11 +27,8 @@ use crate::{
     output::{self, sink::Sink, stream::Stream},
     plan::{Scope, Talk, events::EventsPlan},
     talk::Voice,
-    tracer::{self, Tracer},
+    tracer::{self, Extras, Tracer},
 };
-
-/// Lines that wait for the reader, at most: some seconds of a busy machine, about 20 MiB.
-const ROOM: usize = 65_536;
 
 /// Streams events until somebody or something ends it.
 ///
@@ -55,16 +52,16 @@ async fn session(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
     let mut loaded = tracer::load(&topology, switches(plan), session.talk >= Talk::Debug)?;
     loaded.wanted = session.hooks.clone();
     let scope = scope_entries(session, None)?;
-    let mut tracer = Tracer::start(loaded, &topology, &scope)?;
+    let mut tracer = Tracer::start(loaded, &topology, &scope, Extras::default())?;
     told(session, &tracer, &mut voice)?;
-    tracer.tell_only();
+    tracer.intake.tell_only();
     voice.say(&banner(session));
 
     let to_stdout = matches!(sink, Sink::Stdout);
     let page_size = topology.page_size();
     let mut stream = match session.format {
-        Format::Json => Stream::open(sink, ROOM, |line| output::json::to_line(line)),
-        Format::Text => Stream::open(sink, ROOM, move |line| {
+        Format::Json => Stream::open(sink, plan.room, output::json::to_line),
+        Format::Text => Stream::open(sink, plan.room, move |line| {
             Ok(output::events::text(line, page_size))
         }),
     }
@@ -74,7 +71,7 @@ async fn session(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
     stream.send(Line::Session(Box::new(first)));
     let mut teller = Teller::new(
         plan.filter.clone(),
-        tracer.migrate_reasons.clone(),
+        tracer.reasons.migrate.clone(),
         Timestamp::now(),
         tracer::boot_ns()?,
     );
@@ -138,9 +135,10 @@ struct Telling<'a> {
 impl Telling<'_> {
     /// Sends on what was heard.
     fn tell(&mut self, tracer: &mut Tracer) {
-        let Some(live) = &mut tracer.live else { return };
+        let intake = &mut tracer.intake;
+        let Some(live) = &mut intake.live else { return };
         for (time_ns, heard) in live.take_heard() {
-            if let Some(event) = self.teller.tell(time_ns, &heard, &mut tracer.enrich) {
+            if let Some(event) = self.teller.tell(time_ns, &heard, &mut intake.enrich) {
                 self.stream.send(Line::Event(Box::new(event)));
             }
         }
@@ -150,6 +148,7 @@ impl Telling<'_> {
     fn tell_losses(&mut self, tracer: &mut Tracer, voice: &mut Voice) -> anyhow::Result<()> {
         let (losses, rejected) = tracer.losses()?;
         let unheard = tracer
+            .intake
             .live
             .as_mut()
             .map_or(0, |live| std::mem::take(&mut live.unheard));
@@ -204,6 +203,7 @@ fn switches(plan: &EventsPlan) -> Switches {
         mappings: wants(Kind::FirstTouch) || wants(Kind::HintFault),
         stack_every: 0,
         kernel_stack_every: 0,
+        verify_reasons: false,
     }
 }
 

@@ -26,6 +26,8 @@ pub struct EventsPlan {
     pub session: Plan,
     /// Which events are wanted.
     pub filter: Filter,
+    /// Lines that wait for the reader at most.
+    pub room: usize,
 }
 
 impl EventsPlan {
@@ -44,7 +46,7 @@ impl EventsPlan {
 /// The session cannot be planned, or the list of nodes makes no sense here.
 pub fn events(args: EventsArgs) -> Result<EventsPlan, Failure> {
     let listed = !args.live.hooks.is_empty() || !args.live.fallback.is_empty();
-    let mut session = live::session(args.live)?;
+    let mut session = live::session(&args.live)?;
     session.format = args.format;
     session.output = args.output;
     let mut filter = Filter {
@@ -62,7 +64,11 @@ pub fn events(args: EventsArgs) -> Result<EventsPlan, Failure> {
     if !listed && !filter.kinds.is_empty() {
         session.hooks = needed(&filter)?;
     }
-    Ok(EventsPlan { session, filter })
+    Ok(EventsPlan {
+        session,
+        filter,
+        room: usize::try_from(args.buffer).unwrap_or(usize::MAX),
+    })
 }
 
 fn kinds(filter: &Filter) -> &[Kind] {

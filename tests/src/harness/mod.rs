@@ -6,10 +6,12 @@
 pub mod balancer;
 pub mod bpf;
 pub mod contract;
+pub mod kernel_count;
 pub mod numastat;
 pub mod programs;
 pub mod report;
 pub mod running;
+pub mod terminal;
 pub mod tracer;
 pub mod truth;
 

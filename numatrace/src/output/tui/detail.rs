@@ -188,6 +188,7 @@ mod tests {
         touched.add_at(0, 0, pages);
         let mut process = Process::new(Pid(pid), 1, "app", ProcessKind::User);
         process.mappings.push(Mapping {
+            page_migrations: None,
             start: Addr(start),
             end: Addr(start + 0x1000),
             kind: MappingKind::Heap,
@@ -197,6 +198,7 @@ mod tests {
                 ..MappingFirstTouch::default()
             }),
             hint_faults: None,
+            page_migrations: None,
             users: Vec::new(),
             surprise_pages: None,
             shared_elsewhere_pages: None,

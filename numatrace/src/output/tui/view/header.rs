@@ -30,7 +30,7 @@ pub fn rows(app: &App, width: usize, height: usize) -> Vec<Row> {
     } else {
         rows.push(all(&nodes));
     }
-    rows.push(state(&look.snapshot));
+    rows.push(state(&look.snapshot, width));
     rows
 }
 
@@ -212,7 +212,7 @@ fn all(nodes: &[Glance]) -> Row {
 }
 
 /// Audit, losses, hooks, cost.
-fn state(snapshot: &Snapshot) -> Row {
+fn state(snapshot: &Snapshot, width: usize) -> Row {
     let (tone, verdict) = match snapshot.audit.verdict {
         Verdict::Exact => (Tone::Good, "exact"),
         Verdict::WithinMisses => (Tone::Good, "within misses"),
@@ -227,12 +227,15 @@ fn state(snapshot: &Snapshot) -> Row {
         lost => (Tone::Bad, format!("lost {}", number::count(lost))),
     });
     parts.push(cost(snapshot));
-    parts.push(hooks(snapshot));
+    parts.push(hooks(snapshot, width >= NAMED));
     cells::joined(parts)
 }
 
+/// Columns from which hooks that are not in place are named, and not only counted.
+const NAMED: usize = 120;
+
 /// Hooks that are not in place; those that were left out on request are no loss.
-fn hooks(snapshot: &Snapshot) -> Part {
+fn hooks(snapshot: &Snapshot, named: bool) -> Part {
     let wanted = snapshot.hooks.iter().filter(|hook| !hook.is_left_out());
     let gone: Vec<&str> = wanted
         .clone()
@@ -243,12 +246,19 @@ fn hooks(snapshot: &Snapshot) -> Part {
         .filter(|hook| hook.state == HookState::Fallback)
         .map(|hook| hook.hook.as_str())
         .collect();
+    let told = |what: &str, hooks: &[&str]| {
+        if named {
+            format!("{what}: {}", hooks.join(" "))
+        } else {
+            format!("{what} {}", hooks.len())
+        }
+    };
     let mut parts = Vec::new();
     if !lesser.is_empty() {
-        parts.push(format!("fallback: {}", lesser.join(" ")));
+        parts.push(told("fallback", &lesser));
     }
     if !gone.is_empty() {
-        parts.push(format!("absent: {}", gone.join(" ")));
+        parts.push(told("absent", &gone));
     }
     if parts.is_empty() {
         (Tone::Good, "all hooks".into())
@@ -265,7 +275,7 @@ fn cost(snapshot: &Snapshot) -> Part {
         .filter(|_| snapshot.session.duration_s > 0.0)
         .map(|cpu| cpu / snapshot.session.duration_s);
     let text = format!(
-        "cost: BPF {}, tracer {} of a CPU, {}",
+        "BPF {}, own {} {}",
         percent(cost.bpf_cpu_share),
         percent(own),
         size(cost.tracer_rss_kb)

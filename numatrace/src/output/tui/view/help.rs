@@ -22,6 +22,9 @@ const KEYS: &[(&str, &str)] = &[
     ("q", "end"),
 ];
 
+const NODES: &str = "nodes: numastat's six counters per second, counted where the page lies. unusable % by order: how much of the \
+    free memory lies in blocks too small for an allocation of that order; order 9 is a huge page of 2 MiB.";
+
 pub fn rows(app: &App, width: usize, height: usize) -> Vec<Row> {
     let mut rows = vec![plain(Tone::Strong, "Keys")];
     for (key, what) in KEYS {
@@ -39,6 +42,10 @@ pub fn rows(app: &App, width: usize, height: usize) -> Vec<Row> {
         for line in cells::wrapped(column.legend(), "  ", "    ", width) {
             rows.push(plain(Tone::Plain, line));
         }
+    }
+    rows.push(Row::new());
+    for line in cells::wrapped(NODES, "", "  ", width) {
+        rows.push(plain(Tone::Plain, line));
     }
     scrolled(rows, app.cursor, height)
 }

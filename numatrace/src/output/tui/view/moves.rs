@@ -11,8 +11,8 @@ use crate::{
 };
 
 pub fn rows(app: &App, look: &Look, width: usize, height: usize) -> Vec<Row> {
-    let name = width.saturating_sub(72).clamp(6, 24);
-    let mut rows = vec![reasons(look), head(name)];
+    let shape = Shape::of(width);
+    let mut rows = vec![reasons(look), head(shape)];
     let room = height.saturating_sub(rows.len() + 1);
     let first = cells::first(app.cursor, room, app.stories.len());
     let page_size = look.snapshot.host.page_size;
@@ -22,12 +22,12 @@ pub fn rows(app: &App, look: &Look, width: usize, height: usize) -> Vec<Row> {
             (false, true) => Tone::Warn,
             (false, false) => Tone::Plain,
         };
-        rows.push(plain(tone, line(incident, away, name, page_size)));
+        rows.push(plain(tone, line(incident, away, shape, page_size)));
     }
     if app.stories.len() == 0 {
         rows.push(plain(
             Tone::Faint,
-            "  no thread has left its process's memory; homes are what was touched first since this began",
+            "  no thread is away from its memory (as far as it was touched since this began)",
         ));
     }
     rows.resize(height.saturating_sub(1).max(2), Row::new());
@@ -66,17 +66,41 @@ fn reasons(look: &Look) -> Row {
     plain(Tone::Strong, text)
 }
 
-fn head(name: usize) -> Row {
+/// What fits.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Threads have their number.
+    tid: bool,
+    /// Columns of a name.
+    name: usize,
+}
+
+impl Shape {
+    /// Columns of all but number and name.
+    const OTHERS: usize = 72;
+
+    fn of(width: usize) -> Self {
+        let tid = width >= Self::OTHERS + 8 + 12;
+        let others = Self::OTHERS + if tid { 8 } else { 0 };
+        Self {
+            tid,
+            name: width.saturating_sub(others).clamp(6, 24),
+        }
+    }
+}
+
+fn head(Shape { tid, name }: Shape) -> Row {
+    let tid = if tid { "     TID " } else { " " };
     plain(
         Tone::Strong,
         format!(
-            "{:>9} {:>7} {:>7} {:<name$} {:>9} {:<14} {:>9} {:>9} back",
-            "at s", "PID", "TID", "thread", "nodes", "left by", "away ms", "MiB left"
+            "{:>8} {:>7}{tid}{:<name$} {:>7} {:<14} {:>8} {:>8} back",
+            "at s", "PID", "thread", "nodes", "left by", "away ms", "MiB left"
         ),
     )
 }
 
-fn line(incident: &Incident, away: bool, name: usize, page_size: u64) -> String {
+fn line(incident: &Incident, away: bool, Shape { tid, name }: Shape, page_size: u64) -> String {
     let back = match (incident.back, away) {
         (Some(reason), _) => reason.name().to_owned(),
         (None, true) => "still away".to_owned(),
@@ -86,11 +110,15 @@ fn line(incident: &Incident, away: bool, name: usize, page_size: u64) -> String 
         0 => String::new(),
         pages => format!(", {} MiB followed", number::mib(Some(pages), page_size)),
     };
+    let tid = if tid {
+        format!(" {:>7} ", incident.tid)
+    } else {
+        " ".to_owned()
+    };
     format!(
-        "{:>9.2} {:>7} {:>7} {} {:>9} {:<14} {:>9} {:>9} {back}{followed}",
+        "{:>8.2} {:>7}{tid}{} {:>7} {:<14} {:>8} {:>8} {back}{followed}",
         incident.at_s,
         incident.pid,
-        incident.tid,
         cells::left(&cells::name(&incident.comm), name),
         format!("{} to {}", incident.from, incident.to),
         incident.reason.name(),
@@ -109,12 +137,10 @@ fn brief(ms: f64) -> String {
 
 fn notes(app: &App) -> Row {
     let mut parts = Vec::new();
-    if app.stories.short > 0 {
-        let short = number::grouped(app.stories.short);
-        parts.push((
-            Tone::Faint,
-            format!("{short} absences under 10 ms are not listed"),
-        ));
+    if app.stories.small > 0 {
+        let small = number::grouped(app.stories.small);
+        let text = format!("{small} absences under 10 ms or from less than 1 MiB are not listed");
+        parts.push((Tone::Faint, text));
     }
     if app.stories.untold > 0 {
         let untold = number::grouped(app.stories.untold);

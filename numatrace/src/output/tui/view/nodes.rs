@@ -41,11 +41,17 @@ pub fn rows(app: &App, look: &Look, width: usize, height: usize) -> Vec<Row> {
 
 /// What the rows show beside the counters; the first ones stay on narrow screens.
 fn head(width: usize) -> Row {
-    let mut text = format!("{:>6}", "node");
+    let mut text = format!("{:>6}", "node/s");
     for counter in Counter::ALL {
-        let name = counter.name().trim_start_matches("numa_");
-        let short = name.trim_end_matches("_node").trim_end_matches("_hit");
-        text.push_str(&format!("{:>RATE$}", format!("{short}/s")));
+        let name = match counter {
+            Counter::NumaHit => "hit",
+            Counter::NumaMiss => "miss",
+            Counter::NumaForeign => "foreign",
+            Counter::InterleaveHit => "interl",
+            Counter::LocalNode => "local",
+            Counter::OtherNode => "other",
+        };
+        text.push_str(&format!("{name:>RATE$}"));
     }
     if width >= 80 {
         text.push_str(&format!("{:>12}{:>13}", "free", "reclaimable"));
@@ -114,7 +120,7 @@ fn in_words(memory: Option<&NodePressure>) -> String {
         return "no memory".into();
     }
     format!(
-        "{} of {} free, {} reclaimable, {} anonymous",
+        "free {} of {}, reclaimable {}, anon {}",
         size(memory.free_kib),
         size(memory.total_kib),
         size(memory.reclaimable_kib),
@@ -137,10 +143,7 @@ fn fragmentation(memory: Option<&NodePressure>) -> Option<Row> {
         .skip(1)
         .map(|(order, share)| format!("{order}:{:.0}", share * 100.0))
         .collect();
-    let text = format!(
-        " % of free memory too fragmented for order  {}",
-        orders.join(" ")
-    );
+    let text = format!(" unusable % by order  {}", orders.join(" "));
     let huge = unusable.get(9).copied().unwrap_or(0.0);
     let tone = if huge > 0.9 { Tone::Warn } else { Tone::Plain };
     Some(plain(tone, text))

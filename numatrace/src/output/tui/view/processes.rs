@@ -9,13 +9,14 @@ use crate::{
 /// Columns of a process id.
 const ID: usize = 7;
 
-/// Fewest and most columns of a name.
+/// Fewest and most columns of a name; on a tiny terminal even fewer.
 const NAME: std::ops::RangeInclusive<usize> = 8..=40;
+const TINY_NAME: usize = 3;
 
 pub fn rows(app: &App, look: &Look, width: usize, height: usize) -> Vec<Row> {
     let seconds = look.snapshot.session.duration_s;
     let processes = app.processes();
-    let columns = columns(app.sort, width);
+    let columns = columns(app.sort, &processes, width);
     let name = name_width(&columns, width);
     let mut rows = vec![head(app, &columns, name)];
     // Head, total, legend.
@@ -45,14 +46,25 @@ pub fn rows(app: &App, look: &Look, width: usize, height: usize) -> Vec<Row> {
     rows
 }
 
-/// The columns that fit: those of least interest go first, the sorted one never.
-fn columns(sort: Column, width: usize) -> Vec<Column> {
+/// The columns that fit: those that nobody has measured go first, then those of least interest, the sorted one never.
+fn columns(sort: Column, processes: &[&Process], width: usize) -> Vec<Column> {
+    let measured = |column: &Column| {
+        let mut counts = processes.iter().map(|process| column.count(process));
+        counts.any(|count| count.is_some())
+    };
+    let unmeasured: Vec<Column> = Column::ALL
+        .into_iter()
+        .filter(|column| !measured(column))
+        .collect();
     let mut columns = Column::ALL.to_vec();
     let used = |columns: &[Column]| -> usize {
         ID + 1 + NAME.start() + columns.iter().map(|c| c.width() + 1).sum::<usize>()
     };
     while used(&columns) > width {
-        let Some(drop) = columns.iter().rposition(|column| *column != sort) else {
+        let last = |wanted: &dyn Fn(&Column) -> bool| {
+            columns.iter().rposition(|one| *one != sort && wanted(one))
+        };
+        let Some(drop) = last(&|one| unmeasured.contains(one)).or_else(|| last(&|_| true)) else {
             break;
         };
         columns.remove(drop);
@@ -62,9 +74,7 @@ fn columns(sort: Column, width: usize) -> Vec<Column> {
 
 fn name_width(columns: &[Column], width: usize) -> usize {
     let others: usize = ID + 1 + columns.iter().map(|c| c.width() + 1).sum::<usize>();
-    width
-        .saturating_sub(others)
-        .clamp(*NAME.start(), *NAME.end())
+    width.saturating_sub(others).clamp(TINY_NAME, *NAME.end())
 }
 
 fn head(app: &App, columns: &[Column], name: usize) -> Row {
@@ -104,12 +114,8 @@ fn one(process: &Process, columns: &[Column], name: usize, seconds: f64, chosen:
 
 /// The sum of the rows that pass the filter; unknown where none knows.
 fn total(processes: &[&Process], columns: &[Column], name: usize, seconds: f64) -> Row {
-    let what = number::plural(processes.len(), "row");
-    let mut text = format!(
-        "{:>ID$} {}",
-        "",
-        cells::left(&format!("total of {what}"), name)
-    );
+    let what = format!("total ({})", number::grouped(processes.len() as u64));
+    let mut text = format!("{:>ID$} {}", "", cells::left(&what, name));
     for column in columns {
         let known = processes.iter().filter_map(|process| column.count(process));
         let sum = known.fold(None, |sum: Option<u64>, count| {
