@@ -26,7 +26,7 @@ use crate::{
     output::{self, sink::Sink, text::TextOptions},
     plan::{Plan, Scope, Talk},
     talk::Voice,
-    tracer::{self, NOT_COUNTING, Tracer},
+    tracer::{self, NOT_COUNTING, Reducing, Tracer},
 };
 use begin::{banner, scope_entries, switches, told};
 use stretch::Stretch;
@@ -75,6 +75,9 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
     let mut stretch = Stretch::first(plan.interval.is_some());
     let mut tracer = Tracer::start(loaded, &topology, &scope)?;
     tracer.residency = plan.residency;
+    tracer.reducing = plan
+        .max_overhead
+        .map(|most| Reducing::new(most, cpus(&topology), plan.stacks > 0));
     told(plan, &tracer, &mut voice)?;
     stretch.began = Instant::now();
     let mut child = held.map(Held::release).transpose()?;
@@ -133,6 +136,11 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
         plan.timeline,
     );
     Ok((rendered(plan, &snapshot)?, exit))
+}
+
+/// CPUs that are there.
+fn cpus(topology: &Topology) -> usize {
+    topology.nodes().iter().map(|node| node.cpus.len()).sum()
 }
 
 /// A report as it is printed.

@@ -37,6 +37,8 @@ pub struct Plan {
     pub residency: bool,
     /// A user stack for so many pages touched first, beside the first of a run; 0 = none.
     pub stacks: u32,
+    /// Share of all CPU time, 0 to 1, that our programs may take before details are given up.
+    pub max_overhead: Option<f64>,
     /// Form of the report.
     pub format: Format,
     /// Where the report goes; `None` is stdout.
@@ -148,6 +150,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         faults: args.inject.into_iter().collect(),
         residency: args.residency,
         stacks: args.stacks.unwrap_or(if scoped { STACK_EVERY } else { 0 }),
+        max_overhead: args.max_overhead,
         format: args.format,
         output: args.output,
         limit: args.limit,

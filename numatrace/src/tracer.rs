@@ -1,11 +1,13 @@
 //! A running session: attached programs on one side, accumulators on the other, and the stages in between, driven by `pipeline`.
 
 mod closing;
+mod reducing;
 mod runs;
 
 use std::{path::Path, time::Instant};
 
 use anyhow::{Context, anyhow};
+use aya::EbpfLoader;
 use numatrace_common::{control::POLICY_HOOK, scope::ScopeEntry};
 
 use crate::{
@@ -17,7 +19,7 @@ use crate::{
         preemption::Preemption,
         preflight::Preflight,
         prototype::StrangeShapes,
-        reading::{Reading, Types},
+        reading::Reading,
     },
     capture::{
         Source, control::ControlMap, cost::CostMeter, counting::NumaStat, fdinfo::ProgramFdInfo,
@@ -26,7 +28,7 @@ use crate::{
     },
     decode::{count::decode_count, decode},
     enrich::{
-        Enrich, Observation,
+        BATCH, Enrich, Observation,
         facts::ProcFacts,
         topology::{Topology, installed},
     },
@@ -36,6 +38,7 @@ use crate::{
 };
 use closing::SoFar;
 pub use closing::{Counted, NOT_COUNTING};
+pub use reducing::Reducing;
 
 /// A running session.
 pub struct Tracer {
@@ -61,6 +64,8 @@ pub struct Tracer {
     pub migrate_reasons: Vec<String>,
     /// Our own cost.
     pub cost: CostMeter,
+    /// What is given up where it has a limit.
+    pub reducing: Option<Reducing>,
     folding: Option<Folding>,
     before: SoFar,
     rejected: u64,
@@ -75,7 +80,7 @@ pub struct Tracer {
 /// # Errors
 /// A [`Failure`] with its way out when this machine or user does not allow it; a member this kernel lacks.
 pub fn load(topology: &Topology, switches: Switches, debug: bool) -> anyhow::Result<Loaded> {
-    let types = Types::begin();
+    let loader = Reading::begin(EbpfLoader::new);
     let symbols = Reading::begin(|| Symbols::of_session(Path::new(KALLSYMS)));
     let found = Preflight::of(Path::new("/"));
     if let Some(refusal) = found.refusal() {
@@ -83,7 +88,7 @@ pub fn load(topology: &Topology, switches: Switches, debug: bool) -> anyhow::Res
     }
     let symbols = symbols.end()?;
     load_for(
-        types,
+        loader,
         &found,
         &symbols,
         node_sets(topology),
@@ -97,7 +102,7 @@ pub fn load(topology: &Topology, switches: Switches, debug: bool) -> anyhow::Res
 /// # Errors
 /// The kernel has no BTF, lacks a member we need, or refuses maps.
 pub fn load_for(
-    types: Types,
+    loader: Reading<EbpfLoader<'static>>,
     found: &Preflight,
     symbols: &Symbols,
     nodes: NodeSets,
@@ -119,7 +124,8 @@ pub fn load_for(
     // Under lockdown=confidentiality programs that call the helper do not load, so they are told not to.
     globals.probe_read = u32::from(found.trial.probe_read.is_ok());
     let mut loaded = attach::load(
-        types,
+        loader,
+        btf,
         &globals,
         StrangeShapes::of(btf),
         preemption,
@@ -178,8 +184,12 @@ impl Tracer {
         let numastat = NumastatFiles::open(Path::new("/"), nodes.iter().copied())
             .map_err(|error| format!("{error:#}"));
         let migrate_reasons = std::mem::take(&mut loaded.migrate_reasons);
-        // Programs first, then the processes that are there: whoever is born in between is in both, never in neither.
+        // Most processes are looked at while programs are loaded; those that are new when they are attached follow. Whoever is born in between
+        // is in both, never in neither.
+        let living = Reading::begin(|| Enrich::new(ProcFacts::new(Path::new("/"))));
         let session = loaded.attach();
+        let mut enrich = living.end()?;
+        enrich.processes.scan_new(&mut enrich.facts);
         if session.state(catalog::ALLOC_POLICY) == HookState::Attached {
             control.set_attached(POLICY_HOOK)?;
         }
@@ -197,9 +207,10 @@ impl Tracer {
             numa_stat: NumaStat::watch(),
             cpus: cpus.into_iter().map(|(cpu, _)| cpu).collect(),
             nodes,
-            enrich: Enrich::new(ProcFacts::new(Path::new("/"))),
+            enrich,
             migrate_reasons,
             cost: CostMeter::default(),
+            reducing: None,
             folding: None,
             before: SoFar::default(),
             rejected: 0,
@@ -258,19 +269,33 @@ impl Tracer {
         self.look_at_residency();
         self.take_stock();
         let current = self.control.advance()?;
-        let seen = self.observe(current)?;
-        if let Some(folding) = &mut self.folding {
-            for observation in &seen {
-                folding.apply(observation);
-            }
+        if let Some(mut folding) = self.folding.take() {
+            let swept = self.observe(current, |seen| folding.apply_all(seen));
+            self.folding = Some(folding);
+            swept?;
         }
         Ok(())
     }
 
-    /// One step of measuring our own cost.
-    pub fn measure_cost(&mut self, now: Instant) {
-        let Self { cost, session, .. } = self;
-        cost.tick(now, session.programs());
+    /// One step of measuring our own cost, and of giving details up where it is too high.
+    ///
+    /// # Errors
+    /// What bpf(2) returned.
+    pub fn measure_cost(&mut self, now: Instant) -> anyhow::Result<()> {
+        let Self {
+            cost,
+            session,
+            reducing,
+            control,
+            ..
+        } = self;
+        if let Some(seen) = cost.tick(now, session.programs())
+            && let Some(reducing) = reducing
+            && let Some(bits) = reducing.judge(seen, now)
+        {
+            control.set_reduced(bits)?;
+        }
+        Ok(())
     }
 
     /// The last step of it.
@@ -279,20 +304,31 @@ impl Tracer {
         cost.close(now, session.programs());
     }
 
-    /// Sweeps, decodes and finds owners.
-    fn observe(&mut self, current: u64) -> anyhow::Result<Vec<Observation>> {
+    /// Sweeps, decodes and finds owners; hands on what was found a batch at a time.
+    fn observe(
+        &mut self,
+        current: u64,
+        mut each: impl FnMut(&[Observation]),
+    ) -> anyhow::Result<()> {
         // Names first: what the totals charge was announced by a record.
         self.drain()?;
         let sweep = self.totals.sweep(current)?;
         self.unsettled |= !sweep.settled;
-        let mut seen = Vec::with_capacity(sweep.counts.len());
-        for (epoch, key, value) in &sweep.counts {
-            match decode_count(*epoch, key, value) {
-                Ok(count) => seen.push(self.enrich.count(count)),
-                Err(_) => self.rejected += 1,
+        let mut counts = Vec::with_capacity(BATCH);
+        let mut seen = Vec::with_capacity(BATCH);
+        for batch in sweep.counts.chunks(BATCH) {
+            for (epoch, key, value) in batch {
+                match decode_count(*epoch, key, value) {
+                    Ok(count) => counts.push(count),
+                    Err(_) => self.rejected += 1,
+                }
             }
+            self.enrich.counts(&counts, &mut seen);
+            each(&seen);
+            counts.clear();
+            seen.clear();
         }
-        Ok(seen)
+        Ok(())
     }
 
     /// Has each CPU charge the task that is running on it with its time up to now.

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod cpus;
 pub mod globals;
 pub mod hooks;
+mod ids_only;
 pub mod inject;
 pub mod kallsyms;
 pub mod kernel_log;
@@ -23,7 +24,10 @@ pub mod scope;
 pub mod selection;
 pub mod series;
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    thread,
+};
 
 use anyhow::anyhow;
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -34,12 +38,13 @@ use numatrace_common::{
 
 use kernel_log::KernelLog;
 
+use btf::KernelBtf;
 use catalog::Row;
 use hooks::{Attached, Hook, HookState, Targets};
 use inject::Faults;
 use preemption::Preemption;
 use prototype::StrangeShapes;
-use reading::Types;
+use reading::Reading;
 use selection::Selection;
 
 /// Loaded maps and programs. Dropping it detaches everything.
@@ -73,21 +78,24 @@ pub struct Loaded {
 /// Creates the maps and reads the object. Targets of a strange shape will not be attached to.
 ///
 /// # Errors
-/// The kernel refuses maps, or has no BTF.
+/// The kernel refuses maps.
 pub fn load(
-    types: Types,
+    loader: Reading<EbpfLoader<'static>>,
+    btf: &KernelBtf,
     globals: &Globals,
     strange: StrangeShapes,
     preemption: Preemption,
     faults: Faults,
     debug: bool,
 ) -> anyhow::Result<Loaded> {
-    let (loader, btf) = types.end()?;
-    let level = if debug { kernel_log::ALL } else { 0 };
-    let mut loader: EbpfLoader<'_> = loader;
+    let btf = ids_only::targets(btf)?;
+    // Some hundred bytes for good: the loader that borrows them is freed on another thread.
+    let kept: &'static Globals = Box::leak(Box::new(*globals));
+    let level: &'static u8 = if debug { &kernel_log::ALL } else { &0 };
+    let mut loader = loader.end()?;
     loader
-        .override_global("GLOBALS", bytemuck::bytes_of(globals), true)
-        .override_global(aya_log::LEVEL, &level, false);
+        .override_global("GLOBALS", bytemuck::bytes_of(kept), true)
+        .override_global(aya_log::LEVEL, level, false);
     if globals.scoped == 0 {
         // Nobody looks at it: one entry instead of megabytes.
         loader.map_max_entries("SCOPE", 1);
@@ -106,6 +114,8 @@ pub fn load(
     let mut ebpf = loader
         .load(object::bytes())
         .map_err(|error| anyhow!(error).context("cannot create the eBPF maps"))?;
+    // It holds all types of the kernel; freeing them takes as long as attaching a hook. Without a thread they are freed here.
+    let _ = thread::Builder::new().spawn(move || drop(loader));
     // Programs that log need its map until they are loaded, and the map needs its reader.
     let log = if debug {
         KernelLog::take(&mut ebpf)

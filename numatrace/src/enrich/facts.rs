@@ -8,6 +8,7 @@ use std::{
 
 use super::maps::{self, MapLine};
 use crate::{
+    capture::sys::proc_files::ProcFiles,
     ids::{Pid, Tid},
     model::Name,
 };
@@ -55,9 +56,11 @@ pub struct Details {
 }
 
 /// The live `/proc`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ProcFacts {
     proc: PathBuf,
+    /// `None` where there is no `/proc`: then there are no facts either.
+    files: Option<ProcFiles>,
 }
 
 impl ProcFacts {
@@ -65,7 +68,13 @@ impl ProcFacts {
     pub fn new(root: &Path) -> Self {
         Self {
             proc: root.join("proc"),
+            files: ProcFiles::open(root).ok(),
         }
+    }
+
+    /// A short file of a process.
+    fn short(&mut self, pid: Pid, file: &str) -> Option<&[u8]> {
+        self.files.as_mut()?.start(pid, file).ok()
     }
 
     fn of(&self, pid: Pid, file: &str) -> PathBuf {
@@ -75,23 +84,24 @@ impl ProcFacts {
 
 impl Facts for ProcFacts {
     fn identity(&mut self, pid: Pid) -> Option<Identity> {
-        parse_stat(&fs::read(self.of(pid, "stat")).ok()?)
+        parse_stat(self.short(pid, "stat")?)
     }
 
     fn details(&mut self, pid: Pid) -> Details {
-        let cgroup = fs::read(self.of(pid, "cgroup")).ok();
-        let status = fs::read(self.of(pid, "status")).ok();
         Details {
             exe: fs::read_link(self.of(pid, "exe"))
                 .ok()
                 .map(|path| Name::from(path.as_os_str().as_bytes())),
-            cgroup: cgroup.as_deref().and_then(unified_cgroup).map(Name::from),
-            ns_pid: status.as_deref().and_then(innermost_pid).map(Pid),
+            cgroup: self
+                .short(pid, "cgroup")
+                .and_then(unified_cgroup)
+                .map(Name::from),
+            ns_pid: self.short(pid, "status").and_then(innermost_pid).map(Pid),
         }
     }
 
     fn thread(&mut self, pid: Pid, tid: Tid) -> Option<Identity> {
-        parse_stat(&fs::read(self.of(pid, &format!("task/{tid}/stat"))).ok()?)
+        parse_stat(self.short(pid, &format!("task/{tid}/stat"))?)
     }
 
     fn maps(&mut self, pid: Pid) -> Option<Vec<MapLine>> {

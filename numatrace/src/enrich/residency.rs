@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::process::{ProcessIndex, Processes};
 use crate::{
-    capture::sys::numa_maps,
+    capture::sys::{numa_maps, proc_files::ProcFiles},
     ids::{NodeId, Pid},
 };
 
@@ -32,12 +32,15 @@ pub struct Resident {
 impl Residency {
     /// Looks at processes that still live. Those that ended keep what was seen last.
     pub fn look(&mut self, processes: &Processes, which: impl Iterator<Item = ProcessIndex>) {
+        let Ok(mut files) = ProcFiles::open(Path::new("/")) else {
+            return;
+        };
         for index in which.take(PROCESSES) {
             let process = processes.get(index);
             if process.ended || process.kthread {
                 continue;
             }
-            let found = read(process.pid);
+            let found = read(&mut files, process.pid);
             if !found.is_empty() {
                 self.by_process.insert(index, found);
             }
@@ -51,9 +54,9 @@ impl Residency {
 }
 
 /// The mappings of a process that have pages; none when it is gone.
-fn read(pid: Pid) -> Vec<Resident> {
+fn read(files: &mut ProcFiles, pid: Pid) -> Vec<Resident> {
     let mut found = Vec::new();
-    let read = numa_maps::for_each(Path::new("/"), pid, |line| {
+    let read = numa_maps::for_each(files, pid, |line| {
         let unit = line.page_kb.unwrap_or(PAGE_KB) / PAGE_KB;
         if !line.pages.is_empty() {
             let pages = line.pages.iter();

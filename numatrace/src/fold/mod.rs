@@ -17,23 +17,27 @@ pub mod window;
 // Beside the tracer: `numatrace stat`.
 pub mod stat;
 
-use std::collections::{BTreeMap, HashMap};
-
-use foldhash::fast::FixedState;
+use std::collections::BTreeMap;
 
 use crate::{
     decode::count::{AllocCell, MoveCell, NodePair, Reason, TouchCell, What},
-    enrich::{Charged, Observation},
+    enrich::{
+        BATCH, Charged, Observation,
+        table::{Hashed, Table},
+    },
     ids::{CpuId, NodeId, Pid},
 };
 use histogram::Histogram;
 use window::{Cut, Window};
 
 /// Everything counted in a session or interval.
+///
+/// One flat table: most owners have a handful of cells, so a map for each would be many times larger than what it holds, and every count would
+/// wait for one more cache line.
 #[derive(Clone, Debug, Default)]
 pub struct Accumulators {
-    /// What each owner did.
-    pub by_owner: HashMap<Charged, Counts, FixedState>,
+    /// What each owner did, cell by cell.
+    pub tallies: Table<(Charged, What), Tally>,
     /// Allocations that numastat's counters of the preferred node hold but that were counted in epochs around a cut: what
     /// `numa_foreign` may differ by.
     pub foreign_edge: u64,
@@ -127,33 +131,29 @@ impl Counts {
         bump_all(&mut self.cpu_moves, cpu_moves);
     }
 
-    /// Adds one observation of this owner.
-    fn apply(&mut self, seen: &Observation) {
-        match seen.what {
-            What::Alloc(cell) => self
-                .alloc
-                .entry(cell)
-                .or_default()
-                .add(seen.count, seen.amount),
-            What::InterleaveHit(node) => bump(&mut self.interleave_hit, node, seen.count),
-            What::FirstTouch(cell) => bump(&mut self.first_touch, cell, seen.amount),
-            What::HintFault(nodes) => bump(&mut self.hint_faults, nodes, seen.count),
+    /// Adds what was counted in one cell.
+    fn take(&mut self, what: What, Tally { count, amount }: Tally) {
+        match what {
+            What::Alloc(cell) => self.alloc.entry(cell).or_default().add(count, amount),
+            What::InterleaveHit(node) => bump(&mut self.interleave_hit, node, count),
+            What::FirstTouch(cell) => bump(&mut self.first_touch, cell, amount),
+            What::HintFault(nodes) => bump(&mut self.hint_faults, nodes, count),
             What::HintMigrated => {
-                self.hint_migrated = self.hint_migrated.saturating_add(seen.amount);
+                self.hint_migrated = self.hint_migrated.saturating_add(amount);
             }
             What::PageMigration(nodes, reason) => {
-                bump(&mut self.page_migrations, (nodes, reason), seen.amount);
+                bump(&mut self.page_migrations, (nodes, reason), amount);
             }
             What::MigrationFailed(reason) => {
-                bump(&mut self.migrations_failed, reason, seen.amount);
+                bump(&mut self.migrations_failed, reason, amount);
             }
-            What::TaskMove(cell) => bump(&mut self.task_moves, cell, seen.count),
-            What::TaskRun(node) => bump(&mut self.run_ns, node, seen.amount),
-            What::FolioLatency(bucket) => self.folio_latency.add(bucket, seen.count),
-            What::BatchLatency(bucket) => self.batch_latency.add(bucket, seen.count),
-            What::MovedBy(pid) => bump(&mut self.moved_by, pid, seen.amount),
-            What::Stay(bucket) => self.stays.add(bucket, seen.count),
-            What::CpuMove(from, to) => bump(&mut self.cpu_moves, (from, to), seen.count),
+            What::TaskMove(cell) => bump(&mut self.task_moves, cell, count),
+            What::TaskRun(node) => bump(&mut self.run_ns, node, amount),
+            What::FolioLatency(bucket) => self.folio_latency.add(bucket, count),
+            What::BatchLatency(bucket) => self.batch_latency.add(bucket, count),
+            What::MovedBy(pid) => bump(&mut self.moved_by, pid, amount),
+            What::Stay(bucket) => self.stays.add(bucket, count),
+            What::CpuMove(from, to) => bump(&mut self.cpu_moves, (from, to), count),
         }
     }
 }
@@ -178,17 +178,69 @@ impl Tally {
 impl Accumulators {
     /// Adds one observation that belongs to this session.
     pub fn apply(&mut self, seen: &Observation) {
-        self.by_owner.entry(seen.charged).or_default().apply(seen);
+        self.apply_at(place(seen), seen);
+    }
+
+    #[inline]
+    fn apply_at(&mut self, hash: Hashed, seen: &Observation) {
+        self.tallies
+            .entry(hash, (seen.charged, seen.what))
+            .add(seen.count, seen.amount);
+    }
+
+    /// What each owner did, one after the other in order: the counts of all of them at once would be many times the table.
+    pub fn owners(&self) -> impl Iterator<Item = (Charged, Counts)> {
+        let mut cells: Vec<_> = self.tallies.iter().collect();
+        cells.sort_unstable_by_key(|((charged, _), _)| *charged);
+        let mut cells = cells.into_iter().peekable();
+        std::iter::from_fn(move || {
+            let &((charged, _), _) = cells.peek()?;
+            let mut counts = Counts::default();
+            while let Some(((_, what), tally)) = cells.next_if(|((other, _), _)| *other == *charged)
+            {
+                counts.take(*what, *tally);
+            }
+            Some((*charged, counts))
+        })
+    }
+
+    /// What all of them did.
+    #[must_use]
+    pub fn total(&self) -> Counts {
+        let mut sum = Counts::default();
+        for ((_, what), tally) in self.tallies.iter() {
+            sum.take(*what, *tally);
+        }
+        sum
+    }
+
+    /// Allocations by owner and cell.
+    pub fn allocs(&self) -> impl Iterator<Item = (Charged, AllocCell, Tally)> {
+        self.tallies
+            .iter()
+            .filter_map(|((charged, what), tally)| match what {
+                What::Alloc(cell) => Some((*charged, *cell, *tally)),
+                _ => None,
+            })
     }
 
     /// Adds what another accumulator holds: two halves of a session are the whole.
     pub fn merge(&mut self, other: &Accumulators) {
-        for (charged, counts) in &other.by_owner {
-            self.by_owner.entry(*charged).or_default().add(counts);
+        for (cell, tally) in other.tallies.iter() {
+            let hash = Table::<(Charged, What), Tally>::hash(cell);
+            self.tallies
+                .entry(hash, *cell)
+                .add(tally.count, tally.amount);
         }
         self.foreign_edge = self.foreign_edge.saturating_add(other.foreign_edge);
         self.system_pages = self.system_pages.saturating_add(other.system_pages);
     }
+}
+
+/// Where an observation is counted.
+#[inline]
+fn place(seen: &Observation) -> Hashed {
+    Table::<(Charged, What), Tally>::hash(&(seen.charged, seen.what))
 }
 
 /// A session being folded: counts wait until it is known on which side of a cut they fall.
@@ -209,9 +261,7 @@ impl Folding {
             follows: false,
             inside: Accumulators::default(),
         };
-        for seen in edge {
-            folding.apply(seen);
-        }
+        folding.apply_all(edge);
         folding
     }
 
@@ -225,6 +275,17 @@ impl Folding {
 
     /// Takes in a count of an epoch before any possible end.
     pub fn apply(&mut self, seen: &Observation) {
+        self.apply_at(place(seen), seen);
+    }
+
+    fn apply_at(&mut self, hash: Hashed, seen: &Observation) {
+        if self.window.wholly_contains(seen.epoch) {
+            if matches!(seen.what, What::Alloc(_)) {
+                self.inside.system_pages = self.inside.system_pages.saturating_add(seen.amount);
+            }
+            self.inside.apply_at(hash, seen);
+            return;
+        }
         self.inside.foreign_edge = self
             .inside
             .foreign_edge
@@ -233,7 +294,20 @@ impl Folding {
             self.inside.system_pages = self.inside.system_pages.saturating_add(seen.amount);
         }
         if self.window.contains(seen) || self.follows && self.window.precedes(seen) {
-            self.inside.apply(seen);
+            self.inside.apply_at(hash, seen);
+        }
+    }
+
+    /// Takes in a batch of them.
+    pub fn apply_all(&mut self, seen: &[Observation]) {
+        let mut places = Vec::with_capacity(BATCH.min(seen.len()));
+        for batch in seen.chunks(BATCH) {
+            places.clear();
+            places.extend(batch.iter().map(place));
+            self.inside.tallies.warm(&places);
+            for (hash, one) in places.iter().zip(batch) {
+                self.apply_at(*hash, one);
+            }
         }
     }
 
@@ -241,9 +315,7 @@ impl Folding {
     /// is given the same edge.
     pub fn end(mut self, end: Cut, edge: &[Observation]) -> (Window, Accumulators) {
         self.window.close(end);
-        for seen in edge {
-            self.apply(seen);
-        }
+        self.apply_all(edge);
         (self.window, self.inside)
     }
 }

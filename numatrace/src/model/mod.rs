@@ -54,7 +54,7 @@ pub use name::Name;
 pub use page_migration::{Latency, MovedBy, PageMigrations};
 pub use process::{Bind, BindWhat, Process, ProcessKind, Thread};
 pub use report::{
-    Cost, CostMethod, EndedBy, Host, HostNode, Schema, Scope, Session, Snapshot, System,
+    Cost, CostMethod, EndedBy, Host, HostNode, Reduction, Schema, Scope, Session, Snapshot, System,
 };
 pub use stack::{Frame, Stack};
 pub use task_move::{CpuMoves, MoveReason, Stay, TaskMoves};

@@ -11,7 +11,7 @@ use crate::{
     model::{self, Host, Name, Snapshot},
     plan::{Plan, Scope},
     talk::Voice,
-    tracer::{Counted, Tracer},
+    tracer::{Counted, Reducing, Tracer},
 };
 
 /// The report of a session or interval.
@@ -41,6 +41,11 @@ pub(super) fn snapshot(
     let interrupts_unknown = tracer.session().interrupts_unknown.clone();
     let migrate_reasons = tracer.migrate_reasons.clone();
     tracer.close_cost(std::time::Instant::now());
+    let reduced = tracer
+        .reducing
+        .as_ref()
+        .map(|reducing| reducing.done().to_vec())
+        .unwrap_or_default();
     let measured = tracer.cost.take();
     for (program, sampled) in measured.iter().flat_map(|(programs, _)| programs) {
         if let Some(ns) = sampled.ns.checked_div(sampled.runs) {
@@ -78,6 +83,8 @@ pub(super) fn snapshot(
                 .map(|(programs, windows)| (programs, *windows)),
             tracer_cpu_s: over.cpu_s,
             tracer_rss_kb: cost::own_rss_kb(),
+            max_overhead: tracer.reducing.as_ref().map(Reducing::most),
+            reduced: &reduced,
         },
     };
     report(parts, &mut tracer.enrich)

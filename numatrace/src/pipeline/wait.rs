@@ -102,7 +102,7 @@ impl Wait {
                 _ = self.report.tick() => return Ok(Due::Interval),
                 _ = self.drain.tick() => {
                     tracer.drain()?;
-                    tracer.measure_cost(std::time::Instant::now());
+                    tracer.measure_cost(std::time::Instant::now())?;
                     if let Some(child) = child.as_deref_mut()
                         && let Some(status) = child.try_wait().context("cannot wait for the command")?
                     {

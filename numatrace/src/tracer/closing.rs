@@ -92,9 +92,7 @@ impl Tracer {
         // Counts of the running epochs first: only what is counted from here on can lie on either side of the cut.
         self.take_stock();
         let current = self.control.advance()?;
-        for observation in &self.observe(current)? {
-            folding.apply(observation);
-        }
+        self.observe(current, |seen| folding.apply_all(seen))?;
         let unsettled = std::mem::take(&mut self.unsettled);
         let until_ns = boot_ns()?;
         let (cut, edge) = self.cut()?;
@@ -164,7 +162,8 @@ impl Tracer {
         };
         let system = self.system(marked)?;
         let current = self.control.advance()?;
-        let edge = self.observe(current)?;
+        let mut edge = Vec::new();
+        self.observe(current, |seen| edge.extend_from_slice(seen))?;
         Ok((Cut::choose(&rounds, system, &edge), edge))
     }
 
