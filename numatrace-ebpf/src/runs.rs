@@ -11,7 +11,7 @@ use aya_ebpf::{
     programs::tracing::StackIdContext,
 };
 use numatrace_common::{
-    cell::Cell,
+    cell::{Cell, RemoteCause},
     control::{NO_RUNS, NO_STACKS},
     counters::Counter,
     event::mapping_run::{Area, OPEN_TOUCHES, OpenIndex, OpenTouch, OpenUse, TouchRun, UseRun},
@@ -120,6 +120,7 @@ impl Touch {
         run.pages = self.pages;
         run.sp = self.task.user_sp();
         run.area = self.fault.area;
+        run.causes = [0; RemoteCause::ALL.len()];
     }
 
     /// A run of one, past the open one.
@@ -136,6 +137,18 @@ impl Touch {
         record.stack = -1;
         entry.submit(u64::from(BPF_RB_NO_WAKEUP));
         count(Counter::Records, 1);
+    }
+}
+
+/// Why pages of the fault `task` is in are not where its CPU would have them: they belong to its run, as long as that is open.
+#[inline(always)]
+pub fn because(task: Task, why: RemoteCause, pages: u64) {
+    if let Some(open) = OPEN_TOUCH.get_ptr_mut(OpenIndex::Alloc as u32) {
+        // SAFETY: a live per-CPU element; a mask keeps the index within the array.
+        let open = unsafe { &mut *open };
+        if open.task == task.address() {
+            open.run.causes[why as usize & 7] += pages as u32;
+        }
     }
 }
 

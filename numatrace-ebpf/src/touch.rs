@@ -9,7 +9,7 @@ use aya_ebpf::{
     programs::tracing::StackIdContext,
 };
 use numatrace_common::{
-    cell::{Cell, Stem, TOUCH_THP},
+    cell::{Cell, RemoteCause, Stem, TOUCH_THP},
     counters::Counter,
     event::mapping_run::OpenIndex,
     limits::PARKED_ENTRIES,
@@ -170,6 +170,17 @@ pub fn tally<C: StackIdContext>(ctx: &C, copy: Copy, task: Task, gfp: u32, order
             fault,
         };
         run.count(ctx, copy, OpenIndex::Alloc);
+    }
+}
+
+/// Why a user page that `task` got is remote, or missed the preferred node; it has been counted already.
+#[inline(always)]
+pub fn because(task: Task, why: RemoteCause, pages: u64) {
+    if enabled!(mapping_runs)
+        && enabled!(first_touch)
+        && fault_of(task).is_some_and(|fault| fault.marks & FAULT_MOVES == 0)
+    {
+        runs::because(task, why, pages);
     }
 }
 

@@ -104,7 +104,7 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
                     &mut voice,
                     plan.timeline,
                 );
-                tracer.enrich.processes.next_interval(counted.until_ns);
+                tracer.enrich.next_interval(counted.until_ns);
                 voice.clear();
                 let report = rendered(plan, &snapshot)?;
                 if !sink.write(&report).context("cannot write the report")? {

@@ -23,10 +23,10 @@ use crate::{
     },
     capture::{
         Source, control::ControlMap, cost::CostMeter, counting::NumaStat, fdinfo::ProgramFdInfo,
-        losses::LossCounters, numastat::NumastatFiles, open_runs::OpenRuns, ring::Ring,
-        run_now::run_on, stacks::Stacks, totals::TotalsMaps,
+        losses::LossCounters, mapping_records::MappingRecords, numastat::NumastatFiles,
+        open_runs::OpenRuns, ring::Ring, run_now::run_on, stacks::Stacks, totals::TotalsMaps,
     },
-    decode::{count::decode_count, decode},
+    decode::{count::decode_count, decode, mapping_record::MappingMade},
     enrich::{
         BATCH, Enrich, Observation,
         facts::ProcFacts,
@@ -51,6 +51,8 @@ pub struct Tracer {
     /// User stacks of first touches.
     pub stacks: Stacks,
     mappings: Mappings,
+    /// Mappings as they are made: the kernel's records, or why there are none; `None` where no mappings are wanted.
+    mapping_records: Option<Result<MappingRecords, String>>,
     /// Residency is wanted.
     pub residency: bool,
     numastat: Result<NumastatFiles, String>,
@@ -184,6 +186,8 @@ impl Tracer {
         let numastat = NumastatFiles::open(Path::new("/"), nodes.iter().copied())
             .map_err(|error| format!("{error:#}"));
         let migrate_reasons = std::mem::take(&mut loaded.migrate_reasons);
+        let cpus: Vec<CpuId> = cpus.into_iter().map(|(cpu, _)| cpu).collect();
+        let mapping_records = loaded.wants_mappings().then(|| MappingRecords::open(&cpus));
         // Most processes are looked at while programs are loaded; those that are new when they are attached follow. Whoever is born in between
         // is in both, never in neither.
         let living = Reading::begin(|| Enrich::new(ProcFacts::new(Path::new("/"))));
@@ -202,10 +206,11 @@ impl Tracer {
             open_runs,
             stacks,
             mappings: Mappings::default(),
+            mapping_records,
             residency: false,
             numastat,
             numa_stat: NumaStat::watch(),
-            cpus: cpus.into_iter().map(|(cpu, _)| cpu).collect(),
+            cpus,
             nodes,
             enrich,
             migrate_reasons,
@@ -242,6 +247,7 @@ impl Tracer {
     /// The ring broke.
     pub fn drain(&mut self) -> anyhow::Result<()> {
         self.session.flush_log();
+        self.take_mapping_records();
         let Self {
             ring,
             enrich,
@@ -258,7 +264,35 @@ impl Tracer {
             }
             Err(_) => *rejected += 1,
         })?;
+        enrich.settle();
         Ok(())
+    }
+
+    /// Takes in mappings that were made. Before the ring is drained: what happened in a mapping comes after the making of it.
+    fn take_mapping_records(&mut self) {
+        let Some(Ok(records)) = &mut self.mapping_records else {
+            return;
+        };
+        let mut made = Vec::new();
+        let mut senseless = 0;
+        records.drain(
+            &mut |record, time_ns| match MappingMade::of(record, time_ns) {
+                Some(mapping) => made.push(mapping),
+                None => senseless += 1,
+            },
+        );
+        self.rejected += senseless;
+        // A process may have run on several CPUs.
+        made.sort_by_key(|mapping: &MappingMade| mapping.time_ns);
+        for mapping in made {
+            self.enrich.told.made(mapping);
+        }
+    }
+
+    /// How the records of mappings fared.
+    pub fn mapping_records(&self) -> Option<Result<(), &str>> {
+        let records = self.mapping_records.as_ref()?;
+        Some(records.as_ref().map(|_| ()).map_err(String::as_str))
     }
 
     /// Takes in what the totals hold, so that they do not fill up in a long session.

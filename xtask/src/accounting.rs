@@ -74,7 +74,7 @@ pub fn run(options: &Options, toolchain: &Toolchain) -> Result<ExitCode> {
     let guests = Guests::new(&options.kernel, &options.nodes, timeout);
     let tally = vm::run_with(
         &guests,
-        Some("mixed::"),
+        &["mixed::".to_owned()],
         &format!("NUMATRACE_AUDIT_RUNS={}", options.runs),
         toolchain,
         &mut |kernel, layout, artifacts| {

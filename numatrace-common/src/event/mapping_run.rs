@@ -5,7 +5,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    cell::Cell,
+    cell::{Cell, RemoteCause},
     header::{Header, Record},
     kind::Kind,
 };
@@ -61,9 +61,12 @@ pub struct TouchRun {
     pub area: Area,
     /// Number of the user stack in the stack map, negative when there is none (then an errno, or -1 when none was wanted).
     pub stack: i64,
+    /// Base pages by the number of a [`RemoteCause`](crate::cell::RemoteCause): of those that are remote or missed the preferred node, as far as
+    /// it was told while the run was open.
+    pub causes: [u32; RemoteCause::ALL.len()],
 }
 
-const _: () = assert!(size_of::<TouchRun>() == 136);
+const _: () = assert!(size_of::<TouchRun>() == 168);
 
 impl Record for TouchRun {
     const KIND: Kind = Kind::TouchRun;

@@ -15,11 +15,23 @@ pub enum BindWhat {
     Affinity = 0,
     /// Its memory policy, by set_mempolicy(2).
     MemoryPolicy = 1,
+    /// The policy of a range of its memory, by mbind(2), without having pages moved that are there.
+    RangePolicy = 2,
+    /// Its CPUs, by a cpuset that changed or that it was put into.
+    CpusetCpus = 3,
+    /// The nodes it may use, likewise.
+    CpusetMems = 4,
 }
 
 impl BindWhat {
     /// Every one, in the order of their numbers.
-    pub const ALL: [BindWhat; 2] = [BindWhat::Affinity, BindWhat::MemoryPolicy];
+    pub const ALL: [BindWhat; 5] = [
+        BindWhat::Affinity,
+        BindWhat::MemoryPolicy,
+        BindWhat::RangePolicy,
+        BindWhat::CpusetCpus,
+        BindWhat::CpusetMems,
+    ];
 }
 
 /// A change that succeeded.
@@ -38,9 +50,13 @@ pub struct TaskBind {
     pub what: u32,
     /// Zero.
     pub reserved: u32,
+    /// First address of the range, 0 when all of its memory is meant.
+    pub low: u64,
+    /// First address behind it, or 0.
+    pub high: u64,
 }
 
-const _: () = assert!(size_of::<TaskBind>() == 40);
+const _: () = assert!(size_of::<TaskBind>() == 56);
 
 impl Record for TaskBind {
     const KIND: Kind = Kind::TaskBind;

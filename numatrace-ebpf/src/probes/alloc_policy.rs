@@ -11,7 +11,7 @@
 
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 use numatrace_common::{
-    cell::{Cell, RemoteCause, Stem},
+    cell::{AllocClass, Cell, RemoteCause, Stem},
     counters::Counter,
     slot::SlotIndex,
 };
@@ -25,7 +25,7 @@ use crate::{
         page,
         task::Task,
     },
-    totals,
+    totals, touch,
     twin::{self, Copy, Twin},
 };
 
@@ -117,6 +117,9 @@ fn explain(page: *const u8, mode: u16) {
     } else {
         RemoteCause::Policy
     };
+    if slot.pending.cell.class() < AllocClass::PageTable as u8 {
+        touch::because(Task::current(), why, slot.pending.amount);
+    }
     slot.pending.cell = slot
         .pending
         .cell

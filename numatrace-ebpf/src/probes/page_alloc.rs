@@ -115,6 +115,9 @@ fn exact(slot: &mut Slot, irq: bool, page: *const u8, gfp: u32, order: u32, ac: 
         }
         why = RemoteCause::Unknown;
     }
+    if !matches!(why, RemoteCause::None) && gfp & global!(gfp.movable) != 0 {
+        touch::because(task, why, pages(order));
+    }
     totals::tally(
         slot,
         cell(node, preferred, gfp, order, why),

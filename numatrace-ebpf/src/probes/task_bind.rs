@@ -3,6 +3,9 @@
 //! proto: 6.1..6.2: int __sched_setaffinity(struct task_struct *p, const struct cpumask *mask)
 //! proto: 6.2..: int __sched_setaffinity(struct task_struct *p, struct affinity_context *ctx)
 //! proto: 6.1..: long do_set_mempolicy(unsigned short mode, unsigned short flags, nodemask_t *nodes)
+//! proto: 6.1..: long do_mbind(unsigned long start, unsigned long len, unsigned short mode, unsigned short mode_flags, nodemask_t *nmask, unsigned long flags)
+//! proto: 6.1..: int set_cpus_allowed_ptr(struct task_struct *p, const struct cpumask *new_mask)
+//! proto: 6.1..: void mpol_rebind_task(struct task_struct *tsk, const nodemask_t *new)
 
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 use numatrace_common::event::task_bind::{BindWhat, TaskBind};
@@ -14,11 +17,14 @@ use crate::{
     kernel::task::Task,
 };
 
+/// `MPOL_MF_MOVE` and `MPOL_MF_MOVE_ALL` (include/uapi/linux/mempolicy.h): pages that are there go where the policy wants them.
+const MOVES: u64 = 1 << 1 | 1 << 2;
+
 /// kernel/sched/: sched_setaffinity(2) for a task that need not be the caller.
 #[fexit(function = "__sched_setaffinity")]
 pub fn task_bind_affinity(ctx: FExitContext) -> u32 {
     if ctx.arg::<i32>(2) == 0 {
-        bound(Task::from_arg(ctx.arg(0)), BindWhat::Affinity);
+        bound(Task::from_arg(ctx.arg(0)), BindWhat::Affinity, (0, 0));
     }
     0
 }
@@ -27,13 +33,39 @@ pub fn task_bind_affinity(ctx: FExitContext) -> u32 {
 #[fexit(function = "do_set_mempolicy")]
 pub fn task_bind_policy(ctx: FExitContext) -> u32 {
     if ctx.arg::<i64>(3) == 0 {
-        bound(Task::current(), BindWhat::MemoryPolicy);
+        bound(Task::current(), BindWhat::MemoryPolicy, (0, 0));
     }
     0
 }
 
+/// mm/mempolicy.c: mbind(2) for a range of the caller's memory.
+#[fexit(function = "do_mbind")]
+pub fn task_bind_range(ctx: FExitContext) -> u32 {
+    let (start, len, flags): (u64, u64, u64) = (ctx.arg(0), ctx.arg(1), ctx.arg(5));
+    if ctx.arg::<i64>(6) == 0 && flags & MOVES == 0 {
+        bound(Task::current(), BindWhat::RangePolicy, (start, start + len));
+    }
+    0
+}
+
+/// kernel/sched/core.c: of user tasks only cpusets come this way; sched_setaffinity(2) has its own.
+#[fexit(function = "set_cpus_allowed_ptr")]
+pub fn task_bind_cpuset_cpus(ctx: FExitContext) -> u32 {
+    if ctx.arg::<i32>(2) == 0 {
+        bound(Task::from_arg(ctx.arg(0)), BindWhat::CpusetCpus, (0, 0));
+    }
+    0
+}
+
+/// mm/mempolicy.c: called by cpusets alone, with the nodes that are allowed from now on.
+#[fexit(function = "mpol_rebind_task")]
+pub fn task_bind_cpuset_mems(ctx: FExitContext) -> u32 {
+    bound(Task::from_arg(ctx.arg(0)), BindWhat::CpusetMems, (0, 0));
+    0
+}
+
 #[inline(always)]
-fn bound(task: Task, what: BindWhat) {
+fn bound(task: Task, what: BindWhat, (low, high): (u64, u64)) {
     if enabled!(mapping_runs) && filter::in_scope(task) {
         emit(TaskBind {
             header: header::<TaskBind>(),
@@ -42,6 +74,8 @@ fn bound(task: Task, what: BindWhat) {
             tgid: task.tgid(),
             what: what as u32,
             reserved: 0,
+            low,
+            high,
         });
     }
 }

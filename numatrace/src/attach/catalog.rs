@@ -204,8 +204,15 @@ pub const HOOKS: &[Row] = &[
     },
     Row {
         hook: TASK_BIND,
-        measures: "when threads were bound: CPUs by sched_setaffinity(2), memory policy by set_mempolicy(2)",
+        measures: "when threads were bound: CPUs by sched_setaffinity(2) and cpusets, memory by set_mempolicy(2), mbind(2) and cpusets",
         exact: &[
+            &[
+                fexit("task_bind_affinity", &["__sched_setaffinity"]),
+                fexit("task_bind_policy", &["do_set_mempolicy"]),
+                fexit("task_bind_range", &["do_mbind"]),
+                fexit("task_bind_cpuset_cpus", &["set_cpus_allowed_ptr"]),
+                fexit("task_bind_cpuset_mems", &["mpol_rebind_task"]),
+            ],
             &[
                 fexit("task_bind_affinity", &["__sched_setaffinity"]),
                 fexit("task_bind_policy", &["do_set_mempolicy"]),
@@ -222,7 +229,7 @@ pub const HOOKS: &[Row] = &[
         parks: false,
         needs: &[],
         cost: Cost {
-            fires: "when a thread calls sched_setaffinity(2) or set_mempolicy(2)",
+            fires: "when a thread is bound by one of these",
             exact: Price::Unmeasured(""),
             fallback: Price::None,
         },

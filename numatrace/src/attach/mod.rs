@@ -65,6 +65,8 @@ pub struct Loaded {
     strange: StrangeShapes,
     preemption: Preemption,
     log: Option<KernelLog>,
+    /// Programs tell of memory by mapping.
+    mapping_runs: bool,
     /// Why interrupts cannot be told from the tasks they interrupt, if they cannot.
     pub interrupts_unknown: Option<String>,
     /// Names of the kernel's reasons for page migrations, by number.
@@ -128,6 +130,7 @@ pub fn load(
         strange,
         preemption,
         log,
+        mapping_runs: globals.mapping_runs != 0,
         interrupts_unknown: None,
         migrate_reasons: Vec::new(),
         rows: catalog::HOOKS.iter().collect(),
@@ -139,6 +142,12 @@ impl Loaded {
     /// The loaded object, for setting up maps before the first program runs.
     pub fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
+    }
+
+    /// Will there be memory by mapping to name?
+    pub fn wants_mappings(&self) -> bool {
+        let hooks = [catalog::PAGE_FAULT, catalog::HINT_FAULT];
+        self.mapping_runs && hooks.iter().any(|hook| self.wanted.has(hook))
     }
 
     /// Tries the wanted hooks.

@@ -6,6 +6,7 @@ pub mod cost;
 pub mod counting;
 pub mod fdinfo;
 pub mod losses;
+pub mod mapping_records;
 pub mod numastat;
 pub mod open_runs;
 pub mod ring;

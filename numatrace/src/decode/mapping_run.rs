@@ -1,7 +1,7 @@
 //! Typed runs by mapping: first touches and hinting faults of one thread in one mapping.
 
 use numatrace_common::{
-    cell::{TOUCH_COW, TOUCH_THP, TouchKind},
+    cell::{RemoteCause, TOUCH_COW, TOUCH_THP, TouchKind},
     event::{
         mapping_run::{Area as RawArea, TouchRun as RawTouch, UseRun as RawUse},
         task_bind::{BindWhat, TaskBind as RawBind},
@@ -122,6 +122,8 @@ pub struct TouchRun {
     pub area: Area,
     /// Number of its first user stack.
     pub stack: Option<u32>,
+    /// Base pages by the number of their [`RemoteCause`].
+    pub causes: [u32; RemoteCause::ALL.len()],
 }
 
 /// Hinting faults of one thread in one mapping, from one node to another.
@@ -160,6 +162,7 @@ impl From<RawTouch> for TouchRun {
             sp,
             area,
             stack,
+            causes,
         } = raw;
         Self {
             thread: thread(tgid, tid, start_ns),
@@ -178,6 +181,7 @@ impl From<RawTouch> for TouchRun {
             sp: (sp != 0).then_some(sp),
             area: area.into(),
             stack: u32::try_from(stack).ok(),
+            causes,
         }
     }
 }
@@ -217,6 +221,8 @@ pub struct TaskBind {
     pub thread: ThreadId,
     /// What was changed; `None` for a number this version does not know.
     pub what: Option<BindWhat>,
+    /// The range of memory it is about, when it is not all.
+    pub range: Option<(u64, u64)>,
 }
 
 impl From<RawBind> for TaskBind {
@@ -228,11 +234,14 @@ impl From<RawBind> for TaskBind {
             tgid,
             what,
             reserved: _,
+            low,
+            high,
         } = raw;
         let what = usize::try_from(what).ok();
         Self {
             thread: thread(tgid, tid, start_ns),
             what: what.and_then(|what| BindWhat::ALL.get(what)).copied(),
+            range: (low < high).then_some((low, high)),
         }
     }
 }

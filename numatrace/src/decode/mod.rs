@@ -5,6 +5,7 @@
 
 pub mod count;
 pub mod event;
+pub mod mapping_record;
 pub mod mapping_run;
 
 use bytemuck::Pod;

@@ -53,6 +53,8 @@ pub struct Details {
     pub cgroup: Option<Name>,
     /// Its number in its own PID namespace.
     pub ns_pid: Option<Pid>,
+    /// The user it acts as (effective user id).
+    pub uid: Option<u32>,
 }
 
 /// The live `/proc`.
@@ -88,6 +90,10 @@ impl Facts for ProcFacts {
     }
 
     fn details(&mut self, pid: Pid) -> Details {
+        let (ns_pid, uid) = match self.short(pid, "status") {
+            Some(status) => (innermost_pid(status).map(Pid), effective_user(status)),
+            None => (None, None),
+        };
         Details {
             exe: fs::read_link(self.of(pid, "exe"))
                 .ok()
@@ -96,7 +102,8 @@ impl Facts for ProcFacts {
                 .short(pid, "cgroup")
                 .and_then(unified_cgroup)
                 .map(Name::from),
-            ns_pid: self.short(pid, "status").and_then(innermost_pid).map(Pid),
+            ns_pid,
+            uid,
         }
     }
 
@@ -148,6 +155,15 @@ fn unified_cgroup(text: &[u8]) -> Option<&[u8]> {
         .find_map(|line| line.strip_prefix(b"0::"))
 }
 
+/// The second number of the `Uid:` line of `/proc/PID/status`.
+fn effective_user(status: &[u8]) -> Option<u32> {
+    let line = status
+        .split(|byte| *byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"Uid:"))?;
+    let mut numbers = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
+    numbers.nth(1)?.parse().ok()
+}
+
 /// The last number of the `NSpid:` line of `/proc/PID/status`: the process as its own namespace numbers it.
 fn innermost_pid(status: &[u8]) -> Option<u32> {
     let line = status
@@ -189,6 +205,7 @@ mod tests {
             Some(7)
         );
         assert_eq!(innermost_pid(b"Name:\tx\n"), None);
+        assert_eq!(effective_user(b"Uid:\t1000\t0\t1000\t1000\n"), Some(0));
         assert_eq!(
             unified_cgroup(b"1:cpu:/x\n0::/user.slice\n"),
             Some(&b"/user.slice"[..])
@@ -211,6 +228,7 @@ mod tests {
         fn no_stat_file_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse_stat(&bytes);
             let _ = innermost_pid(&bytes);
+            let _ = effective_user(&bytes);
             let _ = unified_cgroup(&bytes);
         }
     }

@@ -2,11 +2,15 @@
 
 pub mod facts;
 pub mod happening;
+pub mod lines;
 pub mod maps;
+pub mod perf_map;
 pub mod process;
 pub mod residency;
 pub mod spaces;
 pub mod table;
+pub mod target_file;
+pub mod told;
 pub mod topology;
 
 use std::hash::{Hash, Hasher};
@@ -21,6 +25,7 @@ use happening::{Happened, Happening};
 use process::{ProcessIndex, Processes};
 use residency::Residency;
 use spaces::Spaces;
+use told::Told;
 
 /// Counts that go through the stages together: what waits for memory in one does not hold up the next, and they fit in a cache.
 pub const BATCH: usize = 512;
@@ -87,6 +92,8 @@ pub struct Enrich<F> {
     pub processes: Processes,
     /// What lies where in them.
     pub spaces: Spaces,
+    /// What the kernel told of mappings whose process is not known yet.
+    pub told: Told,
     /// On which nodes, when that was asked for.
     pub residency: Residency,
     /// Where facts come from.
@@ -101,6 +108,7 @@ impl<F: Facts> Enrich<F> {
         Self {
             processes,
             spaces: Spaces::default(),
+            told: Told::default(),
             residency: Residency::default(),
             facts,
         }
@@ -109,7 +117,12 @@ impl<F: Facts> Enrich<F> {
     /// Takes in what an event says about processes; what else it tells comes back with its process found.
     pub fn event(&mut self, event: &Event) -> Option<Happening> {
         match &event.body {
-            Body::TaskFork(fork) => self.processes.forked(fork),
+            Body::TaskFork(fork) => {
+                let child = self.processes.forked(fork);
+                if let Some(parent) = self.processes.at(fork.parent, fork.start_ns) {
+                    self.spaces.forked(child, parent);
+                }
+            }
             Body::TaskExec(exec) => {
                 let process = self.processes.execed(exec, &mut self.facts);
                 self.spaces.execed(process);
@@ -147,9 +160,25 @@ impl<F: Facts> Enrich<F> {
         None
     }
 
+    /// Gives processes the mappings that the kernel told of, as far as it is known whose they are.
+    pub fn settle(&mut self) {
+        self.told.settle_all(&self.processes, &mut self.spaces);
+    }
+
+    /// Begins another interval, `until_ns` after boot: who ended before the last one is forgotten.
+    pub fn next_interval(&mut self, until_ns: u64) {
+        self.processes.next_interval(until_ns);
+        let Self {
+            processes, spaces, ..
+        } = self;
+        spaces.keep(|process| processes.knows(process));
+    }
+
     /// Finds the process of a run, and takes a look at its address space if that is not known there.
     pub fn run(&mut self, thread: ThreadId, area: &Area, at: u64, now_ns: u64) -> ProcessIndex {
         let process = self.processes.of_thread(thread, &mut self.facts);
+        self.told
+            .settle(thread.pid, &self.processes, &mut self.spaces);
         self.spaces
             .saw(process, thread.pid, area, at, now_ns, &mut self.facts);
         process

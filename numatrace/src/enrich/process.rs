@@ -120,12 +120,17 @@ impl Processes {
             .map(|(index, _)| *index)
     }
 
+    /// Has the process of an index not been forgotten?
+    pub fn knows(&self, index: ProcessIndex) -> bool {
+        self.all.contains_key(&index)
+    }
+
     /// The process an index stands for.
     pub fn get(&self, index: ProcessIndex) -> &Process {
         self.all.get(&index).unwrap_or(&FORGOTTEN)
     }
 
-    fn at(&mut self, index: ProcessIndex) -> &mut Process {
+    fn entry(&mut self, index: ProcessIndex) -> &mut Process {
         self.all.entry(index).or_insert_with(|| FORGOTTEN.clone())
     }
 
@@ -169,8 +174,8 @@ impl Processes {
 
     fn look_up(&mut self, thread: ThreadId, facts: &mut impl Facts) -> ProcessIndex {
         let leader = thread.tid.0 == thread.pid.0;
-        if let Some(index) = self.find(thread.pid, thread.start_ns) {
-            let process = self.at(index);
+        if let Some(index) = self.at(thread.pid, thread.start_ns) {
+            let process = self.entry(index);
             // A leader's start is its process's: from ticks to nanoseconds.
             if leader && ticks(process.start_ns) == ticks(thread.start_ns) {
                 process.start_ns = thread.start_ns;
@@ -187,7 +192,7 @@ impl Processes {
             Some(identity) => {
                 let index = self.seen_alive(thread.pid, &identity);
                 if leader {
-                    self.at(index).start_ns = thread.start_ns;
+                    self.entry(index).start_ns = thread.start_ns;
                 }
                 index
             }
@@ -196,7 +201,7 @@ impl Processes {
     }
 
     /// A process was born.
-    pub fn forked(&mut self, fork: &TaskFork) {
+    pub fn forked(&mut self, fork: &TaskFork) -> ProcessIndex {
         // It is there already when a scan overtook the record.
         let index = match self.exactly(fork.pid, fork.start_ns) {
             Some(index) => index,
@@ -207,9 +212,10 @@ impl Processes {
                 fork.kthread,
             ),
         };
-        let process = self.at(index);
+        let process = self.entry(index);
         process.start_ns = fork.start_ns;
         process.announced = true;
+        index
     }
 
     /// A process runs another program: it keeps its identity and gets another name. Its executable is looked up at once, because
@@ -226,12 +232,13 @@ impl Processes {
         } else {
             Details::default()
         };
-        let process = self.at(index);
+        let process = self.entry(index);
         process.announced = true;
         process.rename(&exec.comm);
         details.exe = details.exe.or_else(|| exec.filename.clone());
         details.cgroup = details.cgroup.or_else(|| process.details.cgroup.take());
         details.ns_pid = details.ns_pid.or(process.details.ns_pid);
+        details.uid = details.uid.or(process.details.uid);
         process.details = details;
         index
     }
@@ -243,11 +250,11 @@ impl Processes {
             None => {
                 // Neither there at the start nor announced: its fork was skipped.
                 let index = self.insert(exit.pid, exit.process_start_ns, None, exit.kthread);
-                self.at(index).announced = true;
+                self.entry(index).announced = true;
                 index
             }
         };
-        let process = self.at(index);
+        let process = self.entry(index);
         process.start_ns = exit.process_start_ns;
         if exit.tid.0 == exit.pid.0 {
             process.rename(&exit.comm);
@@ -260,7 +267,7 @@ impl Processes {
 
     /// Last look at a process that is to be reported: its name now, and whatever else can still be read.
     pub fn look_again(&mut self, index: ProcessIndex, facts: &mut impl Facts) {
-        let process = self.at(index);
+        let process = self.entry(index);
         if process.ended {
             return;
         }
@@ -280,6 +287,7 @@ impl Processes {
             exe: now.exe.or(before.exe),
             cgroup: now.cgroup.or(before.cgroup),
             ns_pid: now.ns_pid.or(before.ns_pid),
+            uid: now.uid.or(before.uid),
         };
     }
 
@@ -320,13 +328,13 @@ impl Processes {
 
     /// The name of the latest incarnation of a pid, from `/proc` when nothing else knows it.
     pub fn name_of(&self, pid: Pid, facts: &mut impl Facts) -> Option<Name> {
-        self.find(pid, u64::MAX)
+        self.at(pid, u64::MAX)
             .and_then(|index| self.get(index).comm.clone())
             .or_else(|| facts.identity(pid).map(|identity| identity.comm))
     }
 
-    /// The latest incarnation that had begun by a time.
-    fn find(&self, pid: Pid, at_ns: u64) -> Option<ProcessIndex> {
+    /// The latest incarnation that had begun by a time (ns since boot).
+    pub fn at(&self, pid: Pid, at_ns: u64) -> Option<ProcessIndex> {
         let incarnations = self.by_pid.get(&pid)?;
         incarnations
             .iter()
@@ -337,7 +345,7 @@ impl Processes {
 
     /// The incarnation that began at a time.
     fn exactly(&self, pid: Pid, start_ns: u64) -> Option<ProcessIndex> {
-        self.find(pid, start_ns)
+        self.at(pid, start_ns)
             .filter(|index| ticks(self.get(*index).start_ns) == ticks(start_ns))
     }
 
@@ -345,7 +353,7 @@ impl Processes {
         let start_ns = identity.start_ticks.saturating_mul(NS_PER_TICK);
         match self.exactly(pid, start_ns) {
             Some(index) => {
-                let process = self.at(index);
+                let process = self.entry(index);
                 process.rename(&identity.comm);
                 process.kthread = identity.kthread;
                 index

@@ -1,12 +1,12 @@
-//! Address spaces: what lay where in a process, as far as anybody looked while it was there.
+//! Address spaces: what lay where in a process, as far as anybody looked or was told while it was there.
 //!
-//! A run says what its mapping is, not what it is called. Names come from `/proc/PID/maps`, read when a process shows up with memory
-//! nobody knows yet, and once more for the report. A file seen in any process has a name in all of them, so that short-lived
-//! processes of known programs need no look of their own.
+//! A run says what its mapping is, not what it is called. Names come from the kernel's records of mappings as they are made, and from
+//! `/proc/PID/maps`, read when a process shows up with memory nobody knows yet, and once more for the report. A file seen in any process
+//! has a name in all of them.
 
 use std::collections::HashMap;
 
-use super::{facts::Facts, maps::MapLine, process::ProcessIndex};
+use super::{facts::Facts, lines::Lines, maps::MapLine, process::ProcessIndex};
 use crate::{
     decode::mapping_run::{Area, FileId},
     ids::Pid,
@@ -16,7 +16,7 @@ use crate::{
 /// A process is looked at again after so long, then after twice as long, and so on: it maps most right after it began, and reading `maps`
 /// holds the lock of its address space.
 const FIRST_WAIT_NS: u64 = 10_000_000;
-/// At the latest after so long, when it uses memory that is not known.
+/// At the latest after so long, when it uses memory that is not known; and the first time, when records told all so far.
 const UNKNOWN_WAIT_NS: u64 = 200_000_000;
 /// At the latest after so long in any case.
 const LONGEST_WAIT_NS: u64 = 10_000_000_000;
@@ -24,17 +24,30 @@ const LONGEST_WAIT_NS: u64 = 10_000_000_000;
 /// Files whose names are kept; a machine has some thousands of programs and libraries in use.
 const FILES: usize = 65_536;
 
+/// Lines of all processes that are kept: about 60 MB.
+const LINES: usize = 400_000;
+
+/// Parents of parents whose lines are looked at: shells fork shells.
+const GENERATIONS: usize = 8;
+
 /// What is known of all address spaces.
 #[derive(Debug, Default)]
 pub struct Spaces {
     by_process: HashMap<ProcessIndex, Space>,
     files: HashMap<FileId, Name>,
+    lines: usize,
+    /// Lines there was no room for.
+    pub no_room: u64,
 }
 
 /// What is known of one.
 #[derive(Debug, Default)]
-pub struct Space {
-    lines: Vec<MapLine>,
+struct Space {
+    lines: Lines,
+    /// Whose memory it began with, when it has not begun another program since.
+    parent: Option<ProcessIndex>,
+    /// Records told of it, and nobody has looked yet.
+    only_told: bool,
     read_ns: Option<u64>,
     wait_ns: u64,
 }
@@ -55,10 +68,10 @@ impl Spaces {
             None => self.line(process, at).is_some(),
         };
         let space = self.by_process.entry(process).or_default();
-        let wait = if known {
-            space.wait_ns
-        } else {
-            space.wait_ns.min(UNKNOWN_WAIT_NS)
+        let wait = match (known, space.only_told) {
+            (true, true) => UNKNOWN_WAIT_NS,
+            (true, false) => space.wait_ns,
+            (false, _) => space.wait_ns.min(UNKNOWN_WAIT_NS),
         };
         if space
             .read_ns
@@ -76,41 +89,93 @@ impl Spaces {
         let Some(lines) = facts.maps(pid).filter(|lines| !lines.is_empty()) else {
             return;
         };
-        for line in &lines {
-            if let Some(file) = line.file {
-                self.name_file(file, &line.name);
-            }
+        for line in lines {
+            self.lay(process, line);
         }
-        let space = self.by_process.entry(process).or_default();
-        let gone = std::mem::take(&mut space.lines);
-        space.lines = lines;
-        let kept: Vec<MapLine> = gone
-            .into_iter()
-            .filter(|old| !space.lines.iter().any(|new| overlap(old, new)))
-            .collect();
-        space.lines.extend(kept);
-        space.lines.sort_by_key(|line| line.start);
+        self.by_process.entry(process).or_default().only_told = false;
     }
 
-    /// The process runs another program: nothing lies where it lay.
+    /// The kernel told of a mapping that a process made, at `time_ns` after boot.
+    pub fn told(&mut self, process: ProcessIndex, line: MapLine, time_ns: u64) {
+        self.lay(process, line);
+        let space = self.by_process.entry(process).or_default();
+        if space.read_ns.is_none() {
+            space.only_told = true;
+            space.read_ns = Some(time_ns);
+            space.wait_ns = FIRST_WAIT_NS;
+        }
+    }
+
+    fn lay(&mut self, process: ProcessIndex, line: MapLine) {
+        if let Some(file) = line.file {
+            self.name_file(file, &line.name);
+        }
+        let space = self.by_process.entry(process).or_default();
+        let before = space.lines.len();
+        if self.lines >= LINES || !space.lines.lay(line) {
+            self.no_room += 1;
+        }
+        self.lines = self.lines.saturating_sub(before) + space.lines.len();
+    }
+
+    /// A process was born, with the memory of its parent.
+    pub fn forked(&mut self, child: ProcessIndex, parent: ProcessIndex) {
+        if child != parent {
+            self.by_process.entry(child).or_default().parent = Some(parent);
+        }
+    }
+
+    /// The process runs another program. What lay where it lay stays known: it was touched there.
     pub fn execed(&mut self, process: ProcessIndex) {
-        self.by_process.remove(&process);
+        let space = self.by_process.entry(process).or_default();
+        space.parent = None;
+        if !space.only_told {
+            space.read_ns = None;
+            space.wait_ns = 0;
+        }
+    }
+
+    /// Does anybody want to know what lies where in a process?
+    pub fn has(&self, process: ProcessIndex) -> bool {
+        self.by_process.contains_key(&process)
+    }
+
+    /// Is anything known of what lies where in a process?
+    pub fn has_lines(&self, process: ProcessIndex) -> bool {
+        let space = self.by_process.get(&process);
+        space.is_some_and(|space| space.lines.len() > 0 || space.parent.is_some())
+    }
+
+    /// Forgets all processes but these.
+    pub fn keep(&mut self, which: impl Fn(ProcessIndex) -> bool) {
+        self.by_process.retain(|process, _| which(*process));
+        self.lines = self
+            .by_process
+            .values()
+            .map(|space| space.lines.len())
+            .sum();
     }
 
     /// Names a file for all processes.
-    pub fn name_file(&mut self, file: FileId, name: &Name) {
-        if self.files.len() < FILES || self.files.contains_key(&file) {
+    fn name_file(&mut self, file: FileId, name: &Name) {
+        if self.files.get(&file) != Some(name)
+            && (self.files.len() < FILES || self.files.contains_key(&file))
+        {
             self.files.insert(file, name.clone());
         }
     }
 
-    /// The line an address of a process lies in.
+    /// The line an address of a process lies in, or lay in in its parent when it was born.
     pub fn line(&self, process: ProcessIndex, at: u64) -> Option<&MapLine> {
-        let lines = &self.by_process.get(&process)?.lines;
-        let before = lines.partition_point(|line| line.start <= at);
-        lines
-            .get(before.checked_sub(1)?)
-            .filter(|line| at < line.end)
+        let mut next = Some(process);
+        for _ in 0..GENERATIONS {
+            let space = self.by_process.get(&next?)?;
+            if let Some(line) = space.lines.at(at) {
+                return Some(line);
+            }
+            next = space.parent;
+        }
+        None
     }
 
     /// Plain memory that lies right behind a file's: the path of that file. So a program's zeroed variables lie.
@@ -124,23 +189,27 @@ impl Spaces {
 
     /// Does a process have code of a file?
     pub fn runs(&self, process: ProcessIndex, file: FileId) -> bool {
-        let space = self.by_process.get(&process);
-        space.is_some_and(|space| {
-            space
+        let mut next = Some(process);
+        for _ in 0..GENERATIONS {
+            let Some(space) = next.and_then(|process| self.by_process.get(&process)) else {
+                return false;
+            };
+            if space
                 .lines
                 .iter()
                 .any(|line| line.executable && line.file == Some(file))
-        })
+            {
+                return true;
+            }
+            next = space.parent;
+        }
+        false
     }
 
     /// The path of a file.
     pub fn file(&self, file: FileId) -> Option<&Name> {
         self.files.get(&file)
     }
-}
-
-fn overlap(a: &MapLine, b: &MapLine) -> bool {
-    a.start < b.end && b.start < a.end
 }
 
 #[cfg(test)]
@@ -214,6 +283,10 @@ mod tests {
         };
         assert_eq!(name(0x1800).as_deref(), Some("[anon:a]"));
         assert_eq!(name(0x4800).as_deref(), Some("[anon:c]"));
-        assert_eq!(name(0x5800), None, "its place was taken in part");
+        assert_eq!(
+            name(0x5800).as_deref(),
+            Some("[anon:b]"),
+            "only a part of its place was taken"
+        );
     }
 }

@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use numatrace_common::{cell::TouchKind, event::task_bind::BindWhat};
+use numatrace_common::{
+    cell::{RemoteCause, TouchKind},
+    event::task_bind::BindWhat,
+};
 
 use super::extents::Extents;
 use crate::{
@@ -109,6 +112,24 @@ pub struct Touched {
     pub last_ns: u64,
     /// Pages among them that are transparent huge pages.
     pub thp: u64,
+    /// Pages among them by the number of the [`RemoteCause`] that was told for them.
+    pub causes: [u64; RemoteCause::ALL.len()],
+}
+
+impl Touched {
+    /// The part of it that lies where `pages` says, causes by length.
+    fn part(&self, pages: Extents) -> Self {
+        let (part, whole) = (pages.total(), self.pages.total().max(1));
+        let share = |count: u64| {
+            u64::try_from(u128::from(count) * u128::from(part) / u128::from(whole)).unwrap_or(count)
+        };
+        Self {
+            last_ns: self.last_ns,
+            thp: self.thp.min(part),
+            causes: self.causes.map(share),
+            pages,
+        }
+    }
 }
 
 /// One process's memory.
@@ -118,8 +139,19 @@ pub struct Memory {
     pub areas: Vec<Area>,
     /// Stack pointers seen of its threads: lowest and highest.
     pub stack_pointers: BTreeMap<Thread, (u64, u64)>,
-    /// When threads were bound (ns since boot), the last few times.
-    pub binds: BTreeMap<Thread, Vec<(u64, BindWhat)>>,
+    /// When threads were bound: the first and the last few times.
+    pub binds: BTreeMap<Thread, Vec<Bound>>,
+}
+
+/// One time a thread was bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// When, ns since boot.
+    pub time_ns: u64,
+    /// By what.
+    pub what: BindWhat,
+    /// The range of memory it is about, when it is not all.
+    pub range: Option<(u64, u64)>,
 }
 
 /// The memory of all processes in scope.
@@ -156,6 +188,9 @@ impl Mappings {
         if run.thp {
             touched.thp = touched.thp.saturating_add(run.pages);
         }
+        for (sum, pages) in touched.causes.iter_mut().zip(run.causes) {
+            *sum = sum.saturating_add(u64::from(pages));
+        }
         if let Some(stack) = run.stack
             && (area.stacks.len() < STACKS || area.stacks.contains_key(&stack))
         {
@@ -188,7 +223,11 @@ impl Mappings {
         if binds.len() >= BINDS {
             binds.remove(1);
         }
-        binds.push((time_ns, what));
+        binds.push(Bound {
+            time_ns,
+            what,
+            range: bind.range,
+        });
     }
 
     /// The area a run belongs to, grown to hold its mapping; `None` when there is no room for another.
@@ -265,13 +304,7 @@ impl Area {
             let (low, high) = touched.pages.split_at(at);
             for (area, pages) in [(&mut below, low), (&mut above, high)] {
                 if pages.total() > 0 {
-                    let thp = touched.thp.min(pages.total());
-                    let part = Touched {
-                        pages,
-                        last_ns: touched.last_ns,
-                        thp,
-                    };
-                    area.touches.insert(*key, part);
+                    area.touches.insert(*key, touched.part(pages));
                 }
             }
         }
@@ -294,6 +327,21 @@ impl Area {
     /// Was anything counted in it?
     pub fn is_empty(&self) -> bool {
         self.touches.is_empty() && self.uses.is_empty()
+    }
+
+    /// Why pages are remote or missed the node that was preferred, by number: what was told, and `Unknown` for the remote rest.
+    pub fn causes(&self) -> [u64; RemoteCause::ALL.len()] {
+        let mut causes = [0u64; RemoteCause::ALL.len()];
+        for (key, touched) in &self.touches {
+            for (sum, pages) in causes.iter_mut().zip(touched.causes) {
+                *sum = sum.saturating_add(pages);
+            }
+            if key.nodes.0 != key.nodes.1 {
+                let told: u64 = touched.causes.iter().sum();
+                causes[RemoteCause::Unknown as usize] += touched.pages.total().saturating_sub(told);
+            }
+        }
+        causes
     }
 
     /// The kernel's kind of most of the pages touched.

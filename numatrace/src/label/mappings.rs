@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use numatrace_common::event::task_bind::BindWhat as WireBind;
+use numatrace_common::{cell::RemoteCause, event::task_bind::BindWhat as WireBind};
 
 use super::{
     Labels,
@@ -16,13 +16,13 @@ use crate::{
     enrich::{Enrich, facts::Facts},
     fold::{
         activity,
-        mapping::{Area, Class, Mappings, Memory, Thread},
+        mapping::{Area, Bound, Class, Mappings, Memory, Thread},
         surprise,
     },
     ids::{NodeId, Tid},
     model::{
         Addr, Bind, BindWhat, HintFaults, Mapping, MappingFirstTouch, MappingKind, Name, Process,
-        Stack, TidFaults, TidPages,
+        RemoteByCause, Stack, TidFaults, TidPages,
     },
 };
 
@@ -51,7 +51,7 @@ pub fn fill<F: Facts>(
         places.insert((process.pid.0, process.start_ns), at);
     }
     let mut filled = Filled::default();
-    let symbols = Symbols::default();
+    let mut symbols = Symbols::default();
     for (index, memory) in &mappings.by_process {
         let known = enrich.processes.get(*index);
         let (pid, start_ns, ended) = (known.pid, known.start_ns, known.ended);
@@ -66,13 +66,12 @@ pub fn fill<F: Facts>(
         }
         let mut ids = StackIds {
             of: Of {
-                pid,
-                process: *index,
-                ended,
+                process: enrich.processes.get(*index),
+                index: *index,
                 spaces: &enrich.spaces,
             },
             taken,
-            symbols: &symbols,
+            symbols: &mut symbols,
             stacks: &mut filled.stacks,
             known: HashMap::new(),
         };
@@ -99,15 +98,8 @@ pub fn fill<F: Facts>(
             let mut same =
                 threads.filter(|thread| thread.tid == *tid && thread.start_ns == Some(*start_ns));
             if let Some(thread) = same.next() {
-                let bind = |(time_ns, what): &(u64, WireBind)| Bind {
-                    what: match what {
-                        WireBind::Affinity => BindWhat::Affinity,
-                        WireBind::MemoryPolicy => BindWhat::MemoryPolicy,
-                    },
-                    time_ns: *time_ns,
-                    after_ns: time_ns.saturating_sub(*start_ns),
-                };
-                thread.binds = binds.iter().map(bind).collect();
+                let told = binds.iter().map(|bound| bind(bound, *start_ns));
+                thread.binds = told.collect();
             }
         }
         let resident = enrich.residency.of(*index);
@@ -123,7 +115,7 @@ pub fn fill<F: Facts>(
 struct StackIds<'a> {
     of: Of<'a>,
     taken: &'a dyn Fn(u32) -> Option<Vec<u64>>,
-    symbols: &'a Symbols,
+    symbols: &'a mut Symbols,
     stacks: &'a mut Vec<Stack>,
     /// Ids by the kernel's number; `None` when it did not keep the stack.
     known: HashMap<u32, Option<u32>>,
@@ -151,12 +143,31 @@ impl StackIds<'_> {
         }
         let id = (self.taken)(number).and_then(|addresses| {
             let id = u32::try_from(self.stacks.len()).ok()?;
-            let frames = self.symbols.frames(self.of, &addresses);
-            self.stacks.push(Stack { id, frames });
+            let (frames, cut) = self.symbols.frames(self.of, &addresses);
+            self.stacks.push(Stack {
+                id,
+                frames,
+                short: cut.map(|cut| cut.reason().to_owned()),
+            });
             Some(id)
         });
         self.known.insert(number, id);
         id
+    }
+}
+
+fn bind(bound: &Bound, start_ns: u64) -> Bind {
+    Bind {
+        what: match bound.what {
+            WireBind::Affinity => BindWhat::Affinity,
+            WireBind::MemoryPolicy => BindWhat::MemoryPolicy,
+            WireBind::RangePolicy => BindWhat::RangePolicy,
+            WireBind::CpusetCpus => BindWhat::CpusetCpus,
+            WireBind::CpusetMems => BindWhat::CpusetMems,
+        },
+        time_ns: bound.time_ns,
+        after_ns: bound.time_ns.saturating_sub(start_ns),
+        range: bound.range.map(|(low, high)| [Addr(low), Addr(high)]),
     }
 }
 
@@ -201,6 +212,7 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
             thp: measured
                 .touch_kinds
                 .then(|| area.touches.values().map(|touched| touched.thp).sum()),
+            remote_by_cause: labels.known.preferred.then(|| remote_by_cause(area)),
             by_tid: by_tid(area),
             stacks: Vec::new(),
         }),
@@ -212,6 +224,20 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
         surprise_pages: elsewhere.map(|pages| if shared { 0 } else { pages }),
         shared_elsewhere_pages: elsewhere.map(|pages| if shared { pages } else { 0 }),
         residency: None,
+    }
+}
+
+fn remote_by_cause(area: &Area) -> RemoteByCause {
+    let causes = area.causes();
+    let of = |cause: RemoteCause| causes.get(cause as usize).copied().unwrap_or(0);
+    RemoteByCause {
+        policy: of(RemoteCause::Policy),
+        fallback: of(RemoteCause::Fallback),
+        cpuset: of(RemoteCause::Cpuset),
+        memoryless: of(RemoteCause::Memoryless),
+        kernel_node: of(RemoteCause::KernelNode),
+        task_moved: of(RemoteCause::TaskMoved),
+        unknown: of(RemoteCause::Unknown),
     }
 }
 

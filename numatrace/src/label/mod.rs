@@ -9,6 +9,7 @@ mod moved_by;
 pub mod report;
 mod resident;
 mod symbol;
+mod unwinding;
 
 use std::collections::BTreeMap;
 

@@ -29,6 +29,9 @@ use crate::{
     },
 };
 
+/// The row of the hook table for the records that mappings are named from; no program of ours.
+const MAPPING_NAMES: &str = "mapping_names";
+
 /// Everything a report is made of beside names.
 pub struct Parts<'a> {
     /// The machine.
@@ -63,6 +66,10 @@ pub struct Parts<'a> {
     pub losses: Losses,
     /// Records that made no sense.
     pub rejected: u64,
+    /// Records of mappings that were lost, or why there are none; `None` where nobody wanted them.
+    pub mapping_records: Option<Result<u64, &'a str>>,
+    /// Mappings of processes for which the table of them had no room.
+    pub lines_without_room: u64,
     /// A sweep did not settle.
     pub unsettled: bool,
     /// Why there is nothing to compare with.
@@ -157,6 +164,18 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
             "what interrupts allocate is charged to the task they interrupt",
         ));
     }
+    match parts.mapping_records {
+        Some(Ok(_)) => snapshot
+            .hooks
+            .push(Hook::attached(MAPPING_NAMES, "perf_event_open mmap2")),
+        Some(Err(why)) => snapshot.hooks.push(Hook::fallback(
+            MAPPING_NAMES,
+            "/proc/PID/maps",
+            why,
+            "mappings of processes that end within some milliseconds have no name",
+        )),
+        None => {}
+    }
     snapshot.coverage = coverage(
         &parts.losses,
         parts.recursion_misses,
@@ -164,6 +183,11 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         parts.counted,
         &nodes,
     );
+    snapshot.coverage.mapping_records_lost = parts.mapping_records.and_then(Result::ok);
+    if parts.lines_without_room > 0 {
+        let tables = &mut snapshot.coverage.full_tables;
+        tables.insert("mapping names".to_owned(), parts.lines_without_room);
+    }
     snapshot
         .coverage
         .unattributed("mapping without a name", filled.nameless);
@@ -343,6 +367,7 @@ fn coverage(
         recursion_misses,
         rejected: Some(rejected),
         unattributed: Some(overflowed + elsewhere),
+        mapping_records_lost: None,
         lost_by_kind,
         unattributed_by_reason,
         full_tables,

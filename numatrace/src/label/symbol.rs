@@ -4,19 +4,30 @@
 //! mapped, and are not too large to read the debug information of.
 
 use std::{
-    fs,
+    collections::HashMap,
+    fs::File,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
-use blazesym::symbolize::{
-    CodeInfo, Input, Symbolized, Symbolizer,
-    source::{Elf, Source},
+use blazesym::{
+    helper::read_elf_build_id,
+    symbolize::{
+        CodeInfo, Input, Symbolized, Symbolizer,
+        source::{Elf, Source},
+    },
 };
 
+use super::unwinding::Cut;
 use crate::{
-    enrich::{maps::MapLine, process::ProcessIndex, spaces::Spaces},
-    ids::Pid,
+    decode::mapping_run::FileId,
+    enrich::{
+        maps::MapLine,
+        perf_map::PerfMap,
+        process::{Process, ProcessIndex},
+        spaces::Spaces,
+        target_file::{self, TargetFile},
+    },
     model::{Addr, Frame, Name},
 };
 
@@ -26,20 +37,34 @@ const WITH_LINES: u64 = 256 << 20;
 /// Larger files are not looked at at all.
 const LARGEST: u64 = 4 << 30;
 
+/// Files that are kept open, for their symbols.
+const FILES: usize = 256;
+
 /// Finds names of code.
 pub struct Symbols {
     symbolizer: Symbolizer,
+    files: HashMap<FileId, Result<Binary, &'static str>>,
+    made: HashMap<ProcessIndex, Result<PerfMap, &'static str>>,
+}
+
+/// A file with code in it.
+struct Binary {
+    /// Kept open, so that the path stays its own.
+    _file: File,
+    /// A path to the open file.
+    path: PathBuf,
+    /// Its debug information may be read.
+    lines: bool,
+    build_id: Option<String>,
 }
 
 /// The process whose code it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Of<'a> {
-    /// Its number.
-    pub pid: Pid,
-    /// Which of that number.
-    pub process: ProcessIndex,
-    /// It is there no more.
-    pub ended: bool,
+    /// The process.
+    pub process: &'a Process,
+    /// Which it is.
+    pub index: ProcessIndex,
     /// What lay where in it.
     pub spaces: &'a Spaces,
 }
@@ -52,13 +77,16 @@ impl Default for Symbols {
                 .enable_inlined_fns(true)
                 .enable_demangling(true)
                 .build(),
+            files: HashMap::new(),
+            made: HashMap::new(),
         }
     }
 }
 
 impl Symbols {
-    /// The frames of a stack, innermost first. All but the first address are of the instruction after a call.
-    pub fn frames(&self, of: Of<'_>, addresses: &[u64]) -> Vec<Frame> {
+    /// The frames of a stack, innermost first, up to where addresses cease to make sense. All but the first are of the instruction after
+    /// a call.
+    pub fn frames(&mut self, of: Of<'_>, addresses: &[u64]) -> (Vec<Frame>, Option<Cut>) {
         let mut frames = Vec::new();
         for (depth, address) in addresses.iter().enumerate() {
             let at = if depth == 0 {
@@ -66,34 +94,55 @@ impl Symbols {
             } else {
                 address.saturating_sub(1)
             };
-            self.frame(of, *address, at, &mut frames);
+            let line = of.spaces.line(of.index, at);
+            if depth > 0 && of.spaces.has_lines(of.index) && !line.is_some_and(|l| l.executable) {
+                return (frames, Some(Cut::Nonsense));
+            }
+            self.frame(of, line, (*address, at), &mut frames);
         }
-        frames
+        let cut = (!super::unwinding::begins(&frames)).then_some(Cut::NoBeginning);
+        (frames, cut)
     }
 
-    fn frame(&self, of: Of<'_>, address: u64, at: u64, frames: &mut Vec<Frame>) {
+    fn frame(
+        &mut self,
+        of: Of<'_>,
+        line: Option<&MapLine>,
+        (address, at): (u64, u64),
+        frames: &mut Vec<Frame>,
+    ) {
         let bare = Frame {
             addr: Addr(address),
             ..Frame::default()
         };
-        let Some(line) = of.spaces.line(of.process, at) else {
+        let Some(line) = line else {
             return frames.push(without(bare, "nobody saw what lay there"));
         };
+        if is_made_at_run_time(line) {
+            return frames.push(self.made_at_run_time(of, at, bare));
+        }
+        let offset = at - line.start + line.offset;
         let named = Frame {
             module: (!line.name.is_empty()).then(|| module(&line.name)),
-            offset: Some(at - line.start + line.offset),
+            offset: Some(offset),
             ..bare
         };
-        let (path, lines) = match file(of, line) {
+        let Self {
+            symbolizer, files, ..
+        } = self;
+        let binary = match binary(files, of, line) {
             Ok(found) => found,
             Err(why) => return frames.push(without(named, why)),
         };
+        let named = Frame {
+            build_id: binary.build_id.clone(),
+            ..named
+        };
         let source = Source::Elf(Elf {
-            debug_syms: lines,
-            ..Elf::new(path)
+            debug_syms: binary.lines,
+            ..Elf::new(&binary.path)
         });
-        let input = Input::FileOffset(at - line.start + line.offset);
-        match self.symbolizer.symbolize_single(&source, input) {
+        match symbolizer.symbolize_single(&source, Input::FileOffset(offset)) {
             Ok(Symbolized::Sym(symbol)) => {
                 // The library tells the outermost first.
                 for inlined in symbol.inlined.iter().rev() {
@@ -102,12 +151,16 @@ impl Symbols {
                         line: inlined.code_info.as_ref().map(source_line),
                         offset: None,
                         inlined: true,
+                        build_id: None,
                         ..named.clone()
                     });
                 }
+                let line = symbol.code_info.as_deref().map(source_line);
                 frames.push(Frame {
                     symbol: Some(Name::from(symbol.name.as_bytes())),
-                    line: symbol.code_info.as_deref().map(source_line),
+                    // Who has the line needs no other copy of the file to find it in.
+                    build_id: named.build_id.filter(|_| line.is_none()),
+                    line,
                     offset: Some(symbol.offset as u64),
                     ..named
                 });
@@ -116,6 +169,33 @@ impl Symbols {
             Err(error) => frames.push(without(named, &error.to_string())),
         }
     }
+
+    /// A function that a compiler made while the process ran.
+    fn made_at_run_time(&mut self, of: Of<'_>, at: u64, bare: Frame) -> Frame {
+        let map = self
+            .made
+            .entry(of.index)
+            .or_insert_with(|| PerfMap::of(of.process));
+        match map {
+            Ok(map) => match map.function(at) {
+                Some((name, offset)) => Frame {
+                    symbol: Some(Name::from(name)),
+                    module: Some(Name::from(format!("perf-{}.map", of.process.pid))),
+                    offset: Some(offset),
+                    ..bare
+                },
+                None => without(bare, "code made at run time: not in its perf map"),
+            },
+            Err(why) => without(bare, &format!("code made at run time: {why}")),
+        }
+    }
+}
+
+/// Code that no file holds: in plain memory, or in a memfd as some compilers map it twice.
+fn is_made_at_run_time(line: &MapLine) -> bool {
+    let name = line.name.as_bytes();
+    let plain = line.file.is_none() && (name.is_empty() || name.starts_with(b"[anon"));
+    plain || name.starts_with(b"/memfd:")
 }
 
 fn without(frame: Frame, why: &str) -> Frame {
@@ -141,31 +221,48 @@ fn module(path: &Name) -> Name {
     Name::from(last.filter(|last| !last.is_empty()).unwrap_or(bytes))
 }
 
-/// The file behind a line, and whether its debug information may be read; or why it is not looked at.
-fn file(of: Of<'_>, line: &MapLine) -> Result<(PathBuf, bool), &'static str> {
-    let mapped = line
-        .file
-        .ok_or("not a file: code made at run time, or the kernel's")?;
-    let path = Path::new(std::ffi::OsStr::new(
-        std::str::from_utf8(line.name.as_bytes()).map_err(|_| "a path that is no UTF-8")?,
-    ));
-    let path = if of.ended {
-        path.to_owned()
-    } else {
-        let root = PathBuf::from(format!("/proc/{}/root", of.pid));
-        root.join(path.strip_prefix("/").map_err(|_| "no path")?)
-    };
-    // Looked at without following a last link, and compared with what was mapped: no FIFO is opened, and no other file.
-    let found = fs::symlink_metadata(&path).map_err(|_| "the file is gone")?;
-    if !found.is_file() {
-        return Err("not a regular file");
+/// The file behind a line, or why it is not looked at.
+fn binary<'a>(
+    files: &'a mut HashMap<FileId, Result<Binary, &'static str>>,
+    of: Of<'_>,
+    line: &MapLine,
+) -> Result<&'a Binary, &'static str> {
+    let mapped = line.file.ok_or("not a file: the kernel's own")?;
+    if files.len() >= FILES && !files.contains_key(&mapped) {
+        return Err("too many files");
     }
-    let (major, minor) = (libc::major(found.dev()), libc::minor(found.dev()));
-    if found.ino() != mapped.ino || (major << 20 | minor) != mapped.dev {
+    let found = files
+        .entry(mapped)
+        .or_insert_with(|| open(of.process, mapped, &line.name));
+    found.as_ref().map_err(|why| *why)
+}
+
+fn open(process: &Process, mapped: FileId, name: &Name) -> Result<Binary, &'static str> {
+    let path = Path::new(std::ffi::OsStr::new(
+        std::str::from_utf8(name.as_bytes()).map_err(|_| "a path that is no UTF-8")?,
+    ));
+    let root = if process.ended {
+        PathBuf::from("/")
+    } else {
+        PathBuf::from(format!("/proc/{}/root", process.pid))
+    };
+    let TargetFile { file, metadata } = target_file::open_below(&root, path)?;
+    let (major, minor) = (libc::major(metadata.dev()), libc::minor(metadata.dev()));
+    if metadata.ino() != mapped.ino || (major << 20 | minor) != mapped.dev {
         return Err("another file lies there now");
     }
-    if found.len() > LARGEST {
+    if metadata.len() > LARGEST {
         return Err("too large a file");
     }
-    Ok((path, found.len() <= WITH_LINES))
+    let path = PathBuf::from(target_file::descriptor(&file));
+    let build_id = read_elf_build_id(&path).ok().flatten().map(|id| {
+        let hex = id.iter().map(|byte| format!("{byte:02x}"));
+        hex.collect()
+    });
+    Ok(Binary {
+        path,
+        lines: metadata.len() <= WITH_LINES,
+        build_id,
+        _file: file,
+    })
 }

@@ -13,6 +13,9 @@ pub struct Coverage {
     pub records_lost: Option<u64>,
     /// Runs of our programs that the kernel skipped because one was active on that CPU.
     pub recursion_misses: Option<u64>,
+    /// Records of mappings as they are made (`PERF_RECORD_MMAP2`) that were lost; `None` where there are none.
+    #[serde(default)]
+    pub mapping_records_lost: Option<u64>,
     /// Records that were malformed.
     pub rejected: Option<u64>,
     /// Pages whose process or mapping is unknown.
@@ -56,6 +59,7 @@ impl Coverage {
             records: Some(0),
             records_lost: Some(0),
             recursion_misses: Some(0),
+            mapping_records_lost: Some(0),
             rejected: Some(0),
             unattributed: Some(0),
             ..Self::default()

@@ -4,6 +4,7 @@ use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use serde::{Deserialize as DeriveDeserialize, Serialize as DeriveSerialize};
 
+use super::alloc::RemoteByCause;
 use super::hint_fault::HintFaults;
 use super::matrix::{Matrix, PerNode};
 use super::name::Name;
@@ -91,6 +92,9 @@ pub struct MappingFirstTouch {
     /// Base pages among them that came as transparent huge pages.
     #[serde(default)]
     pub thp: Option<u64>,
+    /// Base pages among them that are remote, or that missed the node that was preferred, by cause; `None` where causes are not known.
+    #[serde(default)]
+    pub remote_by_cause: Option<RemoteByCause>,
     /// The threads that touched them, most pages first.
     #[serde(default)]
     pub by_tid: Vec<TidPages>,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::alloc::Alloc;
 use super::first_touch::FirstTouch;
 use super::hint_fault::HintFaults;
-use super::mapping::Mapping;
+use super::mapping::{Addr, Mapping};
 use super::matrix::PerNode;
 use super::name::Name;
 use super::page_migration::PageMigrations;
@@ -184,6 +184,9 @@ pub struct Bind {
     pub time_ns: u64,
     /// When, counted from the start of the thread, in nanoseconds.
     pub after_ns: u64,
+    /// The range of memory it is about (first address, first behind it), when it is not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[Addr; 2]>,
 }
 
 /// What a bind changes.
@@ -194,15 +197,24 @@ pub enum BindWhat {
     Affinity,
     /// Its memory policy.
     MemoryPolicy,
+    /// The memory policy of a range.
+    RangePolicy,
+    /// The CPUs it may run on, by its cpuset.
+    CpusetCpus,
+    /// The nodes it may use, by its cpuset.
+    CpusetMems,
 }
 
 impl BindWhat {
-    /// The system call that does it.
+    /// What does it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             BindWhat::Affinity => "sched_setaffinity(2)",
             BindWhat::MemoryPolicy => "set_mempolicy(2)",
+            BindWhat::RangePolicy => "mbind(2)",
+            BindWhat::CpusetCpus => "its cpuset (cpuset.cpus)",
+            BindWhat::CpusetMems => "its cpuset (cpuset.mems)",
         }
     }
 }

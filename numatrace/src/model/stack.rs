@@ -12,6 +12,9 @@ pub struct Stack {
     pub id: u32,
     /// Innermost first; an inlined function is a frame of its own.
     pub frames: Vec<Frame>,
+    /// Why frames may be missing at its outer end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short: Option<String>,
 }
 
 /// One function in a stack.
@@ -27,6 +30,9 @@ pub struct Frame {
     pub offset: Option<u64>,
     /// `file:line`.
     pub line: Option<Name>,
+    /// The build id of the module in hexadecimal, where there is no line: what `debuginfod-find` asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build_id: Option<String>,
     /// True for a function that the compiler put into its caller.
     pub inlined: bool,
     /// Why there is no symbol or line.

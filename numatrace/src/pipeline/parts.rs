@@ -39,6 +39,9 @@ pub(super) fn snapshot(
         .and_then(|text| text.trim().parse().ok());
     let hooks = tracer.session().hooks.clone();
     let interrupts_unknown = tracer.session().interrupts_unknown.clone();
+    let mapping_records = tracer
+        .mapping_records()
+        .map(|found| found.map_err(str::to_owned));
     let migrate_reasons = tracer.migrate_reasons.clone();
     tracer.close_cost(std::time::Instant::now());
     let reduced = tracer
@@ -74,6 +77,13 @@ pub(super) fn snapshot(
         recursion_misses: counted.recursion_misses,
         losses: counted.losses,
         rejected: counted.rejected,
+        mapping_records: mapping_records.as_ref().map(|found| {
+            found
+                .as_ref()
+                .map(|()| counted.mapping_records_lost)
+                .map_err(String::as_str)
+        }),
+        lines_without_room: tracer.enrich.spaces.no_room,
         unsettled: counted.unsettled,
         uncounted: counted.uncounted.as_deref(),
         switched: counted.switched,

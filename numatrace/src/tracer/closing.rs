@@ -50,6 +50,8 @@ pub struct Counted {
     pub losses: Losses,
     /// Records that made no sense.
     pub rejected: u64,
+    /// Records of mappings for which the kernel, or we, had no room.
+    pub mapping_records_lost: u64,
     /// A sweep did not settle.
     pub unsettled: bool,
     /// `vm.numa_stat` was off, or the kernel has no such counters: why there is nothing to compare with.
@@ -65,6 +67,7 @@ pub(super) struct SoFar {
     recursion_misses: Option<Vec<Vec<u64>>>,
     losses: Losses,
     rejected: u64,
+    mapping_records_lost: u64,
     counting: Option<bool>,
 }
 
@@ -121,6 +124,9 @@ impl Tracer {
                 .map(|(now, before)| missed(&now, &before)),
             losses: now.losses.since(&before.losses),
             rejected: now.rejected.saturating_sub(before.rejected),
+            mapping_records_lost: now
+                .mapping_records_lost
+                .saturating_sub(before.mapping_records_lost),
             unsettled: unsettled || self.unsettled,
             uncounted: self.uncounted(before.counting, now.counting),
             switched: self.numa_stat.written(),
@@ -145,9 +151,24 @@ impl Tracer {
         Ok(SoFar {
             recursion_misses: self.recursion_misses(),
             losses: self.losses.read()?,
-            rejected: self.rejected,
+            rejected: self.rejected + self.mapping_records_senseless(),
+            mapping_records_lost: self.mapping_records_lost(),
             counting: counting(Path::new("/")),
         })
+    }
+
+    fn mapping_records_lost(&self) -> u64 {
+        let Some(Ok(records)) = &self.mapping_records else {
+            return 0;
+        };
+        records.lost() + self.enrich.told.no_room
+    }
+
+    fn mapping_records_senseless(&self) -> u64 {
+        match &self.mapping_records {
+            Some(Ok(records)) => records.rejected(),
+            _ => 0,
+        }
     }
 
     /// Reads all counters several times and then what was counted around it; the reading with least under way is the cut.

@@ -163,6 +163,8 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
     let start = "2026-01-02T03:04:05Z".parse().unwrap();
     let reasons = ["compaction", "memory_failure", "syscall"].map(str::to_owned);
     let parts = Parts {
+        mapping_records: None,
+        lines_without_room: 0,
         mappings: &Mappings::default(),
         stacks: &|_| None,
         host: host(machine, "6.12.0".into(), "x86_64".into(), Some(1)),

@@ -30,6 +30,7 @@ fn region() -> Mapping {
                 last_ns: Some(5_000),
             }],
             thp: Some(0),
+            remote_by_cause: None,
             stacks: Vec::new(),
         }),
         hint_faults: Some(HintFaults {
@@ -107,6 +108,7 @@ fn rebound(time_ns: u64) -> Snapshot {
         what: BindWhat::Affinity,
         time_ns,
         after_ns: 1_500_000_000,
+        range: None,
     }];
     snapshot
 }
@@ -125,6 +127,20 @@ fn a_bind_after_the_touch_is_the_cause_and_one_before_it_is_not() {
     let early = rebound(4_000);
     assert_eq!(found(&early, "touched-before-bind"), None);
     assert!(found(&early, "first-touch-elsewhere").is_some());
+}
+
+#[test]
+fn a_policy_for_a_range_speaks_of_what_lies_in_it_alone() {
+    let told = |range| {
+        let mut snapshot = rebound(6_000);
+        let bind = &mut snapshot.processes[0].threads[0].binds[0];
+        (bind.what, bind.range) = (BindWhat::RangePolicy, Some(range));
+        found(&snapshot, "touched-before-bind")
+    };
+    let (start, end) = (region().start, region().end);
+    let inside = told([Addr(start.0 + 4096), Addr(start.0 + 8192)]).unwrap();
+    assert!(format!("{inside:?}").contains("by mbind(2)"), "{inside:?}");
+    assert_eq!(told([end, Addr(end.0 + 4096)]), None);
 }
 
 #[test]

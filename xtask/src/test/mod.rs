@@ -30,9 +30,9 @@ pub struct Options {
     tiers: Vec<Tier>,
     #[command(flatten)]
     guests: vm::Guests,
-    /// Only tests whose name contains this.
+    /// Only tests whose name contains one of these.
     #[arg(last = true, value_name = "FILTER")]
-    filter: Option<String>,
+    filters: Vec<String>,
 }
 
 /// What a test needs.
@@ -79,7 +79,7 @@ pub fn run(options: &Options, toolchain: &Toolchain) -> Result<ExitCode> {
                 let tally = match tier {
                     Tier::Pure => pure(options)?,
                     Tier::Host => host(options, toolchain)?,
-                    Tier::Vm => vm::run(&options.guests, options.filter.as_deref(), toolchain)?,
+                    Tier::Vm => vm::run(&options.guests, &options.filters, toolchain)?,
                 };
                 println!("{}: {tally}", tier.name());
                 total += tally;
@@ -116,8 +116,8 @@ fn pure(options: &Options) -> Result<Tally> {
         "--exclude",
         "numatrace-ebpf",
     ]);
-    if let Some(filter) = &options.filter {
-        command.args(["--", filter]);
+    if !options.filters.is_empty() {
+        command.arg("--").args(&options.filters);
     }
     counted(&mut command)
 }
@@ -125,7 +125,7 @@ fn pure(options: &Options) -> Result<Tally> {
 fn host(options: &Options, toolchain: &Toolchain) -> Result<Tally> {
     let programs = Programs::build("host", toolchain)?;
     let mut command = Command::new(&programs.test.path);
-    command.arg("--test-threads=1").args(&options.filter);
+    command.arg("--test-threads=1").args(&options.filters);
     command.current_dir(crate::workspace::root().join("tests"));
     command
         .env("NUMATRACE_BIN", &programs.numatrace.path)

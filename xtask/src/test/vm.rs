@@ -102,8 +102,8 @@ fn kernels(options: &Guests) -> Result<Vec<Kernel>> {
 ///
 /// # Errors
 /// Something did not build, or a guest could not be started.
-pub fn run(options: &Guests, filter: Option<&str>, toolchain: &Toolchain) -> Result<Tally> {
-    run_with(options, filter, "", toolchain, &mut |_, _, _| Ok(()))
+pub fn run(options: &Guests, filters: &[String], toolchain: &Toolchain) -> Result<Tally> {
+    run_with(options, filters, "", toolchain, &mut |_, _, _| Ok(()))
 }
 
 /// The same, with more in the tests' environment (`NAME=value …`), and a look at what each guest left: kernel, layout, folder.
@@ -112,7 +112,7 @@ pub fn run(options: &Guests, filter: Option<&str>, toolchain: &Toolchain) -> Res
 /// As [`run`]; what the look says.
 pub fn run_with(
     options: &Guests,
-    filter: Option<&str>,
+    filters: &[String],
     environment: &str,
     toolchain: &Toolchain,
     left: &mut dyn FnMut(&str, &str, &Path) -> Result<()>,
@@ -142,7 +142,7 @@ pub fn run_with(
          export NUMATRACE_BIN=/usr/local/bin/numatrace NUMATRACE_WORKLOAD=/usr/local/bin/workload\n\
          export NUMATRACE_ARTIFACTS=/artifacts RUST_BACKTRACE=1 {environment}\n\
          exec kernel-tests --test-threads=1 {}\n",
-        chosen(options, filter)
+        chosen(options, filters)
     );
     let mut total = Tally::default();
     let mut verdicts = Vec::new();
@@ -176,18 +176,19 @@ pub fn run_with(
 }
 
 /// Arguments of the test program that choose tests.
-fn chosen(options: &Guests, filter: Option<&str>) -> String {
-    match filter {
-        Some(filter) => quoted(filter),
-        None if options.whole => String::new(),
-        None => {
-            println!(
-                "vm: the long tests are left out, --whole runs them: {}",
-                LONG.join(" ")
-            );
-            LONG.map(|group| format!("--skip {group}")).join(" ")
-        }
+fn chosen(options: &Guests, filters: &[String]) -> String {
+    if !filters.is_empty() {
+        let quoted: Vec<String> = filters.iter().map(|filter| quoted(filter)).collect();
+        return quoted.join(" ");
     }
+    if options.whole {
+        return String::new();
+    }
+    println!(
+        "vm: the long tests are left out, --whole runs them: {}",
+        LONG.join(" ")
+    );
+    LONG.map(|group| format!("--skip {group}")).join(" ")
 }
 
 /// Boots one guest and counts its tests; a fault that its kernel found in itself is a failure of its own.

@@ -45,6 +45,7 @@ pub fn rebound<'a>(process: &'a Process, mapping: &Mapping) -> Option<(Tid, u64,
     let bind = thread
         .binds
         .iter()
+        .filter(|bind| concerns(bind, mapping))
         .find(|bind| touch.last_ns.is_some_and(|last| last <= bind.time_ns))?;
     let ran = thread.run_ns.as_ref().and_then(memory::most);
     let used = mapping
@@ -59,6 +60,12 @@ pub fn rebound<'a>(process: &'a Process, mapping: &Mapping) -> Option<(Tid, u64,
         _ => false,
     };
     elsewhere.then_some((touch.tid, touch.pages, bind))
+}
+
+/// A policy for a range of memory says nothing of what lies elsewhere.
+fn concerns(bind: &Bind, mapping: &Mapping) -> bool {
+    bind.range
+        .is_none_or(|[low, high]| low < mapping.end && mapping.start < high)
 }
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {

@@ -134,6 +134,16 @@ fn losses(snapshot: &Snapshot, notes: &mut Vec<Note>) {
             ),
         ));
     }
+    if let Some(lost) = coverage.mapping_records_lost.filter(|lost| *lost > 0) {
+        notes.push(Note::new(
+            false,
+            format!(
+                "{} of the kernel's records of new mappings were lost: some files that only short-lived processes had \
+                 mapped may have no name. Counts are whole.",
+                number::grouped(lost)
+            ),
+        ));
+    }
     if let Some(rejected) = coverage.rejected.filter(|rejected| *rejected > 0) {
         notes.push(Note::new(
             true,
@@ -143,6 +153,19 @@ fn losses(snapshot: &Snapshot, notes: &mut Vec<Note>) {
                 number::grouped(rejected)
             ),
         ));
+    }
+    let short = snapshot.stacks.iter().filter(|stack| stack.short.is_some());
+    match short.count() {
+        0 => {}
+        short => notes.push(Note::new(
+            false,
+            format!(
+                "{} of {} stacks may be short: programs or libraries without frame pointers \
+                 (-fno-omit-frame-pointer keeps them).",
+                number::grouped(short as u64),
+                number::grouped(snapshot.stacks.len() as u64)
+            ),
+        )),
     }
     if let Some(pages) = coverage.unattributed.filter(|pages| *pages > 0) {
         let reasons: Vec<String> = coverage

@@ -1,0 +1,118 @@
+//! The lines of one address space in order of addresses, where what came later lies over what was there before.
+
+use super::maps::MapLine;
+
+/// Lines of one process that are kept: as many as the kernel lets it have (`vm.max_map_count`).
+const MOST: usize = 65_530;
+
+/// Disjoint lines in ascending order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines(Vec<MapLine>);
+
+impl Lines {
+    /// Lays a line over what is there: of older ones, what it leaves uncovered stays, because what was unmapped keeps its name until
+    /// something else lies there. False when there is no room.
+    pub fn lay(&mut self, line: MapLine) -> bool {
+        if line.start >= line.end || self.0.len() + 2 > MOST {
+            return line.start >= line.end;
+        }
+        let first = self.0.partition_point(|old| old.end <= line.start);
+        let behind = self.0.partition_point(|old| old.start < line.end);
+        let covered = self.0.get(first..behind).unwrap_or_default();
+        let below = covered
+            .first()
+            .and_then(|old| part(old, old.start, line.start));
+        let above = covered.last().and_then(|old| part(old, line.end, old.end));
+        let new = below.into_iter().chain([line]).chain(above);
+        self.0.splice(first..behind.max(first), new);
+        true
+    }
+
+    /// The line an address lies in.
+    pub fn at(&self, address: u64) -> Option<&MapLine> {
+        let before = self.0.partition_point(|line| line.start <= address);
+        self.0
+            .get(before.checked_sub(1)?)
+            .filter(|line| address < line.end)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &MapLine> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// What of a line lies within `start..end`.
+fn part(line: &MapLine, start: u64, end: u64) -> Option<MapLine> {
+    (start < end).then(|| MapLine {
+        start,
+        end,
+        offset: line.offset.wrapping_add(start - line.start),
+        ..line.clone()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Name;
+    use proptest::prelude::*;
+
+    fn line(start: u64, end: u64, offset: u64, name: &str) -> MapLine {
+        MapLine {
+            start,
+            end,
+            executable: false,
+            writable: true,
+            shared: false,
+            offset,
+            file: None,
+            name: Name::from(name),
+        }
+    }
+
+    #[test]
+    fn a_loader_maps_a_library_whole_and_its_parts_over_it() {
+        let mut lines = Lines::default();
+        lines.lay(line(0x1000, 0x9000, 0, "lib"));
+        lines.lay(line(0x3000, 0x5000, 0x2000, "text"));
+        let seen: Vec<_> = lines
+            .iter()
+            .map(|line| (line.start, line.end, line.offset))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (0x1000, 0x3000, 0),
+                (0x3000, 0x5000, 0x2000),
+                (0x5000, 0x9000, 0x4000)
+            ]
+        );
+        assert_eq!(lines.at(0x4fff).unwrap().name, *"text");
+        assert_eq!(lines.at(0x9000), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_last_line_laid_at_an_address_is_the_one_found(laid in proptest::collection::vec((0u64..200, 0u64..40), 0..60)) {
+            let mut lines = Lines::default();
+            for (number, (start, length)) in laid.iter().enumerate() {
+                prop_assert!(lines.lay(line(*start, start + length, *start, &number.to_string())));
+            }
+            for address in 0..260 {
+                let last = laid.iter().rposition(|(start, length)| (*start..start + length).contains(&address));
+                let found = lines.at(address);
+                prop_assert_eq!(found.map(|line| line.name.clone()), last.map(|number| Name::from(number.to_string())));
+                // Offsets follow addresses however a line was cut.
+                prop_assert!(found.is_none_or(|line| line.offset == line.start));
+            }
+            let all: Vec<_> = lines.iter().collect();
+            prop_assert!(all.windows(2).all(|pair| pair[0].end <= pair[1].start));
+        }
+    }
+}
