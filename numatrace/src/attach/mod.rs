@@ -16,6 +16,7 @@ pub mod object;
 pub mod offsets;
 pub mod preemption;
 pub mod preflight;
+mod preload;
 pub mod price;
 pub mod prototype;
 pub mod reading;
@@ -43,6 +44,7 @@ use catalog::Row;
 use hooks::{Attached, Hook, HookState, Targets};
 use inject::Faults;
 use preemption::Preemption;
+use preload::Preloaded;
 use prototype::StrangeShapes;
 use reading::Reading;
 use selection::Selection;
@@ -157,11 +159,15 @@ impl Loaded {
             strange: &self.strange,
             preemption: self.preemption,
         };
+        let mut preloaded = Preloaded::of(&mut self.ebpf, kernel, &self.rows, &self.wanted);
         let mut hooks: Vec<Hook> = self
             .rows
             .iter()
-            .map(|row| hooks::attach(&mut self.ebpf, kernel, row, &self.wanted))
+            .map(|row| hooks::attach(&mut self.ebpf, kernel, &mut preloaded, row, &self.wanted))
             .collect();
+        for program in preloaded.rest() {
+            hooks::unload(&mut self.ebpf, program);
+        }
         hooks::attach_parking(&mut self.ebpf, kernel, &mut hooks);
         Session {
             ebpf: self.ebpf,

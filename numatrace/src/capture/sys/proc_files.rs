@@ -167,7 +167,7 @@ mod tests {
     fn an_absent_file_is_named_with_its_root() {
         let dir = tempfile::tempdir().unwrap();
         assert!(ProcFiles::open(dir.path()).is_err());
-        write(&dir.path().join("proc/7/comm"), "a\n");
+        write(&dir.path().join("proc/7/comm"), "a");
         let mut files = ProcFiles::open(dir.path()).unwrap();
         assert_eq!(files.start(Pid(7), "comm").unwrap(), b"a\n");
         let error = files.start(Pid(8), "comm").unwrap_err();
