@@ -27,7 +27,7 @@ pub struct Control {
 /// Bit of [`Control::attached`]: the policy hook is there, so the cause of a remote allocation may be left to it.
 pub const POLICY_HOOK: u64 = 1;
 
-/// Bit of [`Control::reduced`]: no user stacks.
+/// Bit of [`Control::reduced`]: no call stacks.
 pub const NO_STACKS: u64 = 1;
 
 /// Bit of [`Control::reduced`]: no runs by mapping, and so no stacks either.

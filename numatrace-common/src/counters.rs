@@ -44,10 +44,14 @@ pub enum Counter {
     LostTaskMoved = 18,
     /// The same for `PagesMoved`.
     LostPagesMoved = 19,
+    /// The same for `FillRun`.
+    LostFillRun = 20,
+    /// The same for `KernelAlloc`.
+    LostKernelAlloc = 21,
 }
 
 /// How many counters there are.
-pub const COUNTERS: u32 = 20;
+pub const COUNTERS: u32 = 22;
 
 impl Counter {
     /// The counter of records lost for a kind.
@@ -60,6 +64,8 @@ impl Counter {
             Kind::TaskExit => Counter::LostTaskExit,
             Kind::TaskMoved => Counter::LostTaskMoved,
             Kind::PagesMoved => Counter::LostPagesMoved,
+            Kind::FillRun => Counter::LostFillRun,
+            Kind::KernelAlloc => Counter::LostKernelAlloc,
             Kind::TouchRun => Counter::LostTouchRun,
             Kind::UseRun => Counter::LostUseRun,
             Kind::TaskBind => Counter::LostTaskBind,

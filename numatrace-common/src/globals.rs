@@ -113,6 +113,10 @@ pub struct Offsets {
     pub inode_ino: u32,
     /// `vm_fault.vma`; only kernels that pass a `vm_fault` to `mpol_misplaced` are asked for it.
     pub vmf_vma: u32,
+    /// `folio.mapping`
+    pub folio_mapping: u32,
+    /// `address_space.host`
+    pub mapping_host: u32,
     /// The user stack pointer in `pt_regs`; [`ABSENT`] where it has another name than ours.
     pub regs_sp: u32,
 }
@@ -187,6 +191,10 @@ pub struct Globals {
     pub tracepoint_twins: u32,
     /// For tests of the audit: one in so many allocations is not counted; 0 for none.
     pub drop_one_in: u32,
+    /// One kernel stack for so many base pages of kernel memory; 0 = none.
+    pub kernel_stack_every: u32,
+    /// Zero.
+    pub reserved: u32,
     /// Nodes with memory, one bit each.
     pub has_memory: [u64; 16],
     /// Nodes with memory that the kernel itself can use (not movable-only), one bit each.
@@ -197,4 +205,4 @@ pub struct Globals {
     pub gfp: GfpBits,
 }
 
-const _: () = assert!(size_of::<Globals>() == 600);
+const _: () = assert!(size_of::<Globals>() == 616);

@@ -22,11 +22,15 @@ pub enum Kind {
     TaskMoved = 8,
     /// [`crate::event::pages_moved::PagesMoved`]
     PagesMoved = 9,
+    /// [`crate::event::fill_run::FillRun`]
+    FillRun = 10,
+    /// [`crate::event::kernel_alloc::KernelAlloc`]
+    KernelAlloc = 11,
 }
 
 impl Kind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 11] = [
         Kind::AllocRun,
         Kind::TaskFork,
         Kind::TaskExec,
@@ -36,6 +40,8 @@ impl Kind {
         Kind::TaskBind,
         Kind::TaskMoved,
         Kind::PagesMoved,
+        Kind::FillRun,
+        Kind::KernelAlloc,
     ];
 
     /// The word used for this kind in reports and messages.
@@ -50,6 +56,8 @@ impl Kind {
             Kind::TaskBind => "task_bind",
             Kind::TaskMoved => "task_moved",
             Kind::PagesMoved => "pages_moved",
+            Kind::FillRun => "fill_run",
+            Kind::KernelAlloc => "kernel_alloc",
         }
     }
 }

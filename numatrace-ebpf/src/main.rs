@@ -25,6 +25,7 @@ mod emit;
 mod totals;
 mod twin;
 
+mod kernel_memory;
 mod runs;
 mod touch;
 

@@ -38,9 +38,9 @@ static OPEN_TOUCH: PerCpuArray<OpenTouch> = PerCpuArray::with_max_entries(OPEN_T
 #[map]
 static OPEN_USE: PerCpuArray<OpenUse> = PerCpuArray::with_max_entries(1, 0);
 
-/// User stacks, by the number that runs carry.
+/// Stacks, by the number that records carry.
 #[map]
-static STACKS: StackTrace = StackTrace::with_max_entries(STACK_ENTRIES, 0);
+pub static STACKS: StackTrace = StackTrace::with_max_entries(STACK_ENTRIES, 0);
 
 /// Bytes of a base page, as on x86.
 const PAGE: u64 = 4096;
@@ -284,7 +284,7 @@ fn close_use(open: &mut OpenUse) {
 
 /// Has userspace switched a part of the details off? Asked only in sessions that have a limit for their cost.
 #[inline(always)]
-fn is_reduced(part: u64) -> bool {
+pub fn is_reduced(part: u64) -> bool {
     global!(mapping_runs) == WHILE_CHEAP && totals::control().reduced & part != 0
 }
 

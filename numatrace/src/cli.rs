@@ -1,11 +1,16 @@
 //! clap types and help text; nothing else.
 
 pub mod doctor;
+pub mod events;
+pub mod live;
 pub mod stat;
+pub mod top;
 pub mod topology;
 pub mod trace;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use std::io::{self, IsTerminal};
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Show who placed memory on which NUMA node, and why.
 ///
@@ -19,9 +24,9 @@ use clap::{Parser, Subcommand, ValueEnum};
     max_term_width = 100
 )]
 pub struct Cli {
-    /// What to do.
+    /// What to do; on a terminal, top when nothing is said.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// The commands.
@@ -29,12 +34,29 @@ pub struct Cli {
 pub enum Command {
     /// Trace the machine, some processes or a command, then print a report
     Trace(trace::TraceArgs),
+    /// Watch processes, nodes, moves and findings on a full screen; the default on a terminal
+    Top(top::TopArgs),
+    /// Print what happens as it happens: one line per run, move, migration or incident
+    Events(events::EventsArgs),
     /// Show what this machine allows, hook by hook, what is lost otherwise, and how to get it
     Doctor(doctor::DoctorArgs),
     /// Show numastat's views, and what it lacks: rates, kinds of memory, pressure, alerts
     Stat(stat::StatArgs),
     /// Show nodes, CPUs, memory, distances and the NUMA knobs in force
     Topology(topology::TopologyArgs),
+}
+
+/// What is done when nothing was said: `top` on a terminal, else the help that clap gives, with the status of a wrong command line.
+#[must_use]
+pub fn default_command() -> Command {
+    if !io::stdout().is_terminal() {
+        // Prints and ends.
+        Cli::command()
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .get_matches_from(["numatrace"]);
+    }
+    Command::Top(top::TopArgs::default())
 }
 
 /// The form of a result on stdout.

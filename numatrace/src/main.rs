@@ -11,13 +11,22 @@ use numatrace::{
 };
 
 fn main() -> ExitCode {
-    let result = match Cli::parse_from(cli::stat::expand_glued_sort(std::env::args_os())).command {
+    let typed = Cli::parse_from(cli::stat::expand_glued_sort(std::env::args_os()));
+    let result = match typed.command.unwrap_or_else(cli::default_command) {
         Command::Trace(args) if args.lists_hooks() => {
             hook_list::run(args.format, &mut io::stdout().lock())
         }
         Command::Trace(args) => plan::trace(args)
             .map_err(anyhow::Error::from)
             .and_then(|plan| pipeline::run(&plan))
+            .map(ExitCode::from),
+        Command::Top(args) => plan::top::top(args)
+            .map_err(anyhow::Error::from)
+            .and_then(|plan| pipeline::top::run(&plan))
+            .map(ExitCode::from),
+        Command::Events(args) => plan::events::events(args)
+            .map_err(anyhow::Error::from)
+            .and_then(|plan| pipeline::events::run(&plan))
             .map(ExitCode::from),
         Command::Doctor(args) => doctor::run(&args, &mut io::stdout().lock()),
         Command::Stat(args) => stat::run(&args, Path::new("/"), &mut io::stdout().lock()),

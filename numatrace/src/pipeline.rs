@@ -3,8 +3,10 @@
 //! Everything runs on one thread: the ring is drained and the totals are swept on timers, signals and the child are awaited beside them.
 
 mod begin;
+pub mod events;
 mod parts;
 mod stretch;
+pub mod top;
 mod wait;
 
 use std::{
@@ -77,7 +79,7 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
     tracer.residency = plan.residency;
     tracer.reducing = plan
         .max_overhead
-        .map(|most| Reducing::new(most, cpus(&topology), plan.stacks > 0));
+        .map(|most| Reducing::new(most, cpus(&topology), plan.stacks + plan.kernel_stacks > 0));
     told(plan, &tracer, &mut voice)?;
     stretch.began = Instant::now();
     let mut child = held.map(Held::release).transpose()?;

@@ -1,5 +1,9 @@
 //! What was typed, checked and completed: the only place where defaults and conflicts are decided.
 
+pub mod events;
+mod live;
+pub mod top;
+
 use std::{ffi::OsString, fs, io::IsTerminal, path::Path, time::Duration};
 
 use crate::{
@@ -39,6 +43,8 @@ pub struct Plan {
     pub stacks: u32,
     /// Share of all CPU time, 0 to 1, that our programs may take before details are given up.
     pub max_overhead: Option<f64>,
+    /// A kernel stack for so many pages of kernel memory; 0 = none.
+    pub kernel_stacks: u32,
     /// Form of the report.
     pub format: Format,
     /// Where the report goes; `None` is stdout.
@@ -88,6 +94,18 @@ pub enum Talk {
     Debug,
 }
 
+impl Talk {
+    /// What `-q` and so many `-v` mean.
+    fn of(quiet: bool, verbose: u8) -> Self {
+        match (quiet, verbose) {
+            (true, _) => Self::Quiet,
+            (false, 0) => Self::Normal,
+            (false, 1) => Self::Verbose,
+            (false, _) => Self::Debug,
+        }
+    }
+}
+
 /// Pages for one user stack where somebody asked about a process: a stack takes about as long as three page faults are apart.
 const STACK_EVERY: u32 = 64;
 
@@ -96,20 +114,18 @@ const STACK_EVERY: u32 = 64;
 /// # Errors
 /// Hooks that do not exist or exclude each other, a process that is not there, or a PID namespace in which none can be told.
 pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
-    let talk = match (args.quiet, args.verbose) {
-        (true, _) => Talk::Quiet,
-        (false, 0) => Talk::Normal,
-        (false, 1) => Talk::Verbose,
-        (false, _) => Talk::Debug,
-    };
-    let hooks = hooks(&args)?;
-    let scoped = !args.command.is_empty() || !args.pids.is_empty();
-    if scoped && !initial_pid_namespace() {
+    let talk = Talk::of(args.quiet, args.verbose);
+    let hooks = hooks(&args.hooks, &args.fallback)?;
+    if args.audit_only && !hooks.has(PAGE_ALLOC) {
         return Err(Failure::new(
-            Exit::Refused,
-            "this is not the initial PID namespace: its process numbers are not the kernel's",
-            "run numatrace on the host (docker run --pid=host, nsenter -t 1 -p -m), or trace the whole system without -p and a command",
+            Exit::Usage,
+            "--audit-only needs page_alloc, which --hooks leaves out",
+            "add it: --hooks page_alloc,…",
         ));
+    }
+    let scoped = !args.command.is_empty() || !args.pids.is_empty();
+    if scoped {
+        scoped_here()?;
     }
     let scope = if !args.command.is_empty() {
         Scope::Command(Launch {
@@ -151,6 +167,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         residency: args.residency,
         stacks: args.stacks.unwrap_or(if scoped { STACK_EVERY } else { 0 }),
         max_overhead: args.max_overhead,
+        kernel_stacks: args.kernel_stacks,
         format: args.format,
         output: args.output,
         limit: args.limit,
@@ -160,9 +177,9 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
 }
 
 /// The hooks that were asked for.
-fn hooks(args: &TraceArgs) -> Result<Selection, Failure> {
-    let selection = Selection::parse(&args.hooks)
-        .and_then(|selection| selection.force_fallback(&args.fallback))
+fn hooks(words: &[String], fallback: &[String]) -> Result<Selection, Failure> {
+    Selection::parse(words)
+        .and_then(|selection| selection.force_fallback(fallback))
         .map_err(|error| {
             let known: Vec<&str> = HOOKS.iter().map(|row| row.hook).collect();
             Failure::new(
@@ -170,15 +187,19 @@ fn hooks(args: &TraceArgs) -> Result<Selection, Failure> {
                 format!("--hooks: {error}"),
                 format!("hooks are {}; --hooks list explains them", known.join(", ")),
             )
-        })?;
-    if args.audit_only && !selection.has(PAGE_ALLOC) {
-        return Err(Failure::new(
-            Exit::Usage,
-            "--audit-only needs page_alloc, which --hooks leaves out",
-            "add it: --hooks page_alloc,…",
-        ));
+        })
+}
+
+/// Can processes be told by number from here?
+fn scoped_here() -> Result<(), Failure> {
+    if initial_pid_namespace() {
+        return Ok(());
     }
-    Ok(selection)
+    Err(Failure::new(
+        Exit::Refused,
+        "this is not the initial PID namespace: its process numbers are not the kernel's",
+        "run numatrace on the host (docker run --pid=host, nsenter -t 1 -p -m), or trace the whole system without -p and a command",
+    ))
 }
 
 /// Finds the given processes; a thread's number is answered with its process's.

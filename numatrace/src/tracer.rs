@@ -1,6 +1,7 @@
 //! A running session: attached programs on one side, accumulators on the other, and the stages in between, driven by `pipeline`.
 
 mod closing;
+mod live;
 mod reducing;
 mod runs;
 
@@ -33,11 +34,16 @@ use crate::{
         topology::{Topology, installed},
     },
     exit::Failure,
-    fold::{Folding, mapping::Mappings, timeline::Timeline},
+    fold::{
+        Folding,
+        live::{Heard, Live},
+        mapping::Mappings,
+        timeline::Timeline,
+    },
     ids::{CpuId, NodeId, Pid},
 };
 use closing::SoFar;
-pub use closing::{Counted, NOT_COUNTING};
+pub use closing::{Counted, NOT_COUNTING, boot_ns};
 pub use reducing::Reducing;
 
 /// A running session.
@@ -73,6 +79,8 @@ pub struct Tracer {
     rejected: u64,
     unsettled: bool,
     timeline: Timeline,
+    /// What is kept beside sums for who watches while it goes on.
+    pub live: Option<Live>,
     /// When the session or interval began, ns since boot.
     began_ns: u64,
 }
@@ -221,6 +229,7 @@ impl Tracer {
             rejected: 0,
             unsettled: false,
             timeline: Timeline::default(),
+            live: None,
             began_ns: 0,
         };
         tracer.take_stock();
@@ -231,7 +240,7 @@ impl Tracer {
             tracer.before = tracer.so_far()?;
             tracer.folding = Some(Folding::begin(cut, &edge));
             tracer.timeline = Timeline::default();
-            tracer.began_ns = closing::boot_ns()?;
+            tracer.began_ns = boot_ns()?;
         }
         Ok(tracer)
     }
@@ -254,12 +263,22 @@ impl Tracer {
             mappings,
             rejected,
             timeline,
+            live,
             ..
         } = self;
         ring.drain(&mut |raw| match decode(raw) {
-            Ok(event) => {
-                if let Some(happening) = runs::take_in(&event, enrich, mappings) {
+            Ok(mut event) => {
+                if let Some(live) = live
+                    && !live.before(&mut event)
+                {
+                    return;
+                }
+                let told = runs::take_in(&event, enrich, mappings);
+                if let Some(Heard::Happening(happening)) = told {
                     timeline.apply(happening);
+                }
+                if let Some((live, told)) = live.as_mut().zip(told) {
+                    live.hear(event.time_ns, told);
                 }
             }
             Err(_) => *rejected += 1,
@@ -308,7 +327,7 @@ impl Tracer {
             self.folding = Some(folding);
             swept?;
         }
-        Ok(())
+        self.grow()
     }
 
     /// One step of measuring our own cost, and of giving details up where it is too high.
@@ -359,6 +378,9 @@ impl Tracer {
             }
             self.enrich.counts(&counts, &mut seen);
             each(&seen);
+            if let Some(live) = &mut self.live {
+                live.count(boot_ns()?, &seen);
+            }
             counts.clear();
             seen.clear();
         }

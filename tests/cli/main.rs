@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
 mod hooks;
+mod live;
 mod topology;
 mod unprivileged;
 mod usage;

@@ -10,6 +10,8 @@ fn help_is_data_and_a_normal_end() {
         &["trace", "-h"],
         &["trace", "--help"],
         &["topology", "--help"],
+        &["top", "--help"],
+        &["events", "-h"],
     ] {
         let said = numatrace(args);
         assert_eq!(

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
+#[path = "../kernel/events.rs"]
+mod events;
 mod fallback;
 mod hooks;
 mod interval;
@@ -11,4 +13,6 @@ mod session;
 mod stems;
 #[path = "../kernel/storm.rs"]
 mod storm;
+#[path = "../kernel/top.rs"]
+mod top;
 mod touch;

@@ -7,7 +7,10 @@ use numatrace_tests::harness::report::Report;
 use numatrace_tests::harness::running::Running;
 use numatrace_tests::harness::tracer::{DEADLINE, READY};
 use numatrace_tests::harness::truth::Truth;
-use numatrace_tests::{harness::contract, or_skip, tracer};
+use numatrace_tests::{
+    harness::{contract, skipped},
+    or_skip, test_name, tracer,
+};
 
 const MIB: u64 = 200;
 
@@ -129,4 +132,98 @@ fn the_load_counts_the_same_by_pid_by_command_and_system_wide() {
             "it touched {told} pages, the report has {pages}"
         );
     }
+}
+
+#[test]
+fn memory_of_processes_of_some_milliseconds_is_named() {
+    let folder = std::env::temp_dir();
+    let folder = folder.to_str().expect("a folder");
+    let run = or_skip!(tracer!().launch(&[
+        "brief", "--folder", folder, "--count", "20", "--pages", "64"
+    ]));
+    if run.report.hook_state("mapping_names") != Some("attached") {
+        let hooks = &run.report.value["hooks"];
+        let row = hooks.as_array().expect("hooks").iter();
+        let row = row.filter(|hook| hook["hook"] == "mapping_names");
+        return skipped(test_name!(), &format!("no records of mappings: {row:?}"));
+    }
+    assert_eq!(run.report.value["coverage"]["mapping_records_lost"], 0);
+    let children = run.truth.0["children"].as_array().expect("children");
+    assert_eq!(children.len(), 20);
+    for child in children {
+        let process = run.report.process(child[0].as_u64().expect("a pid"));
+        let process = process.expect("a child");
+        let mappings = process.0["mappings"].as_array().expect("mappings");
+        let named = mappings.iter().find(|mapping| {
+            mapping["name"]
+                .as_str()
+                .is_some_and(|name| Some(name) == child[1].as_str())
+        });
+        let named = named.unwrap_or_else(|| panic!("not {}: {mappings:#?}", child[1]));
+        let pages = named["first_touch"]["pages"].as_array().expect("pages");
+        let pages = pages.iter().filter_map(|row| row.as_array()).flatten();
+        let pages: u64 = pages.filter_map(serde_json::Value::as_u64).sum();
+        assert!((64..=66).contains(&pages), "{named:#}");
+    }
+}
+
+#[test]
+fn code_that_is_made_as_it_runs_has_the_names_of_its_perf_map() {
+    let run = or_skip!(tracer!().launch(&["jit", "--pages", "2000"]));
+    let map = run.truth.0["map"].as_str().expect("a path");
+    std::fs::remove_file(map).expect("its map is still there");
+    let stacks = run.report.value["stacks"].as_array().expect("stacks");
+    let of_code = |stack: &&serde_json::Value| {
+        let frames = stack["frames"].as_array().expect("frames");
+        frames
+            .first()
+            .is_some_and(|frame| frame["symbol"] == run.truth.0["function"])
+    };
+    let stack = stacks.iter().find(of_code);
+    let stack = stack.unwrap_or_else(|| panic!("no frame of it: {stacks:#?}"));
+    // It reaches back through the code to who called it.
+    let frames = stack["frames"].as_array().expect("frames");
+    assert!(frames.len() > 1, "{stack:#}");
+    assert!(
+        frames[0]["module"]
+            .as_str()
+            .is_some_and(|name| name.ends_with(".map"))
+    );
+}
+
+#[test]
+fn the_code_that_asks_for_kernel_memory_is_named_on_request() {
+    let args = ["fork-storm", "--count", "100", "--child-pages", "64"];
+    let run = or_skip!(tracer!().args(["--kernel-stacks", "8"]).launch(&args));
+    let processes: Vec<_> = run.report.processes().collect();
+    let parts = processes
+        .iter()
+        .filter_map(|process| process.0["kernel_memory"].as_array())
+        .flatten();
+    let ids: Vec<u64> = parts.filter_map(|part| part["stack"].as_u64()).collect();
+    let stacks = run.report.value["stacks"].as_array().expect("stacks");
+    let named = |name: &str| {
+        stacks
+            .iter()
+            .filter(|stack| stack["id"].as_u64().is_some_and(|id| ids.contains(&id)))
+            .filter_map(|stack| stack["frames"].as_array())
+            .flatten()
+            .any(|frame| {
+                frame["symbol"]
+                    .as_str()
+                    .is_some_and(|symbol| symbol.starts_with(name))
+            })
+    };
+    // Forking takes page tables.
+    assert!(
+        named("pte_alloc_one") || named("__pte_alloc"),
+        "{stacks:#?}"
+    );
+    let without = or_skip!(tracer!().launch(&args));
+    assert!(
+        without
+            .report
+            .processes()
+            .all(|process| process.0["kernel_memory"].is_null())
+    );
 }

@@ -7,9 +7,13 @@ mod machine;
 mod workload;
 
 mod doctor;
+mod events;
+mod events_truth;
 mod leftovers;
 mod scope;
 mod storm;
+mod top;
+mod top_truth;
 
 mod compare;
 

@@ -145,3 +145,37 @@ fn a_file_that_was_filled_on_another_node_is_page_cache_and_no_surprise() {
     );
     assert!(!ids.contains(&"first-touch-elsewhere"), "{findings:#?}");
 }
+
+#[test]
+fn page_cache_is_told_by_file_with_who_filled_it_and_where() {
+    let (a, b) = two_nodes_or_skip!();
+    for by_mapping in [false, true] {
+        let path = data_file("filled");
+        let (a, b, text) = (a.to_string(), b.to_string(), path.display().to_string());
+        let mut words = vec!["file", "--path", &text, "--pages", "1000"];
+        words.extend(["--write-node", &a, "--cpu-node", &b]);
+        words.extend(by_mapping.then_some("--mmap"));
+        let run = or_skip!(tracer!().launch(&words));
+        let (a, b) = (
+            at(a.parse().expect("a node")),
+            at(b.parse().expect("a node")),
+        );
+        let process = run.report.process(run.truth.pid()).expect("the workload");
+        let files = process.0["page_cache"].as_array().expect("page_cache");
+        let file = files
+            .iter()
+            .find(|file| {
+                file["file"]
+                    .as_str()
+                    .is_some_and(|name| name.starts_with(&text))
+            })
+            .unwrap_or_else(|| panic!("not {text}: {files:#?}"));
+        let pages = Part(file).matrix("/pages").expect("a matrix");
+        // Written by calls on one node, dropped, and read again on the other.
+        within_a_hundredth("written", pages[a][a], 1000, 0);
+        within_a_hundredth("read again", pages[b][b], 1000, 0);
+        let by_fault = Part(file).count("/by_fault").expect("a count");
+        within_a_hundredth("by faults", by_fault, if by_mapping { 1000 } else { 0 }, 0);
+        assert_eq!(file["by_tid"][0]["tid"], run.truth.pid(), "{file:#}");
+    }
+}

@@ -8,6 +8,7 @@ pub mod folio;
 pub mod mempolicy;
 pub mod mm;
 pub mod page;
+pub mod page_cache;
 pub mod preempt;
 pub mod task;
 pub mod vma;

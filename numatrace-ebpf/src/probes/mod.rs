@@ -5,6 +5,7 @@ pub mod alloc_policy;
 pub mod hint_fault;
 pub mod numastat_fold;
 pub mod page_alloc;
+pub mod page_cache;
 pub mod page_fault;
 pub mod page_migration;
 pub mod page_migration_fallback;

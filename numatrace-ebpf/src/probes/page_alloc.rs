@@ -23,7 +23,7 @@ use crate::{
     emit::count,
     globals::{enabled, global},
     kernel::{alloc_context::AllocContext, page, preempt::in_interrupt, task::Task},
-    totals, touch,
+    kernel_memory, totals, touch,
     twin::{self, Copy, Twin},
 };
 
@@ -36,6 +36,9 @@ pub fn page_alloc_exact(ctx: FExitContext) -> u32 {
         let task = Task::current();
         touch::tally(&ctx, Copy::First, task, gfp, order, page::node(page));
         if let Some((slot, irq)) = slot_for(gfp) {
+            if enabled!(kernel_stack_every) && !irq && gfp & global!(gfp.movable) == 0 {
+                kernel_memory::sample(&ctx, task, pages(order), page::node(page));
+            }
             let ac = AllocContext::from_arg(ctx.arg(3));
             if totals::enter(slot) {
                 exact(slot, irq, page, gfp, order, ac);
@@ -149,6 +152,9 @@ pub fn page_alloc_fallback(ctx: BtfTracePointContext) -> u32 {
             totals::own(slot, task, irq);
             let cell = fallback(page::node(page), slot.node, gfp, order);
             totals::tally(slot, cell, 1, pages(order));
+            if enabled!(kernel_stack_every) && !irq && gfp & global!(gfp.movable) == 0 {
+                kernel_memory::sample(&ctx, task, pages(order), page::node(page));
+            }
             if enabled!(tracepoint_twins) {
                 twin::ran(Twin::PageAlloc, task, irq);
             }

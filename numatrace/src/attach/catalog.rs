@@ -94,6 +94,8 @@ pub const ALLOC_BULK: &str = "page_alloc_bulk";
 pub const ALLOC_POLICY: &str = "page_alloc_policy";
 /// User pages made by faults.
 pub const PAGE_FAULT: &str = "page_fault";
+/// Filling of the page cache.
+pub const PAGE_CACHE: &str = "page_cache";
 /// First touches from the hugetlb pool.
 pub const HUGETLB_FAULT: &str = "page_fault_hugetlb";
 /// Sampled accesses of the NUMA balancer.
@@ -281,6 +283,25 @@ pub const HOOKS: &[Row] = &[
             fires: "at each page fault, on the fallback at each page allocation",
             exact: Price::Unmeasured("300 instructions for its two ends without what they do"),
             fallback: Price::Ns(100),
+        },
+    },
+    Row {
+        hook: PAGE_CACHE,
+        measures: "page-cache pages as they come in: who read or wrote which file, and the node its pages went to",
+        exact: &[&[tp("page_cache_add", &["mm_filemap_add_to_page_cache"])]],
+        fallback: &[],
+        lost_on_fallback: "",
+        lost: "who filled the page cache of which file is not measured",
+        kernels: "6.1 and later",
+        required: false,
+        accounts: false,
+        always: false,
+        parks: false,
+        needs: &[],
+        cost: Cost {
+            fires: "when a page or folio of a file comes into the page cache",
+            exact: Price::Unmeasured(""),
+            fallback: Price::None,
         },
     },
     Row {

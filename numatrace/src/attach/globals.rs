@@ -30,6 +30,8 @@ pub struct Switches {
     pub reducible: bool,
     /// One user stack for so many pages of a run; 0 = none.
     pub stack_every: u32,
+    /// One kernel stack for so many base pages of kernel memory; 0 = none.
+    pub kernel_stack_every: u32,
 }
 
 /// Addresses that only kallsyms knows.
@@ -101,6 +103,8 @@ pub fn globals(
             (true, true) => WHILE_CHEAP,
         },
         stack_every: switches.stack_every,
+        kernel_stack_every: switches.kernel_stack_every,
+        reserved: 0,
         hint_vmf: u32::from(hint_vmf(btf)),
         twins: u32::from(preemption.preempts(HookKind::Fexit)),
         tracepoint_twins: u32::from(preemption.preempts(HookKind::TpBtf)),

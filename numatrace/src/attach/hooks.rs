@@ -6,10 +6,10 @@ use aya::{
 };
 
 use super::{
+    btf::Prototype,
     catalog::{HookKind, PARKING, Probe, Row, TASK_RUN},
     preemption::Preemption,
     preload::Preloaded,
-    btf::Prototype,
     prototype::{StrangeShapes, TargetKind},
     refused,
     selection::Selection,

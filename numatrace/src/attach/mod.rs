@@ -109,7 +109,7 @@ pub fn load(
     if let Some(entries) = faults.totals_entries {
         loader.map_max_entries("TOTALS", entries);
     }
-    let stacks = if globals.stack_every == 0 {
+    let stacks = if globals.stack_every == 0 && globals.kernel_stack_every == 0 {
         1
     } else {
         STACK_ENTRIES

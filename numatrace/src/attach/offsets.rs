@@ -66,6 +66,8 @@ pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         vma_end: at("vm_area_struct", "vm_end")?,
         vma_pgoff: at("vm_area_struct", "vm_pgoff")?,
         inode_ino: at("inode", "i_ino")?,
+        folio_mapping: at("folio", "mapping")?,
+        mapping_host: at("address_space", "host")?,
         vmf_vma: at("vm_fault", "vma").unwrap_or(ABSENT),
         // x86's and arm64's name; elsewhere thread stacks are not told from other memory.
         regs_sp: at("pt_regs", "sp").unwrap_or(ABSENT),

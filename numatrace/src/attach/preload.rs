@@ -49,7 +49,11 @@ impl Preloaded {
         preloaded.load(ebpf, kernel, &first);
         let second: Vec<&Probe> = fallback
             .into_iter()
-            .filter(|(exact, _)| exact.iter().any(|probe| !preloaded.0.contains_key(probe.program)))
+            .filter(|(exact, _)| {
+                exact
+                    .iter()
+                    .any(|probe| !preloaded.0.contains_key(probe.program))
+            })
             .flat_map(|(_, fallback)| fallback)
             .collect();
         preloaded.load(ebpf, kernel, &second);

@@ -6,7 +6,10 @@ use aya::{
     maps::{MapData, PerCpuArray},
 };
 use bytemuck::Pod;
-use numatrace_common::event::mapping_run::{OPEN_TOUCHES, OpenTouch, OpenUse, TouchRun, UseRun};
+use numatrace_common::event::{
+    fill_run::{FillRun, OpenFill},
+    mapping_run::{OPEN_TOUCHES, OpenTouch, OpenUse, TouchRun, UseRun},
+};
 
 /// Readings before the last one is taken as it is: a run may grow meanwhile, but must not be read half-begun.
 const ATTEMPTS: usize = 8;
@@ -15,6 +18,7 @@ const ATTEMPTS: usize = 8;
 pub struct OpenRuns {
     touches: PerCpuArray<MapData, [u8; size_of::<OpenTouch>()]>,
     uses: PerCpuArray<MapData, [u8; size_of::<OpenUse>()]>,
+    fills: PerCpuArray<MapData, [u8; size_of::<OpenFill>()]>,
 }
 
 impl OpenRuns {
@@ -28,9 +32,11 @@ impl OpenRuns {
                 .with_context(|| format!("the eBPF object has no map {name}"))
         };
         let (touches, uses) = (take("OPEN_TOUCH")?, take("OPEN_USE")?);
+        let fills = take("OPEN_FILL")?;
         Ok(Self {
             touches: touches.try_into()?,
             uses: uses.try_into()?,
+            fills: fills.try_into()?,
         })
     }
 
@@ -58,6 +64,16 @@ impl OpenRuns {
     /// What bpf(2) returned.
     pub fn uses(&self) -> anyhow::Result<Vec<UseRun>> {
         let slots: Vec<OpenUse> = steady(&self.uses, 0)?;
+        let open = slots.iter().filter(|slot| slot.task != 0);
+        Ok(open.map(|slot| slot.run).collect())
+    }
+
+    /// Open runs of pages that come into the page cache.
+    ///
+    /// # Errors
+    /// What bpf(2) returned.
+    pub fn fills(&self) -> anyhow::Result<Vec<FillRun>> {
+        let slots: Vec<OpenFill> = steady(&self.fills, 0)?;
         let open = slots.iter().filter(|slot| slot.task != 0);
         Ok(open.map(|slot| slot.run).collect())
     }

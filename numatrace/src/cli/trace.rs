@@ -73,6 +73,10 @@ pub struct TraceArgs {
     #[arg(long, value_name = "N")]
     pub stacks: Option<u32>,
 
+    /// Take a kernel stack for so many pages that the kernel takes for itself on behalf of the traced processes; 0 takes none
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub kernel_stacks: u32,
+
     /// Give up details, stacks first, while our programs take more than this share of all CPU time; totals stay exact: 1, 0.5%
     #[arg(long, value_name = "PCT", value_parser = percent)]
     pub max_overhead: Option<f64>,
@@ -119,7 +123,7 @@ impl TraceArgs {
 }
 
 /// A length of time; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let way_out = "give a number of seconds, or a number with ms, s, m or h: 10, 500ms, 2m";
     let seconds = text.parse::<f64>().ok();
     let parsed = match seconds {
@@ -148,7 +152,7 @@ fn percent(text: &str) -> Result<f64, String> {
 const SHORTEST: Duration = Duration::from_millis(100);
 
 /// A length of time between two reports.
-fn interval(text: &str) -> Result<Duration, String> {
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
     match duration(text) {
         Ok(interval) if interval < SHORTEST => Err(format!(
             "an interval takes {} ms at least",

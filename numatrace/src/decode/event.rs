@@ -12,6 +12,8 @@ use numatrace_common::{
 
 use super::{
     count::{AllocCell, NodePair, Owner, Reason, ThreadId},
+    fill_run::FillRun,
+    kernel_alloc::KernelAlloc,
     mapping_run::{TaskBind, TouchRun, UseRun},
 };
 use crate::{
@@ -51,6 +53,10 @@ pub enum Body {
     TaskMoved(TaskMoved),
     /// Pages changed their node.
     PagesMoved(PagesMoved),
+    /// Pages came into the page cache.
+    FillRun(FillRun),
+    /// The kernel took memory for itself.
+    KernelAlloc(KernelAlloc),
 }
 
 /// A task changed its node.

@@ -5,6 +5,8 @@
 
 pub mod count;
 pub mod event;
+pub mod fill_run;
+pub mod kernel_alloc;
 pub mod mapping_record;
 pub mod mapping_run;
 
@@ -12,6 +14,8 @@ use bytemuck::Pod;
 use numatrace_common::{
     event::{
         alloc_run::AllocRun,
+        fill_run::FillRun,
+        kernel_alloc::KernelAlloc,
         mapping_run::{TouchRun, UseRun},
         pages_moved::PagesMoved,
         task_bind::TaskBind,
@@ -64,6 +68,8 @@ pub fn decode(raw: RawRecord<'_>) -> Result<Event, DecodeError> {
         Kind::TaskExit => Body::from(read::<TaskExit>(bytes, header)?),
         Kind::TaskMoved => Body::from(read::<TaskMoved>(bytes, header)?),
         Kind::PagesMoved => Body::from(read::<PagesMoved>(bytes, header)?),
+        Kind::FillRun => Body::FillRun(read::<FillRun>(bytes, header)?.into()),
+        Kind::KernelAlloc => Body::KernelAlloc(read::<KernelAlloc>(bytes, header)?.into()),
         Kind::TouchRun => Body::TouchRun(read::<TouchRun>(bytes, header)?.into()),
         Kind::TaskBind => Body::TaskBind(read::<TaskBind>(bytes, header)?.into()),
         Kind::UseRun => Body::UseRun(read::<UseRun>(bytes, header)?.into()),

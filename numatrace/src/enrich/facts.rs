@@ -2,13 +2,14 @@
 
 use std::{
     fs, io,
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
 use super::maps::{self, MapLine};
 use crate::{
     capture::sys::proc_files::ProcFiles,
+    decode::mapping_run::FileId,
     ids::{Pid, Tid},
     model::Name,
 };
@@ -31,7 +32,15 @@ pub trait Facts {
     fn maps(&mut self, _pid: Pid) -> Option<Vec<MapLine>> {
         None
     }
+
+    /// The path of a file that a process has open.
+    fn open_file(&mut self, _pid: Pid, _file: FileId) -> Option<Name> {
+        None
+    }
 }
+
+/// Open files of one process that are looked at for one.
+const OPEN_FILES: usize = 4_096;
 
 /// Who a number stands for right now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +122,22 @@ impl Facts for ProcFacts {
 
     fn maps(&mut self, pid: Pid) -> Option<Vec<MapLine>> {
         Some(maps::parse(&fs::read(self.of(pid, "maps")).ok()?))
+    }
+
+    fn open_file(&mut self, pid: Pid, file: FileId) -> Option<Name> {
+        let entries = fs::read_dir(self.of(pid, "fd")).ok()?;
+        for entry in entries.take(OPEN_FILES).flatten() {
+            // Follows the link without opening what it leads to.
+            let Ok(found) = fs::metadata(entry.path()) else {
+                continue;
+            };
+            let (major, minor) = (libc::major(found.dev()), libc::minor(found.dev()));
+            if found.ino() == file.ino && (major << 20 | minor) == file.dev {
+                let path = fs::read_link(entry.path()).ok()?;
+                return Some(Name::from(path.as_os_str()));
+            }
+        }
+        None
     }
 
     fn pids(&mut self) -> Vec<Pid> {

@@ -2,7 +2,7 @@
 
 use super::process::ProcessIndex;
 use crate::{
-    decode::count::{MoveReason, NodePair},
+    decode::count::{MoveReason, NodePair, Reason},
     ids::{CpuId, Pid, Tid},
 };
 
@@ -37,6 +37,8 @@ pub enum Happened {
     Pages {
         /// Who asked.
         asker: Pid,
+        /// Why.
+        reason: Reason,
         /// Base pages.
         pages: u64,
     },

@@ -18,6 +18,7 @@ use std::hash::{Hash, Hasher};
 use crate::decode::{
     count::{Count, Owner, ThreadId, What},
     event::{Body, Event},
+    fill_run::FillRun,
     mapping_run::Area,
 };
 use facts::Facts;
@@ -114,6 +115,13 @@ impl<F: Facts> Enrich<F> {
         }
     }
 
+    /// Begins another interval, `until_ns` after boot: what is known of processes that ended before the last one is forgotten.
+    pub fn next_interval(&mut self, until_ns: u64) {
+        self.processes.next_interval(until_ns);
+        let processes = &self.processes;
+        self.spaces.retain(|process| processes.knows(process));
+    }
+
     /// Takes in what an event says about processes; what else it tells comes back with its process found.
     pub fn event(&mut self, event: &Event) -> Option<Happening> {
         match &event.body {
@@ -129,7 +137,12 @@ impl<F: Facts> Enrich<F> {
             }
             Body::TaskExit(exit) => self.processes.exited(exit),
             // Its counts are in the totals too, and are taken from there.
-            Body::AllocRun(_) | Body::TouchRun(_) | Body::UseRun(_) | Body::TaskBind(_) => {}
+            Body::AllocRun(_)
+            | Body::TouchRun(_)
+            | Body::UseRun(_)
+            | Body::FillRun(_)
+            | Body::KernelAlloc(_)
+            | Body::TaskBind(_) => {}
             Body::TaskMoved(moved) => {
                 return Some(Happening {
                     time_ns: event.time_ns,
@@ -151,6 +164,7 @@ impl<F: Facts> Enrich<F> {
                         nodes: moved.nodes,
                         what: Happened::Pages {
                             asker: moved.asker,
+                            reason: moved.reason,
                             pages: moved.pages,
                         },
                     });
@@ -165,15 +179,6 @@ impl<F: Facts> Enrich<F> {
         self.told.settle_all(&self.processes, &mut self.spaces);
     }
 
-    /// Begins another interval, `until_ns` after boot: who ended before the last one is forgotten.
-    pub fn next_interval(&mut self, until_ns: u64) {
-        self.processes.next_interval(until_ns);
-        let Self {
-            processes, spaces, ..
-        } = self;
-        spaces.keep(|process| processes.knows(process));
-    }
-
     /// Finds the process of a run, and takes a look at its address space if that is not known there.
     pub fn run(&mut self, thread: ThreadId, area: &Area, at: u64, now_ns: u64) -> ProcessIndex {
         let process = self.processes.of_thread(thread, &mut self.facts);
@@ -186,13 +191,19 @@ impl<F: Facts> Enrich<F> {
 
     /// Finds the owners of a batch of counts, and adds what comes of it to `seen`.
     pub fn counts(&mut self, counts: &[Count], seen: &mut Vec<Observation>) {
-        self.processes.expect(counts.iter().filter_map(|count| {
-            match count.owner {
+        self.processes
+            .expect(counts.iter().filter_map(|count| match count.owner {
                 Owner::Thread(thread) => Some(thread),
                 _ => None,
-            }
-        }));
+            }));
         seen.extend(counts.iter().map(|count| self.count(*count)));
+    }
+
+    /// Finds the process that brought pages of a file in, and the file's name.
+    pub fn fill(&mut self, run: &FillRun) -> ProcessIndex {
+        let process = self.processes.of_thread(run.thread, &mut self.facts);
+        self.spaces.fills(run.thread.pid, run.file, &mut self.facts);
+        process
     }
 
     /// Finds the owner of a count.

@@ -24,6 +24,9 @@ const LONGEST_WAIT_NS: u64 = 10_000_000_000;
 /// Files whose names are kept; a machine has some thousands of programs and libraries in use.
 const FILES: usize = 65_536;
 
+/// Times a file is looked for among open ones.
+const TRIES: u8 = 3;
+
 /// Lines of all processes that are kept: about 60 MB.
 const LINES: usize = 400_000;
 
@@ -35,6 +38,8 @@ const GENERATIONS: usize = 8;
 pub struct Spaces {
     by_process: HashMap<ProcessIndex, Space>,
     files: HashMap<FileId, Name>,
+    /// Files that were looked for among those that processes have open, and how often.
+    sought: HashMap<FileId, u8>,
     lines: usize,
     /// Lines there was no room for.
     pub no_room: u64,
@@ -146,14 +151,28 @@ impl Spaces {
         space.is_some_and(|space| space.lines.len() > 0 || space.parent.is_some())
     }
 
-    /// Forgets all processes but these.
-    pub fn keep(&mut self, which: impl Fn(ProcessIndex) -> bool) {
-        self.by_process.retain(|process, _| which(*process));
+    /// Keeps the address spaces of these processes; names of files stay.
+    pub fn retain(&mut self, keep: impl Fn(ProcessIndex) -> bool) {
+        self.by_process.retain(|process, _| keep(*process));
         self.lines = self
             .by_process
             .values()
             .map(|space| space.lines.len())
             .sum();
+    }
+
+    /// A process brings in pages of a file: while it has it open, the file can be named.
+    pub fn fills(&mut self, pid: Pid, file: FileId, facts: &mut impl Facts) {
+        if self.files.contains_key(&file) || self.sought.len() >= FILES {
+            return;
+        }
+        let tries = self.sought.entry(file).or_default();
+        if *tries < TRIES {
+            *tries += 1;
+            if let Some(name) = facts.open_file(pid, file) {
+                self.name_file(file, &name);
+            }
+        }
     }
 
     /// Names a file for all processes.

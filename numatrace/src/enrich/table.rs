@@ -76,7 +76,10 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Table<K, V> {
 
     /// All keys with their values, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.places.iter().flatten().map(|(key, value)| (key, value))
+        self.places
+            .iter()
+            .flatten()
+            .map(|(key, value)| (key, value))
     }
 
     /// How many keys there are.

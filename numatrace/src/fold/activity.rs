@@ -25,6 +25,8 @@ pub struct Measured {
     pub first_touch: bool,
     /// Kinds of mappings of first touches.
     pub touch_kinds: bool,
+    /// The filling of the page cache.
+    pub page_cache: bool,
     /// Hinting faults.
     pub hint_faults: bool,
     /// Page migrations by reason.
@@ -261,6 +263,7 @@ mod tests {
 
     fn measured() -> Measured {
         Measured {
+            page_cache: true,
             page_migrations: true,
             migration_nodes: true,
             task_moves: true,

@@ -11,7 +11,7 @@ use super::Counts;
 use crate::{
     decode::count::AllocCell,
     ids::NodeId,
-    model::{Alloc, ByClass, PerNode, PolicyMode, RemoteByCause},
+    model::{Alloc, ByClass, Matrix, PerNode, PolicyMode, RemoteByCause},
 };
 
 /// Which counters the session's hooks can know.
@@ -88,6 +88,18 @@ pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
         policy_by_mode: known.preferred.then_some(modes),
         by_class: Some(classes),
     }
+}
+
+/// Allocations from the asking CPU's node to the page's.
+pub fn matrix(counts: &Counts, nodes: &[NodeId]) -> Matrix {
+    let place = |node: NodeId| nodes.iter().position(|candidate| *candidate == node);
+    let mut matrix = Matrix::zeros(nodes.len());
+    for (cell, tally) in &counts.alloc {
+        if let Some((from, to)) = place(cell.task_node).zip(place(cell.page_node)) {
+            matrix.add_at(from, to, tally.count);
+        }
+    }
+    matrix
 }
 
 fn add_cause(causes: &mut RemoteByCause, cell: &AllocCell, count: u64) {

@@ -28,16 +28,12 @@ pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> V
         (
             BesideWhat::HintFaults,
             |counters| counters.hint_faults,
-            measured
-                .hint_faults
-                .then(|| sum.hint_faults.values().sum()),
+            measured.hint_faults.then(|| sum.hint_faults.values().sum()),
         ),
         (
             BesideWhat::HintMigrated,
             |counters| counters.hint_migrated,
-            measured
-                .hint_faults
-                .then_some(sum.hint_migrated),
+            measured.hint_faults.then_some(sum.hint_migrated),
         ),
         (
             BesideWhat::PageMigrations,

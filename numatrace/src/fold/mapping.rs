@@ -14,6 +14,8 @@ use super::extents::Extents;
 use crate::{
     decode::{
         count::NodePair,
+        fill_run::FillRun,
+        kernel_alloc::KernelAlloc,
         mapping_run::{Area as RunArea, FileId, TaskBind, TouchRun, UseRun},
     },
     enrich::process::ProcessIndex,
@@ -24,6 +26,10 @@ use crate::{
 const AREAS_EACH: usize = 4_096;
 /// Areas of all processes: about 100 MB when all are full.
 const AREAS: usize = 65_536;
+/// Kernel stacks of one process that are told apart.
+const KERNEL_STACKS: usize = 4_096;
+/// Files of one process whose pages are told apart: a backup reads millions.
+const FILES_EACH: usize = 4_096;
 /// Binds of one thread that are kept.
 const BINDS: usize = 8;
 /// Stacks of one area that are kept.
@@ -141,6 +147,32 @@ pub struct Memory {
     pub stack_pointers: BTreeMap<Thread, (u64, u64)>,
     /// When threads were bound: the first and the last few times.
     pub binds: BTreeMap<Thread, Vec<Bound>>,
+    /// Pages it brought into the page cache, file by file.
+    pub filled: BTreeMap<FileId, BTreeMap<FillKey, u64>>,
+    /// Samples of memory the kernel took for itself on its behalf, by number of the kernel stack.
+    pub kernel: BTreeMap<Option<u32>, KernelTook>,
+}
+
+/// What samples of one kernel stack add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KernelTook {
+    /// Samples.
+    pub samples: u64,
+    /// Base pages they stand for.
+    pub pages: u64,
+    /// Those of samples whose page was on another node than the thread.
+    pub remote: u64,
+}
+
+/// Who brought pages of a file in, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FillKey {
+    /// Who.
+    pub thread: Thread,
+    /// Node of the thread, node of the pages.
+    pub nodes: NodePair,
+    /// A page fault asked for them, not a system call.
+    pub by_fault: bool,
 }
 
 /// One time a thread was bound.
@@ -212,6 +244,34 @@ impl Mappings {
             .or_default()
             .add(run.low, run.high, run.faults);
         area.migrated = area.migrated.saturating_add(run.migrated);
+    }
+
+    /// Takes in pages that came into the page cache.
+    pub fn filled(&mut self, process: ProcessIndex, run: &FillRun) {
+        let files = &mut self.by_process.entry(process).or_default().filled;
+        if files.len() >= FILES_EACH && !files.contains_key(&run.file) {
+            self.no_room = self.no_room.saturating_add(run.pages);
+            return;
+        }
+        let key = FillKey {
+            thread: (run.thread.tid, run.thread.start_ns),
+            nodes: run.nodes,
+            by_fault: run.by_fault,
+        };
+        let pages = files.entry(run.file).or_default().entry(key).or_default();
+        *pages = pages.saturating_add(run.pages);
+    }
+
+    /// Takes in a sample of memory that the kernel took for itself. Stacks beyond the bound count as none.
+    pub fn kernel_took(&mut self, process: ProcessIndex, sample: &KernelAlloc) {
+        let kernel = &mut self.by_process.entry(process).or_default().kernel;
+        let known = kernel.len() < KERNEL_STACKS || kernel.contains_key(&sample.stack);
+        let took = kernel.entry(sample.stack.filter(|_| known)).or_default();
+        took.samples += 1;
+        took.pages = took.pages.saturating_add(sample.pages);
+        if sample.nodes.0 != sample.nodes.1 {
+            took.remote = took.remote.saturating_add(sample.pages);
+        }
     }
 
     /// Takes in that a thread was bound. Of many times the first and the last few stay.

@@ -3,12 +3,14 @@
 //! Counts are kept as they came, by owner and cell; counters are derived when asked for. Nothing here reads a clock, a file or a
 //! map, so every sum can be checked without a kernel.
 
+pub mod absence;
 pub mod activity;
 pub mod alloc;
 pub mod audit;
 pub mod beside;
 pub mod extents;
 pub mod histogram;
+pub mod live;
 pub mod mapping;
 pub mod surprise;
 pub mod timeline;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::millis;
 use crate::{
     enrich::{
         happening::{Happened, Happening},
@@ -74,7 +75,7 @@ impl Stories<'_> {
                         tid,
                         reason: reason(why),
                     },
-                    Happened::Pages { asker, pages } => MomentKind::PageMigration {
+                    Happened::Pages { asker, pages, .. } => MomentKind::PageMigration {
                         moved_by: asker,
                         pages,
                     },
@@ -204,16 +205,6 @@ fn thread_name(process: &Process, tid: Tid) -> Name {
         .map_or_else(|| process.comm.clone(), |thread| thread.comm.clone())
 }
 
-/// Nanoseconds as milliseconds, to the microsecond: what follows is noise in a report.
-fn millis(ns: u64) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a session is shorter than 2^53 µs"
-    )]
-    let micros = (ns / 1000) as f64;
-    micros / 1000.0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,6 +258,7 @@ mod tests {
         Happening {
             what: Happened::Pages {
                 asker: Pid(7),
+                reason: 0,
                 pages,
             },
             ..moved(process, at_s, from, to)

@@ -134,13 +134,18 @@ fn shared_memory(path: &[u8]) -> Option<Name> {
 
 /// What memory without a name is called.
 pub(super) fn unknown(area: &Area) -> Name {
-    Name::from(match area.file {
-        Some(file) => format!(
-            "[file {}:{} inode {}]",
-            file.dev >> 20,
-            file.dev & 0xf_ffff,
-            file.ino
-        ),
-        None => "[unknown]".to_owned(),
-    })
+    match area.file {
+        Some(file) => unnamed_file(file),
+        None => Name::from("[unknown]"),
+    }
+}
+
+/// What a file without a name is called.
+pub(super) fn unnamed_file(file: FileId) -> Name {
+    Name::from(format!(
+        "[file {}:{} inode {}]",
+        file.dev >> 20,
+        file.dev & 0xf_ffff,
+        file.ino
+    ))
 }

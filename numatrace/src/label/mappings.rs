@@ -1,6 +1,9 @@
 //! Mappings of the report: areas, divided and named, with who touched and who uses them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
 
 use numatrace_common::{cell::RemoteCause, event::task_bind::BindWhat as WireBind};
 
@@ -21,8 +24,8 @@ use crate::{
     },
     ids::{NodeId, Tid},
     model::{
-        Addr, Bind, BindWhat, HintFaults, Mapping, MappingFirstTouch, MappingKind, Name, Process,
-        RemoteByCause, Stack, TidFaults, TidPages,
+        Addr, Bind, BindWhat, HintFaults, KernelMemory, Mapping, MappingFirstTouch, MappingKind,
+        Name, Process, ProcessKind, RemoteByCause, Stack, TidFaults, TidPages,
     },
 };
 
@@ -50,6 +53,12 @@ pub fn fill<F: Facts>(
     for (at, process) in processes.iter().enumerate() {
         places.insert((process.pid.0, process.start_ns), at);
     }
+    if labels.measured.page_cache {
+        let users = processes.iter_mut();
+        users
+            .filter(|process| process.kind == ProcessKind::User)
+            .for_each(|process| process.page_cache = Some(Vec::new()));
+    }
     let mut filled = Filled::default();
     let mut symbols = Symbols::default();
     for (index, memory) in &mappings.by_process {
@@ -64,6 +73,7 @@ pub fn fill<F: Facts>(
         if !ended {
             enrich.spaces.look(*index, pid, &mut enrich.facts);
         }
+        let kernel_stacks = !memory.kernel.is_empty();
         let mut ids = StackIds {
             of: Of {
                 process: enrich.processes.get(*index),
@@ -80,6 +90,9 @@ pub fn fill<F: Facts>(
             spaces: &enrich.spaces,
             programs: programs(memory),
         };
+        if kernel_stacks {
+            process.kernel_memory = Some(ids.kernel(memory));
+        }
         for (area, stack_of) in divided(memory, process.pid.0, &naming) {
             let stack_of = stack_of.map(|tid| thread_name(process, tid));
             let (kind, name) = naming.name(&area, stack_of.as_ref());
@@ -101,6 +114,10 @@ pub fn fill<F: Facts>(
                 let told = binds.iter().map(|bound| bind(bound, *start_ns));
                 thread.binds = told.collect();
             }
+        }
+        if labels.measured.page_cache {
+            let files = super::page_cache::filled(memory, &enrich.spaces, labels.nodes);
+            process.page_cache = Some(files);
         }
         let resident = enrich.residency.of(*index);
         resident::fill(process, *index, resident, &enrich.spaces, labels.nodes);
@@ -135,6 +152,31 @@ impl StackIds<'_> {
             .into_iter()
             .filter_map(|(_, number)| self.id(number))
             .collect()
+    }
+
+    /// Memory the kernel took for itself, by stack, most first.
+    fn kernel(&mut self, memory: &Memory) -> Vec<KernelMemory> {
+        let parts = memory.kernel.iter();
+        let mut parts: Vec<KernelMemory> = parts
+            .map(|(number, took)| KernelMemory {
+                stack: number.and_then(|number| {
+                    let addresses = (self.taken)(number)?;
+                    let id = u32::try_from(self.stacks.len()).ok()?;
+                    let frames = self.symbols.kernel_frames(&addresses);
+                    self.stacks.push(Stack {
+                        id,
+                        frames,
+                        short: None,
+                    });
+                    Some(id)
+                }),
+                samples: took.samples,
+                pages: took.pages,
+                remote_pages: took.remote,
+            })
+            .collect();
+        parts.sort_by_key(|part| (Reverse(part.pages), part.stack));
+        parts
     }
 
     fn id(&mut self, number: u32) -> Option<u32> {
@@ -265,7 +307,7 @@ fn by_tid(area: &Area) -> Vec<TidPages> {
             }
         })
         .collect();
-    all.sort_by_key(|entry| (std::cmp::Reverse(entry.pages), entry.tid));
+    all.sort_by_key(|entry| (Reverse(entry.pages), entry.tid));
     all
 }
 
@@ -287,7 +329,7 @@ fn users(area: &Area) -> Vec<TidFaults> {
             node: most(&nodes),
         })
         .collect();
-    all.sort_by_key(|entry| (std::cmp::Reverse(entry.faults), entry.tid));
+    all.sort_by_key(|entry| (Reverse(entry.faults), entry.tid));
     all
 }
 
@@ -295,6 +337,6 @@ fn users(area: &Area) -> Vec<TidFaults> {
 fn most(nodes: &BTreeMap<NodeId, u64>) -> Option<NodeId> {
     nodes
         .iter()
-        .max_by_key(|(node, count)| (**count, std::cmp::Reverse(**node)))
+        .max_by_key(|(node, count)| (**count, Reverse(**node)))
         .map(|(node, _)| *node)
 }

@@ -2,10 +2,13 @@
 
 mod away;
 mod divide;
+pub mod event;
 mod incidents;
+pub mod look;
 mod mapping_name;
 mod mappings;
 mod moved_by;
+mod page_cache;
 pub mod report;
 mod resident;
 mod symbol;
@@ -124,6 +127,7 @@ fn system(counted: &Accumulators, processes: &[Process], labels: Labels<'_>) -> 
     let sum = counted.total();
     let (nodes, measured) = (labels.nodes, labels.measured);
     System {
+        allocations: measured.allocs.then(|| alloc::matrix(&sum, nodes)),
         first_touch: activity::first_touch(&sum, nodes, measured),
         hint_faults: activity::hint_faults(&sum, nodes, measured),
         page_migrations: activity::page_migrations(&sum, nodes, measured).map(|mut all| {
@@ -181,6 +185,16 @@ fn process<F: Facts>(
         .collect();
     away::fill(&mut process, labels.nodes);
     process
+}
+
+/// Nanoseconds as milliseconds, to the microsecond: what follows is noise.
+fn millis(ns: u64) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a session is shorter than 2^53 µs"
+    )]
+    let micros = (ns / 1000) as f64;
+    micros / 1000.0
 }
 
 fn name(comm: Option<&Name>) -> Name {

@@ -228,6 +228,7 @@ fn measured(hooks: &[Tried]) -> Measured {
     Measured {
         allocs: some(catalog::PAGE_ALLOC),
         first_touch: some(catalog::PAGE_FAULT),
+        page_cache: some(catalog::PAGE_CACHE),
         touch_kinds: exact(catalog::PAGE_FAULT),
         hint_faults: exact(catalog::HINT_FAULT),
         page_migrations: some(catalog::PAGE_MIGRATION),
@@ -263,7 +264,8 @@ pub fn host(
     }
 }
 
-fn hook(tried: &Tried) -> Hook {
+/// One hook as the report tells it.
+pub fn hook(tried: &Tried) -> Hook {
     let reason = tried.reason.clone().unwrap_or_default();
     let via = tried.via.clone().unwrap_or_default();
     match tried.state {
@@ -305,6 +307,16 @@ fn bulk_unseen(second: &[Beside], hooks: &[Tried]) -> Option<u64> {
     Some(u64::try_from(residual).unwrap_or(0))
 }
 
+/// Records for which the ring had no room, by kind.
+pub fn lost_by_kind(losses: &Losses) -> BTreeMap<String, u64> {
+    Kind::ALL
+        .into_iter()
+        .zip(losses.records_lost)
+        .filter(|(_, lost)| *lost > 0)
+        .map(|(kind, lost)| (kind.name().to_owned(), lost))
+        .collect()
+}
+
 fn coverage(
     losses: &Losses,
     recursion_misses: Option<u64>,
@@ -312,12 +324,6 @@ fn coverage(
     counted: &Accumulators,
     nodes: &[NodeId],
 ) -> Coverage {
-    let lost_by_kind: BTreeMap<String, u64> = Kind::ALL
-        .into_iter()
-        .zip(losses.records_lost)
-        .filter(|(_, lost)| *lost > 0)
-        .map(|(kind, lost)| (kind.name().to_owned(), lost))
-        .collect();
     let full_tables: BTreeMap<String, u64> = [
         ("totals", losses.overflowed),
         ("scope", losses.scope_lost),
@@ -368,7 +374,7 @@ fn coverage(
         rejected: Some(rejected),
         unattributed: Some(overflowed + elsewhere),
         mapping_records_lost: None,
-        lost_by_kind,
+        lost_by_kind: lost_by_kind(losses),
         unattributed_by_reason,
         full_tables,
         caught_by_twin: losses.caught_by_twin,

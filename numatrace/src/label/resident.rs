@@ -8,6 +8,9 @@ use crate::{
     model::{Addr, Mapping, MappingKind, Name, PerNode, Process},
 };
 
+/// Bytes of a base page.
+const PAGE: u64 = 4096;
+
 /// Mappings with fewer base pages (1 MiB) that nothing was seen of are left out.
 const WORTH_LISTING: u64 = 256;
 
@@ -43,12 +46,26 @@ pub fn fill(
                 .get_or_insert_with(|| PerNode::zeros(nodes.len()))
                 .add(&pages),
             None if pages.total() >= WORTH_LISTING => {
-                let Some(line) = line else { continue };
+                let (start, end, kind, name) = match (line, &resident.file) {
+                    (Some(line), _) => (
+                        line.start,
+                        line.end,
+                        kind(line.name.as_bytes(), line.file.is_some()),
+                        name(&line.name, line.executable && line.file.is_some()),
+                    ),
+                    // Nobody looked while it was there, so its end is not known.
+                    (None, Some(path)) => {
+                        let start = resident.start;
+                        let end = start.saturating_add(pages.total().saturating_mul(PAGE));
+                        (start, end, MappingKind::File, path.clone())
+                    }
+                    (None, None) => continue,
+                };
                 process.mappings.push(Mapping {
-                    start: Addr(line.start),
-                    end: Addr(line.end),
-                    kind: kind(line.name.as_bytes(), line.file.is_some()),
-                    name: name(&line.name, line.executable && line.file.is_some()),
+                    start: Addr(start),
+                    end: Addr(end),
+                    kind,
+                    name,
                     first_touch: None,
                     hint_faults: None,
                     users: Vec::new(),

@@ -11,10 +11,11 @@ use std::{
 };
 
 use blazesym::{
+    MaybeDefault,
     helper::read_elf_build_id,
     symbolize::{
         CodeInfo, Input, Symbolized, Symbolizer,
-        source::{Elf, Source},
+        source::{Elf, Kernel, Source},
     },
 };
 
@@ -104,6 +105,37 @@ impl Symbols {
         (frames, cut)
     }
 
+    /// The frames of a kernel stack, innermost first, without those of the tracing itself.
+    pub fn kernel_frames(&self, addresses: &[u64]) -> Vec<Frame> {
+        let source = Source::Kernel(Kernel {
+            // Names of the running kernel suffice, and no file of its own is looked for.
+            vmlinux: MaybeDefault::None,
+            debug_syms: false,
+            ..Kernel::default()
+        });
+        let module = Some(Name::from("[kernel]"));
+        let frames = addresses.iter().map(|address| {
+            let bare = Frame {
+                addr: Addr(*address),
+                module: module.clone(),
+                ..Frame::default()
+            };
+            match self
+                .symbolizer
+                .symbolize_single(&source, Input::AbsAddr(*address))
+            {
+                Ok(Symbolized::Sym(symbol)) => Frame {
+                    symbol: Some(Name::from(symbol.name.as_bytes())),
+                    offset: Some(symbol.offset as u64),
+                    ..bare
+                },
+                Ok(Symbolized::Unknown(why)) => without(bare, &why.to_string()),
+                Err(error) => without(bare, &error.to_string()),
+            }
+        });
+        frames.skip_while(is_of_tracing).collect()
+    }
+
     fn frame(
         &mut self,
         of: Of<'_>,
@@ -189,6 +221,15 @@ impl Symbols {
             Err(why) => without(bare, &format!("code made at run time: {why}")),
         }
     }
+}
+
+/// A program of ours, or what the kernel runs it with.
+fn is_of_tracing(frame: &Frame) -> bool {
+    let ours: [&[u8]; 3] = [b"bpf_", b"__bpf_", b"__traceiter_"];
+    frame.symbol.as_ref().is_some_and(|symbol| {
+        ours.iter()
+            .any(|prefix| symbol.as_bytes().starts_with(prefix))
+    })
 }
 
 /// Code that no file holds: in plain memory, or in a memfd as some compilers map it twice.

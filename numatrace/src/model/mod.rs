@@ -23,6 +23,7 @@ pub mod task_move;
 
 pub mod incident;
 
+pub mod kernel_memory;
 pub mod mapping;
 pub mod stack;
 
@@ -31,9 +32,12 @@ pub mod finding;
 pub mod matrix;
 pub mod name;
 pub mod number;
+pub mod page_cache;
 
 // Documents of their own, beside the report.
 pub mod doctor;
+pub mod event;
+pub mod look;
 pub mod stat;
 pub mod topology;
 
@@ -48,9 +52,11 @@ pub use first_touch::{ByKind, FirstTouch, Marks};
 pub use hint_fault::HintFaults;
 pub use hooks::{Hook, HookState};
 pub use incident::{Incident, Moment, MomentKind};
+pub use kernel_memory::KernelMemory;
 pub use mapping::{Addr, Mapping, MappingFirstTouch, MappingKind, TidFaults, TidPages};
 pub use matrix::{Matrix, PerNode};
 pub use name::Name;
+pub use page_cache::FilledFile;
 pub use page_migration::{Latency, MovedBy, PageMigrations};
 pub use process::{Bind, BindWhat, Process, ProcessKind, Thread};
 pub use report::{

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::alloc::Alloc;
 use super::first_touch::FirstTouch;
 use super::hint_fault::HintFaults;
+use super::kernel_memory::KernelMemory;
 use super::mapping::{Addr, Mapping};
 use super::matrix::PerNode;
 use super::name::Name;
+use super::page_cache::FilledFile;
 use super::page_migration::PageMigrations;
 use super::task_move::TaskMoves;
 use crate::ids::{NodeId, Pid, Tid};
@@ -59,6 +61,12 @@ pub struct Process {
     pub threads: Vec<Thread>,
     /// Its mappings, those with something to tell.
     pub mappings: Vec<Mapping>,
+    /// The page cache it filled in the session, file by file, most pages first; `None` where that was not measured.
+    #[serde(default)]
+    pub page_cache: Option<Vec<FilledFile>>,
+    /// Memory the kernel took for itself on its behalf, by kernel stack, most first: a sample, with `--kernel-stacks`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel_memory: Option<Vec<KernelMemory>>,
 }
 
 impl Process {
@@ -84,6 +92,8 @@ impl Process {
             away_ns: None,
             threads: Vec::new(),
             mappings: Vec::new(),
+            page_cache: None,
+            kernel_memory: None,
         }
     }
 

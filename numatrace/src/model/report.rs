@@ -13,7 +13,7 @@ use super::first_touch::FirstTouch;
 use super::hint_fault::HintFaults;
 use super::hooks::Hook;
 use super::incident::{Incident, Moment};
-use super::matrix::PerNode;
+use super::matrix::{Matrix, PerNode};
 use super::name::Name;
 use super::page_migration::PageMigrations;
 use super::process::{Process, ProcessKind};
@@ -327,6 +327,9 @@ pub enum CostMethod {
 /// Activity of the whole system, whatever the scope; `None` is not measured.
 #[derive(Clone, Debug, Default, PartialEq, DeriveSerialize, DeriveDeserialize)]
 pub struct System {
+    /// Allocations, `[node of the CPU that asked][node of the page]`.
+    #[serde(default)]
+    pub allocations: Option<Matrix>,
     /// User pages touched first.
     pub first_touch: Option<FirstTouch>,
     /// Sampled accesses.

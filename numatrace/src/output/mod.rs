@@ -3,9 +3,12 @@
 pub mod escape;
 
 pub mod doctor;
+pub mod events;
 pub mod json;
 pub mod stat;
 pub mod text;
 pub mod topology;
+pub mod tui;
 
 pub mod sink;
+pub mod stream;

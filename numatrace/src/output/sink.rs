@@ -6,9 +6,14 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    os::{
+        fd::AsFd,
+        unix::fs::{FileTypeExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
 };
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::exit::{Exit, Failure};
 
@@ -98,6 +103,17 @@ impl Sink {
             Err(error) => Err(error),
             Ok(()) => Ok(true),
         }
+    }
+
+    /// Has the reader of our stdout gone away? For a session that may have nothing to write for a long time.
+    #[must_use]
+    pub fn stdout_is_closed() -> bool {
+        let stdout = io::stdout();
+        let mut watched = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+        matches!(poll(&mut watched, PollTimeout::ZERO), Ok(1..))
+            && watched[0].revents().is_some_and(|events| {
+                events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL)
+            })
     }
 
     /// Writes everything and puts it in place. A reader that has gone away is a quiet end.

@@ -28,6 +28,11 @@ pub(super) fn switches(plan: &Plan) -> Switches {
         mappings: !plan.audit_only,
         reducible: plan.max_overhead.is_some(),
         stack_every: if plan.audit_only { 0 } else { plan.stacks },
+        kernel_stack_every: if plan.audit_only {
+            0
+        } else {
+            plan.kernel_stacks
+        },
     }
 }
 

@@ -24,9 +24,9 @@ use crate::{
 /// The ring holds over 100 ms of the worst storm measured, so 10 ms is early enough and costs nothing when idle.
 pub(super) const DRAIN: Duration = Duration::from_millis(10);
 /// A sweep reads every bucket of the totals once.
-const SWEEP: Duration = Duration::from_secs(1);
+pub(super) const SWEEP: Duration = Duration::from_secs(1);
 /// Further away than any session lasts.
-const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+pub(super) const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Why the waiting ended.
 pub(super) enum End {
@@ -114,15 +114,18 @@ impl Wait {
                     if let Some(whole) = plan.duration {
                         voice.progress(self.began.elapsed(), whole);
                     }
-                    if let Scope::Processes(processes) = &plan.scope
-                        && processes.iter().all(|(pid, ticks)| !alive(*pid, *ticks))
-                    {
+                    if targets_gone(&plan.scope) {
                         return Ok(Due::End(End::TargetsGone));
                     }
                 }
             }
         }
     }
+}
+
+/// Has every process of the scope ended?
+pub(super) fn targets_gone(scope: &Scope) -> bool {
+    matches!(scope, Scope::Processes(processes) if processes.iter().all(|(pid, ticks)| !alive(*pid, *ticks)))
 }
 
 fn alive(pid: Pid, start_ticks: u64) -> bool {
@@ -140,8 +143,8 @@ pub(super) fn every(period: Duration) -> Interval {
 
 /// The signals that end a session.
 pub(super) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
+    pub(super) interrupt: Signal,
+    pub(super) terminate: Signal,
 }
 
 impl Signals {

@@ -65,8 +65,8 @@ pub struct Counted {
 pub(super) struct SoFar {
     /// Of each program, copy by copy.
     recursion_misses: Option<Vec<Vec<u64>>>,
-    losses: Losses,
-    rejected: u64,
+    pub(super) losses: Losses,
+    pub(super) rejected: u64,
     mapping_records_lost: u64,
     counting: Option<bool>,
 }
@@ -106,8 +106,9 @@ impl Tracer {
         }
         let (window, inside) = folding.end(cut, &edge);
         self.drain()?;
+        self.grow()?;
         self.look_at_residency();
-        if !goes_on {
+        if !goes_on && self.live.is_none() {
             self.take_in_open_runs(until_ns)?;
             self.note_threads();
         }
@@ -207,7 +208,10 @@ impl Tracer {
 }
 
 /// The clock that starts of processes are told on.
-pub(super) fn boot_ns() -> anyhow::Result<u64> {
+///
+/// # Errors
+/// What clock_gettime(2) returned.
+pub fn boot_ns() -> anyhow::Result<u64> {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).context("cannot read the boot clock")?;
     Ok(u64::try_from(Duration::from(now).as_nanos()).unwrap_or(u64::MAX))
 }

@@ -12,8 +12,8 @@ use crate::{capture::cost::Seen, model::Reduction};
 /// One step: bits of the control word, and how it is told.
 type Step = (u64, &'static str);
 
-/// A user stack costs as much as fifty counts.
-const STACKS: Step = (NO_STACKS, "user stacks");
+/// A stack costs as much as fifty counts.
+const STACKS: Step = (NO_STACKS, "call stacks");
 /// Runs read the mapping of each fault.
 const RUNS: Step = (
     NO_RUNS,
@@ -42,7 +42,11 @@ impl Reducing {
             cpus,
             began: Instant::now(),
             // Taken from the end.
-            left: if stacks { vec![RUNS, STACKS] } else { vec![RUNS] },
+            left: if stacks {
+                vec![RUNS, STACKS]
+            } else {
+                vec![RUNS]
+            },
             bits: 0,
             done: Vec::new(),
         }
@@ -105,7 +109,11 @@ mod tests {
         assert_eq!(reducing.judge(window(1), now), None);
         assert_eq!(reducing.judge(window(9), now), Some(NO_STACKS | NO_RUNS));
         assert_eq!(reducing.judge(window(9), now), None, "nothing is left");
-        let done: Vec<_> = reducing.done().iter().map(|one| one.what.as_str()).collect();
+        let done: Vec<_> = reducing
+            .done()
+            .iter()
+            .map(|one| one.what.as_str())
+            .collect();
         assert_eq!(done, [STACKS.1, RUNS.1]);
         assert!((reducing.done()[1].share - 0.09).abs() < 1e-9);
         assert!((reducing.done()[0].at_s - 3.0).abs() < 1e-9);

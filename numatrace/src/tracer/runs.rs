@@ -4,38 +4,67 @@ use super::Tracer;
 use crate::{
     decode::{
         event::{Body, Event},
+        fill_run::FillRun,
         mapping_run::{TouchRun, UseRun},
     },
-    enrich::{Enrich, facts::ProcFacts, happening::Happening},
-    fold::mapping::Mappings,
+    enrich::{Enrich, facts::ProcFacts, process::ProcessIndex},
+    fold::{live::Heard, mapping::Mappings},
 };
 
-/// Takes in what an event says: about memory here, about processes there. What goes on a timeline comes back.
+/// Takes in what an event says: about memory here, about processes there. What it told comes back.
 pub(super) fn take_in(
     event: &Event,
     enrich: &mut Enrich<ProcFacts>,
     mappings: &mut Mappings,
-) -> Option<Happening> {
+) -> Option<Heard> {
     match &event.body {
-        Body::TouchRun(run) => touched(run, event.time_ns, enrich, mappings),
-        Body::UseRun(run) => used(run, event.time_ns, enrich, mappings),
+        Body::TouchRun(run) => {
+            let process = touched(run, event.time_ns, enrich, mappings);
+            return Some(Heard::Touch(process, *run));
+        }
+        Body::UseRun(run) => {
+            let process = used(run, event.time_ns, enrich, mappings);
+            return Some(Heard::Use(process, *run));
+        }
+        Body::FillRun(run) => filled(run, enrich, mappings),
+        Body::KernelAlloc(sample) => {
+            let process = enrich.processes.of_thread(sample.thread, &mut enrich.facts);
+            mappings.kernel_took(process, sample);
+        }
         Body::TaskBind(bind) => {
             let process = enrich.processes.of_thread(bind.thread, &mut enrich.facts);
             mappings.bound(process, bind, event.time_ns);
         }
-        _ => return enrich.event(event),
+        _ => return enrich.event(event).map(Heard::Happening),
     }
     None
 }
 
-fn touched(run: &TouchRun, now_ns: u64, enrich: &mut Enrich<ProcFacts>, mappings: &mut Mappings) {
+pub(super) fn touched(
+    run: &TouchRun,
+    now_ns: u64,
+    enrich: &mut Enrich<ProcFacts>,
+    mappings: &mut Mappings,
+) -> ProcessIndex {
     let process = enrich.run(run.thread, &run.area, run.low, now_ns);
     mappings.touched(process, run);
+    process
 }
 
-fn used(run: &UseRun, now_ns: u64, enrich: &mut Enrich<ProcFacts>, mappings: &mut Mappings) {
+pub(super) fn used(
+    run: &UseRun,
+    now_ns: u64,
+    enrich: &mut Enrich<ProcFacts>,
+    mappings: &mut Mappings,
+) -> ProcessIndex {
     let process = enrich.run(run.thread, &run.area, run.low, now_ns);
     mappings.used(process, run);
+    process
+}
+
+fn filled(run: &FillRun, enrich: &mut Enrich<ProcFacts>, mappings: &mut Mappings) {
+    let process = enrich.fill(run);
+    mappings.filled(process, run);
 }
 
 impl Tracer {
@@ -79,6 +108,9 @@ impl Tracer {
         }
         for run in self.open_runs.uses()? {
             used(&run.into(), now_ns, &mut self.enrich, &mut self.mappings);
+        }
+        for run in self.open_runs.fills()? {
+            filled(&run.into(), &mut self.enrich, &mut self.mappings);
         }
         Ok(())
     }

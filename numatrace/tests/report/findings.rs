@@ -98,6 +98,23 @@ fn a_full_node_is_named_with_who_was_turned_away() {
 }
 
 #[test]
+fn a_node_that_turned_a_few_away_is_not_full() {
+    for (turned, wanted) in [(255, 700), (300, 40_000)] {
+        let mut snapshot = fixture::quiet(2);
+        let mut spilled = fixture::alloc(&[wanted, 0], &[0, turned], |causes| &mut causes.fallback);
+        spilled.numa_hit = Some(PerNode(vec![wanted, 0]));
+        spilled.numa_miss = Some(PerNode(vec![0, turned]));
+        spilled.numa_foreign = Some(PerNode(vec![turned, 0]));
+        snapshot.processes = vec![fixture::program(911, "spill", spilled)];
+        let found = ids(&fixture::audited(snapshot, 0));
+        assert!(
+            !found.contains(&"node-full-fallback".to_owned()),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
 fn cpus_without_memory_are_named_with_their_nearest() {
     let finding = only(&fixture::memoryless());
     assert_eq!(

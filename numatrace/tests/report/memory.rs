@@ -3,8 +3,8 @@
 use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::model::finding::diagnose;
 use numatrace::model::{
-    Addr, Bind, BindWhat, Finding, HintFaults, Mapping, MappingFirstTouch, MappingKind, Matrix,
-    PerNode, Snapshot, TidFaults, TidPages,
+    Addr, Bind, BindWhat, FilledFile, Finding, Frame, HintFaults, Mapping, MappingFirstTouch,
+    MappingKind, Matrix, PerNode, Snapshot, Stack, TidFaults, TidPages,
 };
 use numatrace::output::text::{TextOptions, render};
 
@@ -185,6 +185,31 @@ fn a_file_that_lies_elsewhere_is_page_cache_and_not_a_surprise() {
     assert_eq!(found(&snapshot, "first-touch-elsewhere"), None);
     assert_eq!(found(&snapshot, "shared-text-remote"), None);
 
+    // Who filled it in the session is said; who did so where it is used is not.
+    let mut filler = fixture::program(
+        77,
+        "backup",
+        fixture::alloc(&[0, 0], &[0, 0], |causes| &mut causes.policy),
+    );
+    let filled = |pages| {
+        Some(vec![FilledFile {
+            file: "/data/table".into(),
+            pages: matrix(pages),
+            ..FilledFile::default()
+        }])
+    };
+    filler.page_cache = filled([[1_990, 0], [0, 0]]);
+    snapshot.processes.push(filler.clone());
+    let told = found(&snapshot, "page-cache-filled-elsewhere").unwrap();
+    let sentence =
+        "1,990 of its pages were brought in on other nodes by backup (77) in this session";
+    assert_eq!(told.evidence.last().map(String::as_str), Some(sentence));
+    snapshot.processes.pop();
+    filler.page_cache = filled([[0, 0], [0, 1_990]]);
+    snapshot.processes.push(filler);
+    let told = found(&snapshot, "page-cache-filled-elsewhere").unwrap();
+    assert_eq!(told.evidence.len(), 3, "{told:#?}");
+
     file.name = "/usr/bin/app text".into();
     snapshot.processes[0].mappings = vec![file.clone()];
     assert!(found(&snapshot, "shared-text-remote").is_some());
@@ -210,7 +235,55 @@ fn huge_pages_are_named_only_when_several_nodes_share_them() {
         matrix: Some(matrix([[5_000, 0], [4_000, 0]])),
         migrated: Some(0),
     });
-    assert!(found(&with(vec![shared]), "thp-remote").is_some());
+    assert!(found(&with(vec![shared.clone()]), "thp-remote").is_some());
+    shared.hint_faults = Some(HintFaults {
+        matrix: Some(matrix([[50, 0], [40, 0]])),
+        migrated: Some(0),
+    });
+    let few = with(vec![shared]);
+    assert_eq!(found(&few, "thp-remote"), None, "a handful of samples");
+}
+
+#[test]
+fn the_function_that_touched_it_is_named_past_what_was_inlined() {
+    let frame = |symbol: &str, line: &str, inlined| Frame {
+        symbol: Some(symbol.into()),
+        line: Some(line.into()),
+        inlined,
+        ..Frame::default()
+    };
+    let told = |frames| {
+        let mut mapping = region();
+        if let Some(touch) = &mut mapping.first_touch {
+            touch.stacks = vec![0];
+        }
+        let mut snapshot = with(vec![mapping]);
+        snapshot.stacks = vec![Stack {
+            id: 0,
+            frames,
+            short: None,
+        }];
+        format!(
+            "{:?}",
+            found(&snapshot, "first-touch-elsewhere").unwrap().evidence
+        )
+    };
+    let inlined = told(vec![
+        frame("store", "atomic.rs:9", true),
+        frame("write", "memory.rs:8", true),
+        frame("init", "app.rs:7", false),
+        frame("main", "app.rs:1", false),
+    ]);
+    let expected = "touched in store (atomic.rs:9) in init (app.rs:7), called by main (app.rs:1)";
+    assert!(inlined.contains(expected), "{inlined}");
+    let plain = told(vec![
+        frame("fill", "a.c:3", false),
+        frame("init", "a.c:2", false),
+    ]);
+    assert!(
+        plain.contains("touched in fill (a.c:3), called by init (a.c:2)"),
+        "{plain}"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod numastat;
 pub mod programs;
 pub mod report;
 pub mod running;
+pub mod terminal;
 pub mod tracer;
 pub mod truth;
 

@@ -3,6 +3,7 @@
 use std::{hint::black_box, time::Duration};
 
 use anyhow::{Result, bail};
+use nix::time::{ClockId, clock_gettime};
 use numatrace::{
     capture::RawRecord,
     decode::{count::decode_count, decode},
@@ -20,7 +21,6 @@ use numatrace_common::{
     scope::NS_PER_TICK,
     totals::{TotalKey, TotalValue},
 };
-use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 /// Options of `fold`.

@@ -23,6 +23,10 @@ pub const PROBES: &[(&str, &str)] = &[
         include_str!("../../../../numatrace-ebpf/src/probes/page_alloc.rs"),
     ),
     (
+        "page_cache",
+        include_str!("../../../../numatrace-ebpf/src/probes/page_cache.rs"),
+    ),
+    (
         "page_fault",
         include_str!("../../../../numatrace-ebpf/src/probes/page_fault.rs"),
     ),

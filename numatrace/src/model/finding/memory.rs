@@ -3,7 +3,7 @@
 use super::words;
 use crate::ids::{NodeId, Tid};
 use crate::model::matrix::share;
-use crate::model::{Host, Mapping, Matrix, Name, PerNode, Process, Snapshot, number};
+use crate::model::{Frame, Host, Mapping, Matrix, Name, PerNode, Process, Snapshot, number};
 
 /// Threads named in a sentence.
 const THREADS: usize = 3;
@@ -119,23 +119,36 @@ pub fn used(host: &Host, process: &Process, mapping: &Mapping) -> Option<String>
     ))
 }
 
-/// Where in the program it was touched, if a stack was taken.
+/// Where in the program it was touched, if a stack was taken: what the compiler put into a function is named once, the function and its
+/// callers after that.
 pub fn from_stack(snapshot: &Snapshot, mapping: &Mapping) -> Option<String> {
     let id = mapping.first_touch.as_ref()?.stacks.first()?;
     let stack = snapshot.stacks.iter().find(|stack| stack.id == *id)?;
-    let frames: Vec<String> = stack
-        .frames
-        .iter()
-        .filter_map(|frame| {
-            let symbol = frame.symbol.as_ref()?.to_utf8();
-            Some(match &frame.line {
-                Some(line) => format!("{symbol} ({})", line.to_utf8()),
-                None => symbol.into_owned(),
-            })
-        })
-        .take(THREADS)
-        .collect();
-    (!frames.is_empty()).then(|| format!("touched in {}", frames.join(", called by ")))
+    let named = |frame: &&Frame| frame.symbol.is_some();
+    let innermost = stack.frames.iter().find(named)?;
+    let mut text = format!("touched in {}", function(innermost));
+    let functions = stack.frames.iter().filter(named);
+    let functions = functions.filter(|frame| !frame.inlined);
+    // The innermost has been named when it is a function of its own.
+    let callers = functions.skip(usize::from(!innermost.inlined));
+    for (depth, frame) in callers.take(THREADS - 1).enumerate() {
+        let part = match (innermost.inlined, depth) {
+            (true, 0) => " in ",
+            _ => ", called by ",
+        };
+        text.push_str(part);
+        text.push_str(&function(frame));
+    }
+    Some(text)
+}
+
+/// `init (matrix.c:41)`.
+fn function(frame: &Frame) -> String {
+    let symbol = frame.symbol.as_ref().map(Name::to_utf8).unwrap_or_default();
+    match &frame.line {
+        Some(line) => format!("{symbol} ({})", line.to_utf8()),
+        None => symbol.into_owned(),
+    }
 }
 
 /// `thread init (187)`, `threads worker (188), worker (189) and 3 more`.

@@ -77,7 +77,7 @@ fn finding(
     let name = mapping.name.to_utf8();
     let mib = number::mib(Some(elsewhere), host.page_size);
     let own = memory::touched(mapping);
-    let evidence = vec![
+    let mut evidence = vec![
         format!(
             "{} of the {} pages of {name} that it has mapped lie on {there} ({})",
             number::grouped(elsewhere),
@@ -96,6 +96,7 @@ fn finding(
             number::grouped(own.min(pages.total()))
         ),
     ];
+    evidence.extend(filler(snapshot, mapping, home));
     let (id, what, fix) = if text {
         (
             SHARED_TEXT.id,
@@ -126,5 +127,28 @@ fn finding(
         ),
         evidence,
         fix,
+    })
+}
+
+/// Who brought most of the file in elsewhere, if that happened in the session.
+fn filler(snapshot: &Snapshot, mapping: &Mapping, home: usize) -> Option<String> {
+    let name = mapping.name.as_bytes();
+    let path = name.strip_suffix(b" text").unwrap_or(name);
+    let (process, pages) = snapshot
+        .processes
+        .iter()
+        .filter_map(|process| {
+            let files = process.page_cache.as_ref()?;
+            let file = files.iter().find(|file| file.file.as_bytes() == path)?;
+            let placed = file.pages.by_to();
+            Some((process, placed.total().saturating_sub(placed.at(home))))
+        })
+        .max_by_key(|(process, pages)| (*pages, Reverse(process.pid)))?;
+    (pages > 0).then(|| {
+        format!(
+            "{} of its pages were brought in on other nodes by {} in this session",
+            number::grouped(pages),
+            words::process(process)
+        )
     })
 }

@@ -18,6 +18,9 @@ const USES: f64 = 0.1;
 /// So much of them is remote.
 const REMOTE: f64 = 0.25;
 
+/// Fewer sampled accesses than this say nothing of who shares it.
+const SAMPLED: u64 = 100;
+
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
     let mut found: Vec<(u64, &Process, &Mapping)> = snapshot
         .processes
@@ -39,6 +42,7 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
                 .count();
             let remote = share(faults.off_diagonal(), faults.total())?;
             (huge >= ENOUGH
+                && faults.total() >= SAMPLED
                 && huge * 2 >= memory::touched(mapping)
                 && nodes > 1
                 && remote >= REMOTE)

@@ -61,7 +61,9 @@ fn limit(cost: &Cost) -> Option<String> {
         ));
     }
     if cost.reduced.is_empty() {
-        return Some(format!("--max-overhead {most}: nothing had to be given up."));
+        return Some(format!(
+            "--max-overhead {most}: nothing had to be given up."
+        ));
     }
     let given_up: Vec<String> = cost
         .reduced

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use unicode_width::UnicodeWidthChar as _;
 
+use super::columns;
 use super::page::Page;
 use super::processes;
 use super::table::Table;
@@ -86,6 +87,9 @@ fn table(snapshot: &Snapshot, process: &Process, mappings: &[&Mapping]) -> Table
             }),
         );
     }
+    if mappings.iter().any(|mapping| cause(mapping).is_some()) {
+        table.left("remote by", column(&|m| why(snapshot, m)));
+    }
     if mappings.iter().any(|mapping| mapping.residency.is_some()) {
         for (position, node) in host.nodes.iter().enumerate().take(NODES_SIDE_BY_SIDE) {
             table.right(
@@ -122,6 +126,20 @@ fn faults(mapping: &Mapping) -> Option<u64> {
         .matrix
         .as_ref()
         .map(Matrix::total)
+}
+
+/// The cause of most of its pages that are remote, and how many have it.
+fn cause(mapping: &Mapping) -> Option<(&'static str, u64)> {
+    let causes = mapping.first_touch.as_ref()?.remote_by_cause.as_ref()?;
+    let most = causes.ranked().into_iter().next();
+    most.filter(|(_, pages)| *pages > 0)
+}
+
+fn why(snapshot: &Snapshot, mapping: &Mapping) -> String {
+    cause(mapping).map_or_else(String::new, |(cause, pages)| {
+        let mib = number::mib(Some(pages), snapshot.host.page_size);
+        format!("{} {mib}", columns::cause_in_words(cause))
+    })
 }
 
 /// The thread that touched most of it.

@@ -12,12 +12,14 @@ mod findings;
 mod footer;
 mod header;
 mod incidents;
+mod kernel_memory;
 mod mappings;
 mod matrices;
 mod nodes;
 mod notes;
 
 pub mod page;
+mod page_cache;
 mod processes;
 pub mod table;
 
@@ -55,6 +57,8 @@ pub fn render(snapshot: &Snapshot, options: &TextOptions) -> String {
     notes::write_serious(&mut page, &notes);
     findings::write(&mut page, snapshot);
     mappings::write(&mut page, snapshot, options.rows);
+    page_cache::write(&mut page, snapshot);
+    kernel_memory::write(&mut page, snapshot);
     nodes::write(&mut page, snapshot);
     processes::write(&mut page, snapshot, options.rows);
     processes::write_threads(&mut page, snapshot, options.rows);

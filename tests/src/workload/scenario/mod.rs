@@ -21,9 +21,11 @@ mod shmem;
 mod stack;
 mod thp;
 
+mod brief;
 mod cow;
 mod fork_storm;
 mod hold;
+mod jit;
 mod kinds;
 mod spawn_tree;
 
@@ -61,6 +63,8 @@ pub enum Scenario {
     Stack(stack::Args),
     /// Write transparent huge pages
     Thp(thp::Args),
+    /// Children that each map a file of their own and end at once
+    Brief(brief::Args),
     /// Fork, and let the child copy pages by writing them on another node
     Cow(cow::Args),
     /// Many short-lived children
@@ -70,6 +74,8 @@ pub enum Scenario {
     Nothing,
     /// Keep memory until stdin closes
     Hold(hold::Args),
+    /// Touch memory from code that is made as it runs
+    Jit(jit::Args),
     /// Keep memory of every kind on several nodes until stdin closes
     Kinds(kinds::Args),
     /// Threads, children and grandchildren that all allocate
@@ -111,10 +117,12 @@ impl Scenario {
             Self::Shmem(args) => shmem::run(args, scene),
             Self::Stack(args) => stack::run(args, scene),
             Self::Thp(args) => thp::run(args, scene),
+            Self::Brief(args) => brief::run(args, scene),
             Self::Cow(args) => cow::run(args, scene),
             Self::ForkStorm(args) => fork_storm::run(args, scene),
             Self::Nothing => fork_storm::nothing(),
             Self::Hold(args) => hold::run(args, scene),
+            Self::Jit(args) => jit::run(args, scene),
             Self::Kinds(args) => kinds::run(args, scene),
             Self::SpawnTree(args) => spawn_tree::run(args, scene),
             Self::Away(args) => away::run(args, scene),

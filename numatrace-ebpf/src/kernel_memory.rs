@@ -1,0 +1,51 @@
+//! Who has the kernel take memory for itself: one kernel stack for so many pages, on request.
+
+use aya_ebpf::{macros::map, maps::PerCpuArray, programs::tracing::StackIdContext};
+use numatrace_common::{
+    cell::{Cell, Stem},
+    control::NO_STACKS,
+    event::kernel_alloc::KernelAlloc,
+};
+
+use crate::{
+    emit::{emit, header},
+    globals::global,
+    kernel::task::Task,
+    owner::Owner,
+    runs::{STACKS, is_reduced},
+    totals,
+};
+
+/// Base pages of kernel memory since the last sample on each CPU.
+#[map]
+static SINCE_SAMPLE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Counts kernel memory for `task`, and takes a sample when it is time to.
+#[inline(always)]
+pub fn sample<C: StackIdContext>(ctx: &C, task: Task, pages: u64, node: u16) {
+    let owner = Owner::of(task);
+    let Some(since) = SINCE_SAMPLE.get_ptr_mut(0) else {
+        return;
+    };
+    if !owner.is_thread() {
+        return;
+    }
+    // SAFETY: a live per-CPU element; an allocation of an interrupt may come between and is not counted here.
+    let since = unsafe { &mut *since };
+    *since += pages;
+    if *since < u64::from(global!(kernel_stack_every)) || is_reduced(NO_STACKS) {
+        return;
+    }
+    let pages = core::mem::take(since);
+    emit(KernelAlloc {
+        header: header::<KernelAlloc>(),
+        start_ns: owner.start_ns,
+        tid: owner.tid,
+        tgid: owner.tgid,
+        cell: Cell::new(Stem::PageAlloc)
+            .with_page_node(node)
+            .with_task_node(totals::cpu_node() as u16),
+        pages,
+        stack: ctx.get_stackid(&STACKS, 0).unwrap_or_else(i64::from),
+    });
+}

@@ -1,0 +1,292 @@
+//! What a session keeps for those who watch while it goes on: who is away from home, and what happened, as it happens.
+//!
+//! Runs that are still under way lie in per-CPU maps until something else happens there, on a quiet CPU for ever. Here they are told by
+//! their growth, and what the ring brings of them later is told less that.
+
+use std::collections::HashMap;
+
+use super::{
+    Tally,
+    absence::{Absence, Absences},
+};
+use crate::{
+    decode::{
+        count::{AllocCell, ThreadId, What},
+        event::{Body, Event},
+        mapping_run::{TouchRun, UseRun},
+    },
+    enrich::{Charged, Observation, happening::Happening, process::ProcessIndex},
+};
+
+/// Most things that are kept between two looks of whoever listens; what comes beyond is counted.
+const MOST_HEARD: usize = 200_000;
+
+/// What somebody who watches is told.
+#[derive(Clone, Copy, Debug)]
+pub enum Heard {
+    /// Allocations of one owner with one cell since the last sweep.
+    Alloc(Charged, AllocCell, Tally),
+    /// First touches.
+    Touch(ProcessIndex, TouchRun),
+    /// Hinting faults.
+    Use(ProcessIndex, UseRun),
+    /// A move of a thread or of pages.
+    Happening(Happening),
+    /// An absence that is over.
+    Absence(Absence),
+}
+
+/// The state of a watched session.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// Who is away now.
+    pub absences: Absences,
+    /// Absences that ended since somebody asked last; without listeners.
+    pub ended: Vec<Absence>,
+    /// Times, ns since boot, and what happened then; only for listeners.
+    heard: Option<Vec<(u64, Heard)>>,
+    /// Things for which there was no room among them.
+    pub unheard: u64,
+    /// Open runs that were told in part.
+    told: HashMap<RunKey, Open>,
+}
+
+/// A run: thread, when it began.
+pub type RunKey = (ThreadId, u64);
+
+/// What was told of a run that was open.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    pages: u64,
+    migrated: u64,
+    /// Looks since it was last seen open.
+    unseen: u8,
+}
+
+/// Looks after which a run that is neither open nor in the ring is forgotten: its record was lost.
+const UNSEEN: u8 = 3;
+
+/// Most absences kept for a screen between two looks.
+const MOST_ENDED: usize = 1_000;
+
+impl Live {
+    /// For somebody who wants to hear each thing.
+    pub fn listening() -> Self {
+        Self {
+            heard: Some(Vec::new()),
+            ..Self::default()
+        }
+    }
+
+    /// What was heard since this was asked last, in order of time.
+    pub fn take_heard(&mut self) -> Vec<(u64, Heard)> {
+        let mut heard = self.heard.as_mut().map(std::mem::take).unwrap_or_default();
+        heard.sort_by_key(|(time_ns, _)| *time_ns);
+        heard
+    }
+
+    /// What of an event has been told already is taken off; false when nothing is left.
+    pub fn before(&mut self, event: &mut Event) -> bool {
+        match &mut event.body {
+            Body::TouchRun(run) => {
+                if let Some(told) = self.told.remove(&(run.thread, run.began_ns)) {
+                    run.pages = run.pages.saturating_sub(told.pages);
+                    return run.pages > 0;
+                }
+            }
+            Body::UseRun(run) => {
+                if let Some(told) = self.told.remove(&(run.thread, run.began_ns)) {
+                    run.faults = run.faults.saturating_sub(told.pages);
+                    run.migrated = run.migrated.saturating_sub(told.migrated);
+                    return run.faults > 0 || run.migrated > 0;
+                }
+            }
+            Body::TaskExit(exit) => {
+                self.absences
+                    .exited((exit.tid, exit.start_ns), event.time_ns);
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// Takes in what an event told.
+    pub fn hear(&mut self, time_ns: u64, told: Heard) {
+        self.push(time_ns, told);
+        if let Heard::Happening(happening) = told {
+            self.absences.apply(&happening);
+        }
+    }
+
+    /// Takes in what a sweep brought: first touches make homes, allocations are told owner by owner.
+    pub fn count(&mut self, now_ns: u64, seen: &[Observation]) {
+        let mut allocs: HashMap<(Charged, AllocCell), Tally> = HashMap::new();
+        for observation in seen {
+            match (observation.what, observation.charged) {
+                (What::FirstTouch(cell), Charged::Thread { process, .. }) => {
+                    self.absences
+                        .touched(process, cell.nodes.1, observation.amount);
+                }
+                (What::Alloc(cell), charged) if self.heard.is_some() => allocs
+                    .entry((charged, cell))
+                    .or_default()
+                    .add(observation.count, observation.amount),
+                _ => {}
+            }
+        }
+        for absence in self.absences.settle() {
+            self.over(absence.ended_ns.unwrap_or(now_ns), absence);
+        }
+        let mut allocs: Vec<_> = allocs.into_iter().collect();
+        allocs.sort_unstable_by_key(|(key, _)| *key);
+        for ((charged, cell), tally) in allocs {
+            self.push(now_ns, Heard::Alloc(charged, cell, tally));
+        }
+    }
+
+    fn over(&mut self, time_ns: u64, absence: Absence) {
+        if self.heard.is_some() {
+            self.push(time_ns, Heard::Absence(absence));
+        } else if self.ended.len() < MOST_ENDED {
+            self.ended.push(absence);
+        } else {
+            self.unheard = self.unheard.saturating_add(1);
+        }
+    }
+
+    fn push(&mut self, time_ns: u64, what: Heard) {
+        let Some(heard) = &mut self.heard else { return };
+        if heard.len() < MOST_HEARD {
+            heard.push((time_ns, what));
+        } else {
+            self.unheard = self.unheard.saturating_add(1);
+        }
+    }
+
+    /// What an open run has grown by since it was looked at last.
+    pub fn growth(&mut self, key: RunKey, pages: u64, migrated: u64) -> (u64, u64) {
+        let told = self.told.entry(key).or_insert(Open {
+            pages: 0,
+            migrated: 0,
+            unseen: 0,
+        });
+        let grown = (
+            pages.saturating_sub(told.pages),
+            migrated.saturating_sub(told.migrated),
+        );
+        *told = Open {
+            pages: told.pages.max(pages),
+            migrated: told.migrated.max(migrated),
+            unseen: 0,
+        };
+        grown
+    }
+
+    /// One more look is over.
+    pub fn age(&mut self) {
+        self.told.retain(|_, told| {
+            told.unseen = told.unseen.saturating_add(1);
+            told.unseen <= UNSEEN
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decode::mapping_run::Area,
+        ids::{NodeId, Pid, Tid},
+    };
+
+    fn run(pages: u64) -> TouchRun {
+        TouchRun {
+            thread: ThreadId {
+                pid: Pid(7),
+                tid: Tid(7),
+                start_ns: 5,
+            },
+            began_ns: 10,
+            nodes: (NodeId(0), NodeId(1)),
+            kind: None,
+            causes: Default::default(),
+            cow: false,
+            thp: false,
+            low: 0x1000,
+            high: 0x9000,
+            pages,
+            sp: None,
+            area: Area {
+                start: 0,
+                end: 0,
+                flags: 0,
+                pgoff: 0,
+                file: None,
+            },
+            stack: None,
+        }
+    }
+
+    fn closed(pages: u64) -> Event {
+        Event {
+            time_ns: 20,
+            cpu: 0,
+            body: Body::TouchRun(run(pages)),
+        }
+    }
+
+    #[test]
+    fn a_run_is_told_by_its_growth_and_its_record_brings_the_rest() {
+        let mut live = Live::listening();
+        let key = (run(0).thread, 10);
+        assert_eq!(live.growth(key, 3, 0), (3, 0));
+        assert_eq!(live.growth(key, 8, 0), (5, 0));
+        let mut event = closed(10);
+        assert!(live.before(&mut event));
+        assert_eq!(event.body, Body::TouchRun(run(2)));
+        // The next one with the same thread is another run.
+        let mut event = closed(10);
+        assert!(live.before(&mut event));
+        assert_eq!(event.body, Body::TouchRun(run(10)));
+    }
+
+    #[test]
+    fn a_run_that_was_told_whole_is_not_told_again() {
+        let mut live = Live::listening();
+        live.growth((run(0).thread, 10), 10, 0);
+        assert!(!live.before(&mut closed(10)));
+    }
+
+    #[test]
+    fn runs_whose_record_was_lost_are_forgotten() {
+        let mut live = Live::listening();
+        live.growth((run(0).thread, 10), 10, 0);
+        for _ in 0..=UNSEEN {
+            live.age();
+        }
+        assert!(live.told.is_empty());
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_counted() {
+        let mut live = Live::listening();
+        for _ in 0..MOST_HEARD + 2 {
+            live.push(1, Heard::Absence(absence()));
+        }
+        assert_eq!((live.take_heard().len(), live.unheard), (MOST_HEARD, 2));
+    }
+
+    fn absence() -> Absence {
+        Absence {
+            process: ProcessIndex::default(),
+            thread: (Tid(7), 5),
+            nodes: (NodeId(0), NodeId(1)),
+            reason: crate::decode::count::MoveReason::Wakeup,
+            left_ns: 1,
+            ended_ns: None,
+            back: None,
+            pages_left: 0,
+            pages_followed: 0,
+        }
+    }
+}

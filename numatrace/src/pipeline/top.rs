@@ -1,0 +1,243 @@
+//! A session on a screen: `numatrace top`.
+//!
+//! The session stays on its own thread and hands over the latest look; the screen has a thread for itself. A slow terminal misses looks, it never
+//! holds up the ring.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context, anyhow};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
+};
+
+use super::{
+    begin::{scope_entries, switches, told},
+    parts,
+    stretch::Stretch,
+    wait::{DRAIN, NEVER, SWEEP, Signals, every},
+};
+use crate::{
+    capture::sys::{buddyinfo, meminfo},
+    enrich::topology::Topology,
+    exit::Exit,
+    fold::{
+        live::Live,
+        stat::pressure::{self, NodeReading, Reading},
+    },
+    ids::NodeId,
+    label::look,
+    model::{look::Look, stat::pressure::NodePressure},
+    output::{
+        self,
+        sink::Sink,
+        tui::{self, App, Order, Screen},
+    },
+    plan::{Talk, top::TopPlan},
+    talk::Voice,
+    tracer::{self, Counted, Tracer},
+};
+
+/// Shows a session until somebody or something ends it.
+///
+/// # Errors
+/// A [`crate::exit::Failure`] with its exit code, or whatever broke while running.
+pub fn run(plan: &TopPlan) -> anyhow::Result<Exit> {
+    let mut log = plan
+        .log
+        .as_deref()
+        .map(|path| Sink::open(Some(path)))
+        .transpose()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(session(plan, log.as_mut()))?;
+    if let Some(log) = log {
+        log.finish(&[]).context("cannot write the reports")?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<()> {
+    let session = &plan.session;
+    let mut voice = Voice::new(session.talk, false);
+    let signals = Signals::new()?;
+    let topology = Topology::read(Path::new("/"))?;
+    voice.say("attaching ...");
+    let mut loaded = tracer::load(&topology, switches(session), session.talk >= Talk::Debug)?;
+    loaded.wanted = session.hooks.clone();
+    let scope = scope_entries(session, None)?;
+    let stretch = Stretch::first(true);
+    let mut tracer = Tracer::start(loaded, &topology, &scope)?;
+    told(session, &tracer, &mut voice)?;
+    tracer.live = Some(Live::default());
+
+    let period = session.interval.unwrap_or(Duration::from_secs(1));
+    let (looks, seen) = watch::channel(None);
+    let (orders, wanted) = mpsc::unbounded_channel();
+    let app = App::new(tui::Options {
+        color: session.color,
+        interval: period,
+        scope: parts::model_scope(session),
+    });
+    let screen = Screen::open().context("cannot take over the terminal")?;
+    let showing = std::thread::Builder::new()
+        .name("screen".into())
+        .spawn(move || screen.run(app, seen, &orders))
+        .context("cannot start the screen")?;
+
+    let mut watched = Watched {
+        plan,
+        topology: &topology,
+        stretch,
+        voice: Voice::new(Talk::Quiet, false),
+        began_ns: tracer::boot_ns()?,
+        log,
+    };
+    let ended = watched
+        .until_the_end(&mut tracer, signals, wanted, &looks, period)
+        .await;
+    // The screen ends when nobody can hand it a look any more, and gives the terminal back before anything is said.
+    drop(looks);
+    let shown = showing
+        .join()
+        .map_err(|_| anyhow!("the screen broke down; its message stands above"))?;
+    ended?;
+    shown.context("cannot draw on the terminal")
+}
+
+/// A session that is being watched.
+struct Watched<'a> {
+    plan: &'a TopPlan,
+    topology: &'a Topology,
+    stretch: Stretch,
+    /// Nothing is said while the screen is up.
+    voice: Voice,
+    /// When it began, ns since boot.
+    began_ns: u64,
+    log: Option<&'a mut Sink>,
+}
+
+impl Watched<'_> {
+    async fn until_the_end(
+        &mut self,
+        tracer: &mut Tracer,
+        mut signals: Signals,
+        mut orders: mpsc::UnboundedReceiver<Order>,
+        looks: &watch::Sender<Option<Arc<Look>>>,
+        period: Duration,
+    ) -> anyhow::Result<()> {
+        let whole = self.plan.session.duration.unwrap_or(NEVER);
+        let deadline = sleep_until(Instant::now() + whole);
+        tokio::pin!(deadline);
+        let (mut drain, mut sweep) = (every(DRAIN), every(SWEEP));
+        let mut refresh = refreshes(period);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut deadline => return Ok(()),
+                _ = signals.interrupt.recv() => return Ok(()),
+                _ = signals.terminate.recv() => return Ok(()),
+                order = orders.recv() => match order {
+                    Some(Order::Interval(period)) => refresh = refreshes(period),
+                    Some(Order::Quit) | None => return Ok(()),
+                },
+                _ = refresh.tick() => {
+                    let look = Arc::new(self.look(tracer)?);
+                    if let Some(log) = &mut self.log {
+                        let line = output::json::to_line(&look.snapshot)?;
+                        log.write(line.as_bytes()).context("cannot write the report")?;
+                    }
+                    // Whoever has not looked at the last one misses it.
+                    looks.send_replace(Some(look));
+                }
+                _ = drain.tick() => {
+                    tracer.drain()?;
+                    tracer.measure_cost(std::time::Instant::now())?;
+                }
+                _ = sweep.tick() => tracer.sweep()?,
+            }
+        }
+    }
+
+    /// Ends an interval and looks at it.
+    fn look(&mut self, tracer: &mut Tracer) -> anyhow::Result<Look> {
+        let mut over = self.stretch.end(&self.plan.session);
+        over.session.command = "top".to_owned();
+        let counted = tracer.roll()?.context("the session has no counts")?;
+        let mut snapshot = parts::snapshot(
+            tracer,
+            self.topology,
+            over,
+            &counted,
+            &mut self.voice,
+            false,
+        );
+        let nodes: Vec<NodeId> = snapshot.host.nodes.iter().map(|node| node.node).collect();
+        let memory = memory(Path::new("/"), &nodes, snapshot.host.page_size / 1024);
+        let (away, back, untold) = self.absences(tracer, &counted, &mut snapshot);
+        tracer.enrich.next_interval(counted.until_ns);
+        tracer.forget_absences();
+        Ok(Look {
+            snapshot,
+            memory,
+            away,
+            back,
+            untold,
+        })
+    }
+
+    /// Who is away, who came back, and how many more did.
+    fn absences(
+        &self,
+        tracer: &mut Tracer,
+        counted: &Counted,
+        snapshot: &mut crate::model::Snapshot,
+    ) -> (
+        Vec<crate::model::Incident>,
+        Vec<crate::model::Incident>,
+        u64,
+    ) {
+        let Tracer { live, enrich, .. } = tracer;
+        let Some(live) = live else {
+            return Default::default();
+        };
+        look::homes(snapshot, live, enrich);
+        let until_ns = counted.until_ns;
+        let ended = std::mem::take(&mut live.ended);
+        let told = |absences: Vec<_>, enrich: &mut _| {
+            absences
+                .iter()
+                .map(|absence| look::incident(absence, self.began_ns, until_ns, enrich))
+                .collect()
+        };
+        let away = told(live.absences.open(), enrich);
+        let back = told(ended, enrich);
+        (away, back, std::mem::take(&mut live.unheard))
+    }
+}
+
+/// Ends of intervals. A late one does not make the next one short.
+fn refreshes(period: Duration) -> Interval {
+    let mut refresh = interval_at(Instant::now() + period, period);
+    refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    refresh
+}
+
+/// Memory and free blocks of each node. Only files whose reading folds no counters: that would begin epochs.
+fn memory(root: &Path, nodes: &[NodeId], page_kib: u64) -> Vec<NodePressure> {
+    let reading = Reading {
+        nodes: nodes
+            .iter()
+            .map(|node| NodeReading {
+                meminfo: meminfo::read_node(root, *node).ok(),
+                vmstat: None,
+            })
+            .collect(),
+        zones: Vec::new(),
+        blocks: buddyinfo::read(root).unwrap_or_default(),
+        vmstat: None,
+    };
+    pressure::section(&reading, None, nodes, page_kib).nodes
+}

@@ -1,0 +1,98 @@
+//! The values on the screen are those of the JSON report of the same interval.
+
+use numatrace::{model::Snapshot, output::json, output::tui::Column};
+use serde_json::Value;
+
+use crate::{
+    fixture,
+    looks::{app, full, look, text},
+};
+
+/// A column's value in a report's JSON, found without any of our own types.
+fn in_json(column: Column, process: &Value) -> Option<u64> {
+    let sum = |at: &str| -> Option<u64> {
+        let counts = process.pointer(at)?.as_array()?;
+        Some(counts.iter().filter_map(Value::as_u64).sum())
+    };
+    let off = |at: &str| -> Option<u64> {
+        let rows = process.pointer(at)?.as_array()?;
+        let mut sum = 0;
+        for (from, row) in rows.iter().enumerate() {
+            for (to, cell) in row.as_array()?.iter().enumerate() {
+                if from != to {
+                    sum += cell.as_u64()?;
+                }
+            }
+        }
+        Some(sum)
+    };
+    match column {
+        Column::Remote => sum("/alloc/other_node"),
+        Column::Missed => sum("/alloc/numa_miss"),
+        Column::TouchAway => off("/first_touch/pages"),
+        Column::HintFar => off("/hint_faults/matrix"),
+        Column::Migrated => off("/page_migrations/matrix"),
+        Column::Moves => process.pointer("/task_moves/cross_node")?.as_u64(),
+        Column::Away => process.pointer("/away_ns")?.as_u64(),
+        Column::Cpu => sum("/run_ns"),
+        Column::Allocs => Some(sum("/alloc/local_node")? + sum("/alloc/other_node")?),
+    }
+}
+
+fn reports() -> Vec<Snapshot> {
+    let mut reports: Vec<Snapshot> = fixture::all().into_iter().map(|(_, one)| one).collect();
+    reports.extend([1, 2, 4, 64].map(full));
+    reports
+}
+
+#[test]
+fn every_column_has_the_value_of_the_report() {
+    for snapshot in reports() {
+        let json: Value = serde_json::from_str(&json::to_line(&snapshot).unwrap()).unwrap();
+        let processes = json["processes"].as_array().unwrap();
+        for (process, told) in snapshot.processes.iter().zip(processes) {
+            for column in Column::ALL {
+                assert_eq!(column.count(process), in_json(column, told), "{column:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_are_in_the_order_of_the_reports_values() {
+    for snapshot in reports() {
+        let look = look(snapshot);
+        let mut app = app(&look);
+        let json: Value = serde_json::from_str(&json::to_line(&look.snapshot).unwrap()).unwrap();
+        let told = json["processes"].as_array().unwrap();
+        for column in Column::ALL {
+            app.sort = column;
+            let shown: Vec<Option<u64>> = app
+                .processes()
+                .iter()
+                .filter(|row| row.pid.0 != 0)
+                .map(|row| column.count(row))
+                .collect();
+            let mut wanted: Vec<Option<u64>> = told
+                .iter()
+                .filter(|process| process["pid"] != 0)
+                .map(|process| in_json(column, process))
+                .collect();
+            wanted.sort_unstable_by(|a, b| b.cmp(a));
+            assert_eq!(shown, wanted, "{column:?}");
+        }
+    }
+}
+
+#[test]
+fn the_first_row_on_the_screen_is_the_most_remote_process_of_the_report_with_its_rate() {
+    let screen = text(&app(&look(fixture::two_nodes())), 80, 24);
+    let row = screen
+        .lines()
+        .find(|line| line.contains("postgres"))
+        .unwrap();
+    // 51,200 remote allocations in an interval of a second.
+    assert!(row.contains("51.2k"), "{row}");
+    let at = |name: &str| screen.find(name).unwrap();
+    assert!(at("postgres") < at("spill") && at("spill") < at("systemd"));
+}

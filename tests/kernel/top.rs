@@ -1,0 +1,207 @@
+//! `numatrace top` on a terminal of its own: what it shows is what its report says, and the terminal it leaves is the one it found.
+
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use numatrace_tests::harness::{programs, terminal::OnTerminal, tracer::DEADLINE};
+use serde_json::Value;
+
+fn top(args: &[&str]) -> Command {
+    let mut command = Command::new(programs::numatrace().unwrap());
+    command.arg("top").args(args);
+    command
+}
+
+/// A screen that has its first look.
+fn opened(command: &mut Command, rows: u16, columns: u16) -> OnTerminal {
+    let screen = OnTerminal::start(command, rows, columns).unwrap();
+    screen
+        .wait_for("a first look", DEADLINE, |shown| shown.contains("audit "))
+        .unwrap();
+    screen
+}
+
+#[test]
+fn the_terminal_is_as_before_after_q_control_c_and_sigterm() {
+    type Ends = fn(&mut OnTerminal) -> anyhow::Result<()>;
+    let ways: [(&str, Ends); 3] = [
+        ("q", |screen| screen.press("q")),
+        ("Ctrl-C", |screen| screen.press("\x03")),
+        ("SIGTERM", |screen| screen.signal(Signal::SIGTERM)),
+    ];
+    for (way, end) in ways {
+        let mut screen = opened(&mut top(&[]), 24, 80);
+        end(&mut screen).unwrap();
+        let left = screen.finish(DEADLINE).unwrap();
+        assert!(left.status.success(), "{way}: {:?}", left.status);
+        assert!(left.as_before, "{way}: the terminal has other settings");
+        assert!(!left.screen.contains("audit"), "{way}: {}", left.screen);
+        let said = String::from_utf8_lossy(&left.bytes);
+        let at = |text: &str| {
+            said.rfind(text)
+                .unwrap_or_else(|| panic!("{way}: no {text:?}"))
+        };
+        assert!(at("\x1b[?1049h") < at("\x1b[?1049l"), "{way}");
+        assert!(at("\x1b[?25l") < at("\x1b[?25h"), "{way}");
+    }
+}
+
+#[test]
+fn keys_lead_to_views_and_a_larger_terminal_is_filled() {
+    let mut screen = opened(&mut top(&[]), 24, 80);
+    let mut shows = |key: &str, what: &str| {
+        screen.press(key).unwrap();
+        screen
+            .wait_for(what, DEADLINE, |shown| shown.contains(what))
+            .unwrap();
+    };
+    shows("2", "numa_foreign");
+    shows("3", "allocations/s from CPUs");
+    shows("m", "touched first");
+    shows("4", "moves between nodes");
+    shows("1", "total (");
+    screen.resize(50, 160).unwrap();
+    screen
+        .wait_for("more columns", DEADLINE, |shown| {
+            shown.lines().any(|line| line.trim_end().len() > 100)
+        })
+        .unwrap();
+    screen.press("q").unwrap();
+    assert!(screen.finish(DEADLINE).unwrap().status.success());
+}
+
+#[test]
+fn values_on_the_screen_are_those_of_the_report_of_the_same_interval() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("reports.jsonl");
+    let mut screen = opened(&mut top(&["-o", log.to_str().unwrap()]), 50, 160);
+    // By CPU time: on a machine with one node nothing is remote.
+    screen.press("sssssss").unwrap();
+    screen
+        .wait_for("the order", DEADLINE, |shown| {
+            shown.contains("CPU %: CPU time")
+        })
+        .unwrap();
+    screen.press(" ").unwrap();
+    let shown = screen
+        .wait_for("that it is held", DEADLINE, |shown| {
+            shown.contains("PAUSED")
+        })
+        .unwrap();
+    screen.press("q").unwrap();
+    assert!(screen.finish(DEADLINE).unwrap().status.success());
+    let reports = std::fs::read_to_string(&log).unwrap();
+    let reports: Vec<Value> = reports
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let rows = rows(&shown);
+    assert!(!rows.is_empty(), "{shown}");
+    let time = |report: &Value| report["session"]["start"].as_str().unwrap()[11..19].to_owned();
+    let same: Vec<&Value> = reports
+        .iter()
+        .filter(|report| shown.contains(&format!("{} UTC", time(report))))
+        .collect();
+    assert!(!same.is_empty(), "no report of that time: {shown}");
+    let breaches: Vec<String> = same
+        .iter()
+        .filter_map(|report| differs(report, &rows))
+        .collect();
+    assert!(breaches.len() < same.len(), "{breaches:#?}\n{shown}");
+}
+
+/// Rows of processes on a screen: pid, and the cells behind the name.
+fn rows(screen: &str) -> Vec<(u64, Vec<String>)> {
+    let lines = screen
+        .lines()
+        .skip_while(|line| !line.contains("PID process"));
+    lines
+        .skip(1)
+        .filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let pid = words.first()?.parse().ok()?;
+            let cells = words.len().checked_sub(COLUMNS)?;
+            Some((
+                pid,
+                words[cells..].iter().map(|&word| word.to_owned()).collect(),
+            ))
+        })
+        .collect()
+}
+
+/// Columns of numbers on a wide screen.
+const COLUMNS: usize = 9;
+
+/// What differs between a report and the rows of a screen.
+fn differs(report: &Value, rows: &[(u64, Vec<String>)]) -> Option<String> {
+    let seconds = report["session"]["duration_s"].as_f64()?;
+    let mut last = f64::INFINITY;
+    for (pid, cells) in rows {
+        let process = report["processes"]
+            .as_array()?
+            .iter()
+            .find(|process| process["pid"] == *pid);
+        let Some(process) = process else {
+            return Some(format!("{pid} is not in the report"));
+        };
+        let sum = |at: &str| -> Option<f64> {
+            let counts = process.pointer(at)?.as_array()?;
+            Some(counts.iter().filter_map(Value::as_f64).sum())
+        };
+        let local = sum("/alloc/local_node");
+        let cpu = sum("/run_ns").map(|ns| ns / 1e7 / seconds);
+        let told = [
+            sum("/alloc/other_node").map(|n| n / seconds),
+            sum("/alloc/numa_miss").map(|n| n / seconds),
+            process["task_moves"]["cross_node"]
+                .as_f64()
+                .map(|n| n / seconds),
+            cpu,
+            local
+                .zip(sum("/alloc/other_node"))
+                .map(|(a, b)| (a + b) / seconds),
+        ];
+        for (value, cell) in told.iter().zip([0, 1, 5, 7, 8].map(|at| &cells[at])) {
+            if !agrees(*value, cell) {
+                return Some(format!("{pid}: {value:?} is shown as {cell}"));
+            }
+        }
+        let cpu = cpu.unwrap_or(0.0);
+        if cpu > last {
+            return Some(format!("{pid} stands below one with less"));
+        }
+        last = cpu;
+    }
+    None
+}
+
+/// Is a value what a cell shows, as far as its digits go?
+fn agrees(value: Option<f64>, cell: &str) -> bool {
+    let Some(value) = value else {
+        return cell == "-";
+    };
+    if cell == "<0.1" {
+        return value > 0.0 && value < 0.051;
+    }
+    let plain = cell.replace(',', "");
+    let (digits, unit) = match plain.strip_suffix('k') {
+        Some(digits) => (digits, 1e3),
+        None => match plain.strip_suffix('M') {
+            Some(digits) => (digits, 1e6),
+            None => (plain.as_str(), 1.0),
+        },
+    };
+    let Ok(shown) = digits.parse::<f64>() else {
+        return false;
+    };
+    let step = if digits.contains('.') { 0.051 } else { 0.51 };
+    (shown * unit - value).abs() <= step * unit
+}
+
+#[test]
+fn an_end_after_a_time_gives_the_terminal_back_too() {
+    let screen = opened(&mut top(&["-d", "3", "-i", "500ms"]), 24, 80);
+    let left = screen.finish(DEADLINE + Duration::from_secs(3)).unwrap();
+    assert!(left.status.success() && left.as_before);
+}

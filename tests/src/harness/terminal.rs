@@ -1,0 +1,240 @@
+//! A program on a terminal of its own: what it draws is read as a person would see it, keys are pressed, and nothing is waited for without a
+//! deadline.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::process::CommandExt,
+    },
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use nix::{
+    pty::{Winsize, openpty},
+    sys::{
+        signal::{Signal, kill},
+        termios::{Termios, tcgetattr},
+    },
+    unistd::Pid,
+};
+
+use super::running::Watch;
+
+/// A running program and its terminal.
+pub struct OnTerminal {
+    child: Child,
+    end: Watch,
+    master: File,
+    /// Kept open, so that its settings can be read when the program has ended.
+    slave: OwnedFd,
+    before: Termios,
+    shown: Arc<(Mutex<Shown>, Condvar)>,
+}
+
+/// What was drawn so far.
+struct Shown {
+    parser: vt100::Parser,
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+/// What a program left behind.
+#[derive(Debug)]
+pub struct Left {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// The screen it left.
+    pub screen: String,
+    /// Everything it wrote.
+    pub bytes: Vec<u8>,
+    /// The terminal has the settings it had before.
+    pub as_before: bool,
+}
+
+impl OnTerminal {
+    /// Starts `command` on a terminal of that size, as its controlling one.
+    ///
+    /// # Errors
+    /// There is no terminal to be had, or the program cannot be started.
+    pub fn start(command: &mut Command, rows: u16, columns: u16) -> Result<Self> {
+        let pty = openpty(&size(rows, columns), None).context("no pseudo terminal")?;
+        let before = tcgetattr(&pty.slave)?;
+        let slave = || -> Result<Stdio> { Ok(Stdio::from(File::from(pty.slave.try_clone()?))) };
+        command
+            .stdin(slave()?)
+            .stdout(slave()?)
+            .stderr(slave()?)
+            .env("TERM", "xterm-256color");
+        // SAFETY: both calls are safe between fork and exec, and touch nothing of ours.
+        unsafe {
+            command.pre_exec(|| {
+                nix::unistd::setsid()?;
+                if libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
+                    return Err(std::io::Error::last_os_error());
+                }
+                Ok(())
+            });
+        }
+        let child = command.spawn().context("cannot start it")?;
+        let end = Watch::on(child.id())?;
+        let shown = Arc::new((
+            Mutex::new(Shown {
+                parser: vt100::Parser::new(rows, columns, 0),
+                bytes: Vec::new(),
+                ended: false,
+            }),
+            Condvar::new(),
+        ));
+        let master = File::from(pty.master);
+        read(master.try_clone()?, Arc::clone(&shown));
+        Ok(Self {
+            child,
+            end,
+            master,
+            slave: pty.slave,
+            before,
+            shown,
+        })
+    }
+
+    /// Types.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn press(&mut self, keys: &str) -> Result<()> {
+        self.master
+            .write_all(keys.as_bytes())
+            .context("the terminal takes no keys")
+    }
+
+    /// Makes the terminal another size.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn resize(&mut self, rows: u16, columns: u16) -> Result<()> {
+        let size = size(rows, columns);
+        lock(&self.shown.0)
+            .parser
+            .screen_mut()
+            .set_size(rows, columns);
+        // SAFETY: the descriptor is open and the kernel copies the structure.
+        let done =
+            unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+        ensure!(done == 0, "{}", std::io::Error::last_os_error());
+        Ok(())
+    }
+
+    /// Waits until the screen shows what is wanted, and returns it.
+    ///
+    /// # Errors
+    /// It never did; the message has what it showed instead.
+    pub fn wait_for(
+        &self,
+        what: &str,
+        deadline: Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<String> {
+        let shows = |shown: &Shown| wanted(&shown.parser.screen().contents());
+        let waited = self
+            .shown
+            .1
+            .wait_timeout_while(lock(&self.shown.0), deadline, |shown| {
+                !shown.ended && !shows(shown)
+            });
+        let (shown, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let screen = shown.parser.screen().contents();
+        ensure!(wanted(&screen), "never showed {what}; it shows:\n{screen}");
+        Ok(screen)
+    }
+
+    /// The screen as it is.
+    #[must_use]
+    pub fn screen(&self) -> String {
+        lock(&self.shown.0).parser.screen().contents()
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        kill(Pid::from_raw(i32::try_from(self.child.id())?), signal).context("cannot signal it")
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It runs beyond the deadline; it is killed then.
+    pub fn finish(mut self, deadline: Duration) -> Result<Left> {
+        ensure!(
+            self.end.within(deadline)?,
+            "it still runs; it shows:\n{}",
+            self.screen()
+        );
+        let status = self.child.wait()?;
+        let as_before = tcgetattr(&self.slave)? == self.before;
+        // What it wrote last has been written by now; the reader gets it before the mark.
+        let mark = "\u{1}end\u{1}";
+        nix::unistd::write(&self.slave, mark.as_bytes())?;
+        let has_mark = |shown: &Shown| shown.bytes.ends_with(mark.as_bytes());
+        let waited = self
+            .shown
+            .1
+            .wait_timeout_while(lock(&self.shown.0), deadline, |shown| !has_mark(shown));
+        let (shown, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let bytes = shown.bytes.clone();
+        let screen = shown.parser.screen().contents();
+        drop(shown);
+        Ok(Left {
+            status,
+            screen,
+            bytes,
+            as_before,
+        })
+    }
+}
+
+impl Drop for OnTerminal {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn size(rows: u16, columns: u16) -> Winsize {
+    Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
+}
+
+fn lock(shown: &Mutex<Shown>) -> MutexGuard<'_, Shown> {
+    shown.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read(mut from: File, into: Arc<(Mutex<Shown>, Condvar)>) {
+    thread::spawn(move || {
+        let mut buffer = [0; 65_536];
+        loop {
+            let count = from.read(&mut buffer).unwrap_or(0);
+            let mut shown = lock(&into.0);
+            shown.parser.process(&buffer[..count]);
+            shown.bytes.extend_from_slice(&buffer[..count]);
+            shown.ended = count == 0;
+            into.1.notify_all();
+            if shown.ended {
+                return;
+            }
+        }
+    });
+}
