@@ -50,9 +50,9 @@ pub enum Stem {
     HintMigrated = 5,
     /// Pages moved between nodes: task node = from, page node = to, cause = the kernel's `enum migrate_reason`; count = folios, amount = base pages.
     PageMigration = 6,
-    /// Pages that were to be moved and stayed: cause as above; amount = base pages.
+    /// Pages that were to be moved and stayed: cause as above, mark = [`FAILED_OTHER`] or [`FAILED_BUSY`]; amount = base pages.
     MigrationFailed = 7,
-    /// A task changed its CPU: task node = from, page node = to, cause = [`MoveReason`], mark = 1 when it went back to where it had come from; count = moves.
+    /// A task changed its CPU: task node = from, page node = to, cause = [`MoveReason`], mark = [`MOVED_BACK`] | [`MOVED_TO_WAKER`]; count = moves.
     TaskMove = 8,
     /// CPU time: task node = where; count = times it ran, amount = ns.
     TaskRun = 9,
@@ -67,11 +67,15 @@ pub enum Stem {
     Stay = 12,
     /// A task changed its CPU, by CPU ([`Cell::with_cpus`]); counted for processes in scope only. count = moves.
     CpuMove = 13,
+    /// What NUMA balancing did in a thread: class = [`BalancerWork`].
+    Balancer = 14,
+    /// A mapping that NUMA balancing looked at and left alone: cause = the kernel's `enum numa_vmaskip_reason`; count = times.
+    VmaSkipped = 15,
 }
 
 impl Stem {
     /// Every stem, in the order of their numbers from 1 on.
-    pub const ALL: [Stem; 13] = [
+    pub const ALL: [Stem; 15] = [
         Stem::PageAlloc,
         Stem::InterleaveHit,
         Stem::FirstTouch,
@@ -85,12 +89,15 @@ impl Stem {
         Stem::MovedBy,
         Stem::Stay,
         Stem::CpuMove,
+        Stem::Balancer,
+        Stem::VmaSkipped,
     ];
 }
 
 /// What kind of mapping a first touch fell into.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum TouchKind {
     /// Anonymous memory that is neither heap nor main stack.
     Anon = 0,
@@ -131,9 +138,42 @@ pub const LATENCY_FOLIO: u8 = 0;
 /// Mark of a latency: of one call of `migrate_pages`.
 pub const LATENCY_BATCH: u8 = 1;
 
+/// Mark of pages that stayed: locked, still mapped, no room on the target, or of a kind that cannot be moved.
+pub const FAILED_OTHER: u8 = 0;
+/// Mark of pages that stayed: somebody else held a reference to them (pinned for a device, under I/O, in a pipe).
+pub const FAILED_BUSY: u8 = 1;
+
+/// Mark of a move: back to the node that its last cross-node move began on.
+pub const MOVED_BACK: u8 = 1;
+/// Mark of a move: woken by somebody who ran on the node it was put on.
+pub const MOVED_TO_WAKER: u8 = 2;
+
+/// What NUMA balancing spends a thread's time on.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum BalancerWork {
+    /// `task_numa_work`, which takes away access to memory so that its use faults: count = runs, amount = ns.
+    Scan = 0,
+    /// Page table entries it took access from: count = stretches of mappings, amount = entries.
+    Update = 1,
+    /// Hinting faults from their check to their end, migration included: count = faults, amount = ns.
+    Fault = 2,
+}
+
+impl BalancerWork {
+    /// Every kind of work, in the order of their numbers.
+    pub const ALL: [BalancerWork; 3] = [
+        BalancerWork::Scan,
+        BalancerWork::Update,
+        BalancerWork::Fault,
+    ];
+}
+
 /// Why a task changed its CPU (include/trace/events/sched.h and kernel/sched/core.c, `set_task_cpu`).
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum MoveReason {
     /// It was woken on another CPU.
     Wakeup = 0,
@@ -182,6 +222,7 @@ impl MoveReason {
 /// Why an allocation was remote or missed its preferred node, in a [`Stem::PageAlloc`] cell. The mark of a policy is its mode.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum RemoteCause {
     /// It was neither.
     None = 0,
@@ -347,6 +388,7 @@ impl Cell {
 /// Size and use of an allocation, from its order and gfp flags.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum AllocClass {
     /// One base page that user space may map (movable).
     User4k = 0,

@@ -48,10 +48,14 @@ pub enum Counter {
     LostFillRun = 20,
     /// The same for `KernelAlloc`.
     LostKernelAlloc = 21,
+    /// The same for `MoveStack`.
+    LostMoveStack = 22,
+    /// Hinting faults and scans for whose time there was no room.
+    LostBalancerTimes = 23,
 }
 
 /// How many counters there are.
-pub const COUNTERS: u32 = 22;
+pub const COUNTERS: u32 = 24;
 
 impl Counter {
     /// The counter of records lost for a kind.
@@ -64,6 +68,7 @@ impl Counter {
             Kind::TaskExit => Counter::LostTaskExit,
             Kind::TaskMoved => Counter::LostTaskMoved,
             Kind::PagesMoved => Counter::LostPagesMoved,
+            Kind::MoveStack => Counter::LostMoveStack,
             Kind::FillRun => Counter::LostFillRun,
             Kind::KernelAlloc => Counter::LostKernelAlloc,
             Kind::TouchRun => Counter::LostTouchRun,

@@ -193,8 +193,8 @@ pub struct Globals {
     pub drop_one_in: u32,
     /// One kernel stack for so many base pages of kernel memory; 0 = none.
     pub kernel_stack_every: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// 1 when the kernel stack of each change of CPU is wanted.
+    pub verify_reasons: u32,
     /// Nodes with memory, one bit each.
     pub has_memory: [u64; 16],
     /// Nodes with memory that the kernel itself can use (not movable-only), one bit each.

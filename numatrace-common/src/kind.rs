@@ -26,11 +26,13 @@ pub enum Kind {
     FillRun = 10,
     /// [`crate::event::kernel_alloc::KernelAlloc`]
     KernelAlloc = 11,
+    /// [`crate::event::move_stack::MoveStack`]
+    MoveStack = 12,
 }
 
 impl Kind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::AllocRun,
         Kind::TaskFork,
         Kind::TaskExec,
@@ -42,6 +44,7 @@ impl Kind {
         Kind::PagesMoved,
         Kind::FillRun,
         Kind::KernelAlloc,
+        Kind::MoveStack,
     ];
 
     /// The word used for this kind in reports and messages.
@@ -58,6 +61,7 @@ impl Kind {
             Kind::PagesMoved => "pages_moved",
             Kind::FillRun => "fill_run",
             Kind::KernelAlloc => "kernel_alloc",
+            Kind::MoveStack => "move_stack",
         }
     }
 }

@@ -41,6 +41,12 @@ pub const MAX_CPUS: u32 = 8_192;
 /// Threads that crossed nodes, called exec or sched_setaffinity, and still live: beyond it ping-pong and marks are not seen.
 pub const MOVER_ENTRIES: u32 = 65_536;
 
+/// Frames of a move's kernel stack that are kept: what tells the way to `set_task_cpu` is among the innermost dozen, below what the tracepoint adds.
+pub const MOVE_FRAMES: usize = 24;
+
+/// Threads in a hinting fault or a scan of the NUMA balancer at one time: one per CPU and many that wait.
+pub const BALANCING_ENTRIES: u32 = 4_096;
+
 /// Different user stacks kept: a program touches its memory from some hundreds of places.
 pub const STACK_ENTRIES: u32 = 16_384;
 

@@ -16,9 +16,11 @@ pub struct Mover {
     pub state: u16,
     /// When its last cross-node move was, ns since boot; 0 before the first.
     pub crossed_ns: u64,
+    /// Hinting faults on pages of other nodes since then.
+    pub far_faults: u64,
 }
 
-const _: () = assert!(size_of::<Mover>() == 24);
+const _: () = assert!(size_of::<Mover>() == 32);
 
 /// The last change of its CPU mask came from sched_setaffinity(2).
 pub const BY_AFFINITY: u16 = 1;

@@ -18,6 +18,7 @@ mod kernel;
 mod cause;
 mod cpus;
 mod filter;
+mod move_stack;
 mod mover;
 mod owner;
 

@@ -28,6 +28,7 @@ pub fn of(task: Task) -> Option<&'static mut Mover> {
         came_from: 0,
         state: 0,
         crossed_ns: 0,
+        far_faults: 0,
     };
     if MOVERS.insert(task.tid(), mover, 0).is_err() {
         count(Counter::LostMovers, 1);
@@ -41,15 +42,28 @@ pub fn forget(task: Task) {
     let _ = MOVERS.remove(task.tid());
 }
 
-/// Notes a cross-node move. How long it stayed, ns, when the thread went back to where its last one began.
+/// A hinting fault on a page of another node: what a move away from memory costs. Of threads that never moved nobody asks.
 #[inline(always)]
-pub fn crossed(task: Task, from: u16, to: u16) -> Option<u64> {
-    let mover = of(task)?;
+pub fn far_fault(task: Task) {
+    if let Some(mover) = find(task) {
+        mover.far_faults = mover.far_faults.wrapping_add(1);
+    }
+}
+
+/// Notes a cross-node move. How long it stayed, ns, when the thread went back to where its last one began; and its hinting faults on pages of other
+/// nodes since that one.
+#[inline(always)]
+pub fn crossed(task: Task, from: u16, to: u16) -> (Option<u64>, u64) {
+    let Some(mover) = of(task) else {
+        return (None, 0);
+    };
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
     let stayed = now.wrapping_sub(mover.crossed_ns);
     let back = mover.came_from == to + 1;
     mover.came_from = from + 1;
     mover.crossed_ns = now;
-    back.then_some(stayed)
+    let far_faults = mover.far_faults;
+    mover.far_faults = 0;
+    (back.then_some(stayed), far_faults)
 }

@@ -1,8 +1,12 @@
 //! clap types and help text; nothing else.
 
+pub mod diff;
 pub mod doctor;
 pub mod events;
+pub mod export;
 pub mod live;
+pub mod record;
+pub mod report;
 pub mod stat;
 pub mod top;
 pub mod topology;
@@ -34,10 +38,21 @@ pub struct Cli {
 pub enum Command {
     /// Trace the machine, some processes or a command, then print a report
     Trace(trace::TraceArgs),
+    /// Trace into a recording, to be shown later, elsewhere, or compared
+    #[command(mut_arg("output", |output| output
+        .required(true)
+        .help("Write the recording to this file")))]
+    Record(record::RecordArgs),
+    /// Show the report of a recording: the very one that its session would have printed
+    Report(report::ReportArgs),
     /// Watch processes, nodes, moves and findings on a full screen; the default on a terminal
     Top(top::TopArgs),
     /// Print what happens as it happens: one line per run, move, migration or incident
     Events(events::EventsArgs),
+    /// Show what changed between two sessions
+    Diff(diff::DiffArgs),
+    /// Turn a session into what other tools read: Perfetto, flame graphs, CSV, JSON
+    Export(export::ExportArgs),
     /// Show what this machine allows, hook by hook, what is lost otherwise, and how to get it
     Doctor(doctor::DoctorArgs),
     /// Show numastat's views, and what it lacks: rates, kinds of memory, pressure, alerts

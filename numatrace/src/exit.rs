@@ -13,6 +13,8 @@ pub enum Exit {
     Failed,
     /// The command line is wrong.
     Usage,
+    /// A `--fail-if` limit was crossed.
+    Crossed,
     /// This machine or user does not allow it.
     Refused,
     /// The launched command's own status, 128 + signal if it was killed, 126 or 127 when it could not be run or found.
@@ -25,6 +27,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => ExitCode::SUCCESS,
             Exit::Failed => ExitCode::from(1),
             Exit::Usage => ExitCode::from(2),
+            Exit::Crossed => ExitCode::from(3),
             Exit::Refused => ExitCode::from(4),
             Exit::Command(status) => ExitCode::from(status),
         }

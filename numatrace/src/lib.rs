@@ -3,14 +3,23 @@
 //! Folders are stages and stand here in the order data flows; the files beside them are glue.
 
 pub mod cli;
+pub mod diff;
 pub mod doctor;
 pub mod exit;
+pub mod export;
 pub mod expr;
+pub mod fail_if;
 pub mod hook_list;
 pub mod ids;
+pub mod intake;
 pub mod launch;
 pub mod pipeline;
 pub mod plan;
+pub mod progress;
+pub mod recording;
+pub mod rendering;
+pub mod report;
+pub mod saved;
 pub mod stat;
 pub mod talk;
 pub mod topology;

@@ -5,9 +5,9 @@ use std::{io, path::Path, process::ExitCode};
 use clap::Parser;
 use numatrace::{
     cli::{self, Cli, Command},
-    doctor,
+    diff, doctor,
     exit::{self, Exit},
-    hook_list, pipeline, plan, stat, topology,
+    export, hook_list, pipeline, plan, report, stat, topology,
 };
 
 fn main() -> ExitCode {
@@ -20,6 +20,16 @@ fn main() -> ExitCode {
             .map_err(anyhow::Error::from)
             .and_then(|plan| pipeline::run(&plan))
             .map(ExitCode::from),
+        Command::Diff(args) => diff::run(&args).map(ExitCode::from),
+        Command::Export(args) => export::run(&args).map(ExitCode::from),
+        Command::Record(args) if args.trace.lists_hooks() => {
+            hook_list::run(args.trace.format, &mut io::stdout().lock())
+        }
+        Command::Record(args) => plan::record(args)
+            .map_err(anyhow::Error::from)
+            .and_then(|plan| pipeline::run(&plan))
+            .map(ExitCode::from),
+        Command::Report(args) => report::run(&args),
         Command::Top(args) => plan::top::top(args)
             .map_err(anyhow::Error::from)
             .and_then(|plan| pipeline::top::run(&plan))

@@ -20,17 +20,20 @@ use anyhow::Context;
 use crate::{
     attach::inject::Faults,
     capture::counting::counting,
-    cli::Format,
     enrich::topology::Topology,
     exit::{Exit, Failure},
+    fail_if::FailIf,
+    intake::NOT_COUNTING,
     launch::{self, Held},
-    model::{AuditReport, EndedBy, Snapshot},
-    output::{self, sink::Sink, text::TextOptions},
+    model::{EndedBy, Snapshot},
+    output::{self, sink::Sink},
     plan::{Plan, Scope, Talk},
+    recording::recorder::Recorder,
+    rendering::Rendering,
     talk::Voice,
-    tracer::{self, NOT_COUNTING, Reducing, Tracer},
+    tracer::{self, Asked, Extras, Reducing, Tracer},
 };
-use begin::{banner, scope_entries, switches, told};
+use begin::{banner, scope_entries, switches, told, verifying};
 use stretch::Stretch;
 use wait::{DRAIN, Due, End, Signals, Wait, every};
 
@@ -56,13 +59,18 @@ pub fn run(plan: &Plan) -> anyhow::Result<Exit> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let (last, exit) = runtime.block_on(session(plan, &mut sink))?;
+    let recorder = recorder(plan)?;
+    let (last, exit) = runtime.block_on(session(plan, &mut sink, recorder))?;
     sink.finish(&last).context("cannot write the report")?;
     Ok(exit)
 }
 
 /// One session; every interval but the last is written as it ends, the last is returned.
-async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)> {
+async fn session(
+    plan: &Plan,
+    sink: &mut Sink,
+    recorder: Option<Recorder>,
+) -> anyhow::Result<(Vec<u8>, Exit)> {
     let mut voice = Voice::new(plan.talk, plan.duration.is_some());
     let signals = Signals::new()?;
     let topology = Topology::read(Path::new("/"))?;
@@ -73,15 +81,26 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
         _ => None,
     };
     let scope = scope_entries(plan, held.as_ref())?;
+    let verifying = plan.verify_reasons.then(verifying).transpose()?;
 
+    let mut fail_if = plan.fail_if.clone();
     let mut stretch = Stretch::first(plan.interval.is_some());
-    let mut tracer = Tracer::start(loaded, &topology, &scope)?;
-    tracer.residency = plan.residency;
-    tracer.reducing = plan
-        .max_overhead
-        .map(|most| Reducing::new(most, cpus(&topology), plan.stacks + plan.kernel_stacks > 0));
+    let extras = Extras {
+        residency: plan.residency,
+        recorder,
+        verifying,
+        reducing: plan
+            .max_overhead
+            .map(|most| Reducing::new(most, cpus(&topology), plan.stacks + plan.kernel_stacks > 0)),
+    };
+    let mut tracer = Tracer::start(loaded, &topology, &scope, extras)?;
     told(plan, &tracer, &mut voice)?;
     stretch.began = Instant::now();
+    if tracer.recorder.is_some() {
+        let told = parts::told(&tracer, &topology, stretch.so_far(plan));
+        tracer.open_recording(told);
+    }
+    let rendering = rendering(plan);
     let mut child = held.map(Held::release).transpose()?;
     voice.say(&banner(plan));
     if plan.faults != Faults::default() {
@@ -104,11 +123,15 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
                     over,
                     &counted,
                     &mut voice,
-                    plan.timeline,
+                    asked(plan, true),
                 );
-                tracer.enrich.next_interval(counted.until_ns);
+                tracer.intake.next_interval(counted.until_ns);
                 voice.clear();
-                let report = rendered(plan, &snapshot)?;
+                held_to(&mut fail_if, &snapshot, &mut voice);
+                if !plan.prints() {
+                    continue;
+                }
+                let report = rendering.of(&snapshot)?;
                 if !sink.write(&report).context("cannot write the report")? {
                     // Nobody reads on.
                     break End::Signal;
@@ -123,7 +146,8 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
     let exit = settle(plan, &end, child).await?;
     over.session.ended_by = Some(match end {
         End::Duration => EndedBy::Duration,
-        End::Signal => EndedBy::Signal,
+        // Where the recording could not go on, we ended it.
+        End::Signal | End::NoRecording => EndedBy::Signal,
         End::Child(_) | End::TargetsGone => EndedBy::Exit,
     });
     if let Exit::Command(status) = exit {
@@ -135,9 +159,18 @@ async fn session(plan: &Plan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)
         over,
         &counted,
         &mut voice,
-        plan.timeline,
+        asked(plan, false),
     );
-    Ok((rendered(plan, &snapshot)?, exit))
+    held_to(&mut fail_if, &snapshot, &mut voice);
+    let (exit, lines) = fail_if.decide(exit);
+    lines.iter().for_each(|line| voice.insist(line));
+    let exit = recorded(plan, &tracer, &mut voice, exit);
+    let last = if plan.prints() {
+        rendering.of(&snapshot)?
+    } else {
+        Vec::new()
+    };
+    Ok((last, exit))
 }
 
 /// CPUs that are there.
@@ -145,48 +178,57 @@ fn cpus(topology: &Topology) -> usize {
     topology.nodes().iter().map(|node| node.cpus.len()).sum()
 }
 
-/// A report as it is printed.
-fn rendered(plan: &Plan, snapshot: &Snapshot) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    match (plan.format, plan.audit_only) {
-        (Format::Json, false) => output::json::write_line(&mut bytes, snapshot)?,
-        (Format::Json, true) => output::json::write_line(&mut bytes, &AuditReport::of(snapshot))?,
-        (Format::Text, audit_only) => {
-            if snapshot
-                .session
-                .interval
-                .is_some_and(|interval| interval > 0)
-            {
-                bytes.push(b'\n');
-            }
-            let options = text_options(plan);
-            let text = if audit_only {
-                output::text::render_audit(snapshot, &options)
-            } else {
-                output::text::render(snapshot, &options)
-            };
-            bytes.extend(text.into_bytes());
-        }
-    }
-    Ok(bytes)
-}
-
-fn text_options(plan: &Plan) -> TextOptions {
-    TextOptions {
-        width: if plan.output.is_none() {
-            terminal_width()
-        } else {
-            None
-        },
-        rows: Some(plan.limit),
-        color: plan.color,
+fn asked(plan: &Plan, goes_on: bool) -> Asked {
+    Asked {
+        timeline: plan.timeline,
+        goes_on,
+        quiet: plan.talk == Talk::Quiet,
     }
 }
 
-/// Columns of the terminal on stdout, `None` when it is none.
-fn terminal_width() -> Option<usize> {
-    let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(std::io::stdout())?;
-    Some(usize::from(columns))
+/// Holds a report to the limits and says which it crosses.
+fn held_to(fail_if: &mut FailIf, snapshot: &Snapshot, voice: &mut Voice) {
+    for line in fail_if.look_at_report(snapshot) {
+        voice.insist(&line);
+    }
+}
+
+/// The recording, begun beside its path.
+fn recorder(plan: &Plan) -> Result<Option<Recorder>, Failure> {
+    plan.recording
+        .as_ref()
+        .map(|recording| Recorder::open(&recording.path, recording.limit))
+        .transpose()
+}
+
+/// Says what became of the recording. One that could not be finished is a failure, however well the rest went.
+fn recorded(plan: &Plan, tracer: &Tracer, voice: &mut Voice, exit: Exit) -> Exit {
+    let Some((recording, recorder)) = plan.recording.as_ref().zip(tracer.recorder.as_ref()) else {
+        return exit;
+    };
+    let path = output::escape::text(recording.path.as_os_str().as_encoded_bytes());
+    if let Some(trouble) = recorder.trouble() {
+        voice.fail(&format!(
+            "the recording is not whole: {trouble}\n  hint: {path} reads to where that happened; make room, or use --max-size"
+        ));
+        return Exit::Failed;
+    }
+    voice.say(&format!(
+        "{} KiB in {path}; to see it: numatrace report {path}",
+        recorder.written().div_ceil(1024)
+    ));
+    exit
+}
+
+/// How the report of a session looks.
+fn rendering(plan: &Plan) -> Rendering {
+    Rendering::new(
+        plan.format,
+        plan.audit_only,
+        plan.output.is_some(),
+        plan.limit,
+        plan.color,
+    )
 }
 
 /// Ends a command that outlived the session, unless it may go on; says how the run ended.

@@ -4,19 +4,38 @@ pub mod events;
 mod live;
 pub mod top;
 
-use std::{ffi::OsString, fs, io::IsTerminal, path::Path, time::Duration};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
     attach::{
-        catalog::{HOOKS, PAGE_ALLOC},
+        catalog::{HOOKS, PAGE_ALLOC, TASK_MOVE},
         inject::Faults,
         selection::Selection,
     },
-    cli::{Color, Format, trace::TraceArgs},
+    cli::{Format, record::RecordArgs, trace::TraceArgs},
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
+    fail_if::{FailIf, ReportNames},
     ids::Pid,
+    recording::files::Limit,
+    rendering::color,
 };
+
+/// Where a session is written down, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// The file.
+    pub path: PathBuf,
+    /// The most it may take.
+    pub limit: Option<Limit>,
+    /// The report is printed all the same.
+    pub report: bool,
+}
 
 /// A session that can be started.
 #[derive(Clone, Debug)]
@@ -35,6 +54,8 @@ pub struct Plan {
     pub audit_only: bool,
     /// Tell what happened to the process of the session in order of time.
     pub timeline: bool,
+    /// Hold the reason of each move against the kernel's stack.
+    pub verify_reasons: bool,
     /// The hooks it has.
     pub hooks: Selection,
     /// Look where memory lies in the end.
@@ -48,13 +69,34 @@ pub struct Plan {
     /// Form of the report.
     pub format: Format,
     /// Where the report goes; `None` is stdout.
-    pub output: Option<std::path::PathBuf>,
+    pub output: Option<PathBuf>,
     /// Rows of text tables.
     pub limit: usize,
     /// Use colour in text.
     pub color: bool,
     /// How much is said on stderr.
     pub talk: Talk,
+    /// Limits that each report is held to.
+    pub fail_if: FailIf,
+    /// Where it is written down.
+    pub recording: Option<Recording>,
+}
+
+impl Plan {
+    /// Is a report printed?
+    pub fn prints(&self) -> bool {
+        self.recording
+            .as_ref()
+            .is_none_or(|recording| recording.report)
+    }
+
+    /// The command that this is the plan of.
+    pub fn command(&self) -> &'static str {
+        match self.recording {
+            Some(_) => "record",
+            None => "trace",
+        }
+    }
 }
 
 /// What a session looks at.
@@ -115,12 +157,20 @@ const STACK_EVERY: u32 = 64;
 /// Hooks that do not exist or exclude each other, a process that is not there, or a PID namespace in which none can be told.
 pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
     let talk = Talk::of(args.quiet, args.verbose);
+    let fail_if = FailIf::typed(&args.fail_if, &ReportNames)?;
     let hooks = hooks(&args.hooks, &args.fallback)?;
     if args.audit_only && !hooks.has(PAGE_ALLOC) {
         return Err(Failure::new(
             Exit::Usage,
             "--audit-only needs page_alloc, which --hooks leaves out",
             "add it: --hooks page_alloc,…",
+        ));
+    }
+    if args.verify_reasons && !hooks.has(TASK_MOVE) {
+        return Err(Failure::new(
+            Exit::Usage,
+            "--verify-reasons needs task_move, which --hooks leaves out",
+            "add it: --hooks task_move,…",
         ));
     }
     let scoped = !args.command.is_empty() || !args.pids.is_empty();
@@ -146,15 +196,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
             "add -p PID, or a command after --",
         ));
     }
-    let color = match args.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => {
-            args.output.is_none()
-                && std::io::stdout().is_terminal()
-                && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-        }
-    };
+    let color = color(args.color, args.output.is_some());
     Ok(Plan {
         scope,
         follow_children: !args.no_children,
@@ -162,6 +204,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         interval: args.interval,
         audit_only: args.audit_only,
         timeline: args.timeline,
+        verify_reasons: args.verify_reasons,
         hooks,
         faults: args.inject.into_iter().collect(),
         residency: args.residency,
@@ -173,7 +216,39 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         limit: args.limit,
         color,
         talk,
+        fail_if,
+        recording: None,
     })
+}
+
+/// Plans a `record` session: as `trace`, with `-o` for the recording and the report, if any, on stdout.
+///
+/// # Errors
+/// As [`trace`].
+pub fn record(args: RecordArgs) -> Result<Plan, Failure> {
+    let RecordArgs {
+        trace: mut args,
+        max_size,
+        keep,
+        report,
+    } = args;
+    let path = args.output.take().ok_or_else(|| {
+        Failure::new(
+            Exit::Usage,
+            "record needs a file to write to",
+            "add -o FILE; without a recording: numatrace trace",
+        )
+    })?;
+    let mut plan = trace(args)?;
+    if let Scope::Command(launch) = &mut plan.scope {
+        launch.stdout_to_stderr &= report;
+    }
+    plan.recording = Some(Recording {
+        path,
+        limit: max_size.map(|bytes| Limit { bytes, keep }),
+        report,
+    });
+    Ok(plan)
 }
 
 /// The hooks that were asked for.

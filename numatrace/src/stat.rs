@@ -23,7 +23,7 @@ use crate::cli::stat::StatArgs;
 use crate::exit::Exit;
 use crate::model::stat::Sample;
 use crate::output::sink::Sink;
-use alerts::{Alerts, Verdict};
+use alerts::Alerts;
 use clock::Clock;
 use plan::Plan;
 use print::Printer;
@@ -110,18 +110,11 @@ fn watch(
 
 /// The exit status: a crossed `--fail-if` comes first, then what could not be read.
 fn end(alerts: &Alerts, exit: Exit) -> ExitCode {
-    /// A `--fail-if` was crossed.
-    const CROSSED: u8 = 3;
-    let (verdict, lines) = alerts.verdict();
+    let (exit, lines) = alerts.fail_if.decide(exit);
     for line in lines {
         eprintln!("numatrace: {line}");
     }
-    match verdict {
-        Verdict::Crossed => ExitCode::from(CROSSED),
-        // Nothing says that the limit was kept: a gate must not pass on that.
-        Verdict::Unknown => Exit::Failed.into(),
-        Verdict::Kept => exit.into(),
-    }
+    exit.into()
 }
 
 /// What could not be read, as an exit status: numastat reports success here.

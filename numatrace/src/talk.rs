@@ -32,6 +32,16 @@ impl Voice {
         }
     }
 
+    /// Says a line that even those read who wanted quiet: it is why the run ends as it does.
+    pub fn insist(&mut self, line: &str) {
+        self.line(line);
+    }
+
+    /// Says what went wrong, to everybody.
+    pub fn fail(&mut self, what: &str) {
+        self.line(&format!("error: {what}"));
+    }
+
     /// Says a line for those who asked for more.
     pub fn detail(&mut self, line: &str) {
         if self.level >= Talk::Verbose {

@@ -1,9 +1,10 @@
-//! A running session: attached programs on one side, accumulators on the other, and the stages in between, driven by `pipeline`.
+//! A running session: attached programs and maps on one side, what it takes in on the other, driven by `pipeline`.
 
 mod closing;
+mod code;
 mod live;
 mod reducing;
-mod runs;
+mod verifying;
 
 use std::{path::Path, time::Instant};
 
@@ -17,34 +18,48 @@ use crate::{
         globals::{NodeSets, Switches},
         hooks::HookState,
         kallsyms::{KALLSYMS, Symbols},
+        kernel_enum::ReasonNames,
         preemption::Preemption,
         preflight::Preflight,
         prototype::StrangeShapes,
         reading::Reading,
     },
     capture::{
-        Source, control::ControlMap, cost::CostMeter, counting::NumaStat, fdinfo::ProgramFdInfo,
-        losses::LossCounters, mapping_records::MappingRecords, numastat::NumastatFiles,
-        open_runs::OpenRuns, ring::Ring, run_now::run_on, stacks::Stacks, totals::TotalsMaps,
+        Source,
+        control::ControlMap,
+        cost::CostMeter,
+        counting::NumaStat,
+        fdinfo::ProgramFdInfo,
+        losses::LossCounters,
+        mapping_records::MappingRecords,
+        numastat::NumastatFiles,
+        open_runs::OpenRuns,
+        recording::sweep::sort as by_owner,
+        ring::Ring,
+        run_now::run_on,
+        stacks::Stacks,
+        totals::{Sweep, TotalsMaps},
     },
-    decode::{count::decode_count, decode, mapping_record::MappingMade},
+    decode::{event::Body, mapping_record::MappingMade},
     enrich::{
-        BATCH, Enrich, Observation,
-        facts::ProcFacts,
+        facts::{ProcFacts, noted::Noted},
         topology::{Topology, installed},
     },
     exit::Failure,
-    fold::{
-        Folding,
-        live::{Heard, Live},
-        mapping::Mappings,
-        timeline::Timeline,
-    },
     ids::{CpuId, NodeId, Pid},
+    intake::{Intake, input::Input, told::Told},
+    model::Snapshot,
+    recording::{
+        chunks::{Made, Opening, Sample},
+        recorder::Recorder,
+    },
 };
-use closing::SoFar;
-pub use closing::{Counted, NOT_COUNTING, boot_ns};
+use code::LiveCode;
+
+pub use crate::{fold::counted::Counted, intake::NOT_COUNTING};
+pub use closing::boot_ns;
 pub use reducing::Reducing;
+pub use verifying::Verifying;
 
 /// A running session.
 pub struct Tracer {
@@ -56,33 +71,51 @@ pub struct Tracer {
     open_runs: OpenRuns,
     /// User stacks of first touches.
     pub stacks: Stacks,
-    mappings: Mappings,
+    /// What was taken in.
+    pub intake: Intake<Noted<ProcFacts>>,
     /// Mappings as they are made: the kernel's records, or why there are none; `None` where no mappings are wanted.
     mapping_records: Option<Result<MappingRecords, String>>,
     /// Residency is wanted.
-    pub residency: bool,
+    residency: bool,
     numastat: Result<NumastatFiles, String>,
     numa_stat: NumaStat,
     cpus: Vec<CpuId>,
     /// Nodes in the report's order.
     pub nodes: Vec<NodeId>,
-    /// Processes and facts.
-    pub enrich: Enrich<ProcFacts>,
-    /// Names of the kernel's reasons for page migrations, by number.
-    pub migrate_reasons: Vec<String>,
+    /// Names of the kernel's reasons, by number.
+    pub reasons: ReasonNames,
+    /// Verification of reasons, when that was asked for.
+    pub verifying: Option<Verifying>,
     /// Our own cost.
     pub cost: CostMeter,
     /// What is given up where it has a limit.
     pub reducing: Option<Reducing>,
-    folding: Option<Folding>,
-    before: SoFar,
-    rejected: u64,
-    unsettled: bool,
-    timeline: Timeline,
-    /// What is kept beside sums for who watches while it goes on.
-    pub live: Option<Live>,
-    /// When the session or interval began, ns since boot.
-    began_ns: u64,
+    /// Where everything is written down too.
+    pub recorder: Option<Recorder>,
+}
+
+/// What of a report is wanted beside the rest.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// All that happened to the process of the session.
+    pub timeline: bool,
+    /// Another interval follows.
+    pub goes_on: bool,
+    /// Nothing is to be shown on stderr.
+    pub quiet: bool,
+}
+
+/// What a session does beside counting.
+#[derive(Default)]
+pub struct Extras {
+    /// Look where memory lies.
+    pub residency: bool,
+    /// Write everything down.
+    pub recorder: Option<Recorder>,
+    /// Hold reasons of moves against kernel stacks.
+    pub verifying: Option<Verifying>,
+    /// Give up details where they cost too much.
+    pub reducing: Option<Reducing>,
 }
 
 /// Loads the object for this kernel; nothing is attached yet.
@@ -145,7 +178,7 @@ pub fn load_for(
     loaded.interrupts_unknown = gap.or_else(|| {
         (globals.probe_read == 0).then(|| "this machine refuses reads of kernel memory".to_owned())
     });
-    loaded.migrate_reasons = attach::migrate_reason::names(btf);
+    loaded.reasons = ReasonNames::of(btf);
     Ok(loaded)
 }
 
@@ -179,6 +212,7 @@ impl Tracer {
         loaded: Loaded,
         topology: &Topology,
         scope: &[(Pid, ScopeEntry)],
+        extras: Extras,
     ) -> anyhow::Result<Self> {
         let mut loaded = loaded;
         set_scope(&mut loaded, scope)?;
@@ -193,18 +227,22 @@ impl Tracer {
         let nodes: Vec<NodeId> = topology.node_ids().collect();
         let numastat = NumastatFiles::open(Path::new("/"), nodes.iter().copied())
             .map_err(|error| format!("{error:#}"));
-        let migrate_reasons = std::mem::take(&mut loaded.migrate_reasons);
+        let reasons = std::mem::take(&mut loaded.reasons);
         let cpus: Vec<CpuId> = cpus.into_iter().map(|(cpu, _)| cpu).collect();
         let mapping_records = loaded.wants_mappings().then(|| MappingRecords::open(&cpus));
-        // Most processes are looked at while programs are loaded; those that are new when they are attached follow. Whoever is born in between
-        // is in both, never in neither.
-        let living = Reading::begin(|| Enrich::new(ProcFacts::new(Path::new("/"))));
+        // Programs first, then the processes that are there: whoever is born in between is in both, never in neither. Most of them are looked at
+        // while programs are loaded.
+        let glance = Reading::begin(|| ProcFacts::glance(Path::new("/")));
         let session = loaded.attach();
-        let mut enrich = living.end()?;
-        enrich.processes.scan_new(&mut enrich.facts);
         if session.state(catalog::ALLOC_POLICY) == HookState::Attached {
             control.set_attached(POLICY_HOOK)?;
         }
+        let facts = ProcFacts::new(Path::new("/")).knowing(glance.end()?);
+        let facts = if extras.recorder.is_some() {
+            Noted::on(facts)
+        } else {
+            Noted::off(facts)
+        };
         let mut tracer = Self {
             session,
             ring,
@@ -213,34 +251,22 @@ impl Tracer {
             losses,
             open_runs,
             stacks,
-            mappings: Mappings::default(),
+            intake: Intake::new(facts),
             mapping_records,
-            residency: false,
+            residency: extras.residency,
             numastat,
             numa_stat: NumaStat::watch(),
             cpus,
             nodes,
-            enrich,
-            migrate_reasons,
+            reasons,
+            verifying: extras.verifying,
             cost: CostMeter::default(),
-            reducing: None,
-            folding: None,
-            before: SoFar::default(),
-            rejected: 0,
-            unsettled: false,
-            timeline: Timeline::default(),
-            live: None,
-            began_ns: 0,
+            reducing: extras.reducing,
+            recorder: extras.recorder,
         };
         tracer.take_stock();
         if tracer.session.missing().is_empty() {
-            let (cut, edge) = tracer.cut()?;
-            // What was touched while we attached is not the session's.
-            tracer.mappings = Mappings::default();
-            tracer.before = tracer.so_far()?;
-            tracer.folding = Some(Folding::begin(cut, &edge));
-            tracer.timeline = Timeline::default();
-            tracer.began_ns = boot_ns()?;
+            tracer.begin()?;
         }
         Ok(tracer)
     }
@@ -259,31 +285,26 @@ impl Tracer {
         self.take_mapping_records();
         let Self {
             ring,
-            enrich,
-            mappings,
-            rejected,
-            timeline,
-            live,
+            intake,
+            recorder,
+            stacks,
+            verifying,
             ..
         } = self;
-        ring.drain(&mut |raw| match decode(raw) {
-            Ok(mut event) => {
-                if let Some(live) = live
-                    && !live.before(&mut event)
-                {
-                    return;
-                }
-                let told = runs::take_in(&event, enrich, mappings);
-                if let Some(Heard::Happening(happening)) = told {
-                    timeline.apply(happening);
-                }
-                if let Some((live, told)) = live.as_mut().zip(told) {
-                    live.hear(event.time_ns, told);
-                }
+        ring.drain(&mut |raw| {
+            let event = intake.record(raw);
+            if let (Some(Body::MoveStack(stack)), Some(verifying)) =
+                (event.as_ref().map(|event| &event.body), &mut *verifying)
+            {
+                verifying.apply(stack);
             }
-            Err(_) => *rejected += 1,
+            if let Some(recorder) = recorder {
+                recorder.record(raw, event.as_ref(), stacks, intake);
+            }
         })?;
-        enrich.settle();
+        if self.intake.is_waiting() {
+            self.take(&Input::Settle, None);
+        }
         Ok(())
     }
 
@@ -292,20 +313,19 @@ impl Tracer {
         let Some(Ok(records)) = &mut self.mapping_records else {
             return;
         };
-        let mut made = Vec::new();
-        let mut senseless = 0;
+        let (mut made, mut senseless) = (Vec::new(), 0);
         records.drain(
             &mut |record, time_ns| match MappingMade::of(record, time_ns) {
                 Some(mapping) => made.push(mapping),
                 None => senseless += 1,
             },
         );
-        self.rejected += senseless;
+        if made.is_empty() && senseless == 0 {
+            return;
+        }
         // A process may have run on several CPUs.
         made.sort_by_key(|mapping: &MappingMade| mapping.time_ns);
-        for mapping in made {
-            self.enrich.told.made(mapping);
-        }
+        self.take(&Input::Made(made, senseless), None);
     }
 
     /// How the records of mappings fared.
@@ -322,11 +342,10 @@ impl Tracer {
         self.look_at_residency();
         self.take_stock();
         let current = self.control.advance()?;
-        if let Some(mut folding) = self.folding.take() {
-            let swept = self.observe(current, |seen| folding.apply_all(seen));
-            self.folding = Some(folding);
-            swept?;
-        }
+        let sweep = self.counts(current)?;
+        let sample = self.sample()?;
+        self.take(&Input::Time(boot_ns()?), None);
+        self.take(&Input::Sweep(sweep), sample.as_ref());
         self.grow()
     }
 
@@ -357,34 +376,65 @@ impl Tracer {
         cost.close(now, session.programs());
     }
 
-    /// Sweeps, decodes and finds owners; hands on what was found a batch at a time.
-    fn observe(
-        &mut self,
-        current: u64,
-        mut each: impl FnMut(&[Observation]),
-    ) -> anyhow::Result<()> {
+    /// Writes down how the session began.
+    pub fn open_recording(&mut self, told: Told) {
+        let began_ns = self.intake.began_ns();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.opened(Opening { told, began_ns });
+        }
+    }
+
+    /// The report of what was counted, which a recording can make again.
+    pub fn report(&mut self, told: Told, counted: &Counted, asked: Asked) -> Snapshot {
+        let Self {
+            stacks,
+            intake,
+            recorder,
+            ..
+        } = self;
+        let mut code = LiveCode::new(stacks, asked.quiet);
+        let snapshot = told.report(counted, &mut code, asked.timeline, intake);
+        if let Some(recorder) = recorder {
+            let made = Made {
+                told,
+                goes_on: asked.goes_on,
+            };
+            recorder.reported(&made, &code.resolved, intake);
+        }
+        snapshot
+    }
+
+    /// Takes in something that is no record, and writes it down.
+    fn take(&mut self, input: &Input, sample: Option<&Sample>) {
+        let Self {
+            intake, recorder, ..
+        } = self;
+        let Some(recorder) = recorder else {
+            return intake.take(input);
+        };
+        recorder.before(input, intake);
+        intake.take(input);
+        recorder.input(input, sample, intake);
+    }
+
+    /// What was counted in epochs before `current`, and the records before that.
+    fn counts(&mut self, current: u64) -> anyhow::Result<Sweep> {
         // Names first: what the totals charge was announced by a record.
         self.drain()?;
-        let sweep = self.totals.sweep(current)?;
-        self.unsettled |= !sweep.settled;
-        let mut counts = Vec::with_capacity(BATCH);
-        let mut seen = Vec::with_capacity(BATCH);
-        for batch in sweep.counts.chunks(BATCH) {
-            for (epoch, key, value) in batch {
-                match decode_count(*epoch, key, value) {
-                    Ok(count) => counts.push(count),
-                    Err(_) => self.rejected += 1,
-                }
-            }
-            self.enrich.counts(&counts, &mut seen);
-            each(&seen);
-            if let Some(live) = &mut self.live {
-                live.count(boot_ns()?, &seen);
-            }
-            counts.clear();
-            seen.clear();
+        let mut sweep = self.totals.sweep(current)?;
+        if self.intake.live.is_some() {
+            self.intake.now_ns = boot_ns()?;
         }
-        Ok(())
+        if self.recorder.is_some() {
+            by_owner(&mut sweep);
+        }
+        Ok(sweep)
+    }
+
+    fn look_at_residency(&mut self) {
+        if self.residency {
+            self.take(&Input::Residency, None);
+        }
     }
 
     /// Has each CPU charge the task that is running on it with its time up to now.

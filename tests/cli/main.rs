@@ -4,6 +4,8 @@
 
 mod hooks;
 mod live;
+mod recording;
+mod saved;
 mod topology;
 mod unprivileged;
 mod usage;

@@ -42,6 +42,7 @@ fn help_names_every_option_of_a_session() {
         "--user",
         "--keep-running",
         "--hooks",
+        "--fail-if",
     ] {
         assert!(
             help.contains(option),

@@ -9,6 +9,8 @@ mod hooks;
 mod interval;
 #[path = "../kernel/leftovers.rs"]
 mod leftovers;
+#[path = "../kernel/record.rs"]
+mod record;
 mod session;
 mod stems;
 #[path = "../kernel/storm.rs"]

@@ -156,6 +156,59 @@ fn hint_fault_is_null_where_it_cannot_attach_and_the_reason_is_there() {
     assert_eq!(reason(&run.report, "hint_fault").is_empty(), attached);
 }
 
+#[test]
+fn balancer_times_are_null_where_they_cannot_be_had_and_skips_need_a_tracepoint_only() {
+    let run = or_skip!(tracer!().launch(&["touch", "--mib", "1"]));
+    let balancer = &process(&run).0["balancer"];
+    for (hook, field) in [
+        ("balancer", "scan_ns"),
+        ("balancer", "fault_ns"),
+        ("balancer_skip", "vmas_skipped"),
+    ] {
+        let attached = run.report.hook_state(hook) == Some("attached");
+        assert_eq!(balancer[field].is_null(), !attached, "{field}: {balancer}");
+        assert_eq!(reason(&run.report, hook).is_empty(), attached);
+    }
+}
+
+/// The tracepoint and the stack are there on every host, whatever is refused.
+#[test]
+fn reasons_of_moves_agree_with_their_stacks() {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    if cpus < 2 {
+        return skipped(test_name!(), "one CPU: nothing moves");
+    }
+    let run = or_skip!(
+        tracer!()
+            .args(["--verify-reasons"])
+            .launch(&["bounce", "--times", "100", "--cpus", "0,1"])
+    );
+    let verify = &run.report.value["verify"];
+    let (moves, agreed) = (verify["moves"].as_u64(), verify["agreed"].as_u64());
+    assert!(moves >= Some(100), "{verify:#}");
+    if run.report.hook_state("task_move") == Some("attached") {
+        assert!(
+            agreed.map(|agreed| agreed * 100) >= moves.map(|moves| moves * 99),
+            "{verify:#}"
+        );
+        return;
+    }
+    // Without marks a pin counts as a cpuset's, which a stack that shows sched_setaffinity(2) contradicts, and nothing else does.
+    let wrong = verify["disagreed"].as_array().unwrap();
+    let known = |entry: &&serde_json::Value| {
+        entry["reason"] == "cpuset" && entry["stack_says"] == "affinity"
+            || ["active_balance", "wakeup"]
+                .iter()
+                .any(|reason| entry["reason"] == *reason)
+    };
+    let unknown: Vec<_> = wrong.iter().filter(|entry| !known(entry)).collect();
+    let count: u64 = unknown
+        .iter()
+        .filter_map(|entry| entry["count"].as_u64())
+        .sum();
+    assert!(count * 100 <= moves.unwrap_or(0), "{verify:#}");
+}
+
 /// Compaction moves pages on every machine, one node or many; `/proc/vmstat` counts them.
 #[test]
 fn page_migration_has_what_compaction_moved_by_reason() {

@@ -1,6 +1,8 @@
 //! Stories: a thread that was sent away from its memory and back, and what the report tells of it.
 
-use numatrace_tests::{or_skip, tracer};
+use numatrace_tests::harness::balancer::Balancer;
+use numatrace_tests::harness::skipped;
+use numatrace_tests::{or_skip, test_name, tracer};
 
 use crate::two_nodes_or_skip;
 
@@ -71,6 +73,61 @@ fn an_absence_is_told_with_its_memory_and_what_followed() {
         .iter()
         .find(|finding| finding["id"] == "ran-away-from-memory" && finding["pid"] == pid);
     assert!(finding.is_some(), "{:#}", run.report.value["findings"]);
+}
+
+#[test]
+fn an_absence_tells_its_hinting_faults_and_what_the_balancer_moved() {
+    let (a, b) = two_nodes_or_skip!();
+    let Some(_quick) = Balancer::quick().unwrap() else {
+        return skipped(test_name!(), "no NUMA balancing, or no debugfs");
+    };
+    let (from, to) = (a.to_string(), b.to_string());
+    let run = or_skip!(tracer!().launch(&[
+        "away",
+        "--mib",
+        "16",
+        "--unbound",
+        "--node",
+        &from,
+        "--to",
+        &to,
+        "--ms",
+        "6000"
+    ]));
+    let pid = run.truth.pid();
+    let incidents = run.report.value["incidents"].as_array().unwrap();
+    let incident = incidents
+        .iter()
+        .find(|incident| incident["pid"] == pid && incident["reason"] == "affinity")
+        .unwrap_or_else(|| panic!("no incident of {pid} in {incidents:#?}"));
+    // The costliest stands first, and this one is most of the session.
+    assert_eq!(incidents[0], *incident);
+    let count = |field: &str| {
+        incident[field]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{field}: {incident:#}"))
+    };
+    if run.report.hook_state("hint_fault") != Some("attached") {
+        assert!(incident["remote_hint_faults"].is_null(), "{incident:#}");
+        return;
+    }
+    let sampled = run.truth.count("numa_hint_faults").unwrap();
+    let faults = count("remote_hint_faults");
+    // Beside its own there are those of others in the kernel's count, and its faults on memory that had followed.
+    assert!(
+        faults > 0 && faults <= sampled,
+        "{faults} of {sampled}: {incident:#}"
+    );
+    let run_ms = incident["run_ms"].as_f64().unwrap();
+    let away_ms = incident["away_ms"].as_f64().unwrap();
+    assert!(run_ms > 0.0 && run_ms <= away_ms * 1.01, "{incident:#}");
+    let migrated = run.truth.count("numa_pages_migrated").unwrap();
+    // The last run of moves may be told when the next begins.
+    let followed = count("pages_followed");
+    assert!(
+        followed.abs_diff(migrated) <= migrated / 20 + 8,
+        "{followed} followed, the kernel moved {migrated}: {incident:#}"
+    );
 }
 
 #[test]

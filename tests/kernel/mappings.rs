@@ -100,6 +100,25 @@ fn mappings_add_up_to_what_the_process_touched() {
         .flatten()
         .sum();
     within_a_hundredth("all mappings", touched(process, |_, _| true), whole, 0);
+    // A policy asked for the other node, and each remote page of each mapping has a cause.
+    let mappings = process.0["mappings"].as_array().expect("mappings");
+    let (mut policy, mut caused, mut remote) = (0, 0, 0);
+    for mapping in mappings {
+        let causes = mapping["first_touch"]["remote_by_cause"].as_object();
+        let causes = causes.into_iter().flatten();
+        for (cause, pages) in causes {
+            let pages = pages.as_u64().expect("pages");
+            caused += pages;
+            policy += if cause == "policy" { pages } else { 0 };
+        }
+        let pages = Part(mapping)
+            .matrix("/first_touch/pages")
+            .expect("a matrix");
+        remote += pages.iter().flatten().sum::<u64>();
+        remote -= (0..pages.len()).map(|node| pages[node][node]).sum::<u64>();
+    }
+    within_a_hundredth("by policy", policy, 2000, 0);
+    assert_eq!(caused, remote, "nothing missed its node: {mappings:#?}");
 }
 
 #[test]

@@ -165,6 +165,30 @@ fn workers_that_touch_what_they_use_are_no_surprise() {
 }
 
 #[test]
+fn a_policy_for_memory_that_is_there_already_is_told_with_its_range() {
+    let (a, b) = two_nodes_or_skip!();
+    let Some(_quick) = Balancer::quick().unwrap() else {
+        return skipped(test_name!(), "no NUMA balancing, or no debugfs");
+    };
+    let (a, b) = (a.to_string(), b.to_string());
+    let args = [
+        "rebind", "--from", &a, "--to", &b, "--pages", "4096", "--secs", "5", "--mbind",
+    ];
+    let run = or_skip!(tracer!().launch(&args));
+    let process = run.report.process(run.truth.pid()).expect("the workload");
+    let tid = run.truth.count("worker_tid").unwrap();
+    let thread = process.thread(tid).expect("the worker");
+    let bind = &thread.0["binds"][0];
+    assert_eq!(bind["what"], "range_policy", "{bind}");
+    let span = &run.truth.0["spans"][0];
+    assert_eq!(bind["range"][0], span["start"], "{bind}");
+    assert_eq!(bind["range"][1], span["end"], "{bind}");
+    let found = findings(&run, "touched-before-bind");
+    assert_eq!(found.len(), 1, "{:#}", run.report.value["findings"]);
+    assert!(found[0].to_string().contains("mbind(2)"), "{}", found[0]);
+}
+
+#[test]
 fn a_worker_that_binds_itself_after_touching_is_told_the_moment() {
     let (a, b) = two_nodes_or_skip!();
     let Some(_quick) = Balancer::quick().unwrap() else {

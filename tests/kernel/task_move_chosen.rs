@@ -1,9 +1,8 @@
 //! Moves that the scheduler chooses, with their reasons, and every move against a count of the raw tracepoint kept by the kernel.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
 
+use numatrace_tests::harness::kernel_count::KernelCount;
 use numatrace_tests::harness::report::Part;
 use numatrace_tests::harness::skipped;
 use numatrace_tests::{or_skip, test_name, tracer};
@@ -11,44 +10,23 @@ use numatrace_tests::{or_skip, test_name, tracer};
 use crate::machine::nodes;
 use crate::two_nodes_or_skip;
 
-/// Histogram of `sched_migrate_task` by thread and both CPUs, kept by the kernel while this lives.
-struct KernelCount(PathBuf);
-
-const HISTOGRAM: &str = "hist:keys=pid,orig_cpu,dest_cpu:size=4096";
-
-impl KernelCount {
-    fn begin() -> Result<Self, String> {
-        let event = PathBuf::from("/sys/kernel/tracing/events/sched/sched_migrate_task");
-        fs::write(event.join("trigger"), HISTOGRAM)
-            .map_err(|error| format!("no histogram of sched_migrate_task: {error}"))?;
-        Ok(Self(event))
-    }
-
-    /// Changes of CPU by thread; entries that lead from a CPU to itself are none.
-    fn by_thread(&self) -> BTreeMap<u64, u64> {
-        let text = fs::read_to_string(self.0.join("hist")).unwrap();
-        assert!(text.contains("Dropped: 0"), "{text}");
-        let mut counts = BTreeMap::new();
-        for line in text.lines().filter(|line| line.starts_with('{')) {
-            let numbers: Vec<u64> = line
-                .split(|c: char| !c.is_ascii_digit())
-                .filter_map(|word| word.parse().ok())
-                .collect();
-            let [pid, from, to, hits] = numbers[..] else {
-                panic!("{line}")
-            };
-            if from != to {
-                *counts.entry(pid).or_default() += hits;
-            }
-        }
-        counts
-    }
+/// A kernel's count of moves by thread and both CPUs, or why there is none.
+fn count_moves() -> anyhow::Result<KernelCount> {
+    KernelCount::begin("sched/sched_migrate_task", "pid,orig_cpu,dest_cpu")
 }
 
-impl Drop for KernelCount {
-    fn drop(&mut self) {
-        let _ = fs::write(self.0.join("trigger"), format!("!{HISTOGRAM}"));
+/// Changes of CPU by thread; entries that lead from a CPU to itself are none.
+fn by_thread(kernel: &KernelCount) -> BTreeMap<u64, u64> {
+    let mut counts = BTreeMap::new();
+    for (fields, hits) in kernel.read().unwrap() {
+        let [pid, from, to] = fields[..] else {
+            panic!("{fields:?}")
+        };
+        if from != to {
+            *counts.entry(pid).or_default() += hits;
+        }
     }
+    counts
 }
 
 fn reason(part: Part<'_>, name: &str) -> u64 {
@@ -75,9 +53,9 @@ fn agrees_with_the_kernel(process: Part<'_>, kernel: &BTreeMap<u64, u64>, tids: 
 #[test]
 fn threads_that_are_let_go_are_spread_by_load_balancing() {
     let (a, _) = two_nodes_or_skip!();
-    let kernel = match KernelCount::begin() {
+    let kernel = match count_moves() {
         Ok(kernel) => kernel,
-        Err(why) => return skipped(test_name!(), &why),
+        Err(why) => return skipped(test_name!(), &format!("{why:#}")),
     };
     let threads = 2 * nodes().cpus(a).len() + 2;
     let (threads, node) = (threads.to_string(), a.to_string());
@@ -90,7 +68,7 @@ fn threads_that_are_let_go_are_spread_by_load_balancing() {
         "--ms",
         "1500"
     ]));
-    let counted = kernel.by_thread();
+    let counted = by_thread(&kernel);
     let process = run
         .report
         .process(run.truth.pid())
@@ -107,13 +85,13 @@ fn threads_that_are_let_go_are_spread_by_load_balancing() {
 #[test]
 fn a_thread_woken_from_two_nodes_follows_its_wakers() {
     let (a, b) = two_nodes_or_skip!();
-    let kernel = match KernelCount::begin() {
+    let kernel = match count_moves() {
         Ok(kernel) => kernel,
-        Err(why) => return skipped(test_name!(), &why),
+        Err(why) => return skipped(test_name!(), &format!("{why:#}")),
     };
     let list = format!("{a},{b}");
     let run = or_skip!(tracer!().launch(&["relay", "--rounds", "500", "--nodes", &list]));
-    let counted = kernel.by_thread();
+    let counted = by_thread(&kernel);
     let process = run
         .report
         .process(run.truth.pid())

@@ -164,7 +164,16 @@ fn a_cpuset_that_shrinks_sends_its_task_away() {
         fs::write(group.join("cpuset.cpus"), list.join(","))
     });
     match run {
-        Ok((report, pid)) => has_reason(&report, pid, b, "cpuset"),
+        Ok((report, pid)) => {
+            has_reason(&report, pid, b, "cpuset");
+            let process = report.process(pid).expect("the workload");
+            let threads = process.0["threads"].as_array().expect("threads");
+            let bound = |thread: &&serde_json::Value| {
+                let binds = thread["binds"].as_array();
+                binds.is_some_and(|binds| binds.iter().any(|bind| bind["what"] == "cpuset_cpus"))
+            };
+            assert!(threads.iter().any(|thread| bound(&thread)), "{threads:#?}");
+        }
         Err(why) => skipped(test_name!(), &format!("no cpuset to shrink: {why}")),
     }
 }

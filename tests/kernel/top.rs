@@ -13,11 +13,14 @@ fn top(args: &[&str]) -> Command {
     command
 }
 
+/// A first look takes a whole start and an interval, several of which may run side by side.
+const START: Duration = Duration::from_secs(3 * DEADLINE.as_secs());
+
 /// A screen that has its first look.
 fn opened(command: &mut Command, rows: u16, columns: u16) -> OnTerminal {
     let screen = OnTerminal::start(command, rows, columns).unwrap();
     screen
-        .wait_for("a first look", DEADLINE, |shown| shown.contains("audit "))
+        .wait_for("a first look", START, |shown| shown.contains("audit "))
         .unwrap();
     screen
 }
@@ -201,7 +204,8 @@ fn agrees(value: Option<f64>, cell: &str) -> bool {
 
 #[test]
 fn an_end_after_a_time_gives_the_terminal_back_too() {
-    let screen = opened(&mut top(&["-d", "3", "-i", "500ms"]), 24, 80);
+    // Whether a look came in time or not: on a slow machine none may.
+    let screen = OnTerminal::start(&mut top(&["-d", "3", "-i", "500ms"]), 24, 80).unwrap();
     let left = screen.finish(DEADLINE + Duration::from_secs(3)).unwrap();
     assert!(left.status.success() && left.as_before);
 }

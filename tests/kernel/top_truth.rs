@@ -56,7 +56,11 @@ fn a_bound_process_stands_first_with_its_cause_and_the_matrix_has_its_nodes() {
                 .is_some_and(|cell| cell != "0")
     };
     let shown = screen
-        .wait_for("the workload in its first row", DEADLINE, first_is_bound)
+        .wait_for(
+            "the workload in its first row",
+            DEADLINE * 3,
+            first_is_bound,
+        )
         .unwrap();
     keep("processes-80x24", &shown);
     for (key, name, what) in [

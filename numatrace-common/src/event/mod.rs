@@ -4,6 +4,7 @@ pub mod alloc_run;
 pub mod fill_run;
 pub mod kernel_alloc;
 pub mod mapping_run;
+pub mod move_stack;
 pub mod pages_moved;
 pub mod task_bind;
 pub mod task_life;

@@ -3,11 +3,12 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
+    event::mapping_run::Area,
     header::{Header, Record},
     kind::Kind,
 };
 
-/// Consecutive moves with one owner, two nodes and one reason. The totals hold the same counts.
+/// Consecutive moves with one owner, in one mapping, with two nodes and one reason. The totals hold the same counts.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct PagesMoved {
@@ -31,9 +32,15 @@ pub struct PagesMoved {
     pub folios: u32,
     /// Base pages.
     pub pages: u64,
+    /// Lowest address; with `high` 0 when addresses were not wanted.
+    pub low: u64,
+    /// First address behind the highest page.
+    pub high: u64,
+    /// Where: the mapping that had them.
+    pub area: Area,
 }
 
-const _: () = assert!(size_of::<PagesMoved>() == 56);
+const _: () = assert!(size_of::<PagesMoved>() == 120);
 
 impl Record for PagesMoved {
     const KIND: Kind = Kind::PagesMoved;

@@ -10,6 +10,7 @@ use crate::{
 /// What was changed.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum BindWhat {
     /// Its CPUs, by sched_setaffinity(2).
     Affinity = 0,

@@ -31,9 +31,13 @@ pub struct TaskMoved {
     pub reason: u16,
     /// Zero.
     pub reserved: u16,
+    /// CPU time of the thread so far, ns (`se.sum_exec_runtime`).
+    pub ran_ns: u64,
+    /// Its hinting faults on pages of other nodes since its last cross-node move; 0 with the first.
+    pub far_faults: u64,
 }
 
-const _: () = assert!(size_of::<TaskMoved>() == 48);
+const _: () = assert!(size_of::<TaskMoved>() == 64);
 
 impl Record for TaskMoved {
     const KIND: Kind = Kind::TaskMoved;

@@ -20,7 +20,7 @@ use numatrace_common::{
 use crate::{
     globals::{enabled, global},
     kernel::{load, page, task::Task, vma},
-    runs, totals, touch,
+    mover, runs, totals, touch,
     twin::{self, Copy, Twin},
 };
 
@@ -46,8 +46,12 @@ pub fn hint_fault_second(ctx: FExitContext) -> u32 {
 
 #[inline(always)]
 fn count(ctx: &FExitContext, copy: Copy) {
-    let cell = Cell::new(Stem::HintFault).with_page_node(page::node(ctx.arg(0)));
+    let node = page::node(ctx.arg(0));
+    let cell = Cell::new(Stem::HintFault).with_page_node(node);
     let task = Task::current();
+    if u32::from(node) != totals::cpu_node() {
+        mover::far_fault(task);
+    }
     touch::only_moves(task);
     let owner = totals::tally_in(copy, SlotIndex::HintFault, task, cell, 1, 0);
     if !enabled!(mapping_runs) || !owner.is_thread() {

@@ -2,6 +2,7 @@
 
 pub mod alloc_bulk;
 pub mod alloc_policy;
+pub mod balancer;
 pub mod hint_fault;
 pub mod numastat_fold;
 pub mod page_alloc;

@@ -5,6 +5,7 @@
 //! page table entry, and the proof that this mapping had one (a walk also visits mappings that only could have had it). The
 //! first process so proven is charged with the whole folio, once. A folio that nobody has mapped is nobody's.
 //! Times are of a folio's copy and of the whole outermost call.
+//! Of pages that stay the kernel tells how many; that somebody else held them shows in copies that are refused, once per attempt.
 //!
 //! proto: 6.1..: int move_to_new_folio(struct folio *dst, struct folio *src, enum migrate_mode mode)
 //! proto: 6.1..: bool remove_migration_pte(struct folio *folio, struct vm_area_struct *vma, unsigned long addr, void *arg)
@@ -24,8 +25,8 @@ use aya_ebpf::{
 };
 use numatrace_common::{
     bucket,
-    cell::{Cell, LATENCY_BATCH, LATENCY_FOLIO, REASON_UNKNOWN, Stem},
-    event::pages_moved::PagesMoved,
+    cell::{Cell, FAILED_BUSY, FAILED_OTHER, LATENCY_BATCH, LATENCY_FOLIO, REASON_UNKNOWN, Stem},
+    event::{mapping_run::Area, pages_moved::PagesMoved},
     limits::MIGRATING_ENTRIES,
     totals::TotalKey,
 };
@@ -33,7 +34,7 @@ use numatrace_common::{
 use crate::{
     emit::{emit, header},
     globals::enabled,
-    kernel::{folio::Folio, mm, task::Task},
+    kernel::{folio::Folio, mm, task::Task, vma},
     owner::Owner,
     totals,
     twin::{self, Twin},
@@ -65,6 +66,14 @@ struct Moving {
     copy_ns: u64,
     /// How long the copy of the folio that waits took, ns; 0 when it is not known.
     took_ns: u64,
+    /// Where the folio that waits is mapped, as far as visited.
+    address: u64,
+    /// The mapping visited last; the run lies in it.
+    area: Area,
+    /// Address of the folio whose copy was refused first in this call, 0 when none was: when its turn comes again, a new round has begun.
+    refused: u64,
+    /// Base pages whose copy was refused in this round.
+    refused_pages: u64,
     /// Moves alike that are not told of yet.
     run: Run,
 }
@@ -89,6 +98,10 @@ struct Run {
     folios: u32,
     /// Base pages.
     pages: u64,
+    /// Lowest address.
+    low: u64,
+    /// First address behind the highest page.
+    high: u64,
 }
 
 /// An empty run.
@@ -101,7 +114,23 @@ const NOTHING: Run = Run {
     reason: 0,
     folios: 0,
     pages: 0,
+    low: 0,
+    high: 0,
 };
+
+/// No mapping.
+const NOWHERE: Area = Area {
+    start: 0,
+    end: 0,
+    flags: 0,
+    pgoff: 0,
+    ino: 0,
+    dev: 0,
+    reserved: 0,
+};
+
+/// Bytes of a base page, as on x86.
+const PAGE: u64 = 4096;
 
 impl Moving {
     const fn with_reason(reason: u32) -> Self {
@@ -117,6 +146,10 @@ impl Moving {
             call_ns: 0,
             copy_ns: 0,
             took_ns: 0,
+            address: 0,
+            area: NOWHERE,
+            refused: 0,
+            refused_pages: 0,
             run: NOTHING,
         }
     }
@@ -152,6 +185,8 @@ fn started(reason: u32) {
     match state(tid) {
         Some(moving) => {
             settle(moving);
+            moving.refused = 0;
+            moving.refused_pages = 0;
             moving.reasons = moving.reasons << 8 | u64::from(reason & 0x7f);
         }
         // No room: the moves themselves will say that they do not know why.
@@ -180,6 +215,8 @@ pub fn page_migration(ctx: FExitContext) -> u32 {
     if ctx.arg::<i32>(3) == 0 {
         moved(Folio::from_arg(ctx.arg(0)), Folio::from_arg(ctx.arg(1)));
         twin::ran(Twin::Migration, Task::current(), false);
+    } else {
+        refused(Folio::from_arg(ctx.arg(1)));
     }
     0
 }
@@ -191,6 +228,19 @@ pub fn page_migration_second(ctx: FExitContext) -> u32 {
         moved(Folio::from_arg(ctx.arg(0)), Folio::from_arg(ctx.arg(1)));
     }
     0
+}
+
+/// The copy was refused: somebody holds a reference that the kernel cannot account for. It tries again some rounds later.
+#[inline(always)]
+fn refused(src: Folio) {
+    let Some(moving) = state(Task::current().tid()) else {
+        return;
+    };
+    if moving.refused == 0 || moving.refused == src.address() {
+        moving.refused = src.address();
+        moving.refused_pages = 0;
+    }
+    moving.refused_pages += src.pages();
 }
 
 #[inline(always)]
@@ -239,6 +289,15 @@ fn visited(ctx: &FEntryContext) -> u32 {
     if let Some(moving) = state(Task::current().tid())
         && moving.folio == folio.address()
     {
+        if enabled!(mapping_runs) {
+            let area = vma::area(ctx.arg(1));
+            if area.start != moving.area.start {
+                // What was moved before lies elsewhere.
+                tell(moving);
+                moving.area = area;
+            }
+            moving.address = ctx.arg(2);
+        }
         match mm::owner(ctx.arg(1)) {
             Some(task) => {
                 let owner = Owner::of(task.leader());
@@ -302,10 +361,16 @@ pub fn page_migration_end_second(ctx: BtfTracePointContext) -> u32 {
 #[inline(always)]
 fn ended(failed: u64) {
     let task = Task::current();
+    let busy = state(task.tid()).map_or(0, |moving| moving.refused_pages);
+    let busy = if busy < failed { busy } else { failed };
     let reason = close(task);
-    if failed != 0 {
-        let cell = Cell::new(Stem::MigrationFailed).with_cause(reason);
-        add(Owner::of(task), cell, failed);
+    for (mark, pages) in [(FAILED_BUSY, busy), (FAILED_OTHER, failed - busy)] {
+        if pages != 0 {
+            let cell = Cell::new(Stem::MigrationFailed)
+                .with_cause(reason)
+                .with_mark(mark);
+            add(Owner::of(task), cell, pages);
+        }
     }
 }
 
@@ -321,6 +386,8 @@ pub(super) fn close(task: Task) -> u8 {
     settle(moving);
     tell(moving);
     let reason = reason_of(moving);
+    moving.refused = 0;
+    moving.refused_pages = 0;
     moving.reasons >>= 8;
     if moving.reasons == 0 {
         let took = since(moving.call_ns);
@@ -393,6 +460,13 @@ fn extend(moving: &mut Moving, owner: Owner, reason: u8) {
         moving.run.to = moving.to;
         moving.run.reason = u32::from(reason);
     }
+    let (low, high) = (moving.address, moving.address + moving.pages * PAGE);
+    if moving.run.folios == 0 || low < moving.run.low {
+        moving.run.low = low;
+    }
+    if moving.run.folios == 0 || high > moving.run.high {
+        moving.run.high = high;
+    }
     moving.run.folios += 1;
     moving.run.pages += moving.pages;
 }
@@ -413,6 +487,9 @@ fn tell(moving: &mut Moving) {
             reason: run.reason,
             folios: run.folios,
             pages: run.pages,
+            low: run.low,
+            high: if moving.area.end == 0 { 0 } else { run.high },
+            area: moving.area,
         });
     }
     moving.run.folios = 0;

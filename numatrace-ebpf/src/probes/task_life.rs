@@ -106,6 +106,7 @@ fn emit_exec(task: Task, bprm: *const u8) {
 pub fn task_exit(ctx: BtfTracePointContext) -> u32 {
     let task = Task::from_arg(ctx.arg(0));
     mover::forget(task);
+    super::balancer::forget(task);
     twin::forget(task);
     if filter::in_scope(task) {
         emit(TaskExit {

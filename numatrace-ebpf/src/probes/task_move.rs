@@ -10,7 +10,7 @@
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use numatrace_common::{
     bucket,
-    cell::{Cell, MoveReason, Stem},
+    cell::{Cell, MOVED_BACK, MOVED_TO_WAKER, MoveReason, Stem},
     event::task_moved::TaskMoved,
     mover::{BY_AFFINITY, IN_AFFINITY, IN_EXEC, Mover, NUMA_SWAP},
     totals::TotalKey,
@@ -21,7 +21,7 @@ use crate::{
     emit::{emit, header},
     globals::enabled,
     kernel::task::{MAX_RT_PRIO, Task},
-    mover,
+    move_stack, mover,
     owner::Owner,
     totals,
 };
@@ -40,6 +40,9 @@ pub fn task_move(ctx: BtfTracePointContext) -> u32 {
     if from != to {
         let why = reason(task, from, to);
         tally(task, from, to, why);
+        if enabled!(verify_reasons) {
+            move_stack::tell(&ctx, task, (from, to), why);
+        }
     }
     0
 }
@@ -65,6 +68,7 @@ fn reason(task: Task, from: u32, to: u32) -> MoveReason {
         came_from: 0,
         state: 0,
         crossed_ns: 0,
+        far_faults: 0,
     };
     if let Some(mover) = mover::find(task) {
         was = *mover;
@@ -132,6 +136,10 @@ fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
         (Some(node), None) | (None, Some(node)) => (node, node),
         (None, None) => (0, 0),
     };
+    let (mut stayed, mut far_faults) = (None, 0);
+    if from != to && !matches!(why, MoveReason::Fork) {
+        (stayed, far_faults) = mover::crossed(task, from, to);
+    }
     if from != to && owner.is_thread() {
         emit(TaskMoved {
             header: header::<TaskMoved>(),
@@ -144,18 +152,20 @@ fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
             to,
             reason: why as u16,
             reserved: 0,
+            ran_ns: task.ran_ns(),
+            far_faults,
         });
     }
-    let stayed = if from != to && !matches!(why, MoveReason::Fork) {
-        mover::crossed(task, from, to)
-    } else {
-        None
-    };
+    let mut mark = if stayed.is_some() { MOVED_BACK } else { 0 };
+    // Who wakes runs here, unless an interrupt does; where it wakes by way of another CPU, that CPU lies on the same node.
+    if matches!(why, MoveReason::Wakeup) && cpus::entry(cpus::here()).node() == Some(to) {
+        mark |= MOVED_TO_WAKER;
+    }
     let cell = Cell::new(Stem::TaskMove)
         .with_task_node(from)
         .with_page_node(to)
         .with_cause(why as u8)
-        .with_mark(u8::from(stayed.is_some()));
+        .with_mark(mark);
     add(owner, cell, 0);
     if let Some(ns) = stayed {
         let cell = Cell::new(Stem::Stay)

@@ -100,6 +100,10 @@ pub const PAGE_CACHE: &str = "page_cache";
 pub const HUGETLB_FAULT: &str = "page_fault_hugetlb";
 /// Sampled accesses of the NUMA balancer.
 pub const HINT_FAULT: &str = "hint_fault";
+/// What NUMA balancing costs.
+pub const BALANCER: &str = "balancer";
+/// What it leaves alone.
+pub const BALANCER_SKIP: &str = "balancer_skip";
 /// Pages moved between nodes.
 pub const PAGE_MIGRATION: &str = "page_migration";
 /// Tasks that change their CPU.
@@ -404,6 +408,50 @@ pub const HOOKS: &[Row] = &[
         needs: &[],
         cost: Cost {
             fires: "at each NUMA hinting fault",
+            exact: Price::Unmeasured(""),
+            fallback: Price::None,
+        },
+    },
+    Row {
+        hook: BALANCER,
+        measures: "what NUMA balancing costs each thread: time of scans and of hinting faults, page table entries it changed",
+        exact: &[&[
+            fentry("balancer_scan_enter", &["task_numa_work"]),
+            fexit("balancer_scan_leave", &["task_numa_work"]),
+            fexit("balancer_update", &["change_prot_numa"]),
+            fentry("balancer_fault_enter", &["mpol_misplaced"]),
+            fexit("balancer_fault_leave", &["task_numa_fault"]),
+        ]],
+        fallback: &[],
+        lost_on_fallback: "",
+        lost: "what NUMA balancing costs is not measured, and whether it helps is not judged by its cost",
+        kernels: "6.1 and later with CONFIG_NUMA_BALANCING",
+        required: false,
+        accounts: false,
+        always: false,
+        parks: false,
+        needs: &[],
+        cost: Cost {
+            fires: "twice at each NUMA hinting fault, and at each scan of a thread's memory",
+            exact: Price::Unmeasured("a clock and a map entry at each end"),
+            fallback: Price::None,
+        },
+    },
+    Row {
+        hook: BALANCER_SKIP,
+        measures: "mappings that NUMA balancing leaves alone, and why",
+        exact: &[&[tp("balancer_skip", &["sched_skip_vma_numa"])]],
+        fallback: &[],
+        lost_on_fallback: "",
+        lost: "which mappings NUMA balancing leaves alone, and why, is not measured",
+        kernels: "6.7 and later with CONFIG_NUMA_BALANCING; earlier ones have no such tracepoint",
+        required: false,
+        accounts: false,
+        always: false,
+        parks: false,
+        needs: &[],
+        cost: Cost {
+            fires: "at each mapping that a scan passes over",
             exact: Price::Unmeasured(""),
             fallback: Price::None,
         },

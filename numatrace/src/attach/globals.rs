@@ -32,6 +32,8 @@ pub struct Switches {
     pub stack_every: u32,
     /// One kernel stack for so many base pages of kernel memory; 0 = none.
     pub kernel_stack_every: u32,
+    /// The kernel stack of each change of CPU is wanted.
+    pub verify_reasons: bool,
 }
 
 /// Addresses that only kallsyms knows.
@@ -104,10 +106,10 @@ pub fn globals(
         },
         stack_every: switches.stack_every,
         kernel_stack_every: switches.kernel_stack_every,
-        reserved: 0,
         hint_vmf: u32::from(hint_vmf(btf)),
         twins: u32::from(preemption.preempts(HookKind::Fexit)),
         tracepoint_twins: u32::from(preemption.preempts(HookKind::TpBtf)),
+        verify_reasons: u32::from(switches.verify_reasons),
         drop_one_in: switches.faults.drop_one_in,
         has_memory: nodes.has_memory,
         has_normal_memory: nodes.has_normal_memory,

@@ -5,6 +5,8 @@ use aya::{
     programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, RawTracePoint},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     btf::Prototype,
     catalog::{HookKind, PARKING, Probe, Row, TASK_RUN},
@@ -16,7 +18,7 @@ use super::{
 };
 
 /// How a hook of the table ended up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HookState {
     /// All exact probes are attached.
     Attached,

@@ -10,8 +10,8 @@ pub mod hooks;
 mod ids_only;
 pub mod inject;
 pub mod kallsyms;
+pub mod kernel_enum;
 pub mod kernel_log;
-pub mod migrate_reason;
 pub mod object;
 pub mod offsets;
 pub mod preemption;
@@ -43,6 +43,7 @@ use btf::KernelBtf;
 use catalog::Row;
 use hooks::{Attached, Hook, HookState, Targets};
 use inject::Faults;
+use kernel_enum::ReasonNames;
 use preemption::Preemption;
 use preload::Preloaded;
 use prototype::StrangeShapes;
@@ -71,8 +72,8 @@ pub struct Loaded {
     mapping_runs: bool,
     /// Why interrupts cannot be told from the tasks they interrupt, if they cannot.
     pub interrupts_unknown: Option<String>,
-    /// Names of the kernel's reasons for page migrations, by number.
-    pub migrate_reasons: Vec<String>,
+    /// Names of the kernel's reasons, by number.
+    pub reasons: ReasonNames,
     /// Hooks to try, in this order: the whole table unless somebody wants less.
     pub rows: Vec<&'static Row>,
     /// Which of them a session has; the others are left out, and said to be.
@@ -134,7 +135,7 @@ pub fn load(
         log,
         mapping_runs: globals.mapping_runs != 0,
         interrupts_unknown: None,
-        migrate_reasons: Vec::new(),
+        reasons: ReasonNames::default(),
         rows: catalog::HOOKS.iter().collect(),
         wanted: Selection::default(),
     })

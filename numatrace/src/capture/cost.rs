@@ -3,6 +3,7 @@
 //! The kernel measures program run time only while BPF statistics are on, which slows every BPF program of the machine. So they are on for
 //! short windows: the time of one run is measured in the windows, the number of runs comes from our own counts, which are complete.
 
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     os::fd::BorrowedFd,
@@ -17,7 +18,7 @@ const WINDOW: Duration = Duration::from_millis(20);
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Run counts and times of one program, summed over windows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measured {
     /// Runs within windows.
     pub runs: u64,

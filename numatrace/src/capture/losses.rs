@@ -7,15 +7,20 @@ use aya::{
 };
 use numatrace_common::{counters::Counter, kind::Kind};
 
+use super::recording::fixed;
+use serde::{Deserialize, Serialize};
+
 /// The counters map.
 pub struct LossCounters(PerCpuArray<MapData, u64>);
 
 /// Losses so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Losses {
     /// Records written to the ring.
     pub records: u64,
     /// Records for which the ring had no room, by kind in the order of [`Kind::ALL`].
+    #[serde(with = "fixed")]
     pub records_lost: [u64; Kind::ALL.len()],
     /// Events counted in `[overflow]`.
     pub overflowed: u64,
@@ -33,6 +38,8 @@ pub struct Losses {
     pub faults_interrupted: u64,
     /// Page faults for which there was no room when their task was switched out.
     pub faults_unparked: u64,
+    /// Scans and hinting faults for whose time there was no room.
+    pub balancer_untimed: u64,
     /// Interleaved allocations taken to be hits.
     pub interleave_guessed: u64,
     /// Bulk allocations whose array was too long to be looked through before.
@@ -55,6 +62,7 @@ impl Losses {
             caught_by_twin,
             faults_interrupted,
             faults_unparked,
+            balancer_untimed,
             interleave_guessed,
             bulk_unscanned,
         } = *self;
@@ -72,6 +80,7 @@ impl Losses {
             caught_by_twin: caught_by_twin.saturating_sub(before.caught_by_twin),
             faults_interrupted: faults_interrupted.saturating_sub(before.faults_interrupted),
             faults_unparked: faults_unparked.saturating_sub(before.faults_unparked),
+            balancer_untimed: balancer_untimed.saturating_sub(before.balancer_untimed),
             interleave_guessed: interleave_guessed.saturating_sub(before.interleave_guessed),
             bulk_unscanned: bulk_unscanned.saturating_sub(before.bulk_unscanned),
         }
@@ -117,6 +126,7 @@ impl LossCounters {
             caught_by_twin: sum(Counter::SecondCopy)?,
             faults_interrupted: sum(Counter::FaultsInterrupted)?,
             faults_unparked: sum(Counter::LostParked)?,
+            balancer_untimed: sum(Counter::LostBalancerTimes)?,
             interleave_guessed: sum(Counter::InterleaveGuessed)?,
             bulk_unscanned: sum(Counter::BulkUnscanned)?,
         })

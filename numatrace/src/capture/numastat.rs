@@ -3,6 +3,7 @@
 //! Reading a node's file makes the kernel fold its per-CPU counters (mm/vmstat.c, `fold_vm_numa_events`) and is then exact for
 //! that instant. Files are opened once and read with pread, so that a reading allocates as little as possible.
 
+use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
     io,
@@ -19,7 +20,7 @@ use super::{
 use crate::ids::NodeId;
 
 /// One reading of all nodes: per node the kernel's counters and the epoch that began with that very reading.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Round(pub Vec<(NodeId, u64, NodeCounters)>);
 
 /// Reads all nodes `times` times, noting the epoch that each reading began.

@@ -1,16 +1,20 @@
 //! The few rows of `/proc/vmstat` that tell the whole system what we tell by process: a second opinion beside numastat.
 
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 use super::sys::vmstat::{Vmstat, read_system};
 
 /// The rows, since boot. `None` where this kernel has no such row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct VmCounters {
     /// Σ `pgalloc_*`: base pages that the allocator gave, counted where numastat counts the allocation.
     pub pages: Option<u64>,
     /// `numa_hint_faults`: faults.
     pub hint_faults: Option<u64>,
+    /// `numa_pte_updates`: page table entries that NUMA balancing made to fault.
+    pub pte_updates: Option<u64>,
     /// `numa_pages_migrated`: base pages moved because of them.
     pub hint_migrated: Option<u64>,
     /// `pgmigrate_success`: base pages moved, for whatever reason, between nodes or within one.
@@ -29,6 +33,7 @@ impl VmCounters {
         Self {
             pages: pages.map(|(_, pages)| *pages).reduce(u64::saturating_add),
             hint_faults: row("numa_hint_faults"),
+            pte_updates: row("numa_pte_updates"),
             hint_migrated: row("numa_pages_migrated"),
             migrated: row("pgmigrate_success"),
         }

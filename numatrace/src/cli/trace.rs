@@ -61,6 +61,10 @@ pub struct TraceArgs {
     #[arg(long)]
     pub timeline: bool,
 
+    /// Slow: take the kernel's stack at each change of CPU too, and report where it speaks against the reason that was given
+    #[arg(long, conflicts_with = "audit_only")]
+    pub verify_reasons: bool,
+
     /// Rows of the process table in text; JSON is never cut
     #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 15)]
     pub limit: usize,
@@ -88,6 +92,10 @@ pub struct TraceArgs {
     /// Write the report to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+
+    /// Exit with 3 when this holds in the report, or in that of any interval: 'remote_share > 5%' (repeatable; names in docs/fail-if.md)
+    #[arg(long, value_name = "EXPR")]
+    pub fail_if: Vec<String>,
 
     /// Run the command as this user
     #[arg(long, value_name = "NAME", requires = "command")]

@@ -3,11 +3,15 @@
 use std::hash::{Hash, Hasher};
 
 use numatrace_common::{
-    cell::{AllocClass, Cell, LATENCY_BATCH, RemoteCause, Stem, TOUCH_COW, TOUCH_THP, TouchKind},
+    cell::{
+        AllocClass, Cell, FAILED_BUSY, LATENCY_BATCH, MOVED_BACK, MOVED_TO_WAKER, RemoteCause,
+        Stem, TOUCH_COW, TOUCH_THP, TouchKind,
+    },
     totals::{IRQ, NO_OWNER, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
 };
+use serde::{Deserialize, Serialize};
 
-pub use numatrace_common::cell::MoveReason;
+pub use numatrace_common::cell::{BalancerWork, MoveReason};
 
 use crate::ids::{CpuId, NodeId, Pid, Tid};
 
@@ -64,7 +68,7 @@ impl Owner {
 }
 
 /// What an allocation count is about: everything the six numastat counters follow from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AllocCell {
     /// Node of the allocating CPU.
     pub task_node: NodeId,
@@ -110,7 +114,7 @@ pub struct Count {
 }
 
 /// What a count is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum What {
     /// Page allocations.
     Alloc(AllocCell),
@@ -125,21 +129,34 @@ pub enum What {
     /// Pages moved between nodes: amount = base pages.
     PageMigration(NodePair, Reason),
     /// Pages that were to be moved and stayed: amount = base pages.
-    MigrationFailed(Reason),
+    MigrationFailed(Failure),
     /// CPU changes.
     TaskMove(MoveCell),
     /// CPU time on a node: amount = ns.
     TaskRun(NodeId),
     /// How long copies of folios took.
     FolioLatency(Bucket),
-    /// How long calls of `migrate_pages` took; charged to who asked.
-    BatchLatency(Bucket),
+    /// How long calls of `migrate_pages` took; charged to who asked: amount = ns.
+    BatchLatency(Bucket, Reason),
     /// Who asked for moves of this owner's pages, when it was another process: amount = base pages.
     MovedBy(Pid),
     /// How long tasks stayed on a node before they went back.
     Stay(Bucket),
     /// CPU changes by CPU: from, to.
     CpuMove(CpuId, CpuId),
+    /// What NUMA balancing did in a thread; amount = ns, or page table entries. `None` for a number this version does not know.
+    Balancer(Option<BalancerWork>),
+    /// A mapping that NUMA balancing left alone.
+    VmaSkipped(Reason),
+}
+
+/// Why pages stayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Failure {
+    /// Why they were to be moved.
+    pub reason: Reason,
+    /// Somebody else held references to them.
+    pub busy: bool,
 }
 
 /// A number of [`numatrace_common::bucket`].
@@ -152,7 +169,7 @@ pub type NodePair = (NodeId, NodeId);
 pub type Reason = u8;
 
 /// What a first touch is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TouchCell {
     /// Node of the thread, node of the page.
     pub nodes: NodePair,
@@ -165,7 +182,7 @@ pub struct TouchCell {
 }
 
 /// What a change of CPU is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MoveCell {
     /// From, to; equal when only the CPU changed.
     pub nodes: NodePair,
@@ -173,6 +190,8 @@ pub struct MoveCell {
     pub reason: MoveReason,
     /// It went back to the node it had come from.
     pub back: bool,
+    /// It was woken by somebody who ran on the node it went to.
+    pub to_waker: bool,
 }
 
 // As with threads: one word.
@@ -198,17 +217,21 @@ impl Hash for What {
             What::HintFault(nodes) => (3, pair(nodes)),
             What::HintMigrated => (4, 0),
             What::PageMigration(nodes, reason) => (5, pair(nodes) | u64::from(reason) << 32),
-            What::MigrationFailed(reason) => (6, u64::from(reason)),
+            What::MigrationFailed(failure) => {
+                (6, u64::from(failure.reason) | u64::from(failure.busy) << 8)
+            }
             What::TaskMove(cell) => {
                 let marks = cell.reason as u64 | u64::from(cell.back) << 8;
                 (7, pair(cell.nodes) | marks << 32)
             }
             What::TaskRun(node) => (8, u64::from(node.0)),
             What::FolioLatency(bucket) => (9, u64::from(bucket)),
-            What::BatchLatency(bucket) => (10, u64::from(bucket)),
+            What::BatchLatency(bucket, reason) => (10, u64::from(bucket) | u64::from(reason) << 16),
             What::MovedBy(pid) => (11, u64::from(pid.0)),
             What::Stay(bucket) => (12, u64::from(bucket)),
             What::CpuMove(from, to) => (13, u64::from(from.0) | u64::from(to.0) << 32),
+            What::Balancer(work) => (14, work.map_or(0xf, |work| work as u64)),
+            What::VmaSkipped(reason) => (15, u64::from(reason)),
         };
         state.write_u64(rest ^ variant << 59);
     }
@@ -248,17 +271,23 @@ pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Co
         Stem::HintFault => What::HintFault(nodes),
         Stem::HintMigrated => What::HintMigrated,
         Stem::PageMigration => What::PageMigration(nodes, cell.cause()),
-        Stem::MigrationFailed => What::MigrationFailed(cell.cause()),
+        Stem::MigrationFailed => What::MigrationFailed(Failure {
+            reason: cell.cause(),
+            busy: cell.mark() == FAILED_BUSY,
+        }),
         Stem::TaskMove => What::TaskMove(MoveCell {
             nodes,
             reason: MoveReason::ALL
                 .get(usize::from(cell.cause()))
                 .copied()
                 .unwrap_or(MoveReason::Unknown),
-            back: cell.mark() != 0,
+            back: cell.mark() & MOVED_BACK != 0,
+            to_waker: cell.mark() & MOVED_TO_WAKER != 0,
         }),
         Stem::TaskRun => What::TaskRun(nodes.0),
-        Stem::MigrationLatency if cell.mark() == LATENCY_BATCH => What::BatchLatency(cell.bucket()),
+        Stem::MigrationLatency if cell.mark() == LATENCY_BATCH => {
+            What::BatchLatency(cell.bucket(), cell.cause())
+        }
         Stem::MigrationLatency => What::FolioLatency(cell.bucket()),
         Stem::MovedBy => What::MovedBy(Pid(cell.pid())),
         Stem::Stay => What::Stay(cell.bucket()),
@@ -266,6 +295,8 @@ pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Co
             let (from, to) = cell.cpus();
             What::CpuMove(CpuId(from), CpuId(to))
         }
+        Stem::Balancer => What::Balancer(BalancerWork::ALL.get(usize::from(cell.class())).copied()),
+        Stem::VmaSkipped => What::VmaSkipped(cell.cause()),
     };
     Ok(Count {
         epoch,

@@ -14,7 +14,8 @@ use super::{
     count::{AllocCell, NodePair, Owner, Reason, ThreadId},
     fill_run::FillRun,
     kernel_alloc::KernelAlloc,
-    mapping_run::{TaskBind, TouchRun, UseRun},
+    mapping_run::{Area, TaskBind, TouchRun, UseRun},
+    move_stack::MoveStack,
 };
 use crate::{
     ids::{CpuId, NodeId, Pid, Tid},
@@ -57,6 +58,8 @@ pub enum Body {
     FillRun(FillRun),
     /// The kernel took memory for itself.
     KernelAlloc(KernelAlloc),
+    /// The kernel stack of a change of CPU.
+    MoveStack(MoveStack),
 }
 
 /// A task changed its node.
@@ -70,6 +73,10 @@ pub struct TaskMoved {
     pub nodes: NodePair,
     /// Why.
     pub reason: MoveReason,
+    /// Its CPU time so far, ns.
+    pub ran_ns: u64,
+    /// Its hinting faults on pages of other nodes since its last such move; 0 with the first.
+    pub far_faults: u64,
 }
 
 /// Pages of one owner changed their node.
@@ -85,6 +92,10 @@ pub struct PagesMoved {
     pub reason: Reason,
     /// Base pages.
     pub pages: u64,
+    /// Lowest address, and the first one behind the highest page.
+    pub range: (u64, u64),
+    /// The mapping that had them; not [known](Area::known) where addresses were not wanted.
+    pub area: Area,
 }
 
 /// Allocations of one owner with one cell, in a row on one CPU.
@@ -183,6 +194,8 @@ impl From<RawMoved> for Body {
             to,
             reason,
             reserved: _,
+            ran_ns,
+            far_faults,
         } = raw;
         Body::TaskMoved(TaskMoved {
             thread: ThreadId {
@@ -196,6 +209,8 @@ impl From<RawMoved> for Body {
                 .get(usize::from(reason))
                 .copied()
                 .unwrap_or(MoveReason::Unknown),
+            ran_ns,
+            far_faults,
         })
     }
 }
@@ -213,6 +228,9 @@ impl From<RawPages> for Body {
             reason,
             folios: _,
             pages,
+            low,
+            high,
+            area,
         } = raw;
         Body::PagesMoved(PagesMoved {
             owner: Owner::new(tgid, tid, start_ns),
@@ -220,6 +238,8 @@ impl From<RawPages> for Body {
             nodes: (NodeId(from), NodeId(to)),
             reason: Reason::try_from(reason).unwrap_or(REASON_UNKNOWN),
             pages,
+            range: (low, high.max(low)),
+            area: area.into(),
         })
     }
 }

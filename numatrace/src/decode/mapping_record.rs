@@ -2,6 +2,7 @@
 //! and exec, with the path and the file's numbers as they are at that moment.
 
 use perf_event::data::Mmap2;
+use serde::{Deserialize, Serialize};
 
 use super::mapping_run::FileId;
 use crate::{ids::Pid, model::Name};
@@ -15,7 +16,7 @@ const SHARED: u32 = 0x1;
 const ANONYMOUS: &[u8] = b"//anon";
 
 /// A mapping that was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MappingMade {
     /// The process.
     pub pid: Pid,

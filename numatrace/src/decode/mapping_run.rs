@@ -7,12 +7,13 @@ use numatrace_common::{
         task_bind::{BindWhat, TaskBind as RawBind},
     },
 };
+use serde::{Deserialize, Serialize};
 
 use super::count::{NodePair, ThreadId};
 use crate::ids::{NodeId, Pid, Tid};
 
 /// A file, by the numbers the kernel tells it by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FileId {
     /// Device, `major << 20 | minor`.
     pub dev: u32,

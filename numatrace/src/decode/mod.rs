@@ -9,6 +9,7 @@ pub mod fill_run;
 pub mod kernel_alloc;
 pub mod mapping_record;
 pub mod mapping_run;
+pub mod move_stack;
 
 use bytemuck::Pod;
 use numatrace_common::{
@@ -17,6 +18,7 @@ use numatrace_common::{
         fill_run::FillRun,
         kernel_alloc::KernelAlloc,
         mapping_run::{TouchRun, UseRun},
+        move_stack::MoveStack,
         pages_moved::PagesMoved,
         task_bind::TaskBind,
         task_life::{TaskExec, TaskExit, TaskFork},
@@ -70,6 +72,7 @@ pub fn decode(raw: RawRecord<'_>) -> Result<Event, DecodeError> {
         Kind::PagesMoved => Body::from(read::<PagesMoved>(bytes, header)?),
         Kind::FillRun => Body::FillRun(read::<FillRun>(bytes, header)?.into()),
         Kind::KernelAlloc => Body::KernelAlloc(read::<KernelAlloc>(bytes, header)?.into()),
+        Kind::MoveStack => Body::MoveStack(read::<MoveStack>(bytes, header)?.into()),
         Kind::TouchRun => Body::TouchRun(read::<TouchRun>(bytes, header)?.into()),
         Kind::TaskBind => Body::TaskBind(read::<TaskBind>(bytes, header)?.into()),
         Kind::UseRun => Body::UseRun(read::<UseRun>(bytes, header)?.into()),

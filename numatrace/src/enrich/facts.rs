@@ -1,12 +1,21 @@
 //! Facts about processes that no record carries: read from `/proc` while they last, or replayed from a recording.
 
+pub mod noted;
+pub mod replayed;
+
 use std::{
+    collections::{HashMap, HashSet},
     fs, io,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
-use super::maps::{self, MapLine};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    maps::{self, MapLine},
+    residency::{self, Resident},
+};
 use crate::{
     capture::sys::proc_files::ProcFiles,
     decode::mapping_run::FileId,
@@ -33,6 +42,11 @@ pub trait Facts {
         None
     }
 
+    /// On which nodes the memory of a process lies now; empty when it cannot be read.
+    fn numa_maps(&mut self, _pid: Pid) -> Vec<Resident> {
+        Vec::new()
+    }
+
     /// The path of a file that a process has open.
     fn open_file(&mut self, _pid: Pid, _file: FileId) -> Option<Name> {
         None
@@ -43,7 +57,7 @@ pub trait Facts {
 const OPEN_FILES: usize = 4_096;
 
 /// Who a number stands for right now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Its name.
     pub comm: Name,
@@ -54,7 +68,8 @@ pub struct Identity {
 }
 
 /// What else is known of a process; each may be unreadable.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Details {
     /// Its executable.
     pub exe: Option<Name>,
@@ -72,6 +87,8 @@ pub struct ProcFacts {
     proc: PathBuf,
     /// `None` where there is no `/proc`: then there are no facts either.
     files: Option<ProcFiles>,
+    /// Processes that were looked at a moment ago.
+    glanced: HashMap<Pid, Identity>,
 }
 
 impl ProcFacts {
@@ -80,7 +97,28 @@ impl ProcFacts {
         Self {
             proc: root.join("proc"),
             files: ProcFiles::open(root).ok(),
+            glanced: HashMap::new(),
         }
+    }
+
+    /// Who every process is now, for [`ProcFacts::knowing`].
+    #[must_use]
+    pub fn glance(root: &Path) -> HashMap<Pid, Identity> {
+        let mut facts = Self::new(root);
+        let mut seen = HashMap::new();
+        for pid in facts.pids() {
+            if let Some(identity) = facts.identity(pid) {
+                seen.insert(pid, identity);
+            }
+        }
+        seen
+    }
+
+    /// The same facts, with processes that were glanced at a moment ago: each is answered for once, when all are gone through.
+    #[must_use]
+    pub fn knowing(mut self, glanced: HashMap<Pid, Identity>) -> Self {
+        self.glanced = glanced;
+        self
     }
 
     /// A short file of a process.
@@ -95,6 +133,9 @@ impl ProcFacts {
 
 impl Facts for ProcFacts {
     fn identity(&mut self, pid: Pid) -> Option<Identity> {
+        if let Some(seen) = self.glanced.remove(&pid) {
+            return Some(seen);
+        }
         parse_stat(self.short(pid, "stat")?)
     }
 
@@ -124,6 +165,11 @@ impl Facts for ProcFacts {
         Some(maps::parse(&fs::read(self.of(pid, "maps")).ok()?))
     }
 
+    fn numa_maps(&mut self, pid: Pid) -> Vec<Resident> {
+        let files = self.files.as_mut();
+        files.map_or_else(Vec::new, |files| residency::read(files, pid))
+    }
+
     fn open_file(&mut self, pid: Pid, file: FileId) -> Option<Name> {
         let entries = fs::read_dir(self.of(pid, "fd")).ok()?;
         for entry in entries.take(OPEN_FILES).flatten() {
@@ -144,12 +190,18 @@ impl Facts for ProcFacts {
         let Ok(entries) = fs::read_dir(&self.proc) else {
             return Vec::new();
         };
-        entries
+        let pids: Vec<Pid> = entries
             .filter_map(|entry: io::Result<fs::DirEntry>| {
                 entry.ok()?.file_name().to_str()?.parse().ok()
             })
             .map(Pid)
-            .collect()
+            .collect();
+        if !self.glanced.is_empty() {
+            // Who is gone since must not be taken for a later one with the same number.
+            let living: HashSet<Pid> = pids.iter().copied().collect();
+            self.glanced.retain(|pid, _| living.contains(pid));
+        }
+        pids
     }
 }
 

@@ -5,9 +5,10 @@ use crate::{
     decode::count::{MoveReason, NodePair, Reason},
     ids::{CpuId, Pid, Tid},
 };
+use serde::{Deserialize, Serialize};
 
 /// One thing that happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Happening {
     /// When, ns since boot.
     pub time_ns: u64,
@@ -20,7 +21,7 @@ pub struct Happening {
 }
 
 /// What can happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Happened {
     /// A thread changed its node.
     Move {
@@ -32,6 +33,10 @@ pub enum Happened {
         cpus: (CpuId, CpuId),
         /// Why.
         reason: MoveReason,
+        /// Its CPU time so far, ns.
+        ran_ns: u64,
+        /// Its hinting faults on pages of other nodes since its last such move.
+        far_faults: u64,
     },
     /// Pages of the process changed their node.
     Pages {

@@ -1,12 +1,14 @@
 //! The lines of one address space in order of addresses, where what came later lies over what was there before.
 
+use serde::{Deserialize, Serialize};
+
 use super::maps::MapLine;
 
 /// Lines of one process that are kept: as many as the kernel lets it have (`vm.max_map_count`).
 const MOST: usize = 65_530;
 
 /// Disjoint lines in ascending order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lines(Vec<MapLine>);
 
 impl Lines {

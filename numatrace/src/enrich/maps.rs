@@ -1,9 +1,10 @@
 //! `/proc/PID/maps`: the lines of an address space, with the names that only the kernel knows.
 
 use crate::{decode::mapping_run::FileId, model::Name};
+use serde::{Deserialize, Serialize};
 
 /// One line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MapLine {
     /// First address.
     pub start: u64,

@@ -1,5 +1,6 @@
 //! enrich: facts that expire, joined now: process incarnation, mapping, nodes.
 
+use serde::{Deserialize, Serialize};
 pub mod facts;
 pub mod happening;
 pub mod lines;
@@ -32,7 +33,7 @@ use told::Told;
 pub const BATCH: usize = 512;
 
 /// Who an observation is charged to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Charged {
     /// A thread of a known process incarnation.
     Thread {
@@ -135,14 +136,15 @@ impl<F: Facts> Enrich<F> {
                 let process = self.processes.execed(exec, &mut self.facts);
                 self.spaces.execed(process);
             }
-            Body::TaskExit(exit) => self.processes.exited(exit),
+            Body::TaskExit(exit) => self.processes.exited(exit, event.time_ns),
             // Its counts are in the totals too, and are taken from there.
             Body::AllocRun(_)
             | Body::TouchRun(_)
             | Body::UseRun(_)
             | Body::FillRun(_)
             | Body::KernelAlloc(_)
-            | Body::TaskBind(_) => {}
+            | Body::TaskBind(_)
+            | Body::MoveStack(_) => {}
             Body::TaskMoved(moved) => {
                 return Some(Happening {
                     time_ns: event.time_ns,
@@ -153,6 +155,8 @@ impl<F: Facts> Enrich<F> {
                         start_ns: moved.thread.start_ns,
                         cpus: moved.cpus,
                         reason: moved.reason,
+                        ran_ns: moved.ran_ns,
+                        far_faults: moved.far_faults,
                     },
                 });
             }

@@ -4,8 +4,9 @@
 //! different precision: records and totals carry nanoseconds, `/proc` clock ticks of 10 ms. Two starts are the same when their
 //! ticks are.
 
+use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::LazyLock,
 };
 
@@ -26,7 +27,9 @@ use crate::{
 };
 
 /// Index of a process in [`Processes`]; stays valid until the second interval after its end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct ProcessIndex(u32);
 
 impl ProcessIndex {
@@ -37,7 +40,7 @@ impl ProcessIndex {
 }
 
 /// One process as far as it is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// Its number.
     pub pid: Pid,
@@ -49,8 +52,13 @@ pub struct Process {
     pub comms: Vec<Name>,
     /// A kernel thread.
     pub kthread: bool,
+    /// Who gave birth to it, when that was seen.
+    #[serde(default)]
+    pub parent: Option<Pid>,
     /// Its last thread has ended.
     pub ended: bool,
+    /// When it did, ns since boot, as far as a record told.
+    ended_ns: Option<u64>,
     /// It had ended before this interval began.
     stale: bool,
     /// It was born or began another program during the session, in scope: it is reported even when nothing was counted for it.
@@ -68,7 +76,9 @@ static FORGOTTEN: LazyLock<Process> = LazyLock::new(|| Process {
     comm: None,
     comms: Vec::new(),
     kthread: false,
+    parent: None,
     ended: false,
+    ended_ns: None,
     stale: false,
     announced: false,
     details: Details::default(),
@@ -76,15 +86,18 @@ static FORGOTTEN: LazyLock<Process> = LazyLock::new(|| Process {
 });
 
 /// All processes a session has seen.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Processes {
     all: BTreeMap<ProcessIndex, Process>,
     /// How many there have been.
     seen: u32,
     by_pid: HashMap<Pid, Vec<ProcessIndex>, FixedState>,
     /// What [`Processes::of_thread`] found: it is asked once per count.
+    #[serde(skip)]
     by_thread: Table<ThreadId, ProcessIndex>,
     /// Where a batch of threads lies in it.
+    #[serde(skip)]
     batch: Vec<Hashed>,
 }
 
@@ -101,23 +114,24 @@ impl Processes {
         }
     }
 
-    /// Takes in those that are alive now and were not when it was scanned.
-    pub fn scan_new(&mut self, facts: &mut impl Facts) {
-        for pid in facts.pids() {
-            if !self.by_pid.contains_key(&pid)
-                && let Some(identity) = facts.identity(pid)
-            {
-                self.seen_alive(pid, &identity);
-            }
-        }
-    }
-
     /// Processes that were born or began another program in this interval, which ended `until_ns` after boot.
     pub fn announced(&self, until_ns: u64) -> impl Iterator<Item = ProcessIndex> + '_ {
         self.all
             .iter()
             .filter(move |(_, process)| process.announced && process.start_ns < until_ns)
             .map(|(index, _)| *index)
+    }
+
+    /// All of them, in the order in which they were first seen.
+    pub fn iter(&self) -> impl Iterator<Item = (ProcessIndex, &Process)> {
+        self.all.iter().map(|(index, process)| (*index, process))
+    }
+
+    /// Only these are reported where nothing was counted for them.
+    pub fn announce_only(&mut self, which: &BTreeSet<ProcessIndex>) {
+        for (index, process) in &mut self.all {
+            process.announced &= which.contains(index);
+        }
     }
 
     /// Has the process of an index not been forgotten?
@@ -214,6 +228,7 @@ impl Processes {
         };
         let process = self.entry(index);
         process.start_ns = fork.start_ns;
+        process.parent = Some(fork.parent);
         process.announced = true;
         index
     }
@@ -243,8 +258,8 @@ impl Processes {
         index
     }
 
-    /// A thread ended, and with the last one its process.
-    pub fn exited(&mut self, exit: &TaskExit) {
+    /// A thread ended at `time_ns` after boot, and with the last one its process.
+    pub fn exited(&mut self, exit: &TaskExit, time_ns: u64) {
         let index = match self.exactly(exit.pid, exit.process_start_ns) {
             Some(index) => index,
             None => {
@@ -263,6 +278,9 @@ impl Processes {
             .threads
             .insert((exit.tid, exit.start_ns), exit.comm.clone());
         process.ended |= exit.group_dead;
+        if exit.group_dead {
+            process.ended_ns = Some(time_ns);
+        }
     }
 
     /// Last look at a process that is to be reported: its name now, and whatever else can still be read.
@@ -341,6 +359,12 @@ impl Processes {
             .copied()
             .filter(|index| ticks(self.get(*index).start_ns) <= ticks(at_ns))
             .max_by_key(|index| self.get(*index).start_ns)
+    }
+
+    /// The same, unless it had ended before that time.
+    pub fn alive_at(&self, pid: Pid, at_ns: u64) -> Option<ProcessIndex> {
+        self.at(pid, at_ns)
+            .filter(|index| self.get(*index).ended_ns.is_none_or(|end| at_ns <= end))
     }
 
     /// The incarnation that began at a time.
@@ -472,7 +496,7 @@ mod tests {
     fn a_reused_pid_is_another_process() {
         let (mut processes, mut facts) = (Processes::default(), Fixture::default());
         processes.forked(&fork(100, 1_000_000_000, "first"));
-        processes.exited(&exit(100, 1_000_000_000, "first"));
+        processes.exited(&exit(100, 1_000_000_000, "first"), 2_000_000_000);
         processes.forked(&fork(100, 2_000_000_000, "second"));
         let early = processes.of_thread(thread(100, 100, 1_000_000_000), &mut facts);
         let late = processes.of_thread(thread(100, 100, 2_000_000_000), &mut facts);
@@ -485,7 +509,7 @@ mod tests {
     fn who_ended_is_forgotten_an_interval_later_and_a_newcomer_is_not() {
         let (mut processes, mut facts) = (Processes::default(), Fixture::default());
         processes.forked(&fork(100, 1_000_000_000, "first"));
-        processes.exited(&exit(100, 1_000_000_000, "first"));
+        processes.exited(&exit(100, 1_000_000_000, "first"), 2_000_000_000);
         processes.forked(&fork(200, 1_500_000_000, "after the cut"));
         assert_eq!(processes.announced(1_200_000_000).count(), 1);
         processes.next_interval(1_200_000_000);
@@ -526,7 +550,7 @@ mod tests {
         let (mut processes, mut facts) = (Processes::default(), Fixture::default());
         let index = processes.of_thread(thread(9, 9, 50_000_000), &mut facts);
         assert_eq!(processes.get(index).comm, None);
-        processes.exited(&exit(9, 50_000_000, "late record"));
+        processes.exited(&exit(9, 50_000_000, "late record"), 2_000_000_000);
         assert_eq!(processes.get(index).comm, Some(Name::from("late record")));
     }
 

@@ -1,8 +1,12 @@
 //! Where memory lies in the end: `/proc/PID/numa_maps`, looked at now and then while a process lasts. Reading it touches no page.
 
-use std::{collections::BTreeMap, path::Path};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-use super::process::{ProcessIndex, Processes};
+use super::{
+    facts::Facts,
+    process::{ProcessIndex, Processes},
+};
 use crate::{
     capture::sys::{numa_maps, proc_files::ProcFiles},
     ids::{NodeId, Pid},
@@ -16,13 +20,14 @@ const PAGE_KB: u64 = 4;
 const PROCESSES: usize = 64;
 
 /// What is known of all processes; of each as it was when it was last looked at.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Residency {
     by_process: BTreeMap<ProcessIndex, Vec<Resident>>,
 }
 
 /// One mapping's pages.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resident {
     /// First address of the mapping.
     pub start: u64,
@@ -34,16 +39,18 @@ pub struct Resident {
 
 impl Residency {
     /// Looks at processes that still live. Those that ended keep what was seen last.
-    pub fn look(&mut self, processes: &Processes, which: impl Iterator<Item = ProcessIndex>) {
-        let Ok(mut files) = ProcFiles::open(Path::new("/")) else {
-            return;
-        };
+    pub fn look(
+        &mut self,
+        processes: &Processes,
+        which: impl Iterator<Item = ProcessIndex>,
+        facts: &mut impl Facts,
+    ) {
         for index in which.take(PROCESSES) {
             let process = processes.get(index);
             if process.ended || process.kthread {
                 continue;
             }
-            let found = read(&mut files, process.pid);
+            let found = facts.numa_maps(process.pid);
             if !found.is_empty() {
                 self.by_process.insert(index, found);
             }
@@ -76,7 +83,7 @@ fn unescaped(path: &[u8]) -> Name {
 }
 
 /// The mappings of a process that have pages; none when it is gone.
-fn read(files: &mut ProcFiles, pid: Pid) -> Vec<Resident> {
+pub(super) fn read(files: &mut ProcFiles, pid: Pid) -> Vec<Resident> {
     let mut found = Vec::new();
     let read = numa_maps::for_each(files, pid, |line| {
         let unit = line.page_kb.unwrap_or(PAGE_KB) / PAGE_KB;

@@ -4,6 +4,7 @@
 //! `/proc/PID/maps`, read when a process shows up with memory nobody knows yet, and once more for the report. A file seen in any process
 //! has a name in all of them.
 
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 use super::{facts::Facts, lines::Lines, maps::MapLine, process::ProcessIndex};
@@ -34,7 +35,8 @@ const LINES: usize = 400_000;
 const GENERATIONS: usize = 8;
 
 /// What is known of all address spaces.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Spaces {
     by_process: HashMap<ProcessIndex, Space>,
     files: HashMap<FileId, Name>,
@@ -46,7 +48,8 @@ pub struct Spaces {
 }
 
 /// What is known of one.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 struct Space {
     lines: Lines,
     /// Whose memory it began with, when it has not begun another program since.

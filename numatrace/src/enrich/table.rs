@@ -8,6 +8,8 @@ use std::hash::{BuildHasher, Hash};
 use std::hint::black_box;
 
 use foldhash::fast::FixedState;
+use serde::de::{Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
 
 /// Keys to values; both small and plain.
 #[derive(Clone, Debug)]
@@ -133,6 +135,28 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Table<K, V> {
                 self.places[at] = Some((key, value));
             }
         }
+    }
+}
+
+// As a list of pairs: where a key lies is nobody else's business.
+impl<K: Serialize, V: Serialize> Serialize for Table<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.places.iter().flatten())
+    }
+}
+
+impl<'de, K, V> Deserialize<'de> for Table<K, V>
+where
+    K: Copy + Eq + Hash + Deserialize<'de>,
+    V: Copy + Default + Deserialize<'de>,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let pairs = Vec::<(K, V)>::deserialize(deserializer)?;
+        let mut table = Self::default();
+        for (key, value) in pairs {
+            *table.entry(Self::hash(&key), key) = value;
+        }
+        Ok(table)
     }
 }
 

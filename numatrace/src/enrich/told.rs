@@ -1,6 +1,8 @@
 //! Mappings the kernel told of, until it is known whose they are: the record of a mapping can come before the one of its process's birth.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
 
 use super::{maps::MapLine, process::Processes, spaces::Spaces};
 use crate::{decode::mapping_record::MappingMade, ids::Pid};
@@ -8,37 +10,58 @@ use crate::{decode::mapping_record::MappingMade, ids::Pid};
 /// Records of processes that nobody asked about yet are kept so long: an exec takes milliseconds, and its process is announced at its end.
 const KEPT_NS: u64 = 1_000_000_000;
 
-/// Records that wait, of all processes: about 20 MB.
-const WAITING: usize = 100_000;
+/// Records that wait for one process, the last ones: an exec makes some dozens.
+const EACH: usize = 1_024;
+
+/// Processes that have records waiting.
+const PROCESSES: usize = 16_384;
 
 /// The records.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Told {
-    by_pid: HashMap<Pid, Vec<MappingMade>>,
-    waiting: usize,
+    by_pid: HashMap<Pid, Waiting>,
     newest_ns: u64,
     /// Records there was no room for.
     pub no_room: u64,
 }
 
+/// Those of one number, in order of time.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Waiting {
+    made: VecDeque<MappingMade>,
+    /// Older ones that had to make room.
+    dropped: u64,
+}
+
 impl Told {
     /// Takes in a record.
     pub fn made(&mut self, made: MappingMade) {
-        if self.waiting >= WAITING {
+        if self.by_pid.len() >= PROCESSES && !self.by_pid.contains_key(&made.pid) {
             self.no_room += 1;
             return;
         }
-        self.waiting += 1;
         self.newest_ns = self.newest_ns.max(made.time_ns);
-        self.by_pid.entry(made.pid).or_default().push(made);
+        let waiting = self.by_pid.entry(made.pid).or_default();
+        if waiting.made.len() >= EACH {
+            waiting.made.pop_front();
+            waiting.dropped += 1;
+        }
+        waiting.made.push_back(made);
+    }
+
+    /// Are there any?
+    pub fn waits(&self) -> bool {
+        !self.by_pid.is_empty()
     }
 
     /// Gives a process the mappings told of under its number.
     pub fn settle(&mut self, pid: Pid, processes: &Processes, spaces: &mut Spaces) {
         if let Some(waiting) = self.by_pid.remove(&pid) {
-            self.waiting -= waiting.len();
-            for made in waiting {
-                if let Some(process) = processes.at(pid, made.time_ns) {
+            // What made room for others of a process that matters is lost; of others nobody misses it.
+            self.no_room += waiting.dropped;
+            for made in waiting.made {
+                if let Some(process) = processes.alive_at(pid, made.time_ns) {
                     let time_ns = made.time_ns;
                     spaces.told(process, made.into(), time_ns);
                 }
@@ -46,25 +69,34 @@ impl Told {
         }
     }
 
-    /// The same for every process that is of interest; forgets what nobody asked for in time.
+    /// The same for every process that is of interest; forgets what nobody asked for in time. Looks at processes, not at records: many may
+    /// come from one that nobody is interested in.
     pub fn settle_all(&mut self, processes: &Processes, spaces: &mut Spaces) {
         let since = self.newest_ns.saturating_sub(KEPT_NS);
-        let Self {
-            by_pid, waiting, ..
-        } = self;
-        by_pid.retain(|pid, told| {
-            told.retain(|made| {
-                let process = processes.at(*pid, made.time_ns);
-                let wanted =
-                    process.filter(|index| processes.get(*index).announced || spaces.has(*index));
-                if let Some(process) = wanted {
-                    spaces.told(process, made.clone().into(), made.time_ns);
-                }
-                let stays = wanted.is_none() && made.time_ns >= since;
-                *waiting -= usize::from(!stays);
-                stays
-            });
-            !told.is_empty()
+        let wanted: Vec<Pid> = self
+            .by_pid
+            .iter()
+            .filter(|(pid, waiting)| {
+                let ends = [waiting.made.front(), waiting.made.back()];
+                ends.into_iter().flatten().any(|made| {
+                    let process = processes.alive_at(**pid, made.time_ns);
+                    process.is_some_and(|index| processes.get(index).announced || spaces.has(index))
+                })
+            })
+            .map(|(pid, _)| *pid)
+            .collect();
+        for pid in wanted {
+            self.settle(pid, processes, spaces);
+        }
+        self.by_pid.retain(|_, waiting| {
+            while waiting
+                .made
+                .front()
+                .is_some_and(|made| made.time_ns < since)
+            {
+                waiting.made.pop_front();
+            }
+            !waiting.made.is_empty()
         });
     }
 }
@@ -137,11 +169,15 @@ mod tests {
         told.made(made(7, 1_050_000_000, "first"));
         told.made(made(7, 1_950_000_000, "second"));
         told.settle_all(&processes, &mut spaces);
-        assert_eq!(told.waiting, 2, "nobody knows the process yet");
+        assert_eq!(
+            told.by_pid[&Pid(7)].made.len(),
+            2,
+            "nobody knows the process yet"
+        );
         born(&mut processes, 7, 1_000_000_000);
         born(&mut processes, 7, 1_900_000_000);
         told.settle_all(&processes, &mut spaces);
-        assert_eq!(told.waiting, 0);
+        assert!(told.by_pid.is_empty());
         assert_eq!(
             name(&spaces, processes.at(Pid(7), 1_500_000_000)),
             Some(Name::from("first"))
@@ -158,7 +194,41 @@ mod tests {
         told.made(made(7, 1_000_000_000, "old"));
         told.made(made(8, 3_000_000_000, "new"));
         told.settle_all(&Processes::default(), &mut spaces);
-        assert_eq!(told.waiting, 1);
-        assert!(told.by_pid.contains_key(&Pid(8)));
+        assert_eq!(told.by_pid.keys().collect::<Vec<_>>(), [&Pid(8)]);
+    }
+
+    #[test]
+    fn who_has_the_number_after_the_end_of_a_process_is_somebody_else() {
+        let (mut told, mut spaces) = (Told::default(), Spaces::default());
+        let mut processes = Processes::default();
+        born(&mut processes, 7, 1_000_000_000);
+        let exit = crate::decode::event::TaskExit {
+            pid: Pid(7),
+            tid: crate::ids::Tid(7),
+            start_ns: 1_000_000_000,
+            process_start_ns: 1_000_000_000,
+            kthread: false,
+            group_dead: true,
+            comm: Name::from("child"),
+        };
+        processes.exited(&exit, 1_500_000_000);
+        told.made(made(7, 1_400_000_000, "its own"));
+        told.made(made(7, 1_600_000_000, "somebody else's"));
+        told.settle_all(&processes, &mut spaces);
+        assert_eq!(
+            name(&spaces, processes.at(Pid(7), 2_000_000_000)),
+            Some(Name::from("its own"))
+        );
+    }
+
+    #[test]
+    fn a_process_that_maps_without_end_and_without_interest_costs_its_bound() {
+        let (mut told, mut spaces) = (Told::default(), Spaces::default());
+        for number in 0..5_000 {
+            told.made(made(7, 1_000_000_000 + number, "again"));
+        }
+        assert_eq!(told.by_pid[&Pid(7)].made.len(), EACH);
+        told.settle_all(&Processes::default(), &mut spaces);
+        assert_eq!(told.no_room, 0, "nobody misses them");
     }
 }

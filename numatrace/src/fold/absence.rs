@@ -281,6 +281,8 @@ mod tests {
             process: process(),
             nodes: (NodeId(from), NodeId(to)),
             what: Happened::Move {
+                ran_ns: 0,
+                far_faults: 0,
                 tid: Tid(8),
                 start_ns: 6,
                 cpus: (CpuId(0), CpuId(2)),

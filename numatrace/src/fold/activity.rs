@@ -4,15 +4,16 @@
 
 use std::collections::BTreeMap;
 
-use numatrace_common::cell::{MoveReason as WireReason, TouchKind};
+use numatrace_common::cell::{BalancerWork as Work, MoveReason as WireReason, TouchKind};
 
 use super::{Counts, histogram::Histogram};
 use crate::{
-    decode::count::NodePair,
+    decode::count::{NodePair, Reason},
     ids::NodeId,
     model::{
-        ByKind, CpuMoves, FirstTouch, HintFaults, Latency, Marks, Matrix, MoveReason, MovedBy,
-        PageMigrations, PerNode, Stay, TaskMoves,
+        BalancerWork, ByKind, CpuMoves, FailedByCause, FirstTouch, HintFaults, Latency,
+        LatencyBucket, Marks, Matrix, MoveReason, MovedBy, PageMigrations, PerNode, Stay,
+        TaskMoves,
     },
 };
 
@@ -37,8 +38,14 @@ pub struct Measured {
     pub task_moves: bool,
     /// CPU time per node.
     pub run_ns: bool,
+    /// What NUMA balancing costs.
+    pub balancer: bool,
+    /// Mappings that it leaves alone.
+    pub vma_skips: bool,
     /// Names of the kernel's `enum migrate_reason`, by number, in lower case without prefix.
     pub migrate_reasons: Vec<String>,
+    /// The same of `enum numa_vmaskip_reason`.
+    pub skip_reasons: Vec<String>,
 }
 
 /// First touches of an owner.
@@ -102,12 +109,11 @@ pub fn page_migrations(
     measured.page_migrations.then(|| {
         let mut by_reason: BTreeMap<String, u64> = BTreeMap::new();
         for ((_, reason), pages) in &counts.page_migrations {
-            let name = measured
-                .migrate_reasons
-                .get(usize::from(*reason))
-                .cloned()
-                .unwrap_or_else(|| format!("reason_{reason}"));
-            super::bump(&mut by_reason, name, *pages);
+            super::bump(
+                &mut by_reason,
+                reason_name(&measured.migrate_reasons, *reason),
+                *pages,
+            );
         }
         PageMigrations {
             matrix: measured.migration_nodes.then(|| {
@@ -121,6 +127,7 @@ pub fn page_migrations(
             }),
             by_reason: Some(by_reason),
             failed: Some(counts.migrations_failed.values().sum()),
+            failed_by_cause: measured.migration_nodes.then(|| failed_by_cause(counts)),
             latency_us: latency(&counts.folio_latency),
             call_latency_us: latency(&counts.batch_latency),
             moved_by: measured.migration_nodes.then(|| {
@@ -137,6 +144,58 @@ pub fn page_migrations(
         }
     })
 }
+
+fn failed_by_cause(counts: &Counts) -> FailedByCause {
+    let mut causes = FailedByCause::default();
+    for (failure, pages) in &counts.migrations_failed {
+        let cause = if failure.busy {
+            &mut causes.busy
+        } else {
+            &mut causes.other
+        };
+        *cause = cause.saturating_add(*pages);
+    }
+    causes
+}
+
+/// The kernel's name of a reason.
+fn reason_name(names: &[String], reason: Reason) -> String {
+    names
+        .get(usize::from(reason))
+        .cloned()
+        .unwrap_or_else(|| format!("reason_{reason}"))
+}
+
+/// What NUMA balancing did in an owner's threads; `None` where nothing of it was measured.
+pub fn balancer(counts: &Counts, measured: &Measured) -> Option<BalancerWork> {
+    let of = |work: Work| {
+        let tally = counts.balancer.get(&work).copied().unwrap_or_default();
+        measured.balancer.then_some(tally)
+    };
+    let calls = |reason: &(&Reason, &u64)| {
+        let name = measured.migrate_reasons.get(usize::from(*reason.0));
+        name.is_some_and(|name| name == NUMA_MISPLACED)
+    };
+    (measured.balancer || measured.vma_skips || measured.hint_faults).then(|| BalancerWork {
+        scans: of(Work::Scan).map(|tally| tally.count),
+        scan_ns: of(Work::Scan).map(|tally| tally.amount),
+        pte_updates: of(Work::Update).map(|tally| tally.amount),
+        fault_ns: of(Work::Fault).map(|tally| tally.amount),
+        migrate_ns: measured.page_migrations.then(|| {
+            let by_reason = counts.migrating_ns.iter();
+            by_reason.filter(calls).map(|(_, ns)| ns).sum()
+        }),
+        vmas_skipped: measured.vma_skips.then(|| {
+            let skipped = counts.vmas_skipped.iter();
+            skipped
+                .map(|(reason, times)| (reason_name(&measured.skip_reasons, *reason), *times))
+                .collect()
+        }),
+    })
+}
+
+/// The kernel's name for what hinting faults migrate.
+pub const NUMA_MISPLACED: &str = "numa_misplaced";
 
 /// Moves of an owner's tasks. Matrix, reasons and returns are of cross-node moves only.
 pub fn task_moves(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Option<TaskMoves> {
@@ -156,6 +215,7 @@ pub fn task_moves(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Opt
         TaskMoves {
             total: Some(counts.task_moves.values().sum()),
             cross_node: Some(cross().map(|(_, moves)| *moves).sum()),
+            cross_node_per_s: None,
             matrix: Some(matrix(
                 cross().map(|(cell, moves)| (cell.nodes, *moves)),
                 nodes,
@@ -164,6 +224,12 @@ pub fn task_moves(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Opt
             ping_pong: Some(
                 cross()
                     .filter(|(cell, _)| cell.back)
+                    .map(|(_, moves)| *moves)
+                    .sum(),
+            ),
+            to_waker: Some(
+                cross()
+                    .filter(|(cell, _)| cell.to_waker)
                     .map(|(_, moves)| *moves)
                     .sum(),
             ),
@@ -195,6 +261,13 @@ fn latency(times: &Histogram) -> Latency {
         p50: times.percentile(50).map(thousandths),
         p99: times.percentile(99).map(thousandths),
         max: times.longest().map(thousandths),
+        histogram: times
+            .iter()
+            .map(|(ns, count)| LatencyBucket {
+                us: thousandths(ns),
+                count,
+            })
+            .collect(),
     }
 }
 
@@ -278,6 +351,7 @@ mod tests {
             nodes: (NodeId(from), NodeId(to)),
             reason,
             back,
+            to_waker: false,
         }
     }
 

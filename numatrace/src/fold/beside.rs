@@ -3,6 +3,7 @@
 use super::{Accumulators, activity::Measured, window::Window};
 use crate::{
     capture::vm_counters::VmCounters,
+    decode::count::BalancerWork,
     model::{Beside, BesideWhat, CounterAudit},
 };
 
@@ -19,7 +20,7 @@ pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> V
         return Vec::new();
     };
     let sum = counted.total();
-    let rows: [(BesideWhat, Row, Option<u64>); 4] = [
+    let rows: [(BesideWhat, Row, Option<u64>); 5] = [
         (
             BesideWhat::Pages,
             |counters| counters.pages,
@@ -34,6 +35,14 @@ pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> V
             BesideWhat::HintMigrated,
             |counters| counters.hint_migrated,
             measured.hint_faults.then_some(sum.hint_migrated),
+        ),
+        (
+            BesideWhat::PteUpdates,
+            |counters| counters.pte_updates,
+            measured.balancer.then(|| {
+                let updates = sum.balancer.get(&BalancerWork::Update);
+                updates.map_or(0, |tally| tally.amount)
+            }),
         ),
         (
             BesideWhat::PageMigrations,

@@ -1,14 +1,16 @@
 //! Stretches of addresses with a count each, bounded: sequential use is one stretch, scattered use at most a few hundred.
 
+use serde::{Deserialize, Serialize};
+
 /// Stretches kept; beyond it the two closest become one, whose count is then spread over both and the gap.
 const MOST: usize = 256;
 
 /// Disjoint stretches in ascending order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extents(Vec<Extent>);
 
 /// One stretch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
     /// First address.
     pub low: u64,
@@ -44,7 +46,7 @@ impl Extents {
     }
 
     fn join_closest(&mut self) {
-        let gap = |pair: &[Extent]| pair[1].low - pair[0].high;
+        let gap = |pair: &[Extent]| pair[1].low.saturating_sub(pair[0].high);
         let closest = (0..self.0.len().saturating_sub(1))
             .min_by_key(|at| self.0.get(*at..*at + 2).map_or(u64::MAX, gap));
         if let Some(at) = closest {

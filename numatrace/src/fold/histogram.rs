@@ -1,17 +1,24 @@
 //! Times by bucket, as the kernel side counts them, and what can be said of them.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use numatrace_common::bucket;
 
 /// Counts by [`bucket`] number.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram(BTreeMap<u16, u64>);
 
 impl Histogram {
     /// Adds events to a bucket.
     pub fn add(&mut self, bucket: u16, count: u64) {
         super::bump(&mut self.0, bucket, count);
+    }
+
+    /// The middle of each bucket that has events (ns), shortest first, and how many there are.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
+        let buckets = self.0.iter();
+        buckets.map(|(number, count)| (bucket::middle(*number), *count))
     }
 
     /// Adds another histogram.

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use numatrace_common::cell::RemoteCause;
+
 use super::{
     Tally,
     absence::{Absence, Absences},
@@ -55,12 +57,24 @@ pub struct Live {
 pub type RunKey = (ThreadId, u64);
 
 /// What was told of a run that was open.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Open {
+    /// Pages touched, or faults.
     pages: u64,
     migrated: u64,
+    causes: [u32; RemoteCause::ALL.len()],
     /// Looks since it was last seen open.
     unseen: u8,
+}
+
+impl Open {
+    /// Takes off what was told before.
+    fn take_off(&self, run: &mut TouchRun) {
+        run.pages = run.pages.saturating_sub(self.pages);
+        for (pages, told) in run.causes.iter_mut().zip(self.causes) {
+            *pages = pages.saturating_sub(told);
+        }
+    }
 }
 
 /// Looks after which a run that is neither open nor in the ring is forgotten: its record was lost.
@@ -90,7 +104,7 @@ impl Live {
         match &mut event.body {
             Body::TouchRun(run) => {
                 if let Some(told) = self.told.remove(&(run.thread, run.began_ns)) {
-                    run.pages = run.pages.saturating_sub(told.pages);
+                    told.take_off(run);
                     return run.pages > 0;
                 }
             }
@@ -163,23 +177,31 @@ impl Live {
         }
     }
 
-    /// What an open run has grown by since it was looked at last.
-    pub fn growth(&mut self, key: RunKey, pages: u64, migrated: u64) -> (u64, u64) {
-        let told = self.told.entry(key).or_insert(Open {
-            pages: 0,
-            migrated: 0,
-            unseen: 0,
-        });
-        let grown = (
-            pages.saturating_sub(told.pages),
-            migrated.saturating_sub(told.migrated),
-        );
-        *told = Open {
-            pages: told.pages.max(pages),
-            migrated: told.migrated.max(migrated),
-            unseen: 0,
+    /// Leaves of an open run of first touches what it has grown by since it was looked at last; false when that is nothing.
+    pub fn grown_touch(&mut self, run: &mut TouchRun) -> bool {
+        let key = (run.thread, run.began_ns);
+        let now = Open {
+            pages: run.pages,
+            causes: run.causes,
+            ..Open::default()
         };
-        grown
+        let before = self.told.insert(key, now).unwrap_or_default();
+        before.take_off(run);
+        run.pages > 0
+    }
+
+    /// The same of hinting faults.
+    pub fn grown_use(&mut self, run: &mut UseRun) -> bool {
+        let key = (run.thread, run.began_ns);
+        let now = Open {
+            pages: run.faults,
+            migrated: run.migrated,
+            ..Open::default()
+        };
+        let before = self.told.insert(key, now).unwrap_or_default();
+        run.faults = run.faults.saturating_sub(before.pages);
+        run.migrated = run.migrated.saturating_sub(before.migrated);
+        run.faults > 0 || run.migrated > 0
     }
 
     /// One more look is over.
@@ -227,6 +249,13 @@ mod tests {
         }
     }
 
+    /// What is told of a run that is open and so long.
+    fn told(live: &mut Live, pages: u64) -> u64 {
+        let mut open = run(pages);
+        live.grown_touch(&mut open);
+        open.pages
+    }
+
     fn closed(pages: u64) -> Event {
         Event {
             time_ns: 20,
@@ -238,9 +267,8 @@ mod tests {
     #[test]
     fn a_run_is_told_by_its_growth_and_its_record_brings_the_rest() {
         let mut live = Live::listening();
-        let key = (run(0).thread, 10);
-        assert_eq!(live.growth(key, 3, 0), (3, 0));
-        assert_eq!(live.growth(key, 8, 0), (5, 0));
+        assert_eq!(told(&mut live, 3), 3);
+        assert_eq!(told(&mut live, 8), 5);
         let mut event = closed(10);
         assert!(live.before(&mut event));
         assert_eq!(event.body, Body::TouchRun(run(2)));
@@ -253,14 +281,14 @@ mod tests {
     #[test]
     fn a_run_that_was_told_whole_is_not_told_again() {
         let mut live = Live::listening();
-        live.growth((run(0).thread, 10), 10, 0);
+        told(&mut live, 10);
         assert!(!live.before(&mut closed(10)));
     }
 
     #[test]
     fn runs_whose_record_was_lost_are_forgotten() {
         let mut live = Live::listening();
-        live.growth((run(0).thread, 10), 10, 0);
+        told(&mut live, 10);
         for _ in 0..=UNSEEN {
             live.age();
         }

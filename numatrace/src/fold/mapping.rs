@@ -3,6 +3,7 @@
 //! Runs are joined into areas: what the kernel showed as one mapping, or as several that overlap (a heap that grows), of the same file and
 //! sort. Names are a later stage's business. Bounded: what finds no room is counted.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use numatrace_common::{
@@ -12,8 +13,10 @@ use numatrace_common::{
 
 use super::extents::Extents;
 use crate::{
+    capture::recording::fixed,
     decode::{
         count::NodePair,
+        event::PagesMoved,
         fill_run::FillRun,
         kernel_alloc::KernelAlloc,
         mapping_run::{Area as RunArea, FileId, TaskBind, TouchRun, UseRun},
@@ -39,7 +42,7 @@ const STACKS: usize = 256;
 pub type Thread = (Tid, u64);
 
 /// What sort of memory it is, as far as the kernel's mapping tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Class {
     /// No file, not a stack that grows.
     Anon,
@@ -78,7 +81,7 @@ impl Class {
 }
 
 /// One area of a process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Area {
     /// What sort.
     pub class: Class,
@@ -94,12 +97,29 @@ pub struct Area {
     pub uses: BTreeMap<(Thread, NodePair), Extents>,
     /// Base pages that hinting faults moved.
     pub migrated: u64,
-    /// User stacks of first touches, by number: base pages, and the lowest address touched from there.
-    pub stacks: BTreeMap<u32, (u64, u64)>,
+    /// Pages that were moved, for whatever reason, from node to node: where they lay in the mapping.
+    #[serde(default)]
+    pub moved: BTreeMap<NodePair, Extents>,
+    /// Pages among them that went back to a node they had been moved from, as often as they did.
+    #[serde(default)]
+    pub bounced: u64,
+    /// What was touched from user stacks, by the stack's number.
+    pub stacks: BTreeMap<u32, FromStack>,
+}
+
+/// What was touched from one user stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FromStack {
+    /// Base pages.
+    pub pages: u64,
+    /// Those among them put on another node than the thread's.
+    pub remote: u64,
+    /// The lowest address touched from there.
+    pub low: u64,
 }
 
 /// Who touched, from where to where, and what kind of pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TouchKey {
     /// Who.
     pub thread: Thread,
@@ -110,7 +130,8 @@ pub struct TouchKey {
 }
 
 /// What was touched.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Touched {
     /// Where: base pages.
     pub pages: Extents,
@@ -119,6 +140,7 @@ pub struct Touched {
     /// Pages among them that are transparent huge pages.
     pub thp: u64,
     /// Pages among them by the number of the [`RemoteCause`] that was told for them.
+    #[serde(with = "fixed")]
     pub causes: [u64; RemoteCause::ALL.len()],
 }
 
@@ -139,7 +161,8 @@ impl Touched {
 }
 
 /// One process's memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Memory {
     /// Its areas, in no order.
     pub areas: Vec<Area>,
@@ -154,7 +177,7 @@ pub struct Memory {
 }
 
 /// What samples of one kernel stack add up to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelTook {
     /// Samples.
     pub samples: u64,
@@ -165,7 +188,7 @@ pub struct KernelTook {
 }
 
 /// Who brought pages of a file in, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FillKey {
     /// Who.
     pub thread: Thread,
@@ -176,7 +199,7 @@ pub struct FillKey {
 }
 
 /// One time a thread was bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {
     /// When, ns since boot.
     pub time_ns: u64,
@@ -187,7 +210,8 @@ pub struct Bound {
 }
 
 /// The memory of all processes in scope.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Mappings {
     /// By process.
     pub by_process: BTreeMap<ProcessIndex, Memory>,
@@ -226,9 +250,16 @@ impl Mappings {
         if let Some(stack) = run.stack
             && (area.stacks.len() < STACKS || area.stacks.contains_key(&stack))
         {
-            let (pages, at) = area.stacks.entry(stack).or_insert((0, run.low));
-            *pages = pages.saturating_add(run.pages);
-            *at = run.low.min(*at);
+            let from = area.stacks.entry(stack).or_insert(FromStack {
+                pages: 0,
+                remote: 0,
+                low: run.low,
+            });
+            from.pages = from.pages.saturating_add(run.pages);
+            if run.nodes.0 != run.nodes.1 {
+                from.remote = from.remote.saturating_add(run.pages);
+            }
+            from.low = run.low.min(from.low);
         }
     }
 
@@ -244,6 +275,26 @@ impl Mappings {
             .or_default()
             .add(run.low, run.high, run.faults);
         area.migrated = area.migrated.saturating_add(run.migrated);
+    }
+
+    /// Takes in pages that changed their node.
+    pub fn moved(&mut self, process: ProcessIndex, run: &PagesMoved) {
+        let (low, high) = run.range;
+        let Some(area) = self.area(process, &run.area, low, high) else {
+            self.no_room = self.no_room.saturating_add(run.pages);
+            return;
+        };
+        let (from, to) = run.nodes;
+        let came: u64 = area.moved.get(&(to, from)).map_or(0, |before| {
+            let overlaps = before.iter();
+            overlaps
+                .filter(|extent| extent.low < high && low < extent.high)
+                .map(|extent| extent.part(low, high))
+                .sum()
+        });
+        area.bounced = area.bounced.saturating_add(came.min(run.pages));
+        let stretch = area.moved.entry(run.nodes).or_default();
+        stretch.add(low, high, run.pages);
     }
 
     /// Takes in pages that came into the page cache.
@@ -325,6 +376,8 @@ impl Mappings {
                     touches: BTreeMap::new(),
                     uses: BTreeMap::new(),
                     migrated: 0,
+                    moved: BTreeMap::new(),
+                    bounced: 0,
                     stacks: BTreeMap::new(),
                 });
                 memory.areas.len() - 1
@@ -345,6 +398,8 @@ impl Area {
             touches: BTreeMap::new(),
             uses: BTreeMap::new(),
             migrated: 0,
+            moved: BTreeMap::new(),
+            bounced: 0,
             stacks: BTreeMap::new(),
             ..*self
         };
@@ -353,12 +408,18 @@ impl Area {
             touches: BTreeMap::new(),
             uses: BTreeMap::new(),
             migrated: self.migrated,
+            moved: BTreeMap::new(),
+            bounced: self.bounced,
             stacks: BTreeMap::new(),
             ..*self
         };
-        for (number, (pages, low)) in &self.stacks {
-            let part = if *low < at { &mut below } else { &mut above };
-            part.stacks.insert(*number, (*pages, *low));
+        for (number, from) in &self.stacks {
+            let part = if from.low < at {
+                &mut below
+            } else {
+                &mut above
+            };
+            part.stacks.insert(*number, *from);
         }
         for (key, touched) in &self.touches {
             let (low, high) = touched.pages.split_at(at);
@@ -376,6 +437,14 @@ impl Area {
                 }
             }
         }
+        for (nodes, pages) in &self.moved {
+            let (low, high) = pages.split_at(at);
+            for (area, pages) in [(&mut below, low), (&mut above, high)] {
+                if pages.total() > 0 {
+                    area.moved.insert(*nodes, pages);
+                }
+            }
+        }
         (below, above)
     }
 
@@ -386,7 +455,7 @@ impl Area {
 
     /// Was anything counted in it?
     pub fn is_empty(&self) -> bool {
-        self.touches.is_empty() && self.uses.is_empty()
+        self.touches.is_empty() && self.uses.is_empty() && self.moved.is_empty()
     }
 
     /// Why pages are remote or missed the node that was preferred, by number: what was told, and `Unknown` for the remote rest.
@@ -416,5 +485,67 @@ impl Area {
             .into_iter()
             .filter(|kind| by_kind[*kind as usize] > 0)
             .max_by_key(|kind| by_kind[*kind as usize])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::count::Owner;
+    use crate::decode::event::TaskFork;
+    use crate::enrich::process::Processes;
+    use crate::ids::{NodeId, Pid};
+    use crate::model::Name;
+
+    /// Bytes of a base page.
+    const PAGE: u64 = 4096;
+
+    fn moved(from: u16, to: u16, first: u64, pages: u64) -> PagesMoved {
+        PagesMoved {
+            owner: Owner::Nobody,
+            asker: Pid(1),
+            nodes: (NodeId(from), NodeId(to)),
+            reason: 5,
+            pages,
+            range: (first * PAGE, (first + pages) * PAGE),
+            area: RunArea {
+                start: 0,
+                end: 1000 * PAGE,
+                flags: 0,
+                pgoff: 0,
+                file: None,
+            },
+        }
+    }
+
+    #[test]
+    fn pages_that_go_back_are_counted_each_time_and_others_are_not() {
+        let mut known = Processes::default();
+        known.forked(&TaskFork {
+            pid: Pid(7),
+            start_ns: 5,
+            parent: Pid(1),
+            kthread: false,
+            comm: Name::from("app"),
+        });
+        let process = known.announced(u64::MAX).next().unwrap();
+        let mut mappings = Mappings::default();
+        for run in [
+            moved(0, 1, 0, 100),
+            // Others, and the same way again.
+            moved(1, 0, 200, 50),
+            moved(0, 1, 300, 10),
+            // Half of the first ones back, and a part of these to the other node once more.
+            moved(1, 0, 0, 50),
+            moved(0, 1, 10, 20),
+        ] {
+            mappings.moved(process, &run);
+        }
+        let area = &mappings.by_process[&process].areas[0];
+        assert_eq!(area.bounced, 50 + 20);
+        let (below, above) = area.split_at(150 * PAGE);
+        let total = |area: &Area| area.moved.values().map(Extents::total).sum::<u64>();
+        assert_eq!(total(&below) + total(&above), 230);
+        assert_eq!(below.bounced + above.bounced, 70);
     }
 }

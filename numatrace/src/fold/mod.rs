@@ -3,17 +3,22 @@
 //! Counts are kept as they came, by owner and cell; counters are derived when asked for. Nothing here reads a clock, a file or a
 //! map, so every sum can be checked without a kernel.
 
+use serde::{Deserialize, Serialize};
+
 pub mod absence;
 pub mod activity;
 pub mod alloc;
 pub mod audit;
 pub mod beside;
+pub mod counted;
 pub mod extents;
 pub mod histogram;
 pub mod live;
 pub mod mapping;
+pub mod slices;
 pub mod surprise;
 pub mod timeline;
+pub mod verify;
 pub mod window;
 
 // Beside the tracer: `numatrace stat`.
@@ -22,7 +27,9 @@ pub mod stat;
 use std::collections::BTreeMap;
 
 use crate::{
-    decode::count::{AllocCell, MoveCell, NodePair, Reason, TouchCell, What},
+    decode::count::{
+        AllocCell, BalancerWork, Failure, MoveCell, NodePair, Reason, TouchCell, What,
+    },
     enrich::{
         BATCH, Charged, Observation,
         table::{Hashed, Table},
@@ -30,13 +37,15 @@ use crate::{
     ids::{CpuId, NodeId, Pid},
 };
 use histogram::Histogram;
+use slices::Slices;
 use window::{Cut, Window};
 
 /// Everything counted in a session or interval.
 ///
 /// One flat table: most owners have a handful of cells, so a map for each would be many times larger than what it holds, and every count would
 /// wait for one more cache line.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Accumulators {
     /// What each owner did, cell by cell.
     pub tallies: Table<(Charged, What), Tally>,
@@ -45,10 +54,13 @@ pub struct Accumulators {
     pub foreign_edge: u64,
     /// Base pages allocated between the two readings of `/proc/vmstat`, which are other instants than those of the nodes.
     pub system_pages: u64,
+    /// Hinting faults over time.
+    pub faults: Slices,
 }
 
 /// What one owner, or a sum of owners, did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counts {
     /// Allocations by cell: (allocations, base pages).
     pub alloc: BTreeMap<AllocCell, Tally>,
@@ -62,8 +74,8 @@ pub struct Counts {
     pub hint_migrated: u64,
     /// Pages moved, by nodes and reason.
     pub page_migrations: BTreeMap<(NodePair, Reason), u64>,
-    /// Pages that were to be moved and stayed, by reason.
-    pub migrations_failed: BTreeMap<Reason, u64>,
+    /// Pages that were to be moved and stayed, by why.
+    pub migrations_failed: BTreeMap<Failure, u64>,
     /// CPU changes.
     pub task_moves: BTreeMap<MoveCell, u64>,
     /// CPU time by node, ns.
@@ -72,6 +84,12 @@ pub struct Counts {
     pub folio_latency: Histogram,
     /// How long its own calls of `migrate_pages` took.
     pub batch_latency: Histogram,
+    /// Time in its own calls of `migrate_pages`, by reason, ns.
+    pub migrating_ns: BTreeMap<Reason, u64>,
+    /// What NUMA balancing did in it.
+    pub balancer: BTreeMap<BalancerWork, Tally>,
+    /// Mappings that NUMA balancing left alone, by reason.
+    pub vmas_skipped: BTreeMap<Reason, u64>,
     /// Pages moved by others, by who asked.
     pub moved_by: BTreeMap<Pid, u64>,
     /// How long it stayed on nodes before it went back.
@@ -108,6 +126,9 @@ impl Counts {
             run_ns,
             folio_latency,
             batch_latency,
+            migrating_ns,
+            balancer,
+            vmas_skipped,
             moved_by,
             stays,
             cpu_moves,
@@ -128,6 +149,12 @@ impl Counts {
         bump_all(&mut self.run_ns, run_ns);
         self.folio_latency.merge(folio_latency);
         self.batch_latency.merge(batch_latency);
+        bump_all(&mut self.migrating_ns, migrating_ns);
+        for (work, tally) in balancer {
+            let sum = self.balancer.entry(*work).or_default();
+            sum.add(tally.count, tally.amount);
+        }
+        bump_all(&mut self.vmas_skipped, vmas_skipped);
         bump_all(&mut self.moved_by, moved_by);
         self.stays.merge(stays);
         bump_all(&mut self.cpu_moves, cpu_moves);
@@ -146,13 +173,22 @@ impl Counts {
             What::PageMigration(nodes, reason) => {
                 bump(&mut self.page_migrations, (nodes, reason), amount);
             }
-            What::MigrationFailed(reason) => {
-                bump(&mut self.migrations_failed, reason, amount);
+            What::MigrationFailed(failure) => {
+                bump(&mut self.migrations_failed, failure, amount);
             }
             What::TaskMove(cell) => bump(&mut self.task_moves, cell, count),
             What::TaskRun(node) => bump(&mut self.run_ns, node, amount),
             What::FolioLatency(bucket) => self.folio_latency.add(bucket, count),
-            What::BatchLatency(bucket) => self.batch_latency.add(bucket, count),
+            What::BatchLatency(bucket, reason) => {
+                self.batch_latency.add(bucket, count);
+                bump(&mut self.migrating_ns, reason, amount);
+            }
+            What::Balancer(Some(work)) => {
+                let sum = self.balancer.entry(work).or_default();
+                sum.add(count, amount);
+            }
+            What::Balancer(None) => {}
+            What::VmaSkipped(reason) => bump(&mut self.vmas_skipped, reason, count),
             What::MovedBy(pid) => bump(&mut self.moved_by, pid, amount),
             What::Stay(bucket) => self.stays.add(bucket, count),
             What::CpuMove(from, to) => bump(&mut self.cpu_moves, (from, to), count),
@@ -161,7 +197,7 @@ impl Counts {
 }
 
 /// Events and what they add up to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Events.
     pub count: u64,
@@ -188,6 +224,13 @@ impl Accumulators {
         self.tallies
             .entry(hash, (seen.charged, seen.what))
             .add(seen.count, seen.amount);
+        if let What::HintFault(nodes) = seen.what {
+            let process = match seen.charged {
+                Charged::Thread { process, .. } => Some(process),
+                _ => None,
+            };
+            self.faults.add(process, nodes, seen.count);
+        }
     }
 
     /// What each owner did, one after the other in order: the counts of all of them at once would be many times the table.
@@ -204,6 +247,17 @@ impl Accumulators {
             }
             Some((*charged, counts))
         })
+    }
+
+    /// Charges everything anew: to whom, is answered for each owner.
+    pub fn charge(&mut self, mut to: impl FnMut(Charged) -> Charged) {
+        for ((charged, what), tally) in std::mem::take(&mut self.tallies).iter() {
+            let cell = (to(*charged), *what);
+            let hash = Table::<(Charged, What), Tally>::hash(&cell);
+            self.tallies
+                .entry(hash, cell)
+                .add(tally.count, tally.amount);
+        }
     }
 
     /// What all of them did.
@@ -236,6 +290,7 @@ impl Accumulators {
         }
         self.foreign_edge = self.foreign_edge.saturating_add(other.foreign_edge);
         self.system_pages = self.system_pages.saturating_add(other.system_pages);
+        self.faults.merge(&other.faults);
     }
 }
 
@@ -246,7 +301,7 @@ fn place(seen: &Observation) -> Hashed {
 }
 
 /// A session being folded: counts wait until it is known on which side of a cut they fall.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Folding {
     window: Window,
     /// What comes late, counted in an epoch before the start, is taken in: the interval before has ended without it.

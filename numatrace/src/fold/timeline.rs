@@ -2,6 +2,7 @@
 //!
 //! Sums do not come from here. The list is bounded: in a storm its first part is kept, and the rest counted.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::enrich::{happening::Happening, process::ProcessIndex};
@@ -10,7 +11,8 @@ use crate::enrich::{happening::Happening, process::ProcessIndex};
 const MOST: usize = 65_536;
 
 /// What happened in a session or interval.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Timeline {
     all: Vec<Happening>,
     /// Things that happened when the list was full.
@@ -25,6 +27,11 @@ impl Timeline {
         } else {
             self.dropped = self.dropped.saturating_add(1);
         }
+    }
+
+    /// Keeps what a question is answered yes for.
+    pub fn retain(&mut self, keep: impl FnMut(&Happening) -> bool) {
+        self.all.retain(keep);
     }
 
     /// Everything, by process and in order of time: records of different CPUs come out of order by a little.

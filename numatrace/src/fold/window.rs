@@ -5,6 +5,7 @@
 //! another node, the preferred one; the few allocations between the two instants are counted and named. What the kernel does not count
 //! by node is cut at the reading of `/proc/vmstat`.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// The reading chosen for each node, and the one of the whole system.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cut {
     /// Per node the epoch that began with its reading, and what was read.
     pub nodes: BTreeMap<NodeId, (u64, NodeCounters)>,
@@ -94,7 +95,7 @@ impl Cut {
 }
 
 /// A start, and once it is known an end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Where it begins.
     pub start: Cut,

@@ -76,6 +76,7 @@ impl Teller {
                     (time_ns, *process, Some(run.thread)),
                     enrich,
                 )?;
+                event.reason = most(&run.causes);
                 event.mapping = Some(place(
                     enrich,
                     *process,
@@ -165,6 +166,7 @@ impl Teller {
                 start_ns,
                 cpus,
                 reason: why,
+                ..
             } => {
                 let thread = ThreadId {
                     pid: Pid(0),
@@ -309,21 +311,36 @@ fn blank(
 
 /// Why allocations were remote or missed, as the report's `remote_by_cause` names it; a policy with its mode.
 fn cause(cell: &AllocCell) -> Option<String> {
-    let name = match cell.cause? {
-        RemoteCause::None => return None,
+    match cell.cause? {
         RemoteCause::Policy => {
             let mode = PolicyMode::of(cell.policy_mode).in_words();
-            return Some(format!("policy: {mode}"));
+            Some(format!("policy: {mode}"))
         }
-        RemoteCause::Fallback => "fallback",
-        RemoteCause::Cpuset => "cpuset",
-        RemoteCause::Memoryless => "memoryless",
-        RemoteCause::KernelNode => "kernel_node",
-        RemoteCause::TaskMoved => "task_moved",
-        // What the hook cannot tell is not known.
-        RemoteCause::Unknown => return None,
-    };
+        cause => cause_name(cause).map(str::to_owned),
+    }
+}
+
+/// The cause of most of the pages that have one.
+fn most(causes: &[u32]) -> Option<String> {
+    let known = RemoteCause::ALL.into_iter().zip(causes);
+    let named = known.filter_map(|(cause, pages)| Some((cause_name(cause)?, *pages)));
+    let (name, _) = named
+        .filter(|(_, pages)| *pages > 0)
+        .max_by_key(|(_, pages)| *pages)?;
     Some(name.to_owned())
+}
+
+/// What the hook cannot tell is not known, and has no name.
+fn cause_name(cause: RemoteCause) -> Option<&'static str> {
+    match cause {
+        RemoteCause::None | RemoteCause::Unknown => None,
+        RemoteCause::Policy => Some("policy"),
+        RemoteCause::Fallback => Some("fallback"),
+        RemoteCause::Cpuset => Some("cpuset"),
+        RemoteCause::Memoryless => Some("memoryless"),
+        RemoteCause::KernelNode => Some("kernel_node"),
+        RemoteCause::TaskMoved => Some("task_moved"),
+    }
 }
 
 fn place<F>(
@@ -441,6 +458,8 @@ mod tests {
             process,
             nodes: (NodeId(0), NodeId(1)),
             what: Happened::Move {
+                ran_ns: 0,
+                far_faults: 0,
                 tid: Tid(7),
                 start_ns: 5,
                 cpus: (CpuId(0), CpuId(2)),

@@ -10,7 +10,7 @@ use crate::{
     },
     fold::{activity::reason, bump, timeline::Timeline},
     ids::{NodeId, Pid, Tid},
-    model::{Incident, Moment, MomentKind, Name, Process},
+    model::{Incident, Moment, MomentKind, Name, Process, Thread},
 };
 
 /// Most incidents of a report: of a thousand bounces the longest say it.
@@ -28,10 +28,46 @@ pub struct Stories<'a> {
     pub nodes: &'a [NodeId],
     /// Who is who.
     pub known: &'a Processes,
+    /// Hinting faults were measured.
+    pub hint_faults: bool,
+}
+
+/// An absence that is going on.
+struct Away {
+    /// How it began.
+    left: Happening,
+    /// Pages that had followed to that node before.
+    before: u64,
+    /// Hinting faults on pages of other nodes since.
+    far_faults: u64,
+}
+
+/// What the records of a thread told so far.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    /// Hinting faults on pages of other nodes.
+    far_faults: u64,
+    /// CPU time in absences that have ended, ns.
+    away_ns: u64,
+}
+
+/// How an absence ended.
+#[derive(Clone, Copy)]
+struct End<'a> {
+    /// The move back; `None` when there was none.
+    back: Option<&'a Happening>,
+    /// Pages of the process that had followed by then.
+    followed: u64,
+    /// Pages of the process on its home node by then.
+    pages_now: u64,
+    /// CPU time of the thread meanwhile, ns.
+    ran_ns: Option<u64>,
+    /// Its hinting faults on pages of other nodes meanwhile.
+    far_faults: Option<u64>,
 }
 
 impl Stories<'_> {
-    /// Every absence of a thread from its memory, longest first.
+    /// Every absence of a thread from its memory, costliest first: by the CPU time it ran away from it, then by how long it was away.
     pub fn incidents(&self, processes: &[Process]) -> Vec<Incident> {
         let by_identity: HashMap<(Pid, u64), &Process> = processes
             .iter()
@@ -48,8 +84,10 @@ impl Stories<'_> {
             .flat_map(|(process, happenings)| self.of_process(process, happenings))
             .collect();
         all.sort_by(|a, b| {
-            b.away_ms
-                .total_cmp(&a.away_ms)
+            let cost = |incident: &Incident| incident.run_ms.unwrap_or(incident.away_ms);
+            cost(b)
+                .total_cmp(&cost(a))
+                .then(b.away_ms.total_cmp(&a.away_ms))
                 .then(a.at_s.total_cmp(&b.at_s))
                 .then(a.tid.cmp(&b.tid))
         });
@@ -94,7 +132,8 @@ impl Stories<'_> {
             return Vec::new();
         };
         let mut incidents = Vec::new();
-        let mut away: BTreeMap<(Tid, u64), (Happening, u64)> = BTreeMap::new();
+        let mut away: BTreeMap<(Tid, u64), Away> = BTreeMap::new();
+        let mut told: BTreeMap<(Tid, u64), Told> = BTreeMap::new();
         let mut pages = self.at_home_at_first(process, home, happenings);
         let mut followed: BTreeMap<NodeId, u64> = BTreeMap::new();
         for happening in happenings {
@@ -108,32 +147,68 @@ impl Stories<'_> {
                         pages = pages.saturating_add(moved);
                     }
                 }
-                Happened::Move { tid, start_ns, .. } => {
+                Happened::Move {
+                    tid,
+                    start_ns,
+                    ran_ns,
+                    far_faults,
+                    ..
+                } => {
                     let thread = (tid, start_ns);
+                    let sum = told.entry(thread).or_default();
+                    sum.far_faults = sum.far_faults.saturating_add(far_faults);
+                    if let Some(absence) = away.get_mut(&thread) {
+                        absence.far_faults = absence.far_faults.saturating_add(far_faults);
+                    }
                     if to == home {
-                        if let Some((left, before)) = away.remove(&thread) {
-                            let since = followed.get(&left.nodes.1).copied().unwrap_or(0);
-                            incidents.extend(self.incident(
-                                process,
-                                &left,
-                                before,
-                                since,
-                                Some(happening),
-                                pages,
-                            ));
+                        if let Some(absence) = away.remove(&thread) {
+                            let ran = ran_ns.saturating_sub(ran_then(&absence.left));
+                            sum.away_ns = sum.away_ns.saturating_add(ran);
+                            let end = End {
+                                back: Some(happening),
+                                followed: followed.get(&absence.left.nodes.1).copied().unwrap_or(0),
+                                pages_now: pages,
+                                ran_ns: Some(ran),
+                                far_faults: Some(absence.far_faults),
+                            };
+                            incidents.extend(self.incident(process, &absence, end));
                         }
                     } else if from == home {
-                        let before = followed.get(&to).copied().unwrap_or(0);
-                        away.insert(thread, (*happening, before));
+                        let absence = Away {
+                            left: *happening,
+                            before: followed.get(&to).copied().unwrap_or(0),
+                            far_faults: 0,
+                        };
+                        away.insert(thread, absence);
                     }
                 }
             }
         }
-        for (left, before) in away.into_values() {
-            let since = followed.get(&left.nodes.1).copied().unwrap_or(0);
-            incidents.extend(self.incident(process, &left, before, since, None, pages));
+        for (thread, absence) in away {
+            let sum = told.get(&thread).copied().unwrap_or_default();
+            let end = End {
+                back: None,
+                followed: followed.get(&absence.left.nodes.1).copied().unwrap_or(0),
+                pages_now: pages,
+                ran_ns: self.ran_to_the_end(process, thread, &absence, sum),
+                far_faults: faults_to_the_end(process, thread, &absence, sum),
+            };
+            incidents.extend(self.incident(process, &absence, end));
         }
         incidents
+    }
+
+    /// CPU time of a thread that did not come back: what it ran on other nodes in all, less its absences that have ended. No longer than it was away.
+    fn ran_to_the_end(
+        &self,
+        process: &Process,
+        thread: (Tid, u64),
+        absence: &Away,
+        told: Told,
+    ) -> Option<u64> {
+        let away_ns = find(process, thread)?.away_ns?;
+        let longest = self.ended_ns.saturating_sub(absence.left.time_ns);
+        Some(away_ns.saturating_sub(told.away_ns).min(longest))
     }
 
     /// Pages on the home node before the first happening: those at the end, with all later moves undone.
@@ -157,23 +232,16 @@ impl Stories<'_> {
             })
     }
 
-    fn incident(
-        &self,
-        process: &Process,
-        left: &Happening,
-        before: u64,
-        since: u64,
-        back: Option<&Happening>,
-        pages_now: u64,
-    ) -> Option<Incident> {
+    fn incident(&self, process: &Process, absence: &Away, end: End<'_>) -> Option<Incident> {
+        let left = &absence.left;
         let Happened::Move {
             tid, reason: why, ..
         } = left.what
         else {
             return None;
         };
-        let followed = since.saturating_sub(before);
-        let until = back.map_or(self.ended_ns, |back| back.time_ns);
+        let followed = end.followed.saturating_sub(absence.before);
+        let until = end.back.map_or(self.ended_ns, |back| back.time_ns);
         Some(Incident {
             pid: process.pid,
             tid,
@@ -183,9 +251,11 @@ impl Stories<'_> {
             reason: reason(why),
             at_s: self.seconds(left.time_ns),
             away_ms: millis(until.saturating_sub(left.time_ns)),
-            pages_left: pages_now.saturating_add(followed),
+            run_ms: end.ran_ns.map(millis),
+            remote_hint_faults: end.far_faults.filter(|_| self.hint_faults),
+            pages_left: end.pages_now.saturating_add(followed),
             pages_followed: followed,
-            back: back.and_then(|back| match back.what {
+            back: end.back.and_then(|back| match back.what {
                 Happened::Move { reason: why, .. } => Some(reason(why)),
                 Happened::Pages { .. } => None,
             }),
@@ -195,6 +265,35 @@ impl Stories<'_> {
     fn seconds(&self, time_ns: u64) -> f64 {
         millis(time_ns.saturating_sub(self.began_ns)) / 1000.0
     }
+}
+
+/// CPU time of the thread when it moved, ns.
+fn ran_then(happening: &Happening) -> u64 {
+    match happening.what {
+        Happened::Move { ran_ns, .. } => ran_ns,
+        Happened::Pages { .. } => 0,
+    }
+}
+
+/// Hinting faults of a thread that did not come back: all of the session on pages of other nodes, less those that its moves told of.
+fn faults_to_the_end(
+    process: &Process,
+    thread: (Tid, u64),
+    absence: &Away,
+    told: Told,
+) -> Option<u64> {
+    let faults = find(process, thread)?.hint_faults.as_ref()?;
+    let remote = faults.matrix.as_ref()?.off_diagonal();
+    Some(
+        remote
+            .saturating_sub(told.far_faults)
+            .saturating_add(absence.far_faults),
+    )
+}
+
+fn find(process: &Process, (tid, start_ns): (Tid, u64)) -> Option<&Thread> {
+    let mut threads = process.threads.iter();
+    threads.find(|thread| thread.tid == tid && thread.start_ns == Some(start_ns))
 }
 
 fn thread_name(process: &Process, tid: Tid) -> Name {
@@ -250,6 +349,8 @@ mod tests {
                 start_ns: 5,
                 cpus: (CpuId(0), CpuId(2)),
                 reason: WireReason::LoadBalance,
+                ran_ns: at_s * SECOND / 2,
+                far_faults: at_s,
             },
         }
     }
@@ -277,6 +378,7 @@ mod tests {
             ended_ns: 20 * SECOND,
             nodes: &NODES,
             known: &known,
+            hint_faults: true,
         };
         stories.incidents(&[process])
     }
@@ -294,6 +396,11 @@ mod tests {
         assert_eq!(all.len(), 1, "{all:#?}");
         let incident = &all[0];
         assert_eq!((incident.at_s, incident.away_ms), (2.0, 2_000.0));
+        // It had run 6 s when it went and 7 s when it came back, and brought the count of its faults along.
+        assert_eq!(
+            (incident.run_ms, incident.remote_hint_faults),
+            (Some(1_000.0), Some(14))
+        );
         // 1,000 at the end, of which 100 came back; 400 had left before.
         assert_eq!((incident.pages_left, incident.pages_followed), (1_300, 400));
         assert_eq!(incident.back, Some(crate::model::MoveReason::LoadBalance));
@@ -303,10 +410,11 @@ mod tests {
     fn who_does_not_come_back_is_away_to_the_end() {
         let all = told(|app| vec![moved(app, 12, 0, 1)]);
         assert_eq!((all[0].away_ms, all[0].back), (8_000.0, None));
+        assert_eq!((all[0].run_ms, all[0].remote_hint_faults), (None, None));
     }
 
     #[test]
-    fn the_longest_stands_first_and_a_way_home_alone_is_none() {
+    fn the_costliest_stands_first_and_a_way_home_alone_is_none() {
         let all = told(|app| {
             vec![
                 moved(app, 11, 1, 0),

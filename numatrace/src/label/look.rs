@@ -33,6 +33,9 @@ pub fn incident<F: Facts>(
         reason: reason(absence.reason),
         at_s: super::millis(absence.left_ns.saturating_sub(began_ns)) / 1000.0,
         away_ms: super::millis(until_ns.saturating_sub(absence.left_ns)),
+        // A look is taken before the sweep that would tell.
+        run_ms: None,
+        remote_hint_faults: None,
         pages_left: absence.pages_left,
         pages_followed: absence.pages_followed,
         back: absence.back.map(reason),

@@ -9,23 +9,25 @@ use numatrace_common::{cell::RemoteCause, event::task_bind::BindWhat as WireBind
 
 use super::{
     Labels,
+    code::Code,
     divide::divided,
     mapping_name::{Naming, unknown},
     resident,
-    symbol::{Of, Symbols},
+    symbol::Of,
 };
 use crate::{
     decode::mapping_run::FileId,
     enrich::{Enrich, facts::Facts},
     fold::{
         activity,
-        mapping::{Area, Bound, Class, Mappings, Memory, Thread},
+        mapping::{Area, Bound, Class, FromStack, Mappings, Memory, Thread},
         surprise,
     },
     ids::{NodeId, Tid},
     model::{
         Addr, Bind, BindWhat, HintFaults, KernelMemory, Mapping, MappingFirstTouch, MappingKind,
-        Name, Process, ProcessKind, RemoteByCause, Stack, TidFaults, TidPages,
+        MappingMigrations, Name, Process, ProcessKind, RemoteByCause, Stack, StackPages, TidFaults,
+        TidPages,
     },
 };
 
@@ -45,7 +47,7 @@ pub struct Filled {
 pub fn fill<F: Facts>(
     processes: &mut [Process],
     mappings: &Mappings,
-    taken: &dyn Fn(u32) -> Option<Vec<u64>>,
+    code: &mut dyn Code,
     enrich: &mut Enrich<F>,
     labels: Labels<'_>,
 ) -> Filled {
@@ -60,7 +62,6 @@ pub fn fill<F: Facts>(
             .for_each(|process| process.page_cache = Some(Vec::new()));
     }
     let mut filled = Filled::default();
-    let mut symbols = Symbols::default();
     for (index, memory) in &mappings.by_process {
         let known = enrich.processes.get(*index);
         let (pid, start_ns, ended) = (known.pid, known.start_ns, known.ended);
@@ -80,8 +81,7 @@ pub fn fill<F: Facts>(
                 index: *index,
                 spaces: &enrich.spaces,
             },
-            taken,
-            symbols: &mut symbols,
+            code: &mut *code,
             stacks: &mut filled.stacks,
             known: HashMap::new(),
         };
@@ -102,7 +102,8 @@ pub fn fill<F: Facts>(
             });
             let mut mapping = mapping(&area, kind, name, labels);
             if let Some(touch) = &mut mapping.first_touch {
-                touch.stacks = ids.of(&area);
+                touch.by_stack = ids.of(&area);
+                touch.stacks = touch.by_stack.iter().map(|stack| stack.id).collect();
             }
             process.mappings.push(mapping);
         }
@@ -131,26 +132,30 @@ pub fn fill<F: Facts>(
 /// Stacks of one process on their way into the report.
 struct StackIds<'a> {
     of: Of<'a>,
-    taken: &'a dyn Fn(u32) -> Option<Vec<u64>>,
-    symbols: &'a mut Symbols,
+    code: &'a mut dyn Code,
     stacks: &'a mut Vec<Stack>,
     /// Ids by the kernel's number; `None` when it did not keep the stack.
     known: HashMap<u32, Option<u32>>,
 }
 
 impl StackIds<'_> {
-    /// Ids of the stacks that touched most of an area.
-    fn of(&mut self, area: &Area) -> Vec<u32> {
-        let mut numbers: Vec<(u64, u32)> = area
+    /// The stacks that touched most of an area.
+    fn of(&mut self, area: &Area) -> Vec<StackPages> {
+        let mut most: Vec<(u32, FromStack)> = area
             .stacks
             .iter()
-            .map(|(number, (pages, _))| (*pages, *number))
+            .map(|(number, from)| (*number, *from))
             .collect();
-        numbers.sort_unstable_by(|a, b| b.cmp(a));
-        numbers.truncate(STACKS_EACH);
-        numbers
-            .into_iter()
-            .filter_map(|(_, number)| self.id(number))
+        most.sort_unstable_by_key(|(number, from)| Reverse((from.pages, *number)));
+        most.truncate(STACKS_EACH);
+        most.into_iter()
+            .filter_map(|(number, from)| {
+                Some(StackPages {
+                    id: self.id(number)?,
+                    pages: from.pages,
+                    remote: from.remote,
+                })
+            })
             .collect()
     }
 
@@ -160,9 +165,9 @@ impl StackIds<'_> {
         let mut parts: Vec<KernelMemory> = parts
             .map(|(number, took)| KernelMemory {
                 stack: number.and_then(|number| {
-                    let addresses = (self.taken)(number)?;
+                    let addresses = self.code.stack(number)?;
                     let id = u32::try_from(self.stacks.len()).ok()?;
-                    let frames = self.symbols.kernel_frames(&addresses);
+                    let frames = self.code.kernel_frames(number, &addresses);
                     self.stacks.push(Stack {
                         id,
                         frames,
@@ -183,14 +188,10 @@ impl StackIds<'_> {
         if let Some(known) = self.known.get(&number) {
             return *known;
         }
-        let id = (self.taken)(number).and_then(|addresses| {
+        let id = self.code.stack(number).and_then(|addresses| {
             let id = u32::try_from(self.stacks.len()).ok()?;
-            let (frames, cut) = self.symbols.frames(self.of, &addresses);
-            self.stacks.push(Stack {
-                id,
-                frames,
-                short: cut.map(|cut| cut.reason().to_owned()),
-            });
+            let (frames, short) = self.code.frames(number, self.of, &addresses);
+            self.stacks.push(Stack { id, frames, short });
             Some(id)
         });
         self.known.insert(number, id);
@@ -257,10 +258,20 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
             remote_by_cause: labels.known.preferred.then(|| remote_by_cause(area)),
             by_tid: by_tid(area),
             stacks: Vec::new(),
+            by_stack: Vec::new(),
         }),
         hint_faults: measured.hint_faults.then(|| HintFaults {
             matrix: Some(activity::matrix(uses, nodes)),
             migrated: Some(area.migrated),
+        }),
+        page_migrations: (!area.moved.is_empty()).then(|| MappingMigrations {
+            matrix: activity::matrix(
+                area.moved
+                    .iter()
+                    .map(|(nodes, pages)| (*nodes, pages.total())),
+                nodes,
+            ),
+            bounced: area.bounced,
         }),
         users: users(area),
         surprise_pages: elsewhere.map(|pages| if shared { 0 } else { pages }),
@@ -283,23 +294,36 @@ fn remote_by_cause(area: &Area) -> RemoteByCause {
     }
 }
 
+/// What one thread touched of an area.
+#[derive(Default)]
+struct TouchedBy {
+    /// By its node: base pages, and when the last run of them began.
+    nodes: BTreeMap<NodeId, (u64, u64)>,
+    /// Base pages put on another node than its own.
+    remote: u64,
+}
+
 /// Who touched, most pages first.
 fn by_tid(area: &Area) -> Vec<TidPages> {
-    let mut by: BTreeMap<Thread, BTreeMap<NodeId, (u64, u64)>> = BTreeMap::new();
+    let mut by: BTreeMap<Thread, TouchedBy> = BTreeMap::new();
     for (key, touched) in &area.touches {
-        let nodes = by.entry(key.thread).or_default();
-        let (pages, last_ns) = nodes.entry(key.nodes.0).or_default();
+        let by = by.entry(key.thread).or_default();
+        let (pages, last_ns) = by.nodes.entry(key.nodes.0).or_default();
         *pages += touched.pages.total();
         *last_ns = touched.last_ns.max(*last_ns);
+        if key.nodes.0 != key.nodes.1 {
+            by.remote += touched.pages.total();
+        }
     }
     let mut all: Vec<TidPages> = by
         .into_iter()
-        .map(|((tid, _), nodes)| {
+        .map(|((tid, _), TouchedBy { nodes, remote })| {
             let pages = nodes.iter().map(|(node, (pages, _))| (*node, *pages));
             let node = most(&pages.collect());
             TidPages {
                 tid,
                 pages: nodes.values().map(|(pages, _)| pages).sum(),
+                remote: Some(remote),
                 node,
                 last_ns: node
                     .and_then(|node| nodes.get(&node))

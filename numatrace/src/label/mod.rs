@@ -1,6 +1,8 @@
 //! label: accumulators to processes of the report: names, once per snapshot.
 
 mod away;
+mod balancing;
+pub mod code;
 mod divide;
 pub mod event;
 mod incidents;
@@ -11,8 +13,9 @@ mod moved_by;
 mod page_cache;
 pub mod report;
 mod resident;
-mod symbol;
+pub mod symbol;
 mod unwinding;
+mod verify;
 
 use std::collections::BTreeMap;
 
@@ -120,6 +123,7 @@ fn fill(process: &mut Process, counts: &Counts, labels: Labels<'_>) {
     process.page_migrations = activity::page_migrations(counts, nodes, measured);
     process.task_moves = activity::task_moves(counts, nodes, measured);
     process.run_ns = activity::run_ns(counts, nodes, measured);
+    process.balancer = balancing::begin(counts, measured);
 }
 
 /// The matrices of the whole system.
@@ -136,6 +140,7 @@ fn system(counted: &Accumulators, processes: &[Process], labels: Labels<'_>) -> 
         }),
         task_moves: activity::task_moves(&sum, nodes, measured),
         run_ns: activity::run_ns(&sum, nodes, measured),
+        balancer: balancing::begin(&sum, measured),
     }
 }
 
@@ -180,11 +185,24 @@ fn process<F: Facts>(
             thread.hint_faults = activity::hint_faults(counts, labels.nodes, labels.measured);
             thread.task_moves = activity::task_moves(counts, labels.nodes, labels.measured);
             thread.run_ns = activity::run_ns(counts, labels.nodes, labels.measured);
+            thread.balancer = activity::balancer(counts, labels.measured);
             thread
         })
         .collect();
     away::fill(&mut process, labels.nodes);
     process
+}
+
+/// How often threads changed their node, by second.
+fn rates(processes: &mut [Process], system: &mut System, duration_s: f64) {
+    let of_processes = processes
+        .iter_mut()
+        .filter_map(|process| process.task_moves.as_mut());
+    for moves in of_processes.chain(system.task_moves.as_mut()) {
+        #[expect(clippy::cast_precision_loss, reason = "a rate has three good digits")]
+        let rate = moves.cross_node.map(|moves| moves as f64 / duration_s);
+        moves.cross_node_per_s = rate.filter(|_| duration_s > 0.0);
+    }
 }
 
 /// Nanoseconds as milliseconds, to the microsecond: what follows is noise.

@@ -51,6 +51,7 @@ fn one(
         .map(|((tid, _), nodes)| TidPages {
             tid,
             pages: nodes.values().sum(),
+            remote: None,
             node: nodes
                 .iter()
                 .max_by_key(|(node, pages)| (**pages, Reverse(**node)))

@@ -3,12 +3,14 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use numatrace_common::kind::Kind;
+use serde::{Deserialize, Serialize};
 
-use super::{Labels, incidents::Stories, processes};
+use super::{Labels, code::Code, incidents::Stories, processes};
 use crate::{
     attach::{
         catalog,
         hooks::{Hook as Tried, HookState as TriedState},
+        kernel_enum::ReasonNames,
     },
     capture::{cost::Measured as MeasuredRuns, losses::Losses},
     enrich::{Charged, Enrich, facts::Facts, topology::Topology},
@@ -20,6 +22,7 @@ use crate::{
         beside::beside,
         mapping::Mappings,
         timeline::Timeline,
+        verify::Verified,
         window::Window,
     },
     ids::NodeId,
@@ -54,10 +57,12 @@ pub struct Parts<'a> {
     pub counted: &'a Accumulators,
     /// Memory by mapping.
     pub mappings: &'a Mappings,
-    /// Addresses of the user stacks it refers to, innermost first, by the kernel's number; `None` for one that was not kept.
-    pub stacks: &'a dyn Fn(u32) -> Option<Vec<u64>>,
-    /// Names of the kernel's reasons for page migrations, by number.
-    pub migrate_reasons: &'a [String],
+    /// Where the user stacks it refers to come from, and names of their functions.
+    pub code: &'a mut dyn Code,
+    /// Names of the kernel's reasons, by number.
+    pub reasons: &'a ReasonNames,
+    /// Reasons of moves against kernel stacks, when that was asked for.
+    pub verified: Option<&'a Verified>,
     /// Why interrupts cannot be told from tasks.
     pub interrupts_unknown: Option<&'a str>,
     /// Runs the kernel skipped.
@@ -77,14 +82,15 @@ pub struct Parts<'a> {
     /// Somebody wrote to `vm.numa_stat` meanwhile.
     pub switched: bool,
     /// What the programs and this process cost.
-    pub cost: CostParts<'a>,
+    pub cost: CostParts,
 }
 
 /// What the cost section is made of.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CostParts<'a> {
-    /// Runs and times within the windows, by program, and the windows' length.
-    pub measured: Option<(&'a BTreeMap<&'static str, MeasuredRuns>, Duration)>,
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CostParts {
+    /// Runs and times of all programs within the windows, and the windows' length.
+    pub measured: Option<(MeasuredRuns, Duration)>,
     /// CPU seconds of this process.
     pub tracer_cpu_s: Option<f64>,
     /// Its resident memory.
@@ -92,11 +98,12 @@ pub struct CostParts<'a> {
     /// The share of CPU time that was allowed.
     pub max_overhead: Option<f64>,
     /// What was given up for it.
-    pub reduced: &'a [Reduction],
+    pub reduced: Vec<Reduction>,
 }
 
 /// Assembles the report.
 pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
+    let began_ns = parts.began_ns;
     let nodes: Vec<NodeId> = parts.host.nodes.iter().map(|node| node.node).collect();
     let cpus: usize = parts.host.nodes.iter().map(|node| node.cpus.len()).sum();
     let attached = |name: &str| {
@@ -106,7 +113,8 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
             .any(|hook| hook.row.hook == name && hook.state == TriedState::Attached)
     };
     let measured = Measured {
-        migrate_reasons: parts.migrate_reasons.to_vec(),
+        migrate_reasons: parts.reasons.migrate.clone(),
+        skip_reasons: parts.reasons.skip.clone(),
         ..measured(parts.hooks)
     };
     let labels = Labels {
@@ -119,8 +127,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         until_ns: parts.until_ns,
     };
     let mut processes = processes(parts.counted, enrich, labels);
-    let filled =
-        super::mappings::fill(&mut processes, parts.mappings, parts.stacks, enrich, labels);
+    let filled = super::mappings::fill(&mut processes, parts.mappings, parts.code, enrich, labels);
     let traced = Alloc::sum(
         processes
             .iter()
@@ -196,7 +203,17 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         .coverage
         .unattributed("no room for mapping", parts.mappings.no_room);
     snapshot.cost = cost(parts.cost, duration_s, cpus);
-    snapshot.system = Some(super::system(parts.counted, &processes, labels));
+    let mut system = super::system(parts.counted, &processes, labels);
+    super::balancing::judge(
+        &mut processes,
+        &mut system,
+        parts.counted,
+        &enrich.processes,
+        parts.began_ns,
+    );
+    super::rates(&mut processes, &mut system, duration_s);
+    snapshot.system = Some(system);
+    snapshot.verify = parts.verified.map(super::verify::verify);
     snapshot.processes = processes;
     let stories = Stories {
         timeline: parts.timeline,
@@ -204,8 +221,10 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         ended_ns: parts.until_ns,
         nodes: &nodes,
         known: &enrich.processes,
+        hint_faults: measured.hint_faults,
     };
     snapshot.incidents = stories.incidents(&snapshot.processes);
+    snapshot.session.began_ns = Some(began_ns);
     snapshot.coverage.untold = parts.timeline.dropped;
     snapshot.timeline = parts
         .tell_timeline
@@ -235,7 +254,10 @@ fn measured(hooks: &[Tried]) -> Measured {
         migration_nodes: exact(catalog::PAGE_MIGRATION),
         task_moves: some(catalog::TASK_MOVE),
         run_ns: some(catalog::TASK_RUN),
+        balancer: exact(catalog::BALANCER),
+        vma_skips: exact(catalog::BALANCER_SKIP),
         migrate_reasons: Vec::new(),
+        skip_reasons: Vec::new(),
     }
 }
 
@@ -329,6 +351,7 @@ fn coverage(
         ("scope", losses.scope_lost),
         ("movers", losses.movers_lost),
         ("parked faults", losses.faults_unparked),
+        ("balancer times", losses.balancer_untimed),
     ]
     .into_iter()
     .filter(|(_, lost)| *lost > 0)
@@ -380,33 +403,32 @@ fn coverage(
         caught_by_twin: losses.caught_by_twin,
         untold: 0,
         uncertain,
+        incomplete: None,
     }
 }
 
 /// Scales what the windows measured to the whole session. A window is a sample of the session's time, so runs and times grow with
 /// it; statistics are on for a small part only.
-fn cost(parts: CostParts<'_>, duration_s: f64, cpus: usize) -> Cost {
+fn cost(parts: CostParts, duration_s: f64, cpus: usize) -> Cost {
     let mut cost = Cost {
         tracer_cpu_s: parts.tracer_cpu_s,
         tracer_rss_kb: parts.tracer_rss_kb,
         max_overhead: parts.max_overhead,
-        reduced: parts.reduced.to_vec(),
+        reduced: parts.reduced,
         ..Cost::default()
     };
     let Some((measured, windows)) = parts.measured else {
         return cost;
     };
     let scale = (duration_s / windows.as_secs_f64()).max(1.0);
-    let ns: u64 = measured.values().map(|program| program.ns).sum();
-    let runs: u64 = measured.values().map(|program| program.runs).sum();
-    let bpf_ns = scaled(ns, scale);
+    let bpf_ns = scaled(measured.ns, scale);
     cost.method = Some(if scale > 1.0 {
         CostMethod::Sampled
     } else {
         CostMethod::Full
     });
     cost.bpf_ns = Some(bpf_ns);
-    cost.bpf_runs = Some(scaled(runs, scale));
+    cost.bpf_runs = Some(scaled(measured.runs, scale));
     #[expect(clippy::cast_precision_loss, reason = "a share needs three digits")]
     let share = bpf_ns as f64 / 1e9 / (duration_s * cpus.max(1) as f64);
     cost.bpf_cpu_share = (duration_s > 0.0).then_some(share);

@@ -69,6 +69,7 @@ pub fn fill(
                     first_touch: None,
                     hint_faults: None,
                     users: Vec::new(),
+                    page_migrations: None,
                     surprise_pages: None,
                     shared_elsewhere_pages: None,
                     residency: Some(pages),

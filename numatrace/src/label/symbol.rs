@@ -105,6 +105,11 @@ impl Symbols {
         (frames, cut)
     }
 
+    /// The build of the file that a line is of.
+    pub fn build_id(&mut self, of: Of<'_>, line: &MapLine) -> Option<String> {
+        binary(&mut self.files, of, line).ok()?.build_id.clone()
+    }
+
     /// The frames of a kernel stack, innermost first, without those of the tracing itself.
     pub fn kernel_frames(&self, addresses: &[u64]) -> Vec<Frame> {
         let source = Source::Kernel(Kernel {
@@ -237,6 +242,47 @@ fn is_made_at_run_time(line: &MapLine) -> bool {
     let name = line.name.as_bytes();
     let plain = line.file.is_none() && (name.is_empty() || name.starts_with(b"[anon"));
     plain || name.starts_with(b"/memfd:")
+}
+
+/// The frames of a stack where no file can be looked into: modules and offsets, which build of them as far as that is known, and why there
+/// is no more.
+pub fn unnamed(
+    of: Of<'_>,
+    addresses: &[u64],
+    build_ids: &HashMap<FileId, String>,
+    why: &str,
+) -> Vec<Frame> {
+    let frames = addresses.iter().enumerate().map(|(depth, address)| {
+        let at = address.saturating_sub(u64::from(depth > 0));
+        let line = of.spaces.line(of.index, at);
+        let frame = Frame {
+            addr: Addr(*address),
+            module: line
+                .filter(|line| !line.name.is_empty())
+                .map(|line| module(&line.name)),
+            offset: line.map(|line| (at - line.start).saturating_add(line.offset)),
+            build_id: line.and_then(|line| build_ids.get(&line.file?)).cloned(),
+            ..Frame::default()
+        };
+        without(frame, why)
+    });
+    frames.collect()
+}
+
+/// The frames of a kernel stack where nobody looked up names.
+pub fn unnamed_kernel(addresses: &[u64]) -> Vec<Frame> {
+    let frames = addresses.iter().map(|address| {
+        let frame = Frame {
+            addr: Addr(*address),
+            module: Some(Name::from("[kernel]")),
+            ..Frame::default()
+        };
+        without(
+            frame,
+            "names of the kernel are looked up when a session ends",
+        )
+    });
+    frames.collect()
 }
 
 fn without(frame: Frame, why: &str) -> Frame {

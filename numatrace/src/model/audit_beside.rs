@@ -27,6 +27,8 @@ pub enum BesideWhat {
     Pages,
     /// NUMA hinting faults: `numa_hint_faults`.
     HintFaults,
+    /// Page table entries that NUMA balancing made to fault: `numa_pte_updates`.
+    PteUpdates,
     /// Base pages that hinting faults moved: `numa_pages_migrated`.
     HintMigrated,
     /// Base pages moved for whatever reason, within a node too: `pgmigrate_success`.
@@ -40,6 +42,7 @@ impl BesideWhat {
         match self {
             Self::Pages => "pgalloc_*",
             Self::HintFaults => "numa_hint_faults",
+            Self::PteUpdates => "numa_pte_updates",
             Self::HintMigrated => "numa_pages_migrated",
             Self::PageMigrations => "pgmigrate_success",
         }

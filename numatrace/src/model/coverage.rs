@@ -38,6 +38,9 @@ pub struct Coverage {
     /// Events counted with less than certainty, by what is uncertain.
     #[serde(default)]
     pub uncertain: BTreeMap<String, u64>,
+    /// Why the recording that this is the report of holds less than its session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
 }
 
 impl Coverage {

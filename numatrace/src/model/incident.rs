@@ -25,6 +25,12 @@ pub struct Incident {
     pub at_s: f64,
     /// How long it was away, milliseconds; up to the end of the session when it did not come back.
     pub away_ms: f64,
+    /// CPU time of the thread while it was away, milliseconds; `None` when it is not known.
+    #[serde(default)]
+    pub run_ms: Option<f64>,
+    /// Its hinting faults on pages of other nodes while it was away; `None` where they were not measured.
+    #[serde(default)]
+    pub remote_hint_faults: Option<u64>,
     /// Base pages of its process on the home node when it went, as far as the session knows them.
     pub pages_left: u64,
     /// Base pages of its process that were moved from the home node to where it was, meanwhile.

@@ -50,6 +50,9 @@ pub struct Mapping {
     pub first_touch: Option<MappingFirstTouch>,
     /// Who uses them.
     pub hint_faults: Option<HintFaults>,
+    /// Its pages that changed their node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_migrations: Option<MappingMigrations>,
     /// The threads that use them, most hinting faults first.
     #[serde(default)]
     pub users: Vec<TidFaults>,
@@ -62,6 +65,15 @@ pub struct Mapping {
     /// Base pages on each node when it was last looked at, with `--residency`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residency: Option<PerNode>,
+}
+
+/// Pages of one mapping that changed their node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
+pub struct MappingMigrations {
+    /// Base pages, `[from][to]`.
+    pub matrix: Matrix,
+    /// Base pages that went back to a node they had been moved from, as often as they did.
+    pub bounced: u64,
 }
 
 /// The kinds of memory; the same as the fields of [`ByKind`](super::ByKind).
@@ -84,6 +96,21 @@ pub enum MappingKind {
     Hugetlb,
 }
 
+impl MappingKind {
+    /// Its name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anon => "anon",
+            Self::Heap => "heap",
+            Self::Stack => "stack",
+            Self::File => "file",
+            Self::Shmem => "shmem",
+            Self::Hugetlb => "hugetlb",
+        }
+    }
+}
+
 /// First touch of one mapping.
 #[derive(Clone, Debug, Default, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
 pub struct MappingFirstTouch {
@@ -101,6 +128,20 @@ pub struct MappingFirstTouch {
     /// The stacks they did it from: ids in the report's `stacks`, most pages first.
     #[serde(default)]
     pub stacks: Vec<u32>,
+    /// The same stacks with what was touched from each, most pages first.
+    #[serde(default)]
+    pub by_stack: Vec<StackPages>,
+}
+
+/// What was touched from one stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
+pub struct StackPages {
+    /// Its id in the report's `stacks`.
+    pub id: u32,
+    /// Base pages of the runs that it was taken in.
+    pub pages: u64,
+    /// Those among them put on another node than the thread's.
+    pub remote: u64,
 }
 
 /// One thread's share of a mapping.
@@ -110,6 +151,9 @@ pub struct TidPages {
     pub tid: Tid,
     /// Base pages it touched first.
     pub pages: u64,
+    /// Those among them put on another node than its own.
+    #[serde(default)]
+    pub remote: Option<u64>,
     /// The node it did most of it on.
     #[serde(default)]
     pub node: Option<NodeId>,

@@ -10,7 +10,7 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
-use serde::de::{Deserialize, Deserializer};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 /// A name as bytes: hostile until `output` has escaped it.
@@ -18,6 +18,12 @@ use serde::ser::{Serialize, Serializer};
 pub struct Name(Vec<u8>);
 
 impl Name {
+    /// No name at all.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(Vec::new())
+    }
+
     /// The name up to its first NUL: how `task_struct.comm` is kept, padded to 16 bytes.
     #[must_use]
     pub fn from_nul_padded(bytes: &[u8]) -> Self {
@@ -108,13 +114,37 @@ impl PartialEq<str> for Name {
 
 impl Serialize for Name {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.to_utf8())
+        // A recording keeps the very bytes.
+        if serializer.is_human_readable() {
+            serializer.serialize_str(&self.to_utf8())
+        } else {
+            serializer.serialize_bytes(&self.0)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::from)
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer).map(Self::from)
+        } else {
+            deserializer.deserialize_byte_buf(Bytes)
+        }
+    }
+}
+
+/// Takes bytes as they are.
+struct Bytes;
+
+impl Visitor<'_> for Bytes {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the bytes of a name")
+    }
+
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Name, E> {
+        Ok(Name::from(bytes))
     }
 }
 

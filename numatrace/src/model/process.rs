@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
 use super::alloc::Alloc;
+use super::balancer::{BalancerWork, Balancing};
 use super::first_touch::FirstTouch;
 use super::hint_fault::HintFaults;
 use super::kernel_memory::KernelMemory;
@@ -57,6 +58,9 @@ pub struct Process {
     /// CPU time on other nodes than that, in nanoseconds.
     #[serde(default)]
     pub away_ns: Option<u64>,
+    /// What NUMA balancing did for it, and whether that helped.
+    #[serde(default)]
+    pub balancer: Option<Balancing>,
     /// Its threads, those that had a name of their own in the tables.
     pub threads: Vec<Thread>,
     /// Its mappings, those with something to tell.
@@ -90,6 +94,7 @@ impl Process {
             run_ns: None,
             home_node: None,
             away_ns: None,
+            balancer: None,
             threads: Vec::new(),
             mappings: Vec::new(),
             page_cache: None,
@@ -180,6 +185,9 @@ pub struct Thread {
     /// Its CPU time on other nodes than its process's home node, in nanoseconds.
     #[serde(default)]
     pub away_ns: Option<u64>,
+    /// What NUMA balancing did in it.
+    #[serde(default)]
+    pub balancer: Option<BalancerWork>,
     /// When it was bound, the first and the last few times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub binds: Vec<Bind>,
@@ -243,6 +251,7 @@ impl Thread {
             task_moves: None,
             run_ns: None,
             away_ns: None,
+            balancer: None,
             binds: Vec::new(),
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize as DeriveDeserialize, Serialize as DeriveSerialize};
 
 use super::alloc::Alloc;
 use super::audit::Audit;
+use super::balancer::Balancing;
 use super::coverage::Coverage;
 use super::finding::Finding;
 use super::first_touch::FirstTouch;
@@ -19,6 +20,7 @@ use super::page_migration::PageMigrations;
 use super::process::{Process, ProcessKind};
 use super::stack::Stack;
 use super::task_move::TaskMoves;
+use super::verify::Verify;
 use crate::ids::{CpuId, NodeId, Pid};
 
 /// One session, or one interval of it, as it is printed.
@@ -43,12 +45,15 @@ pub struct Snapshot {
     pub system: Option<System>,
     /// Everyone; their sums are the totals.
     pub processes: Vec<Process>,
-    /// Absences of threads from their memory, longest first; the longest two hundred.
+    /// Absences of threads from their memory, costliest first; two hundred of them.
     #[serde(default)]
     pub incidents: Vec<Incident>,
     /// What happened to the process of the session, in order of time; only where it was asked for.
     #[serde(default)]
     pub timeline: Option<Vec<Moment>>,
+    /// Reasons of moves against the kernel's stacks; only with `--verify-reasons`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
     /// Call stacks that mappings refer to.
     pub stacks: Vec<Stack>,
     /// Diagnoses, worst first.
@@ -71,6 +76,7 @@ impl Snapshot {
             processes: Vec::new(),
             incidents: Vec::new(),
             timeline: None,
+            verify: None,
             stacks: Vec::new(),
             findings: Vec::new(),
         }
@@ -79,11 +85,7 @@ impl Snapshot {
     /// The process the session was about: the most remote program in scope, when the scope names processes at all.
     #[must_use]
     pub fn focus(&self) -> Option<&Process> {
-        let scope = &self.session.scope;
-        let named = !(scope.pids.is_empty()
-            && scope.launched.is_empty()
-            && scope.comms.is_empty()
-            && scope.cgroups.is_empty());
+        let named = !self.session.scope.is_whole_system();
         let programs = self
             .processes
             .iter()
@@ -191,6 +193,9 @@ pub struct Session {
     pub command: String,
     /// When counting began.
     pub start: Timestamp,
+    /// The same instant in nanoseconds of boot time, which all other times of a report are in that end in `_ns`.
+    #[serde(default)]
+    pub began_ns: Option<u64>,
     /// How long it counted, in seconds.
     pub duration_s: f64,
     /// Whose details were wanted.
@@ -198,6 +203,9 @@ pub struct Session {
     /// With `-i`: which interval this is, from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<u64>,
+    /// Of a recording: which part of its session this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
     /// What ended the session.
     #[serde(default)]
     pub ended_by: Option<EndedBy>,
@@ -213,13 +221,24 @@ impl Session {
         Self {
             command: command.into(),
             start,
+            began_ns: None,
             duration_s,
             scope: Scope::default(),
             interval: None,
+            part: None,
             ended_by: None,
             exit_status: None,
         }
     }
+}
+
+/// A part of a session.
+#[derive(Clone, Copy, Debug, PartialEq, DeriveSerialize, DeriveDeserialize)]
+pub struct Part {
+    /// Seconds from the begin of the session.
+    pub from_s: f64,
+    /// Likewise.
+    pub to_s: f64,
 }
 
 /// What ended a session.
@@ -258,6 +277,17 @@ pub struct Scope {
     /// False with `--no-children`.
     #[serde(default = "yes")]
     pub children: bool,
+}
+
+impl Scope {
+    /// Does it name no process at all?
+    #[must_use]
+    pub fn is_whole_system(&self) -> bool {
+        self.pids.is_empty()
+            && self.launched.is_empty()
+            && self.comms.is_empty()
+            && self.cgroups.is_empty()
+    }
 }
 
 /// Children are followed unless a report says otherwise.
@@ -340,6 +370,9 @@ pub struct System {
     pub task_moves: Option<TaskMoves>,
     /// CPU time per node, in nanoseconds, idle not counted.
     pub run_ns: Option<PerNode>,
+    /// What NUMA balancing did, and whether that helped.
+    #[serde(default)]
+    pub balancer: Option<Balancing>,
 }
 
 #[cfg(test)]

@@ -14,12 +14,18 @@ pub struct TaskMoves {
     pub total: Option<u64>,
     /// Changes of CPU that changed the node. The fields below count only these.
     pub cross_node: Option<u64>,
+    /// `cross_node` by second of the session.
+    #[serde(default)]
+    pub cross_node_per_s: Option<f64>,
     /// `[from][to]`; the diagonal is 0.
     pub matrix: Option<Matrix>,
     /// Why: one reason per cross-node move.
     pub by_reason: Option<BTreeMap<MoveReason, u64>>,
     /// Moves A→B→A, overlapping ones counted each.
     pub ping_pong: Option<u64>,
+    /// Wake-ups among these whose waker ran on the node that the thread was put on.
+    #[serde(default)]
+    pub to_waker: Option<u64>,
     /// How long the threads stayed before they went back, over the moves of `ping_pong`; `None` when there were none.
     #[serde(default)]
     pub stay_ms: Option<Stay>,

@@ -1,9 +1,12 @@
 //! output: a snapshot to text, JSON and screens; never reads /proc.
 
+pub mod csv;
 pub mod escape;
 
+pub mod diff;
 pub mod doctor;
 pub mod events;
+pub mod export;
 pub mod json;
 pub mod stat;
 pub mod text;

@@ -149,7 +149,11 @@ fn is_descriptor(path: &Path) -> bool {
 }
 
 impl Replacement {
-    fn create(target: &Path) -> io::Result<Self> {
+    /// Begins another file for a path.
+    ///
+    /// # Errors
+    /// There can be none beside it.
+    pub fn create(target: &Path) -> io::Result<Self> {
         let name = target
             .file_name()
             .ok_or_else(|| io::Error::other("it has no file name"))?;
@@ -171,9 +175,26 @@ impl Replacement {
         })
     }
 
-    fn place(mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.file.sync_data()?;
+    fn place(self, bytes: &[u8]) -> io::Result<()> {
+        let mut file = self.file()?;
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        self.put_in_place()
+    }
+
+    /// The file, to be written to before and after it is in place.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn file(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// Puts it in place as far as it is written: for what grows while others may read it.
+    ///
+    /// # Errors
+    /// It cannot be renamed.
+    pub fn put_in_place(mut self) -> io::Result<()> {
         fs::rename(&self.temporary, &self.target)?;
         self.placed = true;
         Ok(())

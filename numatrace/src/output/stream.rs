@@ -136,8 +136,12 @@ impl Stream {
     /// The destination failed.
     pub fn finish(mut self) -> io::Result<u64> {
         let until = Instant::now() + PATIENCE;
-        if !self.missing.is_empty() {
-            self.tell_gap();
+        while !self.missing.is_empty()
+            && !self.tell_gap()
+            && !self.is_closed()
+            && Instant::now() < until
+        {
+            thread::park_timeout(Duration::from_millis(10));
         }
         let untold: u64 = self.missing.values().sum();
         let Self {

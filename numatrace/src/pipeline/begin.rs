@@ -14,7 +14,7 @@ use crate::{
     output,
     plan::{Plan, Scope},
     talk::Voice,
-    tracer::Tracer,
+    tracer::{Tracer, Verifying},
 };
 
 pub(super) fn switches(plan: &Plan) -> Switches {
@@ -27,6 +27,7 @@ pub(super) fn switches(plan: &Plan) -> Switches {
         faults: plan.faults,
         mappings: !plan.audit_only,
         reducible: plan.max_overhead.is_some(),
+        verify_reasons: plan.verify_reasons,
         stack_every: if plan.audit_only { 0 } else { plan.stacks },
         kernel_stack_every: if plan.audit_only {
             0
@@ -59,6 +60,17 @@ pub(super) fn scope_entries(
             vec![(held.pid, entry(identity.start_ticks, 0))]
         }
         _ => Vec::new(),
+    })
+}
+
+/// Reads what verification of reasons needs, before anything is counted: it takes a while.
+pub(super) fn verifying() -> Result<Verifying, Failure> {
+    Verifying::begin().map_err(|gap| {
+        Failure::new(
+            Exit::Refused,
+            format!("--verify-reasons cannot name the kernel's functions: {gap}"),
+            "run as root with kernel.kptr_restrict below 2, or leave out --verify-reasons",
+        )
     })
 }
 

@@ -27,7 +27,7 @@ use crate::{
     output::{self, sink::Sink, stream::Stream},
     plan::{Scope, Talk, events::EventsPlan},
     talk::Voice,
-    tracer::{self, Tracer},
+    tracer::{self, Extras, Tracer},
 };
 
 /// Streams events until somebody or something ends it.
@@ -52,15 +52,15 @@ async fn session(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
     let mut loaded = tracer::load(&topology, switches(plan), session.talk >= Talk::Debug)?;
     loaded.wanted = session.hooks.clone();
     let scope = scope_entries(session, None)?;
-    let mut tracer = Tracer::start(loaded, &topology, &scope)?;
+    let mut tracer = Tracer::start(loaded, &topology, &scope, Extras::default())?;
     told(session, &tracer, &mut voice)?;
-    tracer.tell_only();
+    tracer.intake.tell_only();
     voice.say(&banner(session));
 
     let to_stdout = matches!(sink, Sink::Stdout);
     let page_size = topology.page_size();
     let mut stream = match session.format {
-        Format::Json => Stream::open(sink, plan.room, |line| output::json::to_line(line)),
+        Format::Json => Stream::open(sink, plan.room, output::json::to_line),
         Format::Text => Stream::open(sink, plan.room, move |line| {
             Ok(output::events::text(line, page_size))
         }),
@@ -71,7 +71,7 @@ async fn session(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
     stream.send(Line::Session(Box::new(first)));
     let mut teller = Teller::new(
         plan.filter.clone(),
-        tracer.migrate_reasons.clone(),
+        tracer.reasons.migrate.clone(),
         Timestamp::now(),
         tracer::boot_ns()?,
     );
@@ -135,9 +135,10 @@ struct Telling<'a> {
 impl Telling<'_> {
     /// Sends on what was heard.
     fn tell(&mut self, tracer: &mut Tracer) {
-        let Some(live) = &mut tracer.live else { return };
+        let intake = &mut tracer.intake;
+        let Some(live) = &mut intake.live else { return };
         for (time_ns, heard) in live.take_heard() {
-            if let Some(event) = self.teller.tell(time_ns, &heard, &mut tracer.enrich) {
+            if let Some(event) = self.teller.tell(time_ns, &heard, &mut intake.enrich) {
                 self.stream.send(Line::Event(Box::new(event)));
             }
         }
@@ -147,6 +148,7 @@ impl Telling<'_> {
     fn tell_losses(&mut self, tracer: &mut Tracer, voice: &mut Voice) -> anyhow::Result<()> {
         let (losses, rejected) = tracer.losses()?;
         let unheard = tracer
+            .intake
             .live
             .as_mut()
             .map_or(0, |live| std::mem::take(&mut live.unheard));
@@ -202,6 +204,7 @@ fn switches(plan: &EventsPlan) -> Switches {
         reducible: false,
         stack_every: 0,
         kernel_stack_every: 0,
+        verify_reasons: false,
     }
 }
 

@@ -4,25 +4,60 @@ use std::{collections::BTreeSet, path::Path};
 
 use super::stretch::Over;
 use crate::{
-    capture::cost,
+    capture::cost::{self, Measured},
     enrich::topology::Topology,
+    fold::counted::Counted,
     ids::CpuId,
-    label::report::{CostParts, Parts, host, report},
-    model::{self, Host, Name, Snapshot},
+    intake::told::{HookTold, Told},
+    label::report::{CostParts, host},
+    model::{self, Host, Name, Session, Snapshot},
     plan::{Plan, Scope},
     talk::Voice,
-    tracer::{Counted, Reducing, Tracer},
+    tracer::{Asked, Reducing, Tracer, Verifying},
 };
 
-/// The report of a session or interval.
+/// The report of a session or interval; a recording has what it takes to make it again.
 pub(super) fn snapshot(
     tracer: &mut Tracer,
     topology: &Topology,
     over: Over,
     counted: &Counted,
     voice: &mut Voice,
-    tell_timeline: bool,
+    asked: Asked,
 ) -> Snapshot {
+    tracer.close_cost(std::time::Instant::now());
+    let mut told = told(tracer, topology, over.session);
+    add_cpus(&mut told.host);
+    told.cost = CostParts {
+        measured: tracer.cost.take().map(|(programs, windows)| {
+            let mut sum = Measured::default();
+            for (program, sampled) in programs {
+                if let Some(ns) = sampled.ns.checked_div(sampled.runs) {
+                    voice.detail(&format!(
+                        "{program}: {ns} ns a run, over {} runs",
+                        sampled.runs
+                    ));
+                }
+                sum.runs += sampled.runs;
+                sum.ns += sampled.ns;
+            }
+            (sum, windows)
+        }),
+        tracer_cpu_s: over.cpu_s,
+        tracer_rss_kb: cost::own_rss_kb(),
+        max_overhead: tracer.reducing.as_ref().map(Reducing::most),
+        reduced: tracer
+            .reducing
+            .as_ref()
+            .map(|reducing| reducing.done().to_vec())
+            .unwrap_or_default(),
+    };
+    told.verified = tracer.verifying.as_mut().map(Verifying::take);
+    tracer.report(told, counted, asked)
+}
+
+/// The machine, the session and its hooks.
+pub(super) fn told(tracer: &Tracer, topology: &Topology, session: Session) -> Told {
     let uname = nix::sys::utsname::uname();
     let text = |field: Result<&std::ffi::OsStr, nix::Error>| {
         field.map_or_else(
@@ -37,67 +72,19 @@ pub(super) fn snapshot(
     let balancing = std::fs::read_to_string("/proc/sys/kernel/numa_balancing")
         .ok()
         .and_then(|text| text.trim().parse().ok());
-    let hooks = tracer.session().hooks.clone();
-    let interrupts_unknown = tracer.session().interrupts_unknown.clone();
-    let mapping_records = tracer
-        .mapping_records()
-        .map(|found| found.map_err(str::to_owned));
-    let migrate_reasons = tracer.migrate_reasons.clone();
-    tracer.close_cost(std::time::Instant::now());
-    let reduced = tracer
-        .reducing
-        .as_ref()
-        .map(|reducing| reducing.done().to_vec())
-        .unwrap_or_default();
-    let measured = tracer.cost.take();
-    for (program, sampled) in measured.iter().flat_map(|(programs, _)| programs) {
-        if let Some(ns) = sampled.ns.checked_div(sampled.runs) {
-            voice.detail(&format!(
-                "{program}: {ns} ns a run, over {} runs",
-                sampled.runs
-            ));
-        }
+    let attached = tracer.session();
+    Told {
+        host: host(topology, kernel, arch, balancing),
+        session,
+        hooks: attached.hooks.iter().map(HookTold::from).collect(),
+        interrupts_unknown: attached.interrupts_unknown.clone(),
+        mapping_records: tracer
+            .mapping_records()
+            .map(|found| found.map_err(str::to_owned)),
+        reasons: tracer.reasons.clone(),
+        verified: None,
+        cost: CostParts::default(),
     }
-    let mut host = host(topology, kernel, arch, balancing);
-    add_cpus(&mut host);
-    let parts = Parts {
-        host,
-        session: over.session,
-        hooks: &hooks,
-        window: &counted.window,
-        until_ns: counted.until_ns,
-        began_ns: counted.began_ns,
-        timeline: &counted.timeline,
-        tell_timeline,
-        counted: &counted.inside,
-        mappings: &counted.mappings,
-        stacks: &|number| tracer.stacks.addresses(number),
-        interrupts_unknown: interrupts_unknown.as_deref(),
-        migrate_reasons: &migrate_reasons,
-        recursion_misses: counted.recursion_misses,
-        losses: counted.losses,
-        rejected: counted.rejected,
-        mapping_records: mapping_records.as_ref().map(|found| {
-            found
-                .as_ref()
-                .map(|()| counted.mapping_records_lost)
-                .map_err(String::as_str)
-        }),
-        lines_without_room: tracer.enrich.spaces.no_room,
-        unsettled: counted.unsettled,
-        uncounted: counted.uncounted.as_deref(),
-        switched: counted.switched,
-        cost: CostParts {
-            measured: measured
-                .as_ref()
-                .map(|(programs, windows)| (programs, *windows)),
-            tracer_cpu_s: over.cpu_s,
-            tracer_rss_kb: cost::own_rss_kb(),
-            max_overhead: tracer.reducing.as_ref().map(Reducing::most),
-            reduced: &reduced,
-        },
-    };
-    report(parts, &mut tracer.enrich)
 }
 
 /// The scope as the report tells it.

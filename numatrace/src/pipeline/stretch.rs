@@ -41,6 +41,14 @@ impl Stretch {
         }
     }
 
+    /// What is known of it while it goes on.
+    pub(super) fn so_far(&self, plan: &Plan) -> Session {
+        let mut session = Session::new(plan.command(), self.start, 0.0);
+        session.scope = model_scope(plan);
+        session.interval = self.interval;
+        session
+    }
+
     /// Ends it here; the next one begins.
     pub(super) fn end(&mut self, plan: &Plan) -> Over {
         let next = Self {
@@ -51,7 +59,7 @@ impl Stretch {
         };
         let over = std::mem::replace(self, next);
         let seconds = self.began.duration_since(over.began).as_secs_f64();
-        let mut session = Session::new("trace", over.start, seconds);
+        let mut session = Session::new(plan.command(), over.start, seconds);
         session.scope = model_scope(plan);
         session.interval = over.interval;
         Over {

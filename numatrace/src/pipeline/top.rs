@@ -26,6 +26,7 @@ use crate::{
         stat::pressure::{self, NodeReading, Reading},
     },
     ids::NodeId,
+    intake::Intake,
     label::look,
     model::{look::Look, stat::pressure::NodePressure},
     output::{
@@ -35,7 +36,7 @@ use crate::{
     },
     plan::{Talk, top::TopPlan},
     talk::Voice,
-    tracer::{self, Counted, Tracer},
+    tracer::{self, Asked, Counted, Extras, Tracer},
 };
 
 /// Shows a session until somebody or something ends it.
@@ -68,10 +69,11 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<()> {
     let mut loaded = tracer::load(&topology, switches(session), session.talk >= Talk::Debug)?;
     loaded.wanted = session.hooks.clone();
     let scope = scope_entries(session, None)?;
-    let stretch = Stretch::first(true);
-    let mut tracer = Tracer::start(loaded, &topology, &scope)?;
+    let mut stretch = Stretch::first(true);
+    let mut tracer = Tracer::start(loaded, &topology, &scope, Extras::default())?;
+    let began_ns = tracer::boot_ns()?;
     told(session, &tracer, &mut voice)?;
-    tracer.live = Some(Live::default());
+    tracer.intake.live = Some(Live::default());
 
     let period = session.interval.unwrap_or(Duration::from_secs(1));
     let (looks, seen) = watch::channel(None);
@@ -81,6 +83,7 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<()> {
         interval: period,
         scope: parts::model_scope(session),
     });
+    stretch.began = std::time::Instant::now();
     let screen = Screen::open().context("cannot take over the terminal")?;
     let showing = std::thread::Builder::new()
         .name("screen".into())
@@ -92,7 +95,7 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<()> {
         topology: &topology,
         stretch,
         voice: Voice::new(Talk::Quiet, false),
-        began_ns: tracer::boot_ns()?,
+        began_ns,
         log,
     };
     let ended = watched
@@ -172,13 +175,17 @@ impl Watched<'_> {
             over,
             &counted,
             &mut self.voice,
-            false,
+            Asked {
+                timeline: false,
+                goes_on: true,
+                quiet: true,
+            },
         );
         let nodes: Vec<NodeId> = snapshot.host.nodes.iter().map(|node| node.node).collect();
         let memory = memory(Path::new("/"), &nodes, snapshot.host.page_size / 1024);
         let (away, back, untold) = self.absences(tracer, &counted, &mut snapshot);
-        tracer.enrich.next_interval(counted.until_ns);
-        tracer.forget_absences();
+        tracer.intake.next_interval(counted.until_ns);
+        tracer.intake.forget_absences();
         Ok(Look {
             snapshot,
             memory,
@@ -199,7 +206,7 @@ impl Watched<'_> {
         Vec<crate::model::Incident>,
         u64,
     ) {
-        let Tracer { live, enrich, .. } = tracer;
+        let Intake { live, enrich, .. } = &mut tracer.intake;
         let Some(live) = live else {
             return Default::default();
         };

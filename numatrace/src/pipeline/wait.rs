@@ -34,6 +34,8 @@ pub(super) enum End {
     Signal,
     Child(ExitStatus),
     TargetsGone,
+    /// The recording cannot be written any more, and nothing else is wanted.
+    NoRecording,
 }
 
 /// What there is to do.
@@ -53,6 +55,15 @@ pub(super) struct Wait {
     report: Interval,
     signals: Signals,
     interrupted: bool,
+    /// What was said of the recording.
+    said: Said,
+}
+
+/// What was said of the recording, once each.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    trouble: bool,
+    full: bool,
 }
 
 impl Wait {
@@ -70,6 +81,7 @@ impl Wait {
             report,
             signals,
             interrupted: false,
+            said: Said::default(),
         }
     }
 
@@ -100,6 +112,19 @@ impl Wait {
                 }
                 _ = self.signals.terminate.recv() => return Ok(Due::End(End::Signal)),
                 _ = self.report.tick() => return Ok(Due::Interval),
+                // Before the drain: in a storm that one is due again as soon as it is done.
+                _ = self.sweep.tick() => {
+                    tracer.sweep()?;
+                    if let Some(whole) = plan.duration {
+                        voice.progress(self.began.elapsed(), whole);
+                    }
+                    if self.recording_ends(plan, tracer, voice) {
+                        return Ok(Due::End(End::NoRecording));
+                    }
+                    if targets_gone(&plan.scope) {
+                        return Ok(Due::End(End::TargetsGone));
+                    }
+                }
                 _ = self.drain.tick() => {
                     tracer.drain()?;
                     tracer.measure_cost(std::time::Instant::now())?;
@@ -109,17 +134,33 @@ impl Wait {
                         return Ok(Due::End(End::Child(status)));
                     }
                 }
-                _ = self.sweep.tick() => {
-                    tracer.sweep()?;
-                    if let Some(whole) = plan.duration {
-                        voice.progress(self.began.elapsed(), whole);
-                    }
-                    if targets_gone(&plan.scope) {
-                        return Ok(Due::End(End::TargetsGone));
-                    }
-                }
             }
         }
+    }
+}
+
+impl Wait {
+    /// Says when the recording has ended before its session; `true` when there is nothing left to go on for.
+    fn recording_ends(&mut self, plan: &Plan, tracer: &Tracer, voice: &mut Voice) -> bool {
+        let Some(recorder) = &tracer.recorder else {
+            return false;
+        };
+        if recorder.is_full() && !self.said.full {
+            self.said.full = true;
+            voice.say("the recording is full (--max-size, --keep first): the rest of the session goes into its sums only");
+        }
+        let Some(trouble) = recorder.trouble() else {
+            return false;
+        };
+        if !self.said.trouble {
+            self.said.trouble = true;
+            voice.fail(&format!(
+                "the recording ends here, after {:.1} s: {trouble}",
+                self.began.elapsed().as_secs_f64()
+            ));
+        }
+        // A command is not killed for it, and a report is still worth waiting for.
+        !plan.prints() && !matches!(plan.scope, Scope::Command(_))
     }
 }
 

@@ -46,7 +46,7 @@ impl EventsPlan {
 /// The session cannot be planned, or the list of nodes makes no sense here.
 pub fn events(args: EventsArgs) -> Result<EventsPlan, Failure> {
     let listed = !args.live.hooks.is_empty() || !args.live.fallback.is_empty();
-    let mut session = live::session(args.live)?;
+    let mut session = live::session(&args.live)?;
     session.format = args.format;
     session.output = args.output;
     let mut filter = Filter {

@@ -29,7 +29,7 @@ pub fn top(args: TopArgs) -> Result<TopPlan, Failure> {
             "for a file or a pipe: numatrace trace -i 1, or numatrace events",
         ));
     }
-    let mut session = live::session(args.live)?;
+    let mut session = live::session(&args.live)?;
     session.interval = Some(args.interval);
     if let Some(stacks) = args.stacks {
         session.stacks = stacks;

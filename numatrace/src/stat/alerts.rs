@@ -1,7 +1,8 @@
 //! Conditions watched while `stat` runs: alerts say when they are crossed and when they clear, `--fail-if` decides the exit.
 
 use super::values::{Names, SampleValues};
-use crate::expr::{Expr, Mistake, Outcome};
+use crate::expr::{Expr, Mistake};
+use crate::fail_if::{FailIf, shown};
 
 /// Conditions that guides recommend, with what they mean.
 pub const PRESETS: [(&str, &str); 6] = [
@@ -44,20 +45,8 @@ struct Watch {
 #[derive(Debug, Default)]
 pub struct Alerts {
     alerts: Vec<Watch>,
-    fail_if: Vec<Watch>,
-    /// Which `--fail-if` has had a value so far.
-    evaluated: Vec<bool>,
-}
-
-/// How a run ended as far as `--fail-if` is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// None was crossed.
-    Kept,
-    /// One was.
-    Crossed,
-    /// One never had a value: nothing can be said for it.
-    Unknown,
+    /// The limits.
+    pub fail_if: FailIf,
 }
 
 impl Alerts {
@@ -79,14 +68,9 @@ impl Alerts {
                 parsed.push(watch(text, Some(meaning))?);
             }
         }
-        let fail_if: Vec<Watch> = fail_if
-            .iter()
-            .map(|text| watch(text, None))
-            .collect::<Result<_, Mistake>>()?;
         Ok(Self {
             alerts: parsed,
-            evaluated: vec![false; fail_if.len()],
-            fail_if,
+            fail_if: FailIf::parse(fail_if, &Names)?,
         })
     }
 
@@ -117,66 +101,15 @@ impl Alerts {
                 shown(&outcome)
             ));
         }
-        for (watch, evaluated) in self.fail_if.iter_mut().zip(&mut self.evaluated) {
-            let outcome = watch.expr.evaluate(values);
-            *evaluated |= outcome.holds.is_some();
-            if outcome.holds == Some(true) && !watch.crossed {
-                watch.crossed = true;
-                lines.push(format!(
-                    "--fail-if crossed: {} at {time}: {}",
-                    watch.expr.text(),
-                    shown(&outcome)
-                ));
-            }
-        }
+        lines.extend(self.fail_if.look(values, Some(time)));
         lines
     }
-
-    /// How the run ended, with a line for each condition that could not be judged.
-    pub fn verdict(&self) -> (Verdict, Vec<String>) {
-        let unknown = self
-            .fail_if
-            .iter()
-            .zip(&self.evaluated)
-            .filter(|&(_, &evaluated)| !evaluated);
-        let lines: Vec<String> = unknown
-            .map(|(watch, _)| {
-                format!(
-                    "--fail-if {}: a value it needs was not measured, so it could not be judged",
-                    watch.expr.text()
-                )
-            })
-            .collect();
-        let verdict = match (
-            self.fail_if.iter().any(|watch| watch.crossed),
-            lines.is_empty(),
-        ) {
-            (true, _) => Verdict::Crossed,
-            (false, true) => Verdict::Kept,
-            (false, false) => Verdict::Unknown,
-        };
-        (verdict, lines)
-    }
-}
-
-/// `remote_share is 0.0731, numa_miss/s is not known`.
-fn shown(outcome: &Outcome) -> String {
-    let value = |value: Option<f64>| match value {
-        Some(value) if value.fract() == 0.0 => format!("{value:.0}"),
-        Some(value) => format!("{value:.4}"),
-        None => "not known".to_owned(),
-    };
-    let values: Vec<String> = outcome
-        .values
-        .iter()
-        .map(|(name, known)| format!("{name} is {}", value(*known)))
-        .collect();
-    values.join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fail_if::Verdict;
     use crate::model::stat::Sample;
     use crate::model::stat::counters::{CounterSection, CounterView, Counters};
 
@@ -219,7 +152,11 @@ mod tests {
                 "clear: numa_miss > 5 at t5: numa_miss is 5"
             ]
         );
-        assert_eq!(alerts.verdict().0, Verdict::Kept, "an alert is no failure");
+        assert_eq!(
+            alerts.fail_if.verdict().0,
+            Verdict::Kept,
+            "an alert is no failure"
+        );
     }
 
     #[test]
@@ -235,14 +172,14 @@ mod tests {
             said,
             ["--fail-if crossed: miss_share > 50% at t70: miss_share is 0.8750"]
         );
-        let (verdict, lines) = alerts.verdict();
+        let (verdict, lines) = alerts.fail_if.verdict();
         assert_eq!(verdict, Verdict::Crossed);
         assert!(
             lines[0].contains("imbalance > 1") && lines.len() == 1,
             "{lines:?}"
         );
         let alerts = Alerts::parse(&[], &["imbalance > 1".to_owned()], false).unwrap();
-        assert_eq!(alerts.verdict().0, Verdict::Unknown);
+        assert_eq!(alerts.fail_if.verdict().0, Verdict::Unknown);
     }
 
     #[test]

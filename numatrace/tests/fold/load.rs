@@ -3,7 +3,7 @@
 use numatrace::ids::NodeId;
 use numatrace_common::{
     bucket::BUCKETS,
-    cell::{Cell, MoveReason, RemoteCause, Stem, TouchKind},
+    cell::{BalancerWork, Cell, MoveReason, RemoteCause, Stem, TouchKind},
     totals::{IRQ, NO_OWNER, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
 };
 use proptest::prelude::*;
@@ -70,10 +70,13 @@ fn cell(stem: Stem, from: NodeId, to: NodeId, marks: Marks) -> Cell {
         Stem::FirstTouch => cell
             .with_class(any(marks.class, TouchKind::ALL.len()))
             .with_mark(marks.mark & 3),
-        Stem::PageMigration | Stem::MigrationFailed => cell.with_cause(marks.cause & 15),
+        Stem::PageMigration => cell.with_cause(marks.cause & 15),
+        Stem::MigrationFailed => cell.with_cause(marks.cause & 15).with_mark(marks.mark & 1),
+        Stem::Balancer => Cell::new(stem).with_class(any(marks.class, BalancerWork::ALL.len())),
+        Stem::VmaSkipped => Cell::new(stem).with_cause(any(marks.cause, 7)),
         Stem::TaskMove => cell
             .with_cause(any(marks.cause, MoveReason::ALL.len()))
-            .with_mark(marks.mark & 1),
+            .with_mark(marks.mark & 3),
         Stem::MigrationLatency => cell
             .with_bucket(u16::from(marks.class) % BUCKETS)
             .with_cause(marks.cause & 15)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use numatrace::model::{Counter, Matrix, PerNode, Process, Snapshot};
+use numatrace::model::{BalancerWork, Counter, Matrix, PerNode, Process, Snapshot};
 use proptest::prelude::*;
 
 use super::load::on_any_machine;
@@ -32,6 +32,25 @@ fn per_node(name: &str, values: Option<&PerNode>) -> Vec<(String, u64)> {
         .collect()
 }
 
+/// What NUMA balancing did.
+fn work(work: Option<&BalancerWork>) -> Vec<(String, u64)> {
+    let Some(work) = work else { return Vec::new() };
+    let mut all: Vec<(String, u64)> = [
+        ("scans", work.scans),
+        ("scanning", work.scan_ns),
+        ("updates", work.pte_updates),
+        ("in faults", work.fault_ns),
+        ("migrating", work.migrate_ns),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    .collect();
+    for (reason, times) in work.vmas_skipped.iter().flatten() {
+        all.push((format!("skipped {reason}"), *times));
+    }
+    all
+}
+
 /// All that processes and the system share.
 macro_rules! activity {
     ($of:expr) => {{
@@ -48,6 +67,7 @@ macro_rules! activity {
             ("moves", moves.and_then(|m| m.total)),
             ("crossed", moves.and_then(|m| m.cross_node)),
             ("ping-pong", moves.and_then(|m| m.ping_pong)),
+            ("to waker", moves.and_then(|m| m.to_waker)),
             ("cow", touch.and_then(|t| t.marks.as_ref()?.cow)),
         ] {
             all.extend(value.map(|value| (name.to_owned(), value)));
@@ -72,6 +92,10 @@ macro_rules! migrations {
             of.and_then(|m| m.failed)
                 .map(|failed| ("failed".to_owned(), failed)),
         );
+        if let Some(causes) = of.and_then(|m| m.failed_by_cause) {
+            all.push(("busy".to_owned(), causes.busy));
+            all.push(("not busy".to_owned(), causes.other));
+        }
         for (reason, pages) in of.and_then(|m| m.by_reason.as_ref()).into_iter().flatten() {
             all.push((format!("migrated {reason}"), *pages));
         }
@@ -92,6 +116,9 @@ fn of_processes(snapshot: &Snapshot) -> BTreeMap<String, u64> {
     without_zeros(summed(snapshot, |process: &Process| {
         let mut all = activity!(process);
         all.extend(migrations!(process));
+        all.extend(work(
+            process.balancer.as_ref().map(|balancing| &balancing.work),
+        ));
         all
     }))
 }
@@ -100,6 +127,9 @@ fn of_system(snapshot: &Snapshot) -> BTreeMap<String, u64> {
     let system = snapshot.system.as_ref().unwrap();
     let mut all = activity!(system);
     all.extend(migrations!(system));
+    all.extend(work(
+        system.balancer.as_ref().map(|balancing| &balancing.work),
+    ));
     without_zeros(all)
 }
 
@@ -135,6 +165,9 @@ proptest! {
         for process in snapshot.processes.iter().filter(|process| process.pid.0 != 0) {
             let threads = process.threads.iter().flat_map(|thread| activity!(thread));
             prop_assert_eq!(without_zeros(threads), without_zeros(activity!(process)));
+            let threads = process.threads.iter().flat_map(|thread| work(thread.balancer.as_ref()));
+            let whole = work(process.balancer.as_ref().map(|balancing| &balancing.work));
+            prop_assert_eq!(without_zeros(threads), without_zeros(whole));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use numatrace::attach::catalog::HOOKS;
 use numatrace::attach::hooks::{Hook as Tried, HookState};
+use numatrace::attach::kernel_enum::ReasonNames;
 use numatrace::capture::losses::Losses;
 use numatrace::capture::sys::numastat::NodeCounters;
 use numatrace::decode::count::decode_count;
@@ -15,6 +16,7 @@ use numatrace::fold::timeline::Timeline;
 use numatrace::fold::window::{Cut, Window};
 use numatrace::fold::{Accumulators, Folding};
 use numatrace::ids::{NodeId, Pid, Tid};
+use numatrace::label::code::NoCode;
 use numatrace::label::report::{CostParts, Parts, host, report};
 use numatrace::model::{Name, Process, Session, Snapshot};
 use numatrace_common::cell::Stem;
@@ -161,12 +163,17 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
     let seen = observed(&mut enrich, counted);
     let (window, inside) = folded(&nodes, &seen, kernel(&nodes, counted));
     let start = "2026-01-02T03:04:05Z".parse().unwrap();
-    let reasons = ["compaction", "memory_failure", "syscall"].map(str::to_owned);
+    let reasons = ReasonNames {
+        migrate: ["compaction", "memory_failure", "syscall"]
+            .map(str::to_owned)
+            .to_vec(),
+        skip: ["unsuitable", "shared_ro"].map(str::to_owned).to_vec(),
+    };
     let parts = Parts {
         mapping_records: None,
         lines_without_room: 0,
         mappings: &Mappings::default(),
-        stacks: &|_| None,
+        code: &mut NoCode,
         host: host(machine, "6.12.0".into(), "x86_64".into(), Some(1)),
         session: Session::new("trace", start, 10.0),
         hooks: &hooks.tried(),
@@ -176,7 +183,8 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
         timeline: &Timeline::default(),
         tell_timeline: false,
         counted: &inside,
-        migrate_reasons: &reasons,
+        reasons: &reasons,
+        verified: None,
         interrupts_unknown: None,
         recursion_misses: Some(0),
         losses: Losses::default(),

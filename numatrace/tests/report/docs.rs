@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 
 use numatrace::model::finding;
+use numatrace::model::quantity::{ALL, Of};
+use numatrace::output::export::csv;
 use serde_json::Value;
 
 const SCHEMA: &str = include_str!("../../../docs/report.schema.json");
 const REPORT: &str = include_str!("../../../docs/report.md");
+const FAIL_IF: &str = include_str!("../../../docs/fail-if.md");
+const EXPORT: &str = include_str!("../../../docs/export.md");
 const FINDINGS: &str = include_str!("../../../docs/findings.md");
 
 #[test]
@@ -46,6 +50,39 @@ fn properties(schema: &Value, fields: &mut BTreeSet<String>) {
         Value::Array(parts) => parts.iter().for_each(|part| properties(part, fields)),
         _ => {}
     }
+}
+
+/// The table of names in docs/fail-if.md is the list of quantities, word for word.
+#[test]
+fn every_quantity_is_listed_for_people_as_the_program_has_it() {
+    let rows: Vec<&str> = FAIL_IF
+        .lines()
+        .skip_while(|line| !line.starts_with("| name | what it is"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .collect();
+    let mut wanted: Vec<String> = ALL
+        .iter()
+        .map(|quantity| {
+            let mut of = vec!["machine"];
+            of.extend(quantity.of.iter().map(|of| match of {
+                Of::Node => "node",
+                Of::Process => "process",
+            }));
+            let (name, what, unit) = (quantity.name, quantity.what, quantity.unit.name());
+            format!("| `{name}` | {what} | {unit} | {} |", of.join(", "))
+        })
+        .collect();
+    wanted.push("| `duration_s` | how long the session counted | seconds | machine |".to_owned());
+    assert_eq!(rows, wanted);
+}
+
+#[test]
+fn every_table_of_the_csv_is_listed_for_people() {
+    for (table, _) in csv::TABLES {
+        assert!(EXPORT.contains(&format!("| `{table}` |")), "{table}");
+    }
+    assert!(EXPORT.contains(csv::HEADER.trim_end()));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Findings: that each speaks when its case is there, is silent when it is not, and says something one can do.
 
-use numatrace::ids::{NodeId, Pid};
+use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::model::finding::diagnose;
 use numatrace::model::{
-    Finding, FirstTouch, Matrix, MoveReason, PageMigrations, PerNode, Process, Severity, Snapshot,
-    System, TaskMoves, Verdict,
+    BalancerVerdict, Balancing, Bind, BindWhat, Finding, FirstTouch, Matrix, MoveReason,
+    PageMigrations, PerNode, Process, Severity, Snapshot, System, TaskMoves, Thread, Verdict,
 };
 
 use crate::fixture;
@@ -372,4 +372,104 @@ fn memory_that_goes_round_is_churn_only_where_there_are_tiers() {
     assert!(told(50_000, 40_000, 2));
     assert!(!told(50_000, 40_000, 1), "no tiering");
     assert!(!told(50_000, 4_100, 2), "one way");
+}
+
+/// A process with 64 MiB on node 0 and two threads of a second's work each, bound to these nodes.
+fn bound_to(nodes: [usize; 2]) -> Snapshot {
+    let mut snapshot = fixture::quiet(2);
+    let mut process = fixture::program(
+        77,
+        "split",
+        fixture::alloc(&[20_000, 0], &[0, 0], |causes| &mut causes.unknown),
+    );
+    let mut pages = Matrix::zeros(2);
+    pages.add_at(0, 0, 16_384);
+    process.first_touch = Some(FirstTouch {
+        pages: Some(pages),
+        ..FirstTouch::default()
+    });
+    process.home_node = Some(NodeId(0));
+    let mut run = PerNode::zeros(2);
+    for (at, node) in nodes.into_iter().enumerate() {
+        let mut thread = Thread::new(Tid(77 + u32::try_from(at).unwrap()), "worker");
+        let mut own = PerNode::zeros(2);
+        own.add_at(node, 1_000_000_000);
+        run.add(&own);
+        thread.run_ns = Some(own);
+        thread.binds = vec![Bind {
+            range: None,
+            what: BindWhat::Affinity,
+            time_ns: 5,
+            after_ns: 1,
+        }];
+        process.threads.push(thread);
+    }
+    process.away_ns = Some(run.at(1));
+    process.run_ns = Some(run);
+    process.task_moves = Some(TaskMoves {
+        total: Some(1),
+        cross_node: Some(1),
+        by_reason: Some([(MoveReason::Affinity, 1)].into()),
+        ..TaskMoves::default()
+    });
+    snapshot.processes = vec![process];
+    fixture::audited(snapshot, 0)
+}
+
+#[test]
+fn threads_bound_apart_from_their_memory_are_split_and_did_not_run_away() {
+    let snapshot = bound_to([0, 1]);
+    assert!(!ids(&snapshot).contains(&"ran-away-from-memory".to_owned()));
+    let findings = diagnose(&snapshot);
+    let finding = findings
+        .iter()
+        .find(|finding| finding.id == "affinity-split")
+        .unwrap_or_else(|| panic!("{findings:#?}"));
+    assert!(
+        finding.evidence[0].contains(
+            "1 thread bound to node 0 ran 1.00 s there; 1 thread bound to node 1 ran 1.00 s there"
+        ),
+        "{finding:#?}"
+    );
+    assert!(
+        finding.fix.contains("--cpunodebind=0 --membind=0"),
+        "{finding:#?}"
+    );
+}
+
+#[test]
+fn threads_bound_to_one_node_are_not_split() {
+    assert!(!ids(&bound_to([0, 0])).contains(&"affinity-split".to_owned()));
+    // Both away from their memory: that is another story.
+    let both = ids(&bound_to([1, 1]));
+    assert!(!both.contains(&"affinity-split".to_owned()), "{both:?}");
+    assert!(
+        both.contains(&"ran-away-from-memory".to_owned()),
+        "{both:?}"
+    );
+}
+
+#[test]
+fn balancing_that_hurts_is_told_with_what_goes_to_and_fro() {
+    let with = |verdict| {
+        let mut snapshot = bound_to([0, 0]);
+        snapshot.processes[0].balancer = Some(Balancing {
+            verdict: Some(verdict),
+            evidence: vec!["it moved 9,000 pages".to_owned()],
+            ..Balancing::default()
+        });
+        snapshot
+    };
+    assert!(!ids(&with(BalancerVerdict::Helping)).contains(&"balancer-hurting".to_owned()));
+    assert!(!ids(&with(BalancerVerdict::Neutral)).contains(&"balancer-hurting".to_owned()));
+    let findings = diagnose(&with(BalancerVerdict::Hurting));
+    let finding = findings
+        .iter()
+        .find(|finding| finding.id == "balancer-hurting")
+        .unwrap();
+    assert_eq!(finding.evidence, ["it moved 9,000 pages"]);
+    assert!(
+        finding.fix.contains("kernel.numa_balancing=0"),
+        "{finding:#?}"
+    );
 }

@@ -3,11 +3,12 @@
 
 use numatrace::ids::{CpuId, NodeId, Pid, Tid};
 use numatrace::model::{
-    Alloc, Audit, AuditNode, Beside, BesideWhat, ByClass, ByKind, Cause, ClassTally, Cost,
-    CostMethod, Counter, CounterAudit, Coverage, EndedBy, Equations, Explained, FirstTouch,
-    HintFaults, Hook, Host, HostNode, Latency, Marks, Matrix, MoveReason, MovedBy, Name,
-    PageMigrations, PerNode, PolicyMode, Process, ProcessKind, RemoteByCause, Scope, Session,
-    Snapshot, Stay, System, TaskMoves, Thread, Verdict, finding,
+    Alloc, Audit, AuditNode, BalancerVerdict, BalancerWork, Balancing, Beside, BesideWhat, ByClass,
+    ByKind, Cause, ClassTally, Cost, CostMethod, Counter, CounterAudit, Coverage, Disagreement,
+    EndedBy, Equations, Explained, FailedByCause, FaultSlice, FirstTouch, HintFaults, Hook, Host,
+    HostNode, Latency, LatencyBucket, Marks, Matrix, MoveReason, MovedBy, Name, PageMigrations,
+    PerNode, PolicyMode, Process, ProcessKind, RemoteByCause, Scope, Session, Snapshot, Stay,
+    System, TaskMoves, Thread, Verdict, Verify, finding,
 };
 
 /// A machine of `nodes` nodes with two CPUs and 512 MiB each.
@@ -272,10 +273,15 @@ pub fn launched() -> Snapshot {
         matrix: matrix([[0, 4096], [0, 0]]),
         by_reason: Some([("numa_misplaced".to_owned(), 4096)].into()),
         failed: Some(0),
+        failed_by_cause: Some(FailedByCause::default()),
         latency_us: Latency {
             p50: Some(3.1),
             p99: Some(21.0),
             max: Some(88.0),
+            histogram: vec![LatencyBucket {
+                us: 3.1,
+                count: 4096,
+            }],
         },
         call_latency_us: Latency::default(),
         moved_by: Some(vec![MovedBy {
@@ -287,14 +293,40 @@ pub fn launched() -> Snapshot {
     app.task_moves = Some(TaskMoves {
         total: Some(5),
         cross_node: Some(2),
+        cross_node_per_s: Some(0.2),
         matrix: matrix([[0, 1], [1, 0]]),
         by_reason: Some([(MoveReason::Wakeup, 1), (MoveReason::Affinity, 1)].into()),
         ping_pong: Some(1),
+        to_waker: Some(1),
         stay_ms: Some(Stay {
             shortest: 12.5,
             median: 12.5,
         }),
         cpus: None,
+    });
+    app.balancer = Some(Balancing {
+        work: BalancerWork {
+            scans: Some(12),
+            scan_ns: Some(8_200_000),
+            pte_updates: Some(16_400),
+            fault_ns: Some(41_000_000),
+            migrate_ns: Some(30_500_000),
+            vmas_skipped: Some([("shared_ro".to_owned(), 24)].into()),
+        },
+        slices: vec![
+            FaultSlice {
+                until_s: 5.0,
+                faults: 5_000,
+                remote: 5_000,
+            },
+            FaultSlice {
+                until_s: 10.0,
+                faults: 3_100,
+                remote: 100,
+            },
+        ],
+        verdict: Some(BalancerVerdict::Helping),
+        evidence: vec!["remote hint faults were 100 % of 5,000 in its first half and 3.2 % of 3,100 in the second".to_owned()],
     });
     app.run_ns = Some(PerNode(vec![900_000_000, 2_100_000_000]));
     let main = Thread {
@@ -312,6 +344,17 @@ pub fn launched() -> Snapshot {
         ..Thread::new(Tid(4243), "worker")
     };
     app.threads = vec![main, worker];
+    snapshot.verify = Some(Verify {
+        moves: 5,
+        agreed: 4,
+        disagreed: vec![Disagreement {
+            reason: MoveReason::Wakeup,
+            stack_says: "load_balance".into(),
+            count: 1,
+            stack: vec!["set_task_cpu".into(), "detach_task".into()],
+        }],
+        unclassified: Vec::new(),
+    });
     snapshot.processes = vec![app];
     snapshot.processes.extend(buckets(2));
     audited(snapshot, 0)
@@ -454,9 +497,11 @@ pub fn sixty_four_nodes() -> Snapshot {
         task_moves: Some(TaskMoves {
             total: Some(crossed * 3),
             cross_node: Some(crossed),
+            cross_node_per_s: None,
             matrix: Some(moves),
             by_reason: Some([(MoveReason::LoadBalance, crossed)].into()),
             ping_pong: Some(0),
+            to_waker: None,
             stay_ms: None,
             cpus: None,
         }),

@@ -4,7 +4,7 @@ use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::model::finding::diagnose;
 use numatrace::model::{
     Addr, Bind, BindWhat, FilledFile, Finding, Frame, HintFaults, Mapping, MappingFirstTouch,
-    MappingKind, Matrix, PerNode, Snapshot, Stack, TidFaults, TidPages,
+    MappingKind, MappingMigrations, Matrix, PerNode, Snapshot, Stack, TidFaults, TidPages,
 };
 use numatrace::output::text::{TextOptions, render};
 
@@ -26,16 +26,22 @@ fn region() -> Mapping {
             by_tid: vec![TidPages {
                 tid: Tid(4242),
                 pages: 16_384,
+                remote: Some(0),
                 node: Some(NodeId(0)),
                 last_ns: Some(5_000),
             }],
             thp: Some(0),
             remote_by_cause: None,
             stacks: Vec::new(),
+            by_stack: Vec::new(),
         }),
         hint_faults: Some(HintFaults {
             matrix: Some(matrix([[0, 0], [8_000, 100]])),
             migrated: Some(4_096),
+        }),
+        page_migrations: Some(MappingMigrations {
+            matrix: matrix([[0, 4_096], [40, 0]]),
+            bounced: 40,
         }),
         users: vec![TidFaults {
             tid: Tid(4243),

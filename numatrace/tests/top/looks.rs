@@ -55,6 +55,8 @@ fn incident(snapshot: &Snapshot, over: bool) -> Incident {
     let process = &snapshot.processes[0];
     let node = |position: usize| snapshot.host.nodes[position].node;
     Incident {
+        run_ms: None,
+        remote_hint_faults: None,
         pid: process.pid,
         tid: Tid(process.pid.0 + u32::from(over)),
         comm: process.comm.clone(),
@@ -63,6 +65,8 @@ fn incident(snapshot: &Snapshot, over: bool) -> Incident {
         reason: MoveReason::LoadBalance,
         at_s: 12.25,
         away_ms: 812.5,
+        run_ms: None,
+        remote_hint_faults: None,
         pages_left: 51_200,
         pages_followed: if over { 2_048 } else { 0 },
         back: over.then_some(MoveReason::NumaMove),
@@ -105,6 +109,7 @@ pub fn full(nodes: u16) -> Snapshot {
     let mut touched = Matrix::zeros(count);
     touched.add_at(0, count - 1, 16_384);
     snapshot.processes[0].mappings = vec![Mapping {
+        page_migrations: None,
         start: Addr(0x7f00_0000_0000),
         end: Addr(0x7f00_0400_0000),
         kind: MappingKind::Anon,
@@ -116,11 +121,14 @@ pub fn full(nodes: u16) -> Snapshot {
             by_tid: vec![TidPages {
                 tid: Tid(4242),
                 pages: 16_384,
+                remote: None,
                 node: Some(NodeId(0)),
                 last_ns: None,
             }],
             stacks: Vec::new(),
+            by_stack: Vec::new(),
         }),
+        page_migrations: None,
         hint_faults: Some(HintFaults {
             matrix: Some(touched),
             migrated: None,

@@ -58,7 +58,7 @@ pub struct Left {
 }
 
 impl OnTerminal {
-    /// Starts `command` on a terminal of that size, as its controlling one.
+    /// Starts `command` on a terminal of that size.
     ///
     /// # Errors
     /// There is no terminal to be had, or the program cannot be started.
@@ -71,13 +71,12 @@ impl OnTerminal {
             .stdout(slave()?)
             .stderr(slave()?)
             .env("TERM", "xterm-256color");
-        // SAFETY: both calls are safe between fork and exec, and touch nothing of ours.
+        // A session of its own, so that the terminal of whoever runs the tests is out of reach. It does not become the controlling one: the
+        // kernel would reset it when its leader ends, and nobody could see how it was left.
+        // SAFETY: the call is safe between fork and exec, and touches nothing of ours.
         unsafe {
             command.pre_exec(|| {
                 nix::unistd::setsid()?;
-                if libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
-                    return Err(std::io::Error::last_os_error());
-                }
                 Ok(())
             });
         }
@@ -127,7 +126,8 @@ impl OnTerminal {
         let done =
             unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
         ensure!(done == 0, "{}", std::io::Error::last_os_error());
-        Ok(())
+        // Only a controlling terminal does this by itself.
+        self.signal(Signal::SIGWINCH)
     }
 
     /// Waits until the screen shows what is wanted, and returns it.
@@ -149,7 +149,14 @@ impl OnTerminal {
             });
         let (shown, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let screen = shown.parser.screen().contents();
-        ensure!(wanted(&screen), "never showed {what}; it shows:\n{screen}");
+        let state = match self.end.within(Duration::ZERO) {
+            Ok(true) => "it has ended",
+            _ => "it still runs",
+        };
+        ensure!(
+            wanted(&screen),
+            "never showed {what}; {state} and shows:\n{screen}"
+        );
         Ok(screen)
     }
 
@@ -178,7 +185,7 @@ impl OnTerminal {
             self.screen()
         );
         let status = self.child.wait()?;
-        let as_before = tcgetattr(&self.slave)? == self.before;
+        let as_before = settings(&tcgetattr(&self.slave)?) == settings(&self.before);
         // What it wrote last has been written by now; the reader gets it before the mark.
         let mark = "\u{1}end\u{1}";
         nix::unistd::write(&self.slave, mark.as_bytes())?;
@@ -207,6 +214,26 @@ impl Drop for OnTerminal {
             let _ = self.child.wait();
         }
     }
+}
+
+/// Control characters that Linux has; the C library's structure has room for more, and fields for speeds, which the kernel does not fill.
+const CHARACTERS: usize = 19;
+
+/// Everything of a terminal's settings that the kernel tells.
+fn settings(termios: &Termios) -> impl PartialEq + use<> {
+    let characters: Vec<u8> = termios
+        .control_chars
+        .iter()
+        .take(CHARACTERS)
+        .copied()
+        .collect();
+    (
+        termios.input_flags,
+        termios.output_flags,
+        termios.control_flags,
+        termios.local_flags,
+        characters,
+    )
 }
 
 fn size(rows: u16, columns: u16) -> Winsize {

@@ -175,6 +175,50 @@ impl Region {
         Ok(())
     }
 
+    /// Gives one base page back: it is not there until it is written again.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or there is no such page.
+    pub fn drop_page(&self, page: usize) -> Result<()> {
+        ensure!(page < self.pages(), "page {page} of {}", self.pages());
+        // SAFETY: inside the mapping, and no reference into it exists.
+        let done = unsafe {
+            libc::madvise(
+                self.base.as_ptr().add(page * self.page).cast(),
+                self.page,
+                libc::MADV_DONTNEED,
+            )
+        };
+        ensure!(
+            done == 0,
+            "madvise(DONTNEED) failed: {}",
+            io::Error::last_os_error()
+        );
+        Ok(())
+    }
+
+    /// Puts its first `pages` base pages into a pipe by reference (`vmsplice(2)`): as long as they are there, the kernel cannot move them.
+    ///
+    /// # Errors
+    /// When the pipe has no room for them, or the kernel refuses.
+    pub fn lend(&self, pages: usize, pipe: BorrowedFd<'_>) -> Result<()> {
+        let bytes = pages * self.page;
+        ensure!(bytes <= self.len, "{pages} pages of {}", self.pages());
+        let part = libc::iovec {
+            iov_base: self.base.as_ptr().cast(),
+            iov_len: bytes,
+        };
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&pipe);
+        // SAFETY: the vector lies inside the mapping, and the kernel only takes references to its pages.
+        let lent = unsafe { libc::vmsplice(fd, &raw const part, 1, libc::SPLICE_F_NONBLOCK) };
+        ensure!(
+            usize::try_from(lent) == Ok(bytes),
+            "the pipe took {lent} of {bytes} bytes: {}",
+            io::Error::last_os_error()
+        );
+        Ok(())
+    }
+
     /// How many of its pages are in the page cache (`mincore(2)`): for mapped files.
     ///
     /// # Errors

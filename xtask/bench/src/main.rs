@@ -8,6 +8,7 @@ mod fold;
 mod load;
 mod ours;
 mod procfiles;
+mod recording;
 mod runs;
 mod until_eof;
 
@@ -38,6 +39,8 @@ enum Command {
     Fold(fold::Args),
     /// Keep many processes that do nothing until stdin closes
     Crowd(crowd::Args),
+    /// Read a recording with many records, and say how large and how fast
+    Recording(recording::Args),
     /// Read files of processes
     Procfiles(procfiles::Args),
     /// End at once: what the fork storm executes
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Compare => compare::run(),
         Command::Fold(args) => fold::run(&args),
         Command::Crowd(args) => crowd::run(&args),
+        Command::Recording(args) => recording::run(&args),
         Command::Procfiles(args) => procfiles::run(&args),
         Command::Nothing => Ok(()),
     };

@@ -35,8 +35,9 @@ const DEFAULT_KERNELS: &str = "6.1,7.3";
 
 /// Groups of tests that take minutes, or wait for what the balancer and the scheduler do in their own time: left out unless the whole tier
 /// is asked for, or a filter names them.
-const LONG: [&str; 11] = [
+const LONG: [&str; 14] = [
     "audit::five_thousand",
+    "balancer::",
     "hint_fault::",
     "hotplug::",
     "mappings::",
@@ -46,6 +47,8 @@ const LONG: [&str; 11] = [
     "storm::",
     "surprise::",
     "task_move_chosen::",
+    "task_move_numa::",
+    "task_move_verified::",
     "task_move_pushed::",
 ];
 

@@ -88,6 +88,9 @@ impl Layout {
                 numa += &format!(",cpus={first}-{}", first + node.cpus - 1);
                 first += node.cpus;
             }
+            if node.cpus == 0 && self.has_slow_memory() {
+                numa += &format!(",initiator={}", self.initiators().next().unwrap_or(0));
+            }
             if node.mb > 0 {
                 arguments.extend([
                     "-object".into(),
@@ -97,11 +100,47 @@ impl Layout {
             }
             arguments.extend(["-numa".into(), numa]);
         }
+        if self.has_slow_memory() {
+            arguments.extend(self.performance());
+        }
         for (from, to) in pairs(self.nodes.len()) {
             arguments.extend([
                 "-numa".into(),
                 format!("dist,src={from},dst={to},val={REMOTE_DISTANCE}"),
             ]);
+        }
+        arguments
+    }
+
+    /// Is there a node of memory only? The firmware then says how slow it is (ACPI HMAT), as it does of CXL memory: kernels from 6.11 on demote to it.
+    fn has_slow_memory(&self) -> bool {
+        self.nodes.iter().any(|n| n.cpus == 0)
+    }
+
+    /// Nodes with CPUs.
+    fn initiators(&self) -> impl Iterator<Item = usize> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter(|(_, n)| n.cpus > 0).map(|(id, _)| id)
+    }
+
+    /// Latency and bandwidth from every node with CPUs to every node with memory.
+    fn performance(&self) -> Vec<String> {
+        let mut arguments = vec!["-machine".into(), "hmat=on".into()];
+        for from in self.initiators() {
+            for (to, node) in self.nodes.iter().enumerate().filter(|(_, n)| n.mb > 0) {
+                let (latency, bandwidth) = match (node.cpus, from == to) {
+                    (0, _) => (400, 10),
+                    (_, true) => (100, 100),
+                    (_, false) => (150, 60),
+                };
+                for what in [
+                    format!("access-latency,latency={latency}"),
+                    format!("access-bandwidth,bandwidth={bandwidth}G"),
+                ] {
+                    let place = format!("initiator={from},target={to},hierarchy=memory");
+                    arguments.extend(["-numa".into(), format!("hmat-lb,{place},data-type={what}")]);
+                }
+            }
         }
         arguments
     }
@@ -260,12 +299,14 @@ mod tests {
         for part in [
             "nodeid=0,cpus=0-1,memdev=m0",
             "nodeid=1,cpus=2-2 ",
-            "nodeid=2,memdev=m2",
+            "nodeid=2,initiator=0,memdev=m2",
+            "initiator=1,target=2,hierarchy=memory,data-type=access-latency,latency=400",
             "src=2,dst=0,val=21",
         ] {
             assert!(arguments.contains(part), "{part} in {arguments}");
         }
         assert_eq!(arguments.matches("dist,").count(), 6);
+        assert!(!layout("2x2").arguments(None).join(" ").contains("hmat"));
         assert!(
             layout("2x2")
                 .arguments(None)

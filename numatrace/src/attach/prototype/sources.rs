@@ -11,6 +11,10 @@ pub const PROBES: &[(&str, &str)] = &[
         include_str!("../../../../numatrace-ebpf/src/probes/alloc_policy.rs"),
     ),
     (
+        "balancer",
+        include_str!("../../../../numatrace-ebpf/src/probes/balancer.rs"),
+    ),
+    (
         "hint_fault",
         include_str!("../../../../numatrace-ebpf/src/probes/hint_fault.rs"),
     ),

@@ -1,12 +1,13 @@
 //! `nodeN/numastat`: the six counters of one node, exact at the instant of the read (the kernel folds its per-CPU parts then).
 
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 use super::{ReadError, excerpt, read_text};
 use crate::ids::NodeId;
 
 /// The counters of one node since boot, or since `vm.numa_stat` was last switched on. They count allocations, not pages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeCounters {
     /// Wanted this node and got it.
     pub numa_hit: u64,

@@ -69,20 +69,28 @@ fn finding(
 ) -> Finding {
     let host = &snapshot.host;
     let node = words::home_list(host, process);
+    let mut evidence = vec![format!(
+        "{} of {} cross-node moves: {}",
+        number::grouped(count),
+        number::count(moves.cross_node),
+        moving::reasons(moves)
+    )];
+    if let Some(pulled) = moves
+        .to_waker
+        .filter(|_| case.reasons.contains(&MoveReason::Wakeup))
+    {
+        evidence.push(format!(
+            "{} of these wake-ups came from a waker on the node it was taken to",
+            number::grouped(pulled)
+        ));
+    }
+    evidence.push(case.why.to_owned());
     Finding {
         id: case.id.into(),
         severity: Severity::Info,
         pid: Some(process.pid),
         title: format!("{} {}", words::process(process), case.says),
-        evidence: vec![
-            format!(
-                "{} of {} cross-node moves: {}",
-                number::grouped(count),
-                number::count(moves.cross_node),
-                moving::reasons(moves)
-            ),
-            case.why.to_owned(),
-        ],
+        evidence,
         fix: format!(
             "{}: numactl --cpunodebind={node} {}, or a cpuset of one node's CPUs for each group of threads",
             case.fix,

@@ -122,16 +122,21 @@ pub fn used(host: &Host, process: &Process, mapping: &Mapping) -> Option<String>
 /// Where in the program it was touched, if a stack was taken: what the compiler put into a function is named once, the function and its
 /// callers after that.
 pub fn from_stack(snapshot: &Snapshot, mapping: &Mapping) -> Option<String> {
+    touched_in(snapshot, mapping, THREADS)
+}
+
+/// The same with as many functions, innermost first.
+pub fn touched_in(snapshot: &Snapshot, mapping: &Mapping, functions: usize) -> Option<String> {
     let id = mapping.first_touch.as_ref()?.stacks.first()?;
     let stack = snapshot.stacks.iter().find(|stack| stack.id == *id)?;
     let named = |frame: &&Frame| frame.symbol.is_some();
     let innermost = stack.frames.iter().find(named)?;
     let mut text = format!("touched in {}", function(innermost));
-    let functions = stack.frames.iter().filter(named);
-    let functions = functions.filter(|frame| !frame.inlined);
+    let whole = stack.frames.iter().filter(named);
+    let whole = whole.filter(|frame| !frame.inlined);
     // The innermost has been named when it is a function of its own.
-    let callers = functions.skip(usize::from(!innermost.inlined));
-    for (depth, frame) in callers.take(THREADS - 1).enumerate() {
+    let callers = whole.skip(usize::from(!innermost.inlined));
+    for (depth, frame) in callers.take(functions.saturating_sub(1)).enumerate() {
         let part = match (innermost.inlined, depth) {
             (true, 0) => " in ",
             _ => ", called by ",

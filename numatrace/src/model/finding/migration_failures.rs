@@ -40,6 +40,13 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         number::grouped(tried),
         words::percent(part),
     )];
+    if let Some(causes) = all.failed_by_cause {
+        evidence.push(format!(
+            "{} because somebody else held them (pinned, under I/O), {} for other causes",
+            number::grouped(causes.busy),
+            number::grouped(causes.other)
+        ));
+    }
     if let Some((count, asker)) = most.filter(|(count, _)| *count > 0) {
         evidence.push(format!(
             "{} of them {} tried to move",

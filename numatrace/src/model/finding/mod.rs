@@ -4,9 +4,11 @@
 //! It speaks only of what was measured, and never without a count and a way out.
 
 mod across_nodes;
+mod affinity_split;
+mod balancer_hurting;
 mod first_touch_elsewhere;
 mod interleave_mismatch;
-mod memory;
+pub(in crate::model) mod memory;
 mod memoryless_node;
 mod migration_failures;
 mod moving;
@@ -20,7 +22,7 @@ mod remote_by_policy;
 mod thp_remote;
 mod tiering_churn;
 mod touched_before_bind;
-mod words;
+pub(in crate::model) mod words;
 
 use serde::{Deserialize, Serialize};
 
@@ -76,10 +78,12 @@ pub const ALL: &[Diagnosis] = &[
     remote_by_policy::DIAGNOSIS,
     node_full_fallback::DIAGNOSIS,
     memoryless_node::DIAGNOSIS,
+    affinity_split::DIAGNOSIS,
     ran_away::DIAGNOSIS,
     ping_pong::DIAGNOSIS,
     across_nodes::LOAD_BALANCE,
     across_nodes::WOKEN,
+    balancer_hurting::DIAGNOSIS,
     migration_failures::DIAGNOSIS,
     tiering_churn::DIAGNOSIS,
     one_node::DIAGNOSIS,

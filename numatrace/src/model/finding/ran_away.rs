@@ -1,6 +1,6 @@
 //! `ran-away-from-memory`: threads were moved to other nodes and ran there, while the memory stayed.
 
-use super::{Diagnosis, Finding, Severity, moving, words};
+use super::{Diagnosis, Finding, Severity, affinity_split, moving, words};
 use crate::model::matrix::share;
 use crate::model::{Matrix, PerNode, Process, Snapshot, TaskMoves, number};
 
@@ -16,13 +16,14 @@ const SHARE: f64 = 0.2;
 const LONG: u64 = 100_000_000;
 
 /// Memory worth staying with: 16 MiB of small pages.
-const PAGES: u64 = 4096;
+pub const PAGES: u64 = 4096;
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
     let movers = moving::most(snapshot, |process, moves| {
         let away = process.away_ns?;
         let ran = process.run_ns.as_ref()?.total();
-        let moved = moves.cross_node? > 0;
+        // Whose threads are bound apart did not run away: that is told by its own name.
+        let moved = moves.cross_node? > 0 && affinity_split::groups(snapshot, process).is_none();
         let told = moved && away >= LONG && pages(process) >= PAGES;
         (told && share(away, ran)? >= SHARE).then_some(away)
     });
@@ -32,7 +33,8 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         .collect()
 }
 
-fn pages(process: &Process) -> u64 {
+/// Base pages that it touched first.
+pub fn pages(process: &Process) -> u64 {
     let touched = process.first_touch.as_ref();
     let matrix = touched.and_then(|touched| touched.pages.as_ref());
     matrix.map_or(0, Matrix::total)
@@ -103,7 +105,7 @@ fn finding(
 }
 
 /// Pages touched first on the home node, or moved there since.
-fn at_home(process: &Process, home: usize) -> u64 {
+pub fn at_home(process: &Process, home: usize) -> u64 {
     let touched = process.first_touch.as_ref();
     let matrix = touched.and_then(|touched| touched.pages.as_ref());
     let touched = matrix.map_or(0, |matrix| matrix.by_to().at(home));

@@ -1,12 +1,12 @@
 //! A sample as tidy CSV: one value a line, so that any spreadsheet or data frame can pivot it.
 //!
-//! Cells are quoted when they must be; a name that begins like a formula (`= + - @`) gets an apostrophe in front, so that no
-//! process can run something in a spreadsheet by choosing its name.
+//! Names are made safe for spreadsheets by [`cell`].
 
 use std::fmt::Write as _;
 
 use crate::model::stat::Sample;
 use crate::model::stat::counters::{CounterView, NAMES};
+use crate::output::csv::cell;
 use crate::output::escape;
 
 /// The header line.
@@ -101,20 +101,6 @@ impl Lines<'_> {
             self.out,
             "{table},{time},{seconds},{node},{pid},{comm},{name},{value}"
         );
-    }
-}
-
-/// A text as one CSV cell.
-fn cell(text: &str) -> String {
-    let text = if text.starts_with(['=', '+', '-', '@']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    };
-    if text.contains(['"', ',', '\n', '\r', '\'']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
     }
 }
 

@@ -3,7 +3,7 @@
 use super::page::{Page, Tone};
 use crate::ids::ranges;
 use crate::model::number;
-use crate::model::{EndedBy, Name, Snapshot};
+use crate::model::{EndedBy, Name, Session, Snapshot};
 use crate::output::escape;
 
 /// Characters of a launched command: two lines of a terminal.
@@ -12,7 +12,7 @@ const COMMAND: usize = 150;
 /// Writes two lines: the session and the machine.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     let session = &snapshot.session;
-    let scope = scope(snapshot);
+    let scope = scope(session);
     let ended = match session.ended_by {
         Some(EndedBy::Signal) => ", ended by a signal",
         Some(EndedBy::Exit) => ", until it ended",
@@ -26,12 +26,15 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
         .interval
         .map(|interval| format!(", interval {interval}"))
         .unwrap_or_default();
+    let part = session.part.map_or_else(String::new, |part| {
+        format!(", from {:.1} to {:.1} s of it", part.from_s, part.to_s)
+    });
     page.wrapped(
         Some(Tone::Strong),
         "",
         "  ",
         &format!(
-            "numatrace {}: {scope}, {}{ended}{status}{interval}",
+            "numatrace {}: {scope}, {}{ended}{status}{interval}{part}",
             escape::text(session.command.as_bytes()),
             number::duration(session.duration_s),
         ),
@@ -64,9 +67,10 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     );
 }
 
-/// The scope in words.
-fn scope(snapshot: &Snapshot) -> String {
-    let scope = &snapshot.session.scope;
+/// The scope of a session in words, escaped.
+#[must_use]
+pub fn scope(session: &Session) -> String {
+    let scope = &session.scope;
     let mut parts = Vec::new();
     if !scope.launched.is_empty() {
         parts.push(shortened(words(&scope.launched, " ")));

@@ -4,20 +4,20 @@ use super::page::Page;
 use crate::model::{Incident, Moment, MomentKind, MoveReason, Snapshot, number};
 use crate::output::escape;
 
-/// Stories of a report that is no timeline: the longest say it.
+/// Stories of a report that is no timeline: the costliest say it.
 const TOLD: usize = 5;
 
 /// An absence shorter than this, ms, with nothing moved after it, is no story.
 const SHORT_MS: f64 = 10.0;
 
-/// Writes the longest absences; nothing when there are none.
+/// Writes the costliest absences; nothing when there are none.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     let worth = |incident: &&Incident| incident.away_ms >= SHORT_MS || incident.pages_followed > 0;
     let told: Vec<&Incident> = snapshot.incidents.iter().filter(worth).collect();
     if told.is_empty() {
         return;
     }
-    page.section("Threads away from their memory, longest first");
+    page.section("Threads away from their memory, costliest first");
     for incident in told.iter().take(TOLD) {
         page.item(None, &story(snapshot, incident));
     }
@@ -53,6 +53,8 @@ fn story(snapshot: &Snapshot, incident: &Incident) -> String {
         reason,
         at_s,
         away_ms,
+        run_ms,
+        remote_hint_faults,
         pages_left,
         pages_followed,
         back,
@@ -65,12 +67,22 @@ fn story(snapshot: &Snapshot, incident: &Incident) -> String {
         format!("thread {tid} ({comm}) of {pid}")
     };
     let mut story = format!(
-        "{who} went from node {from} to {to} at {at_s:.3} s, by {}; {} MiB of its memory lay there",
+        "{who} went from node {from} to {to} at {at_s:.3} s, by {}; {} MiB of its memory stayed",
         because(*reason),
-        mib(*pages_left)
+        mib(pages_left.saturating_sub(*pages_followed))
     );
     if *pages_followed > 0 {
-        story.push_str(&format!(", {} MiB followed", mib(*pages_followed)));
+        story.push_str(&format!(", {} MiB followed it", mib(*pages_followed)));
+    }
+    if let Some(faults) = remote_hint_faults {
+        let faults = usize::try_from(*faults).unwrap_or(usize::MAX);
+        story.push_str(&format!(
+            "; {}",
+            number::plural(faults, "remote hint fault")
+        ));
+    }
+    if let Some(run) = run_ms {
+        story.push_str(&format!("; it ran {run:.1} ms there"));
     }
     match back {
         Some(reason) => story.push_str(&format!(

@@ -9,7 +9,7 @@ use crate::output::escape;
 /// Stacks that are shown; JSON has all.
 const STACKS: usize = 5;
 
-/// Functions of each: what is nearest to the allocator comes first and says least.
+/// Functions of each, from the one that asked the allocator on.
 const FUNCTIONS: usize = 8;
 
 /// Writes the list, when there is one.
@@ -41,6 +41,13 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     }
 }
 
+/// The page allocator's own entry points, which are in every stack: `alloc_pages_mpol`, `__alloc_frozen_pages_noprof` …
+fn is_the_allocator(symbol: &[u8]) -> bool {
+    [&b"alloc_pages"[..], b"alloc_frozen_pages"]
+        .iter()
+        .any(|part| symbol.windows(part.len()).any(|window| window == *part))
+}
+
 fn sentence(snapshot: &Snapshot, part: &KernelMemory) -> String {
     let size = snapshot.host.page_size;
     let stack = part
@@ -50,6 +57,7 @@ fn sentence(snapshot: &Snapshot, part: &KernelMemory) -> String {
         .iter()
         .flat_map(|stack| &stack.frames)
         .filter_map(|frame| frame.symbol.as_ref())
+        .skip_while(|symbol| is_the_allocator(symbol.as_bytes()))
         .take(FUNCTIONS)
         .map(|symbol| escape::text(symbol.as_bytes()).into_owned())
         .collect();

@@ -18,9 +18,13 @@ const NAME: usize = 32;
 /// Up to this many nodes, places are shown as one column per node; beyond, as the node with most.
 const NODES_SIDE_BY_SIDE: usize = 4;
 
+/// Pages of a mapping that went to and fro before a column tells of them: fewer are the balancer trying.
+const TO_AND_FRO: u64 = 16;
+
 const LEGEND: &str = "touched: memory that came into being because it was used here first, and the nodes it was put on; \
     by: the thread that touched most. far %: of the NUMA balancer's sampled accesses, those to a page on another node. \
-    surprise: memory whose users are on another node than its first touch put it on.";
+    surprise: memory whose users are on another node than its first touch put it on. \
+    to and fro: memory that was migrated back to a node it had come from, as often as it was.";
 
 /// Writes the table, when the session was about a process that has any.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot, limit: Option<usize>) {
@@ -107,8 +111,19 @@ fn table(snapshot: &Snapshot, process: &Process, mappings: &[&Mapping]) -> Table
             number::percent(matrix.and_then(|m| share(m.off_diagonal(), m.total())))
         }),
     );
+    if mappings
+        .iter()
+        .any(|mapping| bounced(mapping).is_some_and(|pages| pages >= TO_AND_FRO))
+    {
+        table.right("to and fro MiB", column(&|m| mib(bounced(m))));
+    }
     table.right("surprise MiB", column(&|m| mib(m.surprise_pages)));
     table
+}
+
+/// Pages that migrated back to a node they had come from.
+fn bounced(mapping: &Mapping) -> Option<u64> {
+    Some(mapping.page_migrations.as_ref()?.bounced)
 }
 
 fn touched(mapping: &Mapping) -> Option<u64> {

@@ -4,7 +4,7 @@ use super::page::Page;
 use super::processes;
 use super::table::Table;
 use crate::model::number;
-use crate::model::{Host, Matrix, Snapshot};
+use crate::model::{Host, Matrix, PageMigrations, Snapshot};
 
 /// A larger matrix than this is shown as its largest pairs of different nodes.
 const SQUARE: usize = 8;
@@ -80,6 +80,7 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
                 &mib,
                 "MiB by reason",
             )
+            .map(|reasons| format!("{reasons}{}", took(migrations)))
         }),
     );
     write(
@@ -96,6 +97,10 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
                 &number::grouped,
                 "By reason",
             )
+            .map(|reasons| match moves.cross_node_per_s {
+                Some(rate) => format!("{rate:.1} a second. {reasons}"),
+                None => reasons,
+            })
         }),
     );
 }
@@ -156,6 +161,30 @@ fn one(page: &mut Page<'_>, host: &Host, matrix: &Matrix, cell: &dyn Fn(u64) -> 
     let mut table = Table::new(3);
     table.left("row", from).left("column", to).right("", counts);
     page.table(&table);
+}
+
+/// How long copies of folios took, and what stayed.
+fn took(migrations: &PageMigrations) -> String {
+    let mut words = String::new();
+    let latency = &migrations.latency_us;
+    if let (Some(p50), Some(p99), Some(max)) = (latency.p50, latency.p99, latency.max) {
+        words = format!(
+            " Copying a folio took {p50:.1} µs at the median, {p99:.1} in 99 of 100, {max:.1} at most."
+        );
+    }
+    let failed = migrations.failed.filter(|pages| *pages > 0);
+    if let Some(failed) = failed {
+        words += &format!(" {} pages stayed", number::grouped(failed));
+        words += &match migrations.failed_by_cause {
+            Some(causes) => format!(
+                ": {} held by somebody else, {} for other causes.",
+                number::grouped(causes.busy),
+                number::grouped(causes.other)
+            ),
+            None => ".".to_owned(),
+        };
+    }
+    words
 }
 
 /// `By reason: wakeup 12, affinity 3`, largest first; nothing for a matrix without reasons.

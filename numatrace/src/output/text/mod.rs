@@ -1,22 +1,24 @@
 //! The report as text: what a person reads first stands first, and what would change reading it stands before any ranking.
 //!
 //! Order: session, serious losses, findings, memory of the process a session was about, nodes, processes, threads, what was allocated,
-//! node×node tables, audit, everything that is missing, cost.
+//! node×node tables, absences, NUMA balancing, audit, everything that is missing, cost.
 //! Pure: a snapshot and options in, text out. Names are escaped where they enter a cell.
 
 mod audit;
+mod balancer;
 mod classes;
 mod columns;
 mod figures;
 mod findings;
 mod footer;
-mod header;
+pub mod header;
 mod incidents;
 mod kernel_memory;
 mod mappings;
 mod matrices;
 mod nodes;
 mod notes;
+mod verify;
 
 pub mod page;
 mod page_cache;
@@ -65,7 +67,9 @@ pub fn render(snapshot: &Snapshot, options: &TextOptions) -> String {
     classes::write(&mut page, snapshot, options.rows);
     matrices::write(&mut page, snapshot);
     incidents::write(&mut page, snapshot);
+    balancer::write(&mut page, snapshot);
     incidents::write_timeline(&mut page, snapshot);
+    verify::write(&mut page, snapshot);
     audit::write(&mut page, snapshot);
     notes::write_rest(&mut page, snapshot, &notes);
     footer::write(&mut page, snapshot);

@@ -37,6 +37,12 @@ pub fn collect(snapshot: &Snapshot) -> Vec<Note> {
                  Do not build on them; see Audit below.",
         ));
     }
+    if let Some(why) = &snapshot.coverage.incomplete {
+        notes.push(Note::new(
+            true,
+            format!("Not whole: {}.", escape::text(why.as_bytes())),
+        ));
+    }
     let mut told = Vec::new();
     let wanted = snapshot.hooks.iter().filter(|hook| !hook.is_left_out());
     notes.extend(wanted.filter_map(|one| hook(one, &mut told)));

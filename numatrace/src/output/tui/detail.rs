@@ -188,6 +188,7 @@ mod tests {
         touched.add_at(0, 0, pages);
         let mut process = Process::new(Pid(pid), 1, "app", ProcessKind::User);
         process.mappings.push(Mapping {
+            page_migrations: None,
             start: Addr(start),
             end: Addr(start + 0x1000),
             kind: MappingKind::Heap,

@@ -78,10 +78,9 @@ impl Screen {
             if let Event::Key(key) = event::read()?
                 && let Some(action) = keys::action(key, app.typing)
                 && let Some(order) = app.apply(action)
+                && (orders.send(order).is_err() || order == Order::Quit)
             {
-                if orders.send(order).is_err() || order == Order::Quit {
-                    return Ok(());
-                }
+                return Ok(());
             }
         }
     }

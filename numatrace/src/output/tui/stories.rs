@@ -10,6 +10,9 @@ const KEPT: usize = 500;
 /// An absence shorter than this, ms, with nothing moved after it, is no story: schedulers do that all day.
 const SHORT_MS: f64 = 10.0;
 
+/// Neither is one from less memory than this, bytes: every shell has it.
+const LITTLE: u64 = 1 << 20;
+
 /// What the view of moves shows.
 #[derive(Clone, Debug, Default)]
 pub struct Stories {
@@ -17,8 +20,8 @@ pub struct Stories {
     away: Vec<Incident>,
     /// Those that are over, newest first.
     back: VecDeque<Incident>,
-    /// Those that were too short to keep, and those there was no room for.
-    pub short: u64,
+    /// Those that were over and too short, or from too little memory, to be kept.
+    pub small: u64,
     /// Those that were not kept because too many came at once.
     pub untold: u64,
 }
@@ -26,11 +29,14 @@ pub struct Stories {
 impl Stories {
     /// Takes in an interval.
     pub fn take(&mut self, look: &Look) {
-        self.away.clone_from(&look.away);
+        let page_size = look.snapshot.host.page_size;
+        let much = |incident: &Incident| incident.pages_left.saturating_mul(page_size) >= LITTLE;
+        self.away = look.away.iter().filter(|one| much(one)).cloned().collect();
         self.untold = self.untold.saturating_add(look.untold);
         for incident in &look.back {
-            if incident.away_ms < SHORT_MS && incident.pages_followed == 0 {
-                self.short = self.short.saturating_add(1);
+            let short = incident.away_ms < SHORT_MS && incident.pages_followed == 0;
+            if short || !much(incident) {
+                self.small = self.small.saturating_add(1);
                 continue;
             }
             if self.back.len() == KEPT {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::counters;
 use crate::workload::memory::{Region, page_size};
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
@@ -21,6 +22,9 @@ pub struct Args {
     /// Node it is sent to
     #[arg(long)]
     to: u32,
+    /// Leave the memory to the NUMA balancer, which then samples its use and may move it
+    #[arg(long)]
+    unbound: bool,
     /// CPU time to spend there, in ms
     #[arg(long, default_value_t = 200)]
     ms: u64,
@@ -35,12 +39,15 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     scene.nodes.run_on(args.node)?;
     let region = Region::anonymous((args.mib << 20) / page_size())?;
     // Bound, so that the balancer leaves the pages alone; an explicit move does not ask the policy.
-    policy::set(&region, Mode::Bind, &[args.node])?;
+    if !args.unbound {
+        policy::set(&region, Mode::Bind, &[args.node])?;
+    }
     let mut told = scene.begin("away")?;
     region.write_all(0..region.pages());
     let found = scene.prober.region(&region, 0..region.pages())?;
     told.touched(args.node, &found);
 
+    let before = counters::vmstat()?;
     scene.nodes.run_on(args.to)?;
     let left = Instant::now();
     let follow = (args.follow_mib << 20) / page_size();
@@ -51,11 +58,15 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         region.write_all(0..region.pages());
     }
     let away = left.elapsed();
+    let grown = counters::growth(&before, &counters::vmstat()?);
     scene.nodes.run_on(args.node)?;
     Scene::end(&mut told)?;
 
     told.detail("pages", region.pages());
     told.detail("followed", follow);
+    for counter in ["numa_hint_faults", "numa_pages_migrated"] {
+        told.detail(counter, grown.get(counter).copied().unwrap_or(0));
+    }
     told.detail(
         "away_ms",
         u64::try_from(away.as_millis()).unwrap_or(u64::MAX),

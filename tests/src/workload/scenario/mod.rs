@@ -32,9 +32,13 @@ mod spawn_tree;
 mod away;
 mod bounce;
 mod crowd;
+mod demote;
+mod fragment;
 mod move_pages;
 mod own_parts;
+mod place;
 mod relay;
+mod rt_push;
 
 /// The things a workload can do.
 #[derive(Debug, Subcommand)]
@@ -96,6 +100,14 @@ pub enum Scenario {
     Rebind(rebind::Args),
     /// Move pages to another node by move_pages(2)
     MovePages(move_pages::Args),
+    /// Children that are placed by the scheduler, from a busy node
+    Place(place::Args),
+    /// A real-time thread that is pushed from node to node
+    RtPush(rt_push::Args),
+    /// Memory full of holes, and compaction
+    Fragment(fragment::Args),
+    /// More memory than a node has, where slow memory takes what is cold
+    Demote(demote::Args),
 }
 
 impl Scenario {
@@ -133,6 +145,10 @@ impl Scenario {
             Self::ReadFile(args) => read_file::run(args, scene),
             Self::Rebind(args) => rebind::run(args, scene),
             Self::MovePages(args) => move_pages::run(args, scene),
+            Self::Place(args) => place::run(args, scene),
+            Self::RtPush(args) => rt_push::run(args, scene),
+            Self::Fragment(args) => fragment::run(args, scene),
+            Self::Demote(args) => demote::run(args, scene),
         }
     }
 }

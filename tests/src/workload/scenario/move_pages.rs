@@ -1,7 +1,7 @@
 //! `move-pages`: pages moved between nodes by move_pages(2), by their owner or by another process.
 
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result};
 use nix::unistd::pipe;
@@ -26,6 +26,9 @@ pub struct Args {
     /// A child owns the pages, its parent moves them
     #[arg(long)]
     other_process: bool,
+    /// Pages that lie in a pipe meanwhile, so that they cannot be moved; a pipe holds 16
+    #[arg(long, default_value_t = 0, conflicts_with = "other_process")]
+    lent: usize,
 }
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
@@ -51,6 +54,10 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         }
     };
     let found = scene.prober.pages(target, region.start(), args.pages)?;
+    let (keep, lend) = pipe().context("cannot make a pipe")?;
+    if args.lent > 0 {
+        region.lend(args.lent, lend.as_fd())?;
+    }
     let moved = scene
         .prober
         .move_to(target, region.start(), args.pages, args.to)?;
@@ -60,7 +67,15 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     told.touched(task_node, &found);
     told.span("region", &region);
     told.expect_all_on("before the move", args.from, args.pages, &found);
-    told.expect_all_on("after the move", args.to, args.pages, &end);
+    drop((keep, lend));
+    if args.lent == 0 {
+        told.expect_all_on("after the move", args.to, args.pages, &end);
+    } else {
+        let stayed = (args.pages as u64).saturating_sub(moved);
+        told.expect(stayed == args.lent as u64, || {
+            format!("{stayed} pages stayed, {} were lent", args.lent)
+        });
+    }
     let owner_pid = if let Some(owner) = owner.take() {
         let pid = owner.helper.pid()?;
         told.members.push(Member {

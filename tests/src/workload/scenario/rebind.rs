@@ -8,6 +8,7 @@ use nix::unistd::gettid;
 
 use crate::workload::memory::Region;
 use crate::workload::nodes::Nodes;
+use crate::workload::policy;
 use crate::workload::scene::{Scene, now_ns};
 use crate::workload::told::{Told, Trouble};
 
@@ -25,6 +26,9 @@ pub struct Args {
     /// Seconds of use afterwards
     #[arg(long)]
     secs: u64,
+    /// Give the memory a policy for the new node first, by mbind(2), which moves nothing
+    #[arg(long)]
+    mbind: bool,
 }
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
@@ -59,6 +63,10 @@ struct Worked {
 fn work(nodes: &Nodes, args: &Args, region: &Region) -> Result<Worked> {
     region.write_all(0..region.pages());
     let bound_ns = now_ns()?;
+    if args.mbind {
+        policy::set(region, policy::Mode::Bind, &[args.to])
+            .map_err(|trouble| anyhow!("cannot set a policy: {trouble:?}"))?;
+    }
     nodes
         .run_on(args.to)
         .map_err(|trouble| anyhow!("cannot run on node {}: {trouble:?}", args.to))?;

@@ -44,6 +44,7 @@ fn row(row: &Beside) -> Option<String> {
     let what = match row.what {
         BesideWhat::Pages => "pages",
         BesideWhat::HintFaults => "hint faults",
+        BesideWhat::PteUpdates => "page table entries made to fault",
         BesideWhat::HintMigrated => "pages moved by hint faults",
         BesideWhat::PageMigrations => "pages moved",
     };

@@ -2,7 +2,7 @@
 
 use super::{Row, cells, findings, plain};
 use crate::{
-    model::{Frame, Process, Thread, look::Look, matrix::share, number},
+    model::{Alloc, Frame, Process, Thread, look::Look, matrix::share, number},
     output::{
         escape,
         tui::{
@@ -121,7 +121,7 @@ fn threads(process: &Process, look: &Look) -> Vec<Row> {
     let mut threads: Vec<&Thread> = process.threads.iter().collect();
     let ran = |thread: &Thread| thread.run_ns.as_ref().map(crate::model::PerNode::total);
     threads.sort_by_cached_key(|thread| {
-        let remote = thread.alloc.as_ref().and_then(|alloc| alloc.remote());
+        let remote = thread.alloc.as_ref().and_then(Alloc::remote);
         (std::cmp::Reverse((remote, ran(thread))), thread.tid)
     });
     let more = threads.len().saturating_sub(THREADS);
@@ -137,7 +137,7 @@ fn threads(process: &Process, look: &Look) -> Vec<Row> {
                 "{:>7} {} {:>8} {:>8} {:>8} {:>7}  {}",
                 thread.tid,
                 cells::left(&cells::name(&thread.comm), 16),
-                rate(thread.alloc.as_ref().and_then(|alloc| alloc.remote())),
+                rate(thread.alloc.as_ref().and_then(Alloc::remote)),
                 rate(off(touch)),
                 rate(off(hints)),
                 rate(thread.task_moves.as_ref().and_then(|m| m.cross_node)),

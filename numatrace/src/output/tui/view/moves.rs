@@ -137,12 +137,10 @@ fn brief(ms: f64) -> String {
 
 fn notes(app: &App) -> Row {
     let mut parts = Vec::new();
-    if app.stories.short > 0 {
-        let short = number::grouped(app.stories.short);
-        parts.push((
-            Tone::Faint,
-            format!("{short} absences under 10 ms are not listed"),
-        ));
+    if app.stories.small > 0 {
+        let small = number::grouped(app.stories.small);
+        let text = format!("{small} absences under 10 ms or from less than 1 MiB are not listed");
+        parts.push((Tone::Faint, text));
     }
     if app.stories.untold > 0 {
         let untold = number::grouped(app.stories.untold);

@@ -1,20 +1,21 @@
-//! Runs by mapping on their way from the ring into the accumulators.
+//! Runs by mapping on their way from records into the accumulators, and what is looked at beside them.
 
-use super::Tracer;
+use super::{Intake, input::OpenRuns};
 use crate::{
     decode::{
+        count::Owner,
         event::{Body, Event},
         fill_run::FillRun,
         mapping_run::{TouchRun, UseRun},
     },
-    enrich::{Enrich, facts::ProcFacts, process::ProcessIndex},
+    enrich::{Enrich, facts::Facts, process::ProcessIndex},
     fold::{live::Heard, mapping::Mappings},
 };
 
 /// Takes in what an event says: about memory here, about processes there. What it told comes back.
-pub(super) fn take_in(
+pub(super) fn take_in<F: Facts>(
     event: &Event,
-    enrich: &mut Enrich<ProcFacts>,
+    enrich: &mut Enrich<F>,
     mappings: &mut Mappings,
 ) -> Option<Heard> {
     match &event.body {
@@ -35,15 +36,22 @@ pub(super) fn take_in(
             let process = enrich.processes.of_thread(bind.thread, &mut enrich.facts);
             mappings.bound(process, bind, event.time_ns);
         }
+        Body::PagesMoved(run) => {
+            if let (Owner::Thread(leader), true) = (run.owner, run.area.known()) {
+                let process = enrich.run(leader, &run.area, run.range.0, event.time_ns);
+                mappings.moved(process, run);
+            }
+            return enrich.event(event).map(Heard::Happening);
+        }
         _ => return enrich.event(event).map(Heard::Happening),
     }
     None
 }
 
-pub(super) fn touched(
+pub(super) fn touched<F: Facts>(
     run: &TouchRun,
     now_ns: u64,
-    enrich: &mut Enrich<ProcFacts>,
+    enrich: &mut Enrich<F>,
     mappings: &mut Mappings,
 ) -> ProcessIndex {
     let process = enrich.run(run.thread, &run.area, run.low, now_ns);
@@ -51,10 +59,10 @@ pub(super) fn touched(
     process
 }
 
-pub(super) fn used(
+pub(super) fn used<F: Facts>(
     run: &UseRun,
     now_ns: u64,
-    enrich: &mut Enrich<ProcFacts>,
+    enrich: &mut Enrich<F>,
     mappings: &mut Mappings,
 ) -> ProcessIndex {
     let process = enrich.run(run.thread, &run.area, run.low, now_ns);
@@ -62,27 +70,26 @@ pub(super) fn used(
     process
 }
 
-fn filled(run: &FillRun, enrich: &mut Enrich<ProcFacts>, mappings: &mut Mappings) {
+fn filled<F: Facts>(run: &FillRun, enrich: &mut Enrich<F>, mappings: &mut Mappings) {
     let process = enrich.fill(run);
     mappings.filled(process, run);
 }
 
-impl Tracer {
-    /// Looks where the memory of processes that were seen lies now, if that is wanted.
-    pub fn look_at_residency(&mut self) {
+impl<F: Facts> Intake<F> {
+    /// Looks where the memory of processes that were seen lies now.
+    pub(super) fn look_at_residency(&mut self) {
         let Self {
             enrich, mappings, ..
         } = self;
-        if self.residency {
-            let seen = mappings.by_process.keys().copied();
-            enrich.residency.look(&enrich.processes, seen.clone());
-            // What is only read makes no runs, so nothing else has its names looked up.
-            for process in seen {
-                let pid = enrich.processes.get(process).pid;
-                if !enrich.residency.of(process).is_empty() && !enrich.processes.get(process).ended
-                {
-                    enrich.spaces.look(process, pid, &mut enrich.facts);
-                }
+        let seen = mappings.by_process.keys().copied();
+        enrich
+            .residency
+            .look(&enrich.processes, seen.clone(), &mut enrich.facts);
+        // What is only read makes no runs, so nothing else has its names looked up.
+        for process in seen {
+            let pid = enrich.processes.get(process).pid;
+            if !enrich.residency.of(process).is_empty() && !enrich.processes.get(process).ended {
+                enrich.spaces.look(process, pid, &mut enrich.facts);
             }
         }
     }
@@ -102,16 +109,17 @@ impl Tracer {
     }
 
     /// Takes in the runs that are still under way.
-    pub(super) fn take_in_open_runs(&mut self, now_ns: u64) -> anyhow::Result<()> {
-        for run in self.open_runs.touches()? {
-            touched(&run.into(), now_ns, &mut self.enrich, &mut self.mappings);
+    pub(super) fn open_runs(&mut self, open: &OpenRuns) {
+        for run in &open.touches {
+            let run = TouchRun::from(*run);
+            touched(&run, open.now_ns, &mut self.enrich, &mut self.mappings);
         }
-        for run in self.open_runs.uses()? {
-            used(&run.into(), now_ns, &mut self.enrich, &mut self.mappings);
+        for run in &open.uses {
+            let run = UseRun::from(*run);
+            used(&run, open.now_ns, &mut self.enrich, &mut self.mappings);
         }
-        for run in self.open_runs.fills()? {
-            filled(&run.into(), &mut self.enrich, &mut self.mappings);
+        for run in &open.fills {
+            filled(&FillRun::from(*run), &mut self.enrich, &mut self.mappings);
         }
-        Ok(())
     }
 }

@@ -1,0 +1,41 @@
+//! The kernel stack of a change of CPU, for `--verify-reasons`.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::{
+    header::{Header, Record},
+    kind::Kind,
+    limits::MOVE_FRAMES,
+};
+
+/// One change of CPU with the reason it was given and the way the kernel came there.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct MoveStack {
+    /// Time of the move.
+    pub header: Header,
+    /// Start time of the thread that moved, ns since boot.
+    pub start_ns: u64,
+    /// The thread.
+    pub tid: u32,
+    /// Its process.
+    pub tgid: u32,
+    /// CPU it left.
+    pub from_cpu: u32,
+    /// CPU it was put on.
+    pub to_cpu: u32,
+    /// A [`crate::cell::MoveReason`].
+    pub reason: u32,
+    /// 1 when it was no longer allowed on the CPU it left, or that was on its way offline.
+    pub forced: u32,
+    /// Frames that were stored; negative when the kernel gave none (an errno).
+    pub frames: i64,
+    /// Return addresses, innermost first.
+    pub stack: [u64; MOVE_FRAMES],
+}
+
+const _: () = assert!(size_of::<MoveStack>() == 56 + 8 * MOVE_FRAMES);
+
+impl Record for MoveStack {
+    const KIND: Kind = Kind::MoveStack;
+}

@@ -1,0 +1,120 @@
+//! What NUMA balancing costs a thread: scans of its memory, page table entries made to fault, hinting faults; and the mappings it leaves alone.
+//!
+//! All of it happens in the thread whose memory it is about, and the kernel keeps none of it by thread. A fault's time begins where the kernel asks
+//! whether the page is misplaced and ends when all that follows is done: migration, statistics, the search for a better CPU. One that the kernel
+//! gives up in between has no end and no time.
+//!
+//! proto: 6.1..: void task_numa_work(struct callback_head *work)
+//! proto: 6.1..: unsigned long change_prot_numa(struct vm_area_struct *vma, unsigned long addr, unsigned long end)
+//! proto: 6.1..6.7: int mpol_misplaced(struct page *page, struct vm_area_struct *vma, unsigned long addr)
+//! proto: 6.12..: int mpol_misplaced(struct folio *folio, struct vm_fault *vmf, unsigned long addr)
+//! proto: 6.1..: void task_numa_fault(int last_cpupid, int mem_node, int pages, int flags)
+//! tp: 6.7..: sched_skip_vma_numa(struct mm_struct *mm, struct vm_area_struct *vma, enum numa_vmaskip_reason reason)
+
+use aya_ebpf::{
+    helpers::bpf_ktime_get_ns,
+    macros::{btf_tracepoint, fentry, fexit, map},
+    maps::HashMap,
+    programs::{BtfTracePointContext, FEntryContext, FExitContext},
+};
+use numatrace_common::{
+    cell::{BalancerWork, Cell, Stem},
+    counters::Counter,
+    limits::BALANCING_ENTRIES,
+};
+
+use super::page_migration::add;
+use crate::{emit::count, kernel::task::Task, owner::Owner};
+
+/// When what a thread is at began, ns since boot; by thread id and [`BalancerWork`]. Preallocated.
+#[map]
+static BALANCING: HashMap<u64, u64> = HashMap::with_max_entries(BALANCING_ENTRIES, 0);
+
+/// kernel/sched/fair.c; on the way back to user mode, once per scan period.
+#[fentry(function = "task_numa_work")]
+pub fn balancer_scan_enter(_ctx: FEntryContext) -> u32 {
+    begin(BalancerWork::Scan);
+    0
+}
+
+/// The same.
+#[fexit(function = "task_numa_work")]
+pub fn balancer_scan_leave(_ctx: FExitContext) -> u32 {
+    end(BalancerWork::Scan);
+    0
+}
+
+/// mm/mempolicy.c; the result is what vmstat counts in `numa_pte_updates`.
+#[fexit(function = "change_prot_numa")]
+pub fn balancer_update(ctx: FExitContext) -> u32 {
+    let updated: i64 = ctx.arg(3);
+    if updated > 0 {
+        charge(BalancerWork::Update, updated as u64);
+    }
+    0
+}
+
+/// mm/mempolicy.c
+#[fentry(function = "mpol_misplaced")]
+pub fn balancer_fault_enter(_ctx: FEntryContext) -> u32 {
+    begin(BalancerWork::Fault);
+    0
+}
+
+/// kernel/sched/fair.c; the last thing a hinting fault does.
+#[fexit(function = "task_numa_fault")]
+pub fn balancer_fault_leave(_ctx: FExitContext) -> u32 {
+    end(BalancerWork::Fault);
+    0
+}
+
+/// include/trace/events/sched.h; in the thread that scans.
+#[btf_tracepoint(function = "sched_skip_vma_numa")]
+pub fn balancer_skip(ctx: BtfTracePointContext) -> u32 {
+    let reason: u32 = ctx.arg(2);
+    let cell = Cell::new(Stem::VmaSkipped).with_cause(reason as u8 & 15);
+    add(Owner::of(Task::current()), cell, 0);
+    0
+}
+
+/// The thread ends: a fault that was given up has left its beginning.
+#[inline(always)]
+pub fn forget(task: Task) {
+    let _ = BALANCING.remove(key(task, BalancerWork::Fault));
+}
+
+#[inline(always)]
+fn key(task: Task, work: BalancerWork) -> u64 {
+    u64::from(task.tid()) << 8 | work as u64
+}
+
+#[inline(always)]
+fn begin(work: BalancerWork) {
+    // SAFETY: the helper has no preconditions.
+    let now = unsafe { bpf_ktime_get_ns() };
+    if BALANCING
+        .insert(key(Task::current(), work), now, 0)
+        .is_err()
+    {
+        count(Counter::LostBalancerTimes, 1);
+    }
+}
+
+#[inline(always)]
+fn end(work: BalancerWork) {
+    let key = key(Task::current(), work);
+    // SAFETY: only the thread itself writes and removes its entries.
+    let Some(began) = (unsafe { BALANCING.get(key) }).copied() else {
+        return;
+    };
+    // SAFETY: the helper has no preconditions.
+    let took = unsafe { bpf_ktime_get_ns() }.wrapping_sub(began);
+    let _ = BALANCING.remove(key);
+    charge(work, took);
+}
+
+#[inline(always)]
+fn charge(work: BalancerWork, amount: u64) {
+    let cell = Cell::new(Stem::Balancer).with_class(work as u8);
+    add(Owner::of(Task::current()), cell, amount);
+}

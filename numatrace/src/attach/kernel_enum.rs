@@ -1,0 +1,78 @@
+//! Names of the kernel's reasons, from its enums: their numbers differ between kernels, so BTF says.
+
+use numatrace_common::cell::REASON_UNKNOWN;
+use serde::{Deserialize, Serialize};
+
+use super::btf::KernelBtf;
+
+/// Names of reasons by number, as far as a cell can count them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReasonNames {
+    /// Why pages were migrated: `enum migrate_reason` (include/linux/migrate_mode.h).
+    pub migrate: Vec<String>,
+    /// Why NUMA balancing left a mapping alone: `enum numa_vmaskip_reason` (include/linux/sched/numa_balancing.h).
+    pub skip: Vec<String>,
+}
+
+impl ReasonNames {
+    /// Those of a kernel.
+    #[must_use]
+    pub fn of(btf: &KernelBtf) -> Self {
+        Self {
+            migrate: names(btf, "migrate_reason", "MR_", "MR_TYPES"),
+            skip: names(btf, "numa_vmaskip_reason", "NUMAB_SKIP_", ""),
+        }
+    }
+}
+
+/// The names by number, in lower case without prefix (`compaction`, `syscall`, …); a number without a name is `reason_N`, the one
+/// for reasons that were not seen `unknown`. The constant `how_many` only counts the others.
+fn names(btf: &KernelBtf, name: &str, prefix: &str, how_many: &str) -> Vec<String> {
+    let constants = btf.enum_constants(name).unwrap_or_default();
+    (0..=REASON_UNKNOWN)
+        .map(|number| {
+            constants
+                .iter()
+                .find(|(name, value)| *value == i64::from(number) && name != how_many)
+                .map_or_else(
+                    || match number {
+                        REASON_UNKNOWN => "unknown".to_owned(),
+                        _ => format!("reason_{number}"),
+                    },
+                    |(name, _)| name.trim_start_matches(prefix).to_lowercase(),
+                )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attach::btf::fixture::BtfBuilder;
+
+    #[test]
+    fn a_kernel_without_the_enum_has_numbers_for_names() {
+        let mut b = BtfBuilder::new();
+        b.int("int", 4);
+        let names = ReasonNames::of(&KernelBtf::from_bytes(b.build()).unwrap());
+        assert_eq!(names.migrate[5], "reason_5");
+        assert_eq!(names.skip[usize::from(REASON_UNKNOWN)], "unknown");
+    }
+
+    #[test]
+    fn this_kernel_s_names_are_lower_case_and_do_not_count_themselves() {
+        let Ok(btf) = KernelBtf::from_path(std::path::Path::new(crate::attach::btf::VMLINUX))
+        else {
+            return;
+        };
+        let names = ReasonNames::of(&btf);
+        assert!(names.migrate.iter().any(|name| name == "numa_misplaced"));
+        assert!(
+            names
+                .migrate
+                .iter()
+                .all(|name| name != "types" && !name.starts_with("MR_"))
+        );
+    }
+}

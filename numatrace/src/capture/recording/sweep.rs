@@ -1,0 +1,108 @@
+//! A sweep of the totals as columns. Counts of one owner stand together.
+
+use numatrace_common::{
+    cell::Cell,
+    totals::{TotalKey, TotalValue},
+};
+
+use super::{
+    Garbled,
+    bytes::{self, Bytes},
+    columns::{Columns, Read},
+};
+use crate::capture::totals::Sweep;
+
+/// Words of a count: epoch, start, thread and process, cell, events, what they add up to.
+const WORDS: usize = 6;
+
+/// Puts counts in the order in which they take least: by owner, then by cell.
+pub fn sort(sweep: &mut Sweep) {
+    sweep.counts.sort_unstable_by_key(|(epoch, key, _)| {
+        (key.tgid, key.start_ns, key.tid, *epoch, key.cell)
+    });
+}
+
+/// Appends a sweep.
+pub fn put(out: &mut Vec<u8>, sweep: &Sweep) {
+    let mut columns = Columns::default();
+    let mut last = [0u64; WORDS];
+    for (epoch, key, value) in &sweep.counts {
+        let row = [
+            *epoch,
+            key.start_ns,
+            u64::from(key.tid) | u64::from(key.tgid) << 32,
+            key.cell.0,
+            value.count,
+            value.amount,
+        ];
+        for (column, (expected, word)) in last.iter().zip(row).enumerate() {
+            columns.push(column, *expected, word);
+        }
+        last = row;
+    }
+    out.push(u8::from(sweep.settled));
+    bytes::put(out, sweep.counts.len() as u64);
+    columns.put(out);
+}
+
+/// Reads one.
+///
+/// # Errors
+/// The bytes are not what [`put`] makes.
+pub fn read(mut from: Bytes<'_>) -> Result<Sweep, Garbled> {
+    let settled = from.take(1)? != [0];
+    let count = from.number()?;
+    // Each count takes a byte a word at least.
+    if count > from.0.len() as u64 {
+        return Err(Garbled("more counts than bytes"));
+    }
+    let mut columns = Read::new(&mut from)?;
+    let mut sweep = Sweep {
+        settled,
+        counts: Vec::new(),
+    };
+    let mut row = [0u64; WORDS];
+    for _ in 0..count {
+        for (column, word) in row.iter_mut().enumerate() {
+            *word = columns.next(column, *word)?;
+        }
+        let [epoch, start_ns, owner, cell, count, amount] = row;
+        let [tid, tgid] = [owner & u64::from(u32::MAX), owner >> 32]
+            .map(|half| u32::try_from(half).unwrap_or(u32::MAX));
+        let key = TotalKey {
+            start_ns,
+            tid,
+            tgid,
+            cell: Cell(cell),
+        };
+        sweep
+            .counts
+            .push((epoch, key, TotalValue { count, amount }));
+    }
+    Ok(sweep)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_counts_read_back(settled: bool, rows: Vec<(u64, u64, u32, u32, u64, u64, u64)>) {
+            let counts = rows.into_iter().map(|(epoch, start_ns, tid, tgid, cell, count, amount)| {
+                (epoch, TotalKey { start_ns, tid, tgid, cell: Cell(cell) }, TotalValue { count, amount })
+            });
+            let mut sweep = Sweep { settled, counts: counts.collect() };
+            sort(&mut sweep);
+            let mut out = Vec::new();
+            put(&mut out, &sweep);
+            prop_assert_eq!(read(Bytes(&out)), Ok(sweep));
+        }
+
+        #[test]
+        fn any_bytes_are_a_sweep_or_an_error(bytes: Vec<u8>) {
+            let _ = read(Bytes(&bytes));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! A change of CPU with the kernel stack it was made from.
+
+use numatrace_common::{
+    cell::MoveReason, event::move_stack::MoveStack as Raw, limits::MOVE_FRAMES,
+};
+
+use super::count::ThreadId;
+use crate::ids::{Pid, Tid};
+
+/// One change of CPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MoveStack {
+    /// Who moved.
+    pub thread: ThreadId,
+    /// The reason it was given.
+    pub reason: MoveReason,
+    /// It could not stay where it was: its mask or the CPU's end forbade it.
+    pub forced: bool,
+    /// Return addresses, innermost first; empty when the kernel gave none.
+    pub stack: Vec<u64>,
+}
+
+impl From<Raw> for MoveStack {
+    fn from(raw: Raw) -> Self {
+        let Raw {
+            header: _,
+            start_ns,
+            tid,
+            tgid,
+            from_cpu: _,
+            to_cpu: _,
+            reason,
+            forced,
+            frames,
+            stack,
+        } = raw;
+        let frames = usize::try_from(frames).unwrap_or(0) / size_of::<u64>();
+        Self {
+            thread: ThreadId {
+                pid: Pid(tgid),
+                tid: Tid(tid),
+                start_ns,
+            },
+            reason: usize::try_from(reason)
+                .ok()
+                .and_then(|number| MoveReason::ALL.get(number).copied())
+                .unwrap_or(MoveReason::Unknown),
+            forced: forced != 0,
+            stack: stack
+                .into_iter()
+                .take(frames.min(MOVE_FRAMES))
+                .filter(|address| *address != 0)
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `numatrace diff`: two sessions in, what changed out.
+
+use anyhow::Context;
+
+use crate::{
+    cli::{Format, diff::DiffArgs},
+    exit::{Exit, Failure},
+    fail_if::{DiffNames, DiffValues, FailIf},
+    model::{Name, diff::Diff},
+    output::{self, sink::Sink},
+    rendering::{Rendering, color},
+    saved,
+};
+
+/// Runs the command.
+///
+/// # Errors
+/// A report cannot be read, a limit cannot be parsed, or the comparison cannot be written.
+pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
+    // What was typed comes first: a wrong limit is not worth reading two large files.
+    let mut fail_if = FailIf::typed(&args.fail_if, &DiffNames)?;
+    let sink = Sink::open(args.output.as_deref())?;
+    if args.before.as_os_str() == "-" && args.after.as_os_str() == "-" {
+        return Err(Failure::new(
+            Exit::Usage,
+            "both reports cannot be standard input",
+            "give one of them as a file",
+        )
+        .into());
+    }
+    let (before, after) = (
+        saved::snapshot(&args.before)?,
+        saved::snapshot(&args.after)?,
+    );
+    let name = |path: &std::path::Path| Name::from(path.as_os_str());
+    let diff = Diff::of((&name(&args.before), &before), (&name(&args.after), &after));
+    let mut bytes = Vec::new();
+    match args.format {
+        Format::Json => output::json::write_line(&mut bytes, &diff)?,
+        Format::Text => {
+            let to_file = args.output.is_some();
+            let color = color(args.color, to_file);
+            let look = Rendering::new(args.format, false, to_file, args.limit, color);
+            bytes.extend(output::diff::render(&diff, &look.text).into_bytes());
+        }
+    }
+    sink.finish(&bytes).context("cannot write the comparison")?;
+    for line in fail_if.look(&DiffValues(&diff), None) {
+        eprintln!("numatrace: {line}");
+    }
+    let (exit, lines) = fail_if.decide(Exit::Done);
+    for line in lines {
+        eprintln!("numatrace: {line}");
+    }
+    Ok(exit)
+}

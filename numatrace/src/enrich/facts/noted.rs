@@ -1,0 +1,107 @@
+//! Facts that are noted down as they are asked for, so that a recording can answer the same questions.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Details, Facts, Identity};
+use crate::{
+    decode::mapping_run::FileId,
+    enrich::{maps::MapLine, residency::Resident},
+    ids::{Pid, Tid},
+    model::Name,
+};
+
+/// A question, and what the answer was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fact {
+    /// Who a number stood for.
+    Identity(Pid, Option<Identity>),
+    /// What else was known of it.
+    Details(Pid, Details),
+    /// Name and start of a thread.
+    Thread(Pid, Tid, Option<Identity>),
+    /// Every process there was.
+    Pids(Vec<Pid>),
+    /// What lay where.
+    Maps(Pid, Option<Vec<MapLine>>),
+    /// On which nodes.
+    NumaMaps(Pid, Vec<Resident>),
+    /// The path of a file that it had open.
+    OpenFile(Pid, FileId, Option<Name>),
+}
+
+/// Facts from somewhere, noted down if that is wanted.
+#[derive(Debug)]
+pub struct Noted<F> {
+    from: F,
+    notes: Option<Vec<Fact>>,
+}
+
+impl<F> Noted<F> {
+    /// Facts that nobody notes.
+    pub fn off(from: F) -> Self {
+        Self { from, notes: None }
+    }
+
+    /// Facts that are noted from here on.
+    pub fn on(from: F) -> Self {
+        Self {
+            from,
+            notes: Some(Vec::new()),
+        }
+    }
+
+    /// What was noted since this was asked last.
+    pub fn take(&mut self) -> Vec<Fact> {
+        self.notes.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn note(&mut self, fact: impl FnOnce() -> Fact) {
+        if let Some(notes) = &mut self.notes {
+            notes.push(fact());
+        }
+    }
+}
+
+impl<F: Facts> Facts for Noted<F> {
+    fn identity(&mut self, pid: Pid) -> Option<Identity> {
+        let answer = self.from.identity(pid);
+        self.note(|| Fact::Identity(pid, answer.clone()));
+        answer
+    }
+
+    fn details(&mut self, pid: Pid) -> Details {
+        let answer = self.from.details(pid);
+        self.note(|| Fact::Details(pid, answer.clone()));
+        answer
+    }
+
+    fn thread(&mut self, pid: Pid, tid: Tid) -> Option<Identity> {
+        let answer = self.from.thread(pid, tid);
+        self.note(|| Fact::Thread(pid, tid, answer.clone()));
+        answer
+    }
+
+    fn pids(&mut self) -> Vec<Pid> {
+        let answer = self.from.pids();
+        self.note(|| Fact::Pids(answer.clone()));
+        answer
+    }
+
+    fn maps(&mut self, pid: Pid) -> Option<Vec<MapLine>> {
+        let answer = self.from.maps(pid);
+        self.note(|| Fact::Maps(pid, answer.clone()));
+        answer
+    }
+
+    fn open_file(&mut self, pid: Pid, file: FileId) -> Option<Name> {
+        let answer = self.from.open_file(pid, file);
+        self.note(|| Fact::OpenFile(pid, file, answer.clone()));
+        answer
+    }
+
+    fn numa_maps(&mut self, pid: Pid) -> Vec<Resident> {
+        let answer = self.from.numa_maps(pid);
+        self.note(|| Fact::NumaMaps(pid, answer.clone()));
+        answer
+    }
+}

@@ -1,0 +1,178 @@
+//! Facts out of a recording.
+//!
+//! They come in batches, each before the records that made a session ask. Who asks the same questions in the same order gets the same answers; who asks
+//! another time gets the last answer to that question, and who asks something new gets none, as from a process that is gone.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::{Details, Facts, Identity, noted::Fact};
+use crate::{
+    decode::mapping_run::FileId,
+    enrich::{maps::MapLine, residency::Resident},
+    ids::{Pid, Tid},
+    model::Name,
+};
+
+/// What was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Question {
+    Identity(Pid),
+    Details(Pid),
+    Thread(Pid, Tid),
+    Pids,
+    Maps(Pid),
+    NumaMaps(Pid),
+    OpenFile(Pid, FileId),
+}
+
+impl From<&Fact> for Question {
+    fn from(fact: &Fact) -> Self {
+        match fact {
+            Fact::Identity(pid, _) => Question::Identity(*pid),
+            Fact::Details(pid, _) => Question::Details(*pid),
+            Fact::Thread(pid, tid, _) => Question::Thread(*pid, *tid),
+            Fact::Pids(_) => Question::Pids,
+            Fact::Maps(pid, _) => Question::Maps(*pid),
+            Fact::NumaMaps(pid, _) => Question::NumaMaps(*pid),
+            Fact::OpenFile(pid, file, _) => Question::OpenFile(*pid, *file),
+        }
+    }
+}
+
+/// Answers to a question, of the last batch that had any.
+#[derive(Debug, Default)]
+struct Answers {
+    batch: u64,
+    facts: VecDeque<Fact>,
+}
+
+/// The facts of a recording as far as it was read.
+#[derive(Debug, Default)]
+pub struct ReplayedFacts {
+    batch: u64,
+    answers: HashMap<Question, Answers>,
+}
+
+impl ReplayedFacts {
+    /// Takes in a batch: older answers to the same questions are over.
+    pub fn learn(&mut self, facts: Vec<Fact>) {
+        self.batch += 1;
+        for fact in facts {
+            let answers = self.answers.entry(Question::from(&fact)).or_default();
+            if answers.batch != self.batch {
+                answers.batch = self.batch;
+                answers.facts.clear();
+            }
+            answers.facts.push_back(fact);
+        }
+    }
+
+    fn ask(&mut self, question: Question) -> Option<Fact> {
+        let answers = self.answers.get_mut(&question)?;
+        if answers.facts.len() > 1 {
+            answers.facts.pop_front()
+        } else {
+            answers.facts.front().cloned()
+        }
+    }
+}
+
+impl Facts for ReplayedFacts {
+    fn identity(&mut self, pid: Pid) -> Option<Identity> {
+        match self.ask(Question::Identity(pid))? {
+            Fact::Identity(_, answer) => answer,
+            _ => None,
+        }
+    }
+
+    fn details(&mut self, pid: Pid) -> Details {
+        match self.ask(Question::Details(pid)) {
+            Some(Fact::Details(_, answer)) => answer,
+            _ => Details::default(),
+        }
+    }
+
+    fn thread(&mut self, pid: Pid, tid: Tid) -> Option<Identity> {
+        match self.ask(Question::Thread(pid, tid))? {
+            Fact::Thread(_, _, answer) => answer,
+            _ => None,
+        }
+    }
+
+    fn pids(&mut self) -> Vec<Pid> {
+        match self.ask(Question::Pids) {
+            Some(Fact::Pids(answer)) => answer,
+            _ => Vec::new(),
+        }
+    }
+
+    fn maps(&mut self, pid: Pid) -> Option<Vec<MapLine>> {
+        match self.ask(Question::Maps(pid))? {
+            Fact::Maps(_, answer) => answer,
+            _ => None,
+        }
+    }
+
+    fn open_file(&mut self, pid: Pid, file: FileId) -> Option<Name> {
+        match self.ask(Question::OpenFile(pid, file))? {
+            Fact::OpenFile(_, _, answer) => answer,
+            _ => None,
+        }
+    }
+
+    fn numa_maps(&mut self, pid: Pid) -> Vec<Resident> {
+        match self.ask(Question::NumaMaps(pid)) {
+            Some(Fact::NumaMaps(_, answer)) => answer,
+            _ => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::noted::Noted, *};
+
+    fn named(comm: &str) -> Option<Identity> {
+        Some(Identity {
+            comm: Name::from(comm),
+            start_ticks: 1,
+            kthread: false,
+        })
+    }
+
+    #[test]
+    fn the_same_questions_get_the_same_answers_in_the_same_order() {
+        let mut facts = ReplayedFacts::default();
+        let asked = |comm| Fact::Identity(Pid(7), named(comm));
+        facts.learn(vec![asked("first"), asked("second")]);
+        facts.learn(vec![Fact::Pids(vec![Pid(7)])]);
+        assert_eq!(facts.identity(Pid(7)), named("first"));
+        assert_eq!(facts.identity(Pid(7)), named("second"));
+        assert_eq!(
+            facts.identity(Pid(7)),
+            named("second"),
+            "the last one stays"
+        );
+        facts.learn(vec![Fact::Identity(Pid(7), None)]);
+        assert_eq!(facts.identity(Pid(7)), None, "it ended");
+        assert_eq!(facts.identity(Pid(8)), None, "nobody asked");
+    }
+
+    #[test]
+    fn what_is_noted_is_what_was_answered() {
+        let mut before = ReplayedFacts::default();
+        before.learn(vec![Fact::Identity(Pid(1), named("init"))]);
+        let mut noted = Noted::on(before);
+        noted.identity(Pid(1));
+        noted.maps(Pid(2));
+        let notes = noted.take();
+        assert_eq!(
+            notes,
+            [
+                Fact::Identity(Pid(1), named("init")),
+                Fact::Maps(Pid(2), None)
+            ]
+        );
+        assert!(noted.take().is_empty());
+    }
+}

@@ -1,0 +1,98 @@
+//! `numatrace export`: a session in, another tool's form out.
+
+use std::io::{IsTerminal, stdout};
+
+use anyhow::Context;
+
+use crate::{
+    cli::export::{ExportArgs, To, Weight},
+    exit::{Exit, Failure},
+    model::Snapshot,
+    output::{
+        self,
+        export::{csv, flamegraph, folded, perfetto},
+        sink::Sink,
+    },
+    saved,
+};
+
+/// Runs the command.
+///
+/// # Errors
+/// The report cannot be read, has nothing of what is asked for, or the result cannot be written.
+pub fn run(args: &ExportArgs) -> anyhow::Result<Exit> {
+    if args.to == To::Perfetto && args.output.is_none() && stdout().is_terminal() {
+        return Err(Failure::new(
+            Exit::Usage,
+            "a Perfetto trace is binary and no good to a terminal",
+            "write it to a file: -o trace.pftrace",
+        )
+        .into());
+    }
+    let sink = Sink::open(args.output.as_deref())?;
+    let bytes = match args.to {
+        To::Perfetto => {
+            let saved = saved::in_time(&args.file)?;
+            perfetto::render(&saved.reports, &saved.moves)
+        }
+        To::Folded => stacks(&saved::snapshot(&args.file)?, args.weight)?,
+        To::Flamegraph => graph(&saved::snapshot(&args.file)?, args.weight)?,
+        To::Csv => {
+            let mut table = csv::HEADER.to_owned();
+            for report in saved::in_time(&args.file)?.reports {
+                table.push_str(&csv::lines(&report));
+            }
+            table.into_bytes()
+        }
+        To::Json => {
+            let mut lines = Vec::new();
+            for report in saved::in_time(&args.file)?.reports {
+                output::json::write_line(&mut lines, &report)?;
+            }
+            lines
+        }
+    };
+    sink.finish(&bytes).context("cannot write the export")?;
+    Ok(Exit::Done)
+}
+
+fn weight(weight: Weight) -> folded::Weight {
+    match weight {
+        Weight::Pages => folded::Weight::Pages,
+        Weight::Accesses => folded::Weight::Accesses,
+    }
+}
+
+fn stacks(report: &Snapshot, of: Weight) -> anyhow::Result<Vec<u8>> {
+    let lines = folded::lines(report, weight(of));
+    if lines.is_empty() {
+        return Err(nothing(of).into());
+    }
+    let mut text = lines.join("\n");
+    text.push('\n');
+    Ok(text.into_bytes())
+}
+
+fn graph(report: &Snapshot, of: Weight) -> anyhow::Result<Vec<u8>> {
+    let svg = flamegraph::render(report, weight(of)).context("cannot draw the flame graph")?;
+    svg.ok_or_else(|| nothing(of).into())
+}
+
+/// The report has nothing of that weight.
+fn nothing(of: Weight) -> Failure {
+    let (what, hint) = match of {
+        Weight::Pages => (
+            "first touches",
+            "trace with the hook first_touch (it is on unless --hooks leaves it out), or take --weight accesses",
+        ),
+        Weight::Accesses => (
+            "sampled accesses",
+            "they come from NUMA balancing (sysctl kernel.numa_balancing=1) on two nodes or more; --weight pages shows first touches",
+        ),
+    };
+    Failure::new(
+        Exit::Failed,
+        format!("there are no {what} in this report"),
+        hint,
+    )
+}

@@ -1,0 +1,240 @@
+//! `--fail-if`: limits that a run is held to, and what they do to its exit status.
+//!
+//! A limit is crossed as soon as its condition holds once, and stays so. One that never had a value is neither kept nor crossed:
+//! nothing says that it was kept, so a gate must not pass on it either.
+
+mod diff;
+mod report;
+
+use crate::exit::{Exit, Failure};
+use crate::expr::{Expr, Mistake, Outcome, Values, Vocabulary};
+use crate::model::Snapshot;
+
+pub use diff::{DiffNames, DiffValues};
+pub use report::{ReportNames, ReportValues};
+
+/// The limits of a run.
+#[derive(Clone, Debug, Default)]
+pub struct FailIf {
+    limits: Vec<Limit>,
+}
+
+/// One limit and what is known of it.
+#[derive(Clone, Debug)]
+struct Limit {
+    expr: Expr,
+    crossed: bool,
+    /// Names that had no value, as long as none of the readings could be judged.
+    unknown: Option<Vec<String>>,
+}
+
+/// How a run ended as far as its limits are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// None was crossed.
+    Kept,
+    /// One was.
+    Crossed,
+    /// One never had a value: nothing can be said for it.
+    Unknown,
+}
+
+impl FailIf {
+    /// Parses the conditions.
+    ///
+    /// # Errors
+    /// The first mistake, with its place.
+    pub fn parse(texts: &[String], vocabulary: &dyn Vocabulary) -> Result<Self, Mistake> {
+        let limit = |text: &String| {
+            Ok(Limit {
+                expr: Expr::parse(text, vocabulary)?,
+                crossed: false,
+                unknown: Some(Vec::new()),
+            })
+        };
+        Ok(Self {
+            limits: texts.iter().map(limit).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// [`FailIf::parse`] for commands whose errors are [`Failure`]s.
+    ///
+    /// # Errors
+    /// A wrong command line, with a caret under the mistake.
+    pub fn typed(texts: &[String], vocabulary: &dyn Vocabulary) -> Result<Self, Failure> {
+        Self::parse(texts, vocabulary).map_err(|mistake| {
+            Failure::new(
+                Exit::Usage,
+                format!("--fail-if: {mistake}"),
+                "the names and the language are in docs/fail-if.md",
+            )
+        })
+    }
+
+    /// Whether there is any limit.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.limits.is_empty()
+    }
+
+    /// Looks at a reading; returns a line for each limit that it crosses first. `when` tells which reading, where there are several.
+    pub fn look(&mut self, values: &dyn Values, when: Option<&str>) -> Vec<String> {
+        let mut lines = Vec::new();
+        for limit in &mut self.limits {
+            let outcome = limit.expr.evaluate(values);
+            match outcome.holds {
+                None => {
+                    if let Some(unknown) = &mut limit.unknown {
+                        *unknown = unknown_names(&outcome);
+                    }
+                }
+                Some(holds) => {
+                    limit.unknown = None;
+                    if holds && !limit.crossed {
+                        limit.crossed = true;
+                        let when = when.map_or_else(String::new, |when| format!(" at {when}"));
+                        lines.push(format!(
+                            "--fail-if crossed: {}{when}: {}",
+                            limit.expr.text(),
+                            shown(&outcome)
+                        ));
+                    }
+                }
+            }
+        }
+        lines
+    }
+
+    /// [`FailIf::look`] at a report, of a session or of one of its intervals.
+    pub fn look_at_report(&mut self, snapshot: &Snapshot) -> Vec<String> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let interval = snapshot.session.interval;
+        let when = interval.map(|interval| format!("interval {interval}"));
+        self.look(&ReportValues::new(snapshot), when.as_deref())
+    }
+
+    /// How the run ended, with a line for each limit that could not be judged.
+    #[must_use]
+    pub fn verdict(&self) -> (Verdict, Vec<String>) {
+        let unknown = |limit: &Limit| {
+            let names = limit.unknown.as_ref()?;
+            let which = match names.as_slice() {
+                [] => String::new(),
+                names => format!(" ({})", names.join(", ")),
+            };
+            Some(format!(
+                "--fail-if {}: a value it needs was not measured{which}, so it could not be judged",
+                limit.expr.text()
+            ))
+        };
+        let lines: Vec<String> = self.limits.iter().filter_map(unknown).collect();
+        let verdict = match (
+            self.limits.iter().any(|limit| limit.crossed),
+            lines.is_empty(),
+        ) {
+            (true, _) => Verdict::Crossed,
+            (false, true) => Verdict::Kept,
+            (false, false) => Verdict::Unknown,
+        };
+        (verdict, lines)
+    }
+
+    /// The exit of a run that would otherwise end with `exit`, and what is to be said. Limits come before everything else that a
+    /// finished run can end with, a launched command's own status included.
+    #[must_use]
+    pub fn decide(&self, exit: Exit) -> (Exit, Vec<String>) {
+        let (verdict, lines) = self.verdict();
+        let exit = match verdict {
+            Verdict::Crossed => Exit::Crossed,
+            Verdict::Unknown => Exit::Failed,
+            Verdict::Kept => exit,
+        };
+        (exit, lines)
+    }
+}
+
+/// `remote_share is 0.0731, numa_miss/s is not known`.
+#[must_use]
+pub fn shown(outcome: &Outcome) -> String {
+    let value = |value: Option<f64>| match value {
+        Some(value) if value.fract() == 0.0 => format!("{value:.0}"),
+        Some(value) => format!("{value:.4}"),
+        None => "not known".to_owned(),
+    };
+    let values: Vec<String> = outcome
+        .values
+        .iter()
+        .map(|(name, known)| format!("{name} is {}", value(*known)))
+        .collect();
+    values.join(", ")
+}
+
+fn unknown_names(outcome: &Outcome) -> Vec<String> {
+    let unknown = outcome.values.iter().filter(|(_, value)| value.is_none());
+    unknown.map(|(name, _)| name.to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::Name;
+
+    /// Knows `a`, whose value it is, and `b`, which has none.
+    struct Known(f64);
+
+    impl Vocabulary for Known {
+        fn check(&self, _: &Name) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    impl Values for Known {
+        fn value(&self, name: &Name) -> Option<f64> {
+            (name.name == "a").then_some(self.0)
+        }
+    }
+
+    fn limits(texts: &[&str]) -> FailIf {
+        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+        FailIf::parse(&texts, &Known(0.0)).unwrap()
+    }
+
+    #[test]
+    fn a_limit_once_crossed_stays_crossed_and_is_told_once() {
+        let mut limits = limits(&["a > 5"]);
+        let said: Vec<String> = [1.0, 7.5, 9.0, 0.0]
+            .into_iter()
+            .flat_map(|a| limits.look(&Known(a), Some("interval 3")))
+            .collect();
+        assert_eq!(
+            said,
+            ["--fail-if crossed: a > 5 at interval 3: a is 7.5000"]
+        );
+        assert_eq!(limits.decide(Exit::Command(7)), (Exit::Crossed, vec![]));
+    }
+
+    #[test]
+    fn what_was_never_known_is_neither_kept_nor_crossed() {
+        let mut unknown = limits(&["b > 5"]);
+        assert!(unknown.look(&Known(1.0), None).is_empty());
+        let (exit, lines) = unknown.decide(Exit::Done);
+        assert_eq!(exit, Exit::Failed);
+        assert!(
+            lines[0].contains("b > 5") && lines[0].contains("(b)"),
+            "{lines:?}"
+        );
+        let mut both = limits(&["b > 5", "a > 5"]);
+        both.look(&Known(6.0), None);
+        assert_eq!(both.decide(Exit::Done).0, Exit::Crossed);
+    }
+
+    #[test]
+    fn kept_limits_leave_the_exit_alone() {
+        let mut kept = limits(&["a > 5", "not a < 3"]);
+        kept.look(&Known(1.0), None);
+        assert_eq!(kept.decide(Exit::Command(9)), (Exit::Command(9), vec![]));
+        assert_eq!(FailIf::default().decide(Exit::Done), (Exit::Done, vec![]));
+    }
+}

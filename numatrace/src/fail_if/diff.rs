@@ -1,0 +1,193 @@
+//! The names of `--fail-if` in `diff`, and their values in a comparison.
+//!
+//! A name alone is the second report's value, as in `report`. With an ending it is about both: `_before` is the first report's value,
+//! `_change` after less before, `_sigma` that change in standard errors of what chance makes of it.
+
+use super::report::{known, subject, unknown};
+use crate::expr::{Name, Values, Vocabulary, nearest};
+use crate::model::diff::{Change, Changes, Diff};
+use crate::model::quantity::{ALL, Of, Quantity, Unit, find};
+
+/// Of findings, beside the quantities: those of one report only; of the machine.
+const FINDINGS: [(&str, Counted); 2] = [
+    ("findings_new", |diff| diff.findings.new.len()),
+    ("findings_gone", |diff| diff.findings.gone.len()),
+];
+
+/// How many of something a comparison has.
+type Counted = fn(&Diff) -> usize;
+
+/// What an ending makes of a quantity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    After,
+    Before,
+    Change,
+    Sigma,
+}
+
+const ENDINGS: [(&str, Which); 3] = [
+    ("_before", Which::Before),
+    ("_change", Which::Change),
+    ("_sigma", Which::Sigma),
+];
+
+/// A word as quantity and ending.
+fn split(word: &str) -> Option<(&'static Quantity, Which)> {
+    let ended = ENDINGS.iter().find_map(|(ending, which)| {
+        let quantity = find(word.strip_suffix(ending)?)?;
+        (*which != Which::Sigma || tested(quantity)).then_some((quantity, *which))
+    });
+    ended.or_else(|| Some((find(word)?, Which::After)))
+}
+
+/// Counts and shares of counts have a test; times, shares of times and what there is in the end have none.
+fn tested(quantity: &Quantity) -> bool {
+    let counted = quantity.grows && quantity.unit != Unit::Seconds;
+    counted || (quantity.unit == Unit::Share && quantity.name != "away_share")
+}
+
+/// Every word that can be asked of a subject.
+fn words(of: Option<Of>) -> Vec<String> {
+    let known = known(of);
+    let quantities = ALL.iter().filter(|quantity| known.contains(&quantity.name));
+    let mut words: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
+    for quantity in quantities {
+        let fits = |which: Which| which != Which::Sigma || tested(quantity);
+        let endings = ENDINGS.iter().filter(|(_, which)| fits(*which));
+        words.extend(endings.map(|(ending, _)| format!("{}{ending}", quantity.name)));
+    }
+    if of.is_none() {
+        words.extend(FINDINGS.iter().map(|(name, _)| (*name).to_owned()));
+    }
+    words
+}
+
+/// The vocabulary of comparisons.
+pub struct DiffNames;
+
+impl Vocabulary for DiffNames {
+    fn check(&self, name: &Name) -> Result<(), String> {
+        let of = subject(name)?;
+        let word = name.name.as_str();
+        let is_finding = FINDINGS.iter().any(|(known, _)| *known == word);
+        if of.is_none() && is_finding && !name.per_second {
+            return Ok(());
+        }
+        let split = split(word).filter(|(quantity, _)| known(of).contains(&quantity.name));
+        let Some((quantity, which)) = split else {
+            let words = words(of);
+            return Err(match nearest(word, words.iter().map(String::as_str)) {
+                Some(near) => format!("unknown name {word}: did you mean {near}?"),
+                None => format!(
+                    "{}, each also with _before, _change or _sigma behind it",
+                    unknown(word, &known(of))
+                ),
+            });
+        };
+        if name.per_second && (!quantity.grows || which == Which::Sigma) {
+            return Err(format!(
+                "{word} does not grow with time, so it has no rate per second"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A comparison's values.
+pub struct DiffValues<'a>(pub &'a Diff);
+
+impl Values for DiffValues<'_> {
+    fn value(&self, name: &Name) -> Option<f64> {
+        let word = name.name.as_str();
+        if let Some((_, count)) = FINDINGS.iter().find(|(known, _)| *known == word) {
+            return u32::try_from(count(self.0)).ok().map(f64::from);
+        }
+        let (quantity, which) = split(word)?;
+        let of = |changes: &Changes| read(changes.get(quantity.name)?, which, name.per_second);
+        let nodes = || self.0.nodes.iter();
+        let subject = name.of.as_ref();
+        match subject.map(|(kind, which)| (kind.as_str(), which.trim())) {
+            None => of(&self.0.machine),
+            Some(("node", "max")) => nodes()
+                .filter_map(|node| of(&node.changes))
+                .reduce(f64::max),
+            Some(("node", "min")) => nodes()
+                .filter_map(|node| of(&node.changes))
+                .reduce(f64::min),
+            Some(("node", number)) => {
+                let number: u16 = number.parse().ok()?;
+                of(&nodes().find(|node| node.node.0 == number)?.changes)
+            }
+            // Of several processes of a name the worst would be a guess: the first is the one with most remote allocations.
+            Some((_, process)) => of(&self.0.processes_of(process).next()?.changes),
+        }
+    }
+}
+
+fn read(change: &Change, which: Which, per_second: bool) -> Option<f64> {
+    match (which, per_second) {
+        (Which::After, false) => change.after,
+        (Which::After, true) => change.after_per_s,
+        (Which::Before, false) => change.before,
+        (Which::Before, true) => change.before_per_s,
+        (Which::Change, false) => change.difference,
+        (Which::Change, true) => Some(change.after_per_s? - change.before_per_s?),
+        (Which::Sigma, _) => change.test?.z,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::Expr;
+    use crate::model::Snapshot;
+
+    const EXAMPLE: &str = include_str!("../../../tests/contract/example.json");
+
+    fn holds(text: &str) -> Option<bool> {
+        let old: Snapshot = serde_json::from_str(EXAMPLE).unwrap();
+        let mut new = old.clone();
+        new.session.duration_s *= 2.0;
+        new.findings.clear();
+        let diff = Diff::of((&"a".into(), &old), (&"b".into(), &new));
+        Expr::parse(text, &DiffNames)
+            .unwrap_or_else(|mistake| panic!("{mistake}"))
+            .evaluate(&DiffValues(&diff))
+            .holds
+    }
+
+    #[test]
+    fn endings_tell_the_sides_apart() {
+        for text in [
+            "other_node == other_node_before and other_node_change == 0",
+            "other_node/s == other_node_before/s / 2 and other_node_change/s < 0",
+            "allocations_sigma < 0 and remote_share_sigma == 0",
+            "findings_new == 0 and findings_gone > 0",
+            "node(0).local_share == node(0).local_share_before",
+        ] {
+            assert_eq!(holds(text), Some(true), "{text}");
+        }
+        assert_eq!(holds("proc(nobody).pages > 0"), None);
+        assert_eq!(holds("node(9).pages > 0"), None);
+    }
+
+    #[test]
+    fn unknown_names_come_with_what_there_is() {
+        for (text, said) in [
+            (
+                "remote_share_chang > 1",
+                "did you mean remote_share_change?",
+            ),
+            ("proc(a).findings_new > 1", "unknown name"),
+            ("away_s_sigma > 1", "unknown name"),
+            ("surprise_pages_sigma > 1", "unknown name"),
+            ("remote_share_change/s > 1", "no rate"),
+            ("pages_sigma/s > 1", "no rate"),
+            ("findings_new/s > 1", "unknown name"),
+        ] {
+            let mistake = Expr::parse(text, &DiffNames).unwrap_err();
+            assert!(mistake.what.contains(said), "{mistake}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The names of `--fail-if` in `trace` and `report`, and their values in a report. docs/fail-if.md lists them.
+
+use crate::expr::{Name, Values, Vocabulary, nearest};
+use crate::ids::NodeId;
+use crate::model::quantity::{ALL, Measured, Measures, Of, find};
+use crate::model::{Process, Snapshot};
+
+/// Beside the quantities: how long the session counted, in seconds, of the machine only.
+const DURATION: &str = "duration_s";
+
+/// The vocabulary of reports.
+pub struct ReportNames;
+
+impl Vocabulary for ReportNames {
+    fn check(&self, name: &Name) -> Result<(), String> {
+        let of = subject(name)?;
+        let mut known = known(of);
+        if of.is_none() {
+            known.push(DURATION);
+        }
+        let word = name.name.as_str();
+        if !known.contains(&word) {
+            return Err(unknown(word, &known));
+        }
+        if name.per_second && !find(word).is_some_and(|quantity| quantity.grows) {
+            return Err(format!(
+                "{word} does not grow with time, so it has no rate per second"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Whom a name is about: the machine when `None`.
+pub(super) fn subject(name: &Name) -> Result<Option<Of>, String> {
+    let of = name.of.as_ref();
+    match of.map(|(kind, which)| (kind.as_str(), which.trim())) {
+        None => Ok(None),
+        Some(("node", "max" | "min")) => Ok(Some(Of::Node)),
+        Some(("node", which)) if which.parse::<u16>().is_ok() => Ok(Some(Of::Node)),
+        Some(("node", which)) => Err(format!(
+            "node({which}): there are node(NUMBER), node(max) and node(min)"
+        )),
+        Some(("proc", "")) => Err("proc() needs a name or PID".to_owned()),
+        Some(("proc", _)) => Ok(Some(Of::Process)),
+        Some((kind, _)) => Err(format!(
+            "unknown selector {kind}: there are node(…) and proc(…)"
+        )),
+    }
+}
+
+/// Names of the quantities that can be asked of a subject.
+pub(super) fn known(of: Option<Of>) -> Vec<&'static str> {
+    let fits = |wanted: &[Of]| of.is_none_or(|of| wanted.contains(&of));
+    let quantities = ALL.iter().filter(|quantity| fits(quantity.of));
+    quantities.map(|quantity| quantity.name).collect()
+}
+
+/// What is wrong with a name, and what there is instead.
+pub(super) fn unknown(word: &str, known: &[&str]) -> String {
+    match nearest(word, known.iter().copied()) {
+        Some(near) => format!("unknown name {word}: did you mean {near}?"),
+        None => format!("unknown name {word}: there are {}", known.join(", ")),
+    }
+}
+
+/// A report's values.
+pub struct ReportValues<'a> {
+    snapshot: &'a Snapshot,
+    machine: Measures,
+}
+
+impl<'a> ReportValues<'a> {
+    /// The values of a report.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot) -> Self {
+        Self {
+            snapshot,
+            machine: Measures::of_machine(snapshot),
+        }
+    }
+
+    /// The value of a quantity of a subject; nodes and processes are looked up by what was typed.
+    pub(super) fn of(&self, of: Option<(&str, &str)>, quantity: &str) -> Option<f64> {
+        let read = find(quantity)?.read;
+        let value = |measures: &Measures| read(measures).and_then(Measured::value);
+        let node = |position| value(&Measures::of_node(self.snapshot, position));
+        let nodes = &self.snapshot.host.nodes;
+        match of.map(|(kind, which)| (kind, which.trim())) {
+            None => value(&self.machine),
+            Some(("node", "max")) => (0..nodes.len()).filter_map(node).reduce(f64::max),
+            Some(("node", "min")) => (0..nodes.len()).filter_map(node).reduce(f64::min),
+            Some(("node", which)) => {
+                node(self.snapshot.host.position(NodeId(which.parse().ok()?))?)
+            }
+            Some((_, which)) => {
+                let matching = processes(self.snapshot, which);
+                (!matching.is_empty())
+                    .then(|| value(&Measures::of_processes(self.snapshot, &matching)))?
+            }
+        }
+    }
+
+    /// Seconds that were counted, when that is a length of time at all.
+    pub(super) fn seconds(&self) -> Option<f64> {
+        Some(self.snapshot.session.duration_s).filter(|seconds| *seconds > 0.0)
+    }
+}
+
+/// The processes that a pid or a command's name means.
+fn processes<'a>(snapshot: &'a Snapshot, which: &str) -> Vec<&'a Process> {
+    let pid: Option<u32> = which.parse().ok();
+    let meant = |process: &&Process| {
+        (process.pid.0 > 0 && Some(process.pid.0) == pid) || process.comm == *which
+    };
+    snapshot.processes.iter().filter(meant).collect()
+}
+
+impl Values for ReportValues<'_> {
+    fn value(&self, name: &Name) -> Option<f64> {
+        let of = name.of.as_ref();
+        let value = match (of, name.name.as_str()) {
+            (None, DURATION) => return self.seconds(),
+            (of, word) => self.of(
+                of.map(|(kind, which)| (kind.as_str(), which.as_str())),
+                word,
+            )?,
+        };
+        if name.per_second {
+            Some(value / self.seconds()?)
+        } else {
+            Some(value)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::Expr;
+
+    const EXAMPLE: &str = include_str!("../../../tests/contract/example.json");
+
+    fn holds(text: &str) -> Option<bool> {
+        let snapshot: Snapshot = serde_json::from_str(EXAMPLE).unwrap();
+        Expr::parse(text, &ReportNames)
+            .unwrap_or_else(|mistake| panic!("{mistake}"))
+            .evaluate(&ReportValues::new(&snapshot))
+            .holds
+    }
+
+    #[test]
+    fn names_have_the_values_of_the_report() {
+        let snapshot: Snapshot = serde_json::from_str(EXAMPLE).unwrap();
+        let total = snapshot.alloc_total().unwrap();
+        let (remote, all) = (total.remote().unwrap(), total.allocations().unwrap());
+        let seconds = snapshot.session.duration_s;
+        let first = snapshot.processes.first().unwrap();
+        let (comm, pid) = (first.comm.to_utf8(), first.pid);
+        let of_first = first.alloc.as_ref().unwrap().remote().unwrap();
+        for text in [
+            format!("other_node == {remote} and allocations == {all}"),
+            format!("remote_share == {remote} / {all} and local_share == 1 - remote_share"),
+            format!("other_node/s == {remote} / {seconds}"),
+            format!(
+                "proc({comm}).other_node == {of_first} and proc({pid}).other_node == {of_first}"
+            ),
+            format!("duration_s == {seconds}"),
+            "node(0).other_node + node(1).other_node == other_node".to_owned(),
+            "node(max).other_node + node(min).other_node == other_node".to_owned(),
+        ] {
+            assert_eq!(holds(&text), Some(true), "{text}");
+        }
+        for text in ["node(7).numa_miss > 0", "proc(no such).numa_miss > 0"] {
+            assert_eq!(holds(text), None, "{text}: not there");
+        }
+    }
+
+    #[test]
+    fn unknown_names_come_with_what_there_is() {
+        for (text, said) in [
+            ("numa_mis > 1", "did you mean numa_miss?"),
+            ("banana > 1", "there are local_share"),
+            ("node(x).pages > 1", "node(max)"),
+            ("node(0).away_s > 1", "unknown name"),
+            ("proc(a).records_lost > 1", "unknown name"),
+            ("proc(a).duration_s > 1", "unknown name"),
+            ("proc( ).pages > 1", "name or PID"),
+            ("cpu(1).pages > 1", "node(…) and proc(…)"),
+            ("remote_share/s > 1", "no rate"),
+            ("duration_s/s > 1", "no rate"),
+            ("surprise_pages/s > 1", "no rate"),
+        ] {
+            let mistake = Expr::parse(text, &ReportNames).unwrap_err();
+            assert!(mistake.what.contains(said), "{mistake}");
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! A second opinion on the reasons of moves: the functions on the kernel's way to `set_task_cpu`.
+//!
+//! A stack tells who moved the task, not always who asked for it: the stopper thread moves on behalf of sched_setaffinity(2), cpusets, exec
+//! and the NUMA balancer alike. So a stack stands for the reasons that can lead there, and agrees with each of them.
+
+use std::collections::BTreeMap;
+
+use numatrace_common::cell::MoveReason;
+use serde::{Deserialize, Serialize};
+
+/// What a stack says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum StackSays {
+    /// `try_to_wake_up` and what a remote wake-up does on the target.
+    Wakeup,
+    /// A balancer took it off a run queue.
+    LoadBalance,
+    /// The stopper, sent by a balancer.
+    ActiveBalance,
+    /// The stopper, swapping two tasks.
+    NumaSwap,
+    /// The stopper, sent by somebody who waits: a mask change, exec, the NUMA balancer.
+    Stopper,
+    /// sched_setaffinity(2), which found it waiting and moved it itself.
+    Affinity,
+    /// Another change of the mask, likewise.
+    Mask,
+    /// The stopper of a CPU that goes offline.
+    Hotplug,
+    /// The real-time or deadline class.
+    RtDl,
+    /// The stopper, sent by the real-time class, or for a task that could not be migrated before.
+    Pushed,
+    /// None of the functions that are known is in it.
+    Unclassified,
+}
+
+impl StackSays {
+    /// Walks outwards from `set_task_cpu` to the first function that tells.
+    pub fn of<'a>(functions: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut mask = false;
+        for name in functions {
+            match plain(name) {
+                "try_to_wake_up" | "sched_ttwu_pending" => return Self::Wakeup,
+                // Renamed in 6.10; the last three are sched_ext and core scheduling, which take a task from another queue as a balancer does.
+                "load_balance"
+                | "sched_balance_rq"
+                | "newidle_balance"
+                | "sched_balance_newidle"
+                | "move_remote_task_to_local_dsq"
+                | "try_steal_cookie"
+                | "sched_core_balance" => return Self::LoadBalance,
+                "active_load_balance_cpu_stop" => return Self::ActiveBalance,
+                "migrate_swap_stop" => return Self::NumaSwap,
+                "migration_cpu_stop" => return Self::Stopper,
+                "balance_push_cpu_stop" => return Self::Hotplug,
+                "push_cpu_stop" => return Self::Pushed,
+                "push_rt_task"
+                | "pull_rt_task"
+                | "push_dl_task"
+                | "pull_dl_task"
+                | "dl_task_timer"
+                | "dl_task_offline_migration" => return Self::RtDl,
+                "sched_setaffinity" => return Self::Affinity,
+                "affine_move_task" | "set_cpus_allowed_ptr" | "set_cpus_allowed_ptr_locked" => {
+                    mask = true;
+                }
+                _ => {}
+            }
+        }
+        if mask { Self::Mask } else { Self::Unclassified }
+    }
+
+    /// Can a move with this reason have been made from such a stack? `None` for a stack that says nothing. A forced wake-up has the reason of what forced
+    /// it.
+    #[must_use]
+    pub fn agrees(self, reason: MoveReason, forced: bool) -> Option<bool> {
+        use MoveReason as R;
+        Some(match self {
+            Self::Unclassified => return None,
+            Self::Wakeup => {
+                reason == R::Wakeup
+                    || forced && matches!(reason, R::Affinity | R::Cpuset | R::Hotplug)
+            }
+            Self::LoadBalance => reason == R::LoadBalance,
+            Self::ActiveBalance => reason == R::ActiveBalance,
+            Self::NumaSwap => reason == R::NumaSwap,
+            Self::Stopper => matches!(
+                reason,
+                R::Affinity | R::Cpuset | R::Hotplug | R::Exec | R::NumaMove
+            ),
+            Self::Affinity => reason == R::Affinity,
+            Self::Mask => matches!(reason, R::Affinity | R::Cpuset | R::Hotplug),
+            Self::Hotplug => reason == R::Hotplug,
+            Self::RtDl => reason == R::RtDl,
+            Self::Pushed => matches!(reason, R::RtDl | R::Affinity | R::Cpuset | R::Hotplug),
+        })
+    }
+
+    /// As it stands in a report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wakeup => "wakeup",
+            Self::LoadBalance => "load_balance",
+            Self::ActiveBalance => "active_balance",
+            Self::NumaSwap => "numa_swap",
+            Self::Stopper => "affinity, cpuset, hotplug, exec or numa_move",
+            Self::Affinity => "affinity",
+            Self::Mask => "affinity, cpuset or hotplug",
+            Self::Hotplug => "hotplug",
+            Self::RtDl => "rt_dl",
+            Self::Pushed => "rt_dl, affinity, cpuset or hotplug",
+            Self::Unclassified => "nothing",
+        }
+    }
+}
+
+/// A function's name without what compilers put around it: leading underscores, `.isra.0`, `.part.0`, `.constprop.0`.
+fn plain(name: &str) -> &str {
+    let name = name.split_once('.').map_or(name, |(name, _)| name);
+    name.trim_start_matches('_')
+}
+
+/// Verified moves of a session or interval.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Verified {
+    /// By reason and what the stack says.
+    pub by: BTreeMap<(MoveReason, StackSays), Opinions>,
+}
+
+/// How often a pair of opinions came together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opinions {
+    /// Where they agree.
+    pub agreed: u64,
+    /// Where they do not.
+    pub disagreed: u64,
+    /// Where the stack has none.
+    pub unclassified: u64,
+    /// The functions of one stack without agreement, innermost first.
+    pub example: Vec<String>,
+}
+
+impl Verified {
+    /// Takes in a move with the functions of its stack, innermost first.
+    pub fn apply(&mut self, reason: MoveReason, forced: bool, functions: &[&str]) {
+        let says = StackSays::of(functions.iter().copied());
+        let opinions = self.by.entry((reason, says)).or_default();
+        match says.agrees(reason, forced) {
+            Some(true) => {
+                opinions.agreed += 1;
+                return;
+            }
+            Some(false) => opinions.disagreed += 1,
+            None => opinions.unclassified += 1,
+        }
+        if opinions.example.is_empty() {
+            opinions.example = functions.iter().map(|name| (*name).to_owned()).collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn says(stack: &str) -> StackSays {
+        StackSays::of(stack.split_whitespace())
+    }
+
+    #[test]
+    fn the_first_function_that_tells_decides() {
+        assert_eq!(
+            says("set_task_cpu try_to_wake_up wake_up_q futex_wake load_balance"),
+            StackSays::Wakeup
+        );
+        assert_eq!(
+            says(
+                "set_task_cpu detach_task detach_tasks sched_balance_rq sched_balance_newidle __schedule"
+            ),
+            StackSays::LoadBalance
+        );
+        // Renamed by the compiler on 7.x.
+        assert_eq!(
+            says(
+                "set_task_cpu detach_task __active_load_balance_cpu_stop.isra.0 cpu_stopper_thread"
+            ),
+            StackSays::ActiveBalance
+        );
+        assert_eq!(
+            says(
+                "set_task_cpu move_queued_task.isra.0 __migrate_task __balance_push_cpu_stop cpu_stopper_thread"
+            ),
+            StackSays::Hotplug
+        );
+        assert_eq!(
+            says(
+                "set_task_cpu move_queued_task affine_move_task __set_cpus_allowed_ptr_locked __sched_setaffinity sched_setaffinity"
+            ),
+            StackSays::Affinity
+        );
+        assert_eq!(
+            says("set_task_cpu affine_move_task __set_cpus_allowed_ptr cpuset_attach_task"),
+            StackSays::Mask
+        );
+        assert_eq!(says("set_task_cpu somebody_else"), StackSays::Unclassified);
+    }
+
+    #[test]
+    fn the_stopper_is_anybody_s_who_waits_for_it_and_nobody_else_s() {
+        let stopper = says("set_task_cpu move_queued_task migration_cpu_stop cpu_stopper_thread");
+        assert_eq!(stopper.agrees(MoveReason::Exec, false), Some(true));
+        assert_eq!(stopper.agrees(MoveReason::NumaMove, false), Some(true));
+        assert_eq!(
+            stopper.agrees(MoveReason::ActiveBalance, false),
+            Some(false)
+        );
+    }
+
+    #[test]
+    fn a_wake_up_is_a_mask_s_only_where_it_was_forced() {
+        assert_eq!(
+            StackSays::Wakeup.agrees(MoveReason::Affinity, true),
+            Some(true)
+        );
+        assert_eq!(
+            StackSays::Wakeup.agrees(MoveReason::Affinity, false),
+            Some(false)
+        );
+        assert_eq!(
+            StackSays::Wakeup.agrees(MoveReason::LoadBalance, true),
+            Some(false)
+        );
+    }
+
+    #[test]
+    fn what_does_not_agree_keeps_an_example() {
+        let mut verified = Verified::default();
+        verified.apply(
+            MoveReason::Wakeup,
+            false,
+            &["set_task_cpu", "try_to_wake_up"],
+        );
+        verified.apply(MoveReason::Wakeup, false, &["set_task_cpu", "push_rt_task"]);
+        verified.apply(MoveReason::Wakeup, false, &["other"]);
+        let counts: Vec<_> = verified
+            .by
+            .values()
+            .map(|opinions| (opinions.agreed, opinions.disagreed, opinions.unclassified))
+            .collect();
+        assert_eq!(counts, [(1, 0, 0), (0, 1, 0), (0, 0, 1)]);
+        let wrong = &verified.by[&(MoveReason::Wakeup, StackSays::RtDl)];
+        assert_eq!(wrong.example, ["set_task_cpu", "push_rt_task"]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_move_is_counted_once(moves in proptest::collection::vec((0..MoveReason::ALL.len(), any::<bool>(), 0..4usize), 0..200)) {
+            let stacks = ["try_to_wake_up", "migration_cpu_stop", "push_cpu_stop", "nobody"];
+            let mut verified = Verified::default();
+            for (reason, forced, stack) in &moves {
+                verified.apply(MoveReason::ALL[*reason], *forced, &[stacks[*stack]]);
+            }
+            let counted: u64 = verified.by.values().map(|o| o.agreed + o.disagreed + o.unclassified).sum();
+            prop_assert_eq!(counted, moves.len() as u64);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Does NUMA balancing help? From what it cost and how the share of remote hinting faults went over the session.
+
+use std::collections::HashMap;
+
+use crate::{
+    enrich::{Charged, process::Processes},
+    fold::{
+        Accumulators, Counts,
+        activity::{self, Measured, NUMA_MISPLACED},
+        slices::Faults,
+    },
+    ids::Pid,
+    model::{
+        BalancerVerdict, BalancerWork, Balancing, FaultSlice, PageMigrations, PerNode, Process,
+        matrix::share, number, report::System,
+    },
+};
+
+/// Fewer faults than these in each half say nothing about a share.
+const FEW: u64 = 30;
+
+/// A change of the share of remote faults that is more than chance: ten points.
+const CHANGE: f64 = 0.10;
+
+/// Share of CPU time that is a lot for moving memory about.
+const DEAR: f64 = 0.05;
+
+/// Pages moved that are worth asking about: 16 MiB of small ones.
+const MANY: u64 = 4096;
+
+/// Share of moved pages that went back to where they had come from.
+const TO_AND_FRO: f64 = 0.25;
+
+/// What was counted for an owner; the verdict comes when its memory is known.
+pub fn begin(counts: &Counts, measured: &Measured) -> Option<Balancing> {
+    activity::balancer(counts, measured).map(|work| Balancing {
+        work,
+        ..Balancing::default()
+    })
+}
+
+/// Judges each process, and the whole.
+pub fn judge(
+    processes: &mut [Process],
+    system: &mut System,
+    counted: &Accumulators,
+    known: &Processes,
+    began_ns: u64,
+) {
+    let mut indices: Vec<_> = counted
+        .tallies
+        .iter()
+        .filter_map(|((charged, _), _)| match charged {
+            Charged::Thread { process, .. } => Some(*process),
+            _ => None,
+        })
+        .collect();
+    indices.sort_unstable();
+    indices.dedup();
+    let by_identity: HashMap<(Pid, u64), _> = indices
+        .into_iter()
+        .map(|index| ((known.get(index).pid, known.get(index).start_ns), index))
+        .collect();
+    for process in processes.iter_mut() {
+        let bounced = bounced(process);
+        let index = by_identity.get(&(process.pid, process.start_ns));
+        let slices = index.map_or_else(Vec::new, |index| counted.faults.of(*index));
+        if let Some(balancing) = process.balancer.take() {
+            let case = Case {
+                work: balancing.work,
+                slices: &slices,
+                began_ns,
+                run_ns: process.run_ns.as_ref(),
+                migrations: process.page_migrations.as_ref(),
+                bounced,
+            };
+            process.balancer = Some(case.judge());
+        }
+    }
+    if let Some(balancing) = system.balancer.take() {
+        let case = Case {
+            work: balancing.work,
+            slices: &counted.faults.whole(),
+            began_ns,
+            run_ns: system.run_ns.as_ref(),
+            migrations: system.page_migrations.as_ref(),
+            // Of memory that is out of scope mappings are not known.
+            bounced: None,
+        };
+        system.balancer = Some(case.judge());
+    }
+}
+
+/// Pages of a process that went back to a node they had been moved from.
+fn bounced(process: &Process) -> Option<u64> {
+    // Without nodes of migrations nobody knows.
+    process.page_migrations.as_ref()?.matrix.as_ref()?;
+    let mappings = process.mappings.iter();
+    Some(
+        mappings
+            .filter_map(|mapping| Some(mapping.page_migrations.as_ref()?.bounced))
+            .sum(),
+    )
+}
+
+/// What a verdict is made from.
+#[derive(Clone, Debug)]
+pub struct Case<'a> {
+    /// What balancing did.
+    pub work: BalancerWork,
+    /// Hinting faults over time: when each slice ended (ns since boot).
+    pub slices: &'a [(u64, Faults)],
+    /// When the session began, ns since boot.
+    pub began_ns: u64,
+    /// CPU time in which the work was done.
+    pub run_ns: Option<&'a PerNode>,
+    /// Pages moved.
+    pub migrations: Option<&'a PageMigrations>,
+    /// Pages among them that went back, where mappings tell.
+    pub bounced: Option<u64>,
+}
+
+impl Case<'_> {
+    /// What NUMA balancing came to.
+    pub fn judge(self) -> Balancing {
+        let (verdict, evidence) = self.verdict(&self.work);
+        Balancing {
+            slices: self.told(),
+            work: self.work,
+            verdict,
+            evidence,
+        }
+    }
+
+    fn told(&self) -> Vec<FaultSlice> {
+        if self.slices.iter().all(|(_, faults)| faults.all == 0) {
+            return Vec::new();
+        }
+        let slices = self.slices.iter();
+        slices
+            .map(|(until, faults)| FaultSlice {
+                until_s: super::millis(until.saturating_sub(self.began_ns)) / 1000.0,
+                faults: faults.all,
+                remote: faults.remote,
+            })
+            .collect()
+    }
+
+    fn verdict(&self, work: &BalancerWork) -> (Option<BalancerVerdict>, Vec<String>) {
+        let mut evidence = Vec::new();
+        let halves = halves(self.slices);
+        let fell = halves.map(|(first, second)| {
+            evidence.push(format!(
+                "remote hint faults were {} % of {} in its first half and {} % of {} in the second",
+                number::percent(Some(far(first))),
+                number::grouped(first.all),
+                number::percent(Some(far(second))),
+                number::grouped(second.all),
+            ));
+            far(first) - far(second)
+        });
+        let cost = self
+            .run_ns
+            .and_then(|run| share(work.time_ns()?, run.total()));
+        if let (Some(ns), Some(cost)) = (work.time_ns(), cost) {
+            evidence.push(format!(
+                "it took {} of CPU time ({} %): scans {}, hint faults {}, of which moving pages {}",
+                number::brief(ns),
+                number::percent(Some(cost)),
+                brief(work.scan_ns),
+                brief(work.fault_ns),
+                brief(work.migrate_ns),
+            ));
+        }
+        let moved = self.moved();
+        let back = self.bounced.and_then(|bounced| share(bounced, moved?));
+        if let Some(moved) = moved.filter(|moved| *moved > 0) {
+            let pages = number::grouped(moved);
+            evidence.push(match self.bounced {
+                Some(bounced) => format!(
+                    "pages that it moved: {pages}; that went back to a node they had been moved from: {}",
+                    number::grouped(bounced)
+                ),
+                None => format!("pages that it moved: {pages}"),
+            });
+        }
+        let moves_much = moved.is_some_and(|moved| moved >= MANY);
+        let Some(fell) = fell else {
+            evidence.push("too few hint faults in both halves to judge by".to_owned());
+            return (None, evidence);
+        };
+        let verdict = if moves_much && back.is_some_and(|back| back >= TO_AND_FRO) {
+            BalancerVerdict::Hurting
+        } else if fell >= CHANGE {
+            BalancerVerdict::Helping
+        } else if cost.is_some_and(|cost| cost >= DEAR) || moves_much && fell <= -CHANGE {
+            BalancerVerdict::Hurting
+        } else {
+            BalancerVerdict::Neutral
+        };
+        (Some(verdict), evidence)
+    }
+
+    /// Pages that balancing moved.
+    fn moved(&self) -> Option<u64> {
+        let by_reason = self.migrations?.by_reason.as_ref()?;
+        Some(by_reason.get(NUMA_MISPLACED).copied().unwrap_or(0))
+    }
+}
+
+/// The share of remote ones.
+fn far(faults: Faults) -> f64 {
+    share(faults.remote, faults.all).unwrap_or(0.0)
+}
+
+fn brief(ns: Option<u64>) -> String {
+    ns.map_or_else(|| number::UNKNOWN.into(), number::brief)
+}
+
+/// The faults of the first half of the time in which there were any, and those of the second; `None` when one of them has too few.
+fn halves(slices: &[(u64, Faults)]) -> Option<(Faults, Faults)> {
+    let first = slices.iter().position(|(_, faults)| faults.all > 0)?;
+    let last = slices.iter().rposition(|(_, faults)| faults.all > 0)?;
+    let middle = first + (last + 1 - first).div_ceil(2);
+    let sum = |part: Option<&[(u64, Faults)]>| {
+        let faults = part.into_iter().flatten().map(|(_, faults)| faults);
+        faults.fold(Faults::default(), |sum, faults| Faults {
+            all: sum.all.saturating_add(faults.all),
+            remote: sum.remote.saturating_add(faults.remote),
+        })
+    };
+    let (before, after) = (sum(slices.get(..middle)), sum(slices.get(middle..)));
+    (before.all >= FEW && after.all >= FEW).then_some((before, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn slices(remote: &[u64]) -> Vec<(u64, Faults)> {
+        let each = remote.iter().zip(1..);
+        each.map(|(remote, second)| {
+            let faults = Faults {
+                all: 1000,
+                remote: *remote,
+            };
+            (second * 1_000_000_000, faults)
+        })
+        .collect()
+    }
+
+    fn judged(remote: &[u64], cost_ns: u64, moved: u64, bounced: u64) -> Balancing {
+        let migrations = PageMigrations {
+            by_reason: Some(BTreeMap::from([("numa_misplaced".to_owned(), moved)])),
+            ..PageMigrations::default()
+        };
+        let case = Case {
+            work: BalancerWork {
+                scans: Some(10),
+                scan_ns: Some(cost_ns),
+                fault_ns: Some(0),
+                ..BalancerWork::default()
+            },
+            slices: &slices(remote),
+            began_ns: 0,
+            run_ns: Some(&PerNode(vec![1_000_000_000, 0])),
+            migrations: Some(&migrations),
+            bounced: Some(bounced),
+        };
+        case.judge()
+    }
+
+    #[test]
+    fn a_share_that_falls_is_help() {
+        let balancing = judged(&[900, 800, 100, 50], 1_000_000, 9_000, 0);
+        assert_eq!(balancing.verdict, Some(BalancerVerdict::Helping));
+        assert!(
+            balancing.evidence[0].contains("85.0 % of 2,000 in its first half and 7.5 % of 2,000"),
+            "{:?}",
+            balancing.evidence
+        );
+        assert_eq!(balancing.slices[3].until_s, 4.0);
+    }
+
+    #[test]
+    fn cost_without_a_change_hurts_and_without_cost_it_is_neutral() {
+        let dear = judged(&[900, 900, 900, 900], 60_000_000, 10, 0);
+        assert_eq!(dear.verdict, Some(BalancerVerdict::Hurting));
+        let cheap = judged(&[900, 900, 900, 900], 1_000_000, 10, 0);
+        assert_eq!(cheap.verdict, Some(BalancerVerdict::Neutral));
+    }
+
+    #[test]
+    fn pages_that_go_to_and_fro_hurt_whatever_the_share_does() {
+        let balancing = judged(&[900, 900, 100, 100], 1_000_000, 10_000, 5_000);
+        assert_eq!(balancing.verdict, Some(BalancerVerdict::Hurting));
+    }
+
+    #[test]
+    fn too_few_faults_are_no_verdict_and_say_so() {
+        let balancing = judged(&[900], 1_000_000, 10, 0);
+        assert_eq!(balancing.verdict, None);
+        assert!(balancing.evidence.last().unwrap().contains("too few"));
+    }
+}

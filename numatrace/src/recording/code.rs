@@ -1,0 +1,58 @@
+//! Stacks and names of their functions, as a recording kept them.
+
+use std::collections::HashMap;
+
+use super::chunks::Resolved;
+use crate::{
+    decode::mapping_run::FileId,
+    enrich::process::ProcessIndex,
+    label::{
+        code::Code,
+        symbol::{Of, unnamed, unnamed_kernel},
+    },
+    model::Frame,
+};
+
+/// Frames, and why some may be missing.
+type Named = (Vec<Frame>, Option<String>);
+
+/// What was kept.
+#[derive(Debug, Default)]
+pub struct ReplayedCode {
+    /// Addresses by the kernel's number.
+    pub stacks: HashMap<u32, Vec<u64>>,
+    /// Which build of a file was mapped.
+    pub build_ids: HashMap<FileId, String>,
+    frames: HashMap<(u32, Option<ProcessIndex>), Named>,
+}
+
+impl ReplayedCode {
+    /// Takes in names.
+    pub fn learn(&mut self, resolved: Vec<Resolved>) {
+        for stack in resolved {
+            self.frames
+                .insert((stack.number, stack.process), (stack.frames, stack.short));
+        }
+    }
+}
+
+impl Code for ReplayedCode {
+    fn stack(&mut self, number: u32) -> Option<Vec<u64>> {
+        self.stacks.get(&number).cloned()
+    }
+
+    fn frames(&mut self, number: u32, of: Of<'_>, addresses: &[u64]) -> Named {
+        if let Some(named) = self.frames.get(&(number, Some(of.index))) {
+            return named.clone();
+        }
+        let why = "the recording has no name for it: names are looked up when a session ends";
+        (unnamed(of, addresses, &self.build_ids, why), None)
+    }
+
+    fn kernel_frames(&mut self, number: u32, addresses: &[u64]) -> Vec<Frame> {
+        match self.frames.get(&(number, None)) {
+            Some((frames, _)) => frames.clone(),
+            None => unnamed_kernel(addresses),
+        }
+    }
+}

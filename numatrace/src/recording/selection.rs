@@ -1,0 +1,40 @@
+//! A part of the processes of a recording: what the others did becomes one entry, as if the session had been about these.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    enrich::{Charged, facts::Facts, process::ProcessIndex},
+    fold::counted::Counted,
+    ids::Pid,
+    intake::Intake,
+};
+
+/// Keeps the details of processes with these numbers, and of their children where those are wanted.
+pub fn keep<F: Facts>(counted: &mut Counted, intake: &mut Intake<F>, pids: &[Pid], children: bool) {
+    let processes = &mut intake.enrich.processes;
+    let mut kept: BTreeSet<ProcessIndex> = BTreeSet::new();
+    let mut numbers: BTreeSet<Pid> = pids.iter().copied().collect();
+    // A child is announced after its parent, so one pass in that order finds whole families.
+    for (index, process) in processes.iter() {
+        let child = children
+            && process
+                .parent
+                .is_some_and(|parent| numbers.contains(&parent));
+        if pids.contains(&process.pid) || child {
+            kept.insert(index);
+            numbers.insert(process.pid);
+        }
+    }
+    processes.announce_only(&kept);
+    counted.inside.charge(|charged| match charged {
+        Charged::Thread { process, .. } if !kept.contains(&process) => Charged::OutOfScope,
+        other => other,
+    });
+    counted
+        .mappings
+        .by_process
+        .retain(|index, _| kept.contains(index));
+    counted
+        .timeline
+        .retain(|happening| kept.contains(&happening.process));
+}

@@ -1,0 +1,86 @@
+//! How a report is to look, and the report in that form: the one way for sessions and recordings.
+
+use std::io;
+
+use crate::{
+    cli::{Color, Format},
+    model::{AuditReport, Snapshot},
+    output::{self, text::TextOptions},
+};
+
+/// How a report is to look.
+#[derive(Clone, Debug)]
+pub struct Rendering {
+    /// Text or JSON.
+    pub format: Format,
+    /// Only the audit is wanted.
+    pub audit_only: bool,
+    /// What text is to look like.
+    pub text: TextOptions,
+}
+
+impl Rendering {
+    /// For a file, or for our stdout, whose terminal has a width.
+    pub fn new(format: Format, audit_only: bool, to_file: bool, rows: usize, color: bool) -> Self {
+        let text = TextOptions {
+            width: if to_file { None } else { terminal_width() },
+            rows: Some(rows),
+            color,
+        };
+        Self {
+            format,
+            audit_only,
+            text,
+        }
+    }
+
+    /// The report, with a newline at its end.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn of(&self, snapshot: &Snapshot) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        match (self.format, self.audit_only) {
+            (Format::Json, false) => output::json::write_line(&mut bytes, snapshot)?,
+            (Format::Json, true) => {
+                output::json::write_line(&mut bytes, &AuditReport::of(snapshot))?;
+            }
+            (Format::Text, audit_only) => {
+                let later = snapshot
+                    .session
+                    .interval
+                    .is_some_and(|interval| interval > 0);
+                if later {
+                    bytes.push(b'\n');
+                }
+                let text = if audit_only {
+                    output::text::render_audit(snapshot, &self.text)
+                } else {
+                    output::text::render(snapshot, &self.text)
+                };
+                bytes.extend(text.into_bytes());
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// Is colour wanted, for a report on stdout or in a file?
+pub fn color(wanted: Color, to_file: bool) -> bool {
+    use io::IsTerminal;
+    match wanted {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            !to_file
+                && io::stdout().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
+    }
+}
+
+/// Columns of the terminal on stdout, `None` when it is none.
+fn terminal_width() -> Option<usize> {
+    let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(io::stdout())?;
+    Some(usize::from(columns))
+}

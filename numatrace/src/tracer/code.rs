@@ -1,0 +1,67 @@
+//! Stacks of the running session, and names from the files of the processes that they are of.
+
+use crate::{
+    capture::stacks::Stacks,
+    label::{
+        code::Code,
+        symbol::{Of, Symbols},
+    },
+    model::Frame,
+    progress::{Progress, Work},
+    recording::chunks::Resolved,
+};
+
+/// The live source.
+pub(super) struct LiveCode<'a> {
+    stacks: &'a Stacks,
+    symbols: Symbols,
+    /// What was looked up, for a recording.
+    pub(super) resolved: Vec<Resolved>,
+    progress: Progress,
+}
+
+impl<'a> LiveCode<'a> {
+    pub(super) fn new(stacks: &'a Stacks, quiet: bool) -> Self {
+        Self {
+            stacks,
+            symbols: Symbols::default(),
+            resolved: Vec::new(),
+            progress: Progress::new(Work::Naming, quiet),
+        }
+    }
+}
+
+impl Code for LiveCode<'_> {
+    fn stack(&mut self, number: u32) -> Option<Vec<u64>> {
+        self.stacks.addresses(number)
+    }
+
+    fn frames(
+        &mut self,
+        number: u32,
+        of: Of<'_>,
+        addresses: &[u64],
+    ) -> (Vec<Frame>, Option<String>) {
+        let (frames, cut) = self.symbols.frames(of, addresses);
+        let short = cut.map(|cut| cut.reason().to_owned());
+        self.resolved.push(Resolved {
+            number,
+            process: Some(of.index),
+            frames: frames.clone(),
+            short: short.clone(),
+        });
+        self.progress.show(self.resolved.len() as u64);
+        (frames, short)
+    }
+
+    fn kernel_frames(&mut self, number: u32, addresses: &[u64]) -> Vec<Frame> {
+        let frames = self.symbols.kernel_frames(addresses);
+        self.resolved.push(Resolved {
+            number,
+            process: None,
+            frames: frames.clone(),
+            short: None,
+        });
+        frames
+    }
+}

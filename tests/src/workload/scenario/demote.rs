@@ -1,0 +1,72 @@
+//! `demote`: more memory than a node has, bound to it, on a machine whose kernel demotes what is cold to slow memory instead of giving up.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::counters;
+use crate::workload::memory::{Region, page_size};
+use crate::workload::policy::{self, Mode};
+use crate::workload::scene::Scene;
+use crate::workload::told::{Told, Trouble};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Node that is to overflow
+    #[arg(long)]
+    node: u32,
+    /// How much more than its free memory, in MiB
+    #[arg(long)]
+    mib: u64,
+}
+
+/// Whether what is cold goes to slow memory when room is wanted.
+const KNOB: &str = "/sys/kernel/mm/numa/demotion_enabled";
+
+pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+    scene.nodes.memory(args.node)?;
+    let slow = |node: &&u32| scene.nodes.cpus(**node).is_empty();
+    if scene.nodes.with_memory().iter().find(slow).is_none() || !Path::new(KNOB).exists() {
+        return Err(Trouble::Unsupported(
+            "no node of memory only, or a kernel that does not demote".to_owned(),
+        ));
+    }
+    scene.nodes.run_on(args.node)?;
+    let pages =
+        (free_kb(args.node)? << 10) / page_size() as u64 + (args.mib << 20) / page_size() as u64;
+    let region = Region::anonymous(usize::try_from(pages).context("more than fits")?)?;
+    policy::set(&region, Mode::Bind, &[args.node])?;
+    let old = fs::read_to_string(KNOB).context("cannot read whether it demotes")?;
+    fs::write(KNOB, "1").context("cannot have it demote")?;
+    let mut told = scene.begin("demote")?;
+    let before = counters::vmstat()?;
+    region.write_all(0..region.pages());
+    let grown = counters::growth(&before, &counters::vmstat()?);
+    Scene::end(&mut told)?;
+    fs::write(KNOB, old.trim()).context("cannot set it back")?;
+    // By kswapd, by whoever wanted memory, and by others: the kernel counts them apart.
+    let demoted: u64 = grown
+        .iter()
+        .filter(|(name, _)| name.starts_with("pgdemote_"))
+        .map(|(_, pages)| pages)
+        .sum();
+    if demoted == 0 {
+        return Err(Trouble::Unsupported(
+            "nothing was demoted: the firmware does not tell that the memory is slow".to_owned(),
+        ));
+    }
+    told.detail("demoted", demoted);
+    told.detail("pages_written", region.pages());
+    Ok(told)
+}
+
+/// Free memory of a node, KiB.
+fn free_kb(node: u32) -> anyhow::Result<u64> {
+    let path = format!("/sys/devices/system/node/node{node}/meminfo");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let line = text.lines().find(|line| line.contains("MemFree:"));
+    let number = line.and_then(|line| line.split_whitespace().nth(3));
+    let number = number.with_context(|| format!("no MemFree in {path}"))?;
+    Ok(number.parse()?)
+}
