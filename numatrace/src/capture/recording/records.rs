@@ -244,7 +244,7 @@ mod tests {
     /// Two CPUs in turn, each going on where it stopped and begun when its run before was written.
     fn touch(index: u64) -> TouchRun {
         let time_ns = |index: u64| 1_000_000 + index * 700;
-        let low = 0x7f00_0000_0000 + (index % 2 << 32) + (index / 2) * 8192;
+        let low = 0x7f00_0000_0000 + ((index % 2) << 32) + (index / 2) * 8192;
         TouchRun {
             header: Header {
                 time_ns: time_ns(index),
