@@ -18,9 +18,19 @@ pub struct Control {
     pub folds: u64,
     /// What is attached, as far as another program must know ([`POLICY_HOOK`]).
     pub attached: u64,
+    /// What is left out because it cost too much ([`NO_STACKS`], [`NO_RUNS`]); looked at only in sessions that have a limit.
+    pub reduced: u64,
+    /// Zero.
+    pub reserved: u64,
 }
 
 /// Bit of [`Control::attached`]: the policy hook is there, so the cause of a remote allocation may be left to it.
 pub const POLICY_HOOK: u64 = 1;
 
-const _: () = assert!(size_of::<Control>() == 32);
+/// Bit of [`Control::reduced`]: no call stacks.
+pub const NO_STACKS: u64 = 1;
+
+/// Bit of [`Control::reduced`]: no runs by mapping, and so no stacks either.
+pub const NO_RUNS: u64 = 2;
+
+const _: () = assert!(size_of::<Control>() == 48);

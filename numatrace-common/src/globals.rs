@@ -6,6 +6,9 @@ use bytemuck::{Pod, Zeroable};
 /// Offset of a member the kernel does not have: the verifier refuses programs that would load it, and their hook is absent.
 pub const ABSENT: u32 = u32::MAX;
 
+/// A value of [`Globals::mapping_runs`]: until the control word says otherwise.
+pub const WHILE_CHEAP: u32 = 2;
+
 /// Byte offsets of kernel struct members, from the running kernel's BTF.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -176,7 +179,7 @@ pub struct Globals {
     pub shm_dev: u32,
     /// 1 when first touches are wanted.
     pub first_touch: u32,
-    /// 1 when first touches and hinting faults are wanted by mapping, as runs.
+    /// 1 when first touches and hinting faults are wanted by mapping, as runs; [`WHILE_CHEAP`] when userspace may switch that off.
     pub mapping_runs: u32,
     /// One user stack for so many pages of a run beside the one at its start; 0 = no stacks.
     pub stack_every: u32,

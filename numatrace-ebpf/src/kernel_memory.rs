@@ -3,6 +3,7 @@
 use aya_ebpf::{macros::map, maps::PerCpuArray, programs::tracing::StackIdContext};
 use numatrace_common::{
     cell::{Cell, Stem},
+    control::NO_STACKS,
     event::kernel_alloc::KernelAlloc,
 };
 
@@ -11,7 +12,7 @@ use crate::{
     globals::global,
     kernel::task::Task,
     owner::Owner,
-    runs::STACKS,
+    runs::{STACKS, is_reduced},
     totals,
 };
 
@@ -32,7 +33,7 @@ pub fn sample<C: StackIdContext>(ctx: &C, task: Task, pages: u64, node: u16) {
     // SAFETY: a live per-CPU element; an allocation of an interrupt may come between and is not counted here.
     let since = unsafe { &mut *since };
     *since += pages;
-    if *since < u64::from(global!(kernel_stack_every)) {
+    if *since < u64::from(global!(kernel_stack_every)) || is_reduced(NO_STACKS) {
         return;
     }
     let pages = core::mem::take(since);

@@ -12,8 +12,10 @@ use aya_ebpf::{
 };
 use numatrace_common::{
     cell::{Cell, RemoteCause},
+    control::{NO_RUNS, NO_STACKS},
     counters::Counter,
     event::mapping_run::{Area, OPEN_TOUCHES, OpenIndex, OpenTouch, OpenUse, TouchRun, UseRun},
+    globals::WHILE_CHEAP,
     limits::STACK_ENTRIES,
     slot::Fault,
 };
@@ -56,6 +58,9 @@ impl Touch {
     /// Adds it to the run it belongs to, or begins one.
     #[inline(always)]
     pub fn count<C: StackIdContext>(&self, ctx: &C, copy: Copy, index: OpenIndex) {
+        if is_reduced(NO_RUNS) {
+            return;
+        }
         let cell = self.cell.with_task_node(totals::cpu_node() as u16);
         let bytes = self.pages * PAGE;
         let low = self.fault.address & !(bytes - 1);
@@ -92,7 +97,9 @@ impl Touch {
         self.fill(&mut open.run, cell, low, low + bytes);
         open.until_stack = 1;
         open.run.stack = -1;
-        if enabled!(stack_every) {
+        if enabled!(stack_every) && is_reduced(NO_STACKS) {
+            open.until_stack = u64::MAX;
+        } else if enabled!(stack_every) {
             open.until_stack = u64::from(global!(stack_every));
             open.run.stack = ctx
                 .get_stackid(&STACKS, u64::from(BPF_F_USER_STACK))
@@ -179,6 +186,9 @@ impl Use {
     /// Adds it to the run it belongs to, or begins one.
     #[inline(always)]
     pub fn count(&self, copy: Copy) {
+        if is_reduced(NO_RUNS) {
+            return;
+        }
         let cell = self.cell.with_task_node(totals::cpu_node() as u16);
         let low = self.address & !(PAGE - 1);
         if let Copy::Second = copy {
@@ -270,6 +280,12 @@ fn close_use(open: &mut OpenUse) {
     }
     entry.submit(u64::from(BPF_RB_NO_WAKEUP));
     count(Counter::Records, 1);
+}
+
+/// Has userspace switched a part of the details off? Asked only in sessions that have a limit for their cost.
+#[inline(always)]
+pub fn is_reduced(part: u64) -> bool {
+    global!(mapping_runs) == WHILE_CHEAP && totals::control().reduced & part != 0
 }
 
 /// Is it still the same mapping? A stack grows downwards, everything else keeps its start.

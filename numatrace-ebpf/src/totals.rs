@@ -42,6 +42,8 @@ pub fn control() -> Control {
             fold_epoch: 0,
             folds: 0,
             attached: 0,
+            reduced: 0,
+            reserved: 0,
         },
         |control| *control,
     )

@@ -10,13 +10,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use aya::EbpfLoader;
 
 use crate::attach::catalog::{HOOKS, Row};
 use crate::attach::globals::{NodeSets, Switches};
 use crate::attach::hooks::{Hook as Tried, HookState};
 use crate::attach::kallsyms::{KALLSYMS, Symbols};
 use crate::attach::preflight::{self, Preflight, Refusal};
-use crate::attach::reading::Types;
+use crate::attach::reading::Reading;
 use crate::attach::{Loaded, kallsyms, prototype};
 use crate::capture::fdinfo::KernelMemory;
 use crate::cli::Format;
@@ -118,7 +119,7 @@ type Outcome = (Option<Refusal>, Vec<DoctorHook>, Option<KernelMemory>);
 /// Loads the object as a session would, attaches every hook for an instant and takes all of it off again.
 fn try_hooks(found: &Preflight, symbols: &Symbols) -> Outcome {
     let session = match tracer::load_for(
-        Types::begin(),
+        Reading::begin(EbpfLoader::new),
         found,
         symbols,
         NodeSets::default(),

@@ -17,7 +17,7 @@ use crate::{
         totals::Sweep,
     },
     decode::{count::decode_count, decode, event::Event},
-    enrich::{Enrich, Observation, facts::Facts},
+    enrich::{BATCH, Enrich, Observation, facts::Facts},
     fold::{
         Folding,
         counted::Counted,
@@ -172,9 +172,7 @@ impl<F: Facts> Intake<F> {
     fn sweep(&mut self, sweep: &Sweep) {
         let seen = self.observe(sweep);
         if let Some(folding) = &mut self.folding {
-            for observation in &seen {
-                folding.apply(observation);
-            }
+            folding.apply_all(&seen);
             folding.inside.faults.close(self.now_ns);
         }
     }
@@ -193,11 +191,16 @@ impl<F: Facts> Intake<F> {
     fn observe(&mut self, sweep: &Sweep) -> Vec<Observation> {
         self.unsettled |= !sweep.settled;
         let mut seen = Vec::with_capacity(sweep.counts.len());
-        for (epoch, key, value) in &sweep.counts {
-            match decode_count(*epoch, key, value) {
-                Ok(count) => seen.push(self.enrich.count(count)),
-                Err(_) => self.rejected = self.rejected.saturating_add(1),
+        let mut counts = Vec::with_capacity(BATCH);
+        for batch in sweep.counts.chunks(BATCH) {
+            for (epoch, key, value) in batch {
+                match decode_count(*epoch, key, value) {
+                    Ok(count) => counts.push(count),
+                    Err(_) => self.rejected = self.rejected.saturating_add(1),
+                }
             }
+            self.enrich.counts(&counts, &mut seen);
+            counts.clear();
         }
         if let Some(live) = &mut self.live {
             live.count(self.now_ns, &seen);

@@ -31,7 +31,7 @@ use crate::{
     recording::recorder::Recorder,
     rendering::Rendering,
     talk::Voice,
-    tracer::{self, Asked, Extras, Tracer},
+    tracer::{self, Asked, Extras, Reducing, Tracer},
 };
 use begin::{banner, scope_entries, switches, told, verifying};
 use stretch::Stretch;
@@ -89,6 +89,9 @@ async fn session(
         residency: plan.residency,
         recorder,
         verifying,
+        reducing: plan
+            .max_overhead
+            .map(|most| Reducing::new(most, cpus(&topology), plan.stacks + plan.kernel_stacks > 0)),
     };
     let mut tracer = Tracer::start(loaded, &topology, &scope, extras)?;
     told(plan, &tracer, &mut voice)?;
@@ -168,6 +171,11 @@ async fn session(
         Vec::new()
     };
     Ok((last, exit))
+}
+
+/// CPUs that are there.
+fn cpus(topology: &Topology) -> usize {
+    topology.nodes().iter().map(|node| node.cpus.len()).sum()
 }
 
 fn asked(plan: &Plan, goes_on: bool) -> Asked {

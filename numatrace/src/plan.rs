@@ -62,6 +62,8 @@ pub struct Plan {
     pub residency: bool,
     /// A user stack for so many pages touched first, beside the first of a run; 0 = none.
     pub stacks: u32,
+    /// Share of all CPU time, 0 to 1, that our programs may take before details are given up.
+    pub max_overhead: Option<f64>,
     /// A kernel stack for so many pages of kernel memory; 0 = none.
     pub kernel_stacks: u32,
     /// Form of the report.
@@ -207,6 +209,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         faults: args.inject.into_iter().collect(),
         residency: args.residency,
         stacks: args.stacks.unwrap_or(if scoped { STACK_EVERY } else { 0 }),
+        max_overhead: args.max_overhead,
         kernel_stacks: args.kernel_stacks,
         format: args.format,
         output: args.output,

@@ -3,11 +3,13 @@
 mod closing;
 mod code;
 mod live;
+mod reducing;
 mod verifying;
 
 use std::{path::Path, time::Instant};
 
 use anyhow::{Context, anyhow};
+use aya::EbpfLoader;
 use numatrace_common::{control::POLICY_HOOK, scope::ScopeEntry};
 
 use crate::{
@@ -20,7 +22,7 @@ use crate::{
         preemption::Preemption,
         preflight::Preflight,
         prototype::StrangeShapes,
-        reading::{Reading, Types},
+        reading::Reading,
     },
     capture::{
         Source,
@@ -56,6 +58,7 @@ use code::LiveCode;
 
 pub use crate::{fold::counted::Counted, intake::NOT_COUNTING};
 pub use closing::boot_ns;
+pub use reducing::Reducing;
 pub use verifying::Verifying;
 
 /// A running session.
@@ -85,6 +88,8 @@ pub struct Tracer {
     pub verifying: Option<Verifying>,
     /// Our own cost.
     pub cost: CostMeter,
+    /// What is given up where it has a limit.
+    pub reducing: Option<Reducing>,
     /// Where everything is written down too.
     pub recorder: Option<Recorder>,
 }
@@ -109,6 +114,8 @@ pub struct Extras {
     pub recorder: Option<Recorder>,
     /// Hold reasons of moves against kernel stacks.
     pub verifying: Option<Verifying>,
+    /// Give up details where they cost too much.
+    pub reducing: Option<Reducing>,
 }
 
 /// Loads the object for this kernel; nothing is attached yet.
@@ -116,7 +123,7 @@ pub struct Extras {
 /// # Errors
 /// A [`Failure`] with its way out when this machine or user does not allow it; a member this kernel lacks.
 pub fn load(topology: &Topology, switches: Switches, debug: bool) -> anyhow::Result<Loaded> {
-    let types = Types::begin();
+    let loader = Reading::begin(EbpfLoader::new);
     let symbols = Reading::begin(|| Symbols::of_session(Path::new(KALLSYMS)));
     let found = Preflight::of(Path::new("/"));
     if let Some(refusal) = found.refusal() {
@@ -124,7 +131,7 @@ pub fn load(topology: &Topology, switches: Switches, debug: bool) -> anyhow::Res
     }
     let symbols = symbols.end()?;
     load_for(
-        types,
+        loader,
         &found,
         &symbols,
         node_sets(topology),
@@ -138,7 +145,7 @@ pub fn load(topology: &Topology, switches: Switches, debug: bool) -> anyhow::Res
 /// # Errors
 /// The kernel has no BTF, lacks a member we need, or refuses maps.
 pub fn load_for(
-    types: Types,
+    loader: Reading<EbpfLoader<'static>>,
     found: &Preflight,
     symbols: &Symbols,
     nodes: NodeSets,
@@ -160,7 +167,8 @@ pub fn load_for(
     // Under lockdown=confidentiality programs that call the helper do not load, so they are told not to.
     globals.probe_read = u32::from(found.trial.probe_read.is_ok());
     let mut loaded = attach::load(
-        types,
+        loader,
+        btf,
         &globals,
         StrangeShapes::of(btf),
         preemption,
@@ -222,12 +230,14 @@ impl Tracer {
         let reasons = std::mem::take(&mut loaded.reasons);
         let cpus: Vec<CpuId> = cpus.into_iter().map(|(cpu, _)| cpu).collect();
         let mapping_records = loaded.wants_mappings().then(|| MappingRecords::open(&cpus));
-        // Programs first, then the processes that are there: whoever is born in between is in both, never in neither.
+        // Programs first, then the processes that are there: whoever is born in between is in both, never in neither. Most of them are looked at
+        // while programs are loaded.
+        let glance = Reading::begin(|| ProcFacts::glance(Path::new("/")));
         let session = loaded.attach();
         if session.state(catalog::ALLOC_POLICY) == HookState::Attached {
             control.set_attached(POLICY_HOOK)?;
         }
-        let facts = ProcFacts::new(Path::new("/"));
+        let facts = ProcFacts::new(Path::new("/")).knowing(glance.end()?);
         let facts = if extras.recorder.is_some() {
             Noted::on(facts)
         } else {
@@ -251,6 +261,7 @@ impl Tracer {
             reasons,
             verifying: extras.verifying,
             cost: CostMeter::default(),
+            reducing: extras.reducing,
             recorder: extras.recorder,
         };
         tracer.take_stock();
@@ -338,10 +349,25 @@ impl Tracer {
         self.grow()
     }
 
-    /// One step of measuring our own cost.
-    pub fn measure_cost(&mut self, now: Instant) {
-        let Self { cost, session, .. } = self;
-        cost.tick(now, session.programs());
+    /// One step of measuring our own cost, and of giving details up where it is too high.
+    ///
+    /// # Errors
+    /// What bpf(2) returned.
+    pub fn measure_cost(&mut self, now: Instant) -> anyhow::Result<()> {
+        let Self {
+            cost,
+            session,
+            reducing,
+            control,
+            ..
+        } = self;
+        if let Some(seen) = cost.tick(now, session.programs())
+            && let Some(reducing) = reducing
+            && let Some(bits) = reducing.judge(seen, now)
+        {
+            control.set_reduced(bits)?;
+        }
+        Ok(())
     }
 
     /// The last step of it.
@@ -373,7 +399,7 @@ impl Tracer {
                 told,
                 goes_on: asked.goes_on,
             };
-            recorder.reported(&made, &code.resolved, intake);
+            recorder.reported(&made, (code.asked, &code.resolved), intake);
         }
         snapshot
     }

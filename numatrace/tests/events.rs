@@ -1,5 +1,7 @@
 //! Lines of `numatrace events` against their schema, and the page that explains them.
 
+#![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
+
 use std::collections::BTreeSet;
 
 use numatrace::{

@@ -165,7 +165,13 @@ fn a_full_node_explains_itself_and_alerts_once() {
     command.args(["stat", "--pressure", "-f", "json", "--alert", &alert]);
     let stat = Running::start(command.arg("200ms")).unwrap();
     stat.wait_for_output("\n", DEADLINE).unwrap();
-    let filler = workload(&["exhaust", "--node", &node.to_string(), "--pages", "8192"]);
+    let node_text = node.to_string();
+    let mut filler = workload(&["exhaust", "--hold", "--node", &node_text, "--pages", "8192"]);
+    // The node stays full until a reading has seen it so: a node that is full for a moment can be full between two readings.
+    if filler.wait_for_output("\n", DEADLINE).is_ok() {
+        stat.wait_for("alert: ", DEADLINE).unwrap();
+        filler.hang_up();
+    }
     let filled = filler.finish(DEADLINE).unwrap();
     if filled.status.code() == Some(2) {
         return skipped(test_name!(), filled.stderr.trim());

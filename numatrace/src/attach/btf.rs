@@ -195,6 +195,16 @@ impl KernelBtf {
         self.index.find(&self.blob, name.as_bytes(), kinds)
     }
 
+    /// The id of a function, for attaching to it.
+    pub(in crate::attach) fn function_id(&self, name: &str) -> Option<u32> {
+        self.find(name, &[Kind::Func])
+    }
+
+    /// The id of the typedef that stands for a tracepoint, `btf_trace_<name>`.
+    pub(in crate::attach) fn typedef_id(&self, name: &str) -> Option<u32> {
+        self.find(name, &[Kind::Typedef])
+    }
+
     fn text(&self, name: u32) -> String {
         String::from_utf8_lossy(self.blob.name(name)).into_owned()
     }

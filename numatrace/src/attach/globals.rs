@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::MetadataExt};
 
 use anyhow::Context;
-use numatrace_common::globals::Globals;
+use numatrace_common::globals::{Globals, WHILE_CHEAP};
 
 use super::{
     btf::KernelBtf, catalog::HookKind, inject::Faults, offsets, preemption::Preemption,
@@ -26,6 +26,8 @@ pub struct Switches {
     pub faults: Faults,
     /// First touches and hinting faults are wanted by mapping.
     pub mappings: bool,
+    /// They may be switched off while the session runs.
+    pub reducible: bool,
     /// One user stack for so many pages of a run; 0 = none.
     pub stack_every: u32,
     /// One kernel stack for so many base pages of kernel memory; 0 = none.
@@ -97,7 +99,11 @@ pub fn globals(
         bulk_args: bulk_args(btf),
         shm_dev: shm_dev(),
         first_touch: u32::from(switches.first_touch),
-        mapping_runs: u32::from(switches.mappings),
+        mapping_runs: match (switches.mappings, switches.reducible) {
+            (false, _) => 0,
+            (true, false) => 1,
+            (true, true) => WHILE_CHEAP,
+        },
         stack_every: switches.stack_every,
         kernel_stack_every: switches.kernel_stack_every,
         hint_vmf: u32::from(hint_vmf(btf)),

@@ -8,8 +8,10 @@ use aya::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    btf::Prototype,
     catalog::{HookKind, PARKING, Probe, Row, TASK_RUN},
     preemption::Preemption,
+    preload::Preloaded,
     prototype::{StrangeShapes, TargetKind},
     refused,
     selection::Selection,
@@ -70,8 +72,25 @@ pub struct Targets<'a> {
     pub preemption: Preemption,
 }
 
+impl Targets<'_> {
+    /// How this kernel has a target that a probe was not written for; `None` for one that is as expected.
+    pub fn is_strange(&self, kind: HookKind, target: &str) -> Option<&Prototype> {
+        let kind = match kind {
+            HookKind::Fentry | HookKind::Fexit => TargetKind::Function,
+            HookKind::TpBtf | HookKind::OnDemand => TargetKind::Tracepoint,
+        };
+        self.strange.find(kind, target)
+    }
+}
+
 /// Tries one row if it is wanted: its exact sets in turn, then its fallback.
-pub fn attach(ebpf: &mut Ebpf, kernel: Targets<'_>, row: &'static Row, wanted: &Selection) -> Hook {
+pub fn attach(
+    ebpf: &mut Ebpf,
+    kernel: Targets<'_>,
+    preloaded: &mut Preloaded,
+    row: &'static Row,
+    wanted: &Selection,
+) -> Hook {
     if !wanted.has(row.hook) {
         return Hook {
             state: HookState::LeftOut,
@@ -90,7 +109,7 @@ pub fn attach(ebpf: &mut Ebpf, kernel: Targets<'_>, row: &'static Row, wanted: &
         .map(|set| (*set, HookState::Attached))
         .chain((!row.fallback.is_empty()).then_some((row.fallback, HookState::Fallback)))
     {
-        match try_all(ebpf, kernel, probes) {
+        match try_all(ebpf, kernel, preloaded, probes) {
             Ok((via, programs)) => {
                 return Hook {
                     row,
@@ -123,7 +142,8 @@ pub fn attach_parking(ebpf: &mut Ebpf, kernel: Targets<'_>, hooks: &mut [Hook]) 
         return;
     };
     // Without it a count can be missed or doubled at a preemption, which the audit shows.
-    if let Ok((target, programs)) = try_all(ebpf, kernel, &[PARKING]) {
+    let mut none = Preloaded::default();
+    if let Ok((target, programs)) = try_all(ebpf, kernel, &mut none, &[PARKING]) {
         first.programs.extend(programs);
         first.via = first.via.take().map(|via| format!("{via}, {target}"));
     }
@@ -143,6 +163,7 @@ fn absent(row: &'static Row, refusal: String) -> Hook {
 fn try_all(
     ebpf: &mut Ebpf,
     kernel: Targets<'_>,
+    preloaded: &mut Preloaded,
     probes: &[Probe],
 ) -> Result<(String, Vec<Attached>), String> {
     let (mut targets, mut programs) = (Vec::new(), Vec::new());
@@ -150,7 +171,7 @@ fn try_all(
         let twin = probe
             .twin
             .filter(|_| kernel.preemption.preempts(probe.kind));
-        match try_pair(ebpf, kernel, probe, twin) {
+        match try_pair(ebpf, kernel, preloaded, probe, twin) {
             Ok(target) => {
                 targets.push(format!("{} {target}", probe.kind.name()));
                 programs.push(Attached {
@@ -160,7 +181,10 @@ fn try_all(
             }
             Err(why) => {
                 for attached in probes {
-                    unload(ebpf, attached);
+                    for name in std::iter::once(attached.program).chain(attached.twin) {
+                        preloaded.take(name);
+                        unload(ebpf, name);
+                    }
                 }
                 return Err(format!(
                     "{} {}: {why}",
@@ -178,19 +202,20 @@ fn try_all(
 fn try_pair(
     ebpf: &mut Ebpf,
     kernel: Targets<'_>,
+    preloaded: &mut Preloaded,
     probe: &Probe,
     twin: Option<&'static str>,
 ) -> Result<&'static str, String> {
     let Some(twin) = twin else {
-        return try_one(ebpf, kernel, probe, probe.program);
+        return try_one(ebpf, kernel, preloaded, probe, probe.program);
     };
     if probe.kind == HookKind::TpBtf {
-        let target = try_one(ebpf, kernel, probe, probe.program)?;
-        try_one(ebpf, kernel, probe, twin)?;
+        let target = try_one(ebpf, kernel, preloaded, probe, probe.program)?;
+        try_one(ebpf, kernel, preloaded, probe, twin)?;
         Ok(target)
     } else {
-        try_one(ebpf, kernel, probe, twin)?;
-        try_one(ebpf, kernel, probe, probe.program)
+        try_one(ebpf, kernel, preloaded, probe, twin)?;
+        try_one(ebpf, kernel, preloaded, probe, probe.program)
     }
 }
 
@@ -198,25 +223,28 @@ fn try_pair(
 fn try_one(
     ebpf: &mut Ebpf,
     kernel: Targets<'_>,
+    preloaded: &mut Preloaded,
     probe: &Probe,
     name: &str,
 ) -> Result<&'static str, String> {
     let program = ebpf
         .program_mut(name)
         .ok_or_else(|| format!("the object has no program {name}"))?;
+    if let Some(target) = preloaded.take(name) {
+        attach_loaded(program, probe.kind).map_err(|error| refused::reason(&error))?;
+        return Ok(target);
+    }
     let mut last = String::from("no target given");
-    let kind = match probe.kind {
-        HookKind::Fentry | HookKind::Fexit => TargetKind::Function,
-        HookKind::TpBtf | HookKind::OnDemand => TargetKind::Tracepoint,
-    };
     for target in probe.targets {
         // It would load, and read the wrong arguments.
-        if let Some(found) = kernel.strange.find(kind, target) {
+        if let Some(found) = kernel.is_strange(probe.kind, target) {
             return Err(format!(
                 "this kernel has it as `{found}`, which the probe was not written for"
             ));
         }
-        match load_and_attach(program, probe.kind, target, kernel.btf) {
+        let attached = load(program, probe.kind, target, kernel.btf)
+            .and_then(|()| attach_loaded(program, probe.kind));
+        match attached {
             Ok(()) => return Ok(target),
             Err(error @ ProgramError::Btf(_)) => last = refused::reason(&error),
             Err(error) => return Err(refused::reason(&error)),
@@ -225,48 +253,41 @@ fn try_one(
     Err(last)
 }
 
-fn load_and_attach(
+/// Loads a program for a target.
+pub(super) fn load(
     program: &mut Program,
     kind: HookKind,
     target: &str,
     btf: &Btf,
 ) -> Result<(), ProgramError> {
     match kind {
-        HookKind::Fentry => {
-            let program: &mut FEntry = program.try_into()?;
-            program.load(target, btf)?;
-            program.attach()?;
-        }
-        HookKind::Fexit => {
-            let program: &mut FExit = program.try_into()?;
-            program.load(target, btf)?;
-            program.attach()?;
-        }
-        HookKind::TpBtf => {
-            let program: &mut BtfTracePoint = program.try_into()?;
-            program.load(target, btf)?;
-            program.attach()?;
-        }
-        HookKind::OnDemand => {
-            let program: &mut RawTracePoint = program.try_into()?;
-            program.load()?;
-        }
+        HookKind::Fentry => <&mut FEntry>::try_from(program)?.load(target, btf),
+        HookKind::Fexit => <&mut FExit>::try_from(program)?.load(target, btf),
+        HookKind::TpBtf => <&mut BtfTracePoint>::try_from(program)?.load(target, btf),
+        HookKind::OnDemand => <&mut RawTracePoint>::try_from(program)?.load(),
     }
-    Ok(())
 }
 
-/// Detaches a probe's programs and frees them. The only error is "not loaded", which is what we want.
-fn unload(ebpf: &mut Ebpf, probe: &Probe) {
-    for name in std::iter::once(probe.program).chain(probe.twin) {
-        let Some(program) = ebpf.program_mut(name) else {
-            continue;
-        };
-        let _ = match program {
-            Program::FEntry(program) => program.unload(),
-            Program::FExit(program) => program.unload(),
-            Program::BtfTracePoint(program) => program.unload(),
-            Program::RawTracePoint(program) => program.unload(),
-            _ => Ok(()),
-        };
+fn attach_loaded(program: &mut Program, kind: HookKind) -> Result<(), ProgramError> {
+    match kind {
+        HookKind::Fentry => <&mut FEntry>::try_from(program)?.attach().map(drop),
+        HookKind::Fexit => <&mut FExit>::try_from(program)?.attach().map(drop),
+        HookKind::TpBtf => <&mut BtfTracePoint>::try_from(program)?.attach().map(drop),
+        // Run when we ask for it.
+        HookKind::OnDemand => Ok(()),
     }
+}
+
+/// Detaches a program and frees it. The only error is "not loaded", which is what we want.
+pub(super) fn unload(ebpf: &mut Ebpf, name: &str) {
+    let Some(program) = ebpf.program_mut(name) else {
+        return;
+    };
+    let _ = match program {
+        Program::FEntry(program) => program.unload(),
+        Program::FExit(program) => program.unload(),
+        Program::BtfTracePoint(program) => program.unload(),
+        Program::RawTracePoint(program) => program.unload(),
+        _ => Ok(()),
+    };
 }

@@ -21,10 +21,6 @@ pub const PER_CPU_OFFSET: &str = "__per_cpu_offset";
 const PREEMPT_COUNT: &str = "__preempt_count";
 /// The per-CPU struct that holds it in 6.12.
 const PCPU_HOT: &str = "pcpu_hot";
-/// What tells shared memory from files: the operations of its mappings.
-pub const SHMEM_VM_OPS: &str = "shmem_vm_ops";
-/// The same for memory that `shmem` keeps for anonymous shared mappings (6.1 to date).
-pub const SHMEM_ANON_VM_OPS: &str = "shmem_anon_vm_ops";
 
 /// Why an address is not known.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -61,24 +57,15 @@ pub struct PreemptCount {
 }
 
 impl Symbols {
-    /// The symbols a session can use: the preempt count's and the shared-memory operations.
+    /// The symbols a session can use: where the preempt count lies. A kernel has it under one of two names.
     #[must_use]
     pub fn of_session(path: &Path) -> Self {
-        Self::lookup(
-            path,
-            &[
-                PER_CPU_OFFSET,
-                PREEMPT_COUNT,
-                PCPU_HOT,
-                SHMEM_VM_OPS,
-                SHMEM_ANON_VM_OPS,
-            ],
-        )
+        Self::lookup(path, &[&[PER_CPU_OFFSET], &[PREEMPT_COUNT, PCPU_HOT]])
     }
 
-    /// Looks the names up in a file of the form of [`KALLSYMS`]. Symbols of modules are left out.
+    /// Looks one of each group of names up in a file of the form of [`KALLSYMS`]. Symbols of modules are left out.
     #[must_use]
-    pub fn lookup(path: &Path, wanted: &[&str]) -> Self {
+    pub fn lookup(path: &Path, wanted: &[&[&str]]) -> Self {
         match File::open(path).and_then(|file| Self::read(&mut BufReader::new(file), wanted)) {
             Ok(symbols) => symbols,
             Err(error) => Self {
@@ -88,22 +75,24 @@ impl Symbols {
         }
     }
 
-    /// One pass over `address type name [module]` lines; ends early when all are found. The first of equal names counts.
-    fn read(lines: &mut dyn BufRead, wanted: &[&str]) -> io::Result<Self> {
+    /// One pass over `address type name [module]` lines; ends early when there is one of each group. The first of equal names counts.
+    fn read(lines: &mut dyn BufRead, wanted: &[&[&str]]) -> io::Result<Self> {
         let mut found = HashMap::new();
         let mut any_address = false;
         let mut line = Vec::new();
-        while lines.read_until(b'\n', &mut line)? > 0 {
-            if let Some((address, name)) = parse(&line) {
+        let mut missing: Vec<&[&str]> = wanted.to_vec();
+        while !(missing.is_empty() && any_address) && lines.read_until(b'\n', &mut line)? > 0 {
+            if (!any_address || may_be(&line, wanted))
+                && let Some((address, name)) = parse(&line)
+            {
                 any_address |= address != 0;
-                if let Some(name) = wanted.iter().find(|wanted| wanted.as_bytes() == name) {
+                let mut names = wanted.iter().copied().flatten();
+                if let Some(name) = names.find(|wanted| wanted.as_bytes() == name) {
                     found.entry((*name).to_owned()).or_insert(address);
+                    missing.retain(|group| !group.contains(name));
                 }
             }
             line.clear();
-            if any_address && found.len() == wanted.len() {
-                break;
-            }
         }
         let gap = (!any_address).then_some(SymbolGap::Hidden);
         Ok(Self { found, gap })
@@ -139,6 +128,16 @@ impl Symbols {
     }
 }
 
+/// Can a line hold one of the names? On 64-bit machines an address has sixteen digits, so the name is where it always is.
+fn may_be(line: &[u8], wanted: &[&[&str]]) -> bool {
+    const DIGITS: usize = 16;
+    let (Some(b' '), Some(name)) = (line.get(DIGITS), line.get(DIGITS + 3..)) else {
+        return true;
+    };
+    let mut names = wanted.iter().copied().flatten();
+    names.any(|wanted| name.starts_with(wanted.as_bytes()))
+}
+
 /// Address and name of one line; `None` for a module's symbol or anything unexpected.
 fn parse(line: &[u8]) -> Option<(u64, &[u8])> {
     let mut fields = line
@@ -155,10 +154,16 @@ mod tests {
     use super::*;
     use crate::attach::btf::fixture::{BtfBuilder, STRUCT};
 
+    const SHMEM_VM_OPS: &str = "shmem_vm_ops";
+
     fn symbols(mut text: &[u8]) -> Symbols {
         Symbols::read(
             &mut text,
-            &[PER_CPU_OFFSET, PREEMPT_COUNT, PCPU_HOT, SHMEM_VM_OPS],
+            &[
+                &[PER_CPU_OFFSET],
+                &[PREEMPT_COUNT, PCPU_HOT],
+                &[SHMEM_VM_OPS],
+            ],
         )
         .unwrap()
     }
@@ -232,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_list_that_cannot_be_read_is_a_reason() {
-        let gap = Symbols::lookup(Path::new("/nonexistent/kallsyms"), &["x"])
+        let gap = Symbols::lookup(Path::new("/nonexistent/kallsyms"), &[&["x"]])
             .address("x")
             .unwrap_err();
         assert!(matches!(gap, SymbolGap::Unreadable(_)), "{gap}");

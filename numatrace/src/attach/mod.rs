@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod cpus;
 pub mod globals;
 pub mod hooks;
+mod ids_only;
 pub mod inject;
 pub mod kallsyms;
 pub mod kernel_enum;
@@ -15,6 +16,7 @@ pub mod object;
 pub mod offsets;
 pub mod preemption;
 pub mod preflight;
+mod preload;
 pub mod price;
 pub mod prototype;
 pub mod reading;
@@ -23,7 +25,10 @@ pub mod scope;
 pub mod selection;
 pub mod series;
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    thread,
+};
 
 use anyhow::anyhow;
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -34,13 +39,15 @@ use numatrace_common::{
 
 use kernel_log::KernelLog;
 
+use btf::KernelBtf;
 use catalog::Row;
 use hooks::{Attached, Hook, HookState, Targets};
 use inject::Faults;
 use kernel_enum::ReasonNames;
 use preemption::Preemption;
+use preload::Preloaded;
 use prototype::StrangeShapes;
-use reading::Types;
+use reading::Reading;
 use selection::Selection;
 
 /// Loaded maps and programs. Dropping it detaches everything.
@@ -76,21 +83,24 @@ pub struct Loaded {
 /// Creates the maps and reads the object. Targets of a strange shape will not be attached to.
 ///
 /// # Errors
-/// The kernel refuses maps, or has no BTF.
+/// The kernel refuses maps.
 pub fn load(
-    types: Types,
+    loader: Reading<EbpfLoader<'static>>,
+    btf: &KernelBtf,
     globals: &Globals,
     strange: StrangeShapes,
     preemption: Preemption,
     faults: Faults,
     debug: bool,
 ) -> anyhow::Result<Loaded> {
-    let (loader, btf) = types.end()?;
-    let level = if debug { kernel_log::ALL } else { 0 };
-    let mut loader: EbpfLoader<'_> = loader;
+    let btf = ids_only::targets(btf)?;
+    // Some hundred bytes for good: the loader that borrows them is freed on another thread.
+    let kept: &'static Globals = Box::leak(Box::new(*globals));
+    let level: &'static u8 = if debug { &kernel_log::ALL } else { &0 };
+    let mut loader = loader.end()?;
     loader
-        .override_global("GLOBALS", bytemuck::bytes_of(globals), true)
-        .override_global(aya_log::LEVEL, &level, false);
+        .override_global("GLOBALS", bytemuck::bytes_of(kept), true)
+        .override_global(aya_log::LEVEL, level, false);
     if globals.scoped == 0 {
         // Nobody looks at it: one entry instead of megabytes.
         loader.map_max_entries("SCOPE", 1);
@@ -109,6 +119,8 @@ pub fn load(
     let mut ebpf = loader
         .load(object::bytes())
         .map_err(|error| anyhow!(error).context("cannot create the eBPF maps"))?;
+    // It holds all types of the kernel; freeing them takes as long as attaching a hook. Without a thread they are freed here.
+    let _ = thread::Builder::new().spawn(move || drop(loader));
     // Programs that log need its map until they are loaded, and the map needs its reader.
     let log = if debug {
         KernelLog::take(&mut ebpf)
@@ -148,11 +160,15 @@ impl Loaded {
             strange: &self.strange,
             preemption: self.preemption,
         };
+        let mut preloaded = Preloaded::of(&mut self.ebpf, kernel, &self.rows, &self.wanted);
         let mut hooks: Vec<Hook> = self
             .rows
             .iter()
-            .map(|row| hooks::attach(&mut self.ebpf, kernel, row, &self.wanted))
+            .map(|row| hooks::attach(&mut self.ebpf, kernel, &mut preloaded, row, &self.wanted))
             .collect();
+        for program in preloaded.rest() {
+            hooks::unload(&mut self.ebpf, program);
+        }
         hooks::attach_parking(&mut self.ebpf, kernel, &mut hooks);
         Session {
             ebpf: self.ebpf,

@@ -1,12 +1,11 @@
-//! The long readings before anything can be loaded, side by side: kernel BTF for the loader and for attaching, symbols of kallsyms.
+//! The long readings before anything can be loaded, side by side: kernel BTF, symbols of kallsyms, the processes there are.
 //!
-//! None needs another, each takes tens of milliseconds, and somebody waits for the session. The loader reads BTF for itself and does not
-//! lend it, so it is read twice.
+//! None needs another, each takes tens of milliseconds, and somebody waits for the session. aya's loader reads BTF for itself, whether it needs
+//! it or not, so it is read twice.
 
 use std::thread;
 
-use anyhow::{Context as _, anyhow};
-use aya::{Btf, BtfError, EbpfLoader};
+use anyhow::anyhow;
 
 /// Something that is being read on a thread of its own.
 pub struct Reading<T> {
@@ -35,34 +34,6 @@ impl<T: Send + 'static> Reading<T> {
                 .map_err(|_| anyhow!("reading what the kernel says of itself failed")),
             None => Ok((self.read)()),
         }
-    }
-}
-
-/// What loading needs beside the object.
-pub struct Types {
-    loader: Reading<EbpfLoader<'static>>,
-    btf: Reading<Result<Btf, BtfError>>,
-}
-
-impl Types {
-    /// Begins to read it.
-    #[must_use]
-    pub fn begin() -> Self {
-        Self {
-            loader: Reading::begin(EbpfLoader::new),
-            btf: Reading::begin(Btf::from_sys_fs),
-        }
-    }
-
-    /// The loader, and the BTF to attach by.
-    ///
-    /// # Errors
-    /// The kernel has no BTF.
-    pub fn end(self) -> anyhow::Result<(EbpfLoader<'static>, Btf)> {
-        let btf = self.btf.end()?.context(
-            "this kernel has no BTF (/sys/kernel/btf/vmlinux); it needs CONFIG_DEBUG_INFO_BTF=y",
-        )?;
-        Ok((self.loader.end()?, btf))
     }
 }
 

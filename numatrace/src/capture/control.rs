@@ -41,6 +41,16 @@ impl ControlMap {
         self.write(control)
     }
 
+    /// Tells the programs what to leave out from now on.
+    ///
+    /// # Errors
+    /// What bpf(2) returned.
+    pub fn set_reduced(&mut self, reduced: u64) -> anyhow::Result<()> {
+        let mut control = self.read()?;
+        control.reduced = reduced;
+        self.write(control)
+    }
+
     /// Begins a new epoch and returns its number. For sessions without the fold hook, and for sweeps.
     ///
     /// # Errors

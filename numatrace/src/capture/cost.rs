@@ -26,6 +26,15 @@ pub struct Measured {
     pub ns: u64,
 }
 
+/// What one window saw, all programs together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seen {
+    /// Time in our programs, ns.
+    pub ns: u64,
+    /// The window's length.
+    pub length: Duration,
+}
+
 /// Switches the statistics on and off and sums what they say.
 #[derive(Default)]
 pub struct CostMeter {
@@ -37,15 +46,15 @@ pub struct CostMeter {
 }
 
 impl CostMeter {
-    /// To be called now and then: opens a window, or closes one that is over.
+    /// To be called now and then: opens a window, or closes one that is over and says what it saw.
     pub fn tick<'a>(
         &mut self,
         now: Instant,
         programs: impl Iterator<Item = (&'static str, BorrowedFd<'a>)>,
-    ) {
+    ) -> Option<Seen> {
         if let Some((_, since, _)) = &self.on {
             if now.duration_since(*since) >= WINDOW {
-                self.close(now, programs);
+                return self.close(now, programs);
             }
         } else if !self.refused && self.next.is_none_or(|next| now >= next) {
             match RunStatistics::on() {
@@ -57,6 +66,7 @@ impl CostMeter {
                 Err(_) => self.refused = true,
             }
         }
+        None
     }
 
     /// Ends an open window.
@@ -64,9 +74,11 @@ impl CostMeter {
         &mut self,
         now: Instant,
         programs: impl Iterator<Item = (&'static str, BorrowedFd<'a>)>,
-    ) {
-        let Some((guard, since, before)) = self.on.take() else {
-            return;
+    ) -> Option<Seen> {
+        let (guard, since, before) = self.on.take()?;
+        let mut seen = Seen {
+            ns: 0,
+            length: now.duration_since(since),
         };
         let after = readings(programs);
         drop(guard);
@@ -74,9 +86,12 @@ impl CostMeter {
             let start = before.get(program).copied().unwrap_or_default();
             let sum = self.measured.entry(program).or_default();
             sum.runs += end.runs.saturating_sub(start.runs);
-            sum.ns += end.ns.saturating_sub(start.ns);
+            let ns = end.ns.saturating_sub(start.ns);
+            sum.ns += ns;
+            seen.ns += ns;
         }
-        self.windows += now.duration_since(since);
+        self.windows += seen.length;
+        Some(seen)
     }
 
     /// What was measured since this was asked last, by program, and for how long; `None` when statistics were refused or no window has ended.

@@ -81,6 +81,10 @@ pub struct TraceArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub kernel_stacks: u32,
 
+    /// Give up details, stacks first, while our programs take more than this share of all CPU time; totals stay exact: 1, 0.5%
+    #[arg(long, value_name = "PCT", value_parser = percent)]
+    pub max_overhead: Option<f64>,
+
     /// Form of the report
     #[arg(short, long, value_enum, default_value_t)]
     pub format: Format,
@@ -143,6 +147,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A share of all CPU time in percent, as a share from 0 to 1.
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim();
+    match number.parse::<f64>() {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
+        _ => Err("give a percentage above 0, of the CPU time of all CPUs: 1, 0.5%".to_owned()),
+    }
+}
+
 /// The shortest interval. Each end reads the kernel's counters several times, and each reading is work for all CPUs' counters.
 const SHORTEST: Duration = Duration::from_millis(100);
 
@@ -169,6 +182,15 @@ mod tests {
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
         for wrong in ["", "0", "-1", "-3s", "ten", "1x", "1e99", "NaN"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_overhead_is_a_percentage() {
+        assert_eq!(percent("1"), Ok(0.01));
+        assert_eq!(percent("0.5 %"), Ok(0.005));
+        for wrong in ["", "0", "-1", "101", "NaN", "1x", "%"] {
+            assert!(percent(wrong).is_err(), "{wrong}");
         }
     }
 

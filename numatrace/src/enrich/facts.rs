@@ -4,6 +4,7 @@ pub mod noted;
 pub mod replayed;
 
 use std::{
+    collections::{HashMap, HashSet},
     fs, io,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
@@ -16,6 +17,7 @@ use super::{
     residency::{self, Resident},
 };
 use crate::{
+    capture::sys::proc_files::ProcFiles,
     decode::mapping_run::FileId,
     ids::{Pid, Tid},
     model::Name,
@@ -80,9 +82,13 @@ pub struct Details {
 }
 
 /// The live `/proc`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ProcFacts {
     proc: PathBuf,
+    /// `None` where there is no `/proc`: then there are no facts either.
+    files: Option<ProcFiles>,
+    /// Processes that were looked at a moment ago.
+    glanced: HashMap<Pid, Identity>,
 }
 
 impl ProcFacts {
@@ -90,7 +96,34 @@ impl ProcFacts {
     pub fn new(root: &Path) -> Self {
         Self {
             proc: root.join("proc"),
+            files: ProcFiles::open(root).ok(),
+            glanced: HashMap::new(),
         }
+    }
+
+    /// Who every process is now, for [`ProcFacts::knowing`].
+    #[must_use]
+    pub fn glance(root: &Path) -> HashMap<Pid, Identity> {
+        let mut facts = Self::new(root);
+        let mut seen = HashMap::new();
+        for pid in facts.pids() {
+            if let Some(identity) = facts.identity(pid) {
+                seen.insert(pid, identity);
+            }
+        }
+        seen
+    }
+
+    /// The same facts, with processes that were glanced at a moment ago: each is answered for once, when all are gone through.
+    #[must_use]
+    pub fn knowing(mut self, glanced: HashMap<Pid, Identity>) -> Self {
+        self.glanced = glanced;
+        self
+    }
+
+    /// A short file of a process.
+    fn short(&mut self, pid: Pid, file: &str) -> Option<&[u8]> {
+        self.files.as_mut()?.start(pid, file).ok()
     }
 
     fn of(&self, pid: Pid, file: &str) -> PathBuf {
@@ -100,24 +133,32 @@ impl ProcFacts {
 
 impl Facts for ProcFacts {
     fn identity(&mut self, pid: Pid) -> Option<Identity> {
-        parse_stat(&fs::read(self.of(pid, "stat")).ok()?)
+        if let Some(seen) = self.glanced.remove(&pid) {
+            return Some(seen);
+        }
+        parse_stat(self.short(pid, "stat")?)
     }
 
     fn details(&mut self, pid: Pid) -> Details {
-        let cgroup = fs::read(self.of(pid, "cgroup")).ok();
-        let status = fs::read(self.of(pid, "status")).ok();
+        let (ns_pid, uid) = match self.short(pid, "status") {
+            Some(status) => (innermost_pid(status).map(Pid), effective_user(status)),
+            None => (None, None),
+        };
         Details {
             exe: fs::read_link(self.of(pid, "exe"))
                 .ok()
                 .map(|path| Name::from(path.as_os_str().as_bytes())),
-            cgroup: cgroup.as_deref().and_then(unified_cgroup).map(Name::from),
-            ns_pid: status.as_deref().and_then(innermost_pid).map(Pid),
-            uid: status.as_deref().and_then(effective_user),
+            cgroup: self
+                .short(pid, "cgroup")
+                .and_then(unified_cgroup)
+                .map(Name::from),
+            ns_pid,
+            uid,
         }
     }
 
     fn thread(&mut self, pid: Pid, tid: Tid) -> Option<Identity> {
-        parse_stat(&fs::read(self.of(pid, &format!("task/{tid}/stat"))).ok()?)
+        parse_stat(self.short(pid, &format!("task/{tid}/stat"))?)
     }
 
     fn maps(&mut self, pid: Pid) -> Option<Vec<MapLine>> {
@@ -125,7 +166,8 @@ impl Facts for ProcFacts {
     }
 
     fn numa_maps(&mut self, pid: Pid) -> Vec<Resident> {
-        residency::read(pid)
+        let files = self.files.as_mut();
+        files.map_or_else(Vec::new, |files| residency::read(files, pid))
     }
 
     fn open_file(&mut self, pid: Pid, file: FileId) -> Option<Name> {
@@ -148,12 +190,18 @@ impl Facts for ProcFacts {
         let Ok(entries) = fs::read_dir(&self.proc) else {
             return Vec::new();
         };
-        entries
+        let pids: Vec<Pid> = entries
             .filter_map(|entry: io::Result<fs::DirEntry>| {
                 entry.ok()?.file_name().to_str()?.parse().ok()
             })
             .map(Pid)
-            .collect()
+            .collect();
+        if !self.glanced.is_empty() {
+            // Who is gone since must not be taken for a later one with the same number.
+            let living: HashSet<Pid> = pids.iter().copied().collect();
+            self.glanced.retain(|pid, _| living.contains(pid));
+        }
+        pids
     }
 }
 

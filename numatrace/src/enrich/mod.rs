@@ -9,14 +9,18 @@ pub mod perf_map;
 pub mod process;
 pub mod residency;
 pub mod spaces;
+pub mod table;
 pub mod target_file;
 pub mod told;
 pub mod topology;
 
-use crate::decode::{count::ThreadId, fill_run::FillRun, mapping_run::Area};
+use std::hash::{Hash, Hasher};
+
 use crate::decode::{
-    count::{Count, Owner, What},
+    count::{Count, Owner, ThreadId, What},
     event::{Body, Event},
+    fill_run::FillRun,
+    mapping_run::Area,
 };
 use facts::Facts;
 use happening::{Happened, Happening};
@@ -25,8 +29,11 @@ use residency::Residency;
 use spaces::Spaces;
 use told::Told;
 
+/// Counts that go through the stages together: what waits for memory in one does not hold up the next, and they fit in a cache.
+pub const BATCH: usize = 512;
+
 /// Who an observation is charged to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Charged {
     /// A thread of a known process incarnation.
     Thread {
@@ -45,6 +52,24 @@ pub enum Charged {
     Overflow,
     /// Memory that no process has mapped, or whose process the kernel does not tell.
     Nobody,
+}
+
+// Looked up once per count: one word to hash.
+impl Hash for Charged {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(match *self {
+            Charged::Thread {
+                process,
+                tid,
+                start_ns,
+            } => start_ns ^ (process.number() << 32 | u64::from(tid.0)).rotate_left(17),
+            Charged::Irq => 0,
+            Charged::OutOfScope => 1,
+            Charged::Overflow => 2,
+            Charged::Nobody => 3,
+        });
+    }
 }
 
 /// A count with its owner found.
@@ -166,6 +191,16 @@ impl<F: Facts> Enrich<F> {
         self.spaces
             .saw(process, thread.pid, area, at, now_ns, &mut self.facts);
         process
+    }
+
+    /// Finds the owners of a batch of counts, and adds what comes of it to `seen`.
+    pub fn counts(&mut self, counts: &[Count], seen: &mut Vec<Observation>) {
+        self.processes
+            .expect(counts.iter().filter_map(|count| match count.owner {
+                Owner::Thread(thread) => Some(thread),
+                _ => None,
+            }));
+        seen.extend(counts.iter().map(|count| self.count(*count)));
     }
 
     /// Finds the process that brought pages of a file in, and the file's name.

@@ -13,7 +13,10 @@ use std::{
 use foldhash::fast::FixedState;
 use numatrace_common::scope::NS_PER_TICK;
 
-use super::facts::{Details, Facts, Identity};
+use super::{
+    facts::{Details, Facts, Identity},
+    table::{Hashed, Table},
+};
 use crate::{
     decode::{
         count::ThreadId,
@@ -27,7 +30,14 @@ use crate::{
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
-pub struct ProcessIndex(usize);
+pub struct ProcessIndex(u32);
+
+impl ProcessIndex {
+    /// The index as a number, for hashing.
+    pub(crate) fn number(self) -> u64 {
+        u64::from(self.0)
+    }
+}
 
 /// One process as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,9 +91,18 @@ static FORGOTTEN: LazyLock<Process> = LazyLock::new(|| Process {
 pub struct Processes {
     all: BTreeMap<ProcessIndex, Process>,
     /// How many there have been.
-    seen: usize,
+    seen: u32,
     by_pid: HashMap<Pid, Vec<ProcessIndex>, FixedState>,
+    /// What [`Processes::of_thread`] found: it is asked once per count.
+    #[serde(skip)]
+    by_thread: Table<ThreadId, ProcessIndex>,
+    /// Where a batch of threads lies in it.
+    #[serde(skip)]
+    batch: Vec<Hashed>,
 }
+
+/// Threads whose process is remembered: as many as the kernel's totals have room for, several times over.
+const THREADS: usize = 1 << 19;
 
 impl Processes {
     /// Takes in every process that is alive now, by name only: the rest is looked up for those that matter.
@@ -132,6 +151,7 @@ impl Processes {
     /// Begins another interval, `until_ns` after boot: nobody born before it is announced, and who had ended before the last one is forgotten.
     /// Counts of a process can come an interval after its end, not later, so a session without end stays bounded.
     pub fn next_interval(&mut self, until_ns: u64) {
+        self.by_thread.clear();
         let by_pid = &mut self.by_pid;
         self.all.retain(|index, process| {
             process.announced &= process.start_ns >= until_ns;
@@ -146,6 +166,27 @@ impl Processes {
 
     /// The process a thread belongs to. One that nothing announced is looked up, and kept nameless when it is gone.
     pub fn of_thread(&mut self, thread: ThreadId, facts: &mut impl Facts) -> ProcessIndex {
+        let hash = Table::<ThreadId, ProcessIndex>::hash(&thread);
+        if let Some(index) = self.by_thread.get(hash, &thread) {
+            return index;
+        }
+        let index = self.look_up(thread, facts);
+        if self.by_thread.len() >= THREADS {
+            self.by_thread.clear();
+        }
+        *self.by_thread.entry(hash, thread) = index;
+        index
+    }
+
+    /// These threads will be asked for next.
+    pub fn expect(&mut self, threads: impl Iterator<Item = ThreadId>) {
+        self.batch.clear();
+        self.batch
+            .extend(threads.map(|thread| Table::<ThreadId, ProcessIndex>::hash(&thread)));
+        self.by_thread.warm(&self.batch);
+    }
+
+    fn look_up(&mut self, thread: ThreadId, facts: &mut impl Facts) -> ProcessIndex {
         let leader = thread.tid.0 == thread.pid.0;
         if let Some(index) = self.at(thread.pid, thread.start_ns) {
             let process = self.entry(index);
@@ -362,7 +403,12 @@ impl Processes {
             ..FORGOTTEN.clone()
         };
         self.all.insert(index, process);
-        self.by_pid.entry(pid).or_default().push(index);
+        let incarnations = self.by_pid.entry(pid).or_default();
+        if !incarnations.is_empty() {
+            // What was taken for a thread of an earlier one may be one of this.
+            self.by_thread.clear();
+        }
+        incarnations.push(index);
         index
     }
 }

@@ -1,14 +1,14 @@
 //! Where memory lies in the end: `/proc/PID/numa_maps`, looked at now and then while a process lasts. Reading it touches no page.
 
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use super::{
     facts::Facts,
     process::{ProcessIndex, Processes},
 };
 use crate::{
-    capture::sys::numa_maps,
+    capture::sys::{numa_maps, proc_files::ProcFiles},
     ids::{NodeId, Pid},
     model::Name,
 };
@@ -83,9 +83,9 @@ fn unescaped(path: &[u8]) -> Name {
 }
 
 /// The mappings of a process that have pages; none when it is gone.
-pub(super) fn read(pid: Pid) -> Vec<Resident> {
+pub(super) fn read(files: &mut ProcFiles, pid: Pid) -> Vec<Resident> {
     let mut found = Vec::new();
-    let read = numa_maps::for_each(Path::new("/"), pid, |line| {
+    let read = numa_maps::for_each(files, pid, |line| {
         let unit = line.page_kb.unwrap_or(PAGE_KB) / PAGE_KB;
         if !line.pages.is_empty() {
             let pages = line.pages.iter();

@@ -119,11 +119,11 @@ impl Spaces {
             self.name_file(file, &line.name);
         }
         let space = self.by_process.entry(process).or_default();
-        let before = space.lines.len();
+        let before = space.lines.count();
         if self.lines >= LINES || !space.lines.lay(line) {
             self.no_room += 1;
         }
-        self.lines = self.lines.saturating_sub(before) + space.lines.len();
+        self.lines = self.lines.saturating_sub(before) + space.lines.count();
     }
 
     /// A process was born, with the memory of its parent.
@@ -151,7 +151,7 @@ impl Spaces {
     /// Is anything known of what lies where in a process?
     pub fn has_lines(&self, process: ProcessIndex) -> bool {
         let space = self.by_process.get(&process);
-        space.is_some_and(|space| space.lines.len() > 0 || space.parent.is_some())
+        space.is_some_and(|space| space.lines.count() > 0 || space.parent.is_some())
     }
 
     /// Keeps the address spaces of these processes; names of files stay.
@@ -160,7 +160,7 @@ impl Spaces {
         self.lines = self
             .by_process
             .values()
-            .map(|space| space.lines.len())
+            .map(|space| space.lines.count())
             .sum();
     }
 

@@ -208,10 +208,9 @@ mod tests {
             )]),
             system: None,
         };
-        Window {
-            start: at(1000),
-            end: Some(at(1000 + delta)),
-        }
+        let mut window = Window::new(at(1000));
+        window.close(at(1000 + delta));
+        window
     }
 
     fn traced(count: u64) -> Alloc {

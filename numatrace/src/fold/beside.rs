@@ -19,10 +19,7 @@ pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> V
     else {
         return Vec::new();
     };
-    let sum = |of: fn(&super::Counts) -> u64| -> u64 {
-        let owners = counted.by_owner.values().map(of);
-        owners.fold(0, u64::saturating_add)
-    };
+    let sum = counted.total();
     let rows: [(BesideWhat, Row, Option<u64>); 5] = [
         (
             BesideWhat::Pages,
@@ -32,25 +29,19 @@ pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> V
         (
             BesideWhat::HintFaults,
             |counters| counters.hint_faults,
-            measured
-                .hint_faults
-                .then(|| sum(|counts| counts.hint_faults.values().sum())),
+            measured.hint_faults.then(|| sum.hint_faults.values().sum()),
         ),
         (
             BesideWhat::HintMigrated,
             |counters| counters.hint_migrated,
-            measured
-                .hint_faults
-                .then(|| sum(|counts| counts.hint_migrated)),
+            measured.hint_faults.then_some(sum.hint_migrated),
         ),
         (
             BesideWhat::PteUpdates,
             |counters| counters.pte_updates,
             measured.balancer.then(|| {
-                sum(|counts| {
-                    let updates = counts.balancer.get(&BalancerWork::Update);
-                    updates.map_or(0, |tally| tally.amount)
-                })
+                let updates = sum.balancer.get(&BalancerWork::Update);
+                updates.map_or(0, |tally| tally.amount)
             }),
         ),
         (
@@ -58,7 +49,7 @@ pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> V
             |counters| counters.migrated,
             measured
                 .page_migrations
-                .then(|| sum(|counts| counts.page_migrations.values().sum())),
+                .then(|| sum.page_migrations.values().sum()),
         ),
     ];
     rows.into_iter()
@@ -97,10 +88,8 @@ mod tests {
             )),
             ..Cut::default()
         };
-        let window = Window {
-            start: at(1000, 10),
-            end: Some(at(1700, 15)),
-        };
+        let mut window = Window::new(at(1000, 10));
+        window.close(at(1700, 15));
         let counted = Accumulators {
             system_pages: 690,
             ..Accumulators::default()

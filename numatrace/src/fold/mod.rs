@@ -24,15 +24,16 @@ pub mod window;
 // Beside the tracer: `numatrace stat`.
 pub mod stat;
 
-use std::collections::{BTreeMap, HashMap};
-
-use foldhash::fast::FixedState;
+use std::collections::BTreeMap;
 
 use crate::{
     decode::count::{
         AllocCell, BalancerWork, Failure, MoveCell, NodePair, Reason, TouchCell, What,
     },
-    enrich::{Charged, Observation},
+    enrich::{
+        BATCH, Charged, Observation,
+        table::{Hashed, Table},
+    },
     ids::{CpuId, NodeId, Pid},
 };
 use histogram::Histogram;
@@ -40,11 +41,14 @@ use slices::Slices;
 use window::{Cut, Window};
 
 /// Everything counted in a session or interval.
+///
+/// One flat table: most owners have a handful of cells, so a map for each would be many times larger than what it holds, and every count would
+/// wait for one more cache line.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Accumulators {
-    /// What each owner did.
-    pub by_owner: HashMap<Charged, Counts, FixedState>,
+    /// What each owner did, cell by cell.
+    pub tallies: Table<(Charged, What), Tally>,
     /// Allocations that numastat's counters of the preferred node hold but that were counted in epochs around a cut: what
     /// `numa_foreign` may differ by.
     pub foreign_edge: u64,
@@ -156,42 +160,38 @@ impl Counts {
         bump_all(&mut self.cpu_moves, cpu_moves);
     }
 
-    /// Adds one observation of this owner.
-    fn apply(&mut self, seen: &Observation) {
-        match seen.what {
-            What::Alloc(cell) => self
-                .alloc
-                .entry(cell)
-                .or_default()
-                .add(seen.count, seen.amount),
-            What::InterleaveHit(node) => bump(&mut self.interleave_hit, node, seen.count),
-            What::FirstTouch(cell) => bump(&mut self.first_touch, cell, seen.amount),
-            What::HintFault(nodes) => bump(&mut self.hint_faults, nodes, seen.count),
+    /// Adds what was counted in one cell.
+    fn take(&mut self, what: What, Tally { count, amount }: Tally) {
+        match what {
+            What::Alloc(cell) => self.alloc.entry(cell).or_default().add(count, amount),
+            What::InterleaveHit(node) => bump(&mut self.interleave_hit, node, count),
+            What::FirstTouch(cell) => bump(&mut self.first_touch, cell, amount),
+            What::HintFault(nodes) => bump(&mut self.hint_faults, nodes, count),
             What::HintMigrated => {
-                self.hint_migrated = self.hint_migrated.saturating_add(seen.amount);
+                self.hint_migrated = self.hint_migrated.saturating_add(amount);
             }
             What::PageMigration(nodes, reason) => {
-                bump(&mut self.page_migrations, (nodes, reason), seen.amount);
+                bump(&mut self.page_migrations, (nodes, reason), amount);
             }
             What::MigrationFailed(failure) => {
-                bump(&mut self.migrations_failed, failure, seen.amount);
+                bump(&mut self.migrations_failed, failure, amount);
             }
-            What::TaskMove(cell) => bump(&mut self.task_moves, cell, seen.count),
-            What::TaskRun(node) => bump(&mut self.run_ns, node, seen.amount),
-            What::FolioLatency(bucket) => self.folio_latency.add(bucket, seen.count),
+            What::TaskMove(cell) => bump(&mut self.task_moves, cell, count),
+            What::TaskRun(node) => bump(&mut self.run_ns, node, amount),
+            What::FolioLatency(bucket) => self.folio_latency.add(bucket, count),
             What::BatchLatency(bucket, reason) => {
-                self.batch_latency.add(bucket, seen.count);
-                bump(&mut self.migrating_ns, reason, seen.amount);
+                self.batch_latency.add(bucket, count);
+                bump(&mut self.migrating_ns, reason, amount);
             }
             What::Balancer(Some(work)) => {
                 let sum = self.balancer.entry(work).or_default();
-                sum.add(seen.count, seen.amount);
+                sum.add(count, amount);
             }
             What::Balancer(None) => {}
-            What::VmaSkipped(reason) => bump(&mut self.vmas_skipped, reason, seen.count),
-            What::MovedBy(pid) => bump(&mut self.moved_by, pid, seen.amount),
-            What::Stay(bucket) => self.stays.add(bucket, seen.count),
-            What::CpuMove(from, to) => bump(&mut self.cpu_moves, (from, to), seen.count),
+            What::VmaSkipped(reason) => bump(&mut self.vmas_skipped, reason, count),
+            What::MovedBy(pid) => bump(&mut self.moved_by, pid, amount),
+            What::Stay(bucket) => self.stays.add(bucket, count),
+            What::CpuMove(from, to) => bump(&mut self.cpu_moves, (from, to), count),
         }
     }
 }
@@ -216,7 +216,14 @@ impl Tally {
 impl Accumulators {
     /// Adds one observation that belongs to this session.
     pub fn apply(&mut self, seen: &Observation) {
-        self.by_owner.entry(seen.charged).or_default().apply(seen);
+        self.apply_at(place(seen), seen);
+    }
+
+    #[inline]
+    fn apply_at(&mut self, hash: Hashed, seen: &Observation) {
+        self.tallies
+            .entry(hash, (seen.charged, seen.what))
+            .add(seen.count, seen.amount);
         if let What::HintFault(nodes) = seen.what {
             let process = match seen.charged {
                 Charged::Thread { process, .. } => Some(process),
@@ -226,15 +233,71 @@ impl Accumulators {
         }
     }
 
+    /// What each owner did, one after the other in order: the counts of all of them at once would be many times the table.
+    pub fn owners(&self) -> impl Iterator<Item = (Charged, Counts)> {
+        let mut cells: Vec<_> = self.tallies.iter().collect();
+        cells.sort_unstable_by_key(|((charged, _), _)| *charged);
+        let mut cells = cells.into_iter().peekable();
+        std::iter::from_fn(move || {
+            let &((charged, _), _) = cells.peek()?;
+            let mut counts = Counts::default();
+            while let Some(((_, what), tally)) = cells.next_if(|((other, _), _)| *other == *charged)
+            {
+                counts.take(*what, *tally);
+            }
+            Some((*charged, counts))
+        })
+    }
+
+    /// Charges everything anew: to whom, is answered for each owner.
+    pub fn charge(&mut self, mut to: impl FnMut(Charged) -> Charged) {
+        for ((charged, what), tally) in std::mem::take(&mut self.tallies).iter() {
+            let cell = (to(*charged), *what);
+            let hash = Table::<(Charged, What), Tally>::hash(&cell);
+            self.tallies
+                .entry(hash, cell)
+                .add(tally.count, tally.amount);
+        }
+    }
+
+    /// What all of them did.
+    #[must_use]
+    pub fn total(&self) -> Counts {
+        let mut sum = Counts::default();
+        for ((_, what), tally) in self.tallies.iter() {
+            sum.take(*what, *tally);
+        }
+        sum
+    }
+
+    /// Allocations by owner and cell.
+    pub fn allocs(&self) -> impl Iterator<Item = (Charged, AllocCell, Tally)> {
+        self.tallies
+            .iter()
+            .filter_map(|((charged, what), tally)| match what {
+                What::Alloc(cell) => Some((*charged, *cell, *tally)),
+                _ => None,
+            })
+    }
+
     /// Adds what another accumulator holds: two halves of a session are the whole.
     pub fn merge(&mut self, other: &Accumulators) {
-        for (charged, counts) in &other.by_owner {
-            self.by_owner.entry(*charged).or_default().add(counts);
+        for (cell, tally) in other.tallies.iter() {
+            let hash = Table::<(Charged, What), Tally>::hash(cell);
+            self.tallies
+                .entry(hash, *cell)
+                .add(tally.count, tally.amount);
         }
         self.foreign_edge = self.foreign_edge.saturating_add(other.foreign_edge);
         self.system_pages = self.system_pages.saturating_add(other.system_pages);
         self.faults.merge(&other.faults);
     }
+}
+
+/// Where an observation is counted.
+#[inline]
+fn place(seen: &Observation) -> Hashed {
+    Table::<(Charged, What), Tally>::hash(&(seen.charged, seen.what))
 }
 
 /// A session being folded: counts wait until it is known on which side of a cut they fall.
@@ -255,9 +318,7 @@ impl Folding {
             follows: false,
             inside: Accumulators::default(),
         };
-        for seen in edge {
-            folding.apply(seen);
-        }
+        folding.apply_all(edge);
         folding
     }
 
@@ -271,6 +332,17 @@ impl Folding {
 
     /// Takes in a count of an epoch before any possible end.
     pub fn apply(&mut self, seen: &Observation) {
+        self.apply_at(place(seen), seen);
+    }
+
+    fn apply_at(&mut self, hash: Hashed, seen: &Observation) {
+        if self.window.wholly_contains(seen.epoch) {
+            if matches!(seen.what, What::Alloc(_)) {
+                self.inside.system_pages = self.inside.system_pages.saturating_add(seen.amount);
+            }
+            self.inside.apply_at(hash, seen);
+            return;
+        }
         self.inside.foreign_edge = self
             .inside
             .foreign_edge
@@ -279,7 +351,20 @@ impl Folding {
             self.inside.system_pages = self.inside.system_pages.saturating_add(seen.amount);
         }
         if self.window.contains(seen) || self.follows && self.window.precedes(seen) {
-            self.inside.apply(seen);
+            self.inside.apply_at(hash, seen);
+        }
+    }
+
+    /// Takes in a batch of them.
+    pub fn apply_all(&mut self, seen: &[Observation]) {
+        let mut places = Vec::with_capacity(BATCH.min(seen.len()));
+        for batch in seen.chunks(BATCH) {
+            places.clear();
+            places.extend(batch.iter().map(place));
+            self.inside.tallies.warm(&places);
+            for (hash, one) in places.iter().zip(batch) {
+                self.apply_at(*hash, one);
+            }
         }
     }
 
@@ -287,9 +372,7 @@ impl Folding {
     /// is given the same edge.
     pub fn end(mut self, end: Cut, edge: &[Observation]) -> (Window, Accumulators) {
         self.window.close(end);
-        for seen in edge {
-            self.apply(seen);
-        }
+        self.apply_all(edge);
         (self.window, self.inside)
     }
 }

@@ -39,8 +39,7 @@ fn cut(epochs: [u64; 2]) -> Cut {
 }
 
 fn total(counted: &Accumulators) -> u64 {
-    let counts = counted.by_owner.values().flat_map(|counts| &counts.alloc);
-    counts.map(|(_, tally)| tally.count).sum()
+    counted.allocs().map(|(.., tally)| tally.count).sum()
 }
 
 #[test]

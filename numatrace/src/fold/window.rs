@@ -70,6 +70,15 @@ impl Cut {
             .unwrap_or_else(|| self.last_epoch())
     }
 
+    /// The first and the last of the epochs that began with its readings.
+    fn epochs(&self) -> (u64, u64) {
+        let last = self.last_epoch();
+        let nodes = self.nodes.values().map(|(epoch, _)| *epoch);
+        nodes.fold((last, last), |(first, last), epoch| {
+            (first.min(epoch), last.max(epoch))
+        })
+    }
+
     /// The epoch that began with the reading of the whole system, or the last of the chosen readings.
     fn last_epoch(&self) -> u64 {
         match &self.system {
@@ -92,17 +101,33 @@ pub struct Window {
     pub start: Cut,
     /// Where it ends, `None` while it is open.
     pub end: Option<Cut>,
+    /// Epochs from this one on lie after every reading of the start …
+    after_start: u64,
+    /// … and those before this one before every reading of the end.
+    before_end: u64,
 }
 
 impl Window {
     /// An open window.
     pub fn new(start: Cut) -> Self {
-        Self { start, end: None }
+        let (_, after_start) = start.epochs();
+        Self {
+            start,
+            end: None,
+            after_start,
+            before_end: u64::MAX,
+        }
     }
 
     /// Closes it.
     pub fn close(&mut self, end: Cut) {
+        (self.before_end, _) = end.epochs();
         self.end = Some(end);
+    }
+
+    /// Does everything of an epoch lie inside, whatever it is? So it is with all but the epochs around a cut.
+    pub fn wholly_contains(&self, epoch: u64) -> bool {
+        (self.after_start..self.before_end).contains(&epoch)
     }
 
     /// Does a count lie before it?
@@ -218,6 +243,21 @@ mod tests {
         assert!(!window.contains(&seen(5, 0, 0, 1)));
         assert!(window.contains(&seen(5, 1, 1, 1)));
         assert!(!window.contains(&seen(6, 1, 1, 1)));
+    }
+
+    #[test]
+    fn an_epoch_away_from_both_cuts_lies_wholly_inside() {
+        let cut = |epoch| {
+            Cut::choose(
+                &[Round(vec![reading(0, epoch, 0), reading(1, epoch + 1, 0)])],
+                Some((epoch + 2, VmCounters::default())),
+                &[],
+            )
+        };
+        let mut window = Window::new(cut(1));
+        assert!(!window.wholly_contains(2) && window.wholly_contains(3));
+        window.close(cut(8));
+        assert!(window.wholly_contains(7) && !window.wholly_contains(8));
     }
 
     #[test]

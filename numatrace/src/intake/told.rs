@@ -115,7 +115,7 @@ impl Told {
             unsettled: counted.unsettled,
             uncounted: counted.uncounted.as_deref(),
             switched: counted.switched,
-            cost: self.cost,
+            cost: self.cost.clone(),
         };
         report(parts, &mut intake.enrich)
     }

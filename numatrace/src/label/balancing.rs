@@ -48,9 +48,9 @@ pub fn judge(
     began_ns: u64,
 ) {
     let mut indices: Vec<_> = counted
-        .by_owner
-        .keys()
-        .filter_map(|charged| match charged {
+        .tallies
+        .iter()
+        .filter_map(|((charged, _), _)| match charged {
             Charged::Thread { process, .. } => Some(*process),
             _ => None,
         })

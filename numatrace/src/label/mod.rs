@@ -44,7 +44,7 @@ pub struct Labels<'a> {
 }
 
 /// A thread's number, start, and counts.
-type CountedThread<'a> = (Tid, u64, &'a Counts);
+type CountedThread = (Tid, u64, Counts);
 
 /// What a name that nobody could catch is called.
 const GONE: &str = "[ended before it could be named]";
@@ -55,36 +55,47 @@ pub fn processes<F: Facts>(
     enrich: &mut Enrich<F>,
     labels: Labels<'_>,
 ) -> Vec<Process> {
-    let mut by_process: BTreeMap<ProcessIndex, Vec<CountedThread<'_>>> = BTreeMap::new();
+    let mut all: BTreeMap<ProcessIndex, Process> = BTreeMap::new();
     let mut pseudo = Vec::new();
-    let mut owners: Vec<_> = counted.by_owner.iter().collect();
-    owners.sort_unstable_by_key(|(charged, _)| **charged);
-    for (charged, counts) in owners {
-        match *charged {
-            Charged::Thread {
-                process,
-                tid,
-                start_ns,
-            } => by_process
-                .entry(process)
-                .or_default()
-                .push((tid, start_ns, counts)),
-            Charged::Irq => pseudo.push((Process::irq(), counts)),
-            Charged::OutOfScope => pseudo.push((Process::out_of_scope(), counts)),
-            Charged::Overflow => pseudo.push((Process::overflow(), counts)),
-            Charged::Nobody => pseudo.push((Process::nobody(), counts)),
+    // The threads of a process follow one another.
+    let mut threads: Vec<CountedThread> = Vec::new();
+    let mut current = None;
+    let mut owners = counted.owners();
+    loop {
+        let owner = owners.next();
+        let next = match &owner {
+            Some((Charged::Thread { process, .. }, _)) => Some(*process),
+            _ => None,
+        };
+        if let Some(index) = current.filter(|_| next != current) {
+            all.insert(index, process(index, &threads, enrich, labels));
+            threads.clear();
         }
+        current = next;
+        let Some((charged, counts)) = owner else {
+            break;
+        };
+        let other = match charged {
+            Charged::Thread { tid, start_ns, .. } => {
+                threads.push((tid, start_ns, counts));
+                continue;
+            }
+            Charged::Irq => Process::irq(),
+            Charged::OutOfScope => Process::out_of_scope(),
+            Charged::Overflow => Process::overflow(),
+            Charged::Nobody => Process::nobody(),
+        };
+        pseudo.push((other, counts));
     }
     // The kernel can skip every run of our programs in a short life: such a process is listed all the same, with zeros.
-    for index in enrich.processes.announced(labels.until_ns) {
-        by_process.entry(index).or_default();
+    let announced: Vec<ProcessIndex> = enrich.processes.announced(labels.until_ns).collect();
+    for index in announced {
+        all.entry(index)
+            .or_insert_with(|| process(index, &[], enrich, labels));
     }
-    let mut all: Vec<Process> = by_process
-        .into_iter()
-        .map(|(index, threads)| process(index, &threads, enrich, labels))
-        .collect();
+    let mut all: Vec<Process> = all.into_values().collect();
     all.extend(pseudo.into_iter().map(|(mut process, counts)| {
-        fill(&mut process, counts, labels);
+        fill(&mut process, &counts, labels);
         moved_by::complete(&mut process, &enrich.processes, &mut enrich.facts);
         process
     }));
@@ -117,10 +128,7 @@ fn fill(process: &mut Process, counts: &Counts, labels: Labels<'_>) {
 
 /// The matrices of the whole system.
 fn system(counted: &Accumulators, processes: &[Process], labels: Labels<'_>) -> System {
-    let mut sum = Counts::default();
-    for counts in counted.by_owner.values() {
-        sum.add(counts);
-    }
+    let sum = counted.total();
     let (nodes, measured) = (labels.nodes, labels.measured);
     System {
         allocations: measured.allocs.then(|| alloc::matrix(&sum, nodes)),
@@ -138,7 +146,7 @@ fn system(counted: &Accumulators, processes: &[Process], labels: Labels<'_>) -> 
 
 fn process<F: Facts>(
     index: ProcessIndex,
-    threads: &[CountedThread<'_>],
+    threads: &[CountedThread],
     enrich: &mut Enrich<F>,
     labels: Labels<'_>,
 ) -> Process {

@@ -28,7 +28,7 @@ use crate::{
     ids::NodeId,
     model::{
         Alloc, Audit, Beside, BesideWhat, Cost, CostMethod, Coverage, Hook, Host, HostNode,
-        Session, Snapshot,
+        Reduction, Session, Snapshot,
     },
 };
 
@@ -86,7 +86,8 @@ pub struct Parts<'a> {
 }
 
 /// What the cost section is made of.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CostParts {
     /// Runs and times of all programs within the windows, and the windows' length.
     pub measured: Option<(MeasuredRuns, Duration)>,
@@ -94,6 +95,10 @@ pub struct CostParts {
     pub tracer_cpu_s: Option<f64>,
     /// Its resident memory.
     pub tracer_rss_kb: Option<u64>,
+    /// The share of CPU time that was allowed.
+    pub max_overhead: Option<f64>,
+    /// What was given up for it.
+    pub reduced: Vec<Reduction>,
 }
 
 /// Assembles the report.
@@ -370,19 +375,15 @@ fn coverage(
     .filter(|(_, events)| *events > 0)
     .map(|(what, events)| (what.to_owned(), events))
     .collect();
-    let elsewhere: u64 = counted
-        .by_owner
-        .values()
-        .flat_map(|counts| &counts.alloc)
-        .filter(|(cell, _)| !nodes.contains(&cell.page_node))
-        .map(|(_, tally)| tally.amount)
-        .sum();
-    let overflowed: u64 = counted
-        .by_owner
-        .get(&Charged::Overflow)
-        .map_or(0, |counts| {
-            counts.alloc.values().map(|tally| tally.amount).sum()
-        });
+    let (mut elsewhere, mut overflowed) = (0u64, 0u64);
+    for (charged, cell, tally) in counted.allocs() {
+        if !nodes.contains(&cell.page_node) {
+            elsewhere = elsewhere.saturating_add(tally.amount);
+        }
+        if charged == Charged::Overflow {
+            overflowed = overflowed.saturating_add(tally.amount);
+        }
+    }
     let unattributed_by_reason: BTreeMap<String, u64> =
         [("table full", overflowed), ("node not in sysfs", elsewhere)]
             .into_iter()
@@ -412,6 +413,8 @@ fn cost(parts: CostParts, duration_s: f64, cpus: usize) -> Cost {
     let mut cost = Cost {
         tracer_cpu_s: parts.tracer_cpu_s,
         tracer_rss_kb: parts.tracer_rss_kb,
+        max_overhead: parts.max_overhead,
+        reduced: parts.reduced,
         ..Cost::default()
     };
     let Some((measured, windows)) = parts.measured else {

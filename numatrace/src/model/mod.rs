@@ -70,7 +70,8 @@ pub use page_migration::{FailedByCause, Latency, LatencyBucket, MovedBy, PageMig
 pub use process::{Bind, BindWhat, Process, ProcessKind, Thread};
 pub use recorded::{Recorded, RecordedWhat};
 pub use report::{
-    Cost, CostMethod, EndedBy, Host, HostNode, Part, Schema, Scope, Session, Snapshot, System,
+    Cost, CostMethod, EndedBy, Host, HostNode, Part, Reduction, Schema, Scope, Session, Snapshot,
+    System,
 };
 pub use stack::{Frame, Stack};
 pub use task_move::{CpuMoves, MoveReason, Stay, TaskMoves};

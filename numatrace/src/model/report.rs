@@ -325,6 +325,23 @@ pub struct Cost {
     pub tracer_cpu_s: Option<f64>,
     /// Its largest resident memory, in KiB.
     pub tracer_rss_kb: Option<u64>,
+    /// With `--max-overhead`: the share that our programs were allowed, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_overhead: Option<f64>,
+    /// Details that were given up to stay below it, in order of time. Totals are not among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reduced: Vec<Reduction>,
+}
+
+/// Details that a session has from its start up to here, and not after.
+#[derive(Clone, Debug, PartialEq, DeriveSerialize, DeriveDeserialize)]
+pub struct Reduction {
+    /// When, in seconds since the session began.
+    pub at_s: f64,
+    /// What is not taken any more.
+    pub what: String,
+    /// Share of all CPU time that our programs took just before, 0 to 1.
+    pub share: f64,
 }
 
 /// How the cost in the kernel was measured.

@@ -26,6 +26,7 @@ pub(super) fn switches(plan: &Plan) -> Switches {
         first_touch: plan.hooks.has(PAGE_FAULT),
         faults: plan.faults,
         mappings: !plan.audit_only,
+        reducible: plan.max_overhead.is_some(),
         verify_reasons: plan.verify_reasons,
         stack_every: if plan.audit_only { 0 } else { plan.stacks },
         kernel_stack_every: if plan.audit_only {

@@ -201,6 +201,7 @@ fn switches(plan: &EventsPlan) -> Switches {
         first_touch: touches && plan.session.hooks.has(PAGE_FAULT),
         faults: plan.session.faults,
         mappings: wants(Kind::FirstTouch) || wants(Kind::HintFault),
+        reducible: false,
         stack_every: 0,
         kernel_stack_every: 0,
         verify_reasons: false,

@@ -13,7 +13,7 @@ use crate::{
     model::{self, Host, Name, Session, Snapshot},
     plan::{Plan, Scope},
     talk::Voice,
-    tracer::{Asked, Tracer, Verifying},
+    tracer::{Asked, Reducing, Tracer, Verifying},
 };
 
 /// The report of a session or interval; a recording has what it takes to make it again.
@@ -45,6 +45,12 @@ pub(super) fn snapshot(
         }),
         tracer_cpu_s: over.cpu_s,
         tracer_rss_kb: cost::own_rss_kb(),
+        max_overhead: tracer.reducing.as_ref().map(Reducing::most),
+        reduced: tracer
+            .reducing
+            .as_ref()
+            .map(|reducing| reducing.done().to_vec())
+            .unwrap_or_default(),
     };
     told.verified = tracer.verifying.as_mut().map(Verifying::take);
     tracer.report(told, counted, asked)

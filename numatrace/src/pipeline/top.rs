@@ -157,7 +157,7 @@ impl Watched<'_> {
                 }
                 _ = drain.tick() => {
                     tracer.drain()?;
-                    tracer.measure_cost(std::time::Instant::now());
+                    tracer.measure_cost(std::time::Instant::now())?;
                 }
                 _ = sweep.tick() => tracer.sweep()?,
             }

@@ -127,7 +127,7 @@ impl Wait {
                 }
                 _ = self.drain.tick() => {
                     tracer.drain()?;
-                    tracer.measure_cost(std::time::Instant::now());
+                    tracer.measure_cost(std::time::Instant::now())?;
                     if let Some(child) = child.as_deref_mut()
                         && let Some(status) = child.try_wait().context("cannot wait for the command")?
                     {

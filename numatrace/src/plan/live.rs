@@ -39,6 +39,7 @@ pub(super) fn session(args: &LiveArgs) -> Result<Plan, Failure> {
         hooks,
         residency: false,
         kernel_stacks: 0,
+        max_overhead: None,
         fail_if: FailIf::default(),
         format: Format::Text,
         output: None,

@@ -26,19 +26,10 @@ pub fn keep<F: Facts>(counted: &mut Counted, intake: &mut Intake<F>, pids: &[Pid
         }
     }
     processes.announce_only(&kept);
-    let by_owner = std::mem::take(&mut counted.inside.by_owner);
-    for (charged, counts) in by_owner {
-        let charged = match charged {
-            Charged::Thread { process, .. } if !kept.contains(&process) => Charged::OutOfScope,
-            other => other,
-        };
-        counted
-            .inside
-            .by_owner
-            .entry(charged)
-            .or_default()
-            .add(&counts);
-    }
+    counted.inside.charge(|charged| match charged {
+        Charged::Thread { process, .. } if !kept.contains(&process) => Charged::OutOfScope,
+        other => other,
+    });
     counted
         .mappings
         .by_process

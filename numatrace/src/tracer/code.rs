@@ -15,7 +15,9 @@ use crate::{
 pub(super) struct LiveCode<'a> {
     stacks: &'a Stacks,
     symbols: Symbols,
-    /// What was looked up, for a recording.
+    /// Stacks that were asked for, for a recording.
+    pub(super) asked: Vec<(u32, Vec<u64>)>,
+    /// What was looked up, likewise.
     pub(super) resolved: Vec<Resolved>,
     progress: Progress,
 }
@@ -25,6 +27,7 @@ impl<'a> LiveCode<'a> {
         Self {
             stacks,
             symbols: Symbols::default(),
+            asked: Vec::new(),
             resolved: Vec::new(),
             progress: Progress::new(Work::Naming, quiet),
         }
@@ -33,7 +36,9 @@ impl<'a> LiveCode<'a> {
 
 impl Code for LiveCode<'_> {
     fn stack(&mut self, number: u32) -> Option<Vec<u64>> {
-        self.stacks.addresses(number)
+        let addresses = self.stacks.addresses(number)?;
+        self.asked.push((number, addresses.clone()));
+        Some(addresses)
     }
 
     fn frames(

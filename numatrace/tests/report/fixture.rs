@@ -58,6 +58,7 @@ pub fn quiet(nodes: u16) -> Snapshot {
         bpf_cpu_share: Some(0.0004),
         tracer_cpu_s: Some(0.11),
         tracer_rss_kb: Some(21_000),
+        ..Cost::default()
     };
     snapshot
 }

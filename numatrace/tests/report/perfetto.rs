@@ -32,7 +32,7 @@ fn decode(bytes: &[u8]) -> Vec<DynamicMessage> {
 fn known(message: &DynamicMessage) {
     let unknown: Vec<_> = message
         .unknown_fields()
-        .map(|field| field.number())
+        .map(prost_reflect::UnknownField::number)
         .collect();
     assert!(
         unknown.is_empty(),

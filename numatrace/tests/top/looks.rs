@@ -65,8 +65,6 @@ fn incident(snapshot: &Snapshot, over: bool) -> Incident {
         reason: MoveReason::LoadBalance,
         at_s: 12.25,
         away_ms: 812.5,
-        run_ms: None,
-        remote_hint_faults: None,
         pages_left: 51_200,
         pages_followed: if over { 2_048 } else { 0 },
         back: over.then_some(MoveReason::NumaMove),
@@ -128,7 +126,6 @@ pub fn full(nodes: u16) -> Snapshot {
             stacks: Vec::new(),
             by_stack: Vec::new(),
         }),
-        page_migrations: None,
         hint_faults: Some(HintFaults {
             matrix: Some(touched),
             migrated: None,

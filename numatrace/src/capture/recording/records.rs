@@ -241,15 +241,18 @@ mod tests {
         (read, out.len())
     }
 
+    /// Two CPUs in turn, each going on where it stopped and begun when its run before was written.
     fn touch(index: u64) -> TouchRun {
-        let low = 0x7f00_0000_0000 + index * 8192;
+        let time_ns = |index: u64| 1_000_000 + index * 700;
+        let low = 0x7f00_0000_0000 + ((index % 2) << 32) + (index / 2) * 8192;
         TouchRun {
             header: Header {
-                time_ns: 1_000_000 + index * 700,
+                time_ns: time_ns(index),
                 cpu: u32::try_from(index % 2).unwrap(),
                 kind: Kind::TouchRun as u16,
                 len: record_len::<TouchRun>(),
             },
+            began_ns: time_ns(index.saturating_sub(2)),
             tid: 7,
             tgid: 7,
             low,

@@ -16,6 +16,7 @@ pub mod cgroup;
 pub mod limits;
 pub mod numa_maps;
 pub mod policy;
+pub mod proc_files;
 pub mod process;
 pub mod smaps;
 pub mod threads;

@@ -3,15 +3,9 @@
 //! The file can be slow (the kernel walks the page tables) and long (a line per mapping), so it is streamed: memory use does
 //! not depend on the process. Reading it touches no page of the process.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
-
 use super::ReadError;
+use super::proc_files::ProcFiles;
 use crate::ids::{NodeId, Pid};
-
-/// A path of 4096 bytes, all of it escaped fourfold, and 1024 nodes fit in.
-const LINE_LIMIT: u64 = 64 << 10;
 
 /// One mapping, borrowed from the line it stood on.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,42 +32,28 @@ pub struct MapLine<'a> {
 
 /// Calls `each` for every mapping of a process and returns how many lines were not understood.
 ///
-/// A process without a memory map (a kernel thread) has no lines. A process that is gone is an absent [`ReadError`].
+/// A process without a memory map (a kernel thread) has no lines.
+///
+/// # Errors
+/// The process is gone, which is an absent [`ReadError`], or may not be read.
 pub fn for_each(
-    root: &Path,
+    files: &mut ProcFiles,
     pid: Pid,
     mut each: impl FnMut(&MapLine<'_>),
 ) -> Result<u64, ReadError> {
-    let path = root.join(format!("proc/{pid}/numa_maps"));
-    let io = |source| ReadError::Io {
-        path: path.clone(),
-        source,
-    };
-    let mut reader = BufReader::with_capacity(32 << 10, File::open(&path).map_err(io)?);
-    let mut line = Vec::with_capacity(512);
     let mut garbled = 0;
-    let mut map = MapLine::default();
-    loop {
-        line.clear();
-        if reader
-            .by_ref()
-            .take(LINE_LIMIT)
-            .read_until(b'\n', &mut line)
-            .map_err(io)?
-            == 0
-        {
-            return Ok(garbled);
-        }
-        // The vector of pages is handed from line to line: one allocation per file.
-        let pages = std::mem::take(&mut map.pages);
-        match parse(&line, pages) {
+    // The vector of pages is handed from line to line: one allocation per file.
+    let mut pages = Vec::new();
+    files.lines(pid, "numa_maps", |line| {
+        match parse(line, std::mem::take(&mut pages)) {
             Some(parsed) => {
                 each(&parsed);
-                map.pages = parsed.pages;
+                pages = parsed.pages;
             }
             None => garbled += 1,
         }
-    }
+    })?;
+    Ok(garbled)
 }
 
 /// Parses one line; `None` when it does not begin with an address and a policy, or a node's count is no number.
@@ -219,14 +199,15 @@ mod tests {
         );
         write(&dir.path().join("proc/7/numa_maps"), &text);
         let mut starts = Vec::new();
-        let garbled = for_each(dir.path(), Pid(7), |map| starts.push(map.start)).unwrap();
+        let mut files = ProcFiles::open(dir.path()).unwrap();
+        let garbled = for_each(&mut files, Pid(7), |map| starts.push(map.start)).unwrap();
         assert_eq!(
             (starts, garbled),
             (vec![0x1000, 0x2000], 3),
             "an endless line is cut and skipped in parts"
         );
         assert!(
-            for_each(dir.path(), Pid(8), |_| ())
+            for_each(&mut files, Pid(8), |_| ())
                 .unwrap_err()
                 .is_absent()
         );

@@ -1,15 +1,11 @@
 //! Which processes there are, what they are called, and whose children they are; from `/proc/PID`.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use super::ReadError;
+use super::proc_files::ProcFiles;
 use crate::ids::Pid;
-
-/// A kernel's command line argument area has no limit; what a pattern is looked for in does.
-const CMDLINE_LIMIT: u64 = 64 << 10;
 
 /// All processes, ascending. They may be gone by the time they are looked at.
 pub fn all(root: &Path) -> Result<Vec<Pid>, ReadError> {
@@ -29,34 +25,44 @@ pub fn all(root: &Path) -> Result<Vec<Pid>, ReadError> {
     Ok(pids)
 }
 
-/// The name of a process as the kernel has it: up to 15 bytes of anything.
-pub fn comm(root: &Path, pid: Pid) -> Result<Vec<u8>, ReadError> {
-    let mut comm = read_bytes(root, &format!("proc/{pid}/comm"), 4096)?;
-    if comm.last() == Some(&b'\n') {
-        comm.pop();
-    }
-    Ok(comm)
+/// The name of a process as the kernel has it: up to 15 bytes of anything, more for kernel threads.
+///
+/// # Errors
+/// The process is gone.
+pub fn comm(files: &mut ProcFiles, pid: Pid) -> Result<&[u8], ReadError> {
+    let comm = files.start(pid, "comm")?;
+    Ok(comm.strip_suffix(b"\n").unwrap_or(comm))
 }
 
 /// Whether `pattern` is part of the process's name or command line (arguments separated by spaces), as numastat looks for it.
-pub fn matches(root: &Path, pid: Pid, pattern: &[u8]) -> Result<bool, ReadError> {
-    let mut text = comm(root, pid)?;
+///
+/// # Errors
+/// The process is gone.
+pub fn matches(files: &mut ProcFiles, pid: Pid, pattern: &[u8]) -> Result<bool, ReadError> {
+    let mut text = comm(files, pid)?.to_vec();
     text.push(b' ');
-    let mut cmdline = read_bytes(root, &format!("proc/{pid}/cmdline"), CMDLINE_LIMIT)?;
-    cmdline
-        .iter_mut()
-        .filter(|byte| **byte == 0)
-        .for_each(|byte| *byte = b' ');
-    text.append(&mut cmdline);
+    let arguments = files.start(pid, "cmdline")?;
+    text.extend(
+        arguments
+            .iter()
+            .map(|&byte| if byte == 0 { b' ' } else { byte }),
+    );
     Ok(pattern.is_empty() || text.windows(pattern.len()).any(|part| part == pattern))
 }
 
 /// These processes and all their descendants at this moment.
-pub fn with_children(root: &Path, pids: &[Pid]) -> Result<Vec<Pid>, ReadError> {
+///
+/// # Errors
+/// `/proc` cannot be listed.
+pub fn with_children(
+    root: &Path,
+    files: &mut ProcFiles,
+    pids: &[Pid],
+) -> Result<Vec<Pid>, ReadError> {
     let mut children: HashMap<Pid, Vec<Pid>> = HashMap::new();
     for pid in all(root)? {
         // Gone meanwhile: nobody's child any more.
-        if let Some(parent) = parent(root, pid) {
+        if let Some(parent) = parent(files, pid) {
             children.entry(parent).or_default().push(pid);
         }
     }
@@ -71,27 +77,11 @@ pub fn with_children(root: &Path, pids: &[Pid]) -> Result<Vec<Pid>, ReadError> {
 }
 
 /// The parent: the second field after the name, which is in parentheses and may itself contain some.
-fn parent(root: &Path, pid: Pid) -> Option<Pid> {
-    let stat = read_bytes(root, &format!("proc/{pid}/stat"), 4096).ok()?;
+fn parent(files: &mut ProcFiles, pid: Pid) -> Option<Pid> {
+    let stat = files.start(pid, "stat").ok()?;
     let name_end = stat.iter().rposition(|&byte| byte == b')')?;
-    let rest = String::from_utf8_lossy(stat.get(name_end + 1..)?).into_owned();
-    rest.split_whitespace().nth(1)?.parse().ok().map(Pid)
-}
-
-/// A short file's bytes, at most `limit` of them.
-fn read_bytes(root: &Path, relative: &str, limit: u64) -> Result<Vec<u8>, ReadError> {
-    let path = root.join(relative);
-    let mut bytes = Vec::new();
-    let io = |source| ReadError::Io {
-        path: path.clone(),
-        source,
-    };
-    File::open(&path)
-        .map_err(io)?
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(io)?;
-    Ok(bytes)
+    let rest = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok().map(Pid)
 }
 
 #[cfg(test)]
@@ -115,9 +105,10 @@ mod tests {
         process(dir.path(), 13, 1, "d", "");
         std::fs::create_dir(dir.path().join("proc/self")).unwrap();
         std::fs::create_dir(dir.path().join("proc/14")).unwrap();
+        let mut files = ProcFiles::open(dir.path()).unwrap();
         assert_eq!(all(dir.path()).unwrap(), [10, 11, 12, 13, 14].map(Pid));
         assert_eq!(
-            with_children(dir.path(), &[Pid(10)]).unwrap(),
+            with_children(dir.path(), &mut files, &[Pid(10)]).unwrap(),
             [10, 11, 12].map(Pid)
         );
     }
@@ -126,6 +117,7 @@ mod tests {
     fn a_pattern_is_looked_for_in_name_and_arguments() {
         let dir = tempfile::tempdir().unwrap();
         process(dir.path(), 10, 1, "qemu", "/usr/bin/emulator\0-m\x00512\0");
+        let mut files = ProcFiles::open(dir.path()).unwrap();
         for (pattern, found) in [
             ("qem", true),
             ("-m 512", true),
@@ -133,11 +125,11 @@ mod tests {
             ("redis", false),
         ] {
             assert_eq!(
-                matches(dir.path(), Pid(10), pattern.as_bytes()).unwrap(),
+                matches(&mut files, Pid(10), pattern.as_bytes()).unwrap(),
                 found,
                 "{pattern}"
             );
         }
-        assert!(matches(dir.path(), Pid(9), b"x").unwrap_err().is_absent());
+        assert!(matches(&mut files, Pid(9), b"x").unwrap_err().is_absent());
     }
 }

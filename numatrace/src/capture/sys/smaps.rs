@@ -2,15 +2,9 @@
 //!
 //! Streamed like numa_maps, and as slow: the kernel walks the page tables.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
-
 use super::ReadError;
+use super::proc_files::ProcFiles;
 use crate::ids::Pid;
-
-/// A header line with the longest path, escaped.
-const LINE_LIMIT: u64 = 32 << 10;
 
 /// One mapping.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,32 +27,22 @@ pub struct Vma {
 
 /// Calls `each` for every mapping of a process, in address order; lines that are not understood are passed over, for new kernels
 /// add some.
-pub fn for_each(root: &Path, pid: Pid, mut each: impl FnMut(Vma)) -> Result<(), ReadError> {
-    let path = root.join(format!("proc/{pid}/smaps"));
-    let io = |source| ReadError::Io {
-        path: path.clone(),
-        source,
-    };
-    let mut reader = BufReader::with_capacity(64 << 10, File::open(&path).map_err(io)?);
-    let mut line = Vec::with_capacity(512);
+///
+/// # Errors
+/// The process is gone or may not be read.
+pub fn for_each(
+    files: &mut ProcFiles,
+    pid: Pid,
+    mut each: impl FnMut(Vma),
+) -> Result<(), ReadError> {
     let mut current: Option<Vma> = None;
-    loop {
-        line.clear();
-        if reader
-            .by_ref()
-            .take(LINE_LIMIT)
-            .read_until(b'\n', &mut line)
-            .map_err(io)?
-            == 0
-        {
-            break;
-        }
-        if let Some(vma) = header(&line) {
+    files.lines(pid, "smaps", |line| {
+        if let Some(vma) = header(line) {
             current.replace(vma).into_iter().for_each(&mut each);
-        } else if let (Some(vma), Some(kb)) = (&mut current, thp(&line)) {
+        } else if let (Some(vma), Some(kb)) = (&mut current, thp(line)) {
             vma.thp_kb = vma.thp_kb.saturating_add(kb);
         }
-    }
+    })?;
     current.into_iter().for_each(each);
     Ok(())
 }
@@ -95,8 +79,14 @@ fn thp(line: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::enrich::topology::fixture::write;
+
+    fn files(root: &Path) -> ProcFiles {
+        ProcFiles::open(root).unwrap()
+    }
 
     #[test]
     fn mappings_with_their_huge_pages_and_odd_names() {
@@ -115,7 +105,7 @@ ShmemPmdMapped:        0 kB
 ShmemPmdMapped:     2048 kB";
         write(&dir.path().join("proc/7/smaps"), text);
         let mut vmas = Vec::new();
-        for_each(dir.path(), Pid(7), |vma| vmas.push(vma)).unwrap();
+        for_each(&mut files(dir.path()), Pid(7), |vma| vmas.push(vma)).unwrap();
         let [program, anon, memfd] = vmas.as_slice() else {
             panic!("{vmas:?}")
         };
@@ -134,7 +124,7 @@ ShmemPmdMapped:     2048 kB";
     #[test]
     fn this_process_has_a_stack_and_rubbish_has_nothing() {
         let mut names = Vec::new();
-        for_each(Path::new("/"), Pid(std::process::id()), |vma| {
+        for_each(&mut files(Path::new("/")), Pid(std::process::id()), |vma| {
             names.push(vma.name);
         })
         .unwrap();
@@ -142,6 +132,6 @@ ShmemPmdMapped:     2048 kB";
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("proc/7")).unwrap();
         std::fs::write(dir.path().join("proc/7/smaps"), [b'-'; 70_000]).unwrap();
-        for_each(dir.path(), Pid(7), |vma| panic!("{vma:?}")).unwrap();
+        for_each(&mut files(dir.path()), Pid(7), |vma| panic!("{vma:?}")).unwrap();
     }
 }

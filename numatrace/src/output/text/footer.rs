@@ -2,7 +2,7 @@
 
 use super::page::{Page, Tone};
 use crate::model::number;
-use crate::model::{CostMethod, Snapshot};
+use crate::model::{Cost, CostMethod, Snapshot};
 
 /// Writes the line.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
@@ -47,6 +47,41 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
         "  ",
         &format!("Cost: {kernel}{method}{tracer}."),
     );
+    if let Some(said) = limit(cost) {
+        page.wrapped(Some(Tone::Quiet), "", "  ", &said);
+    }
+}
+
+/// What `--max-overhead` came to: what was given up for it, since when, and whether that was enough to know.
+fn limit(cost: &Cost) -> Option<String> {
+    let most = percent(cost.max_overhead?);
+    if cost.method.is_none() {
+        return Some(format!(
+            "--max-overhead {most}: could not be watched, run-time statistics need CAP_SYS_ADMIN."
+        ));
+    }
+    if cost.reduced.is_empty() {
+        return Some(format!(
+            "--max-overhead {most}: nothing had to be given up."
+        ));
+    }
+    let given_up: Vec<String> = cost
+        .reduced
+        .iter()
+        .map(|one| {
+            let share = percent(one.share);
+            format!("{} since {:.1} s (at {share})", one.what, one.at_s)
+        })
+        .collect();
+    Some(format!(
+        "--max-overhead {most}: given up {}; totals are exact.",
+        given_up.join(", ")
+    ))
+}
+
+/// A share as percent, with two digits behind the point.
+fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
 }
 
 /// The share of all CPUs, with two digits behind the point: it is meant to be small.

@@ -51,9 +51,8 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
 fn table(snapshot: &Snapshot, process: &Process, files: &[FilledFile]) -> Table {
     let host = &snapshot.host;
     let mib = |pages| number::mib(Some(pages), host.page_size);
-    let column = |cell: &dyn Fn(&FilledFile) -> String| -> Vec<String> {
-        files.iter().map(|file| cell(file)).collect()
-    };
+    let column =
+        |cell: &dyn Fn(&FilledFile) -> String| -> Vec<String> { files.iter().map(cell).collect() };
     let mut table = Table::new(1);
     table.left(
         "file",

@@ -7,6 +7,7 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use super::Problems;
 use super::progress::Progress;
+use crate::capture::sys::proc_files::ProcFiles;
 use crate::capture::sys::{ReadError, hugepages, numa_maps, process, smaps, threads};
 use crate::enrich::topology::Topology;
 use crate::fold::stat::kinds::Kinds;
@@ -50,10 +51,24 @@ pub fn read(
         sizes,
         ticks_per_second: ticks_per_second(),
     };
-    let (named, mut found) = resolve(root, &plan.targets, problems);
+    let mut section = ProcessSection {
+        processes: Vec::new(),
+        vanished: 0,
+        left_out: 0,
+        denied: 0,
+    };
+    let mut files = match ProcFiles::open(root) {
+        Ok(files) => files,
+        Err(error) => {
+            problems.failed = true;
+            problems.lines.push(error.to_string());
+            return section;
+        }
+    };
+    let (named, mut found) = resolve(root, &mut files, &plan.targets, problems);
     if plan.children {
         let parents: Vec<Pid> = named.union(&found).copied().collect();
-        match process::with_children(root, &parents) {
+        match process::with_children(root, &mut files, &parents) {
             Ok(family) => found.extend(family),
             Err(error) => missing.push(MissingFact {
                 what: "children".to_owned(),
@@ -61,12 +76,6 @@ pub fn read(
             }),
         }
     }
-    let mut section = ProcessSection {
-        processes: Vec::new(),
-        vanished: 0,
-        left_out: 0,
-        denied: 0,
-    };
     let left_out = thin(&mut found, &named, plan.sample);
     section.left_out = u64::try_from(left_out).unwrap_or(u64::MAX);
     if left_out > 0 {
@@ -81,7 +90,7 @@ pub fn read(
     let mut ended = 0;
     for (done, &pid) in named.union(&found).enumerate() {
         progress.show(done);
-        match read_one(root, pid, &machine, plan.details, missing) {
+        match read_one(root, &mut files, pid, &machine, plan.details, missing) {
             Ok(process) => section.processes.push(process),
             Err(error) if error.is_absent() => {
                 section.vanished += 1;
@@ -125,6 +134,7 @@ fn thin(found: &mut BTreeSet<Pid>, named: &BTreeSet<Pid>, every: usize) -> usize
 /// The PIDs named, and those that patterns find.
 fn resolve(
     root: &Path,
+    files: &mut ProcFiles,
     targets: &[Target],
     problems: &mut Problems,
 ) -> (BTreeSet<Pid>, BTreeSet<Pid>) {
@@ -156,7 +166,7 @@ fn resolve(
                 let others = all.iter().copied().filter(|&pid| pid != this);
                 let before = found.len();
                 found.extend(
-                    others.filter(|&pid| process::matches(root, pid, pattern).unwrap_or(false)),
+                    others.filter(|&pid| process::matches(files, pid, pattern).unwrap_or(false)),
                 );
                 if found.len() == before {
                     problems.failed = true;
@@ -173,19 +183,20 @@ fn resolve(
 
 fn read_one(
     root: &Path,
+    files: &mut ProcFiles,
     pid: Pid,
     machine: &Machine<'_>,
     details: Details,
     missing: &mut Vec<MissingFact>,
 ) -> Result<ProcessMemory, ReadError> {
-    let comm = process::comm(root, pid)?;
+    let comm = Name::from(process::comm(files, pid)?);
     let mut categories = NumastatCategories::zeros(machine.nodes.len());
     let mut unplaced = 0u64;
     // smaps first: a mapping that is new in numa_maps is still counted, only without its name.
     let mut kinds = None;
     if details.kinds {
         let mut vmas = Vec::new();
-        smaps::for_each(root, pid, |vma| vmas.push(vma))?;
+        smaps::for_each(files, pid, |vma| vmas.push(vma))?;
         kinds = Some(Kinds::new(
             machine.nodes,
             machine.sizes,
@@ -193,7 +204,7 @@ fn read_one(
             details.mappings,
         ));
     }
-    let garbled = numa_maps::for_each(root, pid, |map| {
+    let garbled = numa_maps::for_each(files, pid, |map| {
         unplaced = unplaced.saturating_add(add_numastat(
             &mut categories,
             map,
@@ -224,7 +235,7 @@ fn read_one(
         .transpose()?;
     Ok(ProcessMemory {
         pid,
-        comm: Name::from(comm),
+        comm,
         numastat: categories,
         kinds: kinds.map(Kinds::finish),
         threads,

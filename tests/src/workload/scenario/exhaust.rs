@@ -1,9 +1,12 @@
 //! `exhaust`: fills a node until the kernel falls back to another one, then takes more under the default policy: `numa_miss` and `numa_foreign`.
 
+use std::io::Read;
+
 use anyhow::Context;
 
 use crate::counters;
 use crate::workload::memory::{Region, page_size};
+use crate::workload::say;
 use crate::workload::scene::Scene;
 use crate::workload::told::{Told, Trouble};
 
@@ -22,6 +25,9 @@ pub struct Args {
     /// Base pages to take once it is full
     #[arg(long)]
     pages: usize,
+    /// Tell as soon as they are taken, and keep the node full until stdin closes
+    #[arg(long)]
+    hold: bool,
 }
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
@@ -79,6 +85,11 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     told.detail("ballast_placement", ballast_placement);
     told.detail("region_placement", found.per_node);
     told.detail("missed_pages", missed);
+    if args.hold {
+        say(&told)?;
+        told.said = true;
+        std::io::stdin().lock().read_to_end(&mut Vec::new())?;
+    }
     Ok(told)
 }
 

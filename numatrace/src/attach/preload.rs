@@ -1,0 +1,133 @@
+//! Programs loaded side by side before the first is attached: verifying one takes the kernel a millisecond or two, on whatever CPU asks.
+//!
+//! Only a head start: what does not load here is tried again in its turn, where the reason is kept.
+
+use std::{
+    collections::HashMap,
+    num::NonZero,
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use aya::{
+    Ebpf,
+    programs::{Program, ProgramError},
+};
+
+use super::{
+    catalog::{Probe, Row},
+    hooks::{self, Targets},
+    selection::Selection,
+};
+
+/// More would wait for one another: the kernel takes its turn at patching itself.
+const MOST_THREADS: usize = 4;
+
+/// Programs that are loaded and not yet attached, by name, with the target each was loaded for.
+#[derive(Debug, Default)]
+pub struct Preloaded(HashMap<&'static str, &'static str>);
+
+impl Preloaded {
+    /// Loads the first choice of each wanted row, and the fallback of those whose first choice does not load.
+    pub fn of(
+        ebpf: &mut Ebpf,
+        kernel: Targets<'_>,
+        rows: &[&'static Row],
+        wanted: &Selection,
+    ) -> Self {
+        let mut preloaded = Self::default();
+        let (mut first, mut fallback) = (Vec::new(), Vec::new());
+        for row in rows.iter().filter(|row| wanted.has(row.hook)) {
+            match row.exact.first() {
+                Some(exact) if !wanted.is_forced(row.hook) => {
+                    first.extend(*exact);
+                    fallback.push((*exact, row.fallback));
+                }
+                _ => first.extend(row.fallback),
+            }
+        }
+        preloaded.load(ebpf, kernel, &first);
+        let second: Vec<&Probe> = fallback
+            .into_iter()
+            .filter(|(exact, _)| {
+                exact
+                    .iter()
+                    .any(|probe| !preloaded.0.contains_key(probe.program))
+            })
+            .flat_map(|(_, fallback)| fallback)
+            .collect();
+        preloaded.load(ebpf, kernel, &second);
+        preloaded
+    }
+
+    /// The target a program was loaded for, if it was; whoever asks has it from now on.
+    pub fn take(&mut self, program: &str) -> Option<&'static str> {
+        self.0.remove(program)
+    }
+
+    /// The programs that nobody took.
+    pub fn rest(self) -> impl Iterator<Item = &'static str> {
+        self.0.into_keys()
+    }
+
+    fn load(&mut self, ebpf: &mut Ebpf, kernel: Targets<'_>, probes: &[&'static Probe]) {
+        let wanted: HashMap<&str, (&'static str, &Probe)> = probes
+            .iter()
+            .flat_map(|probe| {
+                let twin = probe
+                    .twin
+                    .filter(|_| kernel.preemption.preempts(probe.kind));
+                let names = std::iter::once(probe.program).chain(twin);
+                names.map(|name| (name, (name, *probe)))
+            })
+            .filter(|(name, _)| !self.0.contains_key(name))
+            .collect();
+        let jobs: Vec<(&'static str, &Probe, &mut Program)> = ebpf
+            .programs_mut()
+            .filter_map(|(name, program)| {
+                let (name, probe) = wanted.get(name)?;
+                Some((*name, *probe, program))
+            })
+            .collect();
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let (jobs, loaded) = (Mutex::new(jobs), Mutex::new(&mut self.0));
+        let work = || {
+            loop {
+                // The lock is given back before the kernel is asked.
+                let job = locked(&jobs).pop();
+                let Some((name, probe, program)) = job else {
+                    break;
+                };
+                if let Some(target) = load(kernel, probe, program) {
+                    locked(&loaded).insert(name, target);
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 1..threads.min(MOST_THREADS) {
+                // Without another thread this one does it all.
+                let _ = thread::Builder::new().spawn_scoped(scope, work);
+            }
+            work();
+        });
+    }
+}
+
+/// Loads a program for the first of its targets that this kernel has.
+fn load(kernel: Targets<'_>, probe: &Probe, program: &mut Program) -> Option<&'static str> {
+    for target in probe.targets {
+        if kernel.is_strange(probe.kind, target).is_some() {
+            return None;
+        }
+        match hooks::load(program, probe.kind, target, kernel.btf) {
+            Ok(()) => return Some(target),
+            Err(ProgramError::Btf(_)) => {}
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,188 @@
+//! A hash table that can be asked for many keys at once.
+//!
+//! With a hundred thousand processes every count lies somewhere else in tables of many megabytes, and looking one up waits for memory. Most of
+//! that is spared when the places of a whole batch are read first, one after the other and without looking at them: the processor then waits for
+//! a dozen of them at the same time. `std`'s table does not say where a key will lie; this one does. Open addressing, linear probing.
+
+use std::hash::{BuildHasher, Hash};
+use std::hint::black_box;
+
+use foldhash::fast::FixedState;
+use serde::de::{Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
+
+/// Keys to values; both small and plain.
+#[derive(Clone, Debug)]
+pub struct Table<K, V> {
+    /// A power of two, or empty.
+    places: Vec<Option<(K, V)>>,
+    used: usize,
+}
+
+/// A key's hash, for [`Table::warm`] and what follows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Hashed(u64);
+
+/// Places of the first table.
+const FIRST: usize = 64;
+
+impl<K, V> Default for Table<K, V> {
+    fn default() -> Self {
+        Self {
+            places: Vec::new(),
+            used: 0,
+        }
+    }
+}
+
+impl<K: Copy + Eq + Hash, V: Copy + Default> Table<K, V> {
+    /// Hashes a key. The same on every machine and in every run: nobody who would gain by slow tables chooses the keys.
+    #[inline]
+    pub fn hash(key: &K) -> Hashed {
+        Hashed(FixedState::default().hash_one(key))
+    }
+
+    /// Has the places of these keys fetched from memory, all at once.
+    #[inline]
+    pub fn warm(&self, hashes: &[Hashed]) {
+        for hash in hashes {
+            // Read whole: a place can lie on two cache lines.
+            black_box(self.places.get(self.home(*hash)).copied());
+        }
+    }
+
+    /// The value of a key.
+    #[inline]
+    pub fn get(&self, hash: Hashed, key: &K) -> Option<V> {
+        match self.places.get(self.find(hash, key)?) {
+            Some(Some((_, value))) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The value of a key, the default one when it is new.
+    #[inline]
+    pub fn entry(&mut self, hash: Hashed, key: K) -> &mut V {
+        // A quarter is always free, so that a search ends, and soon.
+        if self.used * 4 >= self.places.len() * 3 {
+            self.grow();
+        }
+        let at = self.find(hash, &key).unwrap_or_default();
+        let place = &mut self.places[at];
+        if place.is_none() {
+            self.used += 1;
+        }
+        let (_, value) = place.get_or_insert((key, V::default()));
+        value
+    }
+
+    /// All keys with their values, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.places
+            .iter()
+            .flatten()
+            .map(|(key, value)| (key, value))
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.used
+    }
+
+    /// Is there none?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// Forgets them all, and the memory they took.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Where a search begins.
+    #[inline]
+    fn home(&self, hash: Hashed) -> usize {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "only the low bits are wanted"
+        )]
+        let hash = hash.0 as usize;
+        hash & self.places.len().wrapping_sub(1)
+    }
+
+    /// The place of a key, or the free one where it belongs; `None` in a table without places.
+    #[inline]
+    fn find(&self, hash: Hashed, key: &K) -> Option<usize> {
+        let mut at = self.home(hash);
+        loop {
+            match self.places.get(at)? {
+                Some((other, _)) if other != key => {
+                    at = (at + 1) & (self.places.len() - 1);
+                }
+                _ => return Some(at),
+            }
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let wider = vec![None; (self.places.len() * 2).max(FIRST)];
+        let before = std::mem::replace(&mut self.places, wider);
+        for (key, value) in before.into_iter().flatten() {
+            if let Some(at) = self.find(Self::hash(&key), &key) {
+                self.places[at] = Some((key, value));
+            }
+        }
+    }
+}
+
+// As a list of pairs: where a key lies is nobody else's business.
+impl<K: Serialize, V: Serialize> Serialize for Table<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.places.iter().flatten())
+    }
+}
+
+impl<'de, K, V> Deserialize<'de> for Table<K, V>
+where
+    K: Copy + Eq + Hash + Deserialize<'de>,
+    V: Copy + Default + Deserialize<'de>,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let pairs = Vec::<(K, V)>::deserialize(deserializer)?;
+        let mut table = Self::default();
+        for (key, value) in pairs {
+            *table.entry(Self::hash(&key), key) = value;
+        }
+        Ok(table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #[test]
+        fn it_holds_what_a_map_holds(keys in proptest::collection::vec(0u64..500, 0..1_000)) {
+            let mut table: Table<u64, u64> = Table::default();
+            let mut map: BTreeMap<u64, u64> = BTreeMap::new();
+            for key in &keys {
+                let hash = Table::<u64, u64>::hash(key);
+                table.warm(&[hash]);
+                prop_assert_eq!(table.get(hash, key), map.get(key).copied());
+                *table.entry(hash, *key) += 1;
+                *map.entry(*key).or_default() += 1;
+            }
+            prop_assert_eq!(table.len(), map.len());
+            let held: BTreeMap<u64, u64> = table.iter().map(|(key, value)| (*key, *value)).collect();
+            prop_assert_eq!(held, map);
+            table.clear();
+            prop_assert!(table.is_empty());
+        }
+    }
+}
