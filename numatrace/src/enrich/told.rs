@@ -1,6 +1,6 @@
 //! Mappings the kernel told of, until it is known whose they are: the record of a mapping can come before the one of its process's birth.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
