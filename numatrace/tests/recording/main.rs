@@ -12,7 +12,8 @@ use numatrace::{
 };
 
 /// A recording of version 1: a shell that sleeps, on a host with one node and Linux 6.18 that refuses fentry:
-/// `numatrace record -q -o v1.nmt --report -f json --stacks 4 -- sh -c 'sleep 1.2; echo' > v1.json`.
+/// `numatrace record -q -o v1.nmt --report -f json --stacks 0 -- sh -c 'sleep 1.2; echo' > v1.json`,
+/// with the facts of all other processes taken out.
 const V1: &[u8] = include_bytes!("v1.nmt");
 
 /// The reports of a recording, and what was said beside them; or why there are none.
