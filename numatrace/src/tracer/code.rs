@@ -52,6 +52,7 @@ impl Code for LiveCode<'_> {
         self.resolved.push(Resolved {
             number,
             process: Some(of.index),
+            addresses: addresses.to_vec(),
             frames: frames.clone(),
             short: short.clone(),
         });
@@ -64,6 +65,7 @@ impl Code for LiveCode<'_> {
         self.resolved.push(Resolved {
             number,
             process: None,
+            addresses: addresses.to_vec(),
             frames: frames.clone(),
             short: None,
         });
