@@ -96,12 +96,13 @@ async fn session(
     let mut tracer = Tracer::start(loaded, &topology, &scope, extras)?;
     told(plan, &tracer, &mut voice)?;
     stretch.began = Instant::now();
+    // Before the recording takes its place: of a command that cannot be run there is nothing to keep.
+    let mut child = held.map(Held::release).transpose()?;
     if tracer.recorder.is_some() {
         let told = parts::told(&tracer, &topology, stretch.so_far(plan));
         tracer.open_recording(told);
     }
     let rendering = rendering(plan);
-    let mut child = held.map(Held::release).transpose()?;
     voice.say(&banner(plan));
     if plan.faults != Faults::default() {
         voice.say("counting is broken on purpose (--inject): its numbers are of no use");

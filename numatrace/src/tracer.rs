@@ -399,7 +399,7 @@ impl Tracer {
                 told,
                 goes_on: asked.goes_on,
             };
-            recorder.reported(&made, (code.asked, &code.resolved), intake);
+            recorder.reported(&made, &code.resolved, intake);
         }
         snapshot
     }

@@ -1,6 +1,6 @@
 //! Mappings the kernel told of, until it is known whose they are: the record of a mapping can come before the one of its process's birth.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,8 @@ const PROCESSES: usize = 16_384;
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Told {
-    by_pid: HashMap<Pid, Waiting>,
+    /// In order, so that of two names of one file the same one stays whoever takes the same records in.
+    by_pid: BTreeMap<Pid, Waiting>,
     newest_ns: u64,
     /// Records there was no room for.
     pub no_room: u64,

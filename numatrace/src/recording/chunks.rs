@@ -47,6 +47,9 @@ pub struct Resolved {
     pub number: u32,
     /// In which process; `None` for the kernel's own.
     pub process: Option<ProcessIndex>,
+    /// Its addresses, innermost first: the run it is of may have been open to the end, and so in no record.
+    #[serde(default)]
+    pub addresses: Vec<u64>,
     /// The frames, innermost first.
     pub frames: Vec<Frame>,
     /// Why some may be missing at its outer end.

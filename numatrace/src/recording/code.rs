@@ -30,6 +30,9 @@ impl ReplayedCode {
     /// Takes in names.
     pub fn learn(&mut self, resolved: Vec<Resolved>) {
         for stack in resolved {
+            if !stack.addresses.is_empty() {
+                self.stacks.insert(stack.number, stack.addresses);
+            }
             self.frames
                 .insert((stack.number, stack.process), (stack.frames, stack.short));
         }

@@ -130,19 +130,12 @@ impl Recorder {
         }
     }
 
-    /// A report was made, with these stacks and names.
-    pub fn reported(
-        &mut self,
-        made: &Made,
-        (asked, resolved): (Vec<(u32, Vec<u64>)>, &[Resolved]),
-        intake: &mut Live,
-    ) {
+    /// A report was made.
+    pub fn reported(&mut self, made: &Made, resolved: &[Resolved], intake: &mut Live) {
         self.end_records(intake);
         if self.idle() {
             return;
         }
-        // Those of runs that were still open came with no record.
-        self.code.put_missing(&mut self.chunks, asked);
         chunks::put_frames(&mut self.chunks, resolved);
         chunks::put_report(&mut self.chunks, made);
         self.flush();

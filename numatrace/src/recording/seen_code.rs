@@ -81,18 +81,6 @@ impl SeenCode {
         chunks::put_build_ids(out, &builds);
     }
 
-    /// Appends stacks that were not seen before.
-    pub fn put_missing(&mut self, out: &mut Vec<u8>, mut stacks: Vec<(u32, Vec<u64>)>) {
-        stacks.retain(|(number, addresses)| {
-            let new = self.stacks.get(number) != Some(addresses);
-            if new {
-                self.stacks.insert(*number, addresses.clone());
-            }
-            new
-        });
-        chunks::put_stacks(out, &stacks);
-    }
-
     /// Appends all of it.
     pub fn put_all(&self, out: &mut Vec<u8>) {
         let stacks: Vec<_> = self

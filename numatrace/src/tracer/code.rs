@@ -15,9 +15,7 @@ use crate::{
 pub(super) struct LiveCode<'a> {
     stacks: &'a Stacks,
     symbols: Symbols,
-    /// Stacks that were asked for, for a recording.
-    pub(super) asked: Vec<(u32, Vec<u64>)>,
-    /// What was looked up, likewise.
+    /// What was looked up, for a recording.
     pub(super) resolved: Vec<Resolved>,
     progress: Progress,
 }
@@ -27,7 +25,6 @@ impl<'a> LiveCode<'a> {
         Self {
             stacks,
             symbols: Symbols::default(),
-            asked: Vec::new(),
             resolved: Vec::new(),
             progress: Progress::new(Work::Naming, quiet),
         }
@@ -36,9 +33,7 @@ impl<'a> LiveCode<'a> {
 
 impl Code for LiveCode<'_> {
     fn stack(&mut self, number: u32) -> Option<Vec<u64>> {
-        let addresses = self.stacks.addresses(number)?;
-        self.asked.push((number, addresses.clone()));
-        Some(addresses)
+        self.stacks.addresses(number)
     }
 
     fn frames(
@@ -52,6 +47,7 @@ impl Code for LiveCode<'_> {
         self.resolved.push(Resolved {
             number,
             process: Some(of.index),
+            addresses: addresses.to_vec(),
             frames: frames.clone(),
             short: short.clone(),
         });
@@ -64,6 +60,7 @@ impl Code for LiveCode<'_> {
         self.resolved.push(Resolved {
             number,
             process: None,
+            addresses: addresses.to_vec(),
             frames: frames.clone(),
             short: None,
         });
