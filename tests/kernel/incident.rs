@@ -18,15 +18,15 @@ fn an_absence_is_told_with_its_memory_and_what_followed() {
     let run = or_skip!(tracer!().launch(&[
         "away",
         "--mib",
-        "64",
+        "24",
         "--follow-mib",
-        "16",
+        "8",
         "--node",
         &from,
         "--to",
         &to,
         "--ms",
-        "300"
+        "2000"
     ]));
     let incidents = run.report.value["incidents"].as_array().unwrap();
     let pid = run.truth.pid();
@@ -98,8 +98,9 @@ fn an_absence_tells_its_hinting_faults_and_what_the_balancer_moved() {
     let incidents = run.report.value["incidents"].as_array().unwrap();
     let incident = incidents
         .iter()
-        .find(|incident| incident["pid"] == pid && incident["reason"] == "affinity")
+        .find(|incident| incident["pid"] == pid && incident["from"] == a)
         .unwrap_or_else(|| panic!("no incident of {pid} in {incidents:#?}"));
+    assert_eq!(incident["reason"], "affinity", "{incident:#}");
     // The costliest stands first, and this one is most of the session.
     assert_eq!(incidents[0], *incident);
     let count = |field: &str| {

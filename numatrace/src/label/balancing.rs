@@ -151,7 +151,7 @@ impl Case<'_> {
         let halves = halves(self.slices);
         let fell = halves.map(|(first, second)| {
             evidence.push(format!(
-                "remote hint faults were {} % of {} in its first half and {} % of {} in the second",
+                "of its first {1} hint faults {0} % were remote, of the {3} after them {2} %",
                 number::percent(Some(far(first))),
                 number::grouped(first.all),
                 number::percent(Some(far(second))),
@@ -186,7 +186,7 @@ impl Case<'_> {
         }
         let moves_much = moved.is_some_and(|moved| moved >= MANY);
         let Some(fell) = fell else {
-            evidence.push("too few hint faults in both halves to judge by".to_owned());
+            evidence.push("too few hint faults, or all at once: nothing to judge by".to_owned());
             return (None, evidence);
         };
         let verdict = if moves_much && back.is_some_and(|back| back >= TO_AND_FRO) {
@@ -217,20 +217,23 @@ fn brief(ns: Option<u64>) -> String {
     ns.map_or_else(|| number::UNKNOWN.into(), number::brief)
 }
 
-/// The faults of the first half of the time in which there were any, and those of the second; `None` when one of them has too few.
+/// The first half of the faults and the second, as near as slices come to it; `None` when one of them has too few. By faults and not by time: they come in
+/// bursts, and a balancer that has done its work has few.
 fn halves(slices: &[(u64, Faults)]) -> Option<(Faults, Faults)> {
-    let first = slices.iter().position(|(_, faults)| faults.all > 0)?;
-    let last = slices.iter().rposition(|(_, faults)| faults.all > 0)?;
-    let middle = first + (last + 1 - first).div_ceil(2);
-    let sum = |part: Option<&[(u64, Faults)]>| {
-        let faults = part.into_iter().flatten().map(|(_, faults)| faults);
+    let sum = |part: &[(u64, Faults)]| {
+        let faults = part.iter().map(|(_, faults)| faults);
         faults.fold(Faults::default(), |sum, faults| Faults {
             all: sum.all.saturating_add(faults.all),
             remote: sum.remote.saturating_add(faults.remote),
         })
     };
-    let (before, after) = (sum(slices.get(..middle)), sum(slices.get(middle..)));
-    (before.all >= FEW && after.all >= FEW).then_some((before, after))
+    let parts = (0..=slices.len()).map(|at| {
+        let (before, after) = slices.split_at(at);
+        (sum(before), sum(after))
+    });
+    parts
+        .min_by_key(|(before, after)| before.all.abs_diff(after.all))
+        .filter(|(before, after)| before.all >= FEW && after.all >= FEW)
 }
 
 #[cfg(test)]
@@ -276,7 +279,9 @@ mod tests {
         let balancing = judged(&[900, 800, 100, 50], 1_000_000, 9_000, 0);
         assert_eq!(balancing.verdict, Some(BalancerVerdict::Helping));
         assert!(
-            balancing.evidence[0].contains("85.0 % of 2,000 in its first half and 7.5 % of 2,000"),
+            balancing.evidence[0].contains(
+                "of its first 2,000 hint faults 85.0 % were remote, of the 2,000 after them 7.5 %"
+            ),
             "{:?}",
             balancing.evidence
         );
@@ -295,6 +300,27 @@ mod tests {
     fn pages_that_go_to_and_fro_hurt_whatever_the_share_does() {
         let balancing = judged(&[900, 900, 100, 100], 1_000_000, 10_000, 5_000);
         assert_eq!(balancing.verdict, Some(BalancerVerdict::Hurting));
+    }
+
+    #[test]
+    fn bursts_and_a_late_scan_do_not_hide_that_it_fell() {
+        let seen = [
+            (1240, 1236),
+            (2564, 1924),
+            (1777, 946),
+            (1, 0),
+            (4097, 0),
+            (0, 0),
+            (25, 12),
+        ];
+        let slices: Vec<(u64, Faults)> = seen
+            .into_iter()
+            .zip(1..)
+            .map(|((all, remote), second)| (second * 1_000_000_000, Faults { all, remote }))
+            .collect();
+        let (first, second) = halves(&slices).unwrap();
+        assert_eq!((first.all, first.remote), (5_581, 4_106));
+        assert_eq!((second.all, second.remote), (4_123, 12));
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! From what happened when to stories: who left its memory, why, for how long, what followed it, and why it came back.
+//!
+//! A thread is at home where more than half of its process's memory lies at that time. When all of it follows, home is where it followed to, and the way back
+//! leaves memory behind as the way there did.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -36,19 +39,49 @@ pub struct Stories<'a> {
 struct Away {
     /// How it began.
     left: Happening,
-    /// Pages that had followed to that node before.
+    /// Pages of the process on its home node then.
+    pages: u64,
+    /// Pages that had been moved the same way before.
     before: u64,
     /// Hinting faults on pages of other nodes since.
     far_faults: u64,
 }
 
 /// What the records of a thread told so far.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Told {
     /// Hinting faults on pages of other nodes.
     far_faults: u64,
-    /// CPU time in absences that have ended, ns.
-    away_ns: u64,
+    /// CPU time in absences that have ended, by the node that was left, ns.
+    away_ns: BTreeMap<NodeId, u64>,
+}
+
+/// Pages of a process by node, as the session knows them at a time.
+#[derive(Clone, Debug, Default)]
+struct Pages(BTreeMap<NodeId, u64>);
+
+impl Pages {
+    fn on(&self, node: NodeId) -> u64 {
+        self.0.get(&node).copied().unwrap_or(0)
+    }
+
+    fn moved(&mut self, (from, to): (NodeId, NodeId), pages: u64) {
+        let left = self.on(from).saturating_sub(pages);
+        self.0.insert(from, left);
+        bump(&mut self.0, to, pages);
+    }
+
+    /// The node with more than half of them.
+    fn home(&self) -> Option<NodeId> {
+        let total = self
+            .0
+            .values()
+            .fold(0u64, |sum, pages| sum.saturating_add(*pages));
+        let mut nodes = self.0.iter();
+        nodes
+            .find(|(_, pages)| pages.saturating_mul(2) > total)
+            .map(|(node, _)| *node)
+    }
 }
 
 /// How an absence ended.
@@ -56,10 +89,8 @@ struct Told {
 struct End<'a> {
     /// The move back; `None` when there was none.
     back: Option<&'a Happening>,
-    /// Pages of the process that had followed by then.
+    /// Pages that had been moved the same way by then.
     followed: u64,
-    /// Pages of the process on its home node by then.
-    pages_now: u64,
     /// CPU time of the thread meanwhile, ns.
     ran_ns: Option<u64>,
     /// Its hinting faults on pages of other nodes meanwhile.
@@ -128,24 +159,17 @@ impl Stories<'_> {
     }
 
     fn of_process(&self, process: &Process, happenings: &[Happening]) -> Vec<Incident> {
-        let Some(home) = process.home_node else {
-            return Vec::new();
-        };
         let mut incidents = Vec::new();
         let mut away: BTreeMap<(Tid, u64), Away> = BTreeMap::new();
         let mut told: BTreeMap<(Tid, u64), Told> = BTreeMap::new();
-        let mut pages = self.at_home_at_first(process, home, happenings);
-        let mut followed: BTreeMap<NodeId, u64> = BTreeMap::new();
+        let mut pages = self.at_first(process, happenings);
+        let mut moved: BTreeMap<(NodeId, NodeId), u64> = BTreeMap::new();
         for happening in happenings {
-            let (from, to) = happening.nodes;
+            let nodes @ (from, to) = happening.nodes;
             match happening.what {
-                Happened::Pages { pages: moved, .. } => {
-                    if from == home {
-                        pages = pages.saturating_sub(moved);
-                        bump(&mut followed, to, moved);
-                    } else if to == home {
-                        pages = pages.saturating_add(moved);
-                    }
+                Happened::Pages { pages: more, .. } => {
+                    pages.moved(nodes, more);
+                    bump(&mut moved, nodes, more);
                 }
                 Happened::Move {
                     tid,
@@ -160,23 +184,26 @@ impl Stories<'_> {
                     if let Some(absence) = away.get_mut(&thread) {
                         absence.far_faults = absence.far_faults.saturating_add(far_faults);
                     }
-                    if to == home {
-                        if let Some(absence) = away.remove(&thread) {
-                            let ran = ran_ns.saturating_sub(ran_then(&absence.left));
-                            sum.away_ns = sum.away_ns.saturating_add(ran);
-                            let end = End {
-                                back: Some(happening),
-                                followed: followed.get(&absence.left.nodes.1).copied().unwrap_or(0),
-                                pages_now: pages,
-                                ran_ns: Some(ran),
-                                far_faults: Some(absence.far_faults),
-                            };
-                            incidents.extend(self.incident(process, &absence, end));
-                        }
-                    } else if from == home {
+                    if away
+                        .get(&thread)
+                        .is_some_and(|absence| absence.left.nodes.0 == to)
+                        && let Some(absence) = away.remove(&thread)
+                    {
+                        let ran = ran_ns.saturating_sub(ran_then(&absence.left));
+                        bump(&mut sum.away_ns, to, ran);
+                        let end = End {
+                            back: Some(happening),
+                            followed: moved.get(&absence.left.nodes).copied().unwrap_or(0),
+                            ran_ns: Some(ran),
+                            far_faults: Some(absence.far_faults),
+                        };
+                        incidents.extend(self.incident(process, &absence, end));
+                    }
+                    if !away.contains_key(&thread) && pages.home() == Some(from) {
                         let absence = Away {
                             left: *happening,
-                            before: followed.get(&to).copied().unwrap_or(0),
+                            pages: pages.on(from),
+                            before: moved.get(&nodes).copied().unwrap_or(0),
                             far_faults: 0,
                         };
                         away.insert(thread, absence);
@@ -185,51 +212,51 @@ impl Stories<'_> {
             }
         }
         for (thread, absence) in away {
-            let sum = told.get(&thread).copied().unwrap_or_default();
+            let sum = told.remove(&thread).unwrap_or_default();
             let end = End {
                 back: None,
-                followed: followed.get(&absence.left.nodes.1).copied().unwrap_or(0),
-                pages_now: pages,
-                ran_ns: self.ran_to_the_end(process, thread, &absence, sum),
-                far_faults: faults_to_the_end(process, thread, &absence, sum),
+                followed: moved.get(&absence.left.nodes).copied().unwrap_or(0),
+                ran_ns: self.ran_to_the_end(process, thread, &absence, &sum),
+                far_faults: faults_to_the_end(process, thread, &absence, &sum),
             };
             incidents.extend(self.incident(process, &absence, end));
         }
         incidents
     }
 
-    /// CPU time of a thread that did not come back: what it ran on other nodes in all, less its absences that have ended. No longer than it was away.
+    /// CPU time of a thread that did not come back: what it ran on other nodes in all, less its absences from there that have ended. No longer than it
+    /// was away.
     fn ran_to_the_end(
         &self,
         process: &Process,
         thread: (Tid, u64),
         absence: &Away,
-        told: Told,
+        told: &Told,
     ) -> Option<u64> {
-        let away_ns = find(process, thread)?.away_ns?;
+        let home = absence.left.nodes.0;
+        let position = self.nodes.iter().position(|node| *node == home)?;
+        let run = find(process, thread)?.run_ns.as_ref()?;
+        let elsewhere = run.total().saturating_sub(run.at(position));
+        let ended = told.away_ns.get(&home).copied().unwrap_or(0);
         let longest = self.ended_ns.saturating_sub(absence.left.time_ns);
-        Some(away_ns.saturating_sub(told.away_ns).min(longest))
+        Some(elsewhere.saturating_sub(ended).min(longest))
     }
 
-    /// Pages on the home node before the first happening: those at the end, with all later moves undone.
-    fn at_home_at_first(&self, process: &Process, home: NodeId, happenings: &[Happening]) -> u64 {
+    /// Pages by node before the first happening: those at the end, with all later moves undone.
+    fn at_first(&self, process: &Process, happenings: &[Happening]) -> Pages {
         let at_end = self
             .nodes
             .iter()
-            .position(|node| *node == home)
-            .map_or(0, |home| super::away::pages_on(process, home));
-        happenings
-            .iter()
-            .rev()
-            .fold(at_end, |pages, happening| match happening.what {
-                Happened::Pages { pages: moved, .. } if happening.nodes.0 == home => {
-                    pages.saturating_add(moved)
-                }
-                Happened::Pages { pages: moved, .. } if happening.nodes.1 == home => {
-                    pages.saturating_sub(moved)
-                }
-                _ => pages,
-            })
+            .enumerate()
+            .map(|(position, node)| (*node, super::away::pages_on(process, position)));
+        let mut pages = Pages(at_end.collect());
+        for happening in happenings.iter().rev() {
+            if let Happened::Pages { pages: moved, .. } = happening.what {
+                let (from, to) = happening.nodes;
+                pages.moved((to, from), moved);
+            }
+        }
+        pages
     }
 
     fn incident(&self, process: &Process, absence: &Away, end: End<'_>) -> Option<Incident> {
@@ -253,7 +280,7 @@ impl Stories<'_> {
             away_ms: millis(until.saturating_sub(left.time_ns)),
             run_ms: end.ran_ns.map(millis),
             remote_hint_faults: end.far_faults.filter(|_| self.hint_faults),
-            pages_left: end.pages_now.saturating_add(followed),
+            pages_left: absence.pages,
             pages_followed: followed,
             back: end.back.and_then(|back| match back.what {
                 Happened::Move { reason: why, .. } => Some(reason(why)),
@@ -280,7 +307,7 @@ fn faults_to_the_end(
     process: &Process,
     thread: (Tid, u64),
     absence: &Away,
-    told: Told,
+    told: &Told,
 ) -> Option<u64> {
     let faults = find(process, thread)?.hint_faults.as_ref()?;
     let remote = faults.matrix.as_ref()?.off_diagonal();
@@ -311,7 +338,7 @@ mod tests {
         decode::count::MoveReason as WireReason,
         decode::event::TaskFork,
         ids::CpuId,
-        model::{FirstTouch, Matrix, ProcessKind},
+        model::{FirstTouch, Matrix, PageMigrations, ProcessKind},
     };
 
     const SECOND: u64 = 1_000_000_000;
@@ -367,7 +394,21 @@ mod tests {
     }
 
     fn told(happenings: impl Fn(ProcessIndex) -> Vec<Happening>) -> Vec<Incident> {
-        let (known, index, process) = app();
+        told_when(0, happenings)
+    }
+
+    /// The same where so many of the pages were on node 1 at the end.
+    fn told_when(
+        followed: u64,
+        happenings: impl Fn(ProcessIndex) -> Vec<Happening>,
+    ) -> Vec<Incident> {
+        let (known, index, mut process) = app();
+        let mut migrated = Matrix::zeros(2);
+        migrated.add_at(0, 1, followed);
+        process.page_migrations = Some(PageMigrations {
+            matrix: Some(migrated),
+            ..PageMigrations::default()
+        });
         let mut timeline = Timeline::default();
         for happening in happenings(index) {
             timeline.apply(happening);
@@ -404,6 +445,27 @@ mod tests {
         // 1,000 at the end, of which 100 came back; 400 had left before.
         assert_eq!((incident.pages_left, incident.pages_followed), (1_300, 400));
         assert_eq!(incident.back, Some(crate::model::MoveReason::LoadBalance));
+    }
+
+    #[test]
+    fn when_all_memory_follows_the_way_back_leaves_it() {
+        let all = told_when(900, |app| {
+            vec![
+                moved(app, 12, 0, 1),
+                pages(app, 13, 0, 1, 900),
+                moved(app, 18, 1, 0),
+            ]
+        });
+        let told: Vec<_> = all
+            .iter()
+            .map(|incident| {
+                let nodes = (incident.from, incident.to);
+                (nodes, incident.pages_left, incident.pages_followed)
+            })
+            .collect();
+        let (there, back) = ((NodeId(0), NodeId(1)), (NodeId(1), NodeId(0)));
+        assert_eq!(told, [(there, 1_000, 900), (back, 900, 0)]);
+        assert!(all[0].back.is_some() && all[1].back.is_none());
     }
 
     #[test]

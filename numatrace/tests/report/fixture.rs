@@ -326,7 +326,10 @@ pub fn launched() -> Snapshot {
             },
         ],
         verdict: Some(BalancerVerdict::Helping),
-        evidence: vec!["remote hint faults were 100 % of 5,000 in its first half and 3.2 % of 3,100 in the second".to_owned()],
+        evidence: vec![
+            "of its first 5,000 hint faults 100 % were remote, of the 3,100 after them 3.2 %"
+                .to_owned(),
+        ],
     });
     app.run_ns = Some(PerNode(vec![900_000_000, 2_100_000_000]));
     let main = Thread {

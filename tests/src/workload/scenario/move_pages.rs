@@ -58,7 +58,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     if args.lent > 0 {
         region.lend(args.lent, lend.as_fd())?;
     }
-    let moved = scene
+    let mut moved = scene
         .prober
         .move_to(target, region.start(), args.pages, args.to)?;
     Scene::end(&mut told)?;
@@ -71,6 +71,12 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     if args.lent == 0 {
         told.expect_all_on("after the move", args.to, args.pages, &end);
     } else {
+        // When some stay the kernel says how many, not which: where they lie tells.
+        moved = told
+            .nodes
+            .iter()
+            .position(|node| *node == args.to)
+            .map_or(0, |at| end.per_node[at]);
         let stayed = (args.pages as u64).saturating_sub(moved);
         told.expect(stayed == args.lent as u64, || {
             format!("{stayed} pages stayed, {} were lent", args.lent)
