@@ -96,6 +96,9 @@ async fn session(
     let mut tracer = Tracer::start(loaded, &topology, &scope, extras)?;
     told(plan, &tracer, &mut voice)?;
     stretch.began = Instant::now();
+    if let Some(reducing) = &mut tracer.reducing {
+        reducing.begin(stretch.began);
+    }
     // Before the recording takes its place: of a command that cannot be run there is nothing to keep.
     let mut child = held.map(Held::release).transpose()?;
     if tracer.recorder.is_some() {

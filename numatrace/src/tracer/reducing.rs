@@ -34,7 +34,7 @@ pub struct Reducing {
 }
 
 impl Reducing {
-    /// A limit as a share of the time of so many CPUs, 0 to 1. Begins now.
+    /// A limit as a share of the time of so many CPUs, 0 to 1. Begins now, unless [`Reducing::begin`] says otherwise.
     #[must_use]
     pub fn new(most: f64, cpus: usize, stacks: bool) -> Self {
         Self {
@@ -50,6 +50,11 @@ impl Reducing {
             bits: 0,
             done: Vec::new(),
         }
+    }
+
+    /// The session begins at this time: attaching has taken some before.
+    pub fn begin(&mut self, at: Instant) {
+        self.began = at;
     }
 
     /// The limit.
