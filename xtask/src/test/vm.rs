@@ -52,6 +52,19 @@ const LONG: [&str; 14] = [
     "task_move_pushed::",
 ];
 
+/// Groups of tests about what is made of records and counts, whatever kernel they come from: run on the last of several kernels only, unless the
+/// whole tier is asked for, or a filter names them.
+const ONCE: [&str; 8] = [
+    "broken::",
+    "diff::",
+    "events::",
+    "incident::",
+    "interval::",
+    "record::",
+    "top::",
+    "top_truth::",
+];
+
 /// Options of the VM tier.
 #[derive(Args, Debug)]
 pub struct Guests {
@@ -140,22 +153,25 @@ pub fn run_with(
         Ok(theirs) => files.extend(theirs),
         Err(why) => eprintln!("xtask: guests have no numastat to compare with: {why:#}"),
     }
-    let script = format!(
-        "#!/bin/sh\n\
-         export NUMATRACE_BIN=/usr/local/bin/numatrace NUMATRACE_WORKLOAD=/usr/local/bin/workload\n\
-         export NUMATRACE_ARTIFACTS=/artifacts RUST_BACKTRACE=1 {environment}\n\
-         exec kernel-tests --test-threads=1 {}\n",
-        chosen(options, filters)
-    );
     let mut total = Tally::default();
     let mut verdicts = Vec::new();
-    for kernel in kernels(options)? {
+    let kernels = kernels(options)?;
+    for (index, kernel) in kernels.iter().enumerate() {
+        let chosen = chosen(options, filters, index + 1 == kernels.len());
+        println!("vm: {kernel}: {}", chosen.told);
+        let script = format!(
+            "#!/bin/sh\n\
+             export NUMATRACE_BIN=/usr/local/bin/numatrace NUMATRACE_WORKLOAD=/usr/local/bin/workload\n\
+             export NUMATRACE_ARTIFACTS=/artifacts RUST_BACKTRACE=1 {environment}\n\
+             exec kernel-tests --test-threads=1 {}\n",
+            chosen.arguments
+        );
         for layout in layout::parse_list(&options.nodes)? {
             let artifacts = workspace::lab().join(format!("artifacts/{kernel}-{layout}"));
             fresh(&artifacts)?;
             println!("vm: {kernel} {layout}");
             let guest = Guest {
-                kernel: &kernel,
+                kernel,
                 layout: &layout,
                 smp: None,
                 append: "",
@@ -178,20 +194,38 @@ pub fn run_with(
     Ok(total)
 }
 
-/// Arguments of the test program that choose tests.
-fn chosen(options: &Guests, filters: &[String]) -> String {
+/// Which tests a guest runs.
+struct Chosen {
+    /// Arguments of the test program.
+    arguments: String,
+    /// The same for a person.
+    told: String,
+}
+
+fn chosen(options: &Guests, filters: &[String], is_last: bool) -> Chosen {
     if !filters.is_empty() {
         let quoted: Vec<String> = filters.iter().map(|filter| quoted(filter)).collect();
-        return quoted.join(" ");
+        return Chosen {
+            arguments: quoted.join(" "),
+            told: format!("tests of {}", filters.join(" ")),
+        };
     }
     if options.whole {
-        return String::new();
+        return Chosen {
+            arguments: String::new(),
+            told: "all tests".to_owned(),
+        };
     }
-    println!(
-        "vm: the long tests are left out, --whole runs them: {}",
-        LONG.join(" ")
-    );
-    LONG.map(|group| format!("--skip {group}")).join(" ")
+    let once = if is_last { [].as_slice() } else { &ONCE };
+    let left_out = [LONG.as_slice(), once].concat();
+    Chosen {
+        arguments: left_out
+            .iter()
+            .map(|group| format!("--skip {group}"))
+            .collect::<Vec<_>>()
+            .join(" "),
+        told: format!("left out, --whole runs them: {}", left_out.join(" ")),
+    }
 }
 
 /// Boots one guest and counts its tests; a fault that its kernel found in itself is a failure of its own.
