@@ -8,7 +8,7 @@
 //! proto: 6.1..: vm_fault_t do_wp_page(struct vm_fault *vmf)
 //! proto: 6.1..6.3: struct page *alloc_huge_page(struct vm_area_struct *vma, unsigned long addr, int avoid_reserve)
 //! proto: 6.3..6.14: struct folio *alloc_hugetlb_folio(struct vm_area_struct *vma, unsigned long addr, int avoid_reserve)
-//! proto: 6.14..: struct folio *alloc_hugetlb_folio(struct vm_area_struct *vma, unsigned long addr, bool cow_from_owner)
+//! proto: 6.12..: struct folio *alloc_hugetlb_folio(struct vm_area_struct *vma, unsigned long addr, bool cow_from_owner)
 //! tp: 6.1..: page_fault_user(unsigned long address, struct pt_regs *regs, unsigned long error_code)
 //! tp: 6.1..: mm_page_alloc(struct page *page, unsigned int order, gfp_t gfp_flags, int migratetype)
 

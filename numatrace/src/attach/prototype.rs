@@ -8,7 +8,8 @@
 //! //! tp: 6.1..6.18: sched_process_exit(struct task_struct *p)
 //! ```
 //!
-//! `proto` is a function, `tp` a tracepoint's arguments; the range is of kernel series, end exclusive, open without one.
+//! `proto` is a function, `tp` a tracepoint's arguments; the range is of kernel series, end exclusive, open without one. Ranges of one
+//! target overlap where a later version of a series has what an earlier one had not: then one of the declarations must hold.
 //! Types are compared, names are not: BTF has none for tracepoints.
 
 mod cparse;
@@ -126,6 +127,11 @@ fn read_line(kind: TargetKind, text: &str) -> Result<Expectation, String> {
 }
 
 impl Expectation {
+    /// Is it another declaration of the same function or tracepoint?
+    fn is_of_same_target(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.proto.name == other.proto.name
+    }
+
     /// What the kernel has under this name, `None` when it has nothing.
     #[must_use]
     pub fn found(&self, btf: &KernelBtf) -> Option<Prototype> {
@@ -165,8 +171,20 @@ pub fn differences(
     let mut all = Vec::new();
     for (probe, source) in PROBES {
         let expected = expectations(source).map_err(|error| (*probe, error))?;
-        let here = expected.iter().filter(|one| one.kernels.contains(kernel));
-        all.extend(here.filter_map(|one| one.difference(probe, kernel, btf)));
+        let here: Vec<&Expectation> = expected
+            .iter()
+            .filter(|one| one.kernels.contains(kernel))
+            .collect();
+        for (index, one) in here.iter().enumerate() {
+            let mut before = here.iter().take(index);
+            if before.any(|before| one.is_of_same_target(before)) {
+                continue;
+            }
+            let mut alike = here.iter().filter(|other| one.is_of_same_target(other));
+            if alike.all(|other| other.difference(probe, kernel, btf).is_some()) {
+                all.extend(one.difference(probe, kernel, btf));
+            }
+        }
     }
     Ok(all)
 }
@@ -186,16 +204,16 @@ impl StrangeShapes {
             .iter()
             .flat_map(|(_, source)| expectations(source).unwrap_or_default())
             .collect();
-        let same = |one: &Expectation, other: &Expectation| {
-            one.kind == other.kind && one.proto.name == other.proto.name
-        };
         let mut strange = Vec::new();
         for (index, one) in all.iter().enumerate() {
-            let seen = all.iter().take(index).any(|earlier| same(earlier, one));
+            let seen = all
+                .iter()
+                .take(index)
+                .any(|earlier| one.is_of_same_target(earlier));
             let Some(found) = one.found(btf).filter(|_| !seen) else {
                 continue;
             };
-            let mut known = all.iter().filter(|other| same(other, one));
+            let mut known = all.iter().filter(|other| one.is_of_same_target(other));
             if !known.any(|known| known.proto.passed_like(&found)) {
                 strange.push((one.kind, found));
             }
