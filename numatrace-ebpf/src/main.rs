@@ -23,6 +23,7 @@ mod mover;
 mod owner;
 
 mod emit;
+mod streaks;
 mod totals;
 mod twin;
 

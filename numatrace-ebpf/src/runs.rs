@@ -14,7 +14,7 @@ use numatrace_common::{
     cell::{Cell, RemoteCause},
     control::{NO_RUNS, NO_STACKS},
     counters::Counter,
-    event::mapping_run::{Area, OPEN_TOUCHES, OpenIndex, OpenTouch, OpenUse, TouchRun, UseRun},
+    event::mapping_run::{Area, OpenTouch, OpenUse, TouchRun, UseRun},
     globals::WHILE_CHEAP,
     limits::STACK_ENTRIES,
     slot::Fault,
@@ -30,9 +30,9 @@ use crate::{
     twin::Copy,
 };
 
-/// Runs of first touches under way.
+/// Runs of first touches from the hugetlb pool under way; the others are in the CPU's state.
 #[map]
-static OPEN_TOUCH: PerCpuArray<OpenTouch> = PerCpuArray::with_max_entries(OPEN_TOUCHES, 0);
+static OPEN_TOUCH: PerCpuArray<OpenTouch> = PerCpuArray::with_max_entries(1, 0);
 
 /// Runs of hinting faults under way.
 #[map]
@@ -46,34 +46,33 @@ pub static STACKS: StackTrace = StackTrace::with_max_entries(STACK_ENTRIES, 0);
 const PAGE: u64 = 4096;
 
 /// One first touch.
-pub struct Touch {
+pub struct Touch<'a> {
     pub task: Task,
     pub owner: Owner,
     pub cell: Cell,
     pub pages: u64,
-    pub fault: &'static Fault,
+    pub fault: &'a Fault,
 }
 
-impl Touch {
+/// The open run of the hugetlb pool.
+#[inline(always)]
+pub fn of_hugetlb() -> Option<&'static mut OpenTouch> {
+    OPEN_TOUCH
+        .get_ptr_mut(0)
+        // SAFETY: a live per-CPU element; only one program writes it, and that never nests on one CPU.
+        .map(|open| unsafe { &mut *open })
+}
+
+impl Touch<'_> {
     /// Adds it to the run it belongs to, or begins one.
     #[inline(always)]
-    pub fn count<C: StackIdContext>(&self, ctx: &C, copy: Copy, index: OpenIndex) {
+    pub fn count<C: StackIdContext>(&self, ctx: &C, open: &mut OpenTouch) {
         if is_reduced(NO_RUNS) {
             return;
         }
-        let cell = self.cell.with_task_node(totals::cpu_node() as u16);
+        let cell = self.here();
         let bytes = self.pages * PAGE;
         let low = self.fault.address & !(bytes - 1);
-        if let Copy::Second = copy {
-            // The first copy may have been stopped in the middle of its run.
-            self.write_alone(cell, low, low + bytes);
-            return;
-        }
-        let Some(open) = OPEN_TOUCH.get_ptr_mut(index as u32) else {
-            return;
-        };
-        // SAFETY: a live per-CPU element; only the program of this index writes it, and that never nests on one CPU.
-        let open = unsafe { &mut *open };
         if open.task == self.task.address()
             && open.run.start_ns == self.owner.start_ns
             && open.run.cell == cell
@@ -93,6 +92,14 @@ impl Touch {
             }
             return;
         }
+        self.begin(ctx, open, cell);
+    }
+
+    /// Begins a run. Not inlined: it is seldom, and what it needs would be in the way of what is not.
+    #[inline(never)]
+    fn begin<C: StackIdContext>(&self, ctx: &C, open: &mut OpenTouch, cell: Cell) {
+        let bytes = self.pages * PAGE;
+        let low = self.fault.address & !(bytes - 1);
         close_touch(open);
         self.fill(&mut open.run, cell, low, low + bytes);
         open.until_stack = 1;
@@ -123,9 +130,20 @@ impl Touch {
         run.causes = [0; RemoteCause::ALL.len()];
     }
 
-    /// A run of one, past the open one.
+    /// The run's cell on this CPU.
     #[inline(always)]
-    fn write_alone(&self, cell: Cell, low: u64, high: u64) {
+    fn here(&self) -> Cell {
+        self.cell.with_task_node(totals::cpu_node() as u16)
+    }
+
+    /// Makes it a run of one, past the open one, which the first copy of the program may have been stopped in the middle of.
+    #[inline(always)]
+    pub fn count_alone(&self) {
+        if is_reduced(NO_RUNS) {
+            return;
+        }
+        let bytes = self.pages * PAGE;
+        let low = self.fault.address & !(bytes - 1);
         let Some(mut entry) = EVENTS.reserve::<TouchRun>(0) else {
             count(Counter::LostTouchRun, 1);
             return;
@@ -133,7 +151,7 @@ impl Touch {
         // SAFETY: the reservation is as large as the record, and every field is written before it is submitted.
         let record = unsafe { &mut *entry.as_mut_ptr() };
         record.header = header::<TouchRun>();
-        self.fill(record, cell, low, high);
+        self.fill(record, self.here(), low, low + bytes);
         record.stack = -1;
         entry.submit(u64::from(BPF_RB_NO_WAKEUP));
         count(Counter::Records, 1);
@@ -142,13 +160,10 @@ impl Touch {
 
 /// Why pages of the fault `task` is in are not where its CPU would have them: they belong to its run, as long as that is open.
 #[inline(always)]
-pub fn because(task: Task, why: RemoteCause, pages: u64) {
-    if let Some(open) = OPEN_TOUCH.get_ptr_mut(OpenIndex::Alloc as u32) {
-        // SAFETY: a live per-CPU element; a mask keeps the index within the array.
-        let open = unsafe { &mut *open };
-        if open.task == task.address() {
-            open.run.causes[why as usize & 7] += pages as u32;
-        }
+pub fn because(open: &mut OpenTouch, task: Task, why: RemoteCause, pages: u64) {
+    if open.task == task.address() {
+        // The mask keeps the index within the array.
+        open.run.causes[why as usize & 7] += pages as u32;
     }
 }
 

@@ -1,0 +1,166 @@
+//! Streaks: allocations of a task that are like the one before them, counted with a few comparisons and one addition.
+//!
+//! All words that are compared lie in the one element of `CPU_STATE`. What is not like the event before it ends the streak, which goes into
+//! the lanes of the slots; so a sweep sees each event in one place (`CpuState::counts`). Only `page_alloc` writes streaks, and it
+//! never nests on one CPU.
+
+use numatrace_common::{
+    cell::Cell,
+    cpu::{CpuState, Streak},
+    slot::{Slot, SlotIndex},
+};
+
+use crate::{
+    globals::global,
+    kernel::{page, task::Task},
+    maps::CPU_STATE,
+    totals::{self, Holder},
+};
+
+/// [`Streak::inputs`] that no allocation has.
+const NO_INPUTS: u64 = u64::MAX;
+
+/// An allocation of a task, as far as one is told from the next.
+#[derive(Clone, Copy)]
+pub struct Event {
+    pub task: Task,
+    pub gfp: u32,
+    pub order: u32,
+    /// Where the page lies.
+    pub node: u16,
+    /// Address of the preferred zone, 0 when not known.
+    pub zone: u64,
+    /// What fault made it, 0 for none.
+    pub what: u64,
+}
+
+impl Event {
+    /// What is known of it at once.
+    #[inline(always)]
+    pub fn of(page: *const u8, gfp: u32, order: u32) -> Self {
+        Self {
+            task: Task::current(),
+            gfp,
+            order,
+            node: page::node(page),
+            zone: 0,
+            what: 0,
+        }
+    }
+
+    #[inline(always)]
+    fn inputs(&self) -> u64 {
+        u64::from(self.gfp) | u64::from(self.order) << 32
+    }
+
+    /// The streak that such events are in.
+    #[inline(always)]
+    fn streak<'a>(&self, user: &'a mut Streak, kernel: &'a mut Streak) -> &'a mut Streak {
+        if self.gfp & global!(gfp.movable) != 0 {
+            user
+        } else {
+            kernel
+        }
+    }
+}
+
+/// This CPU's state.
+#[inline(always)]
+pub fn state() -> Option<&'static mut CpuState> {
+    CPU_STATE
+        .get_ptr_mut(0)
+        // SAFETY: a per-CPU array element lives as long as the program. Programs that can interrupt one another write different members, or
+        // keep apart by the slot's `busy` word.
+        .map(|state| unsafe { &mut *state })
+}
+
+/// Counts the event if it is like the one before it.
+#[inline(always)]
+pub fn goes_on(cpu: &mut CpuState, event: &Event, epoch: u64) -> bool {
+    if cpu.streaking != event.task.address()
+        || cpu.slot.task_start_ns != event.task.start_ns()
+        || cpu.slot.epoch != epoch
+        || cpu.slot.node != u32::from(event.node)
+    {
+        return false;
+    }
+    let streak = event.streak(&mut cpu.user, &mut cpu.kernel);
+    if streak.inputs != event.inputs() || streak.zone != event.zone || streak.what != event.what {
+        return false;
+    }
+    streak.count += 1;
+    true
+}
+
+/// Makes the task the owner of streaks and slot, which has been entered, and counts what waits there.
+#[inline(never)]
+pub fn own(cpu: &mut CpuState, task: Task, epoch: u64) {
+    if !totals::is_held(&cpu.slot, task, epoch) {
+        let holder = Holder::task(task, epoch);
+        if holder.is_other(&cpu.slot) {
+            close(&mut cpu.slot, &mut cpu.user);
+            close(&mut cpu.slot, &mut cpu.kernel);
+            totals::flush(&mut cpu.slot);
+        }
+        holder.take(&mut cpu.slot);
+    }
+    totals::settle(&mut cpu.slot);
+    cpu.streaking = task.address();
+}
+
+/// Counts an event that is not like the one before it, for the slot's owner: in the streak under way when only words differ that come to the
+/// same, or in a new one.
+#[inline(always)]
+pub fn begin(cpu: &mut CpuState, event: &Event, cell: Cell, touch: Cell, pages: u64) {
+    let cell = totals::placed(&cpu.slot, cell);
+    let touch = if touch.is_empty() {
+        touch
+    } else {
+        totals::placed(&cpu.slot, touch)
+    };
+    let streak = event.streak(&mut cpu.user, &mut cpu.kernel);
+    if streak.cell != cell || streak.touch != touch || streak.pages != pages {
+        close(&mut cpu.slot, streak);
+        streak.cell = cell;
+        streak.touch = touch;
+        streak.pages = pages;
+    }
+    streak.inputs = event.inputs();
+    streak.zone = event.zone;
+    streak.what = event.what;
+    streak.count += 1;
+}
+
+/// The next event must look at the slot: something waits there.
+#[inline(always)]
+pub fn pause(cpu: &mut CpuState) {
+    cpu.streaking = 0;
+}
+
+/// Ends a streak: its counts go into the lanes of its owner.
+#[inline(always)]
+fn close(slot: &mut Slot, streak: &mut Streak) {
+    let (count, amount) = (streak.count, streak.count.wrapping_mul(streak.pages));
+    if count == 0 {
+        return;
+    }
+    totals::on_the_way(slot, 1);
+    into_lanes(slot, streak.cell, streak.touch, count, amount);
+    streak.count = 0;
+    streak.inputs = NO_INPUTS;
+    totals::on_the_way(slot, u32::MAX);
+}
+
+/// Counts allocations of the slot's owner, and first touches that they are too; either cell may be empty. Not inlined: it stands in many places.
+#[inline(never)]
+pub fn into_lanes(slot: &mut Slot, cell: Cell, touch: Cell, count: u64, amount: u64) {
+    if !cell.is_empty() {
+        totals::tally(slot, cell, count, amount);
+    }
+    if !touch.is_empty()
+        && let Some(touches) = totals::slot(SlotIndex::FirstTouch)
+    {
+        totals::own_alike(touches, slot);
+        totals::tally(touches, touch, count, amount);
+    }
+}
