@@ -49,6 +49,7 @@ const PAGE: u64 = 4096;
 pub struct Touch<'a> {
     pub task: Task,
     pub owner: Owner,
+    /// With the node of this CPU, without an epoch.
     pub cell: Cell,
     pub pages: u64,
     pub fault: &'a Fault,
@@ -64,44 +65,31 @@ pub fn of_hugetlb() -> Option<&'static mut OpenTouch> {
 }
 
 impl Touch<'_> {
-    /// Adds it to the run it belongs to, or begins one.
+    /// Adds it to the run it belongs to, or begins one. False when there are no runs.
     #[inline(always)]
-    pub fn count<C: StackIdContext>(&self, ctx: &C, open: &mut OpenTouch) {
+    pub fn count<C: StackIdContext>(&self, ctx: &C, open: &mut OpenTouch) -> bool {
         if is_reduced(NO_RUNS) {
-            return;
+            return false;
         }
-        let cell = self.here();
-        let bytes = self.pages * PAGE;
-        let low = self.fault.address & !(bytes - 1);
         if open.task == self.task.address()
             && open.run.start_ns == self.owner.start_ns
-            && open.run.cell == cell
+            && open.run.cell == self.cell
             && open.until_stack > 0
             && is_same(&open.run.area, &self.fault.area)
-            && (self.fault.area.end != 0 || is_near(&open.run, low))
+            && (self.fault.area.end != 0 || is_near(&open.run, self.fault.address))
         {
-            open.run.pages += self.pages;
-            if low < open.run.low {
-                open.run.low = low;
-            }
-            if low + bytes > open.run.high {
-                open.run.high = low + bytes;
-            }
-            if enabled!(stack_every) {
-                open.until_stack = open.until_stack.saturating_sub(self.pages);
-            }
-            return;
+            extend(open, self.fault.address, self.pages);
+        } else {
+            self.begin(ctx, open);
         }
-        self.begin(ctx, open, cell);
+        true
     }
 
     /// Begins a run. Not inlined: it is seldom, and what it needs would be in the way of what is not.
     #[inline(never)]
-    fn begin<C: StackIdContext>(&self, ctx: &C, open: &mut OpenTouch, cell: Cell) {
-        let bytes = self.pages * PAGE;
-        let low = self.fault.address & !(bytes - 1);
+    fn begin<C: StackIdContext>(&self, ctx: &C, open: &mut OpenTouch) {
         close_touch(open);
-        self.fill(&mut open.run, cell, low, low + bytes);
+        self.fill(&mut open.run);
         open.until_stack = 1;
         open.run.stack = -1;
         if enabled!(stack_every) && is_reduced(NO_STACKS) {
@@ -116,24 +104,19 @@ impl Touch<'_> {
     }
 
     #[inline(always)]
-    fn fill(&self, run: &mut TouchRun, cell: Cell, low: u64, high: u64) {
+    fn fill(&self, run: &mut TouchRun) {
+        let bytes = self.pages * PAGE;
+        run.low = self.fault.address & !(bytes - 1);
+        run.high = run.low + bytes;
         run.began_ns = now();
         run.start_ns = self.owner.start_ns;
         run.tid = self.owner.tid;
         run.tgid = self.owner.tgid;
-        run.cell = cell;
-        run.low = low;
-        run.high = high;
+        run.cell = self.cell;
         run.pages = self.pages;
         run.sp = self.task.user_sp();
         run.area = self.fault.area;
         run.causes = [0; RemoteCause::ALL.len()];
-    }
-
-    /// The run's cell on this CPU.
-    #[inline(always)]
-    fn here(&self) -> Cell {
-        self.cell.with_task_node(totals::cpu_node() as u16)
     }
 
     /// Makes it a run of one, past the open one, which the first copy of the program may have been stopped in the middle of.
@@ -142,8 +125,6 @@ impl Touch<'_> {
         if is_reduced(NO_RUNS) {
             return;
         }
-        let bytes = self.pages * PAGE;
-        let low = self.fault.address & !(bytes - 1);
         let Some(mut entry) = EVENTS.reserve::<TouchRun>(0) else {
             count(Counter::LostTouchRun, 1);
             return;
@@ -151,10 +132,41 @@ impl Touch<'_> {
         // SAFETY: the reservation is as large as the record, and every field is written before it is submitted.
         let record = unsafe { &mut *entry.as_mut_ptr() };
         record.header = header::<TouchRun>();
-        self.fill(record, self.here(), low, low + bytes);
+        self.fill(record);
         record.stack = -1;
         entry.submit(u64::from(BPF_RB_NO_WAKEUP));
         count(Counter::Records, 1);
+    }
+}
+
+/// Adds a page of `fault`'s to the open run without looking what run that is: it was looked at for a fault before, and neither has changed since.
+/// False when somebody must look.
+#[inline(always)]
+pub fn goes_on(open: &mut OpenTouch, fault: &Fault, touch: Cell, pages: u64) -> bool {
+    if global!(mapping_runs) == WHILE_CHEAP
+        || fault.in_run == 0
+        || open.run.cell != touch.with_epoch(0)
+        || open.until_stack == 0
+    {
+        return false;
+    }
+    extend(open, fault.address, pages);
+    true
+}
+
+#[inline(always)]
+fn extend(open: &mut OpenTouch, address: u64, pages: u64) {
+    let bytes = pages * PAGE;
+    let low = address & !(bytes - 1);
+    open.run.pages += pages;
+    if low < open.run.low {
+        open.run.low = low;
+    }
+    if low + bytes > open.run.high {
+        open.run.high = low + bytes;
+    }
+    if enabled!(stack_every) {
+        open.until_stack = open.until_stack.saturating_sub(pages);
     }
 }
 

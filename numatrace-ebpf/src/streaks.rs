@@ -48,19 +48,15 @@ impl Event {
         }
     }
 
+    /// May user space map its page?
+    #[inline(always)]
+    pub fn is_user(&self) -> bool {
+        self.gfp & global!(gfp.movable) != 0
+    }
+
     #[inline(always)]
     fn inputs(&self) -> u64 {
         u64::from(self.gfp) | u64::from(self.order) << 32
-    }
-
-    /// The streak that such events are in.
-    #[inline(always)]
-    fn streak<'a>(&self, user: &'a mut Streak, kernel: &'a mut Streak) -> &'a mut Streak {
-        if self.gfp & global!(gfp.movable) != 0 {
-            user
-        } else {
-            kernel
-        }
     }
 }
 
@@ -74,22 +70,30 @@ pub fn state() -> Option<&'static mut CpuState> {
         .map(|state| unsafe { &mut *state })
 }
 
-/// Counts the event if it is like the one before it.
+/// Counts the event if it is like the one before it. Returns the first touch that it is too, or an empty cell.
 #[inline(always)]
-pub fn goes_on(cpu: &mut CpuState, event: &Event, epoch: u64) -> bool {
-    if cpu.streaking != event.task.address()
-        || cpu.slot.task_start_ns != event.task.start_ns()
-        || cpu.slot.epoch != epoch
-        || cpu.slot.node != u32::from(event.node)
+pub fn goes_on(cpu: &mut CpuState, event: &Event, epoch: u64) -> Option<Cell> {
+    let CpuState {
+        streaking,
+        user,
+        kernel,
+        slot,
+        ..
+    } = cpu;
+    let is_held = *streaking == event.task.address()
+        && slot.task_start_ns == event.task.start_ns()
+        && slot.epoch == epoch
+        && slot.node == u32::from(event.node);
+    let streak = if event.is_user() { user } else { kernel };
+    if !is_held
+        || streak.inputs != event.inputs()
+        || streak.zone != event.zone
+        || streak.what != event.what
     {
-        return false;
-    }
-    let streak = event.streak(&mut cpu.user, &mut cpu.kernel);
-    if streak.inputs != event.inputs() || streak.zone != event.zone || streak.what != event.what {
-        return false;
+        return None;
     }
     streak.count += 1;
-    true
+    Some(streak.touch)
 }
 
 /// Makes the task the owner of streaks and slot, which has been entered, and counts what waits there.
@@ -118,7 +122,11 @@ pub fn begin(cpu: &mut CpuState, event: &Event, cell: Cell, touch: Cell, pages: 
     } else {
         totals::placed(&cpu.slot, touch)
     };
-    let streak = event.streak(&mut cpu.user, &mut cpu.kernel);
+    let streak = if event.is_user() {
+        &mut cpu.user
+    } else {
+        &mut cpu.kernel
+    };
     if streak.cell != cell || streak.touch != touch || streak.pages != pages {
         close(&mut cpu.slot, streak);
         streak.cell = cell;

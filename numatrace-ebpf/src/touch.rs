@@ -49,6 +49,7 @@ pub fn begin(task: Task, vma: *const u8, address: u64, flags: u32) {
         let (kind, marks) = vma::touch(vma, address, flags);
         fault.what = FAULT_KNOWN | kind as u64 | u64::from(marks) << MARKS_SHIFT;
         fault.area = vma::area(vma);
+        fault.in_run = 0;
         fault.alike = if vma::is_of_one_kind(vma, &fault.area) {
             task.address()
         } else {
@@ -148,6 +149,7 @@ fn unpark(fault: &mut Fault, task: Task) -> bool {
     if ours {
         *fault = *parked;
         fault.switches = task.switches();
+        fault.in_run = 0;
     }
     if PARKED_FAULTS.remove(task.tid()).is_ok() {
         change_parked(u64::MAX);

@@ -6,6 +6,8 @@
 //! proto: 6.1..: struct page *get_page_from_freelist(gfp_t gfp_mask, unsigned int order, int alloc_flags, const struct alloc_context *ac)
 //! tp: 6.1..: mm_page_alloc(struct page *page, unsigned int order, gfp_t gfp_flags, int migratetype)
 
+use core::marker::PhantomData;
+
 use aya_ebpf::{
     helpers::generated::bpf_get_prandom_u32,
     macros::{btf_tracepoint, fexit},
@@ -23,7 +25,7 @@ use crate::{
     cause,
     emit::count,
     globals::{enabled, global},
-    kernel::{alloc_context::AllocContext, page, preempt::in_interrupt, task::Task},
+    kernel::{alloc_context::AllocContext, preempt::in_interrupt},
     kernel_memory,
     maps::CONTROL_WORD,
     owner::Owner,
@@ -36,141 +38,191 @@ use crate::{
 /// The cell of nothing.
 const NOTHING: Cell = Cell(0);
 
+/// A hook that tells of allocations.
+trait Hook: StackIdContext + Sized {
+    /// Does it know the preferred zone?
+    const EXACT: bool;
+
+    /// The allocation, unless it failed.
+    fn alloc(&self) -> Option<Alloc<Self>>;
+}
+
 /// What one allocation is, whichever hook tells of it.
-#[derive(Clone, Copy)]
-struct Alloc<const EXACT: bool> {
+struct Alloc<H> {
     event: Event,
     page: *const u8,
     /// Known to the exact hook only.
     ac: AllocContext,
+    hook: PhantomData<H>,
 }
 
 /// mm/page_alloc.c
 #[fexit(function = "get_page_from_freelist")]
 #[inline(always)]
 pub fn page_alloc_exact(ctx: FExitContext) -> u32 {
-    if let Some(alloc) = Alloc::of_return(&ctx) {
-        first(&ctx, &alloc, enabled!(twins));
-    }
-    0
+    first(&ctx, enabled!(twins))
 }
 
 /// The twin.
 #[fexit(function = "get_page_from_freelist")]
 #[inline(always)]
 pub fn page_alloc_exact_second(ctx: FExitContext) -> u32 {
-    if let Some(alloc) = Alloc::of_return(&ctx) {
-        second(&alloc);
-    }
-    0
+    second(&ctx)
 }
 
 /// include/trace/events/kmem.h
 #[btf_tracepoint(function = "mm_page_alloc")]
 #[inline(always)]
 pub fn page_alloc_fallback(ctx: BtfTracePointContext) -> u32 {
-    if let Some(alloc) = Alloc::of_tracepoint(&ctx) {
-        first(&ctx, &alloc, enabled!(tracepoint_twins));
-    }
-    0
+    first(&ctx, enabled!(tracepoint_twins))
 }
 
 /// The twin.
 #[btf_tracepoint(function = "mm_page_alloc")]
 #[inline(always)]
 pub fn page_alloc_fallback_second(ctx: BtfTracePointContext) -> u32 {
-    if let Some(alloc) = Alloc::of_tracepoint(&ctx) {
-        second(&alloc);
+    second(&ctx)
+}
+
+impl Hook for FExitContext {
+    const EXACT: bool = true;
+
+    #[inline(always)]
+    fn alloc(&self) -> Option<Alloc<Self>> {
+        let page: *const u8 = self.arg(4);
+        (!page.is_null()).then(|| Alloc {
+            event: Event::of(page, self.arg(0), self.arg(1)),
+            page,
+            ac: AllocContext::from_arg(self.arg(3)),
+            hook: PhantomData,
+        })
+    }
+}
+
+impl Hook for BtfTracePointContext {
+    const EXACT: bool = false;
+
+    /// `page` is NULL when the allocation failed.
+    #[inline(always)]
+    fn alloc(&self) -> Option<Alloc<Self>> {
+        let page: *const u8 = self.arg(0);
+        (!page.is_null()).then(|| Alloc {
+            event: Event::of(page, self.arg(2), self.arg(1)),
+            page,
+            ac: AllocContext::from_arg(core::ptr::null()),
+            hook: PhantomData,
+        })
+    }
+}
+
+/// Counts an allocation, and leaves the mark for the twin if there is one.
+///
+/// Whatever is not on the way of every event is a function of its own that asks the hook anew: so the frames of such functions lie over one
+/// another, and a program has 512 bytes for all; and they return a number, because old verifiers look at what is in the register anyway.
+#[inline(always)]
+fn first<H: Hook>(hook: &H, has_twin: bool) -> u32 {
+    let (Some(cpu), Some(control)) = (streaks::state(), CONTROL_WORD.get(0)) else {
+        return 0;
+    };
+    let Some(alloc) = hook.alloc() else {
+        return 0;
+    };
+    let task = alloc.event.task;
+    let irq = alloc.is_of_interrupt(&mut cpu.slot);
+    if dropped() {
+    } else if irq {
+        of_interrupt(hook, control);
+    } else {
+        of_task(hook, cpu, control, alloc);
+    }
+    if has_twin {
+        twin::ran(Twin::PageAlloc, task, irq);
     }
     0
 }
 
-/// Counts an allocation, and leaves the mark for the twin if there is one.
-#[inline(always)]
-fn first<const EXACT: bool, C: StackIdContext>(ctx: &C, alloc: &Alloc<EXACT>, has_twin: bool) {
-    let (Some(cpu), Some(control)) = (streaks::state(), CONTROL_WORD.get(0)) else {
-        return;
-    };
-    let irq = alloc.is_of_interrupt(&mut cpu.slot);
-    if dropped() {
-    } else if irq {
-        of_interrupt(&{ *alloc }, control);
-    } else {
-        of_task(ctx, cpu, control, alloc);
-    }
-    if has_twin {
-        twin::ran(Twin::PageAlloc, alloc.event.task, irq);
-    }
-}
-
 /// Counts it past streaks and slots, if the first copy has not.
 #[inline(always)]
-fn second<const EXACT: bool>(alloc: &Alloc<EXACT>) {
+fn second<H: Hook>(hook: &H) -> u32 {
     let (Some(cpu), Some(control)) = (streaks::state(), CONTROL_WORD.get(0)) else {
-        return;
+        return 0;
+    };
+    let Some(alloc) = hook.alloc() else {
+        return 0;
     };
     let irq = alloc.is_of_interrupt(&mut cpu.slot);
     if twin::skipped(Twin::PageAlloc, alloc.event.task, irq) && !dropped() {
-        let alloc = if irq {
-            *alloc
-        } else {
-            alloc.looked_at(cpu, control)
-        };
-        directly(cpu, &alloc, irq);
+        let what = if irq { 0 } else { alloc.made_by(cpu, control) };
+        directly(hook, cpu, what, irq);
     }
+    0
 }
 
-/// Counts a task's allocation.
+/// Counts a task's allocation: nearly always it is like the one before it.
 #[inline(always)]
-fn of_task<const EXACT: bool, C: StackIdContext>(
-    ctx: &C,
-    cpu: &mut CpuState,
-    control: &Control,
-    alloc: &Alloc<EXACT>,
-) {
-    let alloc = alloc.looked_at(cpu, control);
-    let event = &alloc.event;
-    if enabled!(kernel_stack_every) && event.gfp & global!(gfp.movable) == 0 {
-        kernel_memory::sample(ctx, event.task, alloc.pages(), event.node);
+fn of_task<H: Hook>(hook: &H, cpu: &mut CpuState, control: &Control, alloc: Alloc<H>) {
+    let event = Event {
+        zone: alloc.zone(),
+        what: alloc.made_by(cpu, control),
+        ..alloc.event
+    };
+    if enabled!(kernel_stack_every) && !event.is_user() {
+        kernel_memory::sample(hook, event.task, alloc.pages(), event.node);
     }
-    let goes_on = streaks::goes_on(cpu, event, control.epoch);
-    if !goes_on {
-        if !totals::enter(&mut cpu.slot) {
-            // Copies, here and below, so that what is common stays in registers.
-            directly(cpu, &{ alloc }, false);
-            return;
-        }
-        streaks::own(cpu, event.task, control.epoch);
-    }
-    let touch = touch::made_by(event.what, event.order, event.node);
-    in_run(ctx, cpu, &alloc, touch);
+    let Some(touch) = streaks::goes_on(cpu, &event, control.epoch) else {
+        otherwise(hook, cpu, control, event.what);
+        return;
+    };
     cpu.slot.last_page = alloc.page as u64;
-    if goes_on {
-        cpu.slot.last_hit = 1;
-    } else {
-        turn(cpu, control, &{ alloc }, touch);
-        totals::leave(&mut cpu.slot);
+    cpu.slot.last_hit = 1;
+    let in_runs = enabled!(mapping_runs) && !touch.is_empty();
+    if in_runs && (!H::EXACT || !runs::goes_on(&mut cpu.open, &cpu.fault, touch, alloc.pages())) {
+        in_run(hook, cpu, touch);
     }
 }
 
-/// Counts an allocation that is not like the one before it. The slot has been entered. Not inlined, like others that are not on the way of
-/// every event: the frames of what is called one after the other lie over one another, and a program has 512 bytes for all.
+/// Counts an allocation that is not like the one before it.
 #[inline(never)]
-fn turn<const EXACT: bool>(
+fn otherwise<H: Hook>(hook: &H, cpu: &mut CpuState, control: &Control, what: u64) -> u32 {
+    let Some(alloc) = hook.alloc() else {
+        return 0;
+    };
+    if !totals::enter(&mut cpu.slot) {
+        return directly(hook, cpu, what, false);
+    }
+    let event = Event {
+        zone: alloc.zone(),
+        what,
+        ..alloc.event
+    };
+    streaks::own(cpu, event.task, control.epoch);
+    let touch = touch::made_by(what, event.order, event.node);
+    if enabled!(mapping_runs) && !touch.is_empty() {
+        in_run(hook, cpu, touch.with_task_node(cpu.slot.node as u16));
+    }
+    cpu.slot.last_page = alloc.page as u64;
+    turn(cpu, control, &alloc, &event, touch);
+    totals::leave(&mut cpu.slot);
+    0
+}
+
+/// Counts it in a streak, in lanes, or as what waits for its cause. The slot has been entered.
+#[inline(always)]
+fn turn<H: Hook>(
     cpu: &mut CpuState,
     control: &Control,
-    alloc: &Alloc<EXACT>,
+    alloc: &Alloc<H>,
+    event: &Event,
     touch: Cell,
 ) {
-    let event = &alloc.event;
     let preferred = alloc.preferred_node();
-    if EXACT && event.node != preferred && event.gfp & global!(gfp.thisnode) != 0 {
+    if H::EXACT && event.node != preferred && event.gfp & global!(gfp.thisnode) != 0 {
         // It cannot be elsewhere: then the bits of the node are not where BTF made us look for them.
         count(Counter::NodeMisread, 1);
     }
     cpu.slot.last_hit = u32::from(event.node == preferred);
-    let why = alloc.cause(event.node, cpu.slot.node as u16);
-    let cell = alloc.cell(event.node, preferred, why);
+    let why = alloc.cause(cpu.slot.node as u16);
+    let cell = alloc.cell(preferred, why);
     if matches!(why, RemoteCause::None) {
         streaks::begin(cpu, event, cell, touch, alloc.pages());
         return;
@@ -193,7 +245,7 @@ fn turn<const EXACT: bool>(
     } else {
         why
     };
-    if EXACT && !touch.is_empty() {
+    if H::EXACT && !touch.is_empty() {
         runs::because(&mut cpu.open, event.task, why, alloc.pages());
     }
     let cell = cell.with_cause(why as u8);
@@ -202,56 +254,65 @@ fn turn<const EXACT: bool>(
 
 /// Counts an interrupt's allocation. No policy hook explains those.
 #[inline(never)]
-fn of_interrupt<const EXACT: bool>(alloc: &Alloc<EXACT>, control: &Control) {
-    let Some(slot) = totals::slot(SlotIndex::AllocIrq) else {
-        return;
+fn of_interrupt<H: Hook>(hook: &H, control: &Control) -> u32 {
+    let (Some(slot), Some(alloc)) = (totals::slot(SlotIndex::AllocIrq), hook.alloc()) else {
+        return 0;
     };
     totals::own(slot, alloc.event.task, true);
-    let (node, preferred) = (alloc.event.node, alloc.preferred_node());
     slot.last_page = alloc.page as u64;
-    let mut why = alloc.cause(node, slot.node as u16);
+    let mut why = alloc.cause(slot.node as u16);
     if matches!(why, RemoteCause::Policy | RemoteCause::KernelNode)
         && control.attached & POLICY_HOOK == 0
     {
         why = RemoteCause::Unknown;
     }
-    totals::tally(slot, alloc.cell(node, preferred, why), 1, alloc.pages());
+    let cell = alloc.cell(alloc.preferred_node(), why);
+    totals::tally(slot, cell, 1, alloc.pages());
+    0
 }
 
 /// Counts an allocation past its slot. The policy hook finds nothing to explain then; what it would say is guessed: the kernel itself asks for
 /// a certain node for its own memory only.
 #[inline(never)]
-fn directly<const EXACT: bool>(cpu: &mut CpuState, alloc: &Alloc<EXACT>, irq: bool) {
-    let (node, preferred) = (alloc.event.node, alloc.preferred_node());
-    let mut why = alloc.cause(node, totals::cpu_node() as u16);
-    if matches!(why, RemoteCause::KernelNode) && alloc.event.gfp & global!(gfp.movable) != 0 {
+fn directly<H: Hook>(hook: &H, cpu: &mut CpuState, what: u64, irq: bool) -> u32 {
+    let Some(alloc) = hook.alloc() else {
+        return 0;
+    };
+    let Event {
+        task, order, node, ..
+    } = alloc.event;
+    let here = totals::cpu_node() as u16;
+    let mut why = alloc.cause(here);
+    if matches!(why, RemoteCause::KernelNode) && alloc.event.is_user() {
         why = RemoteCause::Policy;
     }
-    let cell = alloc.cell(node, preferred, why);
-    let owner = totals::tally_directly(alloc.event.task, irq, cell, 1, alloc.pages());
-    let touch = touch::made_by(alloc.event.what, alloc.event.order, node);
+    let cell = alloc.cell(alloc.preferred_node(), why);
+    let owner = totals::tally_directly(task, irq, cell, 1, alloc.pages());
+    let touch = touch::made_by(what, order, node);
     if touch.is_empty() {
-        return;
+        return 0;
     }
-    totals::tally_directly(alloc.event.task, irq, touch, 1, alloc.pages());
-    if let Some(run) = alloc.run(owner, touch, &cpu.fault) {
+    totals::tally_directly(task, irq, touch, 1, alloc.pages());
+    if enabled!(mapping_runs)
+        && let Some(run) = alloc.run(owner, touch.with_task_node(here), &cpu.fault)
+    {
         run.count_alone();
     }
+    0
 }
 
 /// Adds a first touch of the slot's owner to its run.
-#[inline(always)]
-fn in_run<const EXACT: bool, C: StackIdContext>(
-    ctx: &C,
-    cpu: &mut CpuState,
-    alloc: &Alloc<EXACT>,
-    touch: Cell,
-) {
+#[inline(never)]
+fn in_run<H: Hook>(hook: &H, cpu: &mut CpuState, touch: Cell) -> u32 {
     let owner = totals::owner(&cpu.slot);
     let CpuState { fault, open, .. } = cpu;
-    if let Some(run) = alloc.run(owner, touch, fault) {
-        run.count(ctx, open);
+    if let Some(alloc) = hook.alloc()
+        && let Some(run) = alloc.run(owner, touch.with_epoch(0), fault)
+    {
+        // Where mappings are not known, the next fault can be in another one.
+        fault.in_run = u64::from(run.count(hook, open) && H::EXACT);
     }
+    0
 }
 
 /// Is this one not to be counted, so that a test sees the audit fail?
@@ -264,58 +325,32 @@ fn dropped() -> bool {
     }
 }
 
-impl Alloc<true> {
-    /// Of a return of `get_page_from_freelist`, unless it got nothing.
-    #[inline(always)]
-    fn of_return(ctx: &FExitContext) -> Option<Self> {
-        let page: *const u8 = ctx.arg(4);
-        (!page.is_null()).then(|| Self {
-            event: Event::of(page, ctx.arg(0), ctx.arg(1)),
-            page,
-            ac: AllocContext::from_arg(ctx.arg(3)),
-        })
-    }
-}
-
-impl Alloc<false> {
-    /// Of the tracepoint; `page` is NULL when the allocation failed.
-    #[inline(always)]
-    fn of_tracepoint(ctx: &BtfTracePointContext) -> Option<Self> {
-        let page: *const u8 = ctx.arg(0);
-        (!page.is_null()).then(|| Self {
-            event: Event::of(page, ctx.arg(2), ctx.arg(1)),
-            page,
-            ac: AllocContext::from_arg(core::ptr::null()),
-        })
-    }
-}
-
-impl<const EXACT: bool> Alloc<EXACT> {
+impl<H: Hook> Alloc<H> {
     /// Is it an interrupt's? What may sleep is not in an interrupt, and that is nearly everything: only the rest asks for the context.
     #[inline(always)]
     fn is_of_interrupt(&self, slot: &mut Slot) -> bool {
         self.event.gfp & global!(gfp.direct_reclaim) == 0 && in_interrupt(slot)
     }
 
-    /// The same with all that tells it from the one before it.
+    /// The fault it is made by.
     #[inline(always)]
-    fn looked_at(mut self, cpu: &mut CpuState, control: &Control) -> Self {
+    fn made_by(&self, cpu: &mut CpuState, control: &Control) -> u64 {
         let Event { task, gfp, .. } = self.event;
-        if EXACT {
-            self.event.zone = self.ac.preferred_zone() as u64;
-            self.event.what = touch::what(&mut cpu.fault, task, gfp);
+        if H::EXACT {
+            touch::what(&mut cpu.fault, task, gfp)
         } else if control.attached & EXCEPTION_TOUCHES != 0 {
-            self.event.what = touch::in_exception(task, gfp);
+            touch::in_exception(task, gfp)
+        } else {
+            0
         }
-        self
     }
 
     /// The run of first touches that it belongs to, if its owner has runs and it is known where it lies. On the fallback it is not, unless the task
     /// has not been switched out since it last told of an address.
     #[inline(always)]
     fn run<'a>(&self, owner: Owner, touch: Cell, fault: &'a Fault) -> Option<runs::Touch<'a>> {
-        let wanted = enabled!(mapping_runs) && !touch.is_empty() && owner.is_thread();
-        (wanted && (EXACT || touch::is_of(fault, self.event.task))).then(|| runs::Touch {
+        let is_known = H::EXACT || touch::is_of(fault, self.event.task);
+        (owner.is_thread() && is_known).then(|| runs::Touch {
             task: self.event.task,
             owner,
             cell: touch,
@@ -324,9 +359,19 @@ impl<const EXACT: bool> Alloc<EXACT> {
         })
     }
 
+    /// Address of the preferred zone, 0 when not known.
+    #[inline(always)]
+    fn zone(&self) -> u64 {
+        if H::EXACT {
+            self.ac.preferred_zone() as u64
+        } else {
+            0
+        }
+    }
+
     #[inline(always)]
     fn preferred_node(&self) -> u16 {
-        if EXACT {
+        if H::EXACT {
             self.ac.preferred_node()
         } else {
             NODE_UNKNOWN
@@ -335,17 +380,12 @@ impl<const EXACT: bool> Alloc<EXACT> {
 
     /// Why it is not on the CPU's node `here`.
     #[inline(always)]
-    fn cause(&self, node: u16, here: u16) -> RemoteCause {
-        if EXACT {
-            let preferred = self.preferred_node();
-            cause::remote(
-                node,
-                preferred,
-                here,
-                self.event.gfp,
-                self.ac,
-                self.event.task,
-            )
+    fn cause(&self, here: u16) -> RemoteCause {
+        let Event {
+            task, gfp, node, ..
+        } = self.event;
+        if H::EXACT {
+            cause::remote(node, self.preferred_node(), here, gfp, self.ac, task)
         } else if node == here {
             RemoteCause::None
         } else {
@@ -354,11 +394,14 @@ impl<const EXACT: bool> Alloc<EXACT> {
     }
 
     #[inline(always)]
-    fn cell(&self, node: u16, preferred: u16, why: RemoteCause) -> Cell {
+    fn cell(&self, preferred: u16, why: RemoteCause) -> Cell {
+        let Event {
+            gfp, order, node, ..
+        } = self.event;
         Cell::new(Stem::PageAlloc)
             .with_page_node(node)
             .with_preferred(preferred)
-            .with_class(cause::class(self.event.gfp, self.event.order) as u8)
+            .with_class(cause::class(gfp, order) as u8)
             .with_cause(why as u8)
     }
 

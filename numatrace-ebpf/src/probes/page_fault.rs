@@ -113,12 +113,14 @@ fn taken(ctx: &FExitContext, copy: Copy, task: Task, cell: Cell) {
         let run = runs::Touch {
             task,
             owner,
-            cell,
+            cell: cell.with_task_node(totals::cpu_node() as u16),
             pages,
             fault,
         };
         match copy {
-            Copy::First => run.count(ctx, open),
+            Copy::First => {
+                run.count(ctx, open);
+            }
             Copy::Second => run.count_alone(),
         }
     }
@@ -163,12 +165,14 @@ fn touched(ctx: &BtfTracePointContext, copy: Copy, task: Task, cell: Cell, pages
         let run = runs::Touch {
             task,
             owner,
-            cell,
+            cell: cell.with_task_node(totals::cpu_node() as u16),
             pages,
             fault,
         };
         match copy {
-            Copy::First => run.count(ctx, open),
+            Copy::First => {
+                run.count(ctx, open);
+            }
             Copy::Second => run.count_alone(),
         }
     }
