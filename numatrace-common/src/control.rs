@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// The single entry of the control map.
+/// The control word, a map of its own.
 ///
 /// The epoch counts instants at which totals are cut: each fold of the kernel's own counters that we caused, each sweep,
 /// and the exec of a launched command. A cell carries the epoch it was counted in, so the totals of any two cuts can be
@@ -23,6 +23,9 @@ pub struct Control {
     /// Zero.
     pub reserved: u64,
 }
+
+/// The section of the object that the word lies in, which is its map's name.
+pub const CONTROL_SECTION: &str = ".data.control";
 
 /// Bit of [`Control::attached`]: the policy hook is there, so the cause of a remote allocation may be left to it.
 pub const POLICY_HOOK: u64 = 1;

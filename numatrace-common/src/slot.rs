@@ -84,7 +84,7 @@ pub struct Fault {
     pub address: u64,
     /// Address of a task: `what` holds for any fault of it in `area`, but for what the fault itself turns out to be; 0 when it does not.
     pub alike: u64,
-    /// Not 0 when the open run of first touches is known to be in `area`, of this task.
+    /// Not 0 when the open run of first touches is known to be this task's, and in `area` if that is known.
     pub in_run: u64,
     /// The mapping it happened in.
     pub area: Area,

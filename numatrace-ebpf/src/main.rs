@@ -10,6 +10,7 @@
     reason = "atomic_xadd is the one atomic the BPF target has"
 )]
 
+mod control;
 mod globals;
 mod maps;
 

@@ -5,7 +5,6 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use numatrace_common::{
-    control::Control,
     counters::COUNTERS,
     cpu::CpuState,
     limits::{
@@ -38,10 +37,6 @@ pub static TOTALS: HashMap<TotalKey, TotalValue> = HashMap::with_max_entries(TOT
 #[map]
 pub static OVERFLOWED: HashMap<TotalKey, TotalValue> =
     HashMap::with_max_entries(OVERFLOW_ENTRIES, 0);
-
-/// The epoch.
-#[map(name = "CONTROL")]
-pub static CONTROL_WORD: Array<Control> = Array::with_max_entries(1, 0);
 
 /// Losses, per CPU.
 #[map(name = "COUNTERS")]

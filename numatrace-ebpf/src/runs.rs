@@ -21,6 +21,7 @@ use numatrace_common::{
 };
 
 use crate::{
+    control,
     emit::{count, header},
     globals::{enabled, global},
     kernel::{task::Task, vma::VM_GROWSDOWN},
@@ -76,7 +77,7 @@ impl Touch<'_> {
             && open.run.cell == self.cell
             && open.until_stack > 0
             && is_same(&open.run.area, &self.fault.area)
-            && (self.fault.area.end != 0 || is_near(&open.run, self.fault.address))
+            && (self.fault.area.end != 0 || is_near(open, self.fault.address))
         {
             extend(open, self.fault.address, self.pages);
         } else {
@@ -140,13 +141,20 @@ impl Touch<'_> {
 }
 
 /// Adds a page of `fault`'s to the open run without looking what run that is: it was looked at for a fault before, and neither has changed since.
-/// False when somebody must look.
+/// False when somebody must look. `is_mapped`: mappings are known, so it is in the same one.
 #[inline(always)]
-pub fn goes_on(open: &mut OpenTouch, fault: &Fault, touch: Cell, pages: u64) -> bool {
+pub fn goes_on(
+    open: &mut OpenTouch,
+    fault: &Fault,
+    touch: Cell,
+    pages: u64,
+    is_mapped: bool,
+) -> bool {
     if global!(mapping_runs) == WHILE_CHEAP
         || fault.in_run == 0
         || open.run.cell != touch.with_epoch(0)
         || open.until_stack == 0
+        || !is_mapped && !is_near(open, fault.address)
     {
         return false;
     }
@@ -312,7 +320,7 @@ fn close_use(open: &mut OpenUse) {
 /// Has userspace switched a part of the details off? Asked only in sessions that have a limit for their cost.
 #[inline(always)]
 pub fn is_reduced(part: u64) -> bool {
-    global!(mapping_runs) == WHILE_CHEAP && totals::control().reduced & part != 0
+    global!(mapping_runs) == WHILE_CHEAP && control::is_reduced(part)
 }
 
 /// Is it still the same mapping? A stack grows downwards, everything else keeps its start.
@@ -328,10 +336,10 @@ fn is_same(a: &Area, b: &Area) -> bool {
 
 /// Does an address lie close to a run? Where mappings are not known, a jump may lead into another one.
 #[inline(always)]
-fn is_near(run: &TouchRun, address: u64) -> bool {
+fn is_near(open: &OpenTouch, address: u64) -> bool {
     /// Bytes: allocators leave gaps of some pages.
     const NEAR: u64 = 16 * PAGE;
-    address + NEAR >= run.low && address <= run.high + NEAR
+    address + NEAR >= open.run.low && address <= open.run.high + NEAR
 }
 
 #[inline(always)]

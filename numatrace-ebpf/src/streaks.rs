@@ -11,6 +11,7 @@ use numatrace_common::{
 };
 
 use crate::{
+    control,
     globals::global,
     kernel::{page, task::Task},
     maps::CPU_STATE,
@@ -72,7 +73,7 @@ pub fn state() -> Option<&'static mut CpuState> {
 
 /// Counts the event if it is like the one before it. Returns the first touch that it is too, or an empty cell.
 #[inline(always)]
-pub fn goes_on(cpu: &mut CpuState, event: &Event, epoch: u64) -> Option<Cell> {
+pub fn goes_on(cpu: &mut CpuState, event: &Event) -> Option<Cell> {
     let CpuState {
         streaking,
         user,
@@ -82,7 +83,7 @@ pub fn goes_on(cpu: &mut CpuState, event: &Event, epoch: u64) -> Option<Cell> {
     } = cpu;
     let is_held = *streaking == event.task.address()
         && slot.task_start_ns == event.task.start_ns()
-        && slot.epoch == epoch
+        && slot.epoch == control::epoch()
         && slot.node == u32::from(event.node);
     let streak = if event.is_user() { user } else { kernel };
     if !is_held
@@ -98,7 +99,8 @@ pub fn goes_on(cpu: &mut CpuState, event: &Event, epoch: u64) -> Option<Cell> {
 
 /// Makes the task the owner of streaks and slot, which has been entered, and counts what waits there.
 #[inline(never)]
-pub fn own(cpu: &mut CpuState, task: Task, epoch: u64) {
+pub fn own(cpu: &mut CpuState, task: Task) {
+    let epoch = control::epoch();
     if !totals::is_held(&cpu.slot, task, epoch) {
         let holder = Holder::task(task, epoch);
         if holder.is_other(&cpu.slot) {

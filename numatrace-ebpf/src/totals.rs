@@ -8,7 +8,6 @@ use core::{
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_get_numa_node_id, maps::HashMap};
 use numatrace_common::{
     cell::{Cell, Stem},
-    control::Control,
     counters::Counter,
     event::alloc_run::AllocRun,
     limits::LANES,
@@ -17,10 +16,11 @@ use numatrace_common::{
 };
 
 use crate::{
+    control,
     emit::{self, emit, header},
     globals::enabled,
     kernel::task::Task,
-    maps::{CONTROL_WORD, OVERFLOWED, SLOTS, TOTALS},
+    maps::{OVERFLOWED, SLOTS, TOTALS},
     owner::Owner,
     twin::Copy,
 };
@@ -32,22 +32,6 @@ pub const EMPTY: Lane = Lane {
     amount: 0,
     reserved: 0,
 };
-
-/// The control word; zeros until userspace has set it up.
-#[inline(always)]
-pub fn control() -> Control {
-    CONTROL_WORD.get(0).map_or(
-        Control {
-            epoch: 0,
-            fold_epoch: 0,
-            folds: 0,
-            attached: 0,
-            reduced: 0,
-            reserved: 0,
-        },
-        |control| *control,
-    )
-}
 
 /// This CPU's slot of an index.
 #[inline(always)]
@@ -151,7 +135,7 @@ impl Holder {
 /// Makes `task`, or the interrupts of this CPU, the owner of a slot, flushing what its last owner counted.
 #[inline(always)]
 pub fn own(slot: &mut Slot, task: Task, irq: bool) {
-    let epoch = epoch();
+    let epoch = control::epoch();
     if irq {
         if slot.task != 1 || slot.epoch != epoch {
             hand_over(slot, &Holder::interrupts(epoch));
@@ -210,12 +194,6 @@ fn hand_over(slot: &mut Slot, holder: &Holder) {
     holder.take(slot);
 }
 
-/// The epoch; 0 until userspace has set it up.
-#[inline(always)]
-pub fn epoch() -> u64 {
-    CONTROL_WORD.get(0).map_or(0, |control| control.epoch)
-}
-
 /// Node of this CPU.
 #[inline(always)]
 pub fn cpu_node() -> u32 {
@@ -263,7 +241,7 @@ pub fn tally_directly(task: Task, irq: bool, cell: Cell, n: u64, amount: u64) ->
         tid: owner.tid,
         tgid: owner.tgid,
         cell: cell
-            .with_epoch(epoch() as u16)
+            .with_epoch(control::epoch() as u16)
             .with_task_node(cpu_node() as u16),
     };
     add_total(&mut key, n, amount);

@@ -221,7 +221,10 @@ pub fn because(cpu: &mut CpuState, task: Task, why: RemoteCause, pages: u64) {
 #[inline(always)]
 pub fn faults_at(task: Task, address: u64) {
     if let Some(cpu) = streaks::state() {
-        cpu.fault.task = task.address();
+        if cpu.fault.task != task.address() {
+            cpu.fault.task = task.address();
+            cpu.fault.in_run = 0;
+        }
         cpu.fault.switches = task.switches();
         cpu.fault.address = address;
     }

@@ -15,19 +15,18 @@ use aya_ebpf::{
 };
 use numatrace_common::{
     cell::{Cell, NODE_UNKNOWN, RemoteCause, Stem},
-    control::{Control, EXCEPTION_TOUCHES, POLICY_HOOK},
+    control::{EXCEPTION_TOUCHES, POLICY_HOOK},
     counters::Counter,
     cpu::CpuState,
     slot::{Fault, Lane, Slot, SlotIndex},
 };
 
 use crate::{
-    cause,
+    cause, control,
     emit::count,
     globals::{enabled, global},
     kernel::{alloc_context::AllocContext, preempt::in_interrupt},
     kernel_memory,
-    maps::CONTROL_WORD,
     owner::Owner,
     runs,
     streaks::{self, Event},
@@ -121,19 +120,16 @@ impl Hook for BtfTracePointContext {
 /// another, and a program has 512 bytes for all; and they return a number, because old verifiers look at what is in the register anyway.
 #[inline(always)]
 fn first<H: Hook>(hook: &H, has_twin: bool) -> u32 {
-    let (Some(cpu), Some(control)) = (streaks::state(), CONTROL_WORD.get(0)) else {
-        return 0;
-    };
-    let Some(alloc) = hook.alloc() else {
+    let (Some(cpu), Some(alloc)) = (streaks::state(), hook.alloc()) else {
         return 0;
     };
     let task = alloc.event.task;
     let irq = alloc.is_of_interrupt(&mut cpu.slot);
     if dropped() {
     } else if irq {
-        of_interrupt(hook, control);
+        of_interrupt(hook);
     } else {
-        of_task(hook, cpu, control, alloc);
+        of_task(hook, cpu, alloc);
     }
     if has_twin {
         twin::ran(Twin::PageAlloc, task, irq);
@@ -144,15 +140,12 @@ fn first<H: Hook>(hook: &H, has_twin: bool) -> u32 {
 /// Counts it past streaks and slots, if the first copy has not.
 #[inline(always)]
 fn second<H: Hook>(hook: &H) -> u32 {
-    let (Some(cpu), Some(control)) = (streaks::state(), CONTROL_WORD.get(0)) else {
-        return 0;
-    };
-    let Some(alloc) = hook.alloc() else {
+    let (Some(cpu), Some(alloc)) = (streaks::state(), hook.alloc()) else {
         return 0;
     };
     let irq = alloc.is_of_interrupt(&mut cpu.slot);
     if twin::skipped(Twin::PageAlloc, alloc.event.task, irq) && !dropped() {
-        let what = if irq { 0 } else { alloc.made_by(cpu, control) };
+        let what = if irq { 0 } else { alloc.made_by(cpu) };
         directly(hook, cpu, what, irq);
     }
     0
@@ -160,30 +153,34 @@ fn second<H: Hook>(hook: &H) -> u32 {
 
 /// Counts a task's allocation: nearly always it is like the one before it.
 #[inline(always)]
-fn of_task<H: Hook>(hook: &H, cpu: &mut CpuState, control: &Control, alloc: Alloc<H>) {
+fn of_task<H: Hook>(hook: &H, cpu: &mut CpuState, alloc: Alloc<H>) {
     let event = Event {
         zone: alloc.zone(),
-        what: alloc.made_by(cpu, control),
+        what: alloc.made_by(cpu),
         ..alloc.event
     };
     if enabled!(kernel_stack_every) && !event.is_user() {
         kernel_memory::sample(hook, event.task, alloc.pages(), event.node);
     }
-    let Some(touch) = streaks::goes_on(cpu, &event, control.epoch) else {
-        otherwise(hook, cpu, control, event.what);
+    let Some(touch) = streaks::goes_on(cpu, &event) else {
+        otherwise(hook, cpu, event.what);
         return;
     };
     cpu.slot.last_page = alloc.page as u64;
     cpu.slot.last_hit = 1;
-    let in_runs = enabled!(mapping_runs) && !touch.is_empty();
-    if in_runs && (!H::EXACT || !runs::goes_on(&mut cpu.open, &cpu.fault, touch, alloc.pages())) {
+    if !enabled!(mapping_runs) || touch.is_empty() {
+        return;
+    }
+    let CpuState { fault, open, .. } = cpu;
+    let is_known = H::EXACT || touch::is_of(fault, event.task);
+    if !is_known || !runs::goes_on(open, fault, touch, alloc.pages(), H::EXACT) {
         in_run(hook, cpu, touch);
     }
 }
 
 /// Counts an allocation that is not like the one before it.
 #[inline(never)]
-fn otherwise<H: Hook>(hook: &H, cpu: &mut CpuState, control: &Control, what: u64) -> u32 {
+fn otherwise<H: Hook>(hook: &H, cpu: &mut CpuState, what: u64) -> u32 {
     let Some(alloc) = hook.alloc() else {
         return 0;
     };
@@ -195,26 +192,20 @@ fn otherwise<H: Hook>(hook: &H, cpu: &mut CpuState, control: &Control, what: u64
         what,
         ..alloc.event
     };
-    streaks::own(cpu, event.task, control.epoch);
+    streaks::own(cpu, event.task);
     let touch = touch::made_by(what, event.order, event.node);
     if enabled!(mapping_runs) && !touch.is_empty() {
         in_run(hook, cpu, touch.with_task_node(cpu.slot.node as u16));
     }
     cpu.slot.last_page = alloc.page as u64;
-    turn(cpu, control, &alloc, &event, touch);
+    turn(cpu, &alloc, &event, touch);
     totals::leave(&mut cpu.slot);
     0
 }
 
 /// Counts it in a streak, in lanes, or as what waits for its cause. The slot has been entered.
 #[inline(always)]
-fn turn<H: Hook>(
-    cpu: &mut CpuState,
-    control: &Control,
-    alloc: &Alloc<H>,
-    event: &Event,
-    touch: Cell,
-) {
+fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: Cell) {
     let preferred = alloc.preferred_node();
     if H::EXACT && event.node != preferred && event.gfp & global!(gfp.thisnode) != 0 {
         // It cannot be elsewhere: then the bits of the node are not where BTF made us look for them.
@@ -228,7 +219,7 @@ fn turn<H: Hook>(
         return;
     }
     let is_asked_for = matches!(why, RemoteCause::Policy | RemoteCause::KernelNode);
-    if is_asked_for && control.attached & POLICY_HOOK != 0 {
+    if is_asked_for && control::is_attached(POLICY_HOOK) {
         streaks::into_lanes(&mut cpu.slot, NOTHING, touch, 1, alloc.pages());
         // The policy hook will say who.
         cpu.slot.pending = Lane {
@@ -254,7 +245,7 @@ fn turn<H: Hook>(
 
 /// Counts an interrupt's allocation. No policy hook explains those.
 #[inline(never)]
-fn of_interrupt<H: Hook>(hook: &H, control: &Control) -> u32 {
+fn of_interrupt<H: Hook>(hook: &H) -> u32 {
     let (Some(slot), Some(alloc)) = (totals::slot(SlotIndex::AllocIrq), hook.alloc()) else {
         return 0;
     };
@@ -262,7 +253,7 @@ fn of_interrupt<H: Hook>(hook: &H, control: &Control) -> u32 {
     slot.last_page = alloc.page as u64;
     let mut why = alloc.cause(slot.node as u16);
     if matches!(why, RemoteCause::Policy | RemoteCause::KernelNode)
-        && control.attached & POLICY_HOOK == 0
+        && !control::is_attached(POLICY_HOOK)
     {
         why = RemoteCause::Unknown;
     }
@@ -309,8 +300,7 @@ fn in_run<H: Hook>(hook: &H, cpu: &mut CpuState, touch: Cell) -> u32 {
     if let Some(alloc) = hook.alloc()
         && let Some(run) = alloc.run(owner, touch.with_epoch(0), fault)
     {
-        // Where mappings are not known, the next fault can be in another one.
-        fault.in_run = u64::from(run.count(hook, open) && H::EXACT);
+        fault.in_run = u64::from(run.count(hook, open));
     }
     0
 }
@@ -334,11 +324,11 @@ impl<H: Hook> Alloc<H> {
 
     /// The fault it is made by.
     #[inline(always)]
-    fn made_by(&self, cpu: &mut CpuState, control: &Control) -> u64 {
+    fn made_by(&self, cpu: &mut CpuState) -> u64 {
         let Event { task, gfp, .. } = self.event;
         if H::EXACT {
             touch::what(&mut cpu.fault, task, gfp)
-        } else if control.attached & EXCEPTION_TOUCHES != 0 {
+        } else if control::is_attached(EXCEPTION_TOUCHES) {
             touch::in_exception(task, gfp)
         } else {
             0

@@ -32,6 +32,7 @@ use numatrace_common::{
 };
 
 use crate::{
+    control,
     emit::{emit, header},
     globals::enabled,
     kernel::{folio::Folio, mm, task::Task, vma},
@@ -550,7 +551,7 @@ pub(super) fn add(owner: Owner, cell: Cell, pages: u64) {
         start_ns: owner.start_ns,
         tid: owner.tid,
         tgid: owner.tgid,
-        cell: cell.with_epoch(totals::control().epoch as u16),
+        cell: cell.with_epoch(control::epoch() as u16),
     };
     totals::add_total(&mut key, 1, pages);
 }

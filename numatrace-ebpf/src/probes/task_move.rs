@@ -17,7 +17,7 @@ use numatrace_common::{
 };
 
 use crate::{
-    cpus,
+    control, cpus,
     emit::{emit, header},
     globals::enabled,
     kernel::task::{MAX_RT_PRIO, Task},
@@ -182,7 +182,7 @@ fn add(owner: Owner, cell: Cell, amount: u64) {
         start_ns: owner.start_ns,
         tid: owner.tid,
         tgid: owner.tgid,
-        cell: cell.with_epoch(totals::control().epoch as u16),
+        cell: cell.with_epoch(control::epoch() as u16),
     };
     totals::add_total(&mut key, 1, amount);
 }
