@@ -22,7 +22,7 @@ pub struct Lane {
     pub reserved: u64,
 }
 
-/// A per-CPU slot.
+/// A per-CPU slot. What each event needs is on one line of the cache.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Slot {
@@ -32,28 +32,28 @@ pub struct Slot {
     pub task_start_ns: u64,
     /// Epoch of the lanes' counts.
     pub epoch: u64,
+    /// Node of this CPU.
+    pub node: u32,
+    /// Not 0 while something is on its way: a lane into the totals, or a streak into a lane.
+    pub flushing: u32,
+    /// Address of the page last counted here. The policy hook, which runs right after, finds by it what it explains.
+    pub last_page: u64,
+    /// 1 when the page last counted came from the preferred node.
+    pub last_hit: u32,
+    /// 1 while a program works on this slot: another one that interrupts it must leave the slot alone.
+    pub busy: u32,
     /// The owner as it is charged: start time, 0 for a pseudo owner.
     pub start_ns: u64,
     /// The owner's thread id.
     pub tid: u32,
     /// The owner's process id or a pseudo owner.
     pub tgid: u32,
-    /// Node of this CPU.
-    pub node: u32,
-    /// Not 0 while something is on its way: a lane into the totals, or a streak into a lane.
-    pub flushing: u32,
     /// Flushes so far.
     pub flushes: u64,
     /// Address of this CPU's preempt count, 0 until looked up.
     pub preempt_count: u64,
-    /// Address of the page last counted here. The policy hook, which runs right after, finds by it what it explains.
-    pub last_page: u64,
     /// A remote allocation whose cause the policy hook may still give; it becomes a lane's count with the next event at the latest.
     pub pending: Lane,
-    /// 1 while a program works on this slot: another one that interrupts it must leave the slot alone.
-    pub busy: u32,
-    /// 1 when the page last counted came from the preferred node.
-    pub last_hit: u32,
     /// The counts.
     pub lanes: [Lane; LANES],
 }

@@ -132,7 +132,7 @@ fn first<H: Hook>(hook: &H, has_twin: bool) -> u32 {
         of_task(hook, cpu, alloc);
     }
     if has_twin {
-        twin::ran(Twin::PageAlloc, task, irq);
+        twin::leave(&mut cpu.marks, Twin::PageAlloc, task, irq);
     }
     0
 }
@@ -144,7 +144,8 @@ fn second<H: Hook>(hook: &H) -> u32 {
         return 0;
     };
     let irq = alloc.is_of_interrupt(&mut cpu.slot);
-    if twin::skipped(Twin::PageAlloc, alloc.event.task, irq) && !dropped() {
+    let task = alloc.event.task;
+    if twin::is_unmarked(&mut cpu.marks, Twin::PageAlloc, task, irq) && !dropped() {
         let what = if irq { 0 } else { alloc.made_by(cpu) };
         directly(hook, cpu, what, irq);
     }
@@ -285,7 +286,7 @@ fn directly<H: Hook>(hook: &H, cpu: &mut CpuState, what: u64, irq: bool) -> u32 
     }
     totals::tally_directly(task, irq, touch, 1, alloc.pages());
     if enabled!(mapping_runs)
-        && let Some(run) = alloc.run(owner, touch.with_task_node(here), &cpu.fault)
+        && let Some(run) = alloc.run(owner, touch.with_task_node(here), &mut cpu.fault)
     {
         run.count_alone();
     }
@@ -300,7 +301,8 @@ fn in_run<H: Hook>(hook: &H, cpu: &mut CpuState, touch: Cell) -> u32 {
     if let Some(alloc) = hook.alloc()
         && let Some(run) = alloc.run(owner, touch.with_epoch(0), fault)
     {
-        fault.in_run = u64::from(run.count(hook, open));
+        let is_open = run.count(hook, open);
+        fault.in_run = u64::from(is_open);
     }
     0
 }
@@ -335,13 +337,18 @@ impl<H: Hook> Alloc<H> {
         }
     }
 
-    /// The run of first touches that it belongs to, if its owner has runs and it is known where it lies. On the fallback it is not, unless the task
-    /// has not been switched out since it last told of an address.
+    /// The run of first touches that it belongs to, if its owner has runs and it is known where it lies: the task may have been switched out in
+    /// the middle of this program, and on the fallback even before.
     #[inline(always)]
-    fn run<'a>(&self, owner: Owner, touch: Cell, fault: &'a Fault) -> Option<runs::Touch<'a>> {
-        let is_known = H::EXACT || touch::is_of(fault, self.event.task);
+    fn run<'a>(&self, owner: Owner, touch: Cell, fault: &'a mut Fault) -> Option<runs::Touch<'a>> {
+        let task = self.event.task;
+        let is_known = if H::EXACT {
+            touch::is_in(fault, task)
+        } else {
+            touch::is_of(fault, task)
+        };
         (owner.is_thread() && is_known).then(|| runs::Touch {
-            task: self.event.task,
+            task,
             owner,
             cell: touch,
             pages: self.pages(),
