@@ -3,6 +3,7 @@
 //! Everything runs on one thread: the ring is drained and the totals are swept on timers, signals and the child are awaited beside them.
 
 mod begin;
+mod beside;
 pub mod events;
 mod parts;
 mod stretch;
@@ -207,21 +208,32 @@ fn recorder(plan: &Plan) -> Result<Option<Recorder>, Failure> {
 
 /// Says what became of the recording. One that could not be finished is a failure, however well the rest went.
 fn recorded(plan: &Plan, tracer: &Tracer, voice: &mut Voice, exit: Exit) -> Exit {
-    let Some((recording, recorder)) = plan.recording.as_ref().zip(tracer.recorder.as_ref()) else {
-        return exit;
-    };
-    let path = output::escape::text(recording.path.as_os_str().as_encoded_bytes());
-    if let Some(trouble) = recorder.trouble() {
-        voice.fail(&format!(
-            "the recording is not whole: {trouble}\n  hint: {path} reads to where that happened; make room, or use --max-size"
-        ));
-        return Exit::Failed;
+    match written(plan, tracer) {
+        None => exit,
+        Some(Ok(line)) => {
+            voice.say(&line);
+            exit
+        }
+        Some(Err(line)) => {
+            voice.fail(&line);
+            Exit::Failed
+        }
     }
-    voice.say(&format!(
-        "{} KiB in {path}; to see it: numatrace report {path}",
-        recorder.written().div_ceil(1024)
-    ));
-    exit
+}
+
+/// What became of the recording, if there is one: where it is and how large, or why it is not whole.
+fn written(plan: &Plan, tracer: &Tracer) -> Option<Result<String, String>> {
+    let (recording, recorder) = plan.recording.as_ref().zip(tracer.recorder.as_ref())?;
+    let path = output::escape::text(recording.path.as_os_str().as_encoded_bytes());
+    Some(match recorder.trouble() {
+        Some(trouble) => Err(format!(
+            "the recording is not whole: {trouble}\n  hint: {path} reads to where that happened; make room, or use --max-size"
+        )),
+        None => Ok(format!(
+            "{} KiB in {path}; to see it: numatrace report {path}",
+            recorder.written().div_ceil(1024)
+        )),
+    })
 }
 
 /// How the report of a session looks.

@@ -114,6 +114,63 @@ fn values_on_the_screen_are_those_of_the_report_of_the_same_interval() {
     assert!(breaches.len() < same.len(), "{breaches:#?}\n{shown}");
 }
 
+#[test]
+fn r_records_into_a_file_that_a_report_can_be_made_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut screen = opened(top(&[]).current_dir(folder.path()), 24, 80);
+    screen.press("r").unwrap();
+    screen
+        .wait_for("that it records", START, |shown| {
+            shown.contains("recording ") && shown.contains("REC")
+        })
+        .unwrap();
+    screen.press("r").unwrap();
+    screen
+        .wait_for("that it has recorded", START, |shown| {
+            shown.contains("recorded ") && !shown.contains("REC")
+        })
+        .unwrap();
+    screen.press("q").unwrap();
+    let left = screen.finish(DEADLINE).unwrap();
+    assert!(left.status.success());
+    let said = String::from_utf8_lossy(&left.bytes);
+    assert!(said.contains("to see it: numatrace report numatrace-"), "{said}");
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    let [Ok(file)] = files.as_slice() else {
+        panic!("not one file: {files:?}");
+    };
+    let report = Command::new(programs::numatrace().unwrap())
+        .args(["report", "-f", "json"])
+        .arg(file.path())
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!(report["session"]["command"], "record");
+    assert_ne!(report["audit"]["verdict"], "failed", "{:#}", report["audit"]);
+    assert!(!report["processes"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_recording_that_goes_on_is_whole_when_the_screen_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut screen = opened(top(&[]).current_dir(folder.path()), 24, 80);
+    screen.press("r").unwrap();
+    screen
+        .wait_for("that it records", START, |shown| shown.contains("REC"))
+        .unwrap();
+    screen.signal(Signal::SIGTERM).unwrap();
+    let left = screen.finish(DEADLINE).unwrap();
+    assert!(left.status.success() && left.as_before);
+    let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap();
+    let report = Command::new(programs::numatrace().unwrap())
+        .args(["report", "-f", "json"])
+        .arg(file.unwrap().path())
+        .output()
+        .unwrap();
+    // A recording that was cut says so.
+    assert!(report.status.success() && report.stderr.is_empty(), "{report:?}");
+}
+
 /// Rows of processes on a screen: pid, and the cells behind the name.
 fn rows(screen: &str) -> Vec<(u64, Vec<String>)> {
     let lines = screen

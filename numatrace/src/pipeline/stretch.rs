@@ -41,6 +41,14 @@ impl Stretch {
         }
     }
 
+    /// A session that begins within a process that did other things before.
+    pub(super) fn from_here() -> Self {
+        Self {
+            cpu_s: cost::own_cpu_seconds(),
+            ..Self::first(false)
+        }
+    }
+
     /// What is known of it while it goes on.
     pub(super) fn so_far(&self, plan: &Plan) -> Session {
         let mut session = Session::new(plan.command(), self.start, 0.0);

@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use super::{
+    beside::Beside,
     begin::{scope_entries, switches, told},
     parts,
     stretch::Stretch,
@@ -32,7 +33,7 @@ use crate::{
     output::{
         self,
         sink::Sink,
-        tui::{self, App, Order, Screen},
+        tui::{self, App, Order, Recording, Screen},
     },
     plan::{Talk, top::TopPlan},
     talk::Voice,
@@ -77,6 +78,7 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<()> {
 
     let period = session.interval.unwrap_or(Duration::from_secs(1));
     let (looks, seen) = watch::channel(None);
+    let (recording, recorded) = watch::channel(Recording::Off);
     let (orders, wanted) = mpsc::unbounded_channel();
     let app = App::new(tui::Options {
         color: session.color,
@@ -87,7 +89,7 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<()> {
     let screen = Screen::open().context("cannot take over the terminal")?;
     let showing = std::thread::Builder::new()
         .name("screen".into())
-        .spawn(move || screen.run(app, seen, &orders))
+        .spawn(move || screen.run(app, seen, recorded, &orders))
         .context("cannot start the screen")?;
 
     let mut watched = Watched {
@@ -97,15 +99,25 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<()> {
         voice: Voice::new(Talk::Quiet, false),
         began_ns,
         log,
+        beside: None,
+        recording,
+        written: Vec::new(),
     };
     let ended = watched
         .until_the_end(&mut tracer, signals, wanted, &looks, period)
         .await;
+    watched.end_recording();
     // The screen ends when nobody can hand it a look any more, and gives the terminal back before anything is said.
     drop(looks);
     let shown = showing
         .join()
         .map_err(|_| anyhow!("the screen broke down; its message stands above"))?;
+    for line in watched.written {
+        match line {
+            Ok(line) => voice.say(&line),
+            Err(line) => voice.fail(&line),
+        }
+    }
     ended?;
     shown.context("cannot draw on the terminal")
 }
@@ -120,6 +132,12 @@ struct Watched<'a> {
     /// When it began, ns since boot.
     began_ns: u64,
     log: Option<&'a mut Sink>,
+    /// The recording beside it.
+    beside: Option<Beside>,
+    /// Where the screen learns of it.
+    recording: watch::Sender<Recording>,
+    /// What is to be said of recordings once the screen is gone.
+    written: Vec<Result<String, String>>,
 }
 
 impl Watched<'_> {
@@ -144,6 +162,7 @@ impl Watched<'_> {
                 _ = signals.terminate.recv() => return Ok(()),
                 order = orders.recv() => match order {
                     Some(Order::Interval(period)) => refresh = refreshes(period),
+                    Some(Order::Record) => self.begin_or_end_recording(),
                     Some(Order::Quit) | None => return Ok(()),
                 },
                 _ = refresh.tick() => {
@@ -158,10 +177,63 @@ impl Watched<'_> {
                 _ = drain.tick() => {
                     tracer.drain()?;
                     tracer.measure_cost(std::time::Instant::now())?;
+                    self.record(Beside::drain);
                 }
-                _ = sweep.tick() => tracer.sweep()?,
+                _ = sweep.tick() => {
+                    tracer.sweep()?;
+                    self.record(Beside::sweep);
+                    if let Some(beside) = &self.beside {
+                        self.recording.send_replace(beside.state());
+                    }
+                }
             }
         }
+    }
+
+    fn begin_or_end_recording(&mut self) {
+        if self.beside.is_some() {
+            return self.end_recording();
+        }
+        self.recording.send_replace(Recording::Beginning);
+        match Beside::begin(&self.plan.session, self.topology) {
+            Ok(beside) => {
+                self.recording.send_replace(beside.state());
+                self.beside = Some(beside);
+            }
+            Err(error) => self.not_recorded(&error),
+        }
+    }
+
+    /// Ends the recording, if there is one.
+    fn end_recording(&mut self) {
+        let Some(beside) = self.beside.take() else {
+            return;
+        };
+        match beside.end(self.topology) {
+            Ok((state, line)) => {
+                self.recording.send_replace(state);
+                self.written.push(line);
+            }
+            Err(error) => self.not_recorded(&error),
+        }
+    }
+
+    /// One step of the recording. What breaks it does not break the screen.
+    fn record(&mut self, step: impl FnOnce(&mut Beside) -> anyhow::Result<()>) {
+        if let Some(Err(error)) = self.beside.as_mut().map(step) {
+            self.beside = None;
+            self.not_recorded(&error);
+        }
+    }
+
+    fn not_recorded(&mut self, error: &anyhow::Error) {
+        let why = format!("{error:#}");
+        // Its first line; the way out stands below once the screen is gone.
+        let short = why.lines().next().unwrap_or_default();
+        self.recording.send_replace(Recording::Failed {
+            why: output::escape::text(short.as_bytes()).into_owned(),
+        });
+        self.written.push(Err(format!("not recorded: {why}")));
     }
 
     /// Ends an interval and looks at it.

@@ -8,7 +8,7 @@ use numatrace::{
         Addr, Finding, HintFaults, Incident, Mapping, MappingFirstTouch, MappingKind, Matrix,
         MoveReason, Severity, Snapshot, System, TidPages, look::Look, stat::pressure::NodePressure,
     },
-    output::tui::{Action, App, Options, View, draw},
+    output::tui::{Action, App, Options, Recording, View, draw},
 };
 use ratatui::{Terminal, backend::TestBackend};
 
@@ -173,7 +173,18 @@ pub fn states(look: &Arc<Look>) -> Vec<(&'static str, App)> {
             with(&[Action::Filter, Action::Type('a'), Action::Type('p')]),
         ),
         ("paused", with(&[Action::Pause])),
+        ("recording", recording(with(&[]))),
     ]
+}
+
+/// The same while it is recorded.
+fn recording(mut app: App) -> App {
+    app.recording = Recording::On {
+        path: "numatrace-20261126T140000Z.nmt".into(),
+        seconds: 12,
+        kib: 340,
+    };
+    app
 }
 
 /// A screen of that size as text.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use numatrace::output::tui::{Action, App, Column, Order, View};
+use numatrace::output::tui::{Action, App, Column, Order, Recording, View};
 
 use crate::{
     fixture,
@@ -31,6 +31,21 @@ fn plus_and_minus_go_through_the_intervals_and_stop_at_their_ends() {
         app.apply(Action::Faster);
     }
     assert_eq!(app.interval, Duration::from_millis(500));
+}
+
+#[test]
+fn r_is_for_the_session_which_says_what_became_of_it() {
+    let mut app = app(&look(full(2)));
+    assert_eq!(app.apply(Action::Record), Some(Order::Record));
+    assert_eq!(
+        app.recording,
+        Recording::Off,
+        "nothing is said before it is so"
+    );
+    app.recording = Recording::Failed {
+        why: "no room".into(),
+    };
+    assert!(text(&app, 80, 24).contains("not recorded: no room"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{
     findings::Findings,
     history::History,
     quantity::Quantity,
+    recording::Recording,
     stories::Stories,
     theme::Theme,
 };
@@ -123,6 +124,8 @@ pub enum Action {
     Erase,
     /// Hold the screen, or let it go on.
     Pause,
+    /// Begin a recording, or end it.
+    Record,
     /// A longer interval.
     Slower,
     /// A shorter interval.
@@ -136,6 +139,8 @@ pub enum Order {
     Quit,
     /// Refresh this often from now on.
     Interval(Duration),
+    /// Begin a recording, or end the one there is.
+    Record,
 }
 
 /// Everything the views are functions of.
@@ -147,6 +152,8 @@ pub struct App {
     held: Option<Arc<Look>>,
     /// The screen is held.
     pub paused: bool,
+    /// What is recorded.
+    pub recording: Recording,
     /// How often it is refreshed.
     pub interval: Duration,
     /// Whose details are wanted.
@@ -193,6 +200,7 @@ impl App {
             look: None,
             held: None,
             paused: false,
+            recording: Recording::Off,
             interval: options.interval,
             scope: options.scope,
             theme: Theme {
@@ -237,6 +245,7 @@ impl App {
             Action::Quit => return Some(Order::Quit),
             Action::Slower => return self.step(1),
             Action::Faster => return self.step(-1),
+            Action::Record => return Some(Order::Record),
             Action::Up => self.move_to(self.cursor.saturating_sub(1)),
             Action::Down => self.move_to(self.cursor.saturating_add(1)),
             Action::PageUp => self.move_to(self.cursor.saturating_sub(PAGE)),

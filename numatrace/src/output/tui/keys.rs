@@ -44,6 +44,7 @@ fn letter(c: char) -> Option<Action> {
         'S' => Action::Reverse,
         '/' => Action::Filter,
         ' ' => Action::Pause,
+        'r' => Action::Record,
         '+' | '=' => Action::Slower,
         '-' => Action::Faster,
         'b' => Action::Back,

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc::UnboundedSender, watch};
 use super::{
     app::{App, Order},
     keys,
+    recording::Recording,
     terminal::Taken,
     view,
 };
@@ -46,6 +47,7 @@ impl Screen {
         self,
         mut app: App,
         mut looks: watch::Receiver<Option<Arc<Look>>>,
+        mut recording: watch::Receiver<Recording>,
         orders: &UnboundedSender<Order>,
     ) -> io::Result<()> {
         let mut terminal = Terminal::new(CrosstermBackend::new(self.taken.output()))?;
@@ -62,6 +64,10 @@ impl Screen {
                 Ok(false) => {}
                 // The session is over.
                 Err(_) => return Ok(()),
+            }
+            if recording.has_changed().unwrap_or(false) {
+                app.recording.clone_from(&recording.borrow_and_update());
+                stale = true;
             }
             if !self.taken.is_ours() {
                 return Ok(());

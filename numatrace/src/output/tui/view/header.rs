@@ -6,7 +6,7 @@ use crate::{
         Alloc, HookState, PerNode, Snapshot, Verdict, look::Look, matrix::share, number,
         stat::pressure::NodePressure,
     },
-    output::tui::{app::App, rate::size, theme::Tone},
+    output::tui::{app::App, rate::size, recording::Recording, theme::Tone},
 };
 
 /// With more nodes than this, or on a small screen, one line stands for all.
@@ -20,6 +20,9 @@ const LOW: usize = 10;
 
 pub fn rows(app: &App, width: usize, height: usize) -> Vec<Row> {
     let mut rows = vec![title(app, width)];
+    if height >= LOW {
+        rows.extend(recording(&app.recording));
+    }
     let Some(look) = &app.look else { return rows };
     if height < LOW {
         return rows;
@@ -34,11 +37,38 @@ pub fn rows(app: &App, width: usize, height: usize) -> Vec<Row> {
     rows
 }
 
+/// The recording, while there is anything to say of it.
+fn recording(recording: &Recording) -> Option<Row> {
+    Some(match recording {
+        Recording::Off => return None,
+        Recording::Beginning => plain(Tone::Warn, "recording: attaching ..."),
+        Recording::On { path, seconds, kib } => vec![
+            (Tone::Bad, "recording".into()),
+            (
+                Tone::Plain,
+                format!(" {seconds} s, {} in {path}", size(Some(*kib))),
+            ),
+            (Tone::Faint, "  r ends it".into()),
+        ],
+        Recording::Done { path, kib } => vec![
+            (Tone::Good, "recorded".into()),
+            (Tone::Plain, format!(" {} in {path}", size(Some(*kib)))),
+        ],
+        Recording::Failed { why } => vec![
+            (Tone::Bad, "not recorded".into()),
+            (Tone::Plain, format!(": {why}")),
+        ],
+    })
+}
+
 fn title(app: &App, width: usize) -> Row {
     let mut row = plain(Tone::Strong, "numatrace top");
     let mut add = |tone, text: String| row.push((tone, format!("  {text}")));
     if app.paused {
         add(Tone::Warn, "PAUSED".into());
+    }
+    if matches!(app.recording, Recording::On { .. }) {
+        add(Tone::Bad, "REC".into());
     }
     if let Some(look) = &app.look {
         let session = &look.snapshot.session;

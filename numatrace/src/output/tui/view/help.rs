@@ -19,6 +19,7 @@ const KEYS: &[(&str, &str)] = &[
         "hold the screen, or let it go on; counting goes on",
     ),
     ("+ -", "longer and shorter interval"),
+    ("r", "record into a file here, and end that"),
     ("q", "end"),
 ];
 

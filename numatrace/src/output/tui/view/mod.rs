@@ -132,7 +132,7 @@ fn keys(app: &App) -> Row {
     };
     let mut row = plain(
         Tone::Faint,
-        format!(" q quit  h help  {here}space pause  + - interval"),
+        format!(" q quit  h help  {here}space hold  r record  + - time"),
     );
     if !app.filter.is_empty() {
         row.push((Tone::Warn, format!("  filter: {}", app.filter)));

@@ -1,0 +1,141 @@
+//! A recording beside a screen, which `r` begins and ends.
+//!
+//! It is a session of its own with programs of its own, as `numatrace record` would make it at that moment: so its file has a beginning, an end and
+//! one report, and the screen goes on undisturbed. While both run, both cost.
+
+use std::{path::PathBuf, time::Instant};
+
+use anyhow::Context;
+use jiff::Timestamp;
+
+use super::{
+    asked,
+    begin::{scope_entries, switches, told},
+    parts, recorder,
+    stretch::Stretch,
+    written,
+};
+use crate::{
+    enrich::topology::Topology,
+    model::EndedBy,
+    output::{escape, tui::Recording},
+    plan::{self, Plan, Talk},
+    talk::Voice,
+    tracer::{self, Extras, Tracer},
+};
+
+/// A recording that goes on.
+pub(super) struct Beside {
+    plan: Plan,
+    tracer: Tracer,
+    stretch: Stretch,
+}
+
+impl Beside {
+    /// Begins one of what the screen's session looks at, into a new file of the current directory.
+    ///
+    /// # Errors
+    /// The file cannot be written, or nothing of use can be attached.
+    pub(super) fn begin(screen: &Plan, topology: &Topology) -> anyhow::Result<Self> {
+        let name = Timestamp::now().strftime("numatrace-%Y%m%dT%H%M%SZ.nmt");
+        let plan = Plan {
+            interval: None,
+            duration: None,
+            talk: Talk::Quiet,
+            recording: Some(plan::Recording {
+                path: PathBuf::from(name.to_string()),
+                limit: None,
+                report: false,
+            }),
+            ..screen.clone()
+        };
+        let extras = Extras {
+            recorder: recorder(&plan)?,
+            ..Extras::default()
+        };
+        let mut stretch = Stretch::from_here();
+        let mut loaded = tracer::load(topology, switches(&plan), false)?;
+        loaded.wanted = plan.hooks.clone();
+        let scope = scope_entries(&plan, None)?;
+        let mut tracer = Tracer::start(loaded, topology, &scope, extras)?;
+        told(&plan, &tracer, &mut Voice::new(plan.talk, false))?;
+        stretch.began = Instant::now();
+        tracer.open_recording(parts::told(&tracer, topology, stretch.so_far(&plan)));
+        Ok(Self {
+            plan,
+            tracer,
+            stretch,
+        })
+    }
+
+    /// Takes in what the ring holds.
+    ///
+    /// # Errors
+    /// The ring broke.
+    pub(super) fn drain(&mut self) -> anyhow::Result<()> {
+        self.tracer.drain()?;
+        self.tracer.measure_cost(Instant::now())
+    }
+
+    /// Takes in what the totals hold.
+    ///
+    /// # Errors
+    /// What bpf(2) returned.
+    pub(super) fn sweep(&mut self) -> anyhow::Result<()> {
+        self.tracer.sweep()
+    }
+
+    /// How it is going.
+    pub(super) fn state(&self) -> Recording {
+        let Some(recorder) = &self.tracer.recorder else {
+            return Recording::Off;
+        };
+        match recorder.trouble() {
+            Some(why) => Recording::Failed {
+                why: why.to_owned(),
+            },
+            None => Recording::On {
+                path: self.path(),
+                seconds: self.stretch.began.elapsed().as_secs(),
+                kib: recorder.written().div_ceil(1024),
+            },
+        }
+    }
+
+    /// Ends it. The line that says so comes too, an error if it is not whole.
+    ///
+    /// # Errors
+    /// What was counted could not be read.
+    pub(super) fn end(
+        mut self,
+        topology: &Topology,
+    ) -> anyhow::Result<(Recording, Result<String, String>)> {
+        let mut over = self.stretch.end(&self.plan);
+        let counted = self
+            .tracer
+            .finish()?
+            .context("the session has no counts")?;
+        over.session.ended_by = Some(EndedBy::Signal);
+        parts::snapshot(
+            &mut self.tracer,
+            topology,
+            over,
+            &counted,
+            &mut Voice::new(self.plan.talk, false),
+            asked(&self.plan, false),
+        );
+        let line = written(&self.plan, &self.tracer).context("there is no recording")?;
+        let state = match self.state() {
+            Recording::On { path, kib, .. } => Recording::Done { path, kib },
+            other => other,
+        };
+        Ok((state, line))
+    }
+
+    fn path(&self) -> String {
+        let path = self.plan.recording.as_ref().map(|recording| &recording.path);
+        path.map_or_else(String::new, |path| {
+            escape::text(path.as_os_str().as_encoded_bytes()).into_owned()
+        })
+    }
+}
