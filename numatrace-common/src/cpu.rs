@@ -98,13 +98,15 @@ mod tests {
     #[test]
     fn a_streak_of_touches_counts_twice() {
         let cell = |stem| Cell::new(stem).with_epoch(3);
-        let mut cpu = CpuState::default();
-        cpu.user = Streak {
-            cell: cell(Stem::PageAlloc),
-            touch: cell(Stem::FirstTouch),
-            count: 5,
-            pages: 512,
-            ..Streak::default()
+        let mut cpu = CpuState {
+            user: Streak {
+                cell: cell(Stem::PageAlloc),
+                touch: cell(Stem::FirstTouch),
+                count: 5,
+                pages: 512,
+                ..Streak::default()
+            },
+            ..CpuState::default()
         };
         let counts: [Lane; 2] = {
             let mut counts = cpu.counts();

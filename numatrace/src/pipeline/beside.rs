@@ -111,10 +111,7 @@ impl Beside {
         topology: &Topology,
     ) -> anyhow::Result<(Recording, Result<String, String>)> {
         let mut over = self.stretch.end(&self.plan);
-        let counted = self
-            .tracer
-            .finish()?
-            .context("the session has no counts")?;
+        let counted = self.tracer.finish()?.context("the session has no counts")?;
         over.session.ended_by = Some(EndedBy::Signal);
         parts::snapshot(
             &mut self.tracer,
@@ -133,7 +130,11 @@ impl Beside {
     }
 
     fn path(&self) -> String {
-        let path = self.plan.recording.as_ref().map(|recording| &recording.path);
+        let path = self
+            .plan
+            .recording
+            .as_ref()
+            .map(|recording| &recording.path);
         path.map_or_else(String::new, |path| {
             escape::text(path.as_os_str().as_encoded_bytes()).into_owned()
         })

@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use super::{
-    beside::Beside,
     begin::{scope_entries, switches, told},
+    beside::Beside,
     parts,
     stretch::Stretch,
     wait::{DRAIN, NEVER, SWEEP, Signals, every},
