@@ -16,7 +16,7 @@ pub struct Control {
     pub fold_epoch: u64,
     /// Folds caused by us so far.
     pub folds: u64,
-    /// What is attached, as far as another program must know ([`POLICY_HOOK`], [`EXCEPTION_TOUCHES`]).
+    /// What is attached, as far as another program must know ([`POLICY_HOOK`], [`EXCEPTION_TOUCHES`], [`SWITCHES`]).
     pub attached: u64,
     /// What is left out because it cost too much ([`NO_STACKS`], [`NO_RUNS`]); looked at only in sessions that have a limit.
     pub reduced: u64,
@@ -32,6 +32,9 @@ pub const POLICY_HOOK: u64 = 1;
 
 /// Bit of [`Control::attached`]: the allocation fallback counts first touches too, those of tasks in an exception from user mode.
 pub const EXCEPTION_TOUCHES: u64 = 2;
+
+/// Bit of [`Control::attached`]: switches of tasks are told, so a task need not be asked for at each of its events.
+pub const SWITCHES: u64 = 4;
 
 /// Bit of [`Control::reduced`]: no call stacks.
 pub const NO_STACKS: u64 = 1;

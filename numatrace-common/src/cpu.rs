@@ -66,8 +66,13 @@ pub struct Marks {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct CpuState {
-    /// Address of the task whose events the streaks take without a look at the slot; 0 when the next one must look.
+    /// Address of the task whose events the streaks take without a look at who it is; 0 when the next one must look, as after each switch of
+    /// tasks.
     pub streaking: u64,
+    /// Which kernel stack that task is on: tells it from others where a switch was not seen.
+    pub stack: u64,
+    /// Where this element lies.
+    pub address: u64,
     /// Streak of pages that user space may map.
     pub user: Streak,
     /// Marks for the second copies.

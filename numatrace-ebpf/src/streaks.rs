@@ -1,11 +1,16 @@
 //! Streaks: allocations of a task that are like the one before them, counted with a few comparisons and one addition.
 //!
+//! Whose an event is is not even asked: a switch of tasks ends what is known of this CPU. Some virtual machines hide switches, so the kernel stack
+//! that the hook's arguments lie on must be the same as well.
+//!
 //! All words that are compared lie in the one element of `CPU_STATE`. What is not like the event before it ends the streak, which goes into
 //! the lanes of the slots; so a sweep sees each event in one place (`CpuState::counts`). Only `page_alloc` writes streaks, and it
 //! never nests on one CPU.
 
+use aya_ebpf::EbpfContext;
 use numatrace_common::{
     cell::Cell,
+    control::SWITCHES,
     cpu::{CpuState, Streak},
     slot::{Slot, SlotIndex},
 };
@@ -16,7 +21,12 @@ use crate::{
     kernel::{page, task::Task},
     maps::CPU_STATE,
     totals::{self, Holder},
+    touch,
 };
+
+/// log2 of a kernel stack's size; it is aligned to that (`THREAD_SIZE`, arch/x86/include/asm/page_64_types.h). Where stacks are larger, one is taken
+/// for two.
+const STACK_SHIFT: u32 = 14;
 
 /// [`Streak::inputs`] that no allocation has.
 const NO_INPUTS: u64 = u64::MAX;
@@ -24,7 +34,6 @@ const NO_INPUTS: u64 = u64::MAX;
 /// An allocation of a task, as far as one is told from the next.
 #[derive(Clone, Copy)]
 pub struct Event {
-    pub task: Task,
     pub gfp: u32,
     pub order: u32,
     /// Where the page lies.
@@ -40,7 +49,6 @@ impl Event {
     #[inline(always)]
     pub fn of(page: *const u8, gfp: u32, order: u32) -> Self {
         Self {
-            task: Task::current(),
             gfp,
             order,
             node: page::node(page),
@@ -71,22 +79,29 @@ pub fn state() -> Option<&'static mut CpuState> {
         .map(|state| unsafe { &mut *state })
 }
 
-/// Counts the event if it is like the one before it. Returns the first touch that it is too, or an empty cell.
+/// Is it still the task whose streaks these are, in the same epoch?
+#[inline(always)]
+pub fn is_held<C: EbpfContext>(cpu: &CpuState, ctx: &C) -> bool {
+    cpu.streaking != 0 && cpu.stack == stack(cpu, ctx) && cpu.slot.epoch == control::epoch()
+}
+
+/// The kernel stack that the hook's arguments lie on. A pointer cannot be shifted, but the difference of two is a number.
+#[inline(always)]
+fn stack<C: EbpfContext>(cpu: &CpuState, ctx: &C) -> u64 {
+    let apart = (ctx.as_ptr() as u64).wrapping_sub(&raw const *cpu as u64);
+    core::hint::black_box(apart).wrapping_add(cpu.address) >> STACK_SHIFT
+}
+
+/// Counts the event of the task whose streaks these are, if it is like the one before it. Returns the first touch that it is too, or an empty
+/// cell.
 #[inline(always)]
 pub fn goes_on(cpu: &mut CpuState, event: &Event) -> Option<Cell> {
-    let CpuState {
-        streaking,
-        user,
-        kernel,
-        slot,
-        ..
-    } = cpu;
-    let is_held = *streaking == event.task.address()
-        && slot.task_start_ns == event.task.start_ns()
-        && slot.epoch == control::epoch()
-        && slot.node == u32::from(event.node);
-    let streak = if event.is_user() { user } else { kernel };
-    if !is_held
+    let streak = if event.is_user() {
+        &mut cpu.user
+    } else {
+        &mut cpu.kernel
+    };
+    if cpu.slot.node != u32::from(event.node)
         || streak.inputs != event.inputs()
         || streak.zone != event.zone
         || streak.what != event.what
@@ -111,7 +126,17 @@ pub fn own(cpu: &mut CpuState, task: Task) {
         holder.take(&mut cpu.slot);
     }
     totals::settle(&mut cpu.slot);
-    cpu.streaking = task.address();
+    touch::settle(&mut cpu.fault, task);
+}
+
+/// Has its events taken without a look at who it is, until the next switch of tasks.
+#[inline(always)]
+pub fn hold<C: EbpfContext>(cpu: &mut CpuState, ctx: &C, task: Task) {
+    if control::is_attached(SWITCHES) {
+        cpu.address = &raw const *cpu as u64;
+        cpu.stack = stack(cpu, ctx);
+        cpu.streaking = task.address();
+    }
 }
 
 /// Counts an event that is not like the one before it, for the slot's owner: in the streak under way when only words differ that come to the

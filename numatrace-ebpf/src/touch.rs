@@ -4,6 +4,7 @@
 //! a fault (it waits for a file, or is preempted) takes its fault along and finds it again wherever it goes on.
 
 use aya_ebpf::{
+    EbpfContext,
     macros::map,
     maps::{Array, HashMap},
 };
@@ -68,6 +69,24 @@ pub fn is_in(fault: &mut Fault, task: Task) -> bool {
     is_of(fault, task) || are_parked() && unpark(fault, task)
 }
 
+/// Has this CPU's fault be the one that `task` is in, if it is in one, so that [`known`] can tell until the next switch of tasks.
+#[inline(always)]
+pub fn settle(fault: &mut Fault, task: Task) {
+    if enabled!(first_touch) && !is_in(fault, task) && fault.task == task.address() {
+        fault.task = 0;
+    }
+}
+
+/// What an allocation is made by, as [`what`]: of the task whose streaks this CPU's are.
+#[inline(always)]
+pub fn known(cpu: &CpuState, gfp: u32) -> u64 {
+    if enabled!(first_touch) && gfp & global!(gfp.movable) != 0 && cpu.fault.task == cpu.streaking {
+        cpu.fault.what
+    } else {
+        0
+    }
+}
+
 /// The fault `task` is in, if it is in one.
 #[inline(always)]
 pub fn fault_of(task: Task) -> Option<&'static mut Fault> {
@@ -108,17 +127,12 @@ pub fn end(task: Task) -> bool {
     here || parked
 }
 
-/// `task` is switched out: if it is in a fault, the fault waits for it.
+/// `task` is switched out: if it is in a fault, the fault waits for it. Switches run with interrupts off: nobody else writes the fault meanwhile.
 #[inline(always)]
-pub fn park(task: Task) {
+pub fn park(fault: &mut Fault, task: Task) {
     if !enabled!(first_touch) {
         return;
     }
-    let Some(cpu) = streaks::state() else {
-        return;
-    };
-    // Switches run with interrupts off: nobody else writes the fault meanwhile.
-    let fault = &mut cpu.fault;
     if fault.task != task.address() {
         return;
     }
@@ -216,18 +230,21 @@ pub fn because(cpu: &mut CpuState, task: Task, why: RemoteCause, pages: u64) {
     }
 }
 
-/// `task` is about to fault at an address. Nothing tells when the fault ends, so it is never parked: it holds until the task is
+/// The current task is about to fault at an address. Nothing tells when the fault ends, so it is never parked: it holds until the task is
 /// switched out or faults again. The mapping is not known: its members are 0.
 #[inline(always)]
-pub fn faults_at(task: Task, address: u64) {
-    if let Some(cpu) = streaks::state() {
-        if cpu.fault.task != task.address() {
-            cpu.fault.task = task.address();
-            cpu.fault.in_run = 0;
-        }
+pub fn faults_at<C: EbpfContext>(ctx: &C, address: u64) {
+    let Some(cpu) = streaks::state() else {
+        return;
+    };
+    // It has been asked since it was switched in, and nothing of this has changed.
+    if cpu.fault.task == 0 || cpu.fault.task != cpu.streaking || !streaks::is_held(cpu, ctx) {
+        let task = Task::current();
+        cpu.fault.task = task.address();
         cpu.fault.switches = task.switches();
-        cpu.fault.address = address;
+        cpu.fault.in_run = 0;
     }
+    cpu.fault.address = address;
 }
 
 /// The mark of a huge page, if it is one.

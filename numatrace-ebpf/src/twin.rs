@@ -99,19 +99,12 @@ pub fn is_unmarked(marks: &mut Marks, twin: Twin, task: Task, irq: bool) -> bool
 
 /// `task` is switched out: if it is between the copies, its mark goes with it.
 #[inline(always)]
-pub fn park(task: Task) {
-    if !enabled!(twins) {
+pub fn park(marks: &mut Marks, task: Task) {
+    if !enabled!(twins) || marks.task == 0 || (marks.task >> 32) as u32 != task.tid() {
         return;
     }
-    let Some(cpu) = streaks::state() else {
-        return;
-    };
-    let mark = cpu.marks.task;
-    if mark == 0 || (mark >> 32) as u32 != task.tid() {
-        return;
-    }
-    let _ = PARKED_MARKS.insert(task.tid(), mark as u32, 0);
-    cpu.marks.task = 0;
+    let _ = PARKED_MARKS.insert(task.tid(), marks.task as u32, 0);
+    marks.task = 0;
 }
 
 /// The thread ends.

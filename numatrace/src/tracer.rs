@@ -11,7 +11,7 @@ use std::{path::Path, sync::Arc, time::Instant};
 use anyhow::{Context, anyhow};
 use aya::EbpfLoader;
 use numatrace_common::{
-    control::{EXCEPTION_TOUCHES, POLICY_HOOK},
+    control::{EXCEPTION_TOUCHES, POLICY_HOOK, SWITCHES},
     scope::ScopeEntry,
 };
 
@@ -476,7 +476,13 @@ fn attached(session: &Session) -> u64 {
     let explained = session.state(catalog::ALLOC_POLICY) == HookState::Attached;
     let touches = session.state(catalog::PAGE_FAULT) == HookState::Fallback
         && session.program(catalog::ALLOC_FALLBACK).is_some();
-    let bits = [(explained, POLICY_HOOK), (touches, EXCEPTION_TOUCHES)];
+    let switches = !session.programs_of(catalog::TASK_RUN).is_empty()
+        || session.program(catalog::PARKING.program).is_some();
+    let bits = [
+        (explained, POLICY_HOOK),
+        (touches, EXCEPTION_TOUCHES),
+        (switches, SWITCHES),
+    ];
     bits.iter()
         .filter(|(is_there, _)| *is_there)
         .map(|(_, bit)| bit)

@@ -25,7 +25,7 @@ use crate::{
     cause, control,
     emit::count,
     globals::{enabled, global},
-    kernel::{alloc_context::AllocContext, preempt::in_interrupt},
+    kernel::{alloc_context::AllocContext, preempt::in_interrupt, task::Task},
     kernel_memory,
     owner::Owner,
     runs,
@@ -123,7 +123,6 @@ fn first<H: Hook>(hook: &H, has_twin: bool) -> u32 {
     let (Some(cpu), Some(alloc)) = (streaks::state(), hook.alloc()) else {
         return 0;
     };
-    let task = alloc.event.task;
     let irq = alloc.is_of_interrupt(&mut cpu.slot);
     if dropped() {
     } else if irq {
@@ -132,7 +131,7 @@ fn first<H: Hook>(hook: &H, has_twin: bool) -> u32 {
         of_task(hook, cpu, alloc);
     }
     if has_twin {
-        twin::leave(&mut cpu.marks, Twin::PageAlloc, task, irq);
+        twin::leave(&mut cpu.marks, Twin::PageAlloc, Task::current(), irq);
     }
     0
 }
@@ -144,27 +143,31 @@ fn second<H: Hook>(hook: &H) -> u32 {
         return 0;
     };
     let irq = alloc.is_of_interrupt(&mut cpu.slot);
-    let task = alloc.event.task;
+    let task = Task::current();
     if twin::is_unmarked(&mut cpu.marks, Twin::PageAlloc, task, irq) && !dropped() {
-        let what = if irq { 0 } else { alloc.made_by(cpu) };
+        let what = if irq { 0 } else { alloc.made_by(cpu, task) };
         directly(hook, cpu, what, irq);
     }
     0
 }
 
-/// Counts a task's allocation: nearly always it is like the one before it.
+/// Counts a task's allocation: nearly always it is like the one before it, of the same task.
 #[inline(always)]
 fn of_task<H: Hook>(hook: &H, cpu: &mut CpuState, alloc: Alloc<H>) {
+    if enabled!(kernel_stack_every) && !alloc.event.is_user() {
+        kernel_memory::sample(hook, Task::current(), alloc.pages(), alloc.event.node);
+    }
+    if !streaks::is_held(cpu, hook) {
+        otherwise(hook, cpu);
+        return;
+    }
     let event = Event {
         zone: alloc.zone(),
-        what: alloc.made_by(cpu),
+        what: alloc.known(cpu),
         ..alloc.event
     };
-    if enabled!(kernel_stack_every) && !event.is_user() {
-        kernel_memory::sample(hook, event.task, alloc.pages(), event.node);
-    }
     let Some(touch) = streaks::goes_on(cpu, &event) else {
-        otherwise(hook, cpu, event.what);
+        otherwise(hook, cpu);
         return;
     };
     cpu.slot.last_page = alloc.page as u64;
@@ -172,8 +175,8 @@ fn of_task<H: Hook>(hook: &H, cpu: &mut CpuState, alloc: Alloc<H>) {
     if !enabled!(mapping_runs) || touch.is_empty() {
         return;
     }
+    let is_known = cpu.fault.task == cpu.streaking;
     let CpuState { fault, open, .. } = cpu;
-    let is_known = H::EXACT || touch::is_of(fault, event.task);
     if !is_known || !runs::goes_on(open, fault, touch, alloc.pages(), H::EXACT) {
         in_run(hook, cpu, touch);
     }
@@ -181,19 +184,22 @@ fn of_task<H: Hook>(hook: &H, cpu: &mut CpuState, alloc: Alloc<H>) {
 
 /// Counts an allocation that is not like the one before it.
 #[inline(never)]
-fn otherwise<H: Hook>(hook: &H, cpu: &mut CpuState, what: u64) -> u32 {
+fn otherwise<H: Hook>(hook: &H, cpu: &mut CpuState) -> u32 {
     let Some(alloc) = hook.alloc() else {
         return 0;
     };
+    let task = Task::current();
+    let what = alloc.made_by(cpu, task);
     if !totals::enter(&mut cpu.slot) {
         return directly(hook, cpu, what, false);
     }
+    streaks::own(cpu, task);
+    streaks::hold(cpu, hook, task);
     let event = Event {
         zone: alloc.zone(),
         what,
         ..alloc.event
     };
-    streaks::own(cpu, event.task);
     let touch = touch::made_by(what, event.order, event.node);
     if enabled!(mapping_runs) && !touch.is_empty() {
         in_run(hook, cpu, touch.with_task_node(cpu.slot.node as u16));
@@ -238,7 +244,7 @@ fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: Cel
         why
     };
     if H::EXACT && !touch.is_empty() {
-        runs::because(&mut cpu.open, event.task, why, alloc.pages());
+        runs::because(&mut cpu.open, Task::current(), why, alloc.pages());
     }
     let cell = cell.with_cause(why as u8);
     streaks::into_lanes(&mut cpu.slot, cell, touch, 1, alloc.pages());
@@ -250,7 +256,7 @@ fn of_interrupt<H: Hook>(hook: &H) -> u32 {
     let (Some(slot), Some(alloc)) = (totals::slot(SlotIndex::AllocIrq), hook.alloc()) else {
         return 0;
     };
-    totals::own(slot, alloc.event.task, true);
+    totals::own(slot, Task::current(), true);
     slot.last_page = alloc.page as u64;
     let mut why = alloc.cause(slot.node as u16);
     if matches!(why, RemoteCause::Policy | RemoteCause::KernelNode)
@@ -270,9 +276,8 @@ fn directly<H: Hook>(hook: &H, cpu: &mut CpuState, what: u64, irq: bool) -> u32 
     let Some(alloc) = hook.alloc() else {
         return 0;
     };
-    let Event {
-        task, order, node, ..
-    } = alloc.event;
+    let Event { order, node, .. } = alloc.event;
+    let task = Task::current();
     let here = totals::cpu_node() as u16;
     let mut why = alloc.cause(here);
     if matches!(why, RemoteCause::KernelNode) && alloc.event.is_user() {
@@ -326,12 +331,26 @@ impl<H: Hook> Alloc<H> {
 
     /// The fault it is made by.
     #[inline(always)]
-    fn made_by(&self, cpu: &mut CpuState) -> u64 {
-        let Event { task, gfp, .. } = self.event;
+    fn made_by(&self, cpu: &mut CpuState, task: Task) -> u64 {
         if H::EXACT {
-            touch::what(&mut cpu.fault, task, gfp)
+            touch::what(&mut cpu.fault, task, self.event.gfp)
         } else if control::is_attached(EXCEPTION_TOUCHES) {
-            touch::in_exception(task, gfp)
+            touch::in_exception(task, self.event.gfp)
+        } else {
+            0
+        }
+    }
+
+    /// The same, when it is the task whose streaks this CPU's are.
+    #[inline(always)]
+    fn known(&self, cpu: &CpuState) -> u64 {
+        if H::EXACT {
+            touch::known(cpu, self.event.gfp)
+        } else if enabled!(first_touch)
+            && self.event.is_user()
+            && control::is_attached(EXCEPTION_TOUCHES)
+        {
+            touch::in_exception(Task::current(), self.event.gfp)
         } else {
             0
         }
@@ -341,7 +360,7 @@ impl<H: Hook> Alloc<H> {
     /// the middle of this program, and on the fallback even before.
     #[inline(always)]
     fn run<'a>(&self, owner: Owner, touch: Cell, fault: &'a mut Fault) -> Option<runs::Touch<'a>> {
-        let task = self.event.task;
+        let task = Task::current();
         let is_known = if H::EXACT {
             touch::is_in(fault, task)
         } else {
@@ -378,11 +397,10 @@ impl<H: Hook> Alloc<H> {
     /// Why it is not on the CPU's node `here`.
     #[inline(always)]
     fn cause(&self, here: u16) -> RemoteCause {
-        let Event {
-            task, gfp, node, ..
-        } = self.event;
+        let Event { gfp, node, .. } = self.event;
         if H::EXACT {
-            cause::remote(node, self.preferred_node(), here, gfp, self.ac, task)
+            let preferred = self.preferred_node();
+            cause::remote(node, preferred, here, gfp, self.ac, Task::current())
         } else if node == here {
             RemoteCause::None
         } else {

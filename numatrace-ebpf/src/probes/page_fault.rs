@@ -148,7 +148,7 @@ fn pool_pages(ctx: &FExitContext) -> u64 {
 #[btf_tracepoint(function = "page_fault_user")]
 pub fn page_fault_address(ctx: BtfTracePointContext) -> u32 {
     if enabled!(mapping_runs) {
-        touch::faults_at(Task::current(), ctx.arg(0));
+        touch::faults_at(&ctx, ctx.arg(0));
     }
     0
 }
