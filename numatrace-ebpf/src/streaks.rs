@@ -7,6 +7,8 @@
 //! the lanes of the slots; so a sweep sees each event in one place (`CpuState::counts`). Only `page_alloc` writes streaks, and it
 //! never nests on one CPU.
 
+use core::{arch::asm, ptr::read_volatile};
+
 use aya_ebpf::EbpfContext;
 use numatrace_common::{
     cell::Cell,
@@ -17,7 +19,7 @@ use numatrace_common::{
 
 use crate::{
     control,
-    globals::global,
+    globals::{enabled, global},
     kernel::{page, task::Task},
     maps::CPU_STATE,
     totals::{self, Holder},
@@ -85,23 +87,30 @@ pub fn is_held<C: EbpfContext>(cpu: &CpuState, ctx: &C) -> bool {
     cpu.streaking != 0 && cpu.stack == stack(cpu, ctx) && cpu.slot.epoch == control::epoch()
 }
 
-/// The kernel stack that the hook's arguments lie on. A pointer cannot be shifted, but the difference of two is a number.
+/// The kernel stack that the hook's arguments lie on. A pointer cannot be shifted, but the difference of two is a number; in assembler, because the
+/// compiler would add what comes next to one of the pointers.
 #[inline(always)]
 fn stack<C: EbpfContext>(cpu: &CpuState, ctx: &C) -> u64 {
-    let apart = (ctx.as_ptr() as u64).wrapping_sub(&raw const *cpu as u64);
-    core::hint::black_box(apart).wrapping_add(cpu.address) >> STACK_SHIFT
+    let mut apart = ctx.as_ptr() as u64;
+    // SAFETY: a subtraction of two registers.
+    unsafe {
+        asm!(
+            "{} -= {}",
+            inout(reg) apart,
+            in(reg) &raw const *cpu,
+            options(pure, nomem, nostack)
+        );
+    }
+    // SAFETY: a live element. Volatile, so that it is a number from memory even where it has just been written, and no pointer.
+    let address = unsafe { read_volatile(&raw const cpu.address) };
+    apart.wrapping_add(address) >> STACK_SHIFT
 }
 
 /// Counts the event of the task whose streaks these are, if it is like the one before it. Returns the first touch that it is too, or an empty
 /// cell.
 #[inline(always)]
-pub fn goes_on(cpu: &mut CpuState, event: &Event) -> Option<Cell> {
-    let streak = if event.is_user() {
-        &mut cpu.user
-    } else {
-        &mut cpu.kernel
-    };
-    if cpu.slot.node != u32::from(event.node)
+pub fn goes_on(streak: &mut Streak, here: u32, event: &Event) -> Option<Cell> {
+    if here != u32::from(event.node)
         || streak.inputs != event.inputs()
         || streak.zone != event.zone
         || streak.what != event.what
@@ -129,10 +138,11 @@ pub fn own(cpu: &mut CpuState, task: Task) {
     touch::settle(&mut cpu.fault, task);
 }
 
-/// Has its events taken without a look at who it is, until the next switch of tasks.
+/// Has its events taken without a look at who it is, until the next switch of tasks; not in sessions that must look at each.
 #[inline(always)]
 pub fn hold<C: EbpfContext>(cpu: &mut CpuState, ctx: &C, task: Task) {
-    if control::is_attached(SWITCHES) {
+    let looks_at_each = enabled!(drop_one_in) || enabled!(kernel_stack_every);
+    if !looks_at_each && control::is_attached(SWITCHES) {
         cpu.address = &raw const *cpu as u64;
         cpu.stack = stack(cpu, ctx);
         cpu.streaking = task.address();

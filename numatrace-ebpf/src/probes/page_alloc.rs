@@ -42,6 +42,9 @@ trait Hook: StackIdContext + Sized {
     /// Does it know the preferred zone?
     const EXACT: bool;
 
+    /// Has its program a twin?
+    fn has_twin() -> bool;
+
     /// The allocation, unless it failed.
     fn alloc(&self) -> Option<Alloc<Self>>;
 }
@@ -59,7 +62,7 @@ struct Alloc<H> {
 #[fexit(function = "get_page_from_freelist")]
 #[inline(always)]
 pub fn page_alloc_exact(ctx: FExitContext) -> u32 {
-    first(&ctx, enabled!(twins))
+    first(&ctx)
 }
 
 /// The twin.
@@ -73,7 +76,7 @@ pub fn page_alloc_exact_second(ctx: FExitContext) -> u32 {
 #[btf_tracepoint(function = "mm_page_alloc")]
 #[inline(always)]
 pub fn page_alloc_fallback(ctx: BtfTracePointContext) -> u32 {
-    first(&ctx, enabled!(tracepoint_twins))
+    first(&ctx)
 }
 
 /// The twin.
@@ -85,6 +88,11 @@ pub fn page_alloc_fallback_second(ctx: BtfTracePointContext) -> u32 {
 
 impl Hook for FExitContext {
     const EXACT: bool = true;
+
+    #[inline(always)]
+    fn has_twin() -> bool {
+        enabled!(twins)
+    }
 
     #[inline(always)]
     fn alloc(&self) -> Option<Alloc<Self>> {
@@ -100,6 +108,11 @@ impl Hook for FExitContext {
 
 impl Hook for BtfTracePointContext {
     const EXACT: bool = false;
+
+    #[inline(always)]
+    fn has_twin() -> bool {
+        enabled!(tracepoint_twins)
+    }
 
     /// `page` is NULL when the allocation failed.
     #[inline(always)]
@@ -119,18 +132,17 @@ impl Hook for BtfTracePointContext {
 /// Whatever is not on the way of every event is a function of its own that asks the hook anew: so the frames of such functions lie over one
 /// another, and a program has 512 bytes for all; and they return a number, because old verifiers look at what is in the register anyway.
 #[inline(always)]
-fn first<H: Hook>(hook: &H, has_twin: bool) -> u32 {
+fn first<H: Hook>(hook: &H) -> u32 {
     let (Some(cpu), Some(alloc)) = (streaks::state(), hook.alloc()) else {
         return 0;
     };
     let irq = alloc.is_of_interrupt(&mut cpu.slot);
-    if dropped() {
-    } else if irq {
+    if irq {
         of_interrupt(hook);
     } else {
         of_task(hook, cpu, alloc);
     }
-    if has_twin {
+    if H::has_twin() {
         twin::leave(&mut cpu.marks, Twin::PageAlloc, Task::current(), irq);
     }
     0
@@ -154,19 +166,22 @@ fn second<H: Hook>(hook: &H) -> u32 {
 /// Counts a task's allocation: nearly always it is like the one before it, of the same task.
 #[inline(always)]
 fn of_task<H: Hook>(hook: &H, cpu: &mut CpuState, alloc: Alloc<H>) {
-    if enabled!(kernel_stack_every) && !alloc.event.is_user() {
-        kernel_memory::sample(hook, Task::current(), alloc.pages(), alloc.event.node);
-    }
     if !streaks::is_held(cpu, hook) {
         otherwise(hook, cpu);
         return;
     }
+    let what = alloc.known(cpu);
+    let streak = if alloc.event.is_user() {
+        &mut cpu.user
+    } else {
+        &mut cpu.kernel
+    };
     let event = Event {
         zone: alloc.zone(),
-        what: alloc.known(cpu),
+        what,
         ..alloc.event
     };
-    let Some(touch) = streaks::goes_on(cpu, &event) else {
+    let Some(touch) = streaks::goes_on(streak, cpu.slot.node, &event) else {
         otherwise(hook, cpu);
         return;
     };
@@ -188,7 +203,13 @@ fn otherwise<H: Hook>(hook: &H, cpu: &mut CpuState) -> u32 {
     let Some(alloc) = hook.alloc() else {
         return 0;
     };
+    if dropped() {
+        return 0;
+    }
     let task = Task::current();
+    if enabled!(kernel_stack_every) && !alloc.event.is_user() {
+        kernel_memory::sample(hook, task, alloc.pages(), alloc.event.node);
+    }
     let what = alloc.made_by(cpu, task);
     if !totals::enter(&mut cpu.slot) {
         return directly(hook, cpu, what, false);
@@ -256,6 +277,9 @@ fn of_interrupt<H: Hook>(hook: &H) -> u32 {
     let (Some(slot), Some(alloc)) = (totals::slot(SlotIndex::AllocIrq), hook.alloc()) else {
         return 0;
     };
+    if dropped() {
+        return 0;
+    }
     totals::own(slot, Task::current(), true);
     slot.last_page = alloc.page as u64;
     let mut why = alloc.cause(slot.node as u16);
