@@ -71,7 +71,14 @@ fn allocations_and_first_touches_add_up_to_what_was_done() {
         "{allocated} allocated"
     );
     let touched = pages(&events, "first_touch", truth.pid(), (a, b));
-    assert!((1000..=1000 + OWN).contains(&touched), "{touched} touched");
+    let touches: Vec<&Value> = events
+        .iter()
+        .filter(|event| event["kind"] == "first_touch" && event["pid"] == truth.pid())
+        .collect();
+    assert!(
+        (1000..=1000 + OWN).contains(&touched),
+        "{touched} touched: {touches:#?}"
+    );
     let bound: u64 = events
         .iter()
         .filter(|event| event["pid"] == truth.pid() && event["reason"] == "policy: bind")

@@ -75,6 +75,26 @@ fn keys_lead_to_views_and_a_larger_terminal_is_filled() {
 }
 
 #[test]
+fn no_key_is_lost_while_the_window_changes_its_size() {
+    let mut screen = opened(&mut top(&[]), 24, 80);
+    let views = [
+        ("2", "numa_foreign"),
+        ("3", "allocations/s from CPUs"),
+        ("1", "total ("),
+    ];
+    for (round, (key, what)) in views.iter().cycle().take(60).enumerate() {
+        let grown = u16::try_from(round % 10).unwrap();
+        screen.resize(24 + grown, 80 + grown).unwrap();
+        screen.press(key).unwrap();
+        screen
+            .wait_for(what, DEADLINE, |shown| shown.contains(what))
+            .unwrap();
+    }
+    screen.press("q").unwrap();
+    assert!(screen.finish(DEADLINE).unwrap().status.success());
+}
+
+#[test]
 fn values_on_the_screen_are_those_of_the_report_of_the_same_interval() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("reports.jsonl");
@@ -134,7 +154,10 @@ fn r_records_into_a_file_that_a_report_can_be_made_of() {
     let left = screen.finish(DEADLINE).unwrap();
     assert!(left.status.success());
     let said = String::from_utf8_lossy(&left.bytes);
-    assert!(said.contains("to see it: numatrace report numatrace-"), "{said}");
+    assert!(
+        said.contains("to see it: numatrace report numatrace-"),
+        "{said}"
+    );
     let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     let [Ok(file)] = files.as_slice() else {
         panic!("not one file: {files:?}");
@@ -146,7 +169,11 @@ fn r_records_into_a_file_that_a_report_can_be_made_of() {
         .unwrap();
     let report: Value = serde_json::from_slice(&report.stdout).unwrap();
     assert_eq!(report["session"]["command"], "record");
-    assert_ne!(report["audit"]["verdict"], "failed", "{:#}", report["audit"]);
+    assert_ne!(
+        report["audit"]["verdict"], "failed",
+        "{:#}",
+        report["audit"]
+    );
     assert!(!report["processes"].as_array().unwrap().is_empty());
 }
 
@@ -168,7 +195,10 @@ fn a_recording_that_goes_on_is_whole_when_the_screen_ends() {
         .output()
         .unwrap();
     // A recording that was cut says so.
-    assert!(report.status.success() && report.stderr.is_empty(), "{report:?}");
+    assert!(
+        report.status.success() && report.stderr.is_empty(),
+        "{report:?}"
+    );
 }
 
 /// Rows of processes on a screen: pid, and the cells behind the name.

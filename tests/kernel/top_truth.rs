@@ -3,18 +3,23 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use numatrace_tests::harness::{programs, terminal::OnTerminal, tracer::DEADLINE};
 
 use crate::two_nodes_or_skip;
 
-/// A load that goes on until it is dropped.
+/// A load that goes on until it is dropped; then it ends with what it is at, so that nothing of it runs into the next test.
 struct Load(Child);
 
 impl Load {
     fn start(script: &str) -> Self {
         let workload = programs::workload().unwrap();
         let child = Command::new("sh")
-            .args(["-c", &format!("while :; do {script}; done")])
+            .args([
+                "-c",
+                &format!("trap over=1 TERM; while [ -z \"$over\" ]; do {script}; done"),
+            ])
             .env("W", workload)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -27,7 +32,9 @@ impl Load {
 
 impl Drop for Load {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        if let Ok(id) = i32::try_from(self.0.id()) {
+            let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
+        }
         let _ = self.0.wait();
     }
 }

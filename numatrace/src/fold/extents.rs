@@ -1,13 +1,21 @@
 //! Stretches of addresses with a count each, bounded: sequential use is one stretch, scattered use at most a few hundred.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
+
 use serde::{Deserialize, Serialize};
 
-/// Stretches kept; beyond it the two closest become one, whose count is then spread over both and the gap.
-const MOST: usize = 256;
+/// Stretches at most; beyond it the closest become one, whose count is then spread over all of it.
+const MOST: usize = 384;
+/// Stretches that are left then: so many are joined at a time that it costs each next to nothing.
+const LEFT: usize = 256;
 
 /// Disjoint stretches in ascending order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Extents(Vec<Extent>);
+#[serde(from = "Vec<Extent>", into = "Vec<Extent>")]
+pub struct Extents(BTreeMap<u64, Extent>);
 
 /// One stretch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,57 +31,74 @@ pub struct Extent {
 impl Extents {
     /// Adds a count to `low..high`. What it overlaps or touches becomes one stretch with it.
     pub fn add(&mut self, low: u64, high: u64, count: u64) {
-        let high = high.max(low);
-        let first = self.0.partition_point(|extent| extent.high < low);
-        let behind = self.0.partition_point(|extent| extent.low <= high);
-        let mut whole = Extent { low, high, count };
-        for extent in self.0.drain(first..behind.max(first)) {
-            whole.low = whole.low.min(extent.low);
-            whole.high = whole.high.max(extent.high);
-            whole.count = whole.count.saturating_add(extent.count);
+        let mut whole = Extent {
+            low,
+            high: high.max(low),
+            count,
+        };
+        let within = (Bound::Excluded(low), Bound::Included(whole.high));
+        while let Some((&at, extent)) = self.0.range(within).next() {
+            whole.absorb(extent);
+            self.0.remove(&at);
         }
-        self.0.insert(first, whole);
-        if self.0.len() > MOST {
-            self.join_closest();
+        match self.0.range_mut(..=low).next_back() {
+            Some((_, before)) if before.high >= low => before.absorb(&whole),
+            _ => {
+                self.0.insert(low, whole);
+                if self.0.len() > MOST {
+                    self.join_closest();
+                }
+            }
         }
     }
 
     /// Adds all of another's.
     pub fn merge(&mut self, other: &Self) {
-        for extent in &other.0 {
+        for extent in other.iter() {
             self.add(extent.low, extent.high, extent.count);
         }
     }
 
+    /// Joins neighbours, the closest first, until [`LEFT`] stretches are left.
     fn join_closest(&mut self) {
-        let gap = |pair: &[Extent]| pair[1].low.saturating_sub(pair[0].high);
-        let closest = (0..self.0.len().saturating_sub(1))
-            .min_by_key(|at| self.0.get(*at..*at + 2).map_or(u64::MAX, gap));
-        if let Some(at) = closest {
-            let next = self.0.remove(at + 1);
-            if let Some(extent) = self.0.get_mut(at) {
-                extent.high = next.high;
-                extent.count = extent.count.saturating_add(next.count);
+        let pairs = self.0.values().zip(self.0.values().skip(1));
+        let mut gaps: Vec<(u64, u64)> = pairs
+            .map(|(one, next)| (next.low.saturating_sub(one.high), next.low))
+            .collect();
+        let many = self.0.len().saturating_sub(LEFT);
+        if many == 0 || many > gaps.len() {
+            return;
+        }
+        gaps.select_nth_unstable(many - 1);
+        let joined: BTreeSet<u64> = gaps.into_iter().take(many).map(|(_, low)| low).collect();
+        let mut left: Vec<Extent> = Vec::with_capacity(LEFT);
+        for extent in self.0.values() {
+            match left.last_mut() {
+                Some(before) if joined.contains(&extent.low) => before.absorb(extent),
+                _ => left.push(*extent),
             }
         }
+        self.0 = left
+            .into_iter()
+            .map(|extent| (extent.low, extent))
+            .collect();
     }
 
     /// The stretches.
     pub fn iter(&self) -> impl Iterator<Item = &Extent> {
-        self.0.iter()
+        self.0.values()
     }
 
     /// The sum of all counts.
     pub fn total(&self) -> u64 {
-        self.0
-            .iter()
+        self.iter()
             .fold(0, |sum, extent| sum.saturating_add(extent.count))
     }
 
     /// What lies below an address, and the rest: a stretch across it is divided by length.
     pub fn split_at(&self, at: u64) -> (Self, Self) {
         let (mut below, mut above) = (Vec::new(), Vec::new());
-        for extent in &self.0 {
+        for extent in self.iter() {
             if extent.high <= at {
                 below.push(*extent);
             } else if extent.low >= at {
@@ -92,11 +117,35 @@ impl Extents {
                 });
             }
         }
-        (Self(below), Self(above))
+        (below.into(), above.into())
+    }
+}
+
+impl From<Vec<Extent>> for Extents {
+    /// Of stretches in any order: those of a recording may be anything.
+    fn from(stretches: Vec<Extent>) -> Self {
+        let mut extents = Self::default();
+        for extent in stretches {
+            extents.add(extent.low, extent.high, extent.count);
+        }
+        extents
+    }
+}
+
+impl From<Extents> for Vec<Extent> {
+    fn from(extents: Extents) -> Self {
+        extents.0.into_values().collect()
     }
 }
 
 impl Extent {
+    /// Becomes the stretch of both.
+    fn absorb(&mut self, other: &Self) {
+        self.low = self.low.min(other.low);
+        self.high = self.high.max(other.high);
+        self.count = self.count.saturating_add(other.count);
+    }
+
     /// The part of the count that falls to `low..high`, which lies within the stretch, spread evenly and rounded down.
     pub fn part(&self, low: u64, high: u64) -> u64 {
         let length = u128::from(self.high - self.low);
@@ -140,7 +189,9 @@ mod tests {
             }
             prop_assert_eq!(extents.total(), adds.iter().map(|(.., count)| count).sum::<u64>());
             prop_assert!(extents.0.len() <= MOST);
-            prop_assert!(extents.0.windows(2).all(|pair| pair[0].high < pair[1].low));
+            let stretches: Vec<Extent> = extents.clone().into();
+            prop_assert!(stretches.windows(2).all(|pair| pair[0].high < pair[1].low));
+            prop_assert_eq!(&Extents::from(stretches), &extents);
             let (below, above) = extents.split_at(5_000);
             prop_assert_eq!(below.total() + above.total(), extents.total());
         }

@@ -15,6 +15,9 @@ pub struct Args {
     /// Times to touch it; the pages go back in between
     #[arg(long, default_value_t = 1)]
     rounds: u64,
+    /// Touch one page of so many: then each is a run of its own where runs are told by distance
+    #[arg(long, value_name = "PAGES", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    every: u16,
 }
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
@@ -22,22 +25,26 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     scene.nodes.run_on(task_node)?;
     let region = Region::anonymous((args.mib << 20) / page_size())?;
 
+    let pages = (0..region.pages()).step_by(usize::from(args.every));
+    let touch = || pages.clone().for_each(|page| region.write(page, 1));
+
     let mut told = scene.begin("touch")?;
-    region.write_all(0..region.pages());
+    touch();
     for _ in 1..args.rounds {
         region.advise(libc::MADV_DONTNEED)?;
-        region.write_all(0..region.pages());
+        touch();
     }
     Scene::end(&mut told)?;
 
     let found = scene.prober.region(&region, 0..region.pages())?;
     told.touched(task_node, &found);
     told.span("region", &region);
-    told.expect(found.present() == region.pages() as u64, || {
-        format!("{} of {} pages are there", found.present(), region.pages())
+    let touched = pages.len() as u64;
+    told.expect(found.present() == touched, || {
+        format!("{} of {touched} pages are there", found.present())
     });
     told.detail("task_node", task_node);
     told.detail("rounds", args.rounds);
-    told.detail("touched_pages", args.rounds * region.pages() as u64);
+    told.detail("touched_pages", args.rounds * touched);
     Ok(told)
 }
