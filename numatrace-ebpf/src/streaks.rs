@@ -89,6 +89,10 @@ pub fn is_held<C: EbpfContext>(cpu: &CpuState, ctx: &C) -> bool {
 
 /// The kernel stack that the hook's arguments lie on. A pointer cannot be shifted, but the difference of two is a number; in assembler, because the
 /// compiler would add what comes next to one of the pointers.
+#[expect(
+    clippy::pointers_in_nomem_asm_block,
+    reason = "only the addresses are looked at"
+)]
 #[inline(always)]
 fn stack<C: EbpfContext>(cpu: &CpuState, ctx: &C) -> u64 {
     let mut apart = ctx.as_ptr() as u64;
