@@ -216,8 +216,10 @@ pub fn each(mut from: Bytes<'_>, take: &mut dyn FnMut(RawRecord<'_>)) -> Result<
         for (word, expected) in order(told, length / WORD) {
             row[word] = table.next(word, expect(expected, word, &row, last))?;
         }
-        record.clear();
-        record.extend(row.iter().flat_map(|word| word.to_le_bytes()));
+        record.resize(length, 0);
+        for (bytes, word) in record.chunks_exact_mut(WORD).zip(&row) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
         take(RawRecord(&record));
         last.clone_from(&row);
     }
