@@ -9,20 +9,40 @@ pub const ABSENT: u32 = u32::MAX;
 /// A value of [`Globals::mapping_runs`]: until the control word says otherwise.
 pub const WHILE_CHEAP: u32 = 2;
 
-/// Byte offsets of kernel struct members, from the running kernel's BTF.
+/// Byte offsets of kernel struct members, from the running kernel's BTF. Those that each allocation and fault needs come first.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Offsets {
+    /// `page.flags`
+    pub page_flags: u32,
+    /// `alloc_context.preferred_zoneref`
+    pub ac_preferred_zoneref: u32,
+    /// `zoneref.zone`
+    pub zoneref_zone: u32,
+    /// `task_struct.start_boottime`
+    pub task_start_boottime: u32,
+    /// `task_struct.nvcsw`
+    pub task_nvcsw: u32,
+    /// `task_struct.nivcsw`
+    pub task_nivcsw: u32,
+    /// `task_struct.flags`
+    pub task_flags: u32,
+    /// `pt_regs.orig_ax`; 0 where the architecture has none.
+    pub regs_orig_ax: u32,
+    /// `vm_area_struct.vm_start`, [`ABSENT`] where the kernel has no such member
+    pub vma_start: u32,
+    /// `vm_area_struct.vm_end`, likewise
+    pub vma_end: u32,
+    /// `vm_area_struct.vm_flags`
+    pub vma_flags: u32,
+    /// `vm_area_struct.vm_file`
+    pub vma_file: u32,
     /// `task_struct.pid`
     pub task_pid: u32,
     /// `task_struct.tgid`
     pub task_tgid: u32,
-    /// `task_struct.flags`
-    pub task_flags: u32,
     /// `task_struct.comm`
     pub task_comm: u32,
-    /// `task_struct.start_boottime`
-    pub task_start_boottime: u32,
     /// `task_struct.real_parent`
     pub task_real_parent: u32,
     /// `task_struct.se.prev_sum_exec_runtime`, 0 where the kernel keeps none.
@@ -33,14 +53,8 @@ pub struct Offsets {
     pub task_signal: u32,
     /// `signal_struct.live`
     pub signal_live: u32,
-    /// `alloc_context.preferred_zoneref`
-    pub ac_preferred_zoneref: u32,
-    /// `zoneref.zone`
-    pub zoneref_zone: u32,
     /// `zone.node`
     pub zone_node: u32,
-    /// `page.flags`
-    pub page_flags: u32,
     /// `linux_binprm.filename`
     pub bprm_filename: u32,
     /// `page.lru` (in a union): how a page hangs in a bulk caller's list.
@@ -57,10 +71,6 @@ pub struct Offsets {
     pub mempolicy_flags: u32,
     /// `vm_area_struct.vm_policy`
     pub vma_policy: u32,
-    /// `vm_area_struct.vm_flags`
-    pub vma_flags: u32,
-    /// `vm_area_struct.vm_file`
-    pub vma_file: u32,
     /// `vm_area_struct.vm_mm`
     pub vma_mm: u32,
     /// `mm_struct.start_brk`
@@ -77,12 +87,6 @@ pub struct Offsets {
     pub sb_dev: u32,
     /// `super_block.s_blocksize_bits`
     pub sb_blocksize_bits: u32,
-    /// `task_struct.nvcsw`
-    pub task_nvcsw: u32,
-    /// `task_struct.nivcsw`
-    pub task_nivcsw: u32,
-    /// `pt_regs.orig_ax`; 0 where the architecture has none.
-    pub regs_orig_ax: u32,
     /// `mm_struct.owner`, 0 where the kernel keeps none.
     pub mm_owner: u32,
     /// `folio.flags`
@@ -103,10 +107,6 @@ pub struct Offsets {
     pub task_cpus_ptr: u32,
     /// `task_struct.prio`
     pub task_prio: u32,
-    /// `vm_area_struct.vm_start`
-    pub vma_start: u32,
-    /// `vm_area_struct.vm_end`
-    pub vma_end: u32,
     /// `vm_area_struct.vm_pgoff`
     pub vma_pgoff: u32,
     /// `inode.i_ino`
@@ -141,10 +141,54 @@ pub struct GfpBits {
     pub nowarn: u32,
 }
 
-/// The frozen globals.
+/// The frozen globals. What each event needs comes first, on few lines of the cache.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Globals {
+    /// `page.flags >> nodes_pgshift` is the page's node; 64 is never used, one node means a shift of 63 and a mask of 0.
+    pub nodes_pgshift: u32,
+    /// Mask of the node number after the shift.
+    pub nodes_mask: u32,
+    /// Order of a PMD-sized folio (9 with 4 KiB pages on x86).
+    pub pmd_order: u32,
+    /// 1 when first touches are wanted.
+    pub first_touch: u32,
+    /// 1 when first touches and hinting faults are wanted by mapping, as runs; [`WHILE_CHEAP`] when userspace may switch that off.
+    pub mapping_runs: u32,
+    /// One user stack for so many pages of a run beside the one at its start; 0 = no stacks.
+    pub stack_every: u32,
+    /// 1 when hot programs of functions are attached twice, because this kernel preempts them.
+    pub twins: u32,
+    /// 1 when those of tracepoints are too.
+    pub tracepoint_twins: u32,
+    /// For tests of the audit: one in so many allocations is not counted; 0 for none.
+    pub drop_one_in: u32,
+    /// One kernel stack for so many base pages of kernel memory; 0 = none.
+    pub kernel_stack_every: u32,
+    /// 1 when `bpf_probe_read_kernel` may be used (not under lockdown=confidentiality).
+    pub probe_read: u32,
+    /// gfp bits.
+    pub gfp: GfpBits,
+    /// Struct member offsets.
+    pub offsets: Offsets,
+    /// Our process id in it.
+    pub tracer_pid: u32,
+    /// 1 when only the processes of the scope map are looked at.
+    pub scoped: u32,
+    /// 1 when children of processes in scope are in scope.
+    pub follow_children: u32,
+    /// 1 when allocation runs are wanted as records.
+    pub stream_runs: u32,
+    /// 1 when the kernel counts weighted interleave in interleave_hit (from 6.14 on).
+    pub weighted_counts: u32,
+    /// Arguments of the bulk allocator: 6 with a list, 5 without; the array is the last one.
+    pub bulk_args: u32,
+    /// Device number of `/dev/shm` as the kernel keeps it, 0 when there is none: files there are shared memory.
+    pub shm_dev: u32,
+    /// 1 when `mpol_misplaced` is passed a `struct vm_fault` instead of the mapping.
+    pub hint_vmf: u32,
+    /// 1 when the kernel stack of each change of CPU is wanted.
+    pub verify_reasons: u32,
     /// Address of the per-CPU `__preempt_count` (or of its place in `pcpu_hot`), 0 when kallsyms hides it.
     pub preempt_count: u64,
     /// Address of `__per_cpu_offset[]`, 0 when kallsyms hides it.
@@ -155,54 +199,10 @@ pub struct Globals {
     pub pidns_ino: u64,
     /// When the session was loaded, ns since boot: who was born later can be the child of somebody in scope.
     pub session_start_ns: u64,
-    /// Our process id in it.
-    pub tracer_pid: u32,
-    /// `page.flags >> nodes_pgshift` is the page's node; 64 is never used, one node means a shift of 63 and a mask of 0.
-    pub nodes_pgshift: u32,
-    /// Mask of the node number after the shift.
-    pub nodes_mask: u32,
-    /// Order of a PMD-sized folio (9 with 4 KiB pages on x86).
-    pub pmd_order: u32,
-    /// 1 when only the processes of the scope map are looked at.
-    pub scoped: u32,
-    /// 1 when children of processes in scope are in scope.
-    pub follow_children: u32,
-    /// 1 when allocation runs are wanted as records.
-    pub stream_runs: u32,
-    /// 1 when `bpf_probe_read_kernel` may be used (not under lockdown=confidentiality).
-    pub probe_read: u32,
-    /// 1 when the kernel counts weighted interleave in interleave_hit (from 6.14 on).
-    pub weighted_counts: u32,
-    /// Arguments of the bulk allocator: 6 with a list, 5 without; the array is the last one.
-    pub bulk_args: u32,
-    /// Device number of `/dev/shm` as the kernel keeps it, 0 when there is none: files there are shared memory.
-    pub shm_dev: u32,
-    /// 1 when first touches are wanted.
-    pub first_touch: u32,
-    /// 1 when first touches and hinting faults are wanted by mapping, as runs; [`WHILE_CHEAP`] when userspace may switch that off.
-    pub mapping_runs: u32,
-    /// One user stack for so many pages of a run beside the one at its start; 0 = no stacks.
-    pub stack_every: u32,
-    /// 1 when `mpol_misplaced` is passed a `struct vm_fault` instead of the mapping.
-    pub hint_vmf: u32,
-    /// 1 when hot programs of functions are attached twice, because this kernel preempts them.
-    pub twins: u32,
-    /// 1 when those of tracepoints are too.
-    pub tracepoint_twins: u32,
-    /// For tests of the audit: one in so many allocations is not counted; 0 for none.
-    pub drop_one_in: u32,
-    /// One kernel stack for so many base pages of kernel memory; 0 = none.
-    pub kernel_stack_every: u32,
-    /// 1 when the kernel stack of each change of CPU is wanted.
-    pub verify_reasons: u32,
     /// Nodes with memory, one bit each.
     pub has_memory: [u64; 16],
     /// Nodes with memory that the kernel itself can use (not movable-only), one bit each.
     pub has_normal_memory: [u64; 16],
-    /// Struct member offsets.
-    pub offsets: Offsets,
-    /// gfp bits.
-    pub gfp: GfpBits,
 }
 
 const _: () = assert!(size_of::<Globals>() == 616);

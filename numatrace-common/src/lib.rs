@@ -1,10 +1,10 @@
 //! The wire: every type that crosses between the kernel programs and userspace, and nothing else.
 //!
 //! Two lanes leave the kernel. *Totals* are counted in maps: a [`cell::Cell`] says what was counted, a
-//! [`totals::TotalKey`] for whom, and per-CPU [`slot::Slot`]s coalesce them on the way. *Records* go through the ring
-//! buffer: a [`header::Header`] and one body of [`event`]. Layouts are fixed at compile time (each type asserts its
-//! size), have no hidden padding (`bytemuck::Pod`), and are read on the machine that wrote them or from a recording that
-//! names its byte order.
+//! [`totals::TotalKey`] for whom, and per-CPU [`cpu::Streak`]s and [`slot::Slot`]s coalesce them on the way. *Records* go
+//! through the ring buffer: a [`header::Header`] and one body of [`event`]. Layouts are fixed at compile time (each type
+//! asserts its size), have no hidden padding (`bytemuck::Pod`), and are read on the machine that wrote them or from a
+//! recording that names its byte order.
 #![no_std]
 
 pub mod kind;
@@ -19,6 +19,8 @@ pub mod cell;
 pub mod totals;
 
 pub mod slot;
+
+pub mod cpu;
 
 pub mod control;
 

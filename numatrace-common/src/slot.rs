@@ -22,7 +22,7 @@ pub struct Lane {
     pub reserved: u64,
 }
 
-/// A per-CPU slot.
+/// A per-CPU slot. What each event needs is on one line of the cache.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Slot {
@@ -32,36 +32,39 @@ pub struct Slot {
     pub task_start_ns: u64,
     /// Epoch of the lanes' counts.
     pub epoch: u64,
+    /// Node of this CPU.
+    pub node: u32,
+    /// Not 0 while something is on its way: a lane into the totals, or a streak into a lane.
+    pub flushing: u32,
+    /// Address of the page last counted here. The policy hook, which runs right after, finds by it what it explains.
+    pub last_page: u64,
+    /// 1 when the page last counted came from the preferred node.
+    pub last_hit: u32,
+    /// 1 while a program works on this slot: another one that interrupts it must leave the slot alone.
+    pub busy: u32,
     /// The owner as it is charged: start time, 0 for a pseudo owner.
     pub start_ns: u64,
     /// The owner's thread id.
     pub tid: u32,
     /// The owner's process id or a pseudo owner.
     pub tgid: u32,
-    /// Node of this CPU.
-    pub node: u32,
-    /// 1 while a lane is on its way into the totals.
-    pub flushing: u32,
     /// Flushes so far.
     pub flushes: u64,
     /// Address of this CPU's preempt count, 0 until looked up.
     pub preempt_count: u64,
-    /// Address of the page last counted here. The policy hook, which runs right after, finds by it what it explains.
-    pub last_page: u64,
     /// A remote allocation whose cause the policy hook may still give; it becomes a lane's count with the next event at the latest.
     pub pending: Lane,
-    /// 1 while a program works on this slot: another one that interrupts it must leave the slot alone.
-    pub busy: u32,
-    /// 1 when the page last counted came from the preferred node.
-    pub last_hit: u32,
     /// The counts.
     pub lanes: [Lane; LANES],
 }
 
 const _: () = assert!(size_of::<Slot>() == 112 + 32 * LANES && size_of::<Lane>() == 32);
 
-/// Bit of [`Fault::marks`]: the fault is a hinting fault. What it allocates are the new places of pages that were touched long ago.
-pub const FAULT_MOVES: u32 = 1 << 16;
+/// Bit of [`Fault::what`]: there is a fault, and its end will be told.
+pub const FAULT_KNOWN: u64 = 1 << 16;
+
+/// Bit of [`Fault::what`]: it is a hinting fault. What it allocates are the new places of pages that were touched long ago.
+pub const FAULT_MOVES: u64 = 1 << 17;
 
 /// The page fault a CPU is in, as far as the allocation program needs it.
 ///
@@ -74,40 +77,42 @@ pub struct Fault {
     pub task: u64,
     /// Its context switches so far.
     pub switches: u64,
-    /// A [`crate::cell::TouchKind`].
-    pub kind: u32,
-    /// Marks of the pages it makes, and [`FAULT_MOVES`].
-    pub marks: u32,
+    /// What its pages are: in the lowest byte a [`crate::cell::TouchKind`], above it their marks, and bits beginning with [`FAULT_KNOWN`].
+    /// 0 where only the address is known.
+    pub what: u64,
     /// Where it happened; 0 when only the totals are wanted.
     pub address: u64,
+    /// Address of a task: `what` holds for any fault of it in `area`, but for what the fault itself turns out to be; 0 when it does not.
+    pub alike: u64,
+    /// Not 0 when the open run of first touches is known to be this task's, and in `area` if that is known.
+    pub in_run: u64,
     /// The mapping it happened in.
     pub area: Area,
 }
 
-const _: () = assert!(size_of::<Fault>() == 80);
+const _: () = assert!(size_of::<Fault>() == 96);
 
 /// Slots per CPU: two programs must never share one, because one can interrupt the other.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotIndex {
-    /// `page_alloc` in task context.
-    AllocTask = 0,
-    /// `page_alloc` in interrupts: a busy network card must not flush the task under it.
-    AllocIrq = 1,
+    /// `page_alloc` in interrupts: a busy network card must not flush the task under it. Tasks' allocations are in
+    /// [`CpuState`](crate::cpu::CpuState).
+    AllocIrq = 0,
     /// `alloc_policy`.
-    Interleave = 2,
+    Interleave = 1,
     /// `alloc_bulk`.
-    AllocBulk = 3,
+    AllocBulk = 2,
     /// First touches, counted by the allocation program.
-    FirstTouch = 4,
+    FirstTouch = 3,
     /// First touches from the hugetlb pool.
-    TouchHugetlb = 5,
+    TouchHugetlb = 4,
     /// `hint_fault`.
-    HintFault = 6,
+    HintFault = 5,
     /// `hint_fault`, of what was migrated.
-    HintMigrated = 7,
+    HintMigrated = 6,
     /// `task_run`, and as many more as there are [`RUN_SLOTS`].
-    TaskRun = 8,
+    TaskRun = 7,
 }
 
 /// Slots of `task_run`, shared out by thread id: two threads that take turns on a CPU flush each other's counts in one and not in two.
@@ -118,10 +123,11 @@ pub const SLOTS: u32 = SlotIndex::TaskRun as u32 + RUN_SLOTS;
 
 impl Slot {
     /// All counts of the slot, the pending one included. Empty lanes are passed over.
-    pub fn counts(&self) -> impl Iterator<Item = &Lane> {
+    pub fn counts(&self) -> impl Iterator<Item = Lane> {
         self.lanes
             .iter()
             .chain(core::iter::once(&self.pending))
             .filter(|lane| !lane.cell.is_empty())
+            .copied()
     }
 }

@@ -20,8 +20,8 @@ use crate::{
 #[map]
 static SINCE_SAMPLE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
-/// Counts kernel memory for `task`, and takes a sample when it is time to.
-#[inline(always)]
+/// Counts kernel memory for `task`, and takes a sample when it is time to. Not inlined: a record takes much of a program's stack.
+#[inline(never)]
 pub fn sample<C: StackIdContext>(ctx: &C, task: Task, pages: u64, node: u16) {
     let owner = Owner::of(task);
     let Some(since) = SINCE_SAMPLE.get_ptr_mut(0) else {

@@ -5,11 +5,13 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
+#![feature(asm_experimental_arch)]
 #![expect(
     internal_features,
     reason = "atomic_xadd is the one atomic the BPF target has"
 )]
 
+mod control;
 mod globals;
 mod maps;
 
@@ -23,6 +25,7 @@ mod mover;
 mod owner;
 
 mod emit;
+mod streaks;
 mod totals;
 mod twin;
 

@@ -5,15 +5,15 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use numatrace_common::{
-    control::Control,
     counters::COUNTERS,
+    cpu::CpuState,
     limits::{
         BULK_ENTRIES, MAX_CPUS, MOVER_ENTRIES, OVERFLOW_ENTRIES, RING_BYTES, SCOPE_ENTRIES,
         TOTALS_ENTRIES,
     },
     mover::{CpuEntry, Mover},
     scope::ScopeEntry,
-    slot::{Fault, SLOTS as SLOT_COUNT, Slot},
+    slot::{SLOTS as SLOT_COUNT, Slot},
     totals::{TotalKey, TotalValue},
 };
 
@@ -21,7 +21,11 @@ use numatrace_common::{
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 
-/// Where events are counted first.
+/// What the hot programs need of each CPU.
+#[map]
+pub static CPU_STATE: PerCpuArray<CpuState> = PerCpuArray::with_max_entries(1, 0);
+
+/// Where other events are counted first.
 #[map]
 pub static SLOTS: PerCpuArray<Slot> = PerCpuArray::with_max_entries(SLOT_COUNT, 0);
 
@@ -34,10 +38,6 @@ pub static TOTALS: HashMap<TotalKey, TotalValue> = HashMap::with_max_entries(TOT
 pub static OVERFLOWED: HashMap<TotalKey, TotalValue> =
     HashMap::with_max_entries(OVERFLOW_ENTRIES, 0);
 
-/// The epoch.
-#[map(name = "CONTROL")]
-pub static CONTROL_WORD: Array<Control> = Array::with_max_entries(1, 0);
-
 /// Losses, per CPU.
 #[map(name = "COUNTERS")]
 pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTERS, 0);
@@ -49,10 +49,6 @@ pub static BULK: HashMap<u64, u32> = HashMap::with_max_entries(BULK_ENTRIES, 0);
 /// Filled entries of the array that is being looked at.
 #[map]
 pub static BULK_FILLED: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
-
-/// The fault each CPU is in.
-#[map]
-pub static FAULTS: PerCpuArray<Fault> = PerCpuArray::with_max_entries(1, 0);
 
 /// Processes in scope, by pid.
 #[map]

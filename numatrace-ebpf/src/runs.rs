@@ -14,13 +14,14 @@ use numatrace_common::{
     cell::{Cell, RemoteCause},
     control::{NO_RUNS, NO_STACKS},
     counters::Counter,
-    event::mapping_run::{Area, OPEN_TOUCHES, OpenIndex, OpenTouch, OpenUse, TouchRun, UseRun},
+    event::mapping_run::{Area, OpenTouch, OpenUse, TouchRun, UseRun},
     globals::WHILE_CHEAP,
     limits::STACK_ENTRIES,
     slot::Fault,
 };
 
 use crate::{
+    control,
     emit::{count, header},
     globals::{enabled, global},
     kernel::{task::Task, vma::VM_GROWSDOWN},
@@ -30,9 +31,9 @@ use crate::{
     twin::Copy,
 };
 
-/// Runs of first touches under way.
+/// Runs of first touches from the hugetlb pool under way; the others are in the CPU's state.
 #[map]
-static OPEN_TOUCH: PerCpuArray<OpenTouch> = PerCpuArray::with_max_entries(OPEN_TOUCHES, 0);
+static OPEN_TOUCH: PerCpuArray<OpenTouch> = PerCpuArray::with_max_entries(1, 0);
 
 /// Runs of hinting faults under way.
 #[map]
@@ -46,55 +47,50 @@ pub static STACKS: StackTrace = StackTrace::with_max_entries(STACK_ENTRIES, 0);
 const PAGE: u64 = 4096;
 
 /// One first touch.
-pub struct Touch {
+pub struct Touch<'a> {
     pub task: Task,
     pub owner: Owner,
+    /// With the node of this CPU, without an epoch.
     pub cell: Cell,
     pub pages: u64,
-    pub fault: &'static Fault,
+    pub fault: &'a Fault,
 }
 
-impl Touch {
-    /// Adds it to the run it belongs to, or begins one.
+/// The open run of the hugetlb pool.
+#[inline(always)]
+pub fn of_hugetlb() -> Option<&'static mut OpenTouch> {
+    OPEN_TOUCH
+        .get_ptr_mut(0)
+        // SAFETY: a live per-CPU element; only one program writes it, and that never nests on one CPU.
+        .map(|open| unsafe { &mut *open })
+}
+
+impl Touch<'_> {
+    /// Adds it to the run it belongs to, or begins one. False when there are no runs.
     #[inline(always)]
-    pub fn count<C: StackIdContext>(&self, ctx: &C, copy: Copy, index: OpenIndex) {
+    pub fn count<C: StackIdContext>(&self, ctx: &C, open: &mut OpenTouch) -> bool {
         if is_reduced(NO_RUNS) {
-            return;
+            return false;
         }
-        let cell = self.cell.with_task_node(totals::cpu_node() as u16);
-        let bytes = self.pages * PAGE;
-        let low = self.fault.address & !(bytes - 1);
-        if let Copy::Second = copy {
-            // The first copy may have been stopped in the middle of its run.
-            self.write_alone(cell, low, low + bytes);
-            return;
-        }
-        let Some(open) = OPEN_TOUCH.get_ptr_mut(index as u32) else {
-            return;
-        };
-        // SAFETY: a live per-CPU element; only the program of this index writes it, and that never nests on one CPU.
-        let open = unsafe { &mut *open };
         if open.task == self.task.address()
             && open.run.start_ns == self.owner.start_ns
-            && open.run.cell == cell
+            && open.run.cell == self.cell
             && open.until_stack > 0
             && is_same(&open.run.area, &self.fault.area)
-            && (self.fault.area.end != 0 || is_near(&open.run, low))
+            && (self.fault.area.end != 0 || is_near(open, self.fault.address))
         {
-            open.run.pages += self.pages;
-            if low < open.run.low {
-                open.run.low = low;
-            }
-            if low + bytes > open.run.high {
-                open.run.high = low + bytes;
-            }
-            if enabled!(stack_every) {
-                open.until_stack = open.until_stack.saturating_sub(self.pages);
-            }
-            return;
+            extend(open, self.fault.address, self.pages);
+        } else {
+            self.begin(ctx, open);
         }
+        true
+    }
+
+    /// Begins a run. Not inlined: it is seldom, and what it needs would be in the way of what is not.
+    #[inline(never)]
+    fn begin<C: StackIdContext>(&self, ctx: &C, open: &mut OpenTouch) {
         close_touch(open);
-        self.fill(&mut open.run, cell, low, low + bytes);
+        self.fill(&mut open.run);
         open.until_stack = 1;
         open.run.stack = -1;
         if enabled!(stack_every) && is_reduced(NO_STACKS) {
@@ -109,23 +105,27 @@ impl Touch {
     }
 
     #[inline(always)]
-    fn fill(&self, run: &mut TouchRun, cell: Cell, low: u64, high: u64) {
+    fn fill(&self, run: &mut TouchRun) {
+        let bytes = self.pages * PAGE;
+        run.low = self.fault.address & !(bytes - 1);
+        run.high = run.low + bytes;
         run.began_ns = now();
         run.start_ns = self.owner.start_ns;
         run.tid = self.owner.tid;
         run.tgid = self.owner.tgid;
-        run.cell = cell;
-        run.low = low;
-        run.high = high;
+        run.cell = self.cell;
         run.pages = self.pages;
         run.sp = self.task.user_sp();
         run.area = self.fault.area;
         run.causes = [0; RemoteCause::ALL.len()];
     }
 
-    /// A run of one, past the open one.
+    /// Makes it a run of one, past the open one, which the first copy of the program may have been stopped in the middle of.
     #[inline(always)]
-    fn write_alone(&self, cell: Cell, low: u64, high: u64) {
+    pub fn count_alone(&self) {
+        if is_reduced(NO_RUNS) {
+            return;
+        }
         let Some(mut entry) = EVENTS.reserve::<TouchRun>(0) else {
             count(Counter::LostTouchRun, 1);
             return;
@@ -133,22 +133,57 @@ impl Touch {
         // SAFETY: the reservation is as large as the record, and every field is written before it is submitted.
         let record = unsafe { &mut *entry.as_mut_ptr() };
         record.header = header::<TouchRun>();
-        self.fill(record, cell, low, high);
+        self.fill(record);
         record.stack = -1;
         entry.submit(u64::from(BPF_RB_NO_WAKEUP));
         count(Counter::Records, 1);
     }
 }
 
+/// Adds a page of `fault`'s to the open run without looking what run that is: it was looked at for a fault before, and neither has changed since.
+/// False when somebody must look. `is_mapped`: mappings are known, so it is in the same one.
+#[inline(always)]
+pub fn goes_on(
+    open: &mut OpenTouch,
+    fault: &Fault,
+    touch: Cell,
+    pages: u64,
+    is_mapped: bool,
+) -> bool {
+    if global!(mapping_runs) == WHILE_CHEAP
+        || fault.in_run == 0
+        || open.run.cell != touch.with_epoch(0)
+        || open.until_stack == 0
+        || !is_mapped && !is_near(open, fault.address)
+    {
+        return false;
+    }
+    extend(open, fault.address, pages);
+    true
+}
+
+#[inline(always)]
+fn extend(open: &mut OpenTouch, address: u64, pages: u64) {
+    let bytes = pages * PAGE;
+    let low = address & !(bytes - 1);
+    open.run.pages += pages;
+    if low < open.run.low {
+        open.run.low = low;
+    }
+    if low + bytes > open.run.high {
+        open.run.high = low + bytes;
+    }
+    if enabled!(stack_every) {
+        open.until_stack = open.until_stack.saturating_sub(pages);
+    }
+}
+
 /// Why pages of the fault `task` is in are not where its CPU would have them: they belong to its run, as long as that is open.
 #[inline(always)]
-pub fn because(task: Task, why: RemoteCause, pages: u64) {
-    if let Some(open) = OPEN_TOUCH.get_ptr_mut(OpenIndex::Alloc as u32) {
-        // SAFETY: a live per-CPU element; a mask keeps the index within the array.
-        let open = unsafe { &mut *open };
-        if open.task == task.address() {
-            open.run.causes[why as usize & 7] += pages as u32;
-        }
+pub fn because(open: &mut OpenTouch, task: Task, why: RemoteCause, pages: u64) {
+    if open.task == task.address() {
+        // The mask keeps the index within the array.
+        open.run.causes[why as usize & 7] += pages as u32;
     }
 }
 
@@ -285,7 +320,7 @@ fn close_use(open: &mut OpenUse) {
 /// Has userspace switched a part of the details off? Asked only in sessions that have a limit for their cost.
 #[inline(always)]
 pub fn is_reduced(part: u64) -> bool {
-    global!(mapping_runs) == WHILE_CHEAP && totals::control().reduced & part != 0
+    global!(mapping_runs) == WHILE_CHEAP && control::is_reduced(part)
 }
 
 /// Is it still the same mapping? A stack grows downwards, everything else keeps its start.
@@ -301,10 +336,10 @@ fn is_same(a: &Area, b: &Area) -> bool {
 
 /// Does an address lie close to a run? Where mappings are not known, a jump may lead into another one.
 #[inline(always)]
-fn is_near(run: &TouchRun, address: u64) -> bool {
+fn is_near(open: &OpenTouch, address: u64) -> bool {
     /// Bytes: allocators leave gaps of some pages.
     const NEAR: u64 = 16 * PAGE;
-    address + NEAR >= run.low && address <= run.high + NEAR
+    address + NEAR >= open.run.low && address <= open.run.high + NEAR
 }
 
 #[inline(always)]

@@ -7,8 +7,7 @@ use core::{
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_get_numa_node_id, maps::HashMap};
 use numatrace_common::{
-    cell::Cell,
-    control::Control,
+    cell::{Cell, Stem},
     counters::Counter,
     event::alloc_run::AllocRun,
     limits::LANES,
@@ -17,10 +16,11 @@ use numatrace_common::{
 };
 
 use crate::{
-    emit::{count, emit, header},
+    control,
+    emit::{self, emit, header},
     globals::enabled,
     kernel::task::Task,
-    maps::{CONTROL_WORD, OVERFLOWED, SLOTS, TOTALS},
+    maps::{OVERFLOWED, SLOTS, TOTALS},
     owner::Owner,
     twin::Copy,
 };
@@ -32,22 +32,6 @@ pub const EMPTY: Lane = Lane {
     amount: 0,
     reserved: 0,
 };
-
-/// The control word; zeros until userspace has set it up.
-#[inline(always)]
-pub fn control() -> Control {
-    CONTROL_WORD.get(0).map_or(
-        Control {
-            epoch: 0,
-            fold_epoch: 0,
-            folds: 0,
-            attached: 0,
-            reduced: 0,
-            reserved: 0,
-        },
-        |control| *control,
-    )
-}
 
 /// This CPU's slot of an index.
 #[inline(always)]
@@ -90,35 +74,124 @@ pub fn leave(slot: &mut Slot) {
     unsafe { write_volatile(&raw mut slot.busy, 0) };
 }
 
+/// Whose a slot is.
+pub struct Holder {
+    /// Address of the task. Interrupts are one owner, whatever task they interrupt: no task lies at address 1.
+    pub task: u64,
+    /// Its start, ns since boot.
+    pub task_start_ns: u64,
+    /// The epoch it counts in.
+    pub epoch: u64,
+    /// Who is charged.
+    pub owner: Owner,
+}
+
+impl Holder {
+    /// A task, in an epoch. Looks its scope up.
+    #[inline(always)]
+    pub fn task(task: Task, epoch: u64) -> Self {
+        Self {
+            task: task.address(),
+            task_start_ns: task.start_ns(),
+            epoch,
+            owner: Owner::of(task),
+        }
+    }
+
+    /// The interrupts of this CPU.
+    #[inline(always)]
+    fn interrupts(epoch: u64) -> Self {
+        Self {
+            task: 1,
+            task_start_ns: 0,
+            epoch,
+            owner: Owner::IRQ,
+        }
+    }
+
+    /// Must what the slot has counted go before this one counts in it? Everybody out of scope is one owner: their counts go on in the same lanes.
+    #[inline(always)]
+    pub fn is_other(&self, slot: &Slot) -> bool {
+        slot.task == 0
+            || slot.tgid != self.owner.tgid
+            || slot.tid != self.owner.tid
+            || slot.start_ns != self.owner.start_ns
+            || slot.epoch != self.epoch
+    }
+
+    /// Takes the slot, which has been flushed if it had to be.
+    #[inline(always)]
+    pub fn take(&self, slot: &mut Slot) {
+        slot.task = self.task;
+        slot.task_start_ns = self.task_start_ns;
+        slot.epoch = self.epoch;
+        slot.start_ns = self.owner.start_ns;
+        slot.tid = self.owner.tid;
+        slot.tgid = self.owner.tgid;
+        slot.node = cpu_node();
+    }
+}
+
 /// Makes `task`, or the interrupts of this CPU, the owner of a slot, flushing what its last owner counted.
 #[inline(always)]
 pub fn own(slot: &mut Slot, task: Task, irq: bool) {
-    let epoch = CONTROL_WORD.get(0).map_or(0, |control| control.epoch);
-    // Interrupts are one owner, whatever task they interrupt. No task lies at address 1.
-    let (address, start) = if irq {
-        (1, 0)
-    } else {
-        (task.address(), task.start_ns())
-    };
-    if slot.task == address && slot.task_start_ns == start && slot.epoch == epoch {
+    let epoch = control::epoch();
+    if irq {
+        if slot.task != 1 || slot.epoch != epoch {
+            hand_over(slot, &Holder::interrupts(epoch));
+        }
+    } else if !is_held(slot, task, epoch) {
+        hand_over(slot, &Holder::task(task, epoch));
+    }
+}
+
+/// Has the task counted in this slot last, in this epoch?
+#[inline(always)]
+pub fn is_held(slot: &Slot, task: Task, epoch: u64) -> bool {
+    slot.task == task.address() && slot.task_start_ns == task.start_ns() && slot.epoch == epoch
+}
+
+/// Makes the holder of one slot that of another, flushing what its last owner counted.
+#[inline(always)]
+pub fn own_alike(slot: &mut Slot, other: &Slot) {
+    if slot.task == other.task
+        && slot.task_start_ns == other.task_start_ns
+        && slot.epoch == other.epoch
+    {
         return;
     }
-    let owner = if irq { Owner::IRQ } else { Owner::of(task) };
-    // Everybody out of scope is one owner: their counts go on in the same lanes.
-    let same = slot.task != 0
-        && slot.tgid == owner.tgid
-        && slot.tid == owner.tid
-        && slot.start_ns == owner.start_ns;
-    if !same || slot.epoch != epoch {
+    if slot.tgid != other.tgid
+        || slot.tid != other.tid
+        || slot.start_ns != other.start_ns
+        || slot.epoch != other.epoch
+    {
         flush(slot);
     }
-    slot.task = address;
-    slot.task_start_ns = start;
-    slot.epoch = epoch;
-    slot.start_ns = owner.start_ns;
-    slot.tid = owner.tid;
-    slot.tgid = owner.tgid;
-    slot.node = cpu_node();
+    slot.task = other.task;
+    slot.task_start_ns = other.task_start_ns;
+    slot.epoch = other.epoch;
+    slot.start_ns = other.start_ns;
+    slot.tid = other.tid;
+    slot.tgid = other.tgid;
+    slot.node = other.node;
+}
+
+/// Who is charged for what a slot counts.
+#[inline(always)]
+pub fn owner(slot: &Slot) -> Owner {
+    Owner {
+        start_ns: slot.start_ns,
+        tid: slot.tid,
+        tgid: slot.tgid,
+    }
+}
+
+#[inline(always)]
+fn hand_over(slot: &mut Slot, holder: &Holder) {
+    if holder.is_other(slot) {
+        flush(slot);
+    }
+    holder.take(slot);
 }
 
 /// Node of this CPU.
@@ -163,15 +236,15 @@ pub fn placed(slot: &Slot, cell: Cell) -> Cell {
 #[inline(always)]
 pub fn tally_directly(task: Task, irq: bool, cell: Cell, n: u64, amount: u64) -> Owner {
     let owner = if irq { Owner::IRQ } else { Owner::of(task) };
-    let key = TotalKey {
+    let mut key = TotalKey {
         start_ns: owner.start_ns,
         tid: owner.tid,
         tgid: owner.tgid,
         cell: cell
-            .with_epoch(control().epoch as u16)
+            .with_epoch(control::epoch() as u16)
             .with_task_node(cpu_node() as u16),
     };
-    add_total(&key, n, amount);
+    add_total(&mut key, n, amount);
     owner
 }
 
@@ -192,11 +265,7 @@ pub fn tally_in(
             };
             own(slot, task, false);
             tally(slot, cell, n, amount);
-            Owner {
-                start_ns: slot.start_ns,
-                tid: slot.tid,
-                tgid: slot.tgid,
-            }
+            owner(slot)
         }
         Copy::Second => tally_directly(task, false, cell, n, amount),
     }
@@ -219,7 +288,7 @@ pub fn settle(slot: &mut Slot) {
 
 /// Sends everything a slot holds into the totals.
 #[inline(always)]
-fn flush(slot: &mut Slot) {
+pub fn flush(slot: &mut Slot) {
     settle(slot);
     for index in 0..LANES {
         if !slot.lanes[index].cell.is_empty() {
@@ -233,86 +302,80 @@ fn flush(slot: &mut Slot) {
 fn flush_lane(slot: &mut Slot, index: usize) {
     let Lane {
         cell,
-        count: events,
+        count,
         amount,
         ..
     } = *lane(slot, index);
-    if events == 0 {
+    if count == 0 {
         return;
     }
-    // Whoever reads this slot from userspace must not count the lane twice: the flag is up while it is in both places.
-    // SAFETY: plain stores to the slot; volatile keeps their order.
-    unsafe { write_volatile(&raw mut slot.flushing, 1) };
-    let key = TotalKey {
+    on_the_way(slot, 1);
+    let mut key = TotalKey {
         start_ns: slot.start_ns,
         tid: slot.tid,
         tgid: slot.tgid,
         cell,
     };
-    add_total(&key, events, amount);
+    add_total(&mut key, count, amount);
     *lane(slot, index) = EMPTY;
     slot.flushes += 1;
-    // SAFETY: as above.
-    unsafe { write_volatile(&raw mut slot.flushing, 0) };
-    if enabled!(stream_runs) && cell.stem() == numatrace_common::cell::Stem::PageAlloc as u8 {
+    on_the_way(slot, u32::MAX);
+    if enabled!(stream_runs) && cell.stem() == Stem::PageAlloc as u8 {
         emit(AllocRun {
             header: header::<AllocRun>(),
-            start_ns: key.start_ns,
-            tid: key.tid,
-            tgid: key.tgid,
+            start_ns: slot.start_ns,
+            tid: slot.tid,
+            tgid: slot.tgid,
             cell,
-            count: events,
+            count,
             pages: amount,
         });
     }
 }
 
-/// Adds to an owner's total; to `[overflow]` when the map has no room; to the loss counter when not even that works.
+/// Something is in two places from here on (1), or in one again (`u32::MAX`): whoever reads the slot from userspace must not count it twice.
 #[inline(always)]
-pub fn add_total(key: &TotalKey, events: u64, amount: u64) {
-    if add_to(&TOTALS, key, events, amount) {
+pub fn on_the_way(slot: &mut Slot, by: u32) {
+    let flushing = &raw mut slot.flushing;
+    // SAFETY: plain accesses to the slot; volatile keeps their order among the others.
+    unsafe { write_volatile(flushing, read_volatile(flushing).wrapping_add(by)) };
+}
+
+/// Adds to an owner's total; to `[overflow]` when the map has no room, and then the key is that; to the loss counter when not even that works.
+#[inline(always)]
+pub fn add_total(key: &mut TotalKey, count: u64, amount: u64) {
+    let value = &TotalValue { count, amount };
+    if add_to(&TOTALS, key, value) {
         return;
     }
-    let nobody = TotalKey {
-        start_ns: 0,
-        tid: 0,
-        tgid: OVERFLOW,
-        cell: key.cell,
-    };
-    if add_to(&OVERFLOWED, &nobody, events, amount) {
-        count(Counter::Overflowed, events);
+    key.start_ns = 0;
+    key.tid = 0;
+    key.tgid = OVERFLOW;
+    let counter = if add_to(&OVERFLOWED, key, value) {
+        Counter::Overflowed
     } else {
-        count(Counter::LostTotals, events);
-    }
-}
-
-#[inline(always)]
-fn add_to(map: &HashMap<TotalKey, TotalValue>, key: &TotalKey, events: u64, amount: u64) -> bool {
-    if add_existing(map, key, events, amount) {
-        return true;
-    }
-    let value = TotalValue {
-        count: events,
-        amount,
+        Counter::LostTotals
     };
-    // Another CPU may have inserted the key in between: then there is something to add to.
-    map.insert(key, value, u64::from(BPF_NOEXIST)).is_ok() || add_existing(map, key, events, amount)
+    emit::count(counter, count);
 }
 
 #[inline(always)]
-fn add_existing(
-    map: &HashMap<TotalKey, TotalValue>,
-    key: &TotalKey,
-    events: u64,
-    amount: u64,
-) -> bool {
-    let Some(value) = map.get_ptr_mut(key) else {
+fn add_to(map: &HashMap<TotalKey, TotalValue>, key: &TotalKey, value: &TotalValue) -> bool {
+    add_existing(map, key, value)
+        // Another CPU may have inserted the key in between: then there is something to add to.
+        || map.insert(key, value, u64::from(BPF_NOEXIST)).is_ok()
+        || add_existing(map, key, value)
+}
+
+#[inline(always)]
+fn add_existing(map: &HashMap<TotalKey, TotalValue>, key: &TotalKey, value: &TotalValue) -> bool {
+    let Some(total) = map.get_ptr_mut(key) else {
         return false;
     };
     // SAFETY: userspace removes an entry only when no CPU can still add to its epoch, so the element is this key's.
     unsafe {
-        add(&raw mut (*value).count, events);
-        add(&raw mut (*value).amount, amount);
+        add(&raw mut (*total).count, value.count);
+        add(&raw mut (*total).amount, value.amount);
     }
     true
 }

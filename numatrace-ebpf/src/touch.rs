@@ -4,26 +4,30 @@
 //! a fault (it waits for a file, or is preempted) takes its fault along and finds it again wherever it goes on.
 
 use aya_ebpf::{
+    EbpfContext,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray},
-    programs::tracing::StackIdContext,
+    maps::{Array, HashMap},
 };
 use numatrace_common::{
-    cell::{Cell, RemoteCause, Stem, TOUCH_THP},
+    cell::{Cell, RemoteCause, Stem, TOUCH_COW, TOUCH_THP, TouchKind},
     counters::Counter,
-    event::mapping_run::OpenIndex,
+    cpu::CpuState,
     limits::PARKED_ENTRIES,
-    slot::{FAULT_MOVES, Fault, SlotIndex},
+    slot::{FAULT_KNOWN, FAULT_MOVES, Fault},
 };
 
 use crate::{
     emit::count,
     globals::{enabled, global},
     kernel::{task::Task, vma},
-    maps::FAULTS,
-    runs, totals,
-    twin::Copy,
+    runs, streaks, totals,
 };
+
+/// The [`TouchKind`] in [`Fault::what`].
+const KIND: u64 = 0xff;
+
+/// Where the marks begin in [`Fault::what`].
+const MARKS_SHIFT: u32 = 8;
 
 /// Faults of threads that were switched out in the middle of one, by thread id.
 #[map]
@@ -33,85 +37,108 @@ static PARKED_FAULTS: HashMap<u32, Fault> = HashMap::with_max_entries(PARKED_ENT
 #[map]
 static PARKED: Array<u64> = Array::with_max_entries(1, 0);
 
-/// On the fallback: where the task on each CPU faulted last.
-#[map]
-static USER_FAULTS: PerCpuArray<Fault> = PerCpuArray::with_max_entries(1, 0);
-
-/// `task` enters a fault at an address of a mapping.
+/// `task` enters a fault at an address of a mapping. Nearly always it is the mapping of the fault before.
 #[inline(always)]
 pub fn begin(task: Task, vma: *const u8, address: u64, flags: u32) {
-    let (kind, marks) = vma::touch(vma, address, flags);
-    if let Some(fault) = FAULTS.get_ptr_mut(0) {
-        // SAFETY: a live per-CPU element.
-        unsafe {
-            (*fault).task = task.address();
-            (*fault).switches = task.switches();
-            (*fault).kind = kind as u32;
-            (*fault).marks = u32::from(marks);
-            if enabled!(mapping_runs) {
-                (*fault).address = address;
-                (*fault).area = vma::area(vma);
-            }
-        }
+    let Some(cpu) = streaks::state() else {
+        return;
+    };
+    let fault = &mut cpu.fault;
+    if fault.alike == task.address() && vma::is_anonymous(vma, &fault.area) {
+        fault.what &= FAULT_KNOWN | KIND;
+    } else {
+        let (kind, marks) = vma::touch(vma, address, flags);
+        fault.what = FAULT_KNOWN | kind as u64 | u64::from(marks) << MARKS_SHIFT;
+        fault.area = vma::area(vma);
+        fault.in_run = 0;
+        fault.alike = if vma::is_of_one_kind(vma, &fault.area) {
+            task.address()
+        } else {
+            0
+        };
+    }
+    fault.address = address;
+    fault.task = task.address();
+    fault.switches = task.switches();
+}
+
+/// Is `task` in a fault? Then it is this one from here on: another task's fault can take its place when this one is switched out, and then
+/// this one's is parked.
+#[inline(always)]
+pub fn is_in(fault: &mut Fault, task: Task) -> bool {
+    is_of(fault, task) || are_parked() && unpark(fault, task)
+}
+
+/// Has this CPU's fault be the one that `task` is in, if it is in one, so that [`known`] can tell until the next switch of tasks.
+#[inline(always)]
+pub fn settle(fault: &mut Fault, task: Task) {
+    if enabled!(first_touch) && !is_in(fault, task) && fault.task == task.address() {
+        fault.task = 0;
+    }
+}
+
+/// What an allocation is made by, as [`what`]: of the task whose streaks this CPU's are.
+#[inline(always)]
+pub fn known(cpu: &CpuState, gfp: u32) -> u64 {
+    if enabled!(first_touch) && gfp & global!(gfp.movable) != 0 && cpu.fault.task == cpu.streaking {
+        cpu.fault.what
+    } else {
+        0
     }
 }
 
 /// The fault `task` is in, if it is in one.
 #[inline(always)]
-pub fn fault_of(task: Task) -> Option<&'static Fault> {
-    let fault = FAULTS.get_ptr_mut(0)?;
-    // SAFETY: a live per-CPU element. Another task's fault can take its place when this one is switched out, and then this one's is parked.
-    let fault = unsafe { &mut *fault };
-    if !is_of(fault, task) {
-        *fault = unpark(task)?;
-        fault.switches = task.switches();
-    }
-    Some(fault)
+pub fn fault_of(task: Task) -> Option<&'static mut Fault> {
+    let fault = &mut streaks::state()?.fault;
+    is_in(fault, task).then_some(fault)
 }
 
 /// The fault `task` is in turns out to be a hinting fault.
 #[inline(always)]
 pub fn only_moves(task: Task) {
     if enabled!(first_touch)
-        && fault_of(task).is_some()
-        && let Some(fault) = FAULTS.get_ptr_mut(0)
+        && let Some(fault) = fault_of(task)
     {
-        // SAFETY: a live per-CPU element.
-        unsafe { (*fault).marks |= FAULT_MOVES };
+        fault.what |= FAULT_MOVES;
+    }
+}
+
+/// The fault `task` is in copies a page.
+#[inline(always)]
+pub fn copies(task: Task) {
+    if let Some(fault) = fault_of(task) {
+        fault.what |= u64::from(TOUCH_COW) << MARKS_SHIFT;
     }
 }
 
 /// `task` leaves its fault. False when it was lost on the way.
 #[inline(always)]
 pub fn end(task: Task) -> bool {
-    let Some(fault) = FAULTS.get_ptr_mut(0) else {
+    let Some(cpu) = streaks::state() else {
         return false;
     };
-    // SAFETY: a live per-CPU element.
-    let fault = unsafe { &mut *fault };
-    let here = is_of(fault, task);
-    if here {
-        fault.task = 0;
-    }
+    let here = is_of(&cpu.fault, task);
     // Switched out right here, it left an entry as well.
-    unpark(task).is_some() || here
+    let parked = are_parked() && unpark(&mut cpu.fault, task);
+    if here || parked {
+        cpu.fault.task = 0;
+    }
+    here || parked
 }
 
-/// `task` is switched out: if it is in a fault, the fault waits for it.
+/// `task` is switched out: if it is in a fault, the fault waits for it. Switches run with interrupts off: nobody else writes the fault meanwhile.
 #[inline(always)]
-pub fn park(task: Task) {
+pub fn park(fault: &mut Fault, task: Task) {
     if !enabled!(first_touch) {
         return;
     }
-    let Some(fault) = FAULTS.get_ptr_mut(0) else {
-        return;
-    };
-    // SAFETY: a live per-CPU element, and switches run with interrupts off.
-    let fault = unsafe { &mut *fault };
     if fault.task != task.address() {
         return;
     }
-    if PARKED_FAULTS.insert(task.tid(), *fault, 0).is_ok() {
+    if fault.what & FAULT_KNOWN == 0 {
+        // Only an address: it holds until now.
+    } else if PARKED_FAULTS.insert(task.tid(), *fault, 0).is_ok() {
         change_parked(1);
     } else {
         count(Counter::LostParked, 1);
@@ -119,18 +146,29 @@ pub fn park(task: Task) {
     fault.task = 0;
 }
 
-/// Takes the fault that waits for `task`.
+/// Does any fault wait for its task?
 #[inline(always)]
-fn unpark(task: Task) -> Option<Fault> {
-    if *PARKED.get(0)? == 0 {
-        return None;
-    }
+fn are_parked() -> bool {
+    PARKED.get(0).is_some_and(|parked| *parked != 0)
+}
+
+/// Takes the fault that waits for `task`, if one does, as this CPU's. Not inlined: it is seldom and copies much.
+#[inline(never)]
+fn unpark(fault: &mut Fault, task: Task) -> bool {
     // SAFETY: only the thread itself takes its entry, and only its own switch writes it.
-    let fault = *unsafe { PARKED_FAULTS.get(task.tid()) }?;
+    let Some(parked) = (unsafe { PARKED_FAULTS.get(task.tid()) }) else {
+        return false;
+    };
+    let ours = parked.task == task.address();
+    if ours {
+        *fault = *parked;
+        fault.switches = task.switches();
+        fault.in_run = 0;
+    }
     if PARKED_FAULTS.remove(task.tid()).is_ok() {
         change_parked(u64::MAX);
     }
-    (fault.task == task.address()).then_some(fault)
+    ours
 }
 
 #[inline(always)]
@@ -143,73 +181,75 @@ fn change_parked(by: u64) {
 
 /// Has the task not been switched out since the fault began?
 #[inline(always)]
-fn is_of(fault: &Fault, task: Task) -> bool {
+pub fn is_of(fault: &Fault, task: Task) -> bool {
     fault.task == task.address() && fault.switches == task.switches()
 }
 
-/// Counts a page of a fault. Page tables and other kernel memory are told by their flags: only movable pages are mapped.
+/// What an allocation of `task` is made by: [`Fault::what`], 0 when it is no user page of a fault. Page tables and other kernel memory are
+/// told by their flags: only movable pages are mapped.
 #[inline(always)]
-pub fn tally<C: StackIdContext>(ctx: &C, copy: Copy, task: Task, gfp: u32, order: u32, node: u16) {
-    if !enabled!(first_touch) || gfp & global!(gfp.movable) == 0 {
-        return;
+pub fn what(fault: &mut Fault, task: Task, gfp: u32) -> u64 {
+    if enabled!(first_touch) && gfp & global!(gfp.movable) != 0 && is_in(fault, task) {
+        fault.what
+    } else {
+        0
     }
-    let Some(fault) = fault_of(task) else { return };
-    if fault.marks & FAULT_MOVES != 0 {
-        return;
+}
+
+/// The same where faults are not known: the task is in an exception from user mode. What may not sleep can be an interrupt's; a fault's pages
+/// always may.
+#[inline(always)]
+pub fn in_exception(task: Task, gfp: u32) -> u64 {
+    let sleeps = global!(gfp.movable) | global!(gfp.direct_reclaim);
+    if enabled!(first_touch) && gfp & sleeps == sleeps && task.in_user_exception() {
+        FAULT_KNOWN | TouchKind::Anon as u64
+    } else {
+        0
     }
-    let marks = fault.marks as u8 | thp(order);
-    let cell = cell(fault.kind as u8, marks, node);
-    let pages = 1 << (order & 31);
-    let owner = totals::tally_in(copy, SlotIndex::FirstTouch, task, cell, 1, pages);
-    if enabled!(mapping_runs) && owner.is_thread() {
-        let run = runs::Touch {
-            task,
-            owner,
-            cell,
-            pages,
-            fault,
-        };
-        run.count(ctx, copy, OpenIndex::Alloc);
+}
+
+/// The cell of a page of such a fault; empty when it is no first touch.
+#[inline(always)]
+pub fn made_by(what: u64, order: u32, node: u16) -> Cell {
+    if what & (FAULT_KNOWN | FAULT_MOVES) != FAULT_KNOWN {
+        return Cell(0);
     }
+    let marks = (what >> MARKS_SHIFT) as u8 | thp(order);
+    cell(what as u8, marks, node)
 }
 
 /// Why a user page that `task` got is remote, or missed the preferred node; it has been counted already.
 #[inline(always)]
-pub fn because(task: Task, why: RemoteCause, pages: u64) {
+pub fn because(cpu: &mut CpuState, task: Task, why: RemoteCause, pages: u64) {
     if enabled!(mapping_runs)
         && enabled!(first_touch)
-        && fault_of(task).is_some_and(|fault| fault.marks & FAULT_MOVES == 0)
+        && is_in(&mut cpu.fault, task)
+        && cpu.fault.what & FAULT_MOVES == 0
     {
-        runs::because(task, why, pages);
+        runs::because(&mut cpu.open, task, why, pages);
     }
 }
 
-/// `task` is about to fault at an address. Nothing tells when the fault ends, so it is never parked: it holds until the task is
-/// switched out or faults again.
+/// The current task is about to fault at an address. Nothing tells when the fault ends, so it is never parked: it holds until the task is
+/// switched out or faults again. The mapping is not known: its members are 0.
 #[inline(always)]
-pub fn faults_at(task: Task, address: u64) {
-    if let Some(fault) = USER_FAULTS.get_ptr_mut(0) {
-        // SAFETY: a live per-CPU element.
-        unsafe {
-            (*fault).task = task.address();
-            (*fault).switches = task.switches();
-            (*fault).address = address;
-        }
+pub fn faults_at<C: EbpfContext>(ctx: &C, address: u64) {
+    let Some(cpu) = streaks::state() else {
+        return;
+    };
+    // It has been asked since it was switched in, and nothing of this has changed.
+    if cpu.fault.task == 0 || cpu.fault.task != cpu.streaking || !streaks::is_held(cpu, ctx) {
+        let task = Task::current();
+        cpu.fault.task = task.address();
+        cpu.fault.switches = task.switches();
+        cpu.fault.in_run = 0;
     }
-}
-
-/// Where `task` faults, if it has not been switched out since. The mapping is not known: its members are 0.
-#[inline(always)]
-pub fn address_of(task: Task) -> Option<&'static Fault> {
-    let fault = USER_FAULTS.get_ptr_mut(0)?;
-    // SAFETY: a live per-CPU element.
-    let fault = unsafe { &*fault };
-    is_of(fault, task).then_some(fault)
+    cpu.fault.address = address;
 }
 
 /// The mark of a huge page, if it is one.
 #[inline(always)]
-pub fn thp(order: u32) -> u8 {
+fn thp(order: u32) -> u8 {
     if order >= global!(pmd_order) {
         TOUCH_THP
     } else {

@@ -9,13 +9,10 @@
 //! A mark is the task's, and a task can be switched out between the two: then the switch parks its mark until it is back. In
 //! interrupts nothing comes between.
 
-use aya_ebpf::{
-    macros::map,
-    maps::{HashMap, PerCpuArray},
-};
-use numatrace_common::{counters::Counter, limits::PARKED_ENTRIES};
+use aya_ebpf::{macros::map, maps::HashMap};
+use numatrace_common::{counters::Counter, cpu::Marks, limits::PARKED_ENTRIES};
 
-use crate::{emit::count, globals::enabled, kernel::task::Task};
+use crate::{emit::count, globals::enabled, kernel::task::Task, streaks};
 
 /// Which copy of a program counts.
 #[derive(Clone, Copy)]
@@ -52,20 +49,6 @@ pub enum Twin {
     MigrationEnd = 10,
 }
 
-/// What the first copies on this CPU did last.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Marks {
-    /// In a task: its thread id in the upper half, the [`Twin`] in the lower. One word, so that nobody sees half of it.
-    task: u64,
-    /// In an interrupt: the [`Twin`].
-    irq: u64,
-}
-
-/// One entry.
-#[map]
-static MARKS: PerCpuArray<Marks> = PerCpuArray::with_max_entries(1, 0);
-
 /// Marks of threads that were switched out between the copies, by thread id.
 #[map]
 static PARKED_MARKS: HashMap<u32, u32> = HashMap::with_max_entries(PARKED_ENTRIES, 0);
@@ -73,40 +56,42 @@ static PARKED_MARKS: HashMap<u32, u32> = HashMap::with_max_entries(PARKED_ENTRIE
 /// The first copy has done its work.
 #[inline(always)]
 pub fn ran(twin: Twin, task: Task, irq: bool) {
-    if !enabled!(twins) {
-        return;
+    if enabled!(twins)
+        && let Some(cpu) = streaks::state()
+    {
+        leave(&mut cpu.marks, twin, task, irq);
     }
-    if let Some(marks) = MARKS.get_ptr_mut(0) {
-        // SAFETY: a live per-CPU element; each word is written whole.
-        unsafe {
-            if irq {
-                (*marks).irq = twin as u64;
-            } else {
-                (*marks).task = mark(twin, task);
-            }
-        }
+}
+
+/// Leaves the mark of that, each word whole.
+#[inline(always)]
+pub fn leave(marks: &mut Marks, twin: Twin, task: Task, irq: bool) {
+    if irq {
+        marks.irq = twin as u64;
+    } else {
+        marks.task = mark(twin, task);
     }
 }
 
 /// Is it for the second copy to do the work?
 #[inline(always)]
 pub fn skipped(twin: Twin, task: Task, irq: bool) -> bool {
-    let Some(marks) = MARKS.get_ptr_mut(0) else {
-        return false;
-    };
-    // SAFETY: as above.
-    unsafe {
-        if irq {
-            if (*marks).irq == twin as u64 {
-                (*marks).irq = 0;
-                return false;
-            }
-        } else if (*marks).task == mark(twin, task) {
-            (*marks).task = 0;
-            return false;
-        } else if parked(twin, task) {
+    streaks::state().is_some_and(|cpu| is_unmarked(&mut cpu.marks, twin, task, irq))
+}
+
+/// Takes the mark away, or is it for the second copy to do the work?
+#[inline(always)]
+pub fn is_unmarked(marks: &mut Marks, twin: Twin, task: Task, irq: bool) -> bool {
+    if irq {
+        if marks.irq == twin as u64 {
+            marks.irq = 0;
             return false;
         }
+    } else if marks.task == mark(twin, task) {
+        marks.task = 0;
+        return false;
+    } else if parked(twin, task) {
+        return false;
     }
     count(Counter::SecondCopy, 1);
     true
@@ -114,21 +99,12 @@ pub fn skipped(twin: Twin, task: Task, irq: bool) -> bool {
 
 /// `task` is switched out: if it is between the copies, its mark goes with it.
 #[inline(always)]
-pub fn park(task: Task) {
-    if !enabled!(twins) {
+pub fn park(marks: &mut Marks, task: Task) {
+    if !enabled!(twins) || marks.task == 0 || (marks.task >> 32) as u32 != task.tid() {
         return;
     }
-    let Some(marks) = MARKS.get_ptr_mut(0) else {
-        return;
-    };
-    // SAFETY: as above.
-    let mark = unsafe { (*marks).task };
-    if mark == 0 || (mark >> 32) as u32 != task.tid() {
-        return;
-    }
-    let _ = PARKED_MARKS.insert(task.tid(), mark as u32, 0);
-    // SAFETY: as above.
-    unsafe { (*marks).task = 0 };
+    let _ = PARKED_MARKS.insert(task.tid(), marks.task as u32, 0);
+    marks.task = 0;
 }
 
 /// The thread ends.

@@ -6,11 +6,14 @@ mod live;
 mod reducing;
 mod verifying;
 
-use std::{path::Path, time::Instant};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Context, anyhow};
 use aya::EbpfLoader;
-use numatrace_common::{control::POLICY_HOOK, scope::ScopeEntry};
+use numatrace_common::{
+    control::{EXCEPTION_TOUCHES, POLICY_HOOK, SWITCHES},
+    scope::ScopeEntry,
+};
 
 use crate::{
     attach::{
@@ -29,6 +32,7 @@ use crate::{
         control::ControlMap,
         cost::CostMeter,
         counting::NumaStat,
+        cpu_state::CpuStates,
         fdinfo::ProgramFdInfo,
         losses::LossCounters,
         mapping_records::MappingRecords,
@@ -220,9 +224,11 @@ impl Tracer {
         attach::cpus::fill(loaded.ebpf(), cpus.iter().copied())?;
         let mut control = ControlMap::take(loaded.ebpf())?;
         control.advance()?;
-        let (ring, totals) = (Ring::take(loaded.ebpf())?, TotalsMaps::take(loaded.ebpf())?);
+        let states = Arc::new(CpuStates::take(loaded.ebpf())?);
+        let ring = Ring::take(loaded.ebpf())?;
+        let totals = TotalsMaps::take(loaded.ebpf(), Arc::clone(&states))?;
         let losses = LossCounters::take(loaded.ebpf())?;
-        let open_runs = OpenRuns::take(loaded.ebpf())?;
+        let open_runs = OpenRuns::take(loaded.ebpf(), states)?;
         let stacks = Stacks::take(loaded.ebpf())?;
         let nodes: Vec<NodeId> = topology.node_ids().collect();
         let numastat = NumastatFiles::open(Path::new("/"), nodes.iter().copied())
@@ -234,9 +240,7 @@ impl Tracer {
         // while programs are loaded.
         let glance = Reading::begin(|| ProcFacts::glance(Path::new("/")));
         let session = loaded.attach();
-        if session.state(catalog::ALLOC_POLICY) == HookState::Attached {
-            control.set_attached(POLICY_HOOK)?;
-        }
+        control.set_attached(attached(&session))?;
         let facts = ProcFacts::new(Path::new("/")).knowing(glance.end()?);
         let facts = if extras.recorder.is_some() {
             Noted::on(facts)
@@ -465,6 +469,24 @@ impl Tracer {
             .ok()?
             .recursion_misses
     }
+}
+
+/// What programs must know of others that are attached, as bits of the control word.
+fn attached(session: &Session) -> u64 {
+    let explained = session.state(catalog::ALLOC_POLICY) == HookState::Attached;
+    let touches = session.state(catalog::PAGE_FAULT) == HookState::Fallback
+        && session.program(catalog::ALLOC_FALLBACK).is_some();
+    let switches = !session.programs_of(catalog::TASK_RUN).is_empty()
+        || session.program(catalog::PARKING.program).is_some();
+    let bits = [
+        (explained, POLICY_HOOK),
+        (touches, EXCEPTION_TOUCHES),
+        (switches, SWITCHES),
+    ];
+    bits.iter()
+        .filter(|(is_there, _)| *is_there)
+        .map(|(_, bit)| bit)
+        .sum()
 }
 
 fn set_scope(loaded: &mut Loaded, scope: &[(Pid, ScopeEntry)]) -> anyhow::Result<()> {

@@ -127,16 +127,3 @@ pub struct OpenUse {
     /// The record as it will be written, but for its header.
     pub run: UseRun,
 }
-
-/// Which of a CPU's open runs of first touches: programs that can interrupt each other never share one.
-#[repr(u32)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OpenIndex {
-    /// The allocation program's.
-    Alloc = 0,
-    /// The hugetlb pool's.
-    Hugetlb = 1,
-}
-
-/// How many open runs of first touches each CPU has.
-pub const OPEN_TOUCHES: u32 = 2;

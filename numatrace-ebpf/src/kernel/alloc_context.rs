@@ -16,15 +16,20 @@ impl AllocContext {
         Self(pointer)
     }
 
-    /// Node of the preferred zone: `ac->preferred_zoneref->zone->node`, what `zone_statistics` compares with.
+    /// The preferred zone: `ac->preferred_zoneref->zone`.
     #[inline(always)]
-    pub fn preferred_node(self) -> u16 {
+    pub fn preferred_zone(self) -> *const u8 {
         // SAFETY: the traced function's argument; the offset is a `struct zoneref *`.
         let zoneref: *const u8 = unsafe { load(self.0, global!(offsets.ac_preferred_zoneref)) };
         // SAFETY: a zoneref of the zonelist in use; the offset is a `struct zone *`, not NULL after a success.
-        let zone: *const u8 = unsafe { load(zoneref, global!(offsets.zoneref_zone)) };
+        unsafe { load(zoneref, global!(offsets.zoneref_zone)) }
+    }
+
+    /// Node of the preferred zone, what `zone_statistics` compares with.
+    #[inline(always)]
+    pub fn preferred_node(self) -> u16 {
         // SAFETY: a zone lives as long as its node; the offset is `int node`.
-        let node: i32 = unsafe { load(zone, global!(offsets.zone_node)) };
+        let node: i32 = unsafe { load(self.preferred_zone(), global!(offsets.zone_node)) };
         node as u16
     }
 

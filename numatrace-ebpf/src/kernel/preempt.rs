@@ -8,8 +8,9 @@ use crate::globals::{enabled, global};
 /// Serving a softirq (0x100), in a hard interrupt (0xf0000) or an NMI (0xf00000). A task that merely disabled bottom halves has 0x200.
 const IN_INTERRUPT: u32 = 0x100 | 0xf_0000 | 0xf0_0000;
 
-/// True in softirq, hardirq or NMI context; false as well when the kernel hides where it counts (the session says so).
-#[inline(always)]
+/// True in softirq, hardirq or NMI context; false as well when the kernel hides where it counts (the session says so). Not inlined: few
+/// allocations ask.
+#[inline(never)]
 pub fn in_interrupt(slot: &mut Slot) -> bool {
     if !enabled!(preempt_count) || !enabled!(probe_read) {
         return false;

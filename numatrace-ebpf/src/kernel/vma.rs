@@ -46,7 +46,18 @@ pub fn touch(vma: *const u8, address: u64, fault_flags: u32) -> (TouchKind, u8) 
     if flags & VM_GROWSDOWN != 0 {
         return (TouchKind::Stack, 0);
     }
-    // SAFETY: as above; the offset is `struct mm_struct *vm_mm`, not NULL for a mapping that can fault.
+    let (start, end) = heap(vma);
+    if start <= address && address < end {
+        (TouchKind::Heap, 0)
+    } else {
+        (TouchKind::Anon, 0)
+    }
+}
+
+/// Where the heap of a mapping's process lies, in whole pages: it cannot change in there without a change of the mapping.
+#[inline(always)]
+fn heap(vma: *const u8) -> (u64, u64) {
+    // SAFETY: a BTF-typed argument; the offset is `struct mm_struct *vm_mm`, not NULL for a mapping that can fault.
     let mm: *const u8 = unsafe { load(vma, global!(offsets.vma_mm)) };
     // SAFETY: an mm_struct pointer; the offsets are `unsigned long start_brk` and `brk`.
     let (start, end): (u64, u64) = unsafe {
@@ -55,11 +66,37 @@ pub fn touch(vma: *const u8, address: u64, fault_flags: u32) -> (TouchKind, u8) 
             load(mm, global!(offsets.mm_brk)),
         )
     };
-    if start <= address && address < end {
-        (TouchKind::Heap, 0)
-    } else {
-        (TouchKind::Anon, 0)
+    let in_page = (1 << PAGE_SHIFT) - 1;
+    (start & !in_page, end.wrapping_add(in_page) & !in_page)
+}
+
+/// Is a mapping, of which `area` tells, anonymous memory of one kind whatever the address? One that has grown together with the heap is not.
+#[inline(always)]
+pub fn is_of_one_kind(vma: *const u8, area: &Area) -> bool {
+    if !is_anonymous(vma, area) {
+        return false;
     }
+    let (start, end) = heap(vma);
+    let (outside, inside) = (
+        area.end <= start || end <= area.start,
+        start <= area.start && area.end <= end,
+    );
+    area.flags & VM_GROWSDOWN != 0 || outside || inside
+}
+
+/// Is a mapping anonymous, and still what `area` says? Files need more than this to be told from one another.
+#[inline(always)]
+pub fn is_anonymous(vma: *const u8, area: &Area) -> bool {
+    // SAFETY: a BTF-typed argument; the offsets are `unsigned long vm_start` and `vm_end`, `vm_flags_t vm_flags`, `struct file *vm_file`.
+    let (start, end, flags, file): (u64, u64, u64, *const u8) = unsafe {
+        (
+            load(vma, global!(offsets.vma_start)),
+            load(vma, global!(offsets.vma_end)),
+            load(vma, global!(offsets.vma_flags)),
+            load(vma, global!(offsets.vma_file)),
+        )
+    };
+    file.is_null() && area.start == start && area.end == end && area.flags == flags
 }
 
 /// The mapping itself, as far as telling it from others takes.

@@ -30,7 +30,7 @@ use crate::{
     globals::global,
     kernel::{page::node_of_flags, preempt::in_interrupt, task::Task},
     maps::{BULK, BULK_FILLED},
-    totals,
+    streaks, totals,
     twin::{self, Copy, Twin},
 };
 
@@ -149,12 +149,7 @@ fn tally(copy: Copy, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
         return;
     };
     let node = node_of_flags(flags);
-    let counted = if irq {
-        SlotIndex::AllocIrq
-    } else {
-        SlotIndex::AllocTask
-    };
-    if new == 1 && totals::slot(counted).is_some_and(|slot| slot.last_page == page) {
+    if new == 1 && is_counted(irq, page) {
         return;
     }
     let task = Task::current();
@@ -190,6 +185,17 @@ fn tally(copy: Copy, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
             totals::tally_directly(task, irq, cell, new, new);
         }
     }
+}
+
+/// Has `page_alloc` just counted this page?
+#[inline(always)]
+fn is_counted(irq: bool, page: u64) -> bool {
+    let slot = if irq {
+        totals::slot(SlotIndex::AllocIrq)
+    } else {
+        streaks::state().map(|cpu| &mut cpu.slot)
+    };
+    slot.is_some_and(|slot| slot.last_page == page)
 }
 
 /// Argument `n`, as a number: a pointer to pointers may not be loaded from the context directly.

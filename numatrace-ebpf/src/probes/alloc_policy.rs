@@ -13,6 +13,7 @@ use aya_ebpf::{macros::fexit, programs::FExitContext};
 use numatrace_common::{
     cell::{AllocClass, Cell, RemoteCause, Stem},
     counters::Counter,
+    cpu::CpuState,
     slot::SlotIndex,
 };
 
@@ -25,7 +26,7 @@ use crate::{
         page,
         task::Task,
     },
-    totals, touch,
+    streaks, totals, touch,
     twin::{self, Copy, Twin},
 };
 
@@ -106,9 +107,10 @@ pub fn alloc_interleave(ctx: FExitContext) -> u32 {
 /// between asking for its local one and getting it.
 #[inline(always)]
 fn explain(page: *const u8, mode: u16) {
-    let Some(slot) = totals::slot(SlotIndex::AllocTask) else {
+    let Some(cpu) = streaks::state() else {
         return;
     };
+    let slot = &mut cpu.slot;
     if slot.pending.cell.is_empty() || slot.last_page != page as u64 || !totals::enter(slot) {
         return;
     }
@@ -118,8 +120,10 @@ fn explain(page: *const u8, mode: u16) {
         RemoteCause::Policy
     };
     if slot.pending.cell.class() < AllocClass::PageTable as u8 {
-        touch::because(Task::current(), why, slot.pending.amount);
+        let pages = slot.pending.amount;
+        touch::because(cpu, Task::current(), why, pages);
     }
+    let slot = &mut cpu.slot;
     slot.pending.cell = slot
         .pending
         .cell
@@ -132,8 +136,9 @@ fn explain(page: *const u8, mode: u16) {
 /// Counts an interleaved allocation when it came from its preferred node: with these policies that is the one whose turn it was.
 #[inline(always)]
 fn interleaved(copy: Copy, page: *const u8) {
-    let hit = totals::slot(SlotIndex::AllocTask)
-        .and_then(|slot| (slot.last_page == page as u64).then_some(slot.last_hit != 0));
+    let hit = streaks::state().and_then(|CpuState { slot, .. }| {
+        (slot.last_page == page as u64).then_some(slot.last_hit != 0)
+    });
     match hit {
         Some(true) => {}
         Some(false) => return,

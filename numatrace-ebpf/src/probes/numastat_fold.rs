@@ -8,7 +8,7 @@ use aya_ebpf::{
     programs::FEntryContext,
 };
 
-use crate::{globals::global, maps::CONTROL_WORD, totals::add};
+use crate::{control, globals::global};
 
 /// mm/vmstat.c. Others read numastat too: only our own reads count.
 #[fentry(function = "fold_vm_numa_events")]
@@ -26,13 +26,6 @@ pub fn numastat_fold(_ctx: FEntryContext) -> u32 {
     if failed != 0 || ids.tgid != global!(tracer_pid) {
         return 0;
     }
-    if let Some(control) = CONTROL_WORD.get_ptr_mut(0) {
-        // SAFETY: a live array element; only our own reads and one exec a session write it, and they do not overlap.
-        unsafe {
-            add(&raw mut (*control).epoch, 1);
-            (*control).fold_epoch = core::ptr::read_volatile(&raw const (*control).epoch);
-            (*control).folds += 1;
-        }
-    }
+    control::begin_epoch_at_fold();
     0
 }

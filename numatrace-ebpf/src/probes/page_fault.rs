@@ -17,18 +17,17 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
 };
 use numatrace_common::{
-    cell::{Cell, TOUCH_COW, TouchKind},
+    cell::{Cell, TouchKind},
     counters::Counter,
-    event::mapping_run::OpenIndex,
+    cpu::CpuState,
     slot::SlotIndex,
 };
 
 use crate::{
     emit::count,
-    globals::{enabled, global},
+    globals::enabled,
     kernel::{page, task::Task, vma},
-    maps::FAULTS,
-    runs, totals, touch,
+    runs, streaks, totals, touch,
     twin::{self, Copy, Twin},
 };
 
@@ -68,22 +67,14 @@ pub fn page_fault_leave_second(_ctx: FExitContext) -> u32 {
 /// mm/memory.c: a write to a page that is shared: after fork, of the zero page, or of a private file mapping.
 #[fentry(function = "do_wp_page")]
 pub fn page_fault_cow(_ctx: FEntryContext) -> u32 {
-    copied()
+    touch::copies(Task::current());
+    0
 }
 
 /// The twin.
 #[fentry(function = "do_wp_page")]
 pub fn page_fault_cow_second(_ctx: FEntryContext) -> u32 {
-    copied()
-}
-
-#[inline(always)]
-fn copied() -> u32 {
-    let ours = touch::fault_of(Task::current()).is_some();
-    if ours && let Some(fault) = FAULTS.get_ptr_mut(0) {
-        // SAFETY: a live per-CPU element.
-        unsafe { (*fault).marks |= u32::from(TOUCH_COW) };
-    }
+    touch::copies(Task::current());
     0
 }
 
@@ -117,15 +108,21 @@ fn taken(ctx: &FExitContext, copy: Copy, task: Task, cell: Cell) {
     if enabled!(mapping_runs)
         && owner.is_thread()
         && let Some(fault) = touch::fault_of(task)
+        && let Some(open) = runs::of_hugetlb()
     {
         let run = runs::Touch {
             task,
             owner,
-            cell,
+            cell: cell.with_task_node(totals::cpu_node() as u16),
             pages,
             fault,
         };
-        run.count(ctx, copy, OpenIndex::Hugetlb);
+        match copy {
+            Copy::First => {
+                run.count(ctx, open);
+            }
+            Copy::Second => run.count_alone(),
+        }
     }
 }
 
@@ -151,27 +148,33 @@ fn pool_pages(ctx: &FExitContext) -> u64 {
 #[btf_tracepoint(function = "page_fault_user")]
 pub fn page_fault_address(ctx: BtfTracePointContext) -> u32 {
     if enabled!(mapping_runs) {
-        touch::faults_at(Task::current(), ctx.arg(0));
+        touch::faults_at(&ctx, ctx.arg(0));
     }
     0
 }
 
-/// Counts a first touch of the fallback.
+/// Counts a first touch of the fallback where the exact allocation hook is attached: the fallback's own counts touches by the way.
 #[inline(always)]
 fn touched(ctx: &BtfTracePointContext, copy: Copy, task: Task, cell: Cell, pages: u64) {
     let owner = totals::tally_in(copy, SlotIndex::FirstTouch, task, cell, 1, pages);
     if enabled!(mapping_runs)
         && owner.is_thread()
-        && let Some(fault) = touch::address_of(task)
+        && let Some(CpuState { fault, open, .. }) = streaks::state()
+        && touch::is_of(fault, task)
     {
         let run = runs::Touch {
             task,
             owner,
-            cell,
+            cell: cell.with_task_node(totals::cpu_node() as u16),
             pages,
             fault,
         };
-        run.count(ctx, copy, OpenIndex::Alloc);
+        match copy {
+            Copy::First => {
+                run.count(ctx, open);
+            }
+            Copy::Second => run.count_alone(),
+        }
     }
 }
 
@@ -205,12 +208,10 @@ pub fn page_fault_fallback_second(ctx: BtfTracePointContext) -> u32 {
 fn in_exception(ctx: &BtfTracePointContext) -> Option<(Cell, u64)> {
     let page: *const u8 = ctx.arg(0);
     let (order, gfp): (u32, u32) = (ctx.arg(1), ctx.arg(2));
-    let task = Task::current();
-    let sleeps = global!(gfp.movable) | global!(gfp.direct_reclaim);
-    // What may not sleep can be an interrupt's; a fault's pages always may.
-    if page.is_null() || gfp & sleeps != sleeps || !task.in_user_exception() {
+    let what = touch::in_exception(Task::current(), gfp);
+    if page.is_null() || what == 0 {
         return None;
     }
-    let cell = touch::cell(TouchKind::Anon as u8, touch::thp(order), page::node(page));
+    let cell = touch::made_by(what, order, page::node(page));
     Some((cell, 1 << (order & 31)))
 }

@@ -32,6 +32,7 @@ use numatrace_common::{
 };
 
 use crate::{
+    control,
     emit::{emit, header},
     globals::enabled,
     kernel::{folio::Folio, mm, task::Task, vma},
@@ -546,11 +547,11 @@ fn charge(owner: Owner, from: u32, to: u32, reason: u8, pages: u64) {
 /// Moves are rare and each has its own nodes: straight into the totals. Not inlined: it stands in for many copies of itself.
 #[inline(never)]
 pub(super) fn add(owner: Owner, cell: Cell, pages: u64) {
-    let key = TotalKey {
+    let mut key = TotalKey {
         start_ns: owner.start_ns,
         tid: owner.tid,
         tgid: owner.tgid,
-        cell: cell.with_epoch(totals::control().epoch as u16),
+        cell: cell.with_epoch(control::epoch() as u16),
     };
-    totals::add_total(&key, 1, pages);
+    totals::add_total(&mut key, 1, pages);
 }

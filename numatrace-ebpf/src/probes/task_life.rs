@@ -16,14 +16,13 @@ use numatrace_common::{
 };
 
 use crate::{
+    control,
     emit::{emit, header},
     filter,
     globals::{enabled, global},
     kernel::{load, task::Task},
-    maps::{CONTROL_WORD, EVENTS},
-    mover,
-    totals::add,
-    twin,
+    maps::EVENTS,
+    mover, twin,
 };
 
 /// include/trace/events/sched.h; runs in the parent. Threads pass here too and are of no interest.
@@ -62,10 +61,7 @@ pub fn task_exec(ctx: BtfTracePointContext) -> u32 {
     if enabled!(scoped) && filter::activate(task) {
         debug!(&ctx, "process {} is in scope from its exec on", task.tgid());
         // Slots still hold the launcher as the owner: a new epoch makes each of them look again.
-        if let Some(control) = CONTROL_WORD.get_ptr_mut(0) {
-            // SAFETY: a live array element.
-            unsafe { add(&raw mut (*control).epoch, 1) };
-        }
+        control::begin_epoch();
     }
     if filter::in_scope(task) {
         emit_exec(task, ctx.arg(2));

@@ -17,7 +17,7 @@ use numatrace_common::{
 };
 
 use crate::{
-    cpus,
+    control, cpus,
     emit::{emit, header},
     globals::enabled,
     kernel::task::{MAX_RT_PRIO, Task},
@@ -178,11 +178,11 @@ fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
 /// Straight into the totals: moves are seldom, and each has its own cell. Not inlined: it stands in for copies of itself.
 #[inline(never)]
 fn add(owner: Owner, cell: Cell, amount: u64) {
-    let key = TotalKey {
+    let mut key = TotalKey {
         start_ns: owner.start_ns,
         tid: owner.tid,
         tgid: owner.tgid,
-        cell: cell.with_epoch(totals::control().epoch as u16),
+        cell: cell.with_epoch(control::epoch() as u16),
     };
-    totals::add_total(&key, 1, amount);
+    totals::add_total(&mut key, 1, amount);
 }

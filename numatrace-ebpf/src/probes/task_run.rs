@@ -15,7 +15,7 @@ use aya_ebpf::{
 };
 use numatrace_common::cell::{Cell, Stem};
 
-use crate::{kernel::task::Task, totals, touch, twin};
+use crate::{kernel::task::Task, streaks, totals, touch, twin};
 
 /// The task on this CPU and what it had run when it was last looked at.
 #[repr(C)]
@@ -39,8 +39,7 @@ pub fn task_run(ctx: BtfTracePointContext) -> u32 {
         let running = unsafe { &mut *running };
         let out = Task::from_arg(ctx.arg(1));
         settle(running, out);
-        touch::park(out);
-        twin::park(out);
+        park(out);
         look_at(running, Task::from_arg(ctx.arg(2)));
     }
     0
@@ -50,9 +49,18 @@ pub fn task_run(ctx: BtfTracePointContext) -> u32 {
 #[btf_tracepoint(function = "sched_switch")]
 pub fn task_park(ctx: BtfTracePointContext) -> u32 {
     let out = Task::from_arg(ctx.arg(1));
-    touch::park(out);
-    twin::park(out);
+    park(out);
     0
+}
+
+/// What is known of this CPU ends, and what `task` leaves half done goes with it.
+#[inline(always)]
+fn park(task: Task) {
+    if let Some(cpu) = streaks::state() {
+        cpu.streaking = 0;
+        touch::park(&mut cpu.fault, task);
+        twin::park(&mut cpu.marks, task);
+    }
 }
 
 /// Not attached anywhere: userspace has it run on a CPU, from an interrupt.

@@ -41,9 +41,19 @@ pub struct Probe {
     pub targets: &'static [&'static str],
     /// Its twin in the object: a copy that does the work for events the kernel skips in the first, attached where it preempts programs.
     pub twin: Option<&'static str>,
+    /// A program of another row at the same place that does its work by the way: where that one is attached, this one is not.
+    pub carrier: Option<&'static str>,
 }
 
 impl Probe {
+    /// The same probe, not needed where `carrier` is attached.
+    const fn unless(self, carrier: &'static str) -> Self {
+        Probe {
+            carrier: Some(carrier),
+            ..self
+        }
+    }
+
     /// The same probe with a twin.
     const fn and(self, twin: &'static str) -> Self {
         Probe {
@@ -86,6 +96,8 @@ pub struct Row {
 
 /// Allocations one by one: the hook everything else leans on.
 pub const PAGE_ALLOC: &str = "page_alloc";
+/// The program that stands in for its exact one, and counts first touches by the way where those are on their fallback too.
+pub const ALLOC_FALLBACK: &str = "page_alloc_fallback";
 /// Names and scope.
 pub const TASK_LIFE: &str = "task_life";
 /// Allocations many at a time.
@@ -152,6 +164,7 @@ pub const HOOKS: &[Row] = &[
                 kind: HookKind::OnDemand,
                 targets: &["on each CPU"],
                 twin: None,
+                carrier: None,
             },
         ]],
         fallback: &[tp("task_run", &["sched_switch"])],
@@ -246,7 +259,7 @@ pub const HOOKS: &[Row] = &[
         exact: &[&[
             fexit("page_alloc_exact", &["get_page_from_freelist"]).and("page_alloc_exact_second")
         ]],
-        fallback: &[tp("page_alloc_fallback", &["mm_page_alloc"]).and("page_alloc_fallback_second")],
+        fallback: &[tp(ALLOC_FALLBACK, &["mm_page_alloc"]).and("page_alloc_fallback_second")],
         lost_on_fallback: "the preferred node is unknown, so numa_hit, numa_miss, numa_foreign and interleave_hit are not \
                            measured; bulk allocations (vmalloc, network page pools) are missing from local and other",
         lost: "page allocations are not measured",
@@ -272,7 +285,9 @@ pub const HOOKS: &[Row] = &[
         ]],
         fallback: &[
             tp("page_fault_address", &["page_fault_user"]),
-            tp("page_fault_fallback", &["mm_page_alloc"]).and("page_fault_fallback_second"),
+            tp("page_fault_fallback", &["mm_page_alloc"])
+                .and("page_fault_fallback_second")
+                .unless(ALLOC_FALLBACK),
         ],
         lost_on_fallback: "kinds of mappings and copies are not known, and pages that the kernel touches for a process \
                            (read(2) into fresh memory) are missing",
@@ -284,9 +299,9 @@ pub const HOOKS: &[Row] = &[
         parks: true,
         needs: &[PAGE_ALLOC],
         cost: Cost {
-            fires: "at each page fault, on the fallback at each page allocation",
+            fires: "at each page fault",
             exact: Price::Unmeasured("300 instructions for its two ends without what they do"),
-            fallback: Price::Ns(100),
+            fallback: Price::Ns(70),
         },
     },
     Row {
@@ -529,6 +544,7 @@ const fn fentry(program: &'static str, targets: &'static [&'static str]) -> Prob
         kind: HookKind::Fentry,
         targets,
         twin: None,
+        carrier: None,
     }
 }
 
@@ -538,6 +554,7 @@ const fn fexit(program: &'static str, targets: &'static [&'static str]) -> Probe
         kind: HookKind::Fexit,
         targets,
         twin: None,
+        carrier: None,
     }
 }
 
@@ -547,6 +564,7 @@ const fn tp(program: &'static str, targets: &'static [&'static str]) -> Probe {
         kind: HookKind::TpBtf,
         targets,
         twin: None,
+        carrier: None,
     }
 }
 

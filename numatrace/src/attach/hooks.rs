@@ -168,6 +168,9 @@ fn try_all(
 ) -> Result<(String, Vec<Attached>), String> {
     let (mut targets, mut programs) = (Vec::new(), Vec::new());
     for probe in probes {
+        if probe.carrier.is_some_and(|name| is_loaded(ebpf, name)) {
+            continue;
+        }
         let twin = probe
             .twin
             .filter(|_| kernel.preemption.preempts(probe.kind));
@@ -266,6 +269,11 @@ pub(super) fn load(
         HookKind::TpBtf => <&mut BtfTracePoint>::try_from(program)?.load(target, btf),
         HookKind::OnDemand => <&mut RawTracePoint>::try_from(program)?.load(),
     }
+}
+
+fn is_loaded(ebpf: &Ebpf, name: &str) -> bool {
+    ebpf.program(name)
+        .is_some_and(|program| program.fd().is_ok())
 }
 
 fn attach_loaded(program: &mut Program, kind: HookKind) -> Result<(), ProgramError> {

@@ -5,7 +5,7 @@ use aya::{
     Ebpf,
     maps::{Array, MapData},
 };
-use numatrace_common::control::Control;
+use numatrace_common::control::{CONTROL_SECTION, Control};
 
 /// The control map.
 pub struct ControlMap(Array<MapData, [u8; size_of::<Control>()]>);
@@ -17,8 +17,8 @@ impl ControlMap {
     /// The object has no such map: a build mistake.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
         let map = ebpf
-            .take_map("CONTROL")
-            .context("the eBPF object has no map CONTROL")?;
+            .take_map(CONTROL_SECTION)
+            .context("the eBPF object has no control word")?;
         Ok(Self(map.try_into()?))
     }
 

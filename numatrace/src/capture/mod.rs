@@ -4,6 +4,7 @@ pub mod batch;
 pub mod control;
 pub mod cost;
 pub mod counting;
+pub mod cpu_state;
 pub mod cut;
 pub mod fdinfo;
 pub mod kernel_text;

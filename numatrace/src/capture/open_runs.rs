@@ -1,5 +1,7 @@
 //! Runs that are still under way when a session ends: they lie in per-CPU maps, not in the ring.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use aya::{
     Ebpf,
@@ -8,15 +10,18 @@ use aya::{
 use bytemuck::Pod;
 use numatrace_common::event::{
     fill_run::{FillRun, OpenFill},
-    mapping_run::{OPEN_TOUCHES, OpenTouch, OpenUse, TouchRun, UseRun},
+    mapping_run::{OpenTouch, OpenUse, TouchRun, UseRun},
 };
+
+use super::cpu_state::CpuStates;
 
 /// Readings before the last one is taken as it is: a run may grow meanwhile, but must not be read half-begun.
 const ATTEMPTS: usize = 8;
 
 /// The maps of open runs.
 pub struct OpenRuns {
-    touches: PerCpuArray<MapData, [u8; size_of::<OpenTouch>()]>,
+    cpus: Arc<CpuStates>,
+    hugetlb: PerCpuArray<MapData, [u8; size_of::<OpenTouch>()]>,
     uses: PerCpuArray<MapData, [u8; size_of::<OpenUse>()]>,
     fills: PerCpuArray<MapData, [u8; size_of::<OpenFill>()]>,
 }
@@ -26,7 +31,7 @@ impl OpenRuns {
     ///
     /// # Errors
     /// The object lacks one: a build mistake.
-    pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+    pub fn take(ebpf: &mut Ebpf, cpus: Arc<CpuStates>) -> anyhow::Result<Self> {
         let mut take = |name: &'static str| {
             ebpf.take_map(name)
                 .with_context(|| format!("the eBPF object has no map {name}"))
@@ -34,7 +39,8 @@ impl OpenRuns {
         let (touches, uses) = (take("OPEN_TOUCH")?, take("OPEN_USE")?);
         let fills = take("OPEN_FILL")?;
         Ok(Self {
-            touches: touches.try_into()?,
+            cpus,
+            hugetlb: touches.try_into()?,
             uses: uses.try_into()?,
             fills: fills.try_into()?,
         })
@@ -45,17 +51,17 @@ impl OpenRuns {
     /// # Errors
     /// What bpf(2) returned.
     pub fn touches(&self) -> anyhow::Result<Vec<TouchRun>> {
-        let mut open = Vec::new();
-        for index in 0..OPEN_TOUCHES {
-            let slots: Vec<OpenTouch> = steady(&self.touches, index)?;
-            open.extend(
-                slots
-                    .iter()
-                    .filter(|slot| slot.task != 0)
-                    .map(|slot| slot.run),
-            );
-        }
-        Ok(open)
+        let of_allocations = steady(|| {
+            let cpus = self.cpus.read()?;
+            Ok(cpus.iter().map(|cpu| cpu.open).collect::<Vec<_>>())
+        })?;
+        let of_hugetlb = steady(|| entries::<OpenTouch, _>(&self.hugetlb))?;
+        Ok(of_allocations
+            .iter()
+            .chain(&of_hugetlb)
+            .filter(|slot| slot.task != 0)
+            .map(|slot| slot.run)
+            .collect())
     }
 
     /// Open runs of hinting faults.
@@ -63,7 +69,7 @@ impl OpenRuns {
     /// # Errors
     /// What bpf(2) returned.
     pub fn uses(&self) -> anyhow::Result<Vec<UseRun>> {
-        let slots: Vec<OpenUse> = steady(&self.uses, 0)?;
+        let slots = steady(|| entries::<OpenUse, _>(&self.uses))?;
         let open = slots.iter().filter(|slot| slot.task != 0);
         Ok(open.map(|slot| slot.run).collect())
     }
@@ -73,24 +79,25 @@ impl OpenRuns {
     /// # Errors
     /// What bpf(2) returned.
     pub fn fills(&self) -> anyhow::Result<Vec<FillRun>> {
-        let slots: Vec<OpenFill> = steady(&self.fills, 0)?;
+        let slots = steady(|| entries::<OpenFill, _>(&self.fills))?;
         let open = slots.iter().filter(|slot| slot.task != 0);
         Ok(open.map(|slot| slot.run).collect())
     }
 }
 
-/// One entry of every CPU, read until two readings agree.
-fn steady<T: Pod + PartialEq, const SIZE: usize>(
+/// One entry of every CPU.
+fn entries<T: Pod, const SIZE: usize>(
     map: &PerCpuArray<MapData, [u8; SIZE]>,
-    index: u32,
 ) -> anyhow::Result<Vec<T>> {
-    let read = || -> anyhow::Result<Vec<T>> {
-        let per_cpu = map.get(&index, 0).context("cannot read the open runs")?;
-        Ok(per_cpu
-            .iter()
-            .map(|bytes| bytemuck::pod_read_unaligned(bytes.as_slice()))
-            .collect())
-    };
+    let per_cpu = map.get(&0, 0).context("cannot read the open runs")?;
+    Ok(per_cpu
+        .iter()
+        .map(|bytes| bytemuck::pod_read_unaligned(bytes.as_slice()))
+        .collect())
+}
+
+/// Reads until two readings agree.
+fn steady<T: PartialEq>(read: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
     let mut last = read()?;
     for _ in 0..ATTEMPTS {
         let again = read()?;

@@ -5,7 +5,7 @@
 //! nothing was seen twice or missed. Closed epochs get no new events (all but the few already under way when the epoch
 //! changed), so this settles at once however busy the machine is.
 
-use std::{collections::HashMap, os::fd::AsFd};
+use std::{collections::HashMap, os::fd::AsFd, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use aya::{
@@ -14,11 +14,11 @@ use aya::{
 };
 use numatrace_common::{
     cell::Cell,
-    slot::{SLOTS, Slot},
+    slot::{Lane, SLOTS, Slot},
     totals::{OVERFLOW, TotalKey, TotalValue},
 };
 
-use super::{batch, control::unwrap_epoch};
+use super::{batch, control::unwrap_epoch, cpu_state::CpuStates};
 
 /// Readings before a sweep takes the last one as it is and says so.
 const ATTEMPTS: usize = 1_000;
@@ -27,6 +27,7 @@ const ATTEMPTS: usize = 1_000;
 pub struct TotalsMaps {
     totals: MapData,
     overflowed: MapData,
+    cpus: Arc<CpuStates>,
     slots: PerCpuArray<MapData, [u8; size_of::<Slot>()]>,
     /// What earlier sweeps took of keys that are still in a map or a lane.
     taken: HashMap<TotalKey, TotalValue>,
@@ -46,7 +47,7 @@ impl TotalsMaps {
     ///
     /// # Errors
     /// The object lacks one: a build mistake.
-    pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+    pub fn take(ebpf: &mut Ebpf, cpus: Arc<CpuStates>) -> anyhow::Result<Self> {
         let mut hash = |name: &'static str| match ebpf.take_map(name) {
             Some(Map::HashMap(data)) => Ok(data),
             _ => Err(anyhow!("the eBPF object has no hash map {name}")),
@@ -58,6 +59,7 @@ impl TotalsMaps {
         Ok(Self {
             totals,
             overflowed,
+            cpus,
             slots: slots.try_into()?,
             taken: HashMap::new(),
         })
@@ -83,16 +85,20 @@ impl TotalsMaps {
         }
     }
 
-    /// Lanes of closed epochs over all CPUs and slots.
+    /// Lanes and streaks of closed epochs over all CPUs and slots.
     fn closed_lanes(&self, current: u64) -> anyhow::Result<ClosedLanes> {
         let mut closed = ClosedLanes::default();
+        for cpu in self.cpus.read()? {
+            closed.add(&cpu.slot, cpu.counts(), current);
+        }
         for index in 0..SLOTS {
             let per_cpu = self
                 .slots
                 .get(&index, 0)
                 .context("cannot read the run slots")?;
             for bytes in per_cpu.iter() {
-                closed.add(&bytemuck::pod_read_unaligned::<Slot>(bytes), current);
+                let slot: Slot = bytemuck::pod_read_unaligned(bytes);
+                closed.add(&slot, slot.counts(), current);
             }
         }
         Ok(closed)
@@ -192,9 +198,10 @@ struct ClosedLanes {
 }
 
 impl ClosedLanes {
-    fn add(&mut self, slot: &Slot, current: u64) {
+    /// Counts of the owner of a slot.
+    fn add(&mut self, slot: &Slot, counts: impl Iterator<Item = Lane>, current: u64) {
         let before = self.lanes.len();
-        for lane in slot.counts() {
+        for lane in counts {
             if unwrap_epoch(lane.cell.epoch(), current) >= current {
                 continue;
             }
@@ -218,7 +225,7 @@ impl ClosedLanes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use numatrace_common::{cell::Stem, slot::Lane};
+    use numatrace_common::cell::Stem;
 
     fn key(tgid: u32) -> TotalKey {
         TotalKey {
@@ -267,11 +274,16 @@ mod tests {
         slot
     }
 
+    fn add(closed: &mut ClosedLanes, epoch: u16, count: u64, flushing: u32) {
+        let slot = slot(epoch, count, flushing);
+        closed.add(&slot, slot.counts(), 4);
+    }
+
     #[test]
     fn lanes_of_the_current_epoch_are_left_alone() {
         let mut closed = ClosedLanes::default();
-        closed.add(&slot(4, 10, 0), 4);
-        closed.add(&slot(3, 20, 0), 4);
+        add(&mut closed, 4, 10, 0);
+        add(&mut closed, 3, 20, 0);
         assert_eq!(closed.lanes.len(), 1);
         assert_eq!(closed.lanes[0].1.count, 20);
         assert!(!closed.moving);
@@ -280,9 +292,9 @@ mod tests {
     #[test]
     fn a_flush_matters_only_where_a_closed_lane_is() {
         let mut closed = ClosedLanes::default();
-        closed.add(&slot(4, 10, 1), 4);
+        add(&mut closed, 4, 10, 1);
         assert!(!closed.moving, "it can only be a lane of the current epoch");
-        closed.add(&slot(3, 10, 1), 4);
+        add(&mut closed, 3, 10, 1);
         assert!(closed.moving);
     }
 }

@@ -72,7 +72,7 @@ pub fn attach_all(hooks: &[String]) -> Result<Vec<Attached>> {
         .collect()
 }
 
-/// The hooks in a report's `via` lines, without programs that are attached nowhere.
+/// The hooks in a report's `via` lines, without programs that are attached nowhere and without perf events, which run no program.
 fn hooks_of(report: &Path) -> Result<Vec<String>> {
     let text = fs::read(report).with_context(|| format!("cannot read {}", report.display()))?;
     let report: Value = serde_json::from_slice(&text)?;
@@ -83,7 +83,10 @@ fn hooks_of(report: &Path) -> Result<Vec<String>> {
         .iter()
         .filter_map(|hook| hook["via"].as_str())
         .flat_map(|via| via.split(", "))
-        .filter(|hook| !hook.starts_with("raw_tp "))
+        .filter(|hook| {
+            let kind = hook.split(' ').next();
+            !matches!(kind, Some("raw_tp" | "perf_event_open"))
+        })
         .map(str::to_owned)
         .collect())
 }

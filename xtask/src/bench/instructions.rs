@@ -99,7 +99,7 @@ fn plans(bench: &Bench) -> Vec<(&'static str, &'static str, Plan)> {
         ours(HOOK_OURS, &["--counts-only", "page_alloc"]),
         empty(
             FALLBACK_EMPTY,
-            &["tp_btf mm_page_alloc", "tp_btf mm_page_alloc"],
+            &["tp_btf mm_page_alloc", "tp_btf page_fault_user"],
         ),
         ours(FALLBACK_OURS, &["--fallback", "page_alloc", "page_fault"]),
     ]);

@@ -1,0 +1,36 @@
+//! What the hot programs keep of each CPU: streaks and lanes for a sweep of the totals, and the open run of first touches.
+
+use anyhow::Context;
+use aya::{
+    Ebpf,
+    maps::{MapData, PerCpuArray},
+};
+use numatrace_common::cpu::CpuState;
+
+/// The map with one element for each CPU.
+pub struct CpuStates(PerCpuArray<MapData, [u8; size_of::<CpuState>()]>);
+
+impl CpuStates {
+    /// Takes the map out of the loaded object.
+    ///
+    /// # Errors
+    /// The object has no such map: a build mistake.
+    pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let map = ebpf
+            .take_map("CPU_STATE")
+            .context("the eBPF object has no map CPU_STATE")?;
+        Ok(Self(map.try_into()?))
+    }
+
+    /// All CPUs as they are, while they go on.
+    ///
+    /// # Errors
+    /// What bpf(2) returned.
+    pub fn read(&self) -> anyhow::Result<Vec<CpuState>> {
+        let per_cpu = self.0.get(&0, 0).context("cannot read the CPUs' state")?;
+        Ok(per_cpu
+            .iter()
+            .map(|bytes| bytemuck::pod_read_unaligned(bytes))
+            .collect())
+    }
+}
