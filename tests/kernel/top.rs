@@ -178,6 +178,29 @@ fn r_records_into_a_file_that_a_report_can_be_made_of() {
 }
 
 #[test]
+fn a_recording_that_cannot_be_written_is_told_and_fails_the_command_but_not_the_screen() {
+    // Nobody can make a file there.
+    let mut screen = opened(top(&[]).current_dir("/proc"), 24, 80);
+    screen.press("r").unwrap();
+    screen
+        .wait_for("why not", START, |shown| {
+            shown.contains("not recorded: cannot write")
+        })
+        .unwrap();
+    screen.press("2").unwrap();
+    screen
+        .wait_for("the nodes", DEADLINE, |shown| {
+            shown.contains("numa_foreign")
+        })
+        .unwrap();
+    screen.press("q").unwrap();
+    let left = screen.finish(DEADLINE).unwrap();
+    assert_eq!(left.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&left.bytes);
+    assert!(said.contains("hint: "), "{said}");
+}
+
+#[test]
 fn a_recording_that_goes_on_is_whole_when_the_screen_ends() {
     let folder = tempfile::tempdir().unwrap();
     let mut screen = opened(top(&[]).current_dir(folder.path()), 24, 80);

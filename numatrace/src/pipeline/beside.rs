@@ -3,7 +3,10 @@
 //! It is a session of its own with programs of its own, as `numatrace record` would make it at that moment: so its file has a beginning, an end and
 //! one report, and the screen goes on undisturbed. While both run, both cost.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -37,13 +40,13 @@ impl Beside {
     /// # Errors
     /// The file cannot be written, or nothing of use can be attached.
     pub(super) fn begin(screen: &Plan, topology: &Topology) -> anyhow::Result<Self> {
-        let name = Timestamp::now().strftime("numatrace-%Y%m%dT%H%M%SZ.nmt");
+        let stamp = Timestamp::now().strftime("numatrace-%Y%m%dT%H%M%SZ");
         let plan = Plan {
             interval: None,
             duration: None,
             talk: Talk::Quiet,
             recording: Some(plan::Recording {
-                path: PathBuf::from(name.to_string()),
+                path: not_taken(Path::new(""), &stamp.to_string()),
                 limit: None,
                 report: false,
             }),
@@ -138,5 +141,30 @@ impl Beside {
         path.map_or_else(String::new, |path| {
             escape::text(path.as_os_str().as_encoded_bytes()).into_owned()
         })
+    }
+}
+
+/// A name that nothing has there: of two recordings that begin in one second neither takes the other's place.
+fn not_taken(folder: &Path, stamp: &str) -> PathBuf {
+    let first = folder.join(format!("{stamp}.nmt"));
+    let others = (2u64..).map(|number| folder.join(format!("{stamp}-{number}.nmt")));
+    std::iter::once(first.clone())
+        .chain(others)
+        .find(|path| path.symlink_metadata().is_err())
+        .unwrap_or(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_takes_no_other_s_place() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["now.nmt", "now-2.nmt", "now-3.nmt"] {
+            let path = not_taken(folder.path(), "now");
+            assert_eq!(path, folder.path().join(name));
+            std::fs::write(path, "").unwrap();
+        }
     }
 }

@@ -54,14 +54,14 @@ pub fn run(plan: &TopPlan) -> anyhow::Result<Exit> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(session(plan, log.as_mut()))?;
+    let exit = runtime.block_on(session(plan, log.as_mut()))?;
     if let Some(log) = log {
         log.finish(&[]).context("cannot write the reports")?;
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
-async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<()> {
+async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit> {
     let session = &plan.session;
     let mut voice = Voice::new(session.talk, false);
     let signals = Signals::new()?;
@@ -112,14 +112,19 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<()> {
     let shown = showing
         .join()
         .map_err(|_| anyhow!("the screen broke down; its message stands above"))?;
+    let mut exit = Exit::Done;
     for line in watched.written {
         match line {
             Ok(line) => voice.say(&line),
-            Err(line) => voice.fail(&line),
+            Err(line) => {
+                voice.fail(&line);
+                exit = Exit::Failed;
+            }
         }
     }
     ended?;
-    shown.context("cannot draw on the terminal")
+    shown.context("cannot draw on the terminal")?;
+    Ok(exit)
 }
 
 /// A session that is being watched.

@@ -58,8 +58,9 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         region.write_all(0..region.pages());
     }
     let away = left.elapsed();
-    let grown = counters::growth(&before, &counters::vmstat()?);
+    // Read when it is back: what the balancer counts while it is away is in it to the last.
     scene.nodes.run_on(args.node)?;
+    let grown = counters::growth(&before, &counters::vmstat()?);
     Scene::end(&mut told)?;
 
     told.detail("pages", region.pages());
