@@ -167,9 +167,11 @@ fn a_full_node_explains_itself_and_alerts_once() {
     stat.wait_for_output("\n", DEADLINE).unwrap();
     let node_text = node.to_string();
     let mut filler = workload(&["exhaust", "--hold", "--node", &node_text, "--pages", "8192"]);
-    // The node stays full until a reading has seen it so: a node that is full for a moment can be full between two readings.
+    // The node stays full until a reading has seen it so, and what it turned away: the alert alone comes before it is quite full. Of two readings
+    // the second was begun afterwards.
     if filler.wait_for_output("\n", DEADLINE).is_ok() {
         stat.wait_for("alert: ", DEADLINE).unwrap();
+        stat.wait_for_lines(stat.lines() + 2, DEADLINE).unwrap();
         filler.hang_up();
     }
     let filled = filler.finish(DEADLINE).unwrap();

@@ -301,7 +301,7 @@ pub const HOOKS: &[Row] = &[
         cost: Cost {
             fires: "at each page fault",
             exact: Price::Unmeasured("300 instructions for its two ends without what they do"),
-            fallback: Price::Ns(70),
+            fallback: Price::Ns(62),
         },
     },
     Row {

@@ -86,6 +86,22 @@ impl Running {
             .with_context(|| format!("{} never wrote {text:?}", self.name))
     }
 
+    /// Waits until stdout holds so many lines.
+    ///
+    /// # Errors
+    /// As [`Running::wait_for`].
+    pub fn wait_for_lines(&self, lines: usize, deadline: Duration) -> Result<()> {
+        self.stdout
+            .wait_until(|bytes| lines_of(bytes) >= lines, deadline)
+            .with_context(|| format!("{} never wrote {lines} lines", self.name))
+    }
+
+    /// Lines of stdout so far.
+    #[must_use]
+    pub fn lines(&self) -> usize {
+        lines_of(&self.stdout.lock().bytes)
+    }
+
     /// Writes to its stdin.
     ///
     /// # Errors
@@ -232,16 +248,22 @@ impl Stream {
     }
 
     fn wait_for(&self, text: &str, deadline: Duration) -> Result<()> {
-        let has = |brought: &Brought| String::from_utf8_lossy(&brought.bytes).contains(text);
+        self.wait_until(
+            |bytes| String::from_utf8_lossy(bytes).contains(text),
+            deadline,
+        )
+    }
+
+    fn wait_until(&self, has: impl Fn(&[u8]) -> bool, deadline: Duration) -> Result<()> {
         let waited = self
             .0
             .1
             .wait_timeout_while(self.lock(), deadline, |brought| {
-                !brought.ended && !has(brought)
+                !brought.ended && !has(&brought.bytes)
             });
         let (brought, _) = waited.unwrap_or_else(PoisonError::into_inner);
         ensure!(
-            has(&brought),
+            has(&brought.bytes),
             "it said: {}",
             String::from_utf8_lossy(&brought.bytes)
         );
@@ -256,6 +278,10 @@ impl Stream {
         let (brought, _) = waited.unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&brought.bytes).into_owned()
     }
+}
+
+fn lines_of(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count()
 }
 
 #[cfg(test)]
