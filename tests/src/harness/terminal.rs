@@ -41,7 +41,27 @@ pub struct OnTerminal {
 struct Shown {
     parser: vt100::Parser,
     bytes: Vec<u8>,
+    /// Bytes that are on the screen.
+    drawn: usize,
     ended: bool,
+}
+
+/// Between these a terminal shows what it showed before (synchronized update).
+const UPDATE: (&[u8], &[u8]) = (b"\x1b[?2026h", b"\x1b[?2026l");
+
+impl Shown {
+    /// Brings onto the screen what has come, but for half an update.
+    fn draw(&mut self) {
+        let last = |mark: &[u8]| self.bytes.windows(mark.len()).rposition(|at| at == mark);
+        let whole = match (last(UPDATE.0), last(UPDATE.1)) {
+            (Some(begun), done) if !self.ended && done.is_none_or(|done| done < begun) => begun,
+            _ => self.bytes.len(),
+        };
+        if let Some(new) = self.bytes.get(self.drawn..whole) {
+            self.parser.process(new);
+            self.drawn = whole;
+        }
+    }
 }
 
 /// What a program left behind.
@@ -86,6 +106,7 @@ impl OnTerminal {
             Mutex::new(Shown {
                 parser: vt100::Parser::new(rows, columns, 0),
                 bytes: Vec::new(),
+                drawn: 0,
                 ended: false,
             }),
             Condvar::new(),
@@ -255,9 +276,9 @@ fn read(mut from: File, into: Arc<(Mutex<Shown>, Condvar)>) {
         loop {
             let count = from.read(&mut buffer).unwrap_or(0);
             let mut shown = lock(&into.0);
-            shown.parser.process(&buffer[..count]);
             shown.bytes.extend_from_slice(&buffer[..count]);
             shown.ended = count == 0;
+            shown.draw();
             into.1.notify_all();
             if shown.ended {
                 return;
