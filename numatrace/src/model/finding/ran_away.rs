@@ -58,7 +58,7 @@ fn finding(
     let page_size = host.page_size;
     let mut evidence = vec![
         format!(
-            "{} of its {} CPU time ({}) were on other nodes than {here}",
+            "{} s of its {} s of CPU time ({}) were on other nodes than {here}",
             number::seconds(Some(away)),
             number::seconds(Some(run.total())),
             words::percent(share(away, run.total())),
@@ -80,7 +80,7 @@ fn finding(
         .max_by_key(|(away, thread)| (*away, std::cmp::Reverse(thread.tid)));
     if let Some((away, thread)) = worst.filter(|_| process.threads.len() > 1) {
         evidence.push(format!(
-            "farthest: thread {} ({}), {} away",
+            "farthest: thread {} ({}), {} s away",
             thread.tid,
             thread.comm.to_utf8(),
             number::seconds(Some(away))
