@@ -37,6 +37,8 @@ const FILES_EACH: usize = 4_096;
 const BINDS: usize = 8;
 /// Stacks of one area that are kept.
 const STACKS: usize = 256;
+/// The same where one area is all memory of a process, its mappings not being known yet.
+const STACKS_UNKNOWN: usize = 4_096;
 
 /// A thread, told from an earlier one with the same number by its start (ns since boot).
 pub type Thread = (Tid, u64);
@@ -107,15 +109,30 @@ pub struct Area {
     pub stacks: BTreeMap<u32, FromStack>,
 }
 
-/// What was touched from one user stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What was touched from one user stack: base pages, and where they lie, since one run of touches goes through adjacent mappings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FromStack {
+    /// Put on the thread's node.
+    pub near: Extents,
+    /// Put on another.
+    pub far: Extents,
+}
+
+impl FromStack {
+    fn add(&mut self, run: &TouchRun) {
+        let side = if run.nodes.0 == run.nodes.1 {
+            &mut self.near
+        } else {
+            &mut self.far
+        };
+        side.add(run.low, run.high, run.pages);
+    }
+
     /// Base pages.
-    pub pages: u64,
-    /// Those among them put on another node than the thread's.
-    pub remote: u64,
-    /// The lowest address touched from there.
-    pub low: u64,
+    pub fn pages(&self) -> u64 {
+        self.near.total().saturating_add(self.far.total())
+    }
 }
 
 /// Who touched, from where to where, and what kind of pages.
@@ -247,19 +264,14 @@ impl Mappings {
         for (sum, pages) in touched.causes.iter_mut().zip(run.causes) {
             *sum = sum.saturating_add(u64::from(pages));
         }
+        let most = match area.class {
+            Class::Unknown => STACKS_UNKNOWN,
+            _ => STACKS,
+        };
         if let Some(stack) = run.stack
-            && (area.stacks.len() < STACKS || area.stacks.contains_key(&stack))
+            && (area.stacks.len() < most || area.stacks.contains_key(&stack))
         {
-            let from = area.stacks.entry(stack).or_insert(FromStack {
-                pages: 0,
-                remote: 0,
-                low: run.low,
-            });
-            from.pages = from.pages.saturating_add(run.pages);
-            if run.nodes.0 != run.nodes.1 {
-                from.remote = from.remote.saturating_add(run.pages);
-            }
-            from.low = run.low.min(from.low);
+            area.stacks.entry(stack).or_default().add(run);
         }
     }
 
@@ -414,12 +426,17 @@ impl Area {
             ..*self
         };
         for (number, from) in &self.stacks {
-            let part = if from.low < at {
-                &mut below
-            } else {
-                &mut above
-            };
-            part.stacks.insert(*number, *from);
+            let (near_low, near_high) = from.near.split_at(at);
+            let (far_low, far_high) = from.far.split_at(at);
+            for (area, near, far) in [
+                (&mut below, near_low, far_low),
+                (&mut above, near_high, far_high),
+            ] {
+                let from = FromStack { near, far };
+                if from.pages() > 0 {
+                    area.stacks.insert(*number, from);
+                }
+            }
         }
         for (key, touched) in &self.touches {
             let (low, high) = touched.pages.split_at(at);
@@ -450,7 +467,21 @@ impl Area {
 
     /// Base pages touched first.
     pub fn pages(&self) -> u64 {
-        self.touches.values().map(|t| t.pages.total()).sum()
+        let (near, far) = self.near_and_far();
+        near.saturating_add(far)
+    }
+
+    /// Base pages touched first: those put on the node of the thread, and the others.
+    pub fn near_and_far(&self) -> (u64, u64) {
+        let touches = self.touches.iter();
+        touches.fold((0, 0), |(near, far), (key, touched)| {
+            let pages = touched.pages.total();
+            if key.nodes.0 == key.nodes.1 {
+                (near.saturating_add(pages), far)
+            } else {
+                (near, far.saturating_add(pages))
+            }
+        })
     }
 
     /// Was anything counted in it?
@@ -492,6 +523,7 @@ impl Area {
 mod tests {
     use super::*;
     use crate::decode::count::Owner;
+    use crate::decode::count::ThreadId;
     use crate::decode::event::TaskFork;
     use crate::enrich::process::Processes;
     use crate::ids::{NodeId, Pid};
@@ -518,8 +550,35 @@ mod tests {
         }
     }
 
-    #[test]
-    fn pages_that_go_back_are_counted_each_time_and_others_are_not() {
+    fn touched(node: u16, first: u64, pages: u64, stack: u32) -> TouchRun {
+        TouchRun {
+            thread: ThreadId {
+                pid: Pid(7),
+                tid: Tid(7),
+                start_ns: 5,
+            },
+            began_ns: 10,
+            nodes: (NodeId(0), NodeId(node)),
+            kind: None,
+            causes: Default::default(),
+            cow: false,
+            thp: false,
+            low: first * PAGE,
+            high: (first + pages) * PAGE,
+            pages,
+            sp: None,
+            area: RunArea {
+                start: 0,
+                end: 0,
+                flags: 0,
+                pgoff: 0,
+                file: None,
+            },
+            stack: Some(stack),
+        }
+    }
+
+    fn app() -> (Processes, ProcessIndex) {
         let mut known = Processes::default();
         known.forked(&TaskFork {
             pid: Pid(7),
@@ -529,6 +588,35 @@ mod tests {
             comm: Name::from("app"),
         });
         let process = known.announced(u64::MAX).next().unwrap();
+        (known, process)
+    }
+
+    #[test]
+    fn a_stack_has_of_each_mapping_what_its_runs_touched_there() {
+        let (_known, process) = app();
+        let mut mappings = Mappings::default();
+        for run in [
+            // One run goes on into the mapping behind.
+            touched(0, 0, 14, 1),
+            touched(1, 20, 10, 1),
+            touched(0, 40, 5, 2),
+        ] {
+            mappings.touched(process, &run);
+        }
+        let (below, above) = mappings.by_process[&process].areas[0].split_at(4 * PAGE);
+        let told = |area: &Area| -> Vec<(u32, u64, u64)> {
+            let stacks = area.stacks.iter();
+            stacks
+                .map(|(number, from)| (*number, from.near.total(), from.far.total()))
+                .collect()
+        };
+        assert_eq!(told(&below), [(1, 4, 0)]);
+        assert_eq!(told(&above), [(1, 10, 10), (2, 5, 0)]);
+    }
+
+    #[test]
+    fn pages_that_go_back_are_counted_each_time_and_others_are_not() {
+        let (_known, process) = app();
         let mut mappings = Mappings::default();
         for run in [
             moved(0, 1, 0, 100),

@@ -31,8 +31,12 @@ use crate::{
     },
 };
 
-/// Stacks of a mapping that are shown.
-const STACKS_EACH: usize = 5;
+/// Stacks of a mapping that are told: a flame graph wants more than a table.
+const STACKS_EACH: usize = 64;
+/// Those that are told however few pages they touched; the others touched at least one page in [`STACK_SHARE`].
+const STACKS_ALWAYS: usize = 5;
+/// See [`STACKS_ALWAYS`].
+const STACK_SHARE: u64 = 256;
 
 /// What came out beside the mappings themselves.
 #[derive(Debug, Default)]
@@ -141,22 +145,34 @@ struct StackIds<'a> {
 impl StackIds<'_> {
     /// The stacks that touched most of an area.
     fn of(&mut self, area: &Area) -> Vec<StackPages> {
-        let mut most: Vec<(u32, FromStack)> = area
+        let mut most: Vec<(u32, &FromStack)> = area
             .stacks
             .iter()
-            .map(|(number, from)| (*number, *from))
+            .map(|(number, from)| (*number, from))
             .collect();
-        most.sort_unstable_by_key(|(number, from)| Reverse((from.pages, *number)));
+        most.sort_by_cached_key(|(number, from)| Reverse((from.pages(), *number)));
         most.truncate(STACKS_EACH);
-        most.into_iter()
-            .filter_map(|(number, from)| {
-                Some(StackPages {
-                    id: self.id(number)?,
-                    pages: from.pages,
-                    remote: from.remote,
-                })
-            })
-            .collect()
+        let least = area.pages() / STACK_SHARE;
+        // Where stretches were joined to keep them few, a stack's may be spread otherwise than the area's.
+        let (mut near, mut far) = area.near_and_far();
+        let mut told = Vec::new();
+        for (rank, (number, from)) in most.into_iter().enumerate() {
+            if rank >= STACKS_ALWAYS && from.pages() < least {
+                break;
+            }
+            let local = from.near.total().min(near);
+            let remote = from.far.total().min(far);
+            let Some(id) = self.id(number).filter(|_| local > 0 || remote > 0) else {
+                continue;
+            };
+            (near, far) = (near - local, far - remote);
+            told.push(StackPages {
+                id,
+                pages: local.saturating_add(remote),
+                remote,
+            });
+        }
+        told
     }
 
     /// Memory the kernel took for itself, by stack, most first.

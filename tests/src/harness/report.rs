@@ -154,6 +154,15 @@ impl Report {
                 ));
             }
         }
+        for mapping in self.processes().flat_map(|process| process.mappings()) {
+            let (whole, stacks) = mapping.touched();
+            if stacks > whole {
+                broken.push(format!(
+                    "mapping {}: stacks touched {stacks} pages of {whole}",
+                    mapping.0["start"]
+                ));
+            }
+        }
         broken
     }
 }
@@ -190,6 +199,21 @@ impl<'a> Part<'a> {
             .iter()
             .map(vector)
             .collect()
+    }
+
+    /// The mappings of a process.
+    pub fn mappings(&self) -> impl Iterator<Item = Part<'a>> + use<'a> {
+        let mappings = self.0["mappings"].as_array();
+        mappings.into_iter().flatten().map(Part)
+    }
+
+    /// Of a mapping: the base pages touched first in it, and those of them that its stacks account for.
+    fn touched(&self) -> (u64, u64) {
+        let touch = Part(&self.0["first_touch"]);
+        let whole = touch.matrix("/pages").into_iter().flatten().flatten();
+        let stacks = touch.0["by_stack"].as_array().into_iter().flatten();
+        let of_stacks = stacks.filter_map(|stack| stack["pages"].as_u64());
+        (whole.sum(), of_stacks.sum())
     }
 
     /// The thread with that id.
@@ -246,6 +270,19 @@ mod tests {
         let mut report = example();
         assert_eq!(report.broken_sums(), [] as [String; 0]);
         report.value["processes"][0]["alloc"]["numa_hit"][0] = 1.into();
+        assert_eq!(report.broken_sums().len(), 1);
+    }
+
+    #[test]
+    fn stacks_that_touched_more_than_their_mapping_has_are_seen() {
+        let mut report = example();
+        let touch = |report: &mut Report, pages: u64| {
+            report.value["processes"][0]["mappings"][0]["first_touch"]["by_stack"] =
+                serde_json::json!([{ "id": 0, "pages": pages, "remote": 0 }]);
+        };
+        touch(&mut report, 16_384);
+        assert_eq!(report.broken_sums(), [] as [String; 0]);
+        touch(&mut report, 16_385);
         assert_eq!(report.broken_sums().len(), 1);
     }
 }

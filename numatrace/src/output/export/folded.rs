@@ -54,6 +54,13 @@ impl Split {
         self.remote = self.remote.saturating_add(other.remote);
     }
 
+    fn within(self, other: Self) -> Self {
+        Self {
+            local: self.local.min(other.local),
+            remote: self.remote.min(other.remote),
+        }
+    }
+
     fn less(self, other: Self) -> Self {
         Self {
             local: self.local.saturating_sub(other.local),
@@ -137,7 +144,8 @@ fn pages(folded: &mut Folded, stacks: &Stacks<'_>, process: &Process) {
             folded.add(&[comm.clone(), "[other threads]".into(), name], rest);
         } else {
             for stack in &touch.by_stack {
-                let part = Split::parts(stack.pages, stack.remote);
+                // In reports of earlier versions the stack of a run counts all of it, beyond the mapping it began in too.
+                let part = Split::parts(stack.pages, stack.remote).within(rest);
                 rest = rest.less(part);
                 let mut frames = vec![comm.clone()];
                 frames.extend(functions(stacks, stack.id));
@@ -163,10 +171,7 @@ fn pages(folded: &mut Folded, stacks: &Stacks<'_>, process: &Process) {
         );
         let left = own.less(by_tid.get(&entry.tid).copied().unwrap_or_default());
         // No thread has more of the rest than there is.
-        let part = Split {
-            local: left.local.min(rest.local),
-            remote: left.remote.min(rest.remote),
-        };
+        let part = left.within(rest);
         rest = rest.less(part);
         folded.add(
             &[comm.clone(), frame(&entry.comm), "[no mapping]".into()],
