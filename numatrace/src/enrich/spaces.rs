@@ -34,6 +34,10 @@ const LINES: usize = 400_000;
 /// Parents of parents whose lines are looked at: shells fork shells.
 const GENERATIONS: usize = 8;
 
+/// Zeroed variables of a library are at most so many bytes: glibc has 52 KiB, libstdc++ 12; Python's arenas, which end up behind
+/// its modules, are 256 KiB or 1 MiB each.
+const ZEROED_OF_LIBRARY: u64 = 192 * 1024;
+
 /// What is known of all address spaces.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -200,13 +204,29 @@ impl Spaces {
         None
     }
 
-    /// Plain memory that lies right behind a file's: the path of that file. So a program's zeroed variables lie.
-    pub fn behind_file(&self, process: ProcessIndex, at: u64) -> Option<(FileId, &Name)> {
+    /// Plain memory that lies right behind a program's or library's data, which so has its zeroed variables: the path of that file. Behind a
+    /// library the kernel makes one mapping of them and of whatever is mapped next, so much of it is not called after the library.
+    pub fn zeroed_of(&self, process: ProcessIndex, at: u64) -> Option<(FileId, &Name)> {
         let line = self.line(process, at)?;
         let before = self.line(process, line.start.checked_sub(1)?)?;
-        (line.file.is_none() && line.name.is_empty())
-            .then_some((before.file?, &before.name))
-            .filter(|_| before.writable)
+        let plain = line.file.is_none() && line.name.is_empty();
+        let file = before.file.filter(|_| plain && before.writable)?;
+        let much = line.end - line.start > ZEROED_OF_LIBRARY;
+        (!much || self.lowest_program(process) == Some(file)).then_some((file, &before.name))
+    }
+
+    /// The file of the code at the lowest addresses: the process's own program, with nothing near it but its heap.
+    fn lowest_program(&self, process: ProcessIndex) -> Option<FileId> {
+        let mut next = Some(process);
+        for _ in 0..GENERATIONS {
+            let space = self.by_process.get(&next?)?;
+            let mut code = space.lines.iter().filter(|line| line.executable);
+            if let Some(lowest) = code.find_map(|line| line.file) {
+                return Some(lowest);
+            }
+            next = space.parent;
+        }
+        None
     }
 
     /// Does a process have code of a file?
@@ -250,6 +270,55 @@ mod tests {
             file: None,
             name: Name::from(name),
         }
+    }
+
+    fn of_file(start: u64, end: u64, ino: u64, executable: bool) -> MapLine {
+        MapLine {
+            executable,
+            writable: !executable,
+            file: Some(FileId { dev: 1, ino }),
+            ..line(start, end, if ino == 1 { "/app" } else { "/lib.so" })
+        }
+    }
+
+    #[test]
+    fn much_memory_behind_a_library_is_not_its_zeroed_variables() {
+        const MIB: u64 = 1 << 20;
+        let lines = vec![
+            of_file(MIB, 2 * MIB, 1, true),
+            of_file(2 * MIB, 3 * MIB, 1, false),
+            line(3 * MIB, 9 * MIB, ""),
+            of_file(20 * MIB, 21 * MIB, 2, true),
+            of_file(21 * MIB, 22 * MIB, 2, false),
+            line(22 * MIB, 22 * MIB + 0xd000, ""),
+            of_file(40 * MIB, 41 * MIB, 2, false),
+            line(41 * MIB, 42 * MIB, ""),
+        ];
+        let mut facts = Changing(vec![lines]);
+        let mut processes = Processes::default();
+        let process = processes.of_thread(
+            crate::decode::count::ThreadId {
+                pid: Pid(7),
+                tid: crate::ids::Tid(7),
+                start_ns: 1,
+            },
+            &mut facts,
+        );
+        let mut spaces = Spaces::default();
+        spaces.look(process, Pid(7), &mut facts);
+        let of = |at| {
+            spaces
+                .zeroed_of(process, at)
+                .map(|(_, path)| path.to_utf8().into_owned())
+        };
+        assert_eq!(
+            of(5 * MIB).as_deref(),
+            Some("/app"),
+            "a program's static arrays"
+        );
+        assert_eq!(of(22 * MIB).as_deref(), Some("/lib.so"));
+        assert_eq!(of(41 * MIB), None, "somebody's arena");
+        assert_eq!(of(MIB), None);
     }
 
     /// A `/proc` whose maps change between two looks.

@@ -50,7 +50,7 @@ impl Naming<'_> {
                     return (MappingKind::Heap, named("[heap]"));
                 }
                 let zeroed = || {
-                    let (file, path) = self.spaces.behind_file(self.process, inside(area))?;
+                    let (file, path) = self.spaces.zeroed_of(self.process, inside(area))?;
                     let name = [path.as_bytes(), b" bss"].concat();
                     self.is_program(file).then(|| Name::from(name))
                 };
