@@ -3,13 +3,18 @@
 use std::{io::Read as _, os::fd::AsFd as _};
 
 use anyhow::Result;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::signal::{SigSet, Signal},
+};
 
-/// Says `ready` on stderr and calls `meanwhile` every 10 ms until stdin ends.
+/// Says `ready` on stderr and calls `meanwhile` every 10 ms until stdin ends. The SIGINT that ends other tracers is kept from this one: what is
+/// held would be left behind, and an ftrace instance outlives its maker.
 ///
 /// # Errors
 /// What `meanwhile` returned.
 pub fn hold(mut meanwhile: impl FnMut() -> Result<()>) -> Result<()> {
+    SigSet::from(Signal::SIGINT).thread_block()?;
     eprintln!("ready");
     let stdin = std::io::stdin();
     loop {

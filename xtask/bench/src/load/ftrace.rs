@@ -45,12 +45,17 @@ pub fn run(args: &Args) -> Result<()> {
     })
 }
 
+/// Where instances are made, each called after its maker.
+const INSTANCES: &str = "/sys/kernel/tracing/instances";
+const PREFIX: &str = "numatrace-bench-";
+
 struct Instance(PathBuf);
 
 impl Instance {
     fn make() -> Result<Self> {
-        let name = format!("numatrace-bench-{}", std::process::id());
-        let path = Path::new("/sys/kernel/tracing/instances").join(name);
+        remove_orphans();
+        let name = format!("{PREFIX}{}", std::process::id());
+        let path = Path::new(INSTANCES).join(name);
         fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self(path))
     }
@@ -64,8 +69,26 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir(&self.0) {
-            eprintln!("cannot remove {}: {error}", self.0.display());
+        remove(&self.0);
+    }
+}
+
+fn remove(instance: &Path) {
+    if let Err(error) = fs::remove_dir(instance) {
+        eprintln!("cannot remove {}: {error}", instance.display());
+    }
+}
+
+/// Removes what makers that were killed left behind: it goes on recording, and would be paid by everything measured from then on.
+fn remove_orphans() {
+    let Ok(entries) = fs::read_dir(INSTANCES) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let maker = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        if maker.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            remove(&entry.path());
         }
     }
 }
