@@ -13,6 +13,8 @@ use super::told::Trouble;
 pub enum Mode {
     /// Only these nodes. The balancer does not scan such memory.
     Bind = 2,
+    /// Only these nodes, and scanned by the balancer, which does not move pages away from them (`MPOL_F_NUMA_BALANCING`, since 5.12).
+    BindScanned = 2 | 1 << 13,
     /// Page by page over the nodes.
     Interleave = 3,
     /// These nodes first, the nearest of them; since 5.15.

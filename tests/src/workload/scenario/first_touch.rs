@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::counters;
 use crate::workload::memory::Region;
 use crate::workload::nodes::Nodes;
+use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
 use crate::workload::told::{Told, Trouble};
 
@@ -34,11 +35,17 @@ pub struct Args {
     /// Let the workers run on any node once they have begun
     #[arg(long)]
     free: bool,
+    /// Keep the pages where they are, so that the balancer has only the workers to move
+    #[arg(long)]
+    keep: bool,
 }
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     scene.nodes.memory(args.init_node)?;
     let region = Region::anonymous(args.pages)?;
+    if args.keep {
+        policy::set(&region, Mode::BindScanned, &[args.init_node])?;
+    }
 
     // The prober reads pages that the balancer has marked: from another node they would follow it.
     scene.nodes.run_on(args.init_node)?;
