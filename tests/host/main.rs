@@ -12,6 +12,8 @@ mod leftovers;
 #[path = "../kernel/record.rs"]
 mod record;
 mod session;
+#[path = "../kernel/stat_numastat.rs"]
+mod stat_numastat;
 mod stems;
 #[path = "../kernel/storm.rs"]
 mod storm;

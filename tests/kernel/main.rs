@@ -32,6 +32,7 @@ mod page_alloc;
 mod pid_reuse;
 mod preemption;
 mod stat;
+mod stat_numastat;
 mod task_life;
 
 mod balancer;

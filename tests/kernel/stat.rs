@@ -1,10 +1,9 @@
-//! `numatrace stat` on machines of several nodes: numastat's numbers, kinds of memory to the page, and a full node.
+//! `numatrace stat` on machines of several nodes: kinds of memory to the page, and a full node.
 
 use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
-use numatrace_tests::harness::numastat::{self, Rows, rows};
 use numatrace_tests::harness::programs;
 use numatrace_tests::harness::report::Part;
 use numatrace_tests::harness::running::Running;
@@ -15,101 +14,11 @@ use numatrace_tests::test_name;
 use serde_json::Value;
 
 use crate::machine;
+use crate::stat_numastat::{ours, workload};
 use crate::two_nodes_or_skip;
 
-/// numastat and numatrace are processes with memory themselves: per-node memory rows move by as much between two readings.
-const OWN_MB: f64 = 8.0;
 /// Base pages of each kind on each node.
 const PAGES: usize = 512;
-
-fn ours(args: &[&str]) -> String {
-    let mut command = Command::new(programs::numatrace().unwrap());
-    let said = Running::start(command.arg("stat").args(args))
-        .unwrap()
-        .finish(DEADLINE)
-        .unwrap();
-    assert_eq!(said.status.code(), Some(0), "{said:?}");
-    said.stdout
-}
-
-fn workload(args: &[&str]) -> Running {
-    Running::start(Command::new(programs::workload().unwrap()).args(args)).unwrap()
-}
-
-/// Each cell of numastat's lies between two readings of its own, give or take `slack`.
-fn between(before: &Rows, ours: &Rows, after: &Rows, slack: f64) {
-    for (name, cells) in before {
-        let our_cells = ours
-            .get(name)
-            .unwrap_or_else(|| panic!("no row {name}: {ours:?}"));
-        for (at, before) in cells.iter().enumerate() {
-            let [before, ours, after] =
-                [before, &our_cells[at], &after[name][at]].map(|cell| cell.parse::<f64>().unwrap());
-            let range = before.min(after) - slack..=before.max(after) + slack;
-            assert!(
-                range.contains(&ours),
-                "{name}, column {at}: {ours} is not in {range:?}"
-            );
-        }
-    }
-}
-
-/// Without the Total column, which numastat's plain view lacks.
-fn without_total(mut rows: Rows, nodes: usize) -> Rows {
-    rows.values_mut().for_each(|cells| cells.truncate(nodes));
-    rows
-}
-
-#[test]
-fn counters_and_memory_rows_lie_between_two_of_numastats() {
-    if !numastat::is_here() {
-        return skipped(test_name!(), "no numastat here");
-    }
-    let nodes = machine::nodes().online().len();
-    let theirs = |options: &[&str], columns| rows(&numastat::says(options).unwrap(), columns);
-
-    let before = theirs(&[], nodes);
-    assert_eq!(before.len(), 6, "{before:?}");
-    let counters = without_total(rows(&ours(&[]), nodes + 1), nodes);
-    between(&before, &counters, &theirs(&[], nodes), 0.0);
-
-    let before = theirs(&["-n"], nodes + 1);
-    assert_eq!(before.len(), 6, "{before:?}");
-    let megabytes = rows(&ours(&["-n"]), nodes + 1);
-    between(&before, &megabytes, &theirs(&["-n"], nodes + 1), 0.0);
-
-    let before = theirs(&["-m"], nodes + 1);
-    assert!(before.len() > 10, "{before:?}");
-    let memory = rows(&ours(&["-m"]), nodes + 1);
-    assert_eq!(memory["MemTotal"], before["MemTotal"]);
-    between(&before, &memory, &theirs(&["-m"], nodes + 1), OWN_MB);
-}
-
-#[test]
-fn a_process_that_holds_still_is_numastats() {
-    if !numastat::is_here() {
-        return skipped(test_name!(), "no numastat here");
-    }
-    let nodes = machine::nodes();
-    let columns = nodes.online().len() + 1;
-    let holders: Vec<Running> = nodes
-        .with_memory()
-        .iter()
-        .map(|node| {
-            let node = node.to_string();
-            let holder = workload(&["hold", "--pages", "1000", "--node", &node]);
-            holder.wait_for_output("\n", DEADLINE).unwrap();
-            holder
-        })
-        .collect();
-    for holder in holders {
-        let pid = holder.pid().to_string();
-        let theirs = rows(&numastat::says(&["-p", &pid]).unwrap(), columns);
-        assert!(theirs.contains_key("Private"), "{theirs:?}");
-        assert_eq!(rows(&ours(&["-p", &pid]), columns), theirs);
-        assert!(holder.finish(DEADLINE).unwrap().status.success());
-    }
-}
 
 #[test]
 fn kinds_on_two_nodes_are_right_to_the_page() {

@@ -20,6 +20,7 @@ use crate::{
     build::{self, Executable},
     run,
     toolchain::Toolchain,
+    vm::numastat,
 };
 use tally::{Counted, Tally};
 
@@ -130,6 +131,12 @@ fn host(options: &Options, toolchain: &Toolchain) -> Result<Tally> {
     command
         .env("NUMATRACE_BIN", &programs.numatrace.path)
         .env("NUMATRACE_WORKLOAD", &programs.workload.path);
+    match numastat::script() {
+        Ok(theirs) => {
+            command.env("NUMASTAT", theirs);
+        }
+        Err(why) => eprintln!("xtask: no numastat to compare with: {why:#}"),
+    }
     let artifacts = crate::workspace::lab().join("artifacts/host");
     fresh(&artifacts)?;
     command.env("NUMATRACE_ARTIFACTS", &artifacts);

@@ -1,9 +1,10 @@
-//! numactl's numastat for guests, with the C library it needs: the newest that the mirror has.
+//! numactl's numastat for guests and the host tier, with the C library it needs: the newest that the mirror has.
 //!
 //! Everything else in a guest is static, so a loader and a library of whatever version disturb nothing.
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -59,6 +60,32 @@ pub fn files() -> Result<Vec<Put>> {
         });
     }
     Ok(files)
+}
+
+/// numastat for this machine: a script that starts it with its own loader and library, since the machine's may be older.
+///
+/// # Errors
+/// The mirror has none, or the script cannot be written.
+pub fn script() -> Result<PathBuf> {
+    let files = files()?;
+    let from = |to: &str| {
+        let put = files.iter().find(|put| put.to == Path::new(to));
+        put.map(|put| put.from.clone())
+            .with_context(|| format!("no {to}"))
+    };
+    let [loader, library] = LIBRARIES.map(|(to, _)| from(to));
+    let (loader, library, program) = (loader?, library?, from(&format!("/{PROGRAM}"))?);
+    let folder = library.parent().context("a library lies in a folder")?;
+    let script = workspace::lab().join("numastat/numastat.sh");
+    let text = format!(
+        "#!/bin/sh\nexec '{}' --library-path '{}' '{}' \"$@\"\n",
+        loader.display(),
+        folder.display(),
+        program.display()
+    );
+    fs::write(&script, text).with_context(|| format!("cannot write {}", script.display()))?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    Ok(script)
 }
 
 /// Unpacks both packages beside the place and renames, so that an interrupted download leaves nothing half there.
