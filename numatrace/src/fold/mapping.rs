@@ -6,14 +6,10 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use numatrace_common::{
-    cell::{RemoteCause, TouchKind},
-    event::task_bind::BindWhat,
-};
+use numatrace_common::event::task_bind::BindWhat;
 
-use super::extents::Extents;
+use super::area::{Area, Class, Thread};
 use crate::{
-    capture::recording::fixed,
     decode::{
         count::NodePair,
         event::PagesMoved,
@@ -22,7 +18,6 @@ use crate::{
         mapping_run::{Area as RunArea, FileId, TaskBind, TouchRun, UseRun},
     },
     enrich::process::ProcessIndex,
-    ids::Tid,
 };
 
 /// Areas of one process that are kept: programs with more have thousands of small ones.
@@ -35,148 +30,6 @@ const KERNEL_STACKS: usize = 4_096;
 const FILES_EACH: usize = 4_096;
 /// Binds of one thread that are kept.
 const BINDS: usize = 8;
-/// Stacks of one area that are kept.
-const STACKS: usize = 256;
-/// The same where one area is all memory of a process, its mappings not being known yet.
-const STACKS_UNKNOWN: usize = 4_096;
-
-/// A thread, told from an earlier one with the same number by its start (ns since boot).
-pub type Thread = (Tid, u64);
-
-/// What sort of memory it is, as far as the kernel's mapping tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Class {
-    /// No file, not a stack that grows.
-    Anon,
-    /// The main thread's stack.
-    Stack,
-    /// The hugetlb pool.
-    Hugetlb,
-    /// Code of a file.
-    Text,
-    /// A file, private and writable: what is written is copied.
-    Data,
-    /// A file otherwise.
-    File,
-    /// Only the address is known.
-    Unknown,
-}
-
-impl Class {
-    fn of(area: &RunArea) -> Self {
-        if !area.known() {
-            Class::Unknown
-        } else if area.hugetlb() {
-            Class::Hugetlb
-        } else if area.main_stack() {
-            Class::Stack
-        } else if area.file.is_none() {
-            Class::Anon
-        } else if area.executable() {
-            Class::Text
-        } else if area.writable() && !area.shared() {
-            Class::Data
-        } else {
-            Class::File
-        }
-    }
-}
-
-/// One area of a process.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Area {
-    /// What sort.
-    pub class: Class,
-    /// Its file.
-    pub file: Option<FileId>,
-    /// First address.
-    pub start: u64,
-    /// First address behind it.
-    pub end: u64,
-    /// First touches.
-    pub touches: BTreeMap<TouchKey, Touched>,
-    /// Hinting faults.
-    pub uses: BTreeMap<(Thread, NodePair), Extents>,
-    /// Base pages that hinting faults moved.
-    pub migrated: u64,
-    /// Pages that were moved, for whatever reason, from node to node: where they lay in the mapping.
-    #[serde(default)]
-    pub moved: BTreeMap<NodePair, Extents>,
-    /// Pages among them that went back to a node they had been moved from, as often as they did.
-    #[serde(default)]
-    pub bounced: u64,
-    /// What was touched from user stacks, by the stack's number.
-    pub stacks: BTreeMap<u32, FromStack>,
-}
-
-/// What was touched from one user stack: base pages, and where they lie, since one run of touches goes through adjacent mappings.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct FromStack {
-    /// Put on the thread's node.
-    pub near: Extents,
-    /// Put on another.
-    pub far: Extents,
-}
-
-impl FromStack {
-    fn add(&mut self, run: &TouchRun) {
-        let side = if run.nodes.0 == run.nodes.1 {
-            &mut self.near
-        } else {
-            &mut self.far
-        };
-        side.add(run.low, run.high, run.pages);
-    }
-
-    /// Base pages.
-    pub fn pages(&self) -> u64 {
-        self.near.total().saturating_add(self.far.total())
-    }
-}
-
-/// Who touched, from where to where, and what kind of pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct TouchKey {
-    /// Who.
-    pub thread: Thread,
-    /// Node of the thread, node of the pages.
-    pub nodes: NodePair,
-    /// The kernel's kind of the pages.
-    pub kind: Option<TouchKind>,
-}
-
-/// What was touched.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Touched {
-    /// Where: base pages.
-    pub pages: Extents,
-    /// When the last run of it began, ns since boot.
-    pub last_ns: u64,
-    /// Pages among them that are transparent huge pages.
-    pub thp: u64,
-    /// Pages among them by the number of the [`RemoteCause`] that was told for them.
-    #[serde(with = "fixed")]
-    pub causes: [u64; RemoteCause::ALL.len()],
-}
-
-impl Touched {
-    /// The part of it that lies where `pages` says, causes by length.
-    fn part(&self, pages: Extents) -> Self {
-        let (part, whole) = (pages.total(), self.pages.total().max(1));
-        let share = |count: u64| {
-            u64::try_from(u128::from(count) * u128::from(part) / u128::from(whole)).unwrap_or(count)
-        };
-        Self {
-            last_ns: self.last_ns,
-            thp: self.thp.min(part),
-            causes: self.causes.map(share),
-            pages,
-        }
-    }
-}
-
 /// One process's memory.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -250,29 +103,7 @@ impl Mappings {
             self.no_room = self.no_room.saturating_add(run.pages);
             return;
         };
-        let key = TouchKey {
-            thread,
-            nodes: run.nodes,
-            kind: run.kind,
-        };
-        let touched = area.touches.entry(key).or_default();
-        touched.pages.add(run.low, run.high, run.pages);
-        touched.last_ns = touched.last_ns.max(run.began_ns);
-        if run.thp {
-            touched.thp = touched.thp.saturating_add(run.pages);
-        }
-        for (sum, pages) in touched.causes.iter_mut().zip(run.causes) {
-            *sum = sum.saturating_add(u64::from(pages));
-        }
-        let most = match area.class {
-            Class::Unknown => STACKS_UNKNOWN,
-            _ => STACKS,
-        };
-        if let Some(stack) = run.stack
-            && (area.stacks.len() < most || area.stacks.contains_key(&stack))
-        {
-            area.stacks.entry(stack).or_default().add(run);
-        }
+        area.take(run);
     }
 
     /// Takes in hinting faults.
@@ -380,18 +211,7 @@ impl Mappings {
             None if memory.areas.len() >= AREAS_EACH || self.areas >= AREAS => return None,
             None => {
                 self.areas += 1;
-                memory.areas.push(Area {
-                    class,
-                    file: run.file,
-                    start,
-                    end,
-                    touches: BTreeMap::new(),
-                    uses: BTreeMap::new(),
-                    migrated: 0,
-                    moved: BTreeMap::new(),
-                    bounced: 0,
-                    stacks: BTreeMap::new(),
-                });
+                memory.areas.push(Area::new(class, run.file, start..end));
                 memory.areas.len() - 1
             }
         };
@@ -402,130 +222,13 @@ impl Mappings {
     }
 }
 
-impl Area {
-    /// What lies below an address, and the rest.
-    pub fn split_at(&self, at: u64) -> (Self, Self) {
-        let mut below = Self {
-            end: at,
-            touches: BTreeMap::new(),
-            uses: BTreeMap::new(),
-            migrated: 0,
-            moved: BTreeMap::new(),
-            bounced: 0,
-            stacks: BTreeMap::new(),
-            ..*self
-        };
-        let mut above = Self {
-            start: at,
-            touches: BTreeMap::new(),
-            uses: BTreeMap::new(),
-            migrated: self.migrated,
-            moved: BTreeMap::new(),
-            bounced: self.bounced,
-            stacks: BTreeMap::new(),
-            ..*self
-        };
-        for (number, from) in &self.stacks {
-            let (near_low, near_high) = from.near.split_at(at);
-            let (far_low, far_high) = from.far.split_at(at);
-            for (area, near, far) in [
-                (&mut below, near_low, far_low),
-                (&mut above, near_high, far_high),
-            ] {
-                let from = FromStack { near, far };
-                if from.pages() > 0 {
-                    area.stacks.insert(*number, from);
-                }
-            }
-        }
-        for (key, touched) in &self.touches {
-            let (low, high) = touched.pages.split_at(at);
-            for (area, pages) in [(&mut below, low), (&mut above, high)] {
-                if pages.total() > 0 {
-                    area.touches.insert(*key, touched.part(pages));
-                }
-            }
-        }
-        for (key, faults) in &self.uses {
-            let (low, high) = faults.split_at(at);
-            for (area, faults) in [(&mut below, low), (&mut above, high)] {
-                if faults.total() > 0 {
-                    area.uses.insert(*key, faults);
-                }
-            }
-        }
-        for (nodes, pages) in &self.moved {
-            let (low, high) = pages.split_at(at);
-            for (area, pages) in [(&mut below, low), (&mut above, high)] {
-                if pages.total() > 0 {
-                    area.moved.insert(*nodes, pages);
-                }
-            }
-        }
-        (below, above)
-    }
-
-    /// Base pages touched first.
-    pub fn pages(&self) -> u64 {
-        let (near, far) = self.near_and_far();
-        near.saturating_add(far)
-    }
-
-    /// Base pages touched first: those put on the node of the thread, and the others.
-    pub fn near_and_far(&self) -> (u64, u64) {
-        let touches = self.touches.iter();
-        touches.fold((0, 0), |(near, far), (key, touched)| {
-            let pages = touched.pages.total();
-            if key.nodes.0 == key.nodes.1 {
-                (near.saturating_add(pages), far)
-            } else {
-                (near, far.saturating_add(pages))
-            }
-        })
-    }
-
-    /// Was anything counted in it?
-    pub fn is_empty(&self) -> bool {
-        self.touches.is_empty() && self.uses.is_empty() && self.moved.is_empty()
-    }
-
-    /// Why pages are remote or missed the node that was preferred, by number: what was told, and `Unknown` for the remote rest.
-    pub fn causes(&self) -> [u64; RemoteCause::ALL.len()] {
-        let mut causes = [0u64; RemoteCause::ALL.len()];
-        for (key, touched) in &self.touches {
-            for (sum, pages) in causes.iter_mut().zip(touched.causes) {
-                *sum = sum.saturating_add(pages);
-            }
-            if key.nodes.0 != key.nodes.1 {
-                let told: u64 = touched.causes.iter().sum();
-                causes[RemoteCause::Unknown as usize] += touched.pages.total().saturating_sub(told);
-            }
-        }
-        causes
-    }
-
-    /// The kernel's kind of most of the pages touched.
-    pub fn kind(&self) -> Option<TouchKind> {
-        let mut by_kind = [0u64; TouchKind::ALL.len()];
-        for (key, touched) in &self.touches {
-            if let Some(kind) = key.kind {
-                by_kind[kind as usize] += touched.pages.total();
-            }
-        }
-        TouchKind::ALL
-            .into_iter()
-            .filter(|kind| by_kind[*kind as usize] > 0)
-            .max_by_key(|kind| by_kind[*kind as usize])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::decode::count::Owner;
-    use crate::decode::count::ThreadId;
     use crate::decode::event::TaskFork;
     use crate::enrich::process::Processes;
+    use crate::fold::extents::Extents;
     use crate::ids::{NodeId, Pid};
     use crate::model::Name;
 
@@ -550,35 +253,8 @@ mod tests {
         }
     }
 
-    fn touched(node: u16, first: u64, pages: u64, stack: u32) -> TouchRun {
-        TouchRun {
-            thread: ThreadId {
-                pid: Pid(7),
-                tid: Tid(7),
-                start_ns: 5,
-            },
-            began_ns: 10,
-            nodes: (NodeId(0), NodeId(node)),
-            kind: None,
-            causes: Default::default(),
-            cow: false,
-            thp: false,
-            low: first * PAGE,
-            high: (first + pages) * PAGE,
-            pages,
-            sp: None,
-            area: RunArea {
-                start: 0,
-                end: 0,
-                flags: 0,
-                pgoff: 0,
-                file: None,
-            },
-            stack: Some(stack),
-        }
-    }
-
-    fn app() -> (Processes, ProcessIndex) {
+    #[test]
+    fn pages_that_go_back_are_counted_each_time_and_others_are_not() {
         let mut known = Processes::default();
         known.forked(&TaskFork {
             pid: Pid(7),
@@ -588,35 +264,6 @@ mod tests {
             comm: Name::from("app"),
         });
         let process = known.announced(u64::MAX).next().unwrap();
-        (known, process)
-    }
-
-    #[test]
-    fn a_stack_has_of_each_mapping_what_its_runs_touched_there() {
-        let (_known, process) = app();
-        let mut mappings = Mappings::default();
-        for run in [
-            // One run goes on into the mapping behind.
-            touched(0, 0, 14, 1),
-            touched(1, 20, 10, 1),
-            touched(0, 40, 5, 2),
-        ] {
-            mappings.touched(process, &run);
-        }
-        let (below, above) = mappings.by_process[&process].areas[0].split_at(4 * PAGE);
-        let told = |area: &Area| -> Vec<(u32, u64, u64)> {
-            let stacks = area.stacks.iter();
-            stacks
-                .map(|(number, from)| (*number, from.near.total(), from.far.total()))
-                .collect()
-        };
-        assert_eq!(told(&below), [(1, 4, 0)]);
-        assert_eq!(told(&above), [(1, 10, 10), (2, 5, 0)]);
-    }
-
-    #[test]
-    fn pages_that_go_back_are_counted_each_time_and_others_are_not() {
-        let (_known, process) = app();
         let mut mappings = Mappings::default();
         for run in [
             moved(0, 1, 0, 100),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 pub mod absence;
 pub mod activity;
 pub mod alloc;
+pub mod area;
 pub mod audit;
 pub mod beside;
 pub mod counted;

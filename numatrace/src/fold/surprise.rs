@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{extents::Extents, mapping::Area};
+use super::{area::Area, extents::Extents};
 use crate::ids::NodeId;
 
 /// Stretches of one area that are compared: beyond it neighbours are compared as one, because time grows with the square.

@@ -3,8 +3,9 @@
 use super::mapping_name::Naming;
 use crate::{
     fold::{
+        area::{Area, Class, Thread},
         extents::Extents,
-        mapping::{Area, Class, Memory, Thread},
+        mapping::Memory,
     },
     ids::Tid,
 };

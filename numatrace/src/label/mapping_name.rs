@@ -6,8 +6,8 @@ use crate::{
     decode::mapping_run::FileId,
     enrich::{process::ProcessIndex, spaces::Spaces},
     fold::{
+        area::{Area, Class},
         extents::Extents,
-        mapping::{Area, Class},
     },
     model::{MappingKind, Name},
 };

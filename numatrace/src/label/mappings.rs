@@ -20,7 +20,8 @@ use crate::{
     enrich::{Enrich, facts::Facts},
     fold::{
         activity,
-        mapping::{Area, Bound, Class, FromStack, Mappings, Memory, Thread},
+        area::{Area, Class, FromStack, Thread},
+        mapping::{Bound, Mappings, Memory},
         surprise,
     },
     ids::{NodeId, Tid},

@@ -7,7 +7,8 @@ use crate::{
     enrich::spaces::Spaces,
     fold::{
         activity,
-        mapping::{FillKey, Memory, Thread},
+        area::Thread,
+        mapping::{FillKey, Memory},
     },
     ids::NodeId,
     model::{FilledFile, TidPages},
