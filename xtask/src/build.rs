@@ -64,7 +64,9 @@ pub fn static_programs(toolchain: &Toolchain) -> Result<Vec<Executable>> {
     for test in TESTS {
         command.args(["--test", test]);
     }
-    toolchain.static_target.apply(&mut command);
+    // The stacks of workloads are to be whole, whatever the compiler inlines.
+    let flags = ["-C", "force-frame-pointers=yes"];
+    toolchain.static_target.apply(&mut command, &flags);
     executables(&mut command)
 }
 

@@ -22,7 +22,7 @@ use crate::{build, run, toolchain::Toolchain, workspace};
 pub fn run(toolchain: &Toolchain) -> Result<PathBuf> {
     let mut cargo = run::cargo();
     cargo.args(["build", "--release", "--package", "numatrace", "--bins"]);
-    toolchain.static_target.apply(&mut cargo);
+    toolchain.static_target.apply(&mut cargo, &[]);
     let built = build::executables(&mut cargo)?;
     let numatrace = built
         .into_iter()

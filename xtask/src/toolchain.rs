@@ -42,11 +42,16 @@ impl StaticTarget {
         }
     }
 
-    /// Sets what a cargo command needs to build for it.
-    pub fn apply(self, cargo: &mut Command) {
+    /// Sets what a cargo command needs to build for it, with the compiler's flags given beside.
+    pub fn apply(self, cargo: &mut Command, flags: &[&str]) {
         cargo.args(["--target", self.triple()]);
-        if self == Self::GnuStatic {
-            cargo.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
+        let own: &[&str] = match self {
+            Self::Musl => &[],
+            Self::GnuStatic => &["-C", "target-feature=+crt-static"],
+        };
+        let flags = [own, flags].concat();
+        if !flags.is_empty() {
+            cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
         }
     }
 }

@@ -254,9 +254,7 @@ impl Region {
         self.byte(page).load(Ordering::Relaxed)
     }
 
-    /// Writes each page of `pages`, in order. Always part of its caller: that is the function whose name stacks are to show, and without frame
-    /// pointers a frame of its own would hide it.
-    #[inline(always)]
+    /// Writes each page of `pages`, in order.
     pub fn write_all(&self, pages: std::ops::Range<usize>) {
         for page in pages {
             self.write(page, 1);

@@ -151,7 +151,7 @@ impl Bench {
         let mut cargo = run::cargo();
         cargo.args(["build", "--profile", &options.profile, "--bins"]);
         cargo.args(["--package", "numatrace", "--package", "numatrace-bench"]);
-        toolchain.static_target.apply(&mut cargo);
+        toolchain.static_target.apply(&mut cargo, &[]);
         let built = build::executables(&mut cargo)?;
         let find = |name: &str| {
             let found = built.iter().find(|built| built.name == name);
