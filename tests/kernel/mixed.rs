@@ -1,12 +1,15 @@
 //! Half a million allocations of every kind that the page allocator tells apart, as often in a row as is asked for: no residual is left without
 //! a name. `cargo xtask accounting` runs this on many machines and publishes what it writes down.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use numatrace_tests::harness::report::Report;
 use numatrace_tests::harness::tracer::DEADLINE;
 use numatrace_tests::harness::truth::Truth;
@@ -72,15 +75,26 @@ fn limited() -> Result<()> {
         group.display()
     );
     Command::new("sh").args(["-c", &script]).output()?;
-    // The kernel takes its time to see the last of its processes gone.
+    wait_until_empty(&group)?;
+    std::fs::remove_dir(&group).context("the cgroup is still in use")
+}
+
+/// The kernel takes its time to see the last of a cgroup's processes gone, and says so: a change of `cgroup.events` is an exceptional condition
+/// (Documentation/admin-guide/cgroup-v2.rst, "Un-populated Notification").
+fn wait_until_empty(group: &Path) -> Result<()> {
     let until = Instant::now() + DEADLINE;
+    let mut events = File::open(group.join("cgroup.events"))?;
     loop {
-        match std::fs::remove_dir(&group) {
-            Err(error) if error.kind() == ErrorKind::ResourceBusy && Instant::now() < until => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            done => return done.context("the cgroup is still in use"),
+        let mut text = String::new();
+        events.rewind()?;
+        events.read_to_string(&mut text)?;
+        if text.lines().any(|line| line == "populated 0") {
+            return Ok(());
         }
+        let left = until.saturating_duration_since(Instant::now());
+        ensure!(!left.is_zero(), "the cgroup does not empty: {text}");
+        let mut changes = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
+        poll(&mut changes, PollTimeout::try_from(left)?)?;
     }
 }
 

@@ -12,6 +12,7 @@ use numatrace_tests::workload::nodes::Nodes;
 
 /// numastat and numatrace are processes with memory themselves: per-node memory rows move by as much between two readings.
 const OWN_MB: f64 = 8.0;
+
 /// What `numatrace stat` prints.
 pub fn ours(args: &[&str]) -> String {
     let mut command = Command::new(programs::numatrace().unwrap());
@@ -46,11 +47,6 @@ fn between(before: &Rows, ours: &Rows, after: &Rows, slack: f64) {
     }
 }
 
-/// The machine's nodes.
-fn nodes() -> Nodes {
-    Nodes::read().unwrap_or_else(|trouble| panic!("{trouble:?}"))
-}
-
 /// Without the Total column, which numastat's plain view lacks.
 fn without_total(mut rows: Rows, nodes: usize) -> Rows {
     rows.values_mut().for_each(|cells| cells.truncate(nodes));
@@ -62,7 +58,7 @@ fn counters_and_memory_rows_lie_between_two_of_numastats() {
     if !numastat::is_here() {
         return skipped(test_name!(), "no numastat here");
     }
-    let nodes = nodes().online().len();
+    let nodes = Nodes::read().unwrap().online().len();
     let theirs = |options: &[&str], columns| rows(&numastat::says(options).unwrap(), columns);
 
     let before = theirs(&[], nodes);
@@ -87,7 +83,7 @@ fn a_process_that_holds_still_is_numastats() {
     if !numastat::is_here() {
         return skipped(test_name!(), "no numastat here");
     }
-    let nodes = nodes();
+    let nodes = Nodes::read().unwrap();
     let columns = nodes.online().len() + 1;
     let holders: Vec<Running> = nodes
         .with_memory()

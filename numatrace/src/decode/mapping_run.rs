@@ -148,6 +148,34 @@ pub struct UseRun {
     pub area: Area,
 }
 
+#[cfg(test)]
+impl TouchRun {
+    /// A run of base pages on one node, of thread 7 on node 0, in memory of which only the address is known.
+    pub fn example(low: u64, pages: u64, node: NodeId) -> Self {
+        Self {
+            thread: thread(7, 7, 5),
+            began_ns: 10,
+            nodes: (NodeId(0), node),
+            kind: None,
+            causes: Default::default(),
+            cow: false,
+            thp: false,
+            low,
+            high: low + pages * 4096,
+            pages,
+            sp: None,
+            area: Area {
+                start: 0,
+                end: 0,
+                flags: 0,
+                pgoff: 0,
+                file: None,
+            },
+            stack: None,
+        }
+    }
+}
+
 impl From<RawTouch> for TouchRun {
     fn from(raw: RawTouch) -> Self {
         let RawTouch {

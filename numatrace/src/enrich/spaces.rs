@@ -281,6 +281,23 @@ mod tests {
         }
     }
 
+    /// A process whose maps were read as often as there are looks, the last of them first.
+    fn looked_at(looks: Vec<Vec<MapLine>>) -> (Spaces, ProcessIndex) {
+        let times = looks.len();
+        let mut facts = Changing(looks);
+        let thread = crate::decode::count::ThreadId {
+            pid: Pid(7),
+            tid: crate::ids::Tid(7),
+            start_ns: 1,
+        };
+        let process = Processes::default().of_thread(thread, &mut facts);
+        let mut spaces = Spaces::default();
+        for _ in 0..times {
+            spaces.look(process, Pid(7), &mut facts);
+        }
+        (spaces, process)
+    }
+
     #[test]
     fn much_memory_behind_a_library_is_not_its_zeroed_variables() {
         const MIB: u64 = 1 << 20;
@@ -294,18 +311,7 @@ mod tests {
             of_file(40 * MIB, 41 * MIB, 2, false),
             line(41 * MIB, 42 * MIB, ""),
         ];
-        let mut facts = Changing(vec![lines]);
-        let mut processes = Processes::default();
-        let process = processes.of_thread(
-            crate::decode::count::ThreadId {
-                pid: Pid(7),
-                tid: crate::ids::Tid(7),
-                start_ns: 1,
-            },
-            &mut facts,
-        );
-        let mut spaces = Spaces::default();
-        spaces.look(process, Pid(7), &mut facts);
+        let (spaces, process) = looked_at(vec![lines]);
         let of = |at| {
             spaces
                 .zeroed_of(process, at)
@@ -348,25 +354,13 @@ mod tests {
 
     #[test]
     fn what_was_unmapped_keeps_its_name_until_something_else_lies_there() {
-        let mut facts = Changing(vec![
+        let (spaces, process) = looked_at(vec![
             vec![line(0x3000, 0x5000, "[anon:c]")],
             vec![
                 line(0x1000, 0x2000, "[anon:a]"),
                 line(0x4000, 0x6000, "[anon:b]"),
             ],
         ]);
-        let mut processes = Processes::default();
-        let process = processes.of_thread(
-            crate::decode::count::ThreadId {
-                pid: Pid(7),
-                tid: crate::ids::Tid(7),
-                start_ns: 1,
-            },
-            &mut facts,
-        );
-        let mut spaces = Spaces::default();
-        spaces.look(process, Pid(7), &mut facts);
-        spaces.look(process, Pid(7), &mut facts);
         let name = |at| {
             spaces
                 .line(process, at)

@@ -307,39 +307,15 @@ impl Area {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        decode::count::ThreadId,
-        ids::{NodeId, Pid},
-    };
+    use crate::ids::NodeId;
 
     /// Bytes of a base page.
     const PAGE: u64 = 4096;
 
     fn touched(node: u16, first: u64, pages: u64, stack: u32) -> TouchRun {
         TouchRun {
-            thread: ThreadId {
-                pid: Pid(7),
-                tid: Tid(7),
-                start_ns: 5,
-            },
-            began_ns: 10,
-            nodes: (NodeId(0), NodeId(node)),
-            kind: None,
-            causes: Default::default(),
-            cow: false,
-            thp: false,
-            low: first * PAGE,
-            high: (first + pages) * PAGE,
-            pages,
-            sp: None,
-            area: RunArea {
-                start: 0,
-                end: 0,
-                flags: 0,
-                pgoff: 0,
-                file: None,
-            },
             stack: Some(stack),
+            ..TouchRun::example(first * PAGE, pages, NodeId(node))
         }
     }
 

@@ -216,37 +216,10 @@ impl Live {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        decode::mapping_run::Area,
-        ids::{NodeId, Pid, Tid},
-    };
+    use crate::ids::{NodeId, Tid};
 
     fn run(pages: u64) -> TouchRun {
-        TouchRun {
-            thread: ThreadId {
-                pid: Pid(7),
-                tid: Tid(7),
-                start_ns: 5,
-            },
-            began_ns: 10,
-            nodes: (NodeId(0), NodeId(1)),
-            kind: None,
-            causes: Default::default(),
-            cow: false,
-            thp: false,
-            low: 0x1000,
-            high: 0x9000,
-            pages,
-            sp: None,
-            area: Area {
-                start: 0,
-                end: 0,
-                flags: 0,
-                pgoff: 0,
-                file: None,
-            },
-            stack: None,
-        }
+        TouchRun::example(0x1000, pages, NodeId(1))
     }
 
     /// What is told of a run that is open and so long.

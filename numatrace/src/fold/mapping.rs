@@ -30,6 +30,7 @@ const KERNEL_STACKS: usize = 4_096;
 const FILES_EACH: usize = 4_096;
 /// Binds of one thread that are kept.
 const BINDS: usize = 8;
+
 /// One process's memory.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
