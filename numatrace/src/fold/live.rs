@@ -219,7 +219,10 @@ mod tests {
     use crate::ids::{NodeId, Tid};
 
     fn run(pages: u64) -> TouchRun {
-        TouchRun::example(0x1000, pages, NodeId(1))
+        TouchRun {
+            high: 0x9000,
+            ..TouchRun::example(0x1000, pages, NodeId(1))
+        }
     }
 
     /// What is told of a run that is open and so long.
