@@ -10,6 +10,9 @@ use numatrace_tests::{or_skip, test_name, tracer};
 use crate::machine::nodes;
 use crate::two_nodes_or_skip;
 
+/// Sessions until the scheduler does what it is watched for, which it need not.
+const ATTEMPTS: usize = 4;
+
 /// A kernel's count of moves by thread and both CPUs, or why there is none.
 fn count_moves() -> anyhow::Result<KernelCount> {
     KernelCount::begin("sched/sched_migrate_task", "pid,orig_cpu,dest_cpu")
@@ -80,6 +83,36 @@ fn threads_that_are_let_go_are_spread_by_load_balancing() {
     assert!(reason(process, "affinity") <= 1, "{moves}");
     assert_eq!(reason(process, "unknown"), 0, "{moves}");
     agrees_with_the_kernel(process, &counted, &run.truth.vector("tids").unwrap());
+}
+
+#[test]
+fn running_threads_are_pushed_off_a_busy_node_by_active_balancing() {
+    let (a, _) = two_nodes_or_skip!();
+    // One for each CPU but one of them: nobody waits, so that there is nobody to pull, and the others idle.
+    let threads = nodes().cpus(a).len().saturating_sub(1);
+    if threads < 2 {
+        return skipped(test_name!(), "needs a node with three CPUs");
+    }
+    let (threads, node) = (threads.to_string(), a.to_string());
+    let words = ["crowd", "--threads", &threads, "--node", &node];
+    for _ in 0..ATTEMPTS {
+        let kernel = match count_moves() {
+            Ok(kernel) => kernel,
+            Err(why) => return skipped(test_name!(), &format!("{why:#}")),
+        };
+        let run = or_skip!(tracer!().launch(&[&words[..], &["--ms", "3000"]].concat()));
+        let counted = by_thread(&kernel);
+        let process = run
+            .report
+            .process(run.truth.pid())
+            .expect("the workload is in the report");
+        assert_eq!(reason(process, "unknown"), 0, "{}", process.0["task_moves"]);
+        agrees_with_the_kernel(process, &counted, &run.truth.vector("tids").unwrap());
+        if reason(process, "active_balance") > 0 {
+            return;
+        }
+    }
+    skipped(test_name!(), "nobody was pushed this time");
 }
 
 #[test]

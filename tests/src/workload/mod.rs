@@ -6,6 +6,7 @@
 
 pub mod told;
 
+pub mod crew;
 pub mod memory;
 pub mod nodes;
 pub mod placement;

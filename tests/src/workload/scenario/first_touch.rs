@@ -2,13 +2,12 @@
 
 use std::sync::Barrier;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use nix::unistd::gettid;
-use serde::Serialize;
+use anyhow::Result;
 
 use crate::counters;
+use crate::workload::crew::{Shift, Worked, join, named, pin, tid};
 use crate::workload::memory::Region;
 use crate::workload::nodes::Nodes;
 use crate::workload::policy::{self, Mode};
@@ -61,10 +60,15 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
 
     let before = counters::vmstat()?;
     let start = Barrier::new(args.threads);
+    let shift = Shift {
+        node: args.use_node,
+        free: args.free,
+        length: Duration::from_secs(args.secs),
+    };
     let crew = thread::scope(|scope| -> Result<Vec<Worked>> {
         let workers = (0..args.threads)
             .map(
-                |_| Ok(named("worker").spawn_scoped(scope, || work(nodes, args, &start, &region))?),
+                |_| Ok(named("worker").spawn_scoped(scope, || shift.work(nodes, &start, &region))?),
             )
             .collect::<Result<Vec<_>>>()?;
         workers.into_iter().map(join).collect()
@@ -98,61 +102,8 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     Ok(told)
 }
 
-fn named(name: &str) -> thread::Builder {
-    thread::Builder::new().name(name.into())
-}
-
-fn join<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
-    thread.join().map_err(|_| anyhow!("a thread panicked"))?
-}
-
-fn tid() -> Result<u32> {
-    Ok(u32::try_from(gettid().as_raw())?)
-}
-
-fn pin(nodes: &Nodes, node: u32) -> Result<()> {
-    nodes
-        .run_on(node)
-        .map_err(|trouble| anyhow!("cannot run on node {node}: {trouble:?}"))
-}
-
 fn init(nodes: &Nodes, node: u32, region: &Region) -> Result<u32> {
     pin(nodes, node)?;
     region.write_all(0..region.pages());
     tid()
-}
-
-/// What one worker did.
-#[derive(Debug, Serialize)]
-struct Worked {
-    tid: u32,
-    /// Times it used all pages.
-    passes: u64,
-    /// Time it ran until its last pass, in ns, from its `schedstat`.
-    run_ns: u64,
-}
-
-/// Uses every page until the time is over: an access per page and pass is what a hinting fault samples.
-fn work(nodes: &Nodes, args: &Args, start: &Barrier, region: &Region) -> Result<Worked> {
-    let pinned = pin(nodes, args.use_node);
-    // Passed by all, also when pinning failed: the others wait for it.
-    start.wait();
-    pinned?;
-    if args.free {
-        nodes.run_anywhere()?;
-    }
-    let tid = tid()?;
-    let mut passes = 0;
-    let end = Instant::now() + Duration::from_secs(args.secs);
-    while Instant::now() < end {
-        for page in 0..region.pages() {
-            region.write(page, region.read(page).wrapping_add(1));
-        }
-        passes += 1;
-    }
-    Ok(Worked {
-        tid,
-        passes,
-        run_ns: counters::run_ns(std::process::id(), tid)?,
-    })
 }

@@ -31,6 +31,7 @@ mod spawn_tree;
 
 mod away;
 mod bounce;
+mod crossed;
 mod crowd;
 mod demote;
 mod fragment;
@@ -88,6 +89,8 @@ pub enum Scenario {
     Away(away::Args),
     /// Change the node it runs on, again and again
     Bounce(bounce::Args),
+    /// Two busy nodes whose threads use each other's memory
+    Crossed(crossed::Args),
     /// More threads than a node has CPUs, begun there and let go
     Crowd(crowd::Args),
     /// A thread that is woken in turn from two nodes
@@ -139,6 +142,7 @@ impl Scenario {
             Self::SpawnTree(args) => spawn_tree::run(args, scene),
             Self::Away(args) => away::run(args, scene),
             Self::Bounce(args) => bounce::run(args, scene),
+            Self::Crossed(args) => crossed::run(args, scene),
             Self::Crowd(args) => crowd::run(args, scene),
             Self::Relay(args) => relay::run(args, scene),
             Self::OwnParts(args) => own_parts::run(args, scene),
