@@ -7,8 +7,8 @@ use numatrace_tests::{or_skip, tracer};
 use crate::machine::nodes;
 use crate::two_nodes_or_skip;
 
-/// Of moves whose stack tells, 99 in 100 agree, and hardly any stack does not tell.
-fn agrees(report: &Report, least: u64) {
+/// Of moves whose stack tells, 99 in 100 agree, and hardly any stack does not tell. How many there were.
+fn agrees(report: &Report, least: u64) -> u64 {
     let verify = &report.value["verify"];
     let count = |field: &str| {
         verify[field]
@@ -32,6 +32,7 @@ fn agrees(report: &Report, least: u64) {
     let slack = (moves / 100).max(1);
     assert!(disagreed <= slack && unclassified <= slack, "{verify:#}");
     assert_eq!(report.count("/coverage/records_lost"), Some(0));
+    moves
 }
 
 #[test]
@@ -67,12 +68,21 @@ fn balanced_moves_agree_with_their_stacks() {
 fn woken_threads_agree_with_their_stacks() {
     let (a, b) = two_nodes_or_skip!();
     let list = format!("{a},{b}");
-    let run = or_skip!(
-        tracer!()
-            .args(["--verify-reasons"])
-            .launch(&["relay", "--rounds", "500", "--nodes", &list])
+    // On nodes of one CPU the sleeper may stay where it is.
+    let (mut moves, mut sessions) = (0, 0);
+    while moves < 2 && sessions < 4 {
+        let run = or_skip!(
+            tracer!()
+                .args(["--verify-reasons"])
+                .launch(&["relay", "--rounds", "500", "--nodes", &list])
+        );
+        moves += agrees(&run.report, 0);
+        sessions += 1;
+    }
+    assert!(
+        moves >= 2,
+        "{moves} moves in {sessions} sessions prove little"
     );
-    agrees(&run.report, 2);
 }
 
 #[test]

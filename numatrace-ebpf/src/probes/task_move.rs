@@ -62,6 +62,8 @@ pub fn task_placed(ctx: BtfTracePointContext) -> u32 {
 /// paths leave a task in.
 #[inline(always)]
 fn reason(task: Task, from: u32, to: u32) -> MoveReason {
+    // Only the stopper of a CPU takes a running task off it. When it goes to sleep, newly idle balancing pulls others to its CPU.
+    let stopped = from == cpus::here() && Task::current().is_stopper();
     let mut was = Mover {
         start_ns: 0,
         numa_cpu: 0,
@@ -72,9 +74,12 @@ fn reason(task: Task, from: u32, to: u32) -> MoveReason {
     };
     if let Some(mover) = mover::find(task) {
         was = *mover;
-        // A decision of the NUMA balancer and a placement at exec are good for one move.
+        // A decision of the NUMA balancer and a placement at exec are good for one move; a task that is pulled away before its stopper comes
+        // to it is placed all the same.
         mover.numa_cpu = 0;
-        mover.state &= !IN_EXEC;
+        if stopped {
+            mover.state &= !IN_EXEC;
+        }
     }
     if was.numa_cpu == to + 1 {
         return if was.state & NUMA_SWAP != 0 {
@@ -98,7 +103,7 @@ fn reason(task: Task, from: u32, to: u32) -> MoveReason {
             MoveReason::Cpuset
         };
     }
-    if was.state & IN_EXEC != 0 {
+    if stopped && was.state & IN_EXEC != 0 {
         return MoveReason::Exec;
     }
     if task.state() == WAKING {
@@ -110,8 +115,7 @@ fn reason(task: Task, from: u32, to: u32) -> MoveReason {
     if task.on_rq() != MIGRATING {
         return MoveReason::Unknown;
     }
-    // The stopper pushes tasks off its own CPU; when it goes to sleep, newly idle balancing pulls others to it.
-    if from == cpus::here() && Task::current().is_stopper() {
+    if stopped {
         MoveReason::ActiveBalance
     } else {
         MoveReason::LoadBalance
