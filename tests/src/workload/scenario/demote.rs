@@ -21,6 +21,9 @@ pub struct Args {
     mib: u64,
 }
 
+/// A folder for each kind of memory that the kernel tells apart by its speed.
+const TIERS: &str = "/sys/devices/virtual/memory_tiering";
+
 /// Whether what is cold goes to slow memory when room is wanted.
 const KNOB: &str = "/sys/kernel/mm/numa/demotion_enabled";
 
@@ -30,6 +33,13 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     if scene.nodes.with_memory().iter().find(slow).is_none() || !Path::new(KNOB).exists() {
         return Err(Trouble::Unsupported(
             "no node of memory only, or a kernel that does not demote".to_owned(),
+        ));
+    }
+    // Without somewhere to demote to, the kernel would give up at what follows.
+    if tiers()? < 2 {
+        return Err(Trouble::Unsupported(
+            "this kernel takes all memory for equally fast: before 6.11 the firmware does not tell it"
+                .to_owned(),
         ));
     }
     scene.nodes.run_on(args.node)?;
@@ -59,6 +69,15 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     told.detail("demoted", demoted);
     told.detail("pages_written", region.pages());
     Ok(told)
+}
+
+/// How many kinds of memory the kernel tells apart.
+fn tiers() -> anyhow::Result<usize> {
+    let entries = fs::read_dir(TIERS).with_context(|| format!("cannot read {TIERS}"))?;
+    let names = entries.flatten().map(|entry| entry.file_name());
+    Ok(names
+        .filter(|name| name.to_string_lossy().starts_with("memory_tier"))
+        .count())
 }
 
 /// Free memory of a node, KiB.
