@@ -4,9 +4,8 @@
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counter {
-    /// Records of kind `AllocRun` for which the ring had no room.
-    LostAllocRun = 0,
-    /// The same for `TaskFork`.
+    // 0 was of a kind of record that is no more.
+    /// Records of kind `TaskFork` for which the ring had no room.
     LostTaskFork = 1,
     /// The same for `TaskExec`.
     LostTaskExec = 2,
@@ -62,7 +61,6 @@ impl Counter {
     pub const fn lost(kind: crate::kind::Kind) -> Self {
         use crate::kind::Kind;
         match kind {
-            Kind::AllocRun => Counter::LostAllocRun,
             Kind::TaskFork => Counter::LostTaskFork,
             Kind::TaskExec => Counter::LostTaskExec,
             Kind::TaskExit => Counter::LostTaskExit,

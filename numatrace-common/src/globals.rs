@@ -177,8 +177,8 @@ pub struct Globals {
     pub scoped: u32,
     /// 1 when children of processes in scope are in scope.
     pub follow_children: u32,
-    /// 1 when allocation runs are wanted as records.
-    pub stream_runs: u32,
+    /// 1 when moves of single folios are gathered into runs; 0 when each is told as it happens.
+    pub gather_moves: u32,
     /// 1 when the kernel counts weighted interleave in interleave_hit (from 6.14 on).
     pub weighted_counts: u32,
     /// Arguments of the bulk allocator: 6 with a list, 5 without; the array is the last one.

@@ -4,8 +4,7 @@
 #[repr(u16)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// [`crate::event::alloc_run::AllocRun`]
-    AllocRun = 1,
+    // 1 was a run of allocations: they are told from the totals, which are exact.
     /// [`crate::event::task_life::TaskFork`]
     TaskFork = 2,
     /// [`crate::event::task_life::TaskExec`]
@@ -32,8 +31,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Kind; 12] = [
-        Kind::AllocRun,
+    pub const ALL: [Kind; 11] = [
         Kind::TaskFork,
         Kind::TaskExec,
         Kind::TaskExit,
@@ -50,7 +48,6 @@ impl Kind {
     /// The word used for this kind in reports and messages.
     pub const fn name(self) -> &'static str {
         match self {
-            Kind::AllocRun => "alloc_run",
             Kind::TaskFork => "task_fork",
             Kind::TaskExec => "task_exec",
             Kind::TaskExit => "task_exit",

@@ -30,6 +30,7 @@ mod totals;
 mod twin;
 
 mod kernel_memory;
+mod moved_runs;
 mod runs;
 mod touch;
 

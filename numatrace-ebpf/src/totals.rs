@@ -7,18 +7,15 @@ use core::{
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_get_numa_node_id, maps::HashMap};
 use numatrace_common::{
-    cell::{Cell, Stem},
+    cell::Cell,
     counters::Counter,
-    event::alloc_run::AllocRun,
     limits::LANES,
     slot::{Lane, RUN_SLOTS, Slot, SlotIndex},
     totals::{OVERFLOW, TotalKey, TotalValue},
 };
 
 use crate::{
-    control,
-    emit::{self, emit, header},
-    globals::enabled,
+    control, emit,
     kernel::task::Task,
     maps::{OVERFLOWED, SLOTS, TOTALS},
     owner::Owner,
@@ -297,7 +294,7 @@ pub fn flush(slot: &mut Slot) {
     }
 }
 
-/// Sends one lane into the totals and as a run to the ring. Not inlined: it stands in for eight copies of itself.
+/// Sends one lane into the totals. Not inlined: it stands in for eight copies of itself.
 #[inline(never)]
 fn flush_lane(slot: &mut Slot, index: usize) {
     let Lane {
@@ -320,17 +317,6 @@ fn flush_lane(slot: &mut Slot, index: usize) {
     *lane(slot, index) = EMPTY;
     slot.flushes += 1;
     on_the_way(slot, u32::MAX);
-    if enabled!(stream_runs) && cell.stem() == Stem::PageAlloc as u8 {
-        emit(AllocRun {
-            header: header::<AllocRun>(),
-            start_ns: slot.start_ns,
-            tid: slot.tid,
-            tgid: slot.tgid,
-            cell,
-            count,
-            pages: amount,
-        });
-    }
 }
 
 /// Something is in two places from here on (1), or in one again (`u32::MAX`): whoever reads the slot from userspace must not count it twice.

@@ -129,6 +129,12 @@ fn an_absence_tells_its_hinting_faults_and_what_the_balancer_moved() {
         followed.abs_diff(migrated) <= migrated / 20 + 8,
         "{followed} followed, the kernel moved {migrated}: {incident:#}"
     );
+    // The balancer moves page by page; what is told of it are runs.
+    let records = run.report.count("/coverage/records").unwrap();
+    assert!(
+        migrated < 1_000 || records < migrated / 4,
+        "{records} records for {migrated} pages"
+    );
 }
 
 #[test]

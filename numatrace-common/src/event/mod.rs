@@ -1,6 +1,5 @@
 //! Bodies of ring-buffer records, one file per stem.
 
-pub mod alloc_run;
 pub mod fill_run;
 pub mod kernel_alloc;
 pub mod mapping_run;

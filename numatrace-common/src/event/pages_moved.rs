@@ -1,4 +1,4 @@
-//! Pages changed their node: a run of folios of one owner in one call of the kernel's `migrate_pages`.
+//! Pages changed their node: a run of folios of one owner, in one call of the kernel's `migrate_pages` or in calls one after another.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -44,4 +44,14 @@ const _: () = assert!(size_of::<PagesMoved>() == 120);
 
 impl Record for PagesMoved {
     const KIND: Kind = Kind::PagesMoved;
+}
+
+/// The run under way on a CPU, of calls that moved a single folio each. Userspace reads it when a session ends.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct OpenMoved {
+    /// When it began, ns since boot; 0 when there is no run or one is being written.
+    pub began_ns: u64,
+    /// The record as it will be written: its time is that of the last move.
+    pub run: PagesMoved,
 }

@@ -26,16 +26,16 @@ use aya_ebpf::{
 use numatrace_common::{
     bucket,
     cell::{Cell, FAILED_BUSY, FAILED_OTHER, LATENCY_BATCH, LATENCY_FOLIO, REASON_UNKNOWN, Stem},
-    event::{mapping_run::Area, pages_moved::PagesMoved},
+    event::mapping_run::Area,
     limits::MIGRATING_ENTRIES,
     totals::TotalKey,
 };
 
 use crate::{
     control,
-    emit::{emit, header},
     globals::enabled,
     kernel::{folio::Folio, mm, task::Task, vma},
+    moved_runs::{Alike, NOTHING, Run},
     owner::Owner,
     totals,
     twin::{self, Twin},
@@ -79,46 +79,6 @@ struct Moving {
     run: Run,
 }
 
-/// Consecutive moves of one owner, between two nodes, for one reason.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Run {
-    /// Start of the owner.
-    start_ns: u64,
-    /// Its process id.
-    tgid: u32,
-    /// Its thread id.
-    tid: u32,
-    /// Node they left.
-    from: u32,
-    /// Node they lie on.
-    to: u32,
-    /// Why.
-    reason: u32,
-    /// Folios; 0 when there is nothing to tell.
-    folios: u32,
-    /// Base pages.
-    pages: u64,
-    /// Lowest address.
-    low: u64,
-    /// First address behind the highest page.
-    high: u64,
-}
-
-/// An empty run.
-const NOTHING: Run = Run {
-    start_ns: 0,
-    tgid: 0,
-    tid: 0,
-    from: 0,
-    to: 0,
-    reason: 0,
-    folios: 0,
-    pages: 0,
-    low: 0,
-    high: 0,
-};
-
 /// No mapping.
 const NOWHERE: Area = Area {
     start: 0,
@@ -129,9 +89,6 @@ const NOWHERE: Area = Area {
     dev: 0,
     reserved: 0,
 };
-
-/// Bytes of a base page, as on x86.
-const PAGE: u64 = 4096;
 
 impl Moving {
     const fn with_reason(reason: u32) -> Self {
@@ -294,7 +251,7 @@ fn visited(ctx: &FEntryContext) -> u32 {
             let area = vma::area(ctx.arg(1));
             if area.start != moving.area.start {
                 // What was moved before lies elsewhere.
-                tell(moving);
+                moving.run.tell(&moving.area);
                 moving.area = area;
             }
             moving.address = ctx.arg(2);
@@ -343,28 +300,28 @@ fn confirm() -> u32 {
 /// include/trace/events/migrate.h; the end of a call. Who asked is charged with what stayed.
 #[btf_tracepoint(function = "mm_migrate_pages")]
 pub fn page_migration_end(ctx: BtfTracePointContext) -> u32 {
-    ended(ctx.arg(1));
+    ended(ctx.arg(1), false);
     if enabled!(tracepoint_twins) {
         twin::ran(Twin::MigrationEnd, Task::current(), false);
     }
     0
 }
 
-/// The twin.
+/// The twin, past the run that the first may have been stopped in the middle of.
 #[btf_tracepoint(function = "mm_migrate_pages")]
 pub fn page_migration_end_second(ctx: BtfTracePointContext) -> u32 {
     if twin::skipped(Twin::MigrationEnd, Task::current(), false) {
-        ended(ctx.arg(1));
+        ended(ctx.arg(1), true);
     }
     0
 }
 
 #[inline(always)]
-fn ended(failed: u64) {
+fn ended(failed: u64, alone: bool) {
     let task = Task::current();
     let busy = state(task.tid()).map_or(0, |moving| moving.refused_pages);
     let busy = if busy < failed { busy } else { failed };
-    let reason = close(task);
+    let reason = close(task, alone);
     for (mark, pages) in [(FAILED_BUSY, busy), (FAILED_OTHER, failed - busy)] {
         if pages != 0 {
             let cell = Cell::new(Stem::MigrationFailed)
@@ -375,9 +332,9 @@ fn ended(failed: u64) {
     }
 }
 
-/// Ends the innermost call of a thread and says what its reason was.
+/// Ends the innermost call of a thread and says what its reason was. `alone`: past the run of single folios on this CPU.
 #[inline(always)]
-pub(super) fn close(task: Task) -> u8 {
+pub(super) fn close(task: Task, alone: bool) -> u8 {
     let tid = task.tid();
     let Some(moving) = state(tid) else {
         return REASON_UNKNOWN;
@@ -385,12 +342,13 @@ pub(super) fn close(task: Task) -> u8 {
     // The last folio, if nobody had it mapped.
     moving.tgid = 0;
     settle(moving);
-    tell(moving);
     let reason = reason_of(moving);
     moving.refused = 0;
     moving.refused_pages = 0;
     moving.reasons >>= 8;
-    if moving.reasons == 0 {
+    let inner = moving.reasons != 0;
+    moving.run.hand_over(&moving.area, inner || alone);
+    if !inner {
         let took = since(moving.call_ns);
         let _ = MIGRATING.remove(tid);
         add_latency(Owner::of(task), reason, LATENCY_BATCH, took);
@@ -426,7 +384,14 @@ fn settle(moving: &mut Moving) {
     moving.tgid = 0;
     let reason = reason_of(moving);
     charge(owner, moving.from, moving.to, reason, moving.pages);
-    extend(moving, owner, reason);
+    let alike = Alike {
+        owner,
+        reason: u32::from(reason),
+        from: moving.from as u16,
+        to: moving.to as u16,
+    };
+    let (address, pages) = (moving.address, moving.pages);
+    moving.run.extend(&moving.area, alike, address, pages);
     add_latency(owner, reason, LATENCY_FOLIO, moving.took_ns);
     moving.took_ns = 0;
     let asker = Task::current().tgid();
@@ -434,67 +399,6 @@ fn settle(moving: &mut Moving) {
         let cell = Cell::new(Stem::MovedBy).with_pid(asker).with_cause(reason);
         add(owner, cell, moving.pages);
     }
-}
-
-/// Adds the folio that was just charged to the run, telling of the one before where it does not fit.
-#[inline(always)]
-fn extend(moving: &mut Moving, owner: Owner, reason: u8) {
-    let Run {
-        tgid,
-        start_ns,
-        from,
-        to,
-        reason: why,
-        ..
-    } = moving.run;
-    let fits = tgid == owner.tgid
-        && start_ns == owner.start_ns
-        && from == moving.from
-        && to == moving.to
-        && why == u32::from(reason);
-    if !fits {
-        tell(moving);
-        moving.run.start_ns = owner.start_ns;
-        moving.run.tgid = owner.tgid;
-        moving.run.tid = owner.tid;
-        moving.run.from = moving.from;
-        moving.run.to = moving.to;
-        moving.run.reason = u32::from(reason);
-    }
-    let (low, high) = (moving.address, moving.address + moving.pages * PAGE);
-    if moving.run.folios == 0 || low < moving.run.low {
-        moving.run.low = low;
-    }
-    if moving.run.folios == 0 || high > moving.run.high {
-        moving.run.high = high;
-    }
-    moving.run.folios += 1;
-    moving.run.pages += moving.pages;
-}
-
-/// Sends the run to the ring and empties it. Nobody wants to hear of memory that is not in scope, nor of moves within a node.
-#[inline(always)]
-fn tell(moving: &mut Moving) {
-    let run = moving.run;
-    if run.folios != 0 && run.tid != 0 && run.from != run.to {
-        emit(PagesMoved {
-            header: header::<PagesMoved>(),
-            start_ns: run.start_ns,
-            tid: run.tid,
-            tgid: run.tgid,
-            asker: Task::current().tgid(),
-            from: run.from as u16,
-            to: run.to as u16,
-            reason: run.reason,
-            folios: run.folios,
-            pages: run.pages,
-            low: run.low,
-            high: if moving.area.end == 0 { 0 } else { run.high },
-            area: moving.area,
-        });
-    }
-    moving.run.folios = 0;
-    moving.run.pages = 0;
 }
 
 /// Counts how long something took, if that is known.

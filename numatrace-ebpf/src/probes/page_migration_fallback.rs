@@ -40,7 +40,8 @@ pub fn page_migration_batch_second(ctx: BtfTracePointContext) -> u32 {
 #[inline(always)]
 fn counted(succeeded: u64, failed: u64) {
     let task = Task::current();
-    let reason = close(task);
+    // Without folios there is nothing to gather.
+    let reason = close(task, true);
     for (stem, pages) in [
         (Stem::PageMigration, succeeded),
         (Stem::MigrationFailed, failed),

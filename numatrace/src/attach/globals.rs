@@ -18,8 +18,8 @@ pub struct Switches {
     pub scoped: bool,
     /// Children of processes in scope are in scope.
     pub follow_children: bool,
-    /// Allocation runs are wanted as records.
-    pub stream_runs: bool,
+    /// Moves of single folios are gathered into runs: nobody waits to hear of each.
+    pub gather_moves: bool,
     /// First touches are wanted.
     pub first_touch: bool,
     /// What is to go wrong, for tests.
@@ -93,7 +93,7 @@ pub fn globals(
         pmd_order: pmd_order(),
         scoped: u32::from(switches.scoped),
         follow_children: u32::from(switches.follow_children),
-        stream_runs: u32::from(switches.stream_runs),
+        gather_moves: u32::from(switches.gather_moves),
         probe_read: 1,
         weighted_counts: u32::from(running().is_some_and(|series| series >= WEIGHTED_COUNTS)),
         bulk_args: bulk_args(btf),

@@ -11,6 +11,7 @@ use bytemuck::Pod;
 use numatrace_common::event::{
     fill_run::{FillRun, OpenFill},
     mapping_run::{OpenTouch, OpenUse, TouchRun, UseRun},
+    pages_moved::{OpenMoved, PagesMoved},
 };
 
 use super::cpu_state::CpuStates;
@@ -24,6 +25,7 @@ pub struct OpenRuns {
     hugetlb: PerCpuArray<MapData, [u8; size_of::<OpenTouch>()]>,
     uses: PerCpuArray<MapData, [u8; size_of::<OpenUse>()]>,
     fills: PerCpuArray<MapData, [u8; size_of::<OpenFill>()]>,
+    moves: PerCpuArray<MapData, [u8; size_of::<OpenMoved>()]>,
 }
 
 impl OpenRuns {
@@ -37,12 +39,13 @@ impl OpenRuns {
                 .with_context(|| format!("the eBPF object has no map {name}"))
         };
         let (touches, uses) = (take("OPEN_TOUCH")?, take("OPEN_USE")?);
-        let fills = take("OPEN_FILL")?;
+        let (fills, moves) = (take("OPEN_FILL")?, take("OPEN_MOVED")?);
         Ok(Self {
             cpus,
             hugetlb: touches.try_into()?,
             uses: uses.try_into()?,
             fills: fills.try_into()?,
+            moves: moves.try_into()?,
         })
     }
 
@@ -81,6 +84,16 @@ impl OpenRuns {
     pub fn fills(&self) -> anyhow::Result<Vec<FillRun>> {
         let slots = steady(|| entries::<OpenFill, _>(&self.fills))?;
         let open = slots.iter().filter(|slot| slot.task != 0);
+        Ok(open.map(|slot| slot.run).collect())
+    }
+
+    /// Open runs of pages that were moved.
+    ///
+    /// # Errors
+    /// What bpf(2) returned.
+    pub fn moves(&self) -> anyhow::Result<Vec<PagesMoved>> {
+        let slots = steady(|| entries::<OpenMoved, _>(&self.moves))?;
+        let open = slots.iter().filter(|slot| slot.began_ns != 0);
         Ok(open.map(|slot| slot.run).collect())
     }
 }

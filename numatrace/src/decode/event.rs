@@ -3,7 +3,6 @@
 use numatrace_common::{
     cell::{MoveReason, REASON_UNKNOWN},
     event::{
-        alloc_run::AllocRun as RawAllocRun,
         pages_moved::PagesMoved as RawPages,
         task_life::{TaskExec as RawExec, TaskExit as RawExit, TaskFork as RawFork},
         task_moved::TaskMoved as RawMoved,
@@ -11,7 +10,7 @@ use numatrace_common::{
 };
 
 use super::{
-    count::{AllocCell, NodePair, Owner, Reason, ThreadId},
+    count::{NodePair, Owner, Reason, ThreadId},
     fill_run::FillRun,
     kernel_alloc::KernelAlloc,
     mapping_run::{Area, TaskBind, TouchRun, UseRun},
@@ -36,8 +35,6 @@ pub struct Event {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// A run of allocations.
-    AllocRun(AllocRun),
     /// A process was born.
     TaskFork(TaskFork),
     /// A process runs another program.
@@ -98,19 +95,6 @@ pub struct PagesMoved {
     pub area: Area,
 }
 
-/// Allocations of one owner with one cell, in a row on one CPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AllocRun {
-    /// Whose.
-    pub owner: Owner,
-    /// Nodes and class.
-    pub cell: AllocCell,
-    /// Allocations.
-    pub count: u64,
-    /// Base pages.
-    pub pages: u64,
-}
-
 /// A process was born.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskFork {
@@ -160,26 +144,6 @@ pub struct TaskExit {
 
 /// `PF_KTHREAD` (include/linux/sched.h), the same on all kernels.
 const PF_KTHREAD: u32 = 0x0020_0000;
-
-impl From<RawAllocRun> for Body {
-    fn from(raw: RawAllocRun) -> Self {
-        let RawAllocRun {
-            header: _,
-            start_ns,
-            tid,
-            tgid,
-            cell,
-            count,
-            pages,
-        } = raw;
-        Body::AllocRun(AllocRun {
-            owner: Owner::new(tgid, tid, start_ns),
-            cell: AllocCell::new(cell),
-            count,
-            pages,
-        })
-    }
-}
 
 impl From<RawMoved> for Body {
     fn from(raw: RawMoved) -> Self {

@@ -14,7 +14,6 @@ pub mod move_stack;
 use bytemuck::Pod;
 use numatrace_common::{
     event::{
-        alloc_run::AllocRun,
         fill_run::FillRun,
         kernel_alloc::KernelAlloc,
         mapping_run::{TouchRun, UseRun},
@@ -64,7 +63,6 @@ pub fn decode(raw: RawRecord<'_>) -> Result<Event, DecodeError> {
         .ok_or(DecodeError::NoHeader(bytes.len()))?;
     let kind = Kind::try_from(header.kind).map_err(DecodeError::UnknownKind)?;
     let body = match kind {
-        Kind::AllocRun => Body::from(read::<AllocRun>(bytes, header)?),
         Kind::TaskFork => Body::from(read::<TaskFork>(bytes, header)?),
         Kind::TaskExec => Body::from(read::<TaskExec>(bytes, header)?),
         Kind::TaskExit => Body::from(read::<TaskExit>(bytes, header)?),

@@ -137,9 +137,7 @@ impl<F: Facts> Enrich<F> {
                 self.spaces.execed(process);
             }
             Body::TaskExit(exit) => self.processes.exited(exit, event.time_ns),
-            // Its counts are in the totals too, and are taken from there.
-            Body::AllocRun(_)
-            | Body::TouchRun(_)
+            Body::TouchRun(_)
             | Body::UseRun(_)
             | Body::FillRun(_)
             | Body::KernelAlloc(_)
@@ -170,6 +168,7 @@ impl<F: Facts> Enrich<F> {
                             asker: moved.asker,
                             reason: moved.reason,
                             pages: moved.pages,
+                            until_ns: event.time_ns,
                         },
                     });
                 }

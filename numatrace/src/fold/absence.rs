@@ -297,6 +297,7 @@ mod tests {
                 asker: Pid(7),
                 reason: 0,
                 pages,
+                until_ns: 0,
             },
             ..moved(from, to, 0)
         }

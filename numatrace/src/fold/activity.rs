@@ -159,7 +159,7 @@ fn failed_by_cause(counts: &Counts) -> FailedByCause {
 }
 
 /// The kernel's name of a reason.
-fn reason_name(names: &[String], reason: Reason) -> String {
+pub fn reason_name(names: &[String], reason: Reason) -> String {
     names
         .get(usize::from(reason))
         .cloned()

@@ -17,7 +17,11 @@ use crate::{
         event::{Body, Event},
         mapping_run::{TouchRun, UseRun},
     },
-    enrich::{Charged, Observation, happening::Happening, process::ProcessIndex},
+    enrich::{
+        Charged, Observation,
+        happening::{GoingOn, Happening},
+        process::ProcessIndex,
+    },
 };
 
 /// Most things that are kept between two looks of whoever listens; what comes beyond is counted.
@@ -47,6 +51,7 @@ pub struct Live {
     pub ended: Vec<Absence>,
     /// Times, ns since boot, and what happened then; only for listeners.
     heard: Option<Vec<(u64, Heard)>>,
+    going_on: GoingOn,
     /// Things for which there was no room among them.
     pub unheard: u64,
     /// Open runs that were told in part.
@@ -95,6 +100,7 @@ impl Live {
     /// What was heard since this was asked last, in order of time.
     pub fn take_heard(&mut self) -> Vec<(u64, Heard)> {
         let mut heard = self.heard.as_mut().map(std::mem::take).unwrap_or_default();
+        self.going_on.clear();
         heard.sort_by_key(|(time_ns, _)| *time_ns);
         heard
     }
@@ -126,10 +132,30 @@ impl Live {
 
     /// Takes in what an event told.
     pub fn hear(&mut self, time_ns: u64, told: Heard) {
-        self.push(time_ns, told);
         if let Heard::Happening(happening) = told {
             self.absences.apply(&happening);
+            if self.is_more(&happening) {
+                return;
+            }
         }
+        self.push(time_ns, told);
+    }
+
+    /// Is it more of what was heard since somebody asked last?
+    fn is_more(&mut self, happening: &Happening) -> bool {
+        let Self {
+            heard: Some(heard),
+            going_on,
+            ..
+        } = self
+        else {
+            return false;
+        };
+        let place = Some(heard.len()).filter(|place| *place < MOST_HEARD);
+        going_on.takes(happening, place, |at| match heard.get_mut(at) {
+            Some((_, Heard::Happening(before))) => before.goes_on(happening),
+            _ => false,
+        })
     }
 
     /// Takes in what a sweep brought: first touches make homes, allocations are told owner by owner.

@@ -3,6 +3,7 @@
 use numatrace_common::event::{
     fill_run::FillRun,
     mapping_run::{TouchRun, UseRun},
+    pages_moved::PagesMoved,
 };
 
 use crate::{
@@ -42,4 +43,6 @@ pub struct OpenRuns {
     pub uses: Vec<UseRun>,
     /// Pages that came into the page cache.
     pub fills: Vec<FillRun>,
+    /// Pages that were moved.
+    pub moves: Vec<PagesMoved>,
 }

@@ -121,5 +121,16 @@ impl<F: Facts> Intake<F> {
         for run in &open.fills {
             filled(&FillRun::from(*run), &mut self.enrich, &mut self.mappings);
         }
+        for run in &open.moves {
+            let event = Event {
+                time_ns: run.header.time_ns,
+                cpu: run.header.cpu,
+                body: Body::from(*run),
+            };
+            let told = take_in(&event, &mut self.enrich, &mut self.mappings);
+            if let Some(Heard::Happening(happening)) = told {
+                self.timeline.apply(happening);
+            }
+        }
     }
 }

@@ -31,6 +31,12 @@ const MANY: u64 = 4096;
 /// Share of moved pages that went back to where they had come from.
 const TO_AND_FRO: f64 = 0.25;
 
+/// Share of remote hinting faults that moved their page, where balancing brings memory to its users.
+const BRINGS: f64 = 0.9;
+
+/// Share of them that are in the last quarter of a session where it is done with that: a tenth of an even share.
+const DONE: f64 = 0.025;
+
 /// What was counted for an owner; the verdict comes when its memory is known.
 pub fn begin(counts: &Counts, measured: &Measured) -> Option<Balancing> {
     activity::balancer(counts, measured).map(|work| Balancing {
@@ -185,13 +191,33 @@ impl Case<'_> {
             });
         }
         let moves_much = moved.is_some_and(|moved| moved >= MANY);
+        let to_and_fro = moves_much && back.is_some_and(|back| back >= TO_AND_FRO);
+        let fell_much = fell.is_some_and(|fell| fell >= CHANGE);
+        if moves_much && !to_and_fro && !fell_much {
+            // Each such fault is remote and the page's last one: their share says nothing.
+            match moved.and_then(|moved| self.brought(moved)) {
+                Some(Brought::Done { late, remote }) => {
+                    evidence.push(format!(
+                        "its remote hint faults brought their pages, and have ended: {} of {} came in the last quarter of the session",
+                        number::grouped(late),
+                        number::grouped(remote)
+                    ));
+                    return (Some(BalancerVerdict::Helping), evidence);
+                }
+                Some(Brought::GoesOn) => {
+                    evidence.push("it still brings pages to where they are used: a longer session tells whether that ends".to_owned());
+                    return (None, evidence);
+                }
+                None => {}
+            }
+        }
         let Some(fell) = fell else {
             evidence.push("too few hint faults, or all at once: nothing to judge by".to_owned());
             return (None, evidence);
         };
-        let verdict = if moves_much && back.is_some_and(|back| back >= TO_AND_FRO) {
+        let verdict = if to_and_fro {
             BalancerVerdict::Hurting
-        } else if fell >= CHANGE {
+        } else if fell_much {
             BalancerVerdict::Helping
         } else if cost.is_some_and(|cost| cost >= DEAR) || moves_much && fell <= -CHANGE {
             BalancerVerdict::Hurting
@@ -201,11 +227,53 @@ impl Case<'_> {
         (Some(verdict), evidence)
     }
 
+    /// Whether so many moved pages are what remote faults asked for, and that has come to its end. `None` when they are not.
+    fn brought(&self, moved: u64) -> Option<Brought> {
+        let remote = sum(self.slices).remote;
+        if share(moved, remote)? < BRINGS {
+            return None;
+        }
+        let until = self.slices.last()?.0;
+        let quarter = until.saturating_sub(self.began_ns) / 4;
+        // Slices that lie in it whole: those behind the first one that ends there.
+        let reach_into = self
+            .slices
+            .iter()
+            .position(|(end, _)| *end >= until.saturating_sub(quarter))?;
+        let within = self.slices.get(reach_into + 1..)?;
+        if within.is_empty() {
+            return Some(Brought::GoesOn);
+        }
+        let late = sum(within).remote;
+        Some(if share(late, remote)? <= DONE {
+            Brought::Done { late, remote }
+        } else {
+            Brought::GoesOn
+        })
+    }
+
     /// Pages that balancing moved.
     fn moved(&self) -> Option<u64> {
         let by_reason = self.migrations?.by_reason.as_ref()?;
         Some(by_reason.get(NUMA_MISPLACED).copied().unwrap_or(0))
     }
+}
+
+/// Where balancing has got with bringing memory to its users.
+enum Brought {
+    /// There: so many remote faults came late, of so many.
+    Done { late: u64, remote: u64 },
+    /// On its way.
+    GoesOn,
+}
+
+/// All faults of some slices.
+fn sum(slices: &[(u64, Faults)]) -> Faults {
+    let faults = slices.iter().map(|(_, faults)| faults);
+    faults.fold(Faults::default(), |sum, faults| Faults {
+        all: sum.all.saturating_add(faults.all),
+        remote: sum.remote.saturating_add(faults.remote),
+    })
 }
 
 /// The share of remote ones.
@@ -220,13 +288,6 @@ fn brief(ns: Option<u64>) -> String {
 /// The first half of the faults and the second, as near as slices come to it; `None` when one of them has too few. By faults and not by time: they come in
 /// bursts, and a balancer that has done its work has few.
 fn halves(slices: &[(u64, Faults)]) -> Option<(Faults, Faults)> {
-    let sum = |part: &[(u64, Faults)]| {
-        let faults = part.iter().map(|(_, faults)| faults);
-        faults.fold(Faults::default(), |sum, faults| Faults {
-            all: sum.all.saturating_add(faults.all),
-            remote: sum.remote.saturating_add(faults.remote),
-        })
-    };
     let parts = (0..=slices.len()).map(|at| {
         let (before, after) = slices.split_at(at);
         (sum(before), sum(after))
@@ -242,18 +303,15 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn slices(remote: &[u64]) -> Vec<(u64, Faults)> {
-        let each = remote.iter().zip(1..);
-        each.map(|(remote, second)| {
-            let faults = Faults {
-                all: 1000,
-                remote: *remote,
-            };
-            (second * 1_000_000_000, faults)
-        })
-        .collect()
+        let seen: Vec<(u64, u64)> = remote.iter().map(|remote| (1_000, *remote)).collect();
+        seconds(&seen)
     }
 
     fn judged(remote: &[u64], cost_ns: u64, moved: u64, bounced: u64) -> Balancing {
+        judged_by(&slices(remote), cost_ns, moved, bounced)
+    }
+
+    fn judged_by(slices: &[(u64, Faults)], cost_ns: u64, moved: u64, bounced: u64) -> Balancing {
         let migrations = PageMigrations {
             by_reason: Some(BTreeMap::from([("numa_misplaced".to_owned(), moved)])),
             ..PageMigrations::default()
@@ -265,13 +323,20 @@ mod tests {
                 fault_ns: Some(0),
                 ..BalancerWork::default()
             },
-            slices: &slices(remote),
+            slices,
             began_ns: 0,
             run_ns: Some(&PerNode(vec![1_000_000_000, 0])),
             migrations: Some(&migrations),
             bounced: Some(bounced),
         };
         case.judge()
+    }
+
+    /// A slice for each second: all faults, and remote ones.
+    fn seconds(seen: &[(u64, u64)]) -> Vec<(u64, Faults)> {
+        let each = seen.iter().zip(1..);
+        each.map(|(&(all, remote), second)| (second * 1_000_000_000, Faults { all, remote }))
+            .collect()
     }
 
     #[test]
@@ -303,6 +368,31 @@ mod tests {
     }
 
     #[test]
+    fn memory_that_is_brought_whole_is_help_once_that_has_ended() {
+        let told = |seen: &[(u64, u64)], moved| judged_by(&seconds(seen), 90_000_000, moved, 6);
+        let burst = [(20_000, 19_990); 4];
+        let quiet = [(10, 4); 12];
+        let done = told(&[&burst[..], &quiet[..]].concat(), 80_000);
+        assert_eq!(
+            done.verdict,
+            Some(BalancerVerdict::Helping),
+            "{:?}",
+            done.evidence
+        );
+        let said = done.evidence.last().unwrap();
+        assert!(said.contains("16 of 80,008 came"), "{said}");
+        // All in one slice, and then nothing.
+        let at_once = told(&[&burst[..1], &quiet[..]].concat(), 20_000);
+        assert_eq!(at_once.verdict, Some(BalancerVerdict::Helping));
+        let goes_on = told(&burst, 80_000);
+        assert_eq!(goes_on.verdict, None, "{:?}", goes_on.evidence);
+        assert!(goes_on.evidence.last().unwrap().contains("still"));
+        // Most faults moved nothing, so their share is what tells.
+        let stays = told(&burst, 40_000);
+        assert_eq!(stays.verdict, Some(BalancerVerdict::Hurting));
+    }
+
+    #[test]
     fn bursts_and_a_late_scan_do_not_hide_that_it_fell() {
         let seen = [
             (1240, 1236),
@@ -313,11 +403,7 @@ mod tests {
             (0, 0),
             (25, 12),
         ];
-        let slices: Vec<(u64, Faults)> = seen
-            .into_iter()
-            .zip(1..)
-            .map(|((all, remote), second)| (second * 1_000_000_000, Faults { all, remote }))
-            .collect();
+        let slices = seconds(&seen);
         let (first, second) = halves(&slices).unwrap();
         assert_eq!((first.all, first.remote), (5_581, 4_106));
         assert_eq!((second.all, second.remote), (4_123, 12));

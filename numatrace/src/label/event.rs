@@ -183,6 +183,7 @@ impl Teller {
                 asker,
                 reason: why,
                 pages,
+                ..
             } => {
                 let whose = (time_ns, process, None);
                 let mut event =
@@ -438,6 +439,7 @@ mod tests {
                 asker: Pid(9),
                 reason: 1,
                 pages: 512,
+                until_ns: 4_000_000_000,
             },
         });
         let told = teller(Filter::default())

@@ -11,7 +11,11 @@ use crate::{
         happening::{Happened, Happening},
         process::{ProcessIndex, Processes},
     },
-    fold::{activity::reason, bump, timeline::Timeline},
+    fold::{
+        activity::{reason, reason_name},
+        bump,
+        timeline::Timeline,
+    },
     ids::{NodeId, Pid, Tid},
     model::{Incident, Moment, MomentKind, Name, Process, Thread},
 };
@@ -33,6 +37,8 @@ pub struct Stories<'a> {
     pub known: &'a Processes,
     /// Hinting faults were measured.
     pub hint_faults: bool,
+    /// The kernel's names of reasons for migrations, by number.
+    pub migrate_reasons: &'a [String],
 }
 
 /// An absence that is going on.
@@ -144,9 +150,16 @@ impl Stories<'_> {
                         tid,
                         reason: reason(why),
                     },
-                    Happened::Pages { asker, pages, .. } => MomentKind::PageMigration {
+                    Happened::Pages {
+                        asker,
+                        reason: why,
+                        pages,
+                        until_ns,
+                    } => MomentKind::PageMigration {
                         moved_by: asker,
                         pages,
+                        reason: reason_name(self.migrate_reasons, why),
+                        until_s: Some(self.seconds(until_ns)),
                     },
                 },
             })
@@ -388,6 +401,7 @@ mod tests {
                 asker: Pid(7),
                 reason: 0,
                 pages,
+                until_ns: at_s * SECOND,
             },
             ..moved(process, at_s, from, to)
         }
@@ -420,6 +434,7 @@ mod tests {
             nodes: &NODES,
             known: &known,
             hint_faults: true,
+            migrate_reasons: &[],
         };
         stories.incidents(&[process])
     }

@@ -222,6 +222,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         nodes: &nodes,
         known: &enrich.processes,
         hint_faults: measured.hint_faults,
+        migrate_reasons: &measured.migrate_reasons,
     };
     snapshot.incidents = stories.incidents(&snapshot.processes);
     snapshot.session.began_ns = Some(began_ns);

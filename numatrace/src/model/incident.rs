@@ -70,5 +70,11 @@ pub enum MomentKind {
         moved_by: Pid,
         /// Base pages.
         pages: u64,
+        /// Why, as `by_reason` of page migrations has it.
+        #[serde(default)]
+        reason: String,
+        /// When the last of them moved, seconds since the session began: they moved without a pause.
+        #[serde(default)]
+        until_s: Option<f64>,
     },
 }

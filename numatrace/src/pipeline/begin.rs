@@ -21,8 +21,8 @@ pub(super) fn switches(plan: &Plan) -> Switches {
     Switches {
         scoped: plan.scope != Scope::System,
         follow_children: plan.follow_children,
-        // A report is made of totals. Runs as records are for who wants to know when, and cost a clock and a place in the ring each.
-        stream_runs: false,
+        // What an interval has is told within it.
+        gather_moves: plan.interval.is_none(),
         first_touch: plan.hooks.has(PAGE_FAULT),
         faults: plan.faults,
         mappings: !plan.audit_only,

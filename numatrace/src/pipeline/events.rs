@@ -196,8 +196,7 @@ fn switches(plan: &EventsPlan) -> Switches {
     Switches {
         scoped: plan.session.scope != Scope::System,
         follow_children: plan.session.follow_children,
-        // Allocations are told from the totals, which are exact and cost nothing more.
-        stream_runs: false,
+        gather_moves: false,
         first_touch: touches && plan.session.hooks.has(PAGE_FAULT),
         faults: plan.session.faults,
         mappings: wants(Kind::FirstTouch) || wants(Kind::HintFault),

@@ -19,6 +19,7 @@ use super::{
     wait::{DRAIN, NEVER, SWEEP, Signals, every},
 };
 use crate::{
+    attach::globals::Switches,
     capture::sys::{buddyinfo, meminfo},
     enrich::topology::Topology,
     exit::Exit,
@@ -67,7 +68,12 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit>
     let signals = Signals::new()?;
     let topology = Topology::read(Path::new("/"))?;
     voice.say("attaching ...");
-    let mut loaded = tracer::load(&topology, switches(session), session.talk >= Talk::Debug)?;
+    let switches = Switches {
+        // Who watches wants to hear of each as it happens.
+        gather_moves: false,
+        ..switches(session)
+    };
+    let mut loaded = tracer::load(&topology, switches, session.talk >= Talk::Debug)?;
     loaded.wanted = session.hooks.clone();
     let scope = scope_entries(session, None)?;
     let mut stretch = Stretch::first(true);

@@ -6,6 +6,7 @@ use bytemuck::Pod;
 use numatrace_common::event::{
     fill_run::FillRun,
     mapping_run::{TouchRun, UseRun},
+    pages_moved::PagesMoved,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -163,6 +164,7 @@ pub fn put_input(out: &mut Vec<u8>, input: &Input, sample: Option<&Sample>) {
             bytes::put_part(&mut body, bytemuck::cast_slice(&open.touches));
             bytes::put_part(&mut body, bytemuck::cast_slice(&open.uses));
             bytes::put_part(&mut body, bytemuck::cast_slice(&open.fills));
+            bytes::put_part(&mut body, bytemuck::cast_slice(&open.moves));
             ChunkKind::OpenRuns
         }
     };
@@ -248,12 +250,8 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
                 now_ns: rest.number()?,
                 touches: pods::<TouchRun>(rest.part()?),
                 uses: pods::<UseRun>(rest.part()?),
-                // The first recordings have none.
-                fills: if rest.0.is_empty() {
-                    Vec::new()
-                } else {
-                    pods::<FillRun>(rest.part()?)
-                },
+                fills: later::<FillRun>(&mut rest)?,
+                moves: later::<PagesMoved>(&mut rest)?,
             };
             Chunk::Input(Box::new(Input::OpenRuns(open)), None)
         }
@@ -271,6 +269,14 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
 
 fn cut(mut from: Bytes<'_>) -> Result<(CutReading, Sweep), Garbled> {
     Ok((unpacked(from.part()?)?, sweep::read(from)?))
+}
+
+/// The next part, which recordings of before it was written do not have.
+fn later<T: Pod>(rest: &mut Bytes<'_>) -> Result<Vec<T>, Garbled> {
+    if rest.0.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(pods(rest.part()?))
 }
 
 /// Values of a fixed size, as many as fit.

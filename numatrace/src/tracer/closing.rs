@@ -71,6 +71,7 @@ impl Tracer {
                 touches: self.open_runs.touches()?,
                 uses: self.open_runs.uses()?,
                 fills: self.open_runs.fills()?,
+                moves: self.open_runs.moves()?,
             };
             self.take(&Input::OpenRuns(open), None);
         }

@@ -454,7 +454,7 @@ pub fn crowd() -> Snapshot {
         ..Process::overflow()
     });
     snapshot.coverage.records_lost = Some(12_345);
-    snapshot.coverage.lost_by_kind = [("alloc_run".to_owned(), 12_345)].into();
+    snapshot.coverage.lost_by_kind = [("touch_run".to_owned(), 12_345)].into();
     snapshot.coverage.full_tables = [("processes".to_owned(), 512)].into();
     audited(snapshot, 0)
 }

@@ -81,7 +81,8 @@ fn who_placed_memory_and_who_uses_it_is_said_with_what_it_takes_to_move_it() {
         "thread app (4242)",
         "thread worker (4243)",
         "8,000 of 8,100 sampled accesses",
-        "migratepages 4242 0 1 (64.0 MiB)",
+        // 4,096 pages followed already, and 40 of them went back.
+        "migratepages 4242 0 1 (48.2 MiB)",
     ] {
         assert!(whole.contains(needle), "{needle}: {finding:#?}");
     }
@@ -133,6 +134,25 @@ fn a_bind_after_the_touch_is_the_cause_and_one_before_it_is_not() {
     let early = rebound(4_000);
     assert_eq!(found(&early, "touched-before-bind"), None);
     assert!(found(&early, "first-touch-elsewhere").is_some());
+}
+
+#[test]
+fn memory_that_has_followed_its_users_is_not_to_be_moved_again() {
+    let followed = |mut snapshot: Snapshot| {
+        let mapping = &mut snapshot.processes[0].mappings[0];
+        mapping.page_migrations = Some(MappingMigrations {
+            matrix: matrix([[0, 16_300], [0, 0]]),
+            bounced: 0,
+        });
+        snapshot
+    };
+    let bound = found(&followed(rebound(6_000)), "touched-before-bind").unwrap();
+    let told = "63.7 MiB of it moved to node 1 meanwhile";
+    assert!(bound.evidence.iter().any(|fact| fact == told), "{bound:#?}");
+    let elsewhere = found(&followed(with(vec![region()])), "first-touch-elsewhere").unwrap();
+    for finding in [bound, elsewhere] {
+        assert!(!finding.fix.contains("migratepages"), "{finding:#?}");
+    }
 }
 
 #[test]

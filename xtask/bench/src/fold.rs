@@ -16,7 +16,7 @@ use numatrace::{
 };
 use numatrace_common::{
     cell::{AllocClass, Cell, RemoteCause, Stem},
-    event::alloc_run::AllocRun,
+    event::task_moved::TaskMoved,
     header::{Header, Record as _, record_len},
     scope::NS_PER_TICK,
     totals::{TotalKey, TotalValue},
@@ -90,10 +90,10 @@ pub fn run(args: &Args) -> Result<()> {
 
     let records: Vec<u8> = runs
         .iter()
-        .flat_map(|(key, value)| bytemuck::bytes_of(&record(key, value)).to_vec())
+        .flat_map(|(key, _)| bytemuck::bytes_of(&record(key)).to_vec())
         .collect();
     let records_per_s = rate(time, RUNS, || {
-        for bytes in records.chunks_exact(size_of::<AllocRun>()) {
+        for bytes in records.chunks_exact(size_of::<TaskMoved>()) {
             enrich.event(&decode(RawRecord(bytes))?);
         }
         Ok(())
@@ -170,20 +170,21 @@ fn runs(args: &Args) -> Vec<(TotalKey, TotalValue)> {
         .collect()
 }
 
-fn record(key: &TotalKey, value: &TotalValue) -> AllocRun {
-    AllocRun {
+/// A move of the same thread between the same nodes.
+fn record(key: &TotalKey) -> TaskMoved {
+    TaskMoved {
         header: Header {
             time_ns: 1,
             cpu: 0,
-            kind: AllocRun::KIND as u16,
-            len: record_len::<AllocRun>(),
+            kind: TaskMoved::KIND as u16,
+            len: record_len::<TaskMoved>(),
         },
         start_ns: key.start_ns,
         tid: key.tid,
         tgid: key.tgid,
-        cell: key.cell,
-        count: value.count,
-        pages: value.amount,
+        from: key.cell.task_node(),
+        to: key.cell.page_node(),
+        ..TaskMoved::default()
     }
 }
 

@@ -31,8 +31,8 @@ const NODES: [u16; 3] = [2, 8, 64];
 pub fn run(bench: &Bench) -> Result<Found> {
     let mut section = Section::new("Decode, attribute, fold");
     section.say(
-        "Millions per second on one core, synthetic: counts out of the totals map are decoded, given to their process and folded into accumulators; run records \
-         out of the ring are decoded and given to their process.",
+        "Millions per second on one core, synthetic: counts out of the totals map are decoded, given to their process and folded into accumulators; records of \
+         moves out of the ring are decoded and given to their process.",
     );
     let mut rows = Vec::new();
     let mut at_two_nodes = Vec::new();
@@ -60,7 +60,7 @@ pub fn run(bench: &Bench) -> Result<Found> {
             "processes",
             "nodes",
             "counts, M/s",
-            "run records, M/s",
+            "records of moves, M/s",
             "resident, MiB",
         ],
         &rows,

@@ -93,10 +93,6 @@ fn finding(
             mib(moved)
         ));
     }
-    let (from, to) = (
-        words::node_list(host, [home]),
-        words::node_list(host, [user]),
-    );
     Some(Finding {
         id: DIAGNOSIS.id.into(),
         severity: Severity::Warning,
@@ -108,11 +104,11 @@ fn finding(
         evidence,
         fix: format!(
             "let each thread touch first what it will use (parallel initialisation), or initialise on the node of the users: \
-             numactl --cpunodebind={to} --membind={to} {command}; what is there now moves with: migratepages {pid} {from} {to} \
-             ({} MiB); memory that all nodes use alike is best spread: numactl --interleave=all {command}",
-            mib(pages),
+             numactl --cpunodebind={to} --membind={to} {command}{rest}; memory that all nodes use alike is best spread: \
+             numactl --interleave=all {command}",
+            to = words::node_list(host, [user]),
+            rest = memory::moving(host, process, mappings, (home, user), pages),
             command = words::command(snapshot, process),
-            pid = process.pid,
         ),
     })
 }

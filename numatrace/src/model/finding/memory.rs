@@ -1,6 +1,6 @@
 //! Sentences about mappings that findings share: where one lies, who touched it first, who uses it.
 
-use super::words;
+use super::{WORTH_TELLING, words};
 use crate::ids::{NodeId, Tid};
 use crate::model::matrix::share;
 use crate::model::{Frame, Host, Mapping, Matrix, Name, PerNode, Process, Snapshot, number};
@@ -49,6 +49,45 @@ pub fn user(host: &Host, mapping: &Mapping) -> Option<usize> {
         *at_home = 0;
     }
     most(&users)
+}
+
+/// Base pages of mappings that went from one node to another since their first touch and stayed there, as far as it was seen.
+pub fn followed(mappings: &[&Mapping], (from, to): (usize, usize)) -> u64 {
+    let each = mappings
+        .iter()
+        .map(|mapping| match &mapping.page_migrations {
+            Some(moved) => moved
+                .matrix
+                .at(from, to)
+                .saturating_sub(moved.matrix.at(to, from)),
+            None => mapping
+                .hint_faults
+                .as_ref()
+                .and_then(|faults| faults.migrated)
+                .unwrap_or(0),
+        });
+    each.sum()
+}
+
+/// How so many pages, less those that followed, are moved to another node: a clause for the end of a fix, or none when hardly anything is left.
+pub fn moving(
+    host: &Host,
+    process: &Process,
+    mappings: &[&Mapping],
+    nodes @ (from, to): (usize, usize),
+    pages: u64,
+) -> String {
+    let left = pages.saturating_sub(followed(mappings, nodes));
+    if left < WORTH_TELLING {
+        return String::new();
+    }
+    format!(
+        "; what is there now moves with: migratepages {} {} {} ({} MiB)",
+        process.pid,
+        words::node_list(host, [from]),
+        words::node_list(host, [to]),
+        number::mib(Some(left), host.page_size)
+    )
 }
 
 /// The position with most, if there is anything.

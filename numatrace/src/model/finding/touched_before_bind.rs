@@ -142,6 +142,14 @@ fn finding(
         evidence.extend(memory::used(host, process, mapping));
         evidence.extend(memory::from_stack(snapshot, mapping));
     }
+    let nodes = (rebound.from, rebound.to);
+    let followed = memory::followed(mappings, nodes);
+    if followed > 0 {
+        evidence.push(format!(
+            "{} MiB of it moved to {here} meanwhile",
+            number::mib(Some(followed), host.page_size)
+        ));
+    }
     Finding {
         id: DIAGNOSIS.id.into(),
         severity: Severity::Warning,
@@ -152,12 +160,10 @@ fn finding(
         ),
         evidence,
         fix: format!(
-            "bind first, touch then; from outside: numactl --cpunodebind={to} --membind={to} {command}; \
-             what is there now moves with: migratepages {} {from} {to} ({mib} MiB)",
-            process.pid,
-            from = words::node_list(host, [rebound.from]),
+            "bind first, touch then; from outside: numactl --cpunodebind={to} --membind={to} {command}{rest}",
             to = words::node_list(host, [rebound.to]),
             command = words::command(snapshot, process),
+            rest = memory::moving(host, process, mappings, nodes, rebound.pages),
         ),
     }
 }

@@ -75,21 +75,19 @@ fn story(snapshot: &Snapshot, incident: &Incident) -> String {
         story.push_str(&format!(", {} MiB followed it", mib(*pages_followed)));
     }
     if let Some(faults) = remote_hint_faults {
-        let faults = usize::try_from(*faults).unwrap_or(usize::MAX);
         story.push_str(&format!(
-            "; {}",
-            number::plural(faults, "remote hint fault")
+            "; {} remote hint fault{}",
+            number::grouped(*faults),
+            if *faults == 1 { "" } else { "s" }
         ));
     }
     if let Some(run) = run_ms {
-        story.push_str(&format!("; it ran {run:.1} ms there"));
+        story.push_str(&format!("; it ran {} there", length(*run)));
     }
+    let away = length(*away_ms);
     match back {
-        Some(reason) => story.push_str(&format!(
-            "; back after {away_ms:.1} ms, by {}.",
-            because(*reason)
-        )),
-        None => story.push_str(&format!("; away to the end, {away_ms:.1} ms.")),
+        Some(reason) => story.push_str(&format!("; back after {away}, by {}.", because(*reason))),
+        None => story.push_str(&format!("; away to the end, {away}.")),
     }
     story
 }
@@ -99,15 +97,37 @@ fn line(snapshot: &Snapshot, moment: &Moment) -> String {
         MomentKind::TaskMove { tid, reason } => {
             format!("thread {tid} moved by {}", because(*reason))
         }
-        MomentKind::PageMigration { moved_by, pages } => format!(
-            "{} MiB moved, asked for by {moved_by}",
-            number::mib(Some(*pages), snapshot.host.page_size)
-        ),
+        MomentKind::PageMigration {
+            moved_by,
+            pages,
+            reason,
+            until_s,
+        } => {
+            let mib = number::mib(Some(*pages), snapshot.host.page_size);
+            let mut what = format!("{mib} MiB moved");
+            if let Some(until) = until_s.filter(|until| until - moment.at_s >= SHORT_MS / 1000.0) {
+                what.push_str(&format!(" until {until:.6}"));
+            }
+            if !reason.is_empty() {
+                what.push_str(&format!(", {reason}"));
+            }
+            what.push_str(&format!(", asked for by {moved_by}"));
+            what
+        }
     };
     format!(
         " {:>10.6}  node {} to {}  {what}",
         moment.at_s, moment.from, moment.to
     )
+}
+
+/// So many milliseconds, in seconds where they are thousands.
+fn length(ms: f64) -> String {
+    if ms < 1_000.0 {
+        format!("{ms:.1} ms")
+    } else {
+        format!("{:.3} s", ms / 1_000.0)
+    }
 }
 
 /// A reason as it stands in a sentence.

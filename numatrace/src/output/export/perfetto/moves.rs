@@ -117,7 +117,9 @@ impl<'a> Moves<'a> {
         let nodes = (moment.from, moment.to);
         match moment.what {
             MomentKind::TaskMove { tid, reason } => self.task((pid, tid), nodes, None, at, reason),
-            MomentKind::PageMigration { moved_by, pages } => self.pages(nodes, at, moved_by, pages),
+            MomentKind::PageMigration {
+                moved_by, pages, ..
+            } => self.pages(nodes, at, moved_by, pages),
         }
     }
 
