@@ -1,5 +1,5 @@
 //! Moves of pages on their way into records: folios alike are one run within a call of `migrate_pages`, and calls that move a single folio, which are all
-//! that NUMA balancing makes, one run per CPU.
+//! that NUMA balancing makes, one run per CPU as long as they lie close together: what goes to and fro is told from where runs lie.
 //!
 //! Beside the totals, which are exact whatever happens here: a lost run loses detail, never a number.
 
@@ -29,6 +29,9 @@ const LONGEST_NS: u64 = 100_000_000;
 
 /// Bytes of a base page, as on x86.
 const PAGE: u64 = 4096;
+
+/// Bytes between a run and a folio that still belongs to it.
+const NEAR: u64 = 16 * PAGE;
 
 /// What moves must have in common to be one run.
 #[repr(C)]
@@ -178,7 +181,8 @@ impl Run {
             && run.to == self.alike.to
             && run.reason == self.alike.reason
             && run.asker == Task::current().tgid()
-            && run.area.start == area.start;
+            && run.area.start == area.start
+            && (run.high == 0 || self.low + NEAR >= run.low && self.low <= run.high + NEAR);
         if fits {
             run.header.time_ns = now.time_ns;
             run.folios += 1;

@@ -7,6 +7,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+/// Bytes of a base page, as on x86.
+pub const PAGE: u64 = 4096;
+
 /// Stretches at most; beyond it the closest become one, whose count is then spread over all of it.
 const MOST: usize = 384;
 /// Stretches that are left then: so many are joined at a time that it costs each next to nothing.

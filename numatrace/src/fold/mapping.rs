@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use numatrace_common::event::task_bind::BindWhat;
 
-use super::area::{Area, Class, Thread};
+use super::{
+    area::{Area, Class, Thread},
+    extents::PAGE,
+};
 use crate::{
     decode::{
         count::NodePair,
@@ -136,7 +139,11 @@ impl Mappings {
                 .map(|extent| extent.part(low, high))
                 .sum()
         });
-        area.bounced = area.bounced.saturating_add(came.min(run.pages));
+        // A run with gaps has its share of them.
+        let pages = (high.saturating_sub(low) / PAGE).max(run.pages).max(1);
+        let came = u128::from(came.min(pages)) * u128::from(run.pages) / u128::from(pages);
+        let came = u64::try_from(came).unwrap_or(run.pages);
+        area.bounced = area.bounced.saturating_add(came);
         let stretch = area.moved.entry(run.nodes).or_default();
         stretch.add(low, high, run.pages);
     }
@@ -233,9 +240,6 @@ mod tests {
     use crate::ids::{NodeId, Pid};
     use crate::model::Name;
 
-    /// Bytes of a base page.
-    const PAGE: u64 = 4096;
-
     fn moved(from: u16, to: u16, first: u64, pages: u64) -> PagesMoved {
         PagesMoved {
             owner: Owner::Nobody,
@@ -283,5 +287,13 @@ mod tests {
         let total = |area: &Area| area.moved.values().map(Extents::total).sum::<u64>();
         assert_eq!(total(&below) + total(&above), 230);
         assert_eq!(below.bounced + above.bounced, 70);
+        // Of a run with gaps a part has moved: what went back in it is as much of that.
+        let gaps = PagesMoved {
+            pages: 25,
+            ..moved(1, 0, 300, 100)
+        };
+        mappings.moved(process, &gaps);
+        // A quarter of the ten, rounded down.
+        assert_eq!(mappings.by_process[&process].areas[0].bounced, 70 + 2);
     }
 }

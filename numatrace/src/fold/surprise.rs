@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{area::Area, extents::Extents};
+use super::{
+    area::Area,
+    extents::{Extents, PAGE},
+};
 use crate::ids::NodeId;
 
 /// Stretches of one area that are compared: beyond it neighbours are compared as one, because time grows with the square.
 const STRETCHES: usize = 2_048;
-
-/// Bytes of a base page.
-const PAGE: u64 = 4096;
 
 /// Base pages of an area whose users are elsewhere.
 pub fn pages(area: &Area) -> u64 {

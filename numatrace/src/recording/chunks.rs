@@ -284,3 +284,49 @@ fn pods<T: Pod>(bytes: &[u8]) -> Vec<T> {
     let values = bytes.chunks_exact(size_of::<T>());
     values.map(bytemuck::pod_read_unaligned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable as _;
+
+    fn read(written: &[u8]) -> OpenRuns {
+        match next(&mut Bytes(written)).unwrap() {
+            Some(Chunk::Input(input, _)) => match *input {
+                Input::OpenRuns(open) => open,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn open_runs_read_back_and_so_do_those_of_before_there_were_so_many_kinds() {
+        let open = OpenRuns {
+            now_ns: 7,
+            touches: vec![TouchRun::zeroed()],
+            uses: vec![UseRun::zeroed(); 2],
+            fills: vec![FillRun::zeroed()],
+            moves: vec![PagesMoved {
+                pages: 512,
+                ..PagesMoved::zeroed()
+            }],
+        };
+        let mut written = Vec::new();
+        put_input(&mut written, &Input::OpenRuns(open.clone()), None);
+        assert_eq!(read(&written), open);
+
+        let mut body = Vec::new();
+        bytes::put(&mut body, open.now_ns);
+        bytes::put_part(&mut body, bytemuck::cast_slice(&open.touches));
+        bytes::put_part(&mut body, bytemuck::cast_slice(&open.uses));
+        let mut early = Vec::new();
+        chunk::put(&mut early, ChunkKind::OpenRuns, &body);
+        let expected = OpenRuns {
+            fills: Vec::new(),
+            moves: Vec::new(),
+            ..open
+        };
+        assert_eq!(read(&early), expected);
+    }
+}
