@@ -6,9 +6,9 @@ use numatrace_tests::{or_skip, test_name, tracer};
 
 use crate::two_nodes_or_skip;
 
-/// `a` is `b`, give or take a twentieth.
+/// `a` is `b`, give or take a twentieth and a few pages of others.
 fn near(what: &str, a: u64, b: u64) {
-    assert!(a.abs_diff(b) <= b / 20, "{what}: {a}, told {b}");
+    assert!(a.abs_diff(b) <= b / 20 + 8, "{what}: {a}, told {b}");
 }
 
 #[test]
@@ -122,13 +122,9 @@ fn an_absence_tells_its_hinting_faults_and_what_the_balancer_moved() {
     let run_ms = incident["run_ms"].as_f64().unwrap();
     let away_ms = incident["away_ms"].as_f64().unwrap();
     assert!(run_ms > 0.0 && run_ms <= away_ms * 1.01, "{incident:#}");
-    let migrated = run.truth.count("numa_pages_migrated").unwrap();
-    // The last run of moves may be told when the next begins.
-    let followed = count("pages_followed");
-    assert!(
-        followed.abs_diff(migrated) <= migrated / 20 + 8,
-        "{followed} followed, the kernel moved {migrated}: {incident:#}"
-    );
+    // Where they lay when it went back; a few of its other pages may have followed too.
+    let migrated = run.truth.count("followed").unwrap();
+    near("pages that followed", count("pages_followed"), migrated);
     // The balancer moves page by page; what is told of it are runs.
     let records = run.report.count("/coverage/records").unwrap();
     assert!(

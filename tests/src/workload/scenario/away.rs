@@ -58,16 +58,23 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         region.write_all(0..region.pages());
     }
     let away = left.elapsed();
+    // From here: asked from home, pages that the balancer has marked would come back.
+    let there = scene.prober.region(&region, 0..region.pages())?;
+    let followed = told
+        .nodes
+        .iter()
+        .zip(&there.per_node)
+        .find(|(node, _)| **node == args.to)
+        .map_or(0, |(_, pages)| *pages);
     // Read when it is back: what the balancer counts while it is away is in it to the last.
     scene.nodes.run_on(args.node)?;
     let grown = counters::growth(&before, &counters::vmstat()?);
     Scene::end(&mut told)?;
 
     told.detail("pages", region.pages());
-    told.detail("followed", follow);
-    for counter in ["numa_hint_faults", "numa_pages_migrated"] {
-        told.detail(counter, grown.get(counter).copied().unwrap_or(0));
-    }
+    told.detail("followed", followed);
+    let faults = grown.get("numa_hint_faults").copied();
+    told.detail("numa_hint_faults", faults.unwrap_or(0));
     told.detail(
         "away_ms",
         u64::try_from(away.as_millis()).unwrap_or(u64::MAX),
