@@ -350,6 +350,8 @@ impl Tracer {
         let sample = self.sample()?;
         self.take(&Input::Time(boot_ns()?), None);
         self.take(&Input::Sweep(sweep), sample.as_ref());
+        // What came before that is told before it.
+        self.drain()?;
         self.grow()
     }
 

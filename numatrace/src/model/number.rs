@@ -85,6 +85,17 @@ pub fn brief(ns: u64) -> String {
     }
 }
 
+/// A latency in microseconds, for a sentence: `4.7 µs`, `812 µs`, `8.1 ms`.
+#[must_use]
+pub fn micros(us: f64) -> String {
+    match us {
+        0.0..100.0 => format!("{us:.1} µs"),
+        100.0..1_000.0 => format!("{us:.0} µs"),
+        1_000.0..1_000_000.0 => format!("{:.1} ms", us / 1_000.0),
+        _ => format!("{:.2} s", us / 1_000_000.0),
+    }
+}
+
 /// A stretch of time in seconds: `0.25 s`, `10.02 s`, `2 min 3 s`, `1 h 2 min`.
 #[must_use]
 pub fn duration(seconds: f64) -> String {

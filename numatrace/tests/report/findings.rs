@@ -321,6 +321,16 @@ fn time_away_counts_only_when_there_is_memory_to_be_away_from() {
         findings[0].fix.contains("migratepages 77 0 1"),
         "{findings:#?}"
     );
+    // Nearly as much on the other node: its threads belong there too.
+    let mut spread = process.clone();
+    if let Some(pages) = spread
+        .first_touch
+        .as_mut()
+        .and_then(|touch| touch.pages.as_mut())
+    {
+        pages.add_at(1, 1, 12_000);
+    }
+    assert!(of_mover(spread).is_empty());
     // Never moved: that is a first touch elsewhere, not running away.
     process.task_moves = Some(TaskMoves {
         cross_node: Some(0),

@@ -3,8 +3,9 @@
 use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::model::finding::diagnose;
 use numatrace::model::{
-    Addr, Bind, BindWhat, FilledFile, Finding, Frame, HintFaults, Mapping, MappingFirstTouch,
-    MappingKind, MappingMigrations, Matrix, PerNode, Snapshot, Stack, TidFaults, TidPages,
+    Addr, Bind, BindWhat, FilledFile, Finding, FirstTouch, Frame, HintFaults, Mapping,
+    MappingFirstTouch, MappingKind, MappingMigrations, Matrix, PerNode, Snapshot, Stack, TidFaults,
+    TidPages,
 };
 use numatrace::output::text::{TextOptions, render};
 
@@ -153,6 +154,26 @@ fn memory_that_has_followed_its_users_is_not_to_be_moved_again() {
     for finding in [bound, elsewhere] {
         assert!(!finding.fix.contains("migratepages"), "{finding:#?}");
     }
+}
+
+#[test]
+fn a_part_that_is_used_elsewhere_is_no_reason_to_move_all_of_it() {
+    let surprising = Mapping {
+        surprise_pages: Some(2_000),
+        ..region()
+    };
+    let mut snapshot = with(vec![surprising]);
+    snapshot.processes[0].first_touch = Some(FirstTouch {
+        pages: Some(matrix([[16_384, 0], [0, 0]])),
+        ..FirstTouch::default()
+    });
+    snapshot.processes[0].mappings[0].page_migrations = None;
+    snapshot.processes[0].mappings[0].hint_faults = Some(HintFaults {
+        matrix: Some(matrix([[14_000, 0], [8_000, 100]])),
+        migrated: Some(0),
+    });
+    let finding = found(&snapshot, "first-touch-elsewhere").unwrap();
+    assert!(!finding.fix.contains("migratepages"), "{finding:#?}");
 }
 
 #[test]

@@ -69,7 +69,8 @@ pub fn followed(mappings: &[&Mapping], (from, to): (usize, usize)) -> u64 {
     each.sum()
 }
 
-/// How so many pages, less those that followed, are moved to another node: a clause for the end of a fix, or none when hardly anything is left.
+/// How so many pages, less those that followed, are moved to another node: a clause for the end of a fix. None when hardly anything is left, or when
+/// most of what would be moved, all that the process has on that node, is well where it is.
 pub fn moving(
     host: &Host,
     process: &Process,
@@ -78,7 +79,10 @@ pub fn moving(
     pages: u64,
 ) -> String {
     let left = pages.saturating_sub(followed(mappings, nodes));
-    if left < WORTH_TELLING {
+    let touched = process.first_touch.as_ref();
+    let matrix = touched.and_then(|touched| touched.pages.as_ref());
+    let there = matrix.map_or(0, |pages| pages.by_to().at(from));
+    if left < WORTH_TELLING || left.saturating_mul(2) < there {
         return String::new();
     }
     format!(

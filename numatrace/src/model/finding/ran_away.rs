@@ -15,6 +15,9 @@ const SHARE: f64 = 0.2;
 /// And that much of it, ns.
 const LONG: u64 = 100_000_000;
 
+/// Share of its memory at home: where as much lies elsewhere, threads belong in both places.
+const AT_HOME: f64 = 2.0 / 3.0;
+
 /// Memory worth staying with: 16 MiB of small pages.
 pub const PAGES: u64 = 4096;
 
@@ -24,7 +27,9 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         let ran = process.run_ns.as_ref()?.total();
         // Whose threads are bound apart did not run away: that is told by its own name.
         let moved = moves.cross_node? > 0 && affinity_split::groups(snapshot, process).is_none();
-        let told = moved && away >= LONG && pages(process) >= PAGES;
+        let home = words::home(&snapshot.host, process)?;
+        let settled = share(at_home(process, home), pages(process))? >= AT_HOME;
+        let told = moved && settled && away >= LONG && pages(process) >= PAGES;
         (told && share(away, ran)? >= SHARE).then_some(away)
     });
     movers

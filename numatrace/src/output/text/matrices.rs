@@ -168,8 +168,9 @@ fn took(migrations: &PageMigrations) -> String {
     let mut words = String::new();
     let latency = &migrations.latency_us;
     if let (Some(p50), Some(p99), Some(max)) = (latency.p50, latency.p99, latency.max) {
+        let [p50, p99, max] = [p50, p99, max].map(number::micros);
         words = format!(
-            " Copying a folio took {p50:.1} µs at the median, {p99:.1} in 99 of 100, {max:.1} at most."
+            " Copying a folio took {p50} at the median, {p99} in 99 of 100, {max} at most."
         );
     }
     let failed = migrations.failed.filter(|pages| *pages > 0);
