@@ -10,9 +10,15 @@ const TOLD: usize = 5;
 /// An absence shorter than this, ms, with nothing moved after it, is no story.
 const SHORT_MS: f64 = 10.0;
 
+/// Nor is one from less memory than this, base pages: 1 MiB of small ones, as any program has.
+const LITTLE: u64 = 256;
+
 /// Writes the costliest absences; nothing when there are none.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
-    let worth = |incident: &&Incident| incident.away_ms >= SHORT_MS || incident.pages_followed > 0;
+    let worth = |incident: &&Incident| {
+        let long = incident.away_ms >= SHORT_MS || incident.pages_followed > 0;
+        long && incident.pages_left >= LITTLE
+    };
     let told: Vec<&Incident> = snapshot.incidents.iter().filter(worth).collect();
     if told.is_empty() {
         return;
