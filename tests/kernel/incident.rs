@@ -147,3 +147,32 @@ fn a_task_that_stays_has_no_story() {
         .collect();
     assert!(told.is_empty(), "{told:#?}");
 }
+
+#[test]
+fn memory_of_before_the_session_is_left_behind_too_where_it_is_looked_at() {
+    let (a, b) = two_nodes_or_skip!();
+    let (from, to) = (a.to_string(), b.to_string());
+    let run = or_skip!(tracer!().args(["--residency"]).attach(&[
+        "away", "--early", "--mib", "24", "--node", &from, "--to", &to, "--ms", "3000"
+    ]));
+    let pid = run.truth.pid();
+    let process = run.report.process(pid).expect("the workload");
+    assert_eq!(process.0["home_node"], a, "{:#}", process.0["mappings"]);
+    let incidents = run.report.value["incidents"].as_array().unwrap();
+    let incident = incidents
+        .iter()
+        .find(|incident| incident["pid"] == pid && incident["from"] == a)
+        .unwrap_or_else(|| panic!("no incident of {pid} in {incidents:#?}"));
+    let pages = run.truth.count("pages").unwrap();
+    near(
+        "pages left",
+        incident["pages_left"].as_u64().unwrap(),
+        pages,
+    );
+    let finding = run.report.value["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["id"] == "ran-away-from-memory" && finding["pid"] == pid);
+    assert!(finding.is_some(), "{:#}", run.report.value["findings"]);
+}

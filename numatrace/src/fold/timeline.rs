@@ -49,6 +49,11 @@ impl Timeline {
         self.going_on.clear();
     }
 
+    /// To whom something happened, again for each thing.
+    pub fn processes(&self) -> impl Iterator<Item = ProcessIndex> {
+        self.all.iter().map(|happening| happening.process)
+    }
+
     /// Everything, by process and in order of time: records of different CPUs come out of order by a little.
     pub fn by_process(&self) -> BTreeMap<ProcessIndex, Vec<Happening>> {
         let mut by_process: BTreeMap<ProcessIndex, Vec<Happening>> = BTreeMap::new();

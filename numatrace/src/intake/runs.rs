@@ -79,8 +79,17 @@ impl<F: Facts> Intake<F> {
     /// Looks where the memory of processes that were seen lies now.
     pub(super) fn look_at_residency(&mut self) {
         let Self {
-            enrich, mappings, ..
+            enrich,
+            mappings,
+            timeline,
+            ..
         } = self;
+        // Of those that moved it matters where their memory is, also when they touch nothing new.
+        for process in timeline.processes() {
+            if !enrich.processes.get(process).kthread {
+                mappings.by_process.entry(process).or_default();
+            }
+        }
         let seen = mappings.by_process.keys().copied();
         enrich
             .residency

@@ -2,11 +2,15 @@
 
 use crate::{
     ids::NodeId,
-    model::{PerNode, Process},
+    model::{PerNode, Process, ProcessKind},
 };
 
 /// Finds a process's home node and the time its threads spent elsewhere.
 pub fn fill(process: &mut Process, nodes: &[NodeId]) {
+    // What stands for many processes has no home.
+    if !matches!(process.kind, ProcessKind::User | ProcessKind::Kthread) {
+        return;
+    }
     let Some(home) = home(process) else { return };
     process.home_node = nodes.get(home).copied();
     process.away_ns = process.run_ns.as_ref().map(|run| away(run, home));
@@ -19,9 +23,9 @@ fn away(run_ns: &PerNode, home: usize) -> u64 {
     run_ns.total().saturating_sub(run_ns.at(home))
 }
 
-/// Position of the node with more than half of the pages that the process touched first, as far as migrations left them there.
+/// Position of the node with more than half of its memory.
 fn home(process: &Process) -> Option<usize> {
-    let pages = pages(process)?;
+    let pages = process.pages()?;
     let total = pages.total();
     pages
         .0
@@ -29,32 +33,12 @@ fn home(process: &Process) -> Option<usize> {
         .position(|here| here.saturating_mul(2) > total)
 }
 
-/// Pages of the process on the node at a position, as far as the session knows them.
-pub fn pages_on(process: &Process, position: usize) -> u64 {
-    pages(process).map_or(0, |pages| pages.at(position))
-}
-
-/// Pages that the process touched first, by the node that migrations left them on.
-fn pages(process: &Process) -> Option<PerNode> {
-    let mut pages = process.first_touch.as_ref()?.pages.as_ref()?.by_to();
-    let moved = process.page_migrations.as_ref();
-    if let Some(matrix) = moved.and_then(|moved| moved.matrix.as_ref()) {
-        pages.add(&matrix.by_to());
-        for (position, left) in matrix.by_from().0.iter().enumerate() {
-            if let Some(here) = pages.0.get_mut(position) {
-                *here = here.saturating_sub(*left);
-            }
-        }
-    }
-    Some(pages)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         ids::Pid,
-        model::{FirstTouch, Matrix, PageMigrations, ProcessKind},
+        model::{Addr, FirstTouch, Mapping, MappingKind, Matrix, PageMigrations},
     };
 
     const NODES: [NodeId; 2] = [NodeId(0), NodeId(4)];
@@ -91,6 +75,30 @@ mod tests {
             (after.home_node, after.away_ns),
             (Some(NodeId(4)), Some(700))
         );
+    }
+
+    #[test]
+    fn memory_of_before_the_session_counts_where_it_was_looked_at() {
+        let mut old = process([100, 10], 0);
+        let mapping = |kind, residency: [u64; 2]| Mapping {
+            kind,
+            residency: Some(PerNode(residency.to_vec())),
+            start: Addr(0x1000),
+            end: Addr(0x2000),
+            name: "region".into(),
+            first_touch: None,
+            hint_faults: None,
+            page_migrations: None,
+            users: Vec::new(),
+            surprise_pages: None,
+            shared_elsewhere_pages: None,
+        };
+        old.mappings = vec![
+            mapping(MappingKind::Anon, [100, 4_000]),
+            mapping(MappingKind::File, [9_000, 0]),
+        ];
+        fill(&mut old, &NODES);
+        assert_eq!((old.home_node, old.away_ns), (Some(NodeId(4)), Some(700)));
     }
 
     #[test]

@@ -257,11 +257,8 @@ impl Stories<'_> {
 
     /// Pages by node before the first happening: those at the end, with all later moves undone.
     fn at_first(&self, process: &Process, happenings: &[Happening]) -> Pages {
-        let at_end = self
-            .nodes
-            .iter()
-            .enumerate()
-            .map(|(position, node)| (*node, super::away::pages_on(process, position)));
+        let at_end = process.pages().unwrap_or_default();
+        let at_end = self.nodes.iter().copied().zip(at_end.0);
         let mut pages = Pages(at_end.collect());
         for happening in happenings.iter().rev() {
             if let Happened::Pages { pages: moved, .. } = happening.what {

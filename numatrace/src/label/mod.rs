@@ -189,7 +189,6 @@ fn process<F: Facts>(
             thread
         })
         .collect();
-    away::fill(&mut process, labels.nodes);
     process
 }
 

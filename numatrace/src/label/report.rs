@@ -128,6 +128,10 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
     };
     let mut processes = processes(parts.counted, enrich, labels);
     let filled = super::mappings::fill(&mut processes, parts.mappings, parts.code, enrich, labels);
+    // Where memory lay is known with the mappings.
+    for process in &mut processes {
+        super::away::fill(process, &nodes);
+    }
     let traced = Alloc::sum(
         processes
             .iter()

@@ -9,7 +9,7 @@ use super::balancer::{BalancerWork, Balancing};
 use super::first_touch::FirstTouch;
 use super::hint_fault::HintFaults;
 use super::kernel_memory::KernelMemory;
-use super::mapping::{Addr, Mapping};
+use super::mapping::{Addr, Mapping, MappingKind};
 use super::matrix::PerNode;
 use super::name::Name;
 use super::page_cache::FilledFile;
@@ -100,6 +100,43 @@ impl Process {
             page_cache: None,
             kernel_memory: None,
         }
+    }
+
+    /// Base pages of its memory on each node, as far as the session knows them: where they lay when they were looked at, else those it touched first, after all
+    /// migrations.
+    #[must_use]
+    pub fn pages(&self) -> Option<PerNode> {
+        self.resident().or_else(|| self.touched())
+    }
+
+    /// Where its memory lay when it was looked at, with `--residency`. Files are left out: their pages lie where somebody brought them in.
+    #[must_use]
+    pub fn resident(&self) -> Option<PerNode> {
+        let own = self
+            .mappings
+            .iter()
+            .filter(|mapping| mapping.kind != MappingKind::File);
+        let seen = own.filter_map(|mapping| mapping.residency.as_ref());
+        let sum = seen.fold(PerNode::default(), |mut sum, pages| {
+            sum.add(pages);
+            sum
+        });
+        (sum.total() > 0).then_some(sum)
+    }
+
+    /// Pages that it touched first, by the node that migrations left them on.
+    fn touched(&self) -> Option<PerNode> {
+        let mut pages = self.first_touch.as_ref()?.pages.as_ref()?.by_to();
+        let moved = self.page_migrations.as_ref();
+        if let Some(matrix) = moved.and_then(|moved| moved.matrix.as_ref()) {
+            pages.add(&matrix.by_to());
+            for (position, left) in matrix.by_from().0.iter().enumerate() {
+                if let Some(here) = pages.0.get_mut(position) {
+                    *here = here.saturating_sub(*left);
+                }
+            }
+        }
+        Some(pages)
     }
 
     /// The bucket for interrupts: they borrow whatever task they interrupt, and are not its doing.

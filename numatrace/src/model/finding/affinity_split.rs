@@ -106,9 +106,10 @@ fn finding(snapshot: &Snapshot, process: &Process, away: u64, groups: &Groups) -
     let mut evidence = vec![
         parts.join("; "),
         format!(
-            "{} MiB of the {} MiB it touched in the session lie on {here}",
+            "{} MiB of the {} MiB {} lie on {here}",
             number::mib(Some(ran_away::at_home(process, home)), host.page_size),
             number::mib(Some(ran_away::pages(process)), host.page_size),
+            ran_away::known_by(process),
         ),
         format!(
             "{} s of its CPU time were spent bound to a node without that memory",

@@ -2,7 +2,7 @@
 
 use super::{Diagnosis, Finding, Severity, affinity_split, moving, words};
 use crate::model::matrix::share;
-use crate::model::{Matrix, PerNode, Process, Snapshot, TaskMoves, number};
+use crate::model::{PerNode, Process, Snapshot, TaskMoves, number};
 
 pub const DIAGNOSIS: Diagnosis = Diagnosis {
     id: "ran-away-from-memory",
@@ -38,11 +38,23 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         .collect()
 }
 
-/// Base pages that it touched first.
+/// Base pages of its memory, as far as the session knows them.
 pub fn pages(process: &Process) -> u64 {
-    let touched = process.first_touch.as_ref();
-    let matrix = touched.and_then(|touched| touched.pages.as_ref());
-    matrix.map_or(0, Matrix::total)
+    process.pages().map_or(0, |pages| pages.total())
+}
+
+/// Those on its home node.
+pub fn at_home(process: &Process, home: usize) -> u64 {
+    process.pages().map_or(0, |pages| pages.at(home))
+}
+
+/// What is known of its memory, behind a number of MiB.
+pub fn known_by(process: &Process) -> &'static str {
+    if process.resident().is_some() {
+        "that it has"
+    } else {
+        "it touched in the session"
+    }
 }
 
 fn finding(
@@ -69,8 +81,10 @@ fn finding(
             words::percent(share(away, run.total())),
         ),
         format!(
-            "{} MiB of what it touched in the session lie on {here}",
-            number::mib(Some(at_home(process, home)), page_size)
+            "{} MiB of the {} MiB {} lie on {here}",
+            number::mib(Some(at_home(process, home)), page_size),
+            number::mib(Some(pages(process)), page_size),
+            known_by(process)
         ),
         format!(
             "{} cross-node moves: {}",
@@ -107,20 +121,6 @@ fn finding(
             process.pid
         ),
     })
-}
-
-/// Pages touched first on the home node, or moved there since.
-pub fn at_home(process: &Process, home: usize) -> u64 {
-    let touched = process.first_touch.as_ref();
-    let matrix = touched.and_then(|touched| touched.pages.as_ref());
-    let touched = matrix.map_or(0, |matrix| matrix.by_to().at(home));
-    let moved = process.page_migrations.as_ref();
-    let (came, left) = moved
-        .and_then(|moved| moved.matrix.as_ref())
-        .map_or((0, 0), |matrix| {
-            (matrix.by_to().at(home), matrix.by_from().at(home))
-        });
-    touched.saturating_add(came).saturating_sub(left)
 }
 
 /// The other node with most time.

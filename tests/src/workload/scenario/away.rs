@@ -28,6 +28,9 @@ pub struct Args {
     /// CPU time to spend there, in ms
     #[arg(long, default_value_t = 200)]
     ms: u64,
+    /// Have the memory before the measured part begins
+    #[arg(long)]
+    early: bool,
 }
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
@@ -42,10 +45,17 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     if !args.unbound {
         policy::set(&region, Mode::Bind, &[args.node])?;
     }
+    if args.early {
+        region.write_all(0..region.pages());
+    }
     let mut told = scene.begin("away")?;
-    region.write_all(0..region.pages());
+    if !args.early {
+        region.write_all(0..region.pages());
+    }
     let found = scene.prober.region(&region, 0..region.pages())?;
-    told.touched(args.node, &found);
+    if !args.early {
+        told.touched(args.node, &found);
+    }
 
     let before = counters::vmstat()?;
     scene.nodes.run_on(args.to)?;
