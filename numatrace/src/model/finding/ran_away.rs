@@ -16,7 +16,7 @@ const SHARE: f64 = 0.2;
 const LONG: u64 = 100_000_000;
 
 /// Share of its memory at home: where as much lies elsewhere, threads belong in both places.
-const AT_HOME: f64 = 2.0 / 3.0;
+const AT_HOME: f64 = 0.6;
 
 /// Memory worth staying with: 16 MiB of small pages.
 pub const PAGES: u64 = 4096;
