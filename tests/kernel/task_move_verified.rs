@@ -7,32 +7,63 @@ use numatrace_tests::{or_skip, tracer};
 use crate::machine::nodes;
 use crate::two_nodes_or_skip;
 
-/// Of moves whose stack tells, 99 in 100 agree, and hardly any stack does not tell. How many there were.
-fn agrees(report: &Report, least: u64) -> u64 {
-    let verify = &report.value["verify"];
-    let count = |field: &str| {
-        verify[field]
-            .as_u64()
-            .unwrap_or_else(|| panic!("{verify:#}"))
-    };
-    let of = |list: &str| -> u64 {
-        let entries = verify[list]
-            .as_array()
-            .unwrap_or_else(|| panic!("{verify:#}"));
-        entries
-            .iter()
-            .filter_map(|entry| entry["count"].as_u64())
-            .sum()
-    };
-    let (moves, agreed) = (count("moves"), count("agreed"));
-    let (disagreed, unclassified) = (of("disagreed"), of("unclassified"));
-    assert_eq!(moves, agreed + disagreed + unclassified, "{verify:#}");
-    assert!(moves >= least, "{moves} moves prove little: {verify:#}");
-    // One in a hundred, and one at least: a short run has few.
-    let slack = (moves / 100).max(1);
-    assert!(disagreed <= slack && unclassified <= slack, "{verify:#}");
-    assert_eq!(report.count("/coverage/records_lost"), Some(0));
-    moves
+/// What became of the moves of some sessions: all, those whose stack says something else, those whose stack does not tell.
+#[derive(Default)]
+struct Moves {
+    all: u64,
+    disagreed: u64,
+    unclassified: u64,
+    said: Vec<serde_json::Value>,
+}
+
+/// Of moves whose stack tells, 99 in 100 agree, and hardly any stack does not tell.
+fn agrees(report: &Report, least: u64) {
+    let mut moves = Moves::default();
+    moves.add(report);
+    moves.agree(least);
+}
+
+impl Moves {
+    fn add(&mut self, report: &Report) {
+        let verify = &report.value["verify"];
+        let count = |field: &str| {
+            verify[field]
+                .as_u64()
+                .unwrap_or_else(|| panic!("{verify:#}"))
+        };
+        let of = |list: &str| -> u64 {
+            let entries = verify[list]
+                .as_array()
+                .unwrap_or_else(|| panic!("{verify:#}"));
+            entries
+                .iter()
+                .filter_map(|entry| entry["count"].as_u64())
+                .sum()
+        };
+        let (moves, agreed) = (count("moves"), count("agreed"));
+        let (disagreed, unclassified) = (of("disagreed"), of("unclassified"));
+        assert_eq!(moves, agreed + disagreed + unclassified, "{verify:#}");
+        assert_eq!(report.count("/coverage/records_lost"), Some(0));
+        self.all += moves;
+        self.disagreed += disagreed;
+        self.unclassified += unclassified;
+        self.said.push(verify.clone());
+    }
+
+    fn agree(&self, least: u64) {
+        let said = &self.said;
+        assert!(
+            self.all >= least,
+            "{} moves prove little: {said:#?}",
+            self.all
+        );
+        // One in a hundred, and one at least: a short run has few.
+        let slack = (self.all / 100).max(1);
+        assert!(
+            self.disagreed <= slack && self.unclassified <= slack,
+            "{said:#?}"
+        );
+    }
 }
 
 #[test]
@@ -69,20 +100,19 @@ fn woken_threads_agree_with_their_stacks() {
     let (a, b) = two_nodes_or_skip!();
     let list = format!("{a},{b}");
     // On nodes of one CPU the sleeper may stay where it is.
-    let (mut moves, mut sessions) = (0, 0);
-    while moves < 2 && sessions < 4 {
+    let mut moves = Moves::default();
+    for _ in 0..4 {
         let run = or_skip!(
             tracer!()
                 .args(["--verify-reasons"])
                 .launch(&["relay", "--rounds", "500", "--nodes", &list])
         );
-        moves += agrees(&run.report, 0);
-        sessions += 1;
+        moves.add(&run.report);
+        if moves.all >= 2 {
+            break;
+        }
     }
-    assert!(
-        moves >= 2,
-        "{moves} moves in {sessions} sessions prove little"
-    );
+    moves.agree(2);
 }
 
 #[test]

@@ -79,9 +79,7 @@ pub fn moving(
     pages: u64,
 ) -> String {
     let left = pages.saturating_sub(followed(mappings, nodes));
-    let touched = process.first_touch.as_ref();
-    let matrix = touched.and_then(|touched| touched.pages.as_ref());
-    let there = matrix.map_or(0, |pages| pages.by_to().at(from));
+    let there = process.pages().map_or(0, |pages| pages.at(from));
     if left < WORTH_TELLING || left.saturating_mul(2) < there {
         return String::new();
     }
