@@ -3,20 +3,16 @@
 //!
 //! Beside the totals, which are exact whatever happens here: a lost run loses detail, never a number.
 
-use aya_ebpf::{bindings::BPF_RB_NO_WAKEUP, macros::map, maps::PerCpuArray};
-use numatrace_common::{
-    counters::Counter,
-    event::{
-        mapping_run::Area,
-        pages_moved::{OpenMoved, PagesMoved},
-    },
+use aya_ebpf::{macros::map, maps::PerCpuArray};
+use numatrace_common::event::{
+    mapping_run::Area,
+    pages_moved::{OpenMoved, PagesMoved},
 };
 
 use crate::{
-    emit::{count, header},
+    emit::{emit, header},
     globals::enabled,
     kernel::task::Task,
-    maps::EVENTS,
     owner::Owner,
 };
 
@@ -24,7 +20,7 @@ use crate::{
 #[map]
 static OPEN_MOVED: PerCpuArray<OpenMoved> = PerCpuArray::with_max_entries(1, 0);
 
-/// Longest that a run of single folios goes on, ns: what is told of it has that for its time.
+/// Longest that a run of single folios goes on, ns: its record has the time of its end alone.
 const LONGEST_NS: u64 = 100_000_000;
 
 /// Bytes of a base page, as on x86.
@@ -136,32 +132,27 @@ impl Run {
     }
 
     #[inline(always)]
-    fn fill(&self, record: &mut PagesMoved, area: &Area) {
-        record.header = header::<PagesMoved>();
-        record.start_ns = self.alike.owner.start_ns;
-        record.tid = self.alike.owner.tid;
-        record.tgid = self.alike.owner.tgid;
-        record.asker = Task::current().tgid();
-        record.from = self.alike.from;
-        record.to = self.alike.to;
-        record.reason = self.alike.reason;
-        record.folios = self.folios as u32;
-        record.pages = self.pages;
-        record.low = self.low;
-        record.high = if area.end == 0 { 0 } else { self.high };
-        record.area = *area;
+    fn record(&self, area: &Area) -> PagesMoved {
+        PagesMoved {
+            header: header::<PagesMoved>(),
+            start_ns: self.alike.owner.start_ns,
+            tid: self.alike.owner.tid,
+            tgid: self.alike.owner.tgid,
+            asker: Task::current().tgid(),
+            from: self.alike.from,
+            to: self.alike.to,
+            reason: self.alike.reason,
+            folios: self.folios as u32,
+            pages: self.pages,
+            low: self.low,
+            high: if area.end == 0 { 0 } else { self.high },
+            area: *area,
+        }
     }
 
     #[inline(never)]
     fn write_alone(&self, area: &Area) {
-        let Some(mut entry) = EVENTS.reserve::<PagesMoved>(0) else {
-            count(Counter::LostPagesMoved, 1);
-            return;
-        };
-        // SAFETY: the reservation is as large as the record, and every field is written before it is submitted.
-        self.fill(unsafe { &mut *entry.as_mut_ptr() }, area);
-        entry.submit(u64::from(BPF_RB_NO_WAKEUP));
-        count(Counter::Records, 1);
+        emit(self.record(area));
     }
 
     #[inline(never)]
@@ -196,7 +187,7 @@ impl Run {
             return;
         }
         close(open);
-        self.fill(&mut open.run, area);
+        open.run = self.record(area);
         open.began_ns = open.run.header.time_ns;
     }
 }
@@ -208,11 +199,5 @@ fn close(open: &mut OpenMoved) {
         return;
     }
     open.began_ns = 0;
-    let Some(mut entry) = EVENTS.reserve::<PagesMoved>(0) else {
-        count(Counter::LostPagesMoved, 1);
-        return;
-    };
-    entry.write(open.run);
-    entry.submit(u64::from(BPF_RB_NO_WAKEUP));
-    count(Counter::Records, 1);
+    emit(open.run);
 }

@@ -268,6 +268,12 @@ impl Tracer {
             reducing: extras.reducing,
             recorder: extras.recorder,
         };
+        let asked: Vec<Pid> = scope
+            .iter()
+            .filter(|(_, entry)| entry.active != 0)
+            .map(|(pid, _)| *pid)
+            .collect();
+        tracer.intake.enrich.processes.ask_for(&asked);
         tracer.take_stock();
         if tracer.session.missing().is_empty() {
             tracer.begin()?;

@@ -54,6 +54,33 @@ fn text_follows_the_commands_output() {
 }
 
 #[test]
+fn a_process_that_does_nothing_is_there_when_it_was_asked_for_with_all_its_memory() {
+    let mut command = Command::new(programs::workload().unwrap());
+    let mut idle = Running::start(command.args(["hold", "--pages", "8192"])).unwrap();
+    // It holds them, and waits for the end of its input.
+    idle.wait_for_output("\n", DEADLINE).unwrap();
+    let pid = idle.pid().to_string();
+    let said = ended(&["-d", "2", "-f", "json", "--residency", "-p", &pid]);
+    idle.hang_up();
+    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    assert_eq!(idle.finish(DEADLINE).unwrap().status.code(), Some(0));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    std::fs::write(&path, &said.stdout).unwrap();
+    let report = Report::read(&path).unwrap();
+    let process = report
+        .process(pid.parse().unwrap())
+        .expect("it was asked for");
+    let resident: u64 = process
+        .mappings()
+        .filter_map(|mapping| mapping.vector("/residency"))
+        .flatten()
+        .sum();
+    assert!(resident >= 8_192, "{:#}", process.0["mappings"]);
+    assert!(process.0["home_node"].is_number(), "{:#}", process.0);
+}
+
+#[test]
 fn commands_that_cannot_be_run_end_as_in_a_shell() {
     let missing = ended(&["--", "no-such-command-anywhere"]);
     assert_eq!(missing.status.code(), Some(127), "{missing:?}");

@@ -257,22 +257,12 @@ fn signed(pages: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::{
-        decode::event::TaskFork,
         enrich::process::Processes,
         ids::{CpuId, Pid},
-        model::Name,
     };
 
     fn process() -> ProcessIndex {
-        let mut known = Processes::default();
-        known.forked(&TaskFork {
-            pid: Pid(7),
-            start_ns: 5,
-            parent: Pid(1),
-            kthread: false,
-            comm: Name::from("app"),
-        });
-        known.announced(u64::MAX).next().expect("it was just born")
+        Processes::example().1
     }
 
     fn moved(from: u16, to: u16, time_ns: u64) -> Happening {

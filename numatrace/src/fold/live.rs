@@ -10,6 +10,7 @@ use numatrace_common::cell::RemoteCause;
 use super::{
     Tally,
     absence::{Absence, Absences},
+    going_on::{GoingOn, goes_on},
 };
 use crate::{
     decode::{
@@ -17,11 +18,7 @@ use crate::{
         event::{Body, Event},
         mapping_run::{TouchRun, UseRun},
     },
-    enrich::{
-        Charged, Observation,
-        happening::{GoingOn, Happening},
-        process::ProcessIndex,
-    },
+    enrich::{Charged, Observation, happening::Happening, process::ProcessIndex},
 };
 
 /// Most things that are kept between two looks of whoever listens; what comes beyond is counted.
@@ -153,7 +150,7 @@ impl Live {
         };
         let place = Some(heard.len()).filter(|place| *place < MOST_HEARD);
         going_on.takes(happening, place, |at| match heard.get_mut(at) {
-            Some((_, Heard::Happening(before))) => before.goes_on(happening),
+            Some((_, Heard::Happening(before))) => goes_on(before, happening),
             _ => false,
         })
     }

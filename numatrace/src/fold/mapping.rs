@@ -234,11 +234,10 @@ impl Mappings {
 mod tests {
     use super::*;
     use crate::decode::count::Owner;
-    use crate::decode::event::TaskFork;
+
     use crate::enrich::process::Processes;
     use crate::fold::extents::Extents;
     use crate::ids::{NodeId, Pid};
-    use crate::model::Name;
 
     fn moved(from: u16, to: u16, first: u64, pages: u64) -> PagesMoved {
         PagesMoved {
@@ -260,15 +259,7 @@ mod tests {
 
     #[test]
     fn pages_that_go_back_are_counted_each_time_and_others_are_not() {
-        let mut known = Processes::default();
-        known.forked(&TaskFork {
-            pid: Pid(7),
-            start_ns: 5,
-            parent: Pid(1),
-            kthread: false,
-            comm: Name::from("app"),
-        });
-        let process = known.announced(u64::MAX).next().unwrap();
+        let (_, process) = Processes::example();
         let mut mappings = Mappings::default();
         for run in [
             moved(0, 1, 0, 100),

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod beside;
 pub mod counted;
 pub mod extents;
+pub mod going_on;
 pub mod histogram;
 pub mod live;
 pub mod mapping;

@@ -5,10 +5,8 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use crate::enrich::{
-    happening::{GoingOn, Happening},
-    process::ProcessIndex,
-};
+use super::going_on::{GoingOn, goes_on};
+use crate::enrich::{happening::Happening, process::ProcessIndex};
 
 /// Most entries of a session or interval, 4 MiB of them.
 const MOST: usize = 65_536;
@@ -31,7 +29,7 @@ impl Timeline {
         let place = Some(all.len()).filter(|place| *place < MOST);
         let more = |at: usize| {
             all.get_mut(at)
-                .is_some_and(|before| before.goes_on(&happening))
+                .is_some_and(|before| goes_on(before, &happening))
         };
         if going_on.takes(&happening, place, more) {
             return;
@@ -74,24 +72,15 @@ impl Timeline {
 mod tests {
     use super::*;
     use crate::{
-        decode::{count::MoveReason, event::TaskFork},
+        decode::count::MoveReason,
         enrich::{happening::Happened, process::Processes},
         ids::{CpuId, NodeId, Pid, Tid},
-        model::Name,
     };
 
     const MS: u64 = 1_000_000;
 
     fn process() -> ProcessIndex {
-        let mut known = Processes::default();
-        known.forked(&TaskFork {
-            pid: Pid(7),
-            start_ns: 5,
-            parent: Pid(1),
-            kthread: false,
-            comm: Name::from("app"),
-        });
-        known.announced(u64::MAX).next().unwrap()
+        Processes::example().1
     }
 
     fn pages(at_ms: u64, nodes: (u16, u16), pages: u64) -> Happening {

@@ -84,8 +84,8 @@ impl<F: Facts> Intake<F> {
             timeline,
             ..
         } = self;
-        // Of those that moved it matters where their memory is, also when they touch nothing new.
-        for process in timeline.processes() {
+        // Of those that moved, or were asked for, it matters where their memory is, also when they touch nothing new.
+        for process in timeline.processes().chain(enrich.processes.asked()) {
             if !enrich.processes.get(process).kthread {
                 mappings.by_process.entry(process).or_default();
             }

@@ -346,7 +346,6 @@ mod tests {
     use super::*;
     use crate::{
         decode::count::MoveReason as WireReason,
-        decode::event::TaskFork,
         ids::CpuId,
         model::{FirstTouch, Matrix, PageMigrations, ProcessKind},
     };
@@ -356,15 +355,7 @@ mod tests {
 
     /// A process with 1,000 pages on node 0 at the end, and what it is known as.
     fn app() -> (Processes, ProcessIndex, Process) {
-        let mut known = Processes::default();
-        known.forked(&TaskFork {
-            pid: Pid(7),
-            start_ns: 5,
-            parent: Pid(1),
-            kthread: false,
-            comm: Name::from("app"),
-        });
-        let index = known.announced(u64::MAX).next().unwrap();
+        let (known, index) = Processes::example();
         let mut process = Process::new(Pid(7), 5, "app", ProcessKind::User);
         let mut pages = Matrix::zeros(2);
         pages.add_at(0, 0, 1_000);

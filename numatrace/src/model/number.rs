@@ -115,7 +115,11 @@ pub fn duration(seconds: f64) -> String {
 /// `1 node`, `2 nodes`.
 #[must_use]
 pub fn plural(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+    format!(
+        "{} {noun}{}",
+        grouped(count as u64),
+        if count == 1 { "" } else { "s" }
+    )
 }
 
 #[cfg(test)]

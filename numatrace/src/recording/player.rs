@@ -111,6 +111,7 @@ impl Player {
             Chunk::Opening(opening) => {
                 self.origin_ns = opening.began_ns;
                 self.opening = Some(*opening);
+                self.ask();
             }
             Chunk::Facts(facts) => self.learn(facts),
             Chunk::Records(bytes) => {
@@ -157,6 +158,7 @@ impl Player {
         };
         if let Input::Begin(reading, _) = &input {
             self.begun = true;
+            self.ask();
             self.origin_ns = reading.at_ns;
             self.sample = Sample {
                 at_ns: reading.at_ns,
@@ -167,6 +169,14 @@ impl Player {
         if let Some(sample) = sample {
             self.sample = sample;
             self.bound();
+        }
+    }
+
+    /// Has the processes reported that the session was asked to look at: known when both it and they are.
+    fn ask(&mut self) {
+        if let (Some(opening), Some(intake)) = (&self.opening, &mut self.intake) {
+            let pids = &opening.told.session.scope.pids;
+            intake.enrich.processes.ask_for(pids);
         }
     }
 

@@ -81,10 +81,10 @@ fn story(snapshot: &Snapshot, incident: &Incident) -> String {
         story.push_str(&format!(", {} MiB followed it", mib(*pages_followed)));
     }
     if let Some(faults) = remote_hint_faults {
+        let faults = usize::try_from(*faults).unwrap_or(usize::MAX);
         story.push_str(&format!(
-            "; {} remote hint fault{}",
-            number::grouped(*faults),
-            if *faults == 1 { "" } else { "s" }
+            "; {}",
+            number::plural(faults, "remote hint fault")
         ));
     }
     if let Some(run) = run_ms {
