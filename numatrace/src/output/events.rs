@@ -4,12 +4,10 @@
 
 use std::fmt::Write as _;
 
-use crate::{
-    model::{
-        event::{Event, Line, Lost},
-        number,
-    },
-    output::escape,
+use super::escape;
+use crate::model::{
+    event::{Event, Line, Lost},
+    number,
 };
 
 /// The head of the columns of [`text`].

@@ -9,9 +9,8 @@ mod machine;
 mod mappings;
 mod subjects;
 
+use super::text::{TextOptions, page::Page};
 use crate::model::diff::Diff;
-use crate::output::text::TextOptions;
-use crate::output::text::page::Page;
 
 /// The whole comparison, with a newline at its end.
 #[must_use]

@@ -1,8 +1,9 @@
 //! Second opinions, a line each: `/proc/vmstat` beside what was traced, and numastat's own equations.
 
-use super::super::page::{Page, Tone};
-use crate::model::number;
-use crate::model::{Audit, Beside, BesideWhat, Imbalance};
+use crate::{
+    model::{Audit, Beside, BesideWhat, Imbalance, number},
+    output::text::page::{Page, Tone},
+};
 
 /// Writes what there is; the verdict does not rest on it.
 pub fn write(page: &mut Page<'_>, audit: &Audit) {

@@ -11,13 +11,13 @@ pub mod since;
 
 use serde::{Deserialize, Serialize};
 
-use self::counters::CounterSection;
-use self::kinds::CgroupMemory;
-use self::memory::{MeminfoSection, ProcessSection};
-use self::pressure::PressureSection;
-use self::since::SinceSection;
 use super::topology::MissingFact;
 use crate::ids::NodeId;
+use counters::CounterSection;
+use kinds::CgroupMemory;
+use memory::{MeminfoSection, ProcessSection};
+use pressure::PressureSection;
+use since::SinceSection;
 
 /// The value of [`Sample::schema`].
 pub const SCHEMA: &str = "numatrace.stat/1";
