@@ -11,7 +11,7 @@ pub mod expr;
 pub mod fail_if;
 pub mod hook_list;
 pub mod ids;
-pub mod intake;
+pub mod ingest;
 pub mod launch;
 pub mod pipeline;
 pub mod plan;

@@ -24,7 +24,7 @@ use crate::{
     enrich::topology::Topology,
     exit::{Exit, Failure},
     fail_if::FailIf,
-    intake::NOT_COUNTING,
+    ingest::NOT_COUNTING,
     launch::{self, Held},
     model::{EndedBy, Snapshot},
     output::{self, sink::Sink},

@@ -8,7 +8,7 @@ use crate::{
     enrich::topology::Topology,
     fold::counted::Counted,
     ids::CpuId,
-    intake::told::{HookTold, Told},
+    ingest::told::{HookTold, Told},
     label::report::{CostParts, host},
     model::{self, Host, Name, Session, Snapshot},
     plan::{Plan, Scope},

@@ -28,7 +28,7 @@ use crate::{
         stat::pressure::{self, NodeReading, Reading},
     },
     ids::NodeId,
-    intake::Intake,
+    ingest::Intake,
     label::look,
     model::{look::Look, stat::pressure::NodePressure},
     output::{

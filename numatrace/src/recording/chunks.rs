@@ -24,7 +24,7 @@ use crate::{
     },
     decode::mapping_run::FileId,
     enrich::{facts::noted::Fact, process::ProcessIndex},
-    intake::{
+    ingest::{
         input::{Input, OpenRuns},
         told::Told,
     },

@@ -14,7 +14,7 @@ use crate::{
     enrich::facts::{noted::Fact, replayed::ReplayedFacts},
     exit::{Exit, Failure},
     fold::counted::Counted,
-    intake::{Intake, input::Input, told::Told},
+    ingest::{Intake, input::Input, told::Told},
     label::report::CostParts,
     model::{Part, Snapshot},
 };

@@ -14,7 +14,7 @@ use crate::{
     decode::event::Event,
     enrich::facts::{ProcFacts, noted::Noted},
     exit::Failure,
-    intake::{Intake, input::Input},
+    ingest::{Intake, input::Input},
 };
 
 /// Records of one chunk. Facts that they make a session ask for wait for them, so it must not be many.

@@ -6,7 +6,7 @@ use crate::{
     enrich::{Charged, facts::Facts, process::ProcessIndex},
     fold::counted::Counted,
     ids::Pid,
-    intake::Intake,
+    ingest::Intake,
 };
 
 /// Keeps the details of processes with these numbers, and of their children where those are wanted.

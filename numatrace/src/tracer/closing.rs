@@ -17,7 +17,7 @@ use crate::{
         vm_counters::VmCounters,
     },
     fold::counted::Counted,
-    intake::input::{Input, OpenRuns},
+    ingest::input::{Input, OpenRuns},
     recording::chunks::Sample,
 };
 

@@ -51,7 +51,7 @@ use crate::{
     },
     exit::Failure,
     ids::{CpuId, NodeId, Pid},
-    intake::{Intake, input::Input, told::Told},
+    ingest::{Intake, input::Input, told::Told},
     model::Snapshot,
     recording::{
         chunks::{Made, Opening, Sample},
@@ -60,7 +60,7 @@ use crate::{
 };
 use code::LiveCode;
 
-pub use crate::{fold::counted::Counted, intake::NOT_COUNTING};
+pub use crate::{fold::counted::Counted, ingest::NOT_COUNTING};
 pub use closing::boot_ns;
 pub use reducing::Reducing;
 pub use verifying::Verifying;
