@@ -5,7 +5,7 @@ use anyhow::Context;
 use crate::{
     cli::{Format, diff::DiffArgs},
     exit::{Exit, Failure},
-    fail_if::{DiffNames, DiffValues, FailIf},
+    limits::fail_if::{DiffNames, DiffValues, FailIf},
     model::{Name, diff::Diff},
     output::{self, sink::Sink},
     rendering::{Rendering, color},

@@ -7,8 +7,8 @@ use anyhow::Context;
 use crate::{
     cli::report::ReportArgs,
     exit::{Exit, Failure},
-    fail_if::{FailIf, ReportNames},
     ids::Pid,
+    limits::fail_if::{FailIf, ReportNames},
     output::sink::Sink,
     progress::{Progress, Work},
     recording::replay::{Replay, Wanted},

@@ -5,7 +5,7 @@ use crate::{
     attach::inject::Faults,
     cli::{Format, live::LiveArgs},
     exit::Failure,
-    fail_if::FailIf,
+    limits::fail_if::FailIf,
     rendering::color,
 };
 

@@ -20,8 +20,8 @@ use crate::{
     cli::{Format, record::RecordArgs, trace::TraceArgs},
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
-    fail_if::{FailIf, ReportNames},
     ids::Pid,
+    limits::fail_if::{FailIf, ReportNames},
     recording::files::Limit,
     rendering::color,
 };

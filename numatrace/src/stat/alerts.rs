@@ -1,8 +1,10 @@
 //! Conditions watched while `stat` runs: alerts say when they are crossed and when they clear, `--fail-if` decides the exit.
 
 use super::values::{Names, SampleValues};
-use crate::expr::{Expr, Mistake};
-use crate::fail_if::{FailIf, shown};
+use crate::limits::{
+    expr::{Expr, Mistake},
+    fail_if::{FailIf, shown},
+};
 
 /// Conditions that guides recommend, with what they mean.
 pub const PRESETS: [(&str, &str); 6] = [
@@ -109,7 +111,7 @@ impl Alerts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fail_if::Verdict;
+    use crate::limits::fail_if::Verdict;
     use crate::model::stat::Sample;
     use crate::model::stat::counters::{CounterSection, CounterView, Counters};
 

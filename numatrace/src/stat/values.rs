@@ -1,10 +1,14 @@
 //! The names that `--fail-if` and `--alert` know in `stat`, and their values in a sample. docs/stat.md lists them.
 
-use crate::expr::{Name, Values, Vocabulary, nearest};
-use crate::ids::NodeId;
-use crate::model::stat::Sample;
-use crate::model::stat::counters::{CounterView, NAMES};
-use crate::model::stat::pressure::NodePressure;
+use crate::{
+    ids::NodeId,
+    limits::expr::{Name, Values, Vocabulary, nearest},
+    model::stat::{
+        Sample,
+        counters::{CounterView, NAMES},
+        pressure::NodePressure,
+    },
+};
 
 /// Counts: growth in the interval, or since boot in a single reading; `/s` is per second of the interval. Beside these come
 /// numastat's six and every name of `system` in the pressure section.
@@ -296,7 +300,7 @@ fn signed(value: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expr::Expr;
+    use crate::limits::expr::Expr;
     use crate::model::stat::counters::{CounterInterval, CounterSection, Counters};
     use crate::model::stat::pressure::{Activity, PressureSection};
 

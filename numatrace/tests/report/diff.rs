@@ -1,7 +1,7 @@
 //! Two reports compared: what is told of a mended first-touch bug, in text and JSON.
 
-use numatrace::expr::Expr;
-use numatrace::fail_if::{DiffNames, DiffValues};
+use numatrace::limits::expr::Expr;
+use numatrace::limits::fail_if::{DiffNames, DiffValues};
 use numatrace::model::diff::{Diff, MatchedBy, Verdict};
 use numatrace::model::{Snapshot, Verdict as Audit};
 use numatrace::output::text::TextOptions;

@@ -4,9 +4,13 @@
 //! `_change` after less before, `_sigma` that change in standard errors of what chance makes of it.
 
 use super::report::{known, subject, unknown};
-use crate::expr::{Name, Values, Vocabulary, nearest};
-use crate::model::diff::{Change, Changes, Diff};
-use crate::model::quantity::{ALL, Of, Quantity, Unit, find};
+use crate::{
+    limits::expr::{Name, Values, Vocabulary, nearest},
+    model::{
+        diff::{Change, Changes, Diff},
+        quantity::{ALL, Of, Quantity, Unit, find},
+    },
+};
 
 /// Of findings, beside the quantities: those of one report only; of the machine.
 const FINDINGS: [(&str, Counted); 2] = [
@@ -140,10 +144,10 @@ fn read(change: &Change, which: Which, per_second: bool) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expr::Expr;
+    use crate::limits::expr::Expr;
     use crate::model::Snapshot;
 
-    const EXAMPLE: &str = include_str!("../../../tests/contract/example.json");
+    const EXAMPLE: &str = include_str!("../../../../tests/contract/example.json");
 
     fn holds(text: &str) -> Option<bool> {
         let old: Snapshot = serde_json::from_str(EXAMPLE).unwrap();

@@ -1,9 +1,13 @@
 //! The names of `--fail-if` in `trace` and `report`, and their values in a report. docs/fail-if.md lists them.
 
-use crate::expr::{Name, Values, Vocabulary, nearest};
-use crate::ids::NodeId;
-use crate::model::quantity::{ALL, Measured, Measures, Of, find};
-use crate::model::{Process, Snapshot};
+use crate::{
+    ids::NodeId,
+    limits::expr::{Name, Values, Vocabulary, nearest},
+    model::{
+        Process, Snapshot,
+        quantity::{ALL, Measured, Measures, Of, find},
+    },
+};
 
 /// Beside the quantities: how long the session counted, in seconds, of the machine only.
 const DURATION: &str = "duration_s";
@@ -137,9 +141,9 @@ impl Values for ReportValues<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expr::Expr;
+    use crate::limits::expr::Expr;
 
-    const EXAMPLE: &str = include_str!("../../../tests/contract/example.json");
+    const EXAMPLE: &str = include_str!("../../../../tests/contract/example.json");
 
     fn holds(text: &str) -> Option<bool> {
         let snapshot: Snapshot = serde_json::from_str(EXAMPLE).unwrap();

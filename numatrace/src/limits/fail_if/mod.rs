@@ -6,9 +6,11 @@
 mod diff;
 mod report;
 
-use crate::exit::{Exit, Failure};
-use crate::expr::{Expr, Mistake, Outcome, Values, Vocabulary};
-use crate::model::Snapshot;
+use super::expr::{Expr, Mistake, Outcome, Values, Vocabulary};
+use crate::{
+    exit::{Exit, Failure},
+    model::Snapshot,
+};
 
 pub use diff::{DiffNames, DiffValues};
 pub use report::{ReportNames, ReportValues};
@@ -179,7 +181,7 @@ fn unknown_names(outcome: &Outcome) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expr::Name;
+    use crate::limits::expr::Name;
 
     /// Knows `a`, whose value it is, and `b`, which has none.
     struct Known(f64);
