@@ -4,11 +4,11 @@ use anyhow::Context;
 
 use crate::{
     cli::{Format, diff::DiffArgs},
+    console::rendering::{Rendering, color},
     exit::{Exit, Failure},
     limits::fail_if::{DiffNames, DiffValues, FailIf},
     model::{Name, diff::Diff},
     output::{self, sink::Sink},
-    rendering::{Rendering, color},
     saved,
 };
 

@@ -3,6 +3,7 @@
 //! Folders are stages and stand here in the order data flows; the files beside them are glue.
 
 pub mod cli;
+pub mod console;
 pub mod diff;
 pub mod doctor;
 pub mod exit;
@@ -14,13 +15,10 @@ pub mod launch;
 pub mod limits;
 pub mod pipeline;
 pub mod plan;
-pub mod progress;
 pub mod recording;
-pub mod rendering;
 pub mod report;
 pub mod saved;
 pub mod stat;
-pub mod talk;
 pub mod topology;
 pub mod tracer;
 

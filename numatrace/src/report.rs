@@ -6,13 +6,15 @@ use anyhow::Context;
 
 use crate::{
     cli::report::ReportArgs,
+    console::{
+        progress::{Progress, Work},
+        rendering::{Rendering, color},
+    },
     exit::{Exit, Failure},
     ids::Pid,
     limits::fail_if::{FailIf, ReportNames},
     output::sink::Sink,
-    progress::{Progress, Work},
     recording::replay::{Replay, Wanted},
-    rendering::{Rendering, color},
 };
 
 /// Reads a recording and prints its report.

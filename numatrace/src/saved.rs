@@ -14,6 +14,7 @@ use serde_json::Deserializer;
 
 use crate::{
     capture::recording::frame::MAGIC,
+    console::progress::{Progress, Work},
     decode::{
         count::Owner,
         event::{Body, Event},
@@ -22,7 +23,6 @@ use crate::{
     fold::activity::reason,
     model::{Recorded, RecordedWhat, Snapshot, report::Schema},
     output::escape,
-    progress::{Progress, Work},
     recording::replay::{Replay, Wanted},
 };
 

@@ -7,13 +7,13 @@ use numatrace_common::scope::ScopeEntry;
 
 use crate::{
     attach::{catalog::PAGE_FAULT, globals::Switches, hooks::HookState},
+    console::talk::Voice,
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
     ids::Pid,
     launch::Held,
     output,
     plan::{Plan, Scope},
-    talk::Voice,
     tracer::{Tracer, Verifying},
 };
 

@@ -19,11 +19,11 @@ use super::{
     written,
 };
 use crate::{
+    console::talk::Voice,
     enrich::topology::Topology,
     model::EndedBy,
     output::{escape, tui::Recording},
     plan::{self, Plan, Talk},
-    talk::Voice,
     tracer::{self, Extras, Tracer},
 };
 

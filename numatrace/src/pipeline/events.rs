@@ -16,6 +16,7 @@ use super::{
 use crate::{
     attach::{catalog::PAGE_FAULT, globals::Switches},
     cli::Format,
+    console::talk::Voice,
     enrich::topology::Topology,
     exit::Exit,
     ids::NodeId,
@@ -26,7 +27,6 @@ use crate::{
     },
     output::{self, sink::Sink, stream::Stream},
     plan::{Scope, Talk, events::EventsPlan},
-    talk::Voice,
     tracer::{self, Extras, Tracer},
 };
 

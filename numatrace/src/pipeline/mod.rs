@@ -21,6 +21,7 @@ use anyhow::Context;
 use crate::{
     attach::inject::Faults,
     capture::counting::counting,
+    console::{rendering::Rendering, talk::Voice},
     enrich::topology::Topology,
     exit::{Exit, Failure},
     ingest::NOT_COUNTING,
@@ -30,8 +31,6 @@ use crate::{
     output::{self, sink::Sink},
     plan::{Plan, Scope, Talk},
     recording::recorder::Recorder,
-    rendering::Rendering,
-    talk::Voice,
     tracer::{self, Asked, Extras, Reducing, Tracer},
 };
 use begin::{banner, scope_entries, switches, told, verifying};

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use super::stretch::Over;
 use crate::{
     capture::cost::{self, Measured},
+    console::talk::Voice,
     enrich::topology::Topology,
     fold::counted::Counted,
     ids::CpuId,
@@ -12,7 +13,6 @@ use crate::{
     label::report::{CostParts, host},
     model::{self, Host, Name, Session, Snapshot},
     plan::{Plan, Scope},
-    talk::Voice,
     tracer::{Asked, Reducing, Tracer, Verifying},
 };
 

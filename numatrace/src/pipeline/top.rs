@@ -21,6 +21,7 @@ use super::{
 use crate::{
     attach::globals::Switches,
     capture::sys::{buddyinfo, meminfo},
+    console::talk::Voice,
     enrich::topology::Topology,
     exit::Exit,
     fold::{
@@ -37,7 +38,6 @@ use crate::{
         tui::{self, App, Order, Recording, Screen},
     },
     plan::{Talk, top::TopPlan},
-    talk::Voice,
     tracer::{self, Asked, Counted, Extras, Tracer},
 };
 

@@ -13,11 +13,11 @@ use tokio::{
 };
 
 use crate::{
+    console::talk::Voice,
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
     ids::Pid,
     plan::{Plan, Scope},
-    talk::Voice,
     tracer::Tracer,
 };
 

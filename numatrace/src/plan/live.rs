@@ -4,9 +4,9 @@ use super::{Plan, STACK_EVERY, Scope, Talk, hooks, living, scoped_here};
 use crate::{
     attach::inject::Faults,
     cli::{Format, live::LiveArgs},
+    console::rendering::color,
     exit::Failure,
     limits::fail_if::FailIf,
-    rendering::color,
 };
 
 /// The session behind `top` and `events`.

@@ -18,12 +18,12 @@ use crate::{
         selection::Selection,
     },
     cli::{Format, record::RecordArgs, trace::TraceArgs},
+    console::rendering::color,
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
     ids::Pid,
     limits::fail_if::{FailIf, ReportNames},
     recording::files::Limit,
-    rendering::color,
 };
 
 /// Where a session is written down, too.

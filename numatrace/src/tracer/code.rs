@@ -2,12 +2,12 @@
 
 use crate::{
     capture::stacks::Stacks,
+    console::progress::{Progress, Work},
     label::{
         code::Code,
         symbol::{Of, Symbols},
     },
     model::Frame,
-    progress::{Progress, Work},
     recording::chunks::Resolved,
 };
 
