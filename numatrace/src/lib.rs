@@ -3,6 +3,7 @@
 //! Folders are stages and stand here in the order data flows; the files beside them are glue.
 
 pub mod cli;
+pub mod command;
 pub mod console;
 pub mod diff;
 pub mod doctor;
@@ -11,16 +12,14 @@ pub mod export;
 pub mod hook_list;
 pub mod ids;
 pub mod ingest;
-pub mod launch;
 pub mod limits;
-pub mod pipeline;
 pub mod plan;
 pub mod recording;
 pub mod report;
 pub mod saved;
+pub mod session;
 pub mod stat;
 pub mod topology;
-pub mod tracer;
 
 pub mod attach;
 pub mod capture;

@@ -7,7 +7,7 @@ use numatrace::{
     cli::{self, Cli, Command},
     diff, doctor,
     exit::{self, Exit},
-    export, hook_list, pipeline, plan, report, stat, topology,
+    export, hook_list, plan, report, stat, topology,
 };
 
 fn main() -> ExitCode {
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         }
         Command::Trace(args) => plan::trace(args)
             .map_err(anyhow::Error::from)
-            .and_then(|plan| pipeline::run(&plan))
+            .and_then(|plan| numatrace::session::run::run(&plan))
             .map(ExitCode::from),
         Command::Diff(args) => diff::run(&args).map(ExitCode::from),
         Command::Export(args) => export::run(&args).map(ExitCode::from),
@@ -27,16 +27,16 @@ fn main() -> ExitCode {
         }
         Command::Record(args) => plan::record(args)
             .map_err(anyhow::Error::from)
-            .and_then(|plan| pipeline::run(&plan))
+            .and_then(|plan| numatrace::session::run::run(&plan))
             .map(ExitCode::from),
         Command::Report(args) => report::run(&args),
         Command::Top(args) => plan::top::top(args)
             .map_err(anyhow::Error::from)
-            .and_then(|plan| pipeline::top::run(&plan))
+            .and_then(|plan| numatrace::command::top::run(&plan))
             .map(ExitCode::from),
         Command::Events(args) => plan::events::events(args)
             .map_err(anyhow::Error::from)
-            .and_then(|plan| pipeline::events::run(&plan))
+            .and_then(|plan| numatrace::command::events::run(&plan))
             .map(ExitCode::from),
         Command::Doctor(args) => doctor::run(&args, &mut io::stdout().lock()),
         Command::Stat(args) => stat::run(&args, Path::new("/"), &mut io::stdout().lock()),

@@ -12,22 +12,27 @@ use std::process::ExitCode;
 use anyhow::Context;
 use aya::EbpfLoader;
 
-use crate::attach::catalog::{HOOKS, Row};
-use crate::attach::globals::{NodeSets, Switches};
-use crate::attach::hooks::{Hook as Tried, HookState};
-use crate::attach::kallsyms::{KALLSYMS, Symbols};
-use crate::attach::preflight::{self, Preflight, Refusal};
-use crate::attach::reading::Reading;
-use crate::attach::{Loaded, kallsyms, prototype};
-use crate::capture::fdinfo::KernelMemory;
-use crate::cli::Format;
-use crate::cli::doctor::DoctorArgs;
-use crate::exit::Exit;
-use crate::model::Hook;
-use crate::model::doctor::{Doctor, DoctorHook, DoctorRefusal, Memory, SCHEMA};
-use crate::output;
-use crate::tracer;
-
+use crate::{
+    attach::{
+        Loaded,
+        catalog::{HOOKS, Row},
+        globals::{NodeSets, Switches},
+        hooks::{Hook as Tried, HookState},
+        kallsyms::{self, KALLSYMS, Symbols},
+        preflight::{self, Preflight, Refusal},
+        prototype,
+        reading::Reading,
+    },
+    capture::fdinfo::KernelMemory,
+    cli::{Format, doctor::DoctorArgs},
+    exit::Exit,
+    model::{
+        Hook,
+        doctor::{Doctor, DoctorHook, DoctorRefusal, Memory, SCHEMA},
+    },
+    output,
+    session::tracer,
+};
 use checks::Searched;
 
 /// Runs the command on this machine and prints to `out`. Exit code 0 when a session is possible, 4 when not.

@@ -12,7 +12,7 @@ use numatrace::{
         globals::Switches,
     },
     enrich::topology::Topology,
-    tracer::{self, Extras, Tracer},
+    session::tracer::{self, Extras, Tracer},
 };
 
 use crate::until_eof;

@@ -2,14 +2,6 @@
 //!
 //! Everything runs on one thread: the ring is drained and the totals are swept on timers, signals and the child are awaited beside them.
 
-mod begin;
-mod beside;
-pub mod events;
-mod parts;
-mod stretch;
-pub mod top;
-mod wait;
-
 use std::{
     path::Path,
     process::Child,
@@ -18,6 +10,14 @@ use std::{
 
 use anyhow::Context;
 
+use super::{
+    info,
+    interval::Stretch,
+    launch::{self, Held},
+    open::{banner, scope_entries, switches, told, verifying},
+    tracer::{self, Asked, Extras, Reducing, Tracer},
+    wait::{DRAIN, Due, End, Signals, Wait, every},
+};
 use crate::{
     attach::inject::Faults,
     capture::counting::counting,
@@ -25,17 +25,12 @@ use crate::{
     enrich::topology::Topology,
     exit::{Exit, Failure},
     ingest::NOT_COUNTING,
-    launch::{self, Held},
     limits::fail_if::FailIf,
     model::{EndedBy, Snapshot},
     output::{self, sink::Sink},
     plan::{Plan, Scope, Talk},
     recording::recorder::Recorder,
-    tracer::{self, Asked, Extras, Reducing, Tracer},
 };
-use begin::{banner, scope_entries, switches, told, verifying};
-use stretch::Stretch;
-use wait::{DRAIN, Due, End, Signals, Wait, every};
 
 /// How long a command that was told to end may take.
 const GRACE: Duration = Duration::from_secs(5);
@@ -102,7 +97,7 @@ async fn session(
     // Before the recording takes its place: of a command that cannot be run there is nothing to keep.
     let mut child = held.map(Held::release).transpose()?;
     if tracer.recorder.is_some() {
-        let told = parts::told(&tracer, &topology, stretch.so_far(plan));
+        let told = info::told(&tracer, &topology, stretch.so_far(plan));
         tracer.open_recording(told);
     }
     let rendering = rendering(plan);
@@ -121,7 +116,7 @@ async fn session(
             Due::Interval => {
                 let over = stretch.end(plan);
                 let counted = tracer.roll()?.context("the session has no counts")?;
-                let snapshot = parts::snapshot(
+                let snapshot = info::snapshot(
                     &mut tracer,
                     &topology,
                     over,
@@ -157,7 +152,7 @@ async fn session(
     if let Exit::Command(status) = exit {
         over.session.exit_status = Some(i32::from(status));
     }
-    let snapshot = parts::snapshot(
+    let snapshot = info::snapshot(
         &mut tracer,
         &topology,
         over,
@@ -182,7 +177,7 @@ fn cpus(topology: &Topology) -> usize {
     topology.nodes().iter().map(|node| node.cpus.len()).sum()
 }
 
-fn asked(plan: &Plan, goes_on: bool) -> Asked {
+pub(crate) fn asked(plan: &Plan, goes_on: bool) -> Asked {
     Asked {
         timeline: plan.timeline,
         goes_on,
@@ -198,7 +193,7 @@ fn held_to(fail_if: &mut FailIf, snapshot: &Snapshot, voice: &mut Voice) {
 }
 
 /// The recording, begun beside its path.
-fn recorder(plan: &Plan) -> Result<Option<Recorder>, Failure> {
+pub(crate) fn recorder(plan: &Plan) -> Result<Option<Recorder>, Failure> {
     plan.recording
         .as_ref()
         .map(|recording| Recorder::open(&recording.path, recording.limit))
@@ -221,7 +216,7 @@ fn recorded(plan: &Plan, tracer: &Tracer, voice: &mut Voice, exit: Exit) -> Exit
 }
 
 /// What became of the recording, if there is one: where it is and how large, or why it is not whole.
-fn written(plan: &Plan, tracer: &Tracer) -> Option<Result<String, String>> {
+pub(crate) fn written(plan: &Plan, tracer: &Tracer) -> Option<Result<String, String>> {
     let (recording, recorder) = plan.recording.as_ref().zip(tracer.recorder.as_ref())?;
     let path = output::escape::text(recording.path.as_os_str().as_encoded_bytes());
     Some(match recorder.trouble() {

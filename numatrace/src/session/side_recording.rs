@@ -12,11 +12,11 @@ use anyhow::Context;
 use jiff::Timestamp;
 
 use super::{
-    asked,
-    begin::{scope_entries, switches, told},
-    parts, recorder,
-    stretch::Stretch,
-    written,
+    info,
+    interval::Stretch,
+    open::{scope_entries, switches, told},
+    run::{asked, recorder, written},
+    tracer::{self, Extras, Tracer},
 };
 use crate::{
     console::talk::Voice,
@@ -24,11 +24,10 @@ use crate::{
     model::EndedBy,
     output::{escape, tui::Recording},
     plan::{self, Plan, Talk},
-    tracer::{self, Extras, Tracer},
 };
 
 /// A recording that goes on.
-pub(super) struct Beside {
+pub(crate) struct Beside {
     plan: Plan,
     tracer: Tracer,
     stretch: Stretch,
@@ -39,7 +38,7 @@ impl Beside {
     ///
     /// # Errors
     /// The file cannot be written, or nothing of use can be attached.
-    pub(super) fn begin(screen: &Plan, topology: &Topology) -> anyhow::Result<Self> {
+    pub(crate) fn begin(screen: &Plan, topology: &Topology) -> anyhow::Result<Self> {
         let stamp = Timestamp::now().strftime("numatrace-%Y%m%dT%H%M%SZ");
         let plan = Plan {
             interval: None,
@@ -63,7 +62,7 @@ impl Beside {
         let mut tracer = Tracer::start(loaded, topology, &scope, extras)?;
         told(&plan, &tracer, &mut Voice::new(plan.talk, false))?;
         stretch.began = Instant::now();
-        tracer.open_recording(parts::told(&tracer, topology, stretch.so_far(&plan)));
+        tracer.open_recording(info::told(&tracer, topology, stretch.so_far(&plan)));
         Ok(Self {
             plan,
             tracer,
@@ -75,7 +74,7 @@ impl Beside {
     ///
     /// # Errors
     /// The ring broke.
-    pub(super) fn drain(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn drain(&mut self) -> anyhow::Result<()> {
         self.tracer.drain()?;
         self.tracer.measure_cost(Instant::now())
     }
@@ -84,12 +83,12 @@ impl Beside {
     ///
     /// # Errors
     /// What bpf(2) returned.
-    pub(super) fn sweep(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn sweep(&mut self) -> anyhow::Result<()> {
         self.tracer.sweep()
     }
 
     /// How it is going.
-    pub(super) fn state(&self) -> Recording {
+    pub(crate) fn state(&self) -> Recording {
         let Some(recorder) = &self.tracer.recorder else {
             return Recording::Off;
         };
@@ -109,14 +108,14 @@ impl Beside {
     ///
     /// # Errors
     /// What was counted could not be read.
-    pub(super) fn end(
+    pub(crate) fn end(
         mut self,
         topology: &Topology,
     ) -> anyhow::Result<(Recording, Result<String, String>)> {
         let mut over = self.stretch.end(&self.plan);
         let counted = self.tracer.finish()?.context("the session has no counts")?;
         over.session.ended_by = Some(EndedBy::Signal);
-        parts::snapshot(
+        info::snapshot(
             &mut self.tracer,
             topology,
             over,

@@ -11,13 +11,6 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
 };
 
-use super::{
-    begin::{scope_entries, switches, told},
-    beside::Beside,
-    parts,
-    stretch::Stretch,
-    wait::{DRAIN, NEVER, SWEEP, Signals, every},
-};
 use crate::{
     attach::globals::Switches,
     capture::sys::{buddyinfo, meminfo},
@@ -38,7 +31,14 @@ use crate::{
         tui::{self, App, Order, Recording, Screen},
     },
     plan::{Talk, top::TopPlan},
-    tracer::{self, Asked, Counted, Extras, Tracer},
+    session::{
+        info,
+        interval::Stretch,
+        open::{scope_entries, switches, told},
+        side_recording::Beside,
+        tracer::{self, Asked, Counted, Extras, Tracer},
+        wait::{DRAIN, NEVER, SWEEP, Signals, every},
+    },
 };
 
 /// Shows a session until somebody or something ends it.
@@ -89,7 +89,7 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit>
     let app = App::new(tui::Options {
         color: session.color,
         interval: period,
-        scope: parts::model_scope(session),
+        scope: info::model_scope(session),
     });
     stretch.began = std::time::Instant::now();
     let screen = Screen::open().context("cannot take over the terminal")?;
@@ -252,7 +252,7 @@ impl Watched<'_> {
         let mut over = self.stretch.end(&self.plan.session);
         over.session.command = "top".to_owned();
         let counted = tracer.roll()?.context("the session has no counts")?;
-        let mut snapshot = parts::snapshot(
+        let mut snapshot = info::snapshot(
             tracer,
             self.topology,
             over,

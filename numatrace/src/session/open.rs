@@ -5,19 +5,21 @@ use std::path::Path;
 use anyhow::Context;
 use numatrace_common::scope::ScopeEntry;
 
+use super::{
+    launch::Held,
+    tracer::{Tracer, Verifying},
+};
 use crate::{
     attach::{catalog::PAGE_FAULT, globals::Switches, hooks::HookState},
     console::talk::Voice,
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
     ids::Pid,
-    launch::Held,
     output,
     plan::{Plan, Scope},
-    tracer::{Tracer, Verifying},
 };
 
-pub(super) fn switches(plan: &Plan) -> Switches {
+pub(crate) fn switches(plan: &Plan) -> Switches {
     Switches {
         scoped: plan.scope != Scope::System,
         follow_children: plan.follow_children,
@@ -38,7 +40,7 @@ pub(super) fn switches(plan: &Plan) -> Switches {
 }
 
 /// The first members of the scope: given processes at once, a command from its exec on.
-pub(super) fn scope_entries(
+pub(crate) fn scope_entries(
     plan: &Plan,
     held: Option<&Held>,
 ) -> anyhow::Result<Vec<(Pid, ScopeEntry)>> {
@@ -64,7 +66,7 @@ pub(super) fn scope_entries(
 }
 
 /// Reads what verification of reasons needs, before anything is counted: it takes a while.
-pub(super) fn verifying() -> Result<Verifying, Failure> {
+pub(crate) fn verifying() -> Result<Verifying, Failure> {
     Verifying::begin().map_err(|gap| {
         Failure::new(
             Exit::Refused,
@@ -75,7 +77,7 @@ pub(super) fn verifying() -> Result<Verifying, Failure> {
 }
 
 /// Refuses when nothing of use is attached, and says what is not.
-pub(super) fn told(plan: &Plan, tracer: &Tracer, voice: &mut Voice) -> Result<(), Failure> {
+pub(crate) fn told(plan: &Plan, tracer: &Tracer, voice: &mut Voice) -> Result<(), Failure> {
     for remark in &plan.hooks.remarks {
         voice.say(remark);
     }
@@ -107,7 +109,7 @@ pub(super) fn told(plan: &Plan, tracer: &Tracer, voice: &mut Voice) -> Result<()
     }
 }
 
-pub(super) fn banner(plan: &Plan) -> String {
+pub(crate) fn banner(plan: &Plan) -> String {
     let what = match &plan.scope {
         Scope::System => "all processes".to_owned(),
         Scope::Processes(processes) => {

@@ -9,10 +9,6 @@ use anyhow::Context;
 use jiff::Timestamp;
 use tokio::time::sleep_until;
 
-use super::{
-    begin::{banner, scope_entries, told},
-    wait::{DRAIN, NEVER, SWEEP, Signals, every, targets_gone},
-};
 use crate::{
     attach::{catalog::PAGE_FAULT, globals::Switches},
     cli::Format,
@@ -27,7 +23,11 @@ use crate::{
     },
     output::{self, sink::Sink, stream::Stream},
     plan::{Scope, Talk, events::EventsPlan},
-    tracer::{self, Extras, Tracer},
+    session::{
+        open::{banner, scope_entries, told},
+        tracer::{self, Extras, Tracer},
+        wait::{DRAIN, NEVER, SWEEP, Signals, every, targets_gone},
+    },
 };
 
 /// Streams events until somebody or something ends it.

@@ -12,24 +12,24 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
 };
 
+use super::tracer::Tracer;
 use crate::{
     console::talk::Voice,
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
     ids::Pid,
     plan::{Plan, Scope},
-    tracer::Tracer,
 };
 
 /// The ring holds over 100 ms of the worst storm measured, so 10 ms is early enough and costs nothing when idle.
-pub(super) const DRAIN: Duration = Duration::from_millis(10);
+pub(crate) const DRAIN: Duration = Duration::from_millis(10);
 /// A sweep reads every bucket of the totals once.
-pub(super) const SWEEP: Duration = Duration::from_secs(1);
+pub(crate) const SWEEP: Duration = Duration::from_secs(1);
 /// Further away than any session lasts.
-pub(super) const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+pub(crate) const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Why the waiting ended.
-pub(super) enum End {
+pub(crate) enum End {
     Duration,
     Signal,
     Child(ExitStatus),
@@ -39,7 +39,7 @@ pub(super) enum End {
 }
 
 /// What there is to do.
-pub(super) enum Due {
+pub(crate) enum Due {
     /// An interval is over.
     Interval,
     /// The session is.
@@ -47,7 +47,7 @@ pub(super) enum Due {
 }
 
 /// Timers and signals of a session.
-pub(super) struct Wait {
+pub(crate) struct Wait {
     began: Instant,
     drain: Interval,
     sweep: Interval,
@@ -68,7 +68,7 @@ struct Said {
 
 impl Wait {
     /// Begins to wait: intervals and duration are measured from `began`.
-    pub(super) fn new(plan: &Plan, signals: Signals, began: std::time::Instant) -> Self {
+    pub(crate) fn new(plan: &Plan, signals: Signals, began: std::time::Instant) -> Self {
         let began = Instant::from_std(began);
         let period = plan.interval.unwrap_or(NEVER);
         let mut report = interval_at(began + period, period);
@@ -86,7 +86,7 @@ impl Wait {
     }
 
     /// Drains and sweeps until something is due.
-    pub(super) async fn next(
+    pub(crate) async fn next(
         &mut self,
         plan: &Plan,
         tracer: &mut Tracer,
@@ -165,7 +165,7 @@ impl Wait {
 }
 
 /// Has every process of the scope ended?
-pub(super) fn targets_gone(scope: &Scope) -> bool {
+pub(crate) fn targets_gone(scope: &Scope) -> bool {
     matches!(scope, Scope::Processes(processes) if processes.iter().all(|(pid, ticks)| !alive(*pid, *ticks)))
 }
 
@@ -176,21 +176,21 @@ fn alive(pid: Pid, start_ticks: u64) -> bool {
 }
 
 /// A timer; after a long turn of the loop one tick is enough.
-pub(super) fn every(period: Duration) -> Interval {
+pub(crate) fn every(period: Duration) -> Interval {
     let mut interval = tokio::time::interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
 }
 
 /// The signals that end a session.
-pub(super) struct Signals {
-    pub(super) interrupt: Signal,
-    pub(super) terminate: Signal,
+pub(crate) struct Signals {
+    pub(crate) interrupt: Signal,
+    pub(crate) terminate: Signal,
 }
 
 impl Signals {
     /// Handles them from here on.
-    pub(super) fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt()).context("cannot handle Ctrl-C")?,
             terminate: signal(SignalKind::terminate()).context("cannot handle SIGTERM")?,

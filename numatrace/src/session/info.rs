@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use super::stretch::Over;
+use super::{
+    interval::Over,
+    tracer::{Asked, Reducing, Tracer, Verifying},
+};
 use crate::{
     capture::cost::{self, Measured},
     console::talk::Voice,
@@ -13,11 +16,10 @@ use crate::{
     label::report::{CostParts, host},
     model::{self, Host, Name, Session, Snapshot},
     plan::{Plan, Scope},
-    tracer::{Asked, Reducing, Tracer, Verifying},
 };
 
 /// The report of a session or interval; a recording has what it takes to make it again.
-pub(super) fn snapshot(
+pub(crate) fn snapshot(
     tracer: &mut Tracer,
     topology: &Topology,
     over: Over,
@@ -57,7 +59,7 @@ pub(super) fn snapshot(
 }
 
 /// The machine, the session and its hooks.
-pub(super) fn told(tracer: &Tracer, topology: &Topology, session: Session) -> Told {
+pub(crate) fn told(tracer: &Tracer, topology: &Topology, session: Session) -> Told {
     let uname = nix::sys::utsname::uname();
     let text = |field: Result<&std::ffi::OsStr, nix::Error>| {
         field.map_or_else(
@@ -88,7 +90,7 @@ pub(super) fn told(tracer: &Tracer, topology: &Topology, session: Session) -> To
 }
 
 /// The scope as the report tells it.
-pub(super) fn model_scope(plan: &Plan) -> model::report::Scope {
+pub(crate) fn model_scope(plan: &Plan) -> model::report::Scope {
     let mut scope = model::report::Scope {
         children: plan.follow_children,
         ..Default::default()

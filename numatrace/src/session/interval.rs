@@ -4,16 +4,16 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::parts::model_scope;
+use super::info::model_scope;
 use crate::{capture::cost, model::Session, plan::Plan};
 
 /// A stretch that is still going on.
 #[derive(Debug)]
-pub(super) struct Stretch {
+pub(crate) struct Stretch {
     /// When counting began, for the report.
     start: Timestamp,
     /// The same on a clock that is never set.
-    pub(super) began: Instant,
+    pub(crate) began: Instant,
     /// CPU seconds this process had used.
     cpu_s: Option<f64>,
     /// Which interval it is.
@@ -22,16 +22,16 @@ pub(super) struct Stretch {
 
 /// A stretch that is over.
 #[derive(Debug)]
-pub(super) struct Over {
+pub(crate) struct Over {
     /// What the report says of it.
-    pub(super) session: Session,
+    pub(crate) session: Session,
     /// CPU seconds this process used meanwhile.
-    pub(super) cpu_s: Option<f64>,
+    pub(crate) cpu_s: Option<f64>,
 }
 
 impl Stretch {
     /// The session, or its first interval.
-    pub(super) fn first(intervals: bool) -> Self {
+    pub(crate) fn first(intervals: bool) -> Self {
         Self {
             start: Timestamp::now(),
             began: Instant::now(),
@@ -42,7 +42,7 @@ impl Stretch {
     }
 
     /// A session that begins within a process that did other things before.
-    pub(super) fn from_here() -> Self {
+    pub(crate) fn from_here() -> Self {
         Self {
             cpu_s: cost::own_cpu_seconds(),
             ..Self::first(false)
@@ -50,7 +50,7 @@ impl Stretch {
     }
 
     /// What is known of it while it goes on.
-    pub(super) fn so_far(&self, plan: &Plan) -> Session {
+    pub(crate) fn so_far(&self, plan: &Plan) -> Session {
         let mut session = Session::new(plan.command(), self.start, 0.0);
         session.scope = model_scope(plan);
         session.interval = self.interval;
@@ -58,7 +58,7 @@ impl Stretch {
     }
 
     /// Ends it here; the next one begins.
-    pub(super) fn end(&mut self, plan: &Plan) -> Over {
+    pub(crate) fn end(&mut self, plan: &Plan) -> Over {
         let next = Self {
             start: Timestamp::now(),
             began: Instant::now(),
