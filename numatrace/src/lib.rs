@@ -5,21 +5,14 @@
 pub mod cli;
 pub mod command;
 pub mod console;
-pub mod diff;
-pub mod doctor;
 pub mod exit;
-pub mod export;
-pub mod hook_list;
 pub mod ids;
 pub mod ingest;
 pub mod limits;
 pub mod plan;
 pub mod recording;
-pub mod report;
 pub mod saved;
 pub mod session;
-pub mod stat;
-pub mod topology;
 
 pub mod attach;
 pub mod capture;

@@ -3,7 +3,7 @@
 //! No report is made, so nothing is kept that would grow with time. Allocations come from the sweeps of the totals, thread by thread and exact to
 //! the last one; everything else comes from the ring.
 
-use std::{path::Path, time::Instant};
+use std::{path::Path, process::ExitCode, time::Instant};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use tokio::time::sleep_until;
 
 use crate::{
     attach::{catalog::PAGE_FAULT, globals::Switches},
-    cli::Format,
+    cli::{Format, events::EventsArgs},
     console::talk::Voice,
     enrich::topology::Topology,
     exit::Exit,
@@ -22,7 +22,7 @@ use crate::{
         number,
     },
     output::{self, sink::Sink, stream::Stream},
-    plan::{Scope, Talk, events::EventsPlan},
+    plan::{self, Scope, Talk, events::EventsPlan},
     session::{
         open::{banner, scope_entries, told},
         tracer::{self, Extras, Tracer},
@@ -34,14 +34,15 @@ use crate::{
 ///
 /// # Errors
 /// A [`crate::exit::Failure`] with its exit code, or whatever broke while running.
-pub fn run(plan: &EventsPlan) -> anyhow::Result<Exit> {
+pub(super) fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
+    let plan = &plan::events::events(args)?;
     // Before anything is attached: a stream that cannot be written is not worth a session.
     let sink = Sink::open(plan.session.output.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(session(plan, sink))
+    Ok(runtime.block_on(session(plan, sink))?.into())
 }
 
 async fn session(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {

@@ -3,7 +3,7 @@
 //! The session stays on its own thread and hands over the latest look; the screen has a thread for itself. A slow terminal misses looks, it never
 //! holds up the ring.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use tokio::{
@@ -14,6 +14,7 @@ use tokio::{
 use crate::{
     attach::globals::Switches,
     capture::sys::{buddyinfo, meminfo},
+    cli::top::TopArgs,
     console::talk::Voice,
     enrich::topology::Topology,
     exit::Exit,
@@ -30,7 +31,7 @@ use crate::{
         sink::Sink,
         tui::{self, App, Order, Recording, Screen},
     },
-    plan::{Talk, top::TopPlan},
+    plan::{self, Talk, top::TopPlan},
     session::{
         info,
         interval::Stretch,
@@ -45,7 +46,8 @@ use crate::{
 ///
 /// # Errors
 /// A [`crate::exit::Failure`] with its exit code, or whatever broke while running.
-pub fn run(plan: &TopPlan) -> anyhow::Result<Exit> {
+pub(super) fn run(args: TopArgs) -> anyhow::Result<ExitCode> {
+    let plan = &plan::top::top(args)?;
     let mut log = plan
         .log
         .as_deref()
@@ -59,7 +61,7 @@ pub fn run(plan: &TopPlan) -> anyhow::Result<Exit> {
     if let Some(log) = log {
         log.finish(&[]).context("cannot write the reports")?;
     }
-    Ok(exit)
+    Ok(exit.into())
 }
 
 async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit> {

@@ -3,13 +3,13 @@
 mod alerts;
 mod clock;
 #[cfg(test)]
-mod placement;
+mod placement_tests;
 mod plan;
 mod print;
 mod read;
 mod save;
 #[cfg(test)]
-mod side_by_side;
+mod side_by_side_tests;
 mod values;
 
 use std::collections::BTreeSet;

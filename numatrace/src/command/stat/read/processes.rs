@@ -5,19 +5,27 @@ use std::path::Path;
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::Problems;
-use super::progress::Progress;
-use crate::capture::sys::proc_files::ProcFiles;
-use crate::capture::sys::{ReadError, hugepages, numa_maps, process, smaps, threads};
-use crate::enrich::topology::Topology;
-use crate::fold::stat::kinds::Kinds;
-use crate::fold::stat::process::{PageSizes, add_numastat};
-use crate::ids::{NodeId, Pid};
-use crate::model::name::Name;
-use crate::model::stat::kinds::ThreadPlace;
-use crate::model::stat::memory::{NumastatCategories, ProcessMemory, ProcessSection};
-use crate::model::topology::MissingFact;
-use crate::stat::plan::{Details, Plan, Target};
+use super::{Problems, progress::Progress};
+use crate::{
+    capture::sys::{
+        ReadError, hugepages, numa_maps, proc_files::ProcFiles, process, smaps, threads,
+    },
+    command::stat::plan::{Details, Plan, Target},
+    enrich::topology::Topology,
+    fold::stat::{
+        kinds::Kinds,
+        process::{PageSizes, add_numastat},
+    },
+    ids::{NodeId, Pid},
+    model::{
+        name::Name,
+        stat::{
+            kinds::ThreadPlace,
+            memory::{NumastatCategories, ProcessMemory, ProcessSection},
+        },
+        topology::MissingFact,
+    },
+};
 
 /// x86's huge page, for a kernel that has none and therefore does not need the number.
 const USUAL_HUGE_KB: u64 = 2048;
