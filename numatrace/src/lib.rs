@@ -11,7 +11,6 @@ pub mod ingest;
 pub mod limits;
 pub mod plan;
 pub mod recording;
-pub mod saved;
 pub mod session;
 
 pub mod attach;

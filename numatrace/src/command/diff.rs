@@ -9,7 +9,7 @@ use crate::{
     limits::fail_if::{DiffNames, DiffValues, FailIf},
     model::{Name, diff::Diff},
     output::{self, sink::Sink},
-    saved,
+    recording::load,
 };
 
 /// Runs the command.
@@ -28,10 +28,7 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         )
         .into());
     }
-    let (before, after) = (
-        saved::snapshot(&args.before)?,
-        saved::snapshot(&args.after)?,
-    );
+    let (before, after) = (load::snapshot(&args.before)?, load::snapshot(&args.after)?);
     let name = |path: &std::path::Path| Name::from(path.as_os_str());
     let diff = Diff::of((&name(&args.before), &before), (&name(&args.after), &after));
     let mut bytes = Vec::new();

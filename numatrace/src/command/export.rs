@@ -13,7 +13,7 @@ use crate::{
         export::{csv, flamegraph, folded, perfetto},
         sink::Sink,
     },
-    saved,
+    recording::load,
 };
 
 /// Runs the command.
@@ -32,21 +32,21 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<Exit> {
     let sink = Sink::open(args.output.as_deref())?;
     let bytes = match args.to {
         To::Perfetto => {
-            let saved = saved::in_time(&args.file)?;
+            let saved = load::in_time(&args.file)?;
             perfetto::render(&saved.reports, &saved.moves)
         }
-        To::Folded => stacks(&saved::snapshot(&args.file)?, args.weight)?,
-        To::Flamegraph => graph(&saved::snapshot(&args.file)?, args.weight)?,
+        To::Folded => stacks(&load::snapshot(&args.file)?, args.weight)?,
+        To::Flamegraph => graph(&load::snapshot(&args.file)?, args.weight)?,
         To::Csv => {
             let mut table = csv::HEADER.to_owned();
-            for report in saved::in_time(&args.file)?.reports {
+            for report in load::in_time(&args.file)?.reports {
                 table.push_str(&csv::lines(&report));
             }
             table.into_bytes()
         }
         To::Json => {
             let mut lines = Vec::new();
-            for report in saved::in_time(&args.file)?.reports {
+            for report in load::in_time(&args.file)?.reports {
                 output::json::write_line(&mut lines, &report)?;
             }
             lines

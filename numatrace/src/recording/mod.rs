@@ -6,6 +6,7 @@
 pub mod chunks;
 mod code;
 pub mod files;
+pub mod load;
 mod player;
 pub mod recorder;
 pub mod replay;

@@ -12,6 +12,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::Deserializer;
 
+use super::replay::{Replay, Wanted};
 use crate::{
     capture::recording::frame::MAGIC,
     console::progress::{Progress, Work},
@@ -23,7 +24,6 @@ use crate::{
     fold::activity::reason,
     model::{Recorded, RecordedWhat, Snapshot, report::Schema},
     output::escape,
-    recording::replay::{Replay, Wanted},
 };
 
 /// Bytes of the largest file that is read: a process takes about two thousand, so a report of a hundred thousand processes has a fifth of it.
@@ -276,7 +276,7 @@ mod tests {
 
     use super::*;
 
-    const EXAMPLE: &str = include_str!("../../tests/contract/example.json");
+    const EXAMPLE: &str = include_str!("../../../tests/contract/example.json");
 
     fn parsed(text: &str) -> Result<Vec<Snapshot>, String> {
         parse(Path::new("x.json"), text.as_bytes()).map_err(|failure| failure.to_string())
