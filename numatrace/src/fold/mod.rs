@@ -6,11 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 pub mod absence;
-pub mod activity;
 pub mod alloc;
 pub mod area;
-pub mod audit;
-pub mod beside;
 pub mod counted;
 pub mod extents;
 pub mod going_on;

@@ -2,13 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::activity::{self, Measured, NUMA_MISPLACED};
 use crate::{
     enrich::{Charged, process::Processes},
-    fold::{
-        Accumulators, Counts,
-        activity::{self, Measured, NUMA_MISPLACED},
-        slices::Faults,
-    },
+    fold::{Accumulators, Counts, slices::Faults},
     ids::Pid,
     model::{
         BalancerVerdict, BalancerWork, Balancing, FaultSlice, PageMigrations, PerNode, Process,

@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use jiff::Timestamp;
 use numatrace_common::cell::{RemoteCause, TouchKind};
 
+use super::activity::reason;
 use crate::{
     decode::{
         count::{AllocCell, ThreadId},
@@ -16,7 +17,7 @@ use crate::{
         happening::{Happened, Happening},
         process::ProcessIndex,
     },
-    fold::{Tally, absence::Absence, activity::reason, live::Heard},
+    fold::{Tally, absence::Absence, live::Heard},
     ids::{NodeId, Pid, Tid},
     model::{
         Addr, MappingKind, Name, PolicyMode,

@@ -5,17 +5,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::millis;
+use super::{
+    activity::{reason, reason_name},
+    millis,
+};
 use crate::{
     enrich::{
         happening::{Happened, Happening},
         process::{ProcessIndex, Processes},
     },
-    fold::{
-        activity::{reason, reason_name},
-        bump,
-        timeline::Timeline,
-    },
+    fold::{bump, timeline::Timeline},
     ids::{NodeId, Pid, Tid},
     model::{Incident, Moment, MomentKind, Name, Process, Thread},
 };

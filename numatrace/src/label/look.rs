@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::activity::reason;
 use crate::{
     enrich::{Enrich, facts::Facts},
-    fold::{absence::Absence, activity::reason, live::Live},
+    fold::{absence::Absence, live::Live},
     ids::{NodeId, Pid},
     model::{Incident, Process, Snapshot},
 };

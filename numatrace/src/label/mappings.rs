@@ -8,7 +8,7 @@ use std::{
 use numatrace_common::{cell::RemoteCause, event::task_bind::BindWhat as WireBind};
 
 use super::{
-    Labels,
+    Labels, activity,
     code::Code,
     divide::divided,
     mapping_name::{Naming, unknown},
@@ -19,7 +19,6 @@ use crate::{
     decode::mapping_run::FileId,
     enrich::{Enrich, facts::Facts},
     fold::{
-        activity,
         area::{Area, Class, FromStack, Thread},
         mapping::{Bound, Mappings, Memory},
         surprise,

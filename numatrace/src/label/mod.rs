@@ -1,8 +1,11 @@
 //! label: accumulators to processes of the report: names, once per snapshot.
 
+pub mod activity;
+pub mod audit;
 mod away;
 mod balancing;
 pub mod code;
+pub mod cross_check;
 mod divide;
 pub mod event;
 mod incidents;
@@ -21,14 +24,11 @@ use std::collections::BTreeMap;
 
 use crate::{
     enrich::{Charged, Enrich, facts::Facts, process::ProcessIndex},
-    fold::{
-        Accumulators, Counts,
-        activity::{self, Measured},
-        alloc,
-    },
+    fold::{Accumulators, Counts, alloc},
     ids::{NodeId, Tid},
     model::{Name, Process, ProcessKind, Thread, report::System},
 };
+use activity::Measured;
 
 /// What labelling needs beside the counts.
 #[derive(Clone, Copy, Debug)]

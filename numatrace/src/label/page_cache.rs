@@ -2,19 +2,17 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
+use super::{activity, mapping_name::unnamed_file};
 use crate::{
     decode::mapping_run::FileId,
     enrich::spaces::Spaces,
     fold::{
-        activity,
         area::Thread,
         mapping::{FillKey, Memory},
     },
     ids::NodeId,
     model::{FilledFile, TidPages},
 };
-
-use super::mapping_name::unnamed_file;
 
 /// The files whose pages a process brought in.
 pub(super) fn filled(memory: &Memory, spaces: &Spaces, nodes: &[NodeId]) -> Vec<FilledFile> {

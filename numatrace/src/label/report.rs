@@ -5,7 +5,15 @@ use std::{collections::BTreeMap, time::Duration};
 use numatrace_common::kind::Kind;
 use serde::{Deserialize, Serialize};
 
-use super::{Labels, code::Code, incidents::Stories, processes};
+use super::{
+    Labels,
+    activity::Measured,
+    audit::{Evidence, audit},
+    code::Code,
+    cross_check::beside,
+    incidents::Stories,
+    processes,
+};
 use crate::{
     attach::{
         catalog,
@@ -15,14 +23,7 @@ use crate::{
     capture::{cost::Measured as MeasuredRuns, losses::Losses},
     enrich::{Charged, Enrich, facts::Facts, topology::Topology},
     fold::{
-        Accumulators,
-        activity::Measured,
-        alloc::Known,
-        audit::{Evidence, audit},
-        beside::beside,
-        mapping::Mappings,
-        timeline::Timeline,
-        verify::Verified,
+        Accumulators, alloc::Known, mapping::Mappings, timeline::Timeline, verify::Verified,
         window::Window,
     },
     ids::NodeId,

@@ -1,9 +1,8 @@
 //! Residency joined to mappings: where their pages are in the end, beside where first touch put them.
 
+use super::activity;
 use crate::{
-    enrich::process::ProcessIndex,
-    enrich::{residency::Resident, spaces::Spaces},
-    fold::activity,
+    enrich::{process::ProcessIndex, residency::Resident, spaces::Spaces},
     ids::NodeId,
     model::{Addr, Mapping, MappingKind, Name, PerNode, Process},
 };

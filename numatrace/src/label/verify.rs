@@ -2,8 +2,9 @@
 
 use std::cmp::Reverse;
 
+use super::activity::reason;
 use crate::{
-    fold::{activity::reason, verify::Verified},
+    fold::verify::Verified,
     model::{Disagreement, Verify},
 };
 

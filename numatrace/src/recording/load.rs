@@ -21,7 +21,7 @@ use crate::{
         event::{Body, Event},
     },
     exit::{Exit, Failure},
-    fold::activity::reason,
+    label::activity::reason,
     model::{Recorded, RecordedWhat, Snapshot, report::Schema},
     output::escape,
 };

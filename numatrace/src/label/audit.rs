@@ -1,9 +1,9 @@
 //! The audit: traced against kernel, counter by counter, and a cause for every difference.
 
-use super::window::{Cut, Window};
 use crate::{
     attach::catalog::ALLOC_BULK,
     capture::sys::numastat::NodeCounters,
+    fold::window::{Cut, Window},
     ids::NodeId,
     model::{
         Alloc, Audit, AuditNode, Cause, Counter, CounterAudit, Equations, Explained, PerNode,

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use numatrace_common::cell::{BalancerWork as Work, MoveReason as WireReason, TouchKind};
 
-use super::{Counts, histogram::Histogram};
 use crate::{
     decode::count::{NodePair, Reason},
+    fold::{Counts, histogram::Histogram},
     ids::NodeId,
     model::{
         BalancerWork, ByKind, CpuMoves, FailedByCause, FirstTouch, HintFaults, Latency,
@@ -109,7 +109,7 @@ pub fn page_migrations(
     measured.page_migrations.then(|| {
         let mut by_reason: BTreeMap<String, u64> = BTreeMap::new();
         for ((_, reason), pages) in &counts.page_migrations {
-            super::bump(
+            crate::fold::bump(
                 &mut by_reason,
                 reason_name(&measured.migrate_reasons, *reason),
                 *pages,
@@ -210,7 +210,7 @@ pub fn task_moves(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Opt
         };
         let mut by_reason: BTreeMap<MoveReason, u64> = BTreeMap::new();
         for (cell, moves) in cross() {
-            super::bump(&mut by_reason, reason(cell.reason), *moves);
+            crate::fold::bump(&mut by_reason, reason(cell.reason), *moves);
         }
         TaskMoves {
             total: Some(counts.task_moves.values().sum()),

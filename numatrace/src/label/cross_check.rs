@@ -1,9 +1,10 @@
 //! `/proc/vmstat` beside what was traced, between the same two readings of it.
 
-use super::{Accumulators, activity::Measured, window::Window};
+use super::activity::Measured;
 use crate::{
     capture::vm_counters::VmCounters,
     decode::count::BalancerWork,
+    fold::{Accumulators, window::Window},
     model::{Beside, BesideWhat, CounterAudit},
 };
 
