@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 /// The control word, a map of its own.
 ///
 /// The epoch counts instants at which totals are cut: each fold of the kernel's own counters that we caused, each sweep,
-/// and the exec of a launched command. A cell carries the epoch it was counted in, so the totals of any two cuts can be
+/// and the exec of a launched command. A count key carries the epoch it was counted in, so the totals of any two cuts can be
 /// told apart exactly, while everybody goes on counting.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]

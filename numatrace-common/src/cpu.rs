@@ -7,7 +7,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    cell::Cell,
+    count_key::CountKey,
     event::mapping_run::OpenTouch,
     slot::{Fault, Lane, Slot},
 };
@@ -19,14 +19,14 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Streak {
     /// What is counted.
-    pub cell: Cell,
+    pub count_key: CountKey,
     /// The first touch that each of them is too; empty when they are none.
-    pub touch: Cell,
+    pub touch: CountKey,
     /// How many there are; 0 when there is no streak.
     pub count: u64,
     /// Base pages of each.
     pub pages: u64,
-    /// gfp flags in the lower half, order in the upper one: whatever else the cell has follows from them and the words below.
+    /// gfp flags in the lower half, order in the upper one: whatever else the count key has follows from them and the words below.
     pub inputs: u64,
     /// Address of the preferred zone, which tells the preferred node; 0 where it is not known.
     pub zone: u64,
@@ -40,11 +40,11 @@ impl Streak {
     /// Its counts as lanes.
     fn lanes(&self) -> impl Iterator<Item = Lane> {
         let (count, amount) = (self.count, self.count.wrapping_mul(self.pages));
-        [self.cell, self.touch]
+        [self.count_key, self.touch]
             .into_iter()
-            .filter(move |cell| count != 0 && !cell.is_empty())
-            .map(move |cell| Lane {
-                cell,
+            .filter(move |count_key| count != 0 && !count_key.is_empty())
+            .map(move |count_key| Lane {
+                count_key,
                 count,
                 amount,
                 ..Lane::default()
@@ -98,15 +98,15 @@ impl CpuState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cell::Stem;
+    use crate::count_key::Stem;
 
     #[test]
     fn a_streak_of_touches_counts_twice() {
-        let cell = |stem| Cell::new(stem).with_epoch(3);
+        let count_key = |stem| CountKey::new(stem).with_epoch(3);
         let mut cpu = CpuState {
             user: Streak {
-                cell: cell(Stem::PageAlloc),
-                touch: cell(Stem::FirstTouch),
+                count_key: count_key(Stem::PageAlloc),
+                touch: count_key(Stem::FirstTouch),
                 count: 5,
                 pages: 512,
                 ..Streak::default()
@@ -118,7 +118,7 @@ mod tests {
             [counts.next().unwrap(), counts.next().unwrap()]
         };
         assert_eq!(counts.map(|lane| (lane.count, lane.amount)), [(5, 2560); 2]);
-        assert_eq!(counts[1].cell.stem(), Stem::FirstTouch as u8);
+        assert_eq!(counts[1].count_key.stem(), Stem::FirstTouch as u8);
         cpu.user.count = 0;
         assert_eq!(cpu.counts().count(), 0);
     }

@@ -6,17 +6,17 @@ pub const COMM_LEN: usize = 16;
 /// Bytes of an exec path that are kept: long enough for nearly all, short enough for a record on the BPF side.
 pub const FILENAME_LEN: usize = 128;
 
-/// Most NUMA nodes a kernel can have: `NODES_SHIFT` is at most 10 (arch Kconfigs), and a cell has ten bits for each.
+/// Most NUMA nodes a kernel can have: `NODES_SHIFT` is at most 10 (arch Kconfigs), and a count key has ten bits for each.
 pub const MAX_NODES: u16 = 1024;
 
-/// Lanes of a slot: how many different cells one thread can mix before a flush. User, page-table and kernel pages on
+/// Lanes of a slot: how many different count keys one thread can mix before a flush. User, page-table and kernel pages on
 /// two nodes fit.
 pub const LANES: usize = 8;
 
-/// Owners × cells that the kernel keeps before `[overflow]` takes the rest. A thread uses 3 to 10; 10,000 processes fit.
+/// Owners × count keys that the kernel keeps before `[overflow]` takes the rest. A thread uses 3 to 10; 10,000 processes fit.
 pub const TOTALS_ENTRIES: u32 = 131_072;
 
-/// Cells of `[overflow]`: every (node pair, class, cause) that a machine can show at once, with room for its epochs.
+/// Count keys of `[overflow]`: every (node pair, class, cause) that a machine can show at once, with room for its epochs.
 pub const OVERFLOW_ENTRIES: u32 = 8_192;
 
 /// Processes in a scoped session at one time.

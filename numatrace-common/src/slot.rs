@@ -1,19 +1,19 @@
 //! Per-CPU run slots: where events are counted before they reach the totals map.
 //!
 //! A slot belongs to one thread at a time. While the same thread goes on, an event costs a comparison and two additions;
-//! when another thread comes, the epoch changes, or two cells meet in one lane, the lane is *flushed* into the totals.
+//! when another thread comes, the epoch changes, or two count keys meet in one lane, the lane is *flushed* into the totals.
 //! Userspace reads slots without stopping anybody, so a slot tells when a flush is under way and how many there were.
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{cell::Cell, event::mapping_run::Area, limits::LANES};
+use crate::{count_key::CountKey, event::mapping_run::Area, limits::LANES};
 
 /// One coalesced count.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Lane {
     /// What is counted; empty when nothing is.
-    pub cell: Cell,
+    pub count_key: CountKey,
     /// Events since the last flush.
     pub count: u64,
     /// What they add up to.
@@ -77,7 +77,7 @@ pub struct Fault {
     pub task: u64,
     /// Its context switches so far.
     pub switches: u64,
-    /// What its pages are: in the lowest byte a [`crate::cell::TouchKind`], above it their marks, and bits beginning with [`FAULT_KNOWN`].
+    /// What its pages are: in the lowest byte a [`crate::count key::TouchKind`], above it their marks, and bits beginning with [`FAULT_KNOWN`].
     /// 0 where only the address is known.
     pub what: u64,
     /// Where it happened; 0 when only the totals are wanted.
@@ -127,7 +127,7 @@ impl Slot {
         self.lanes
             .iter()
             .chain(core::iter::once(&self.pending))
-            .filter(|lane| !lane.cell.is_empty())
+            .filter(|lane| !lane.count_key.is_empty())
             .copied()
     }
 }

@@ -1,8 +1,8 @@
-//! Totals: how often each [`Cell`] was counted for each thread.
+//! Totals: how often each [`Count key`] was counted for each thread.
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::cell::Cell;
+use crate::count_key::CountKey;
 
 /// Key of the totals map.
 #[repr(C)]
@@ -15,7 +15,7 @@ pub struct TotalKey {
     /// Process id, or [`IRQ`], [`OUT_OF_SCOPE`], [`OVERFLOW`], [`NO_OWNER`].
     pub tgid: u32,
     /// What was counted.
-    pub cell: Cell,
+    pub count_key: CountKey,
 }
 
 /// Value of the totals map.
@@ -24,7 +24,7 @@ pub struct TotalKey {
 pub struct TotalValue {
     /// Events.
     pub count: u64,
-    /// What they add up to (pages, ns), see [`crate::cell::Stem`].
+    /// What they add up to (pages, ns), see [`crate::count key::Stem`].
     pub amount: u64,
 }
 

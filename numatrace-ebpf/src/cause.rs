@@ -1,6 +1,6 @@
 //! What an allocation is for, and why it is remote.
 
-use numatrace_common::cell::{AllocClass, RemoteCause};
+use numatrace_common::count_key::{AllocClass, RemoteCause};
 
 use crate::{
     globals::{GLOBALS, global, read},

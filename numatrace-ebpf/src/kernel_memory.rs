@@ -2,8 +2,8 @@
 
 use aya_ebpf::{macros::map, maps::PerCpuArray, programs::tracing::StackIdContext};
 use numatrace_common::{
-    cell::{Cell, Stem},
     control::NO_STACKS,
+    count_key::{CountKey, Stem},
     event::kernel_alloc::KernelAlloc,
 };
 
@@ -42,7 +42,7 @@ pub fn sample<C: StackIdContext>(ctx: &C, task: Task, pages: u64, node: u16) {
         start_ns: owner.start_ns,
         tid: owner.tid,
         tgid: owner.tgid,
-        cell: Cell::new(Stem::PageAlloc)
+        count_key: CountKey::new(Stem::PageAlloc)
             .with_page_node(node)
             .with_task_node(totals::cpu_node() as u16),
         pages,

@@ -5,7 +5,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use numatrace_common::{
-    cell::MoveReason, counters::Counter, event::move_stack::MoveStack, limits::MOVE_FRAMES,
+    count_key::MoveReason, counters::Counter, event::move_stack::MoveStack, limits::MOVE_FRAMES,
 };
 
 use crate::{

@@ -11,8 +11,8 @@ use aya_ebpf::{
     programs::tracing::StackIdContext,
 };
 use numatrace_common::{
-    cell::{Cell, RemoteCause},
     control::{NO_RUNS, NO_STACKS},
+    count_key::{CountKey, RemoteCause},
     counters::Counter,
     event::mapping_run::{Area, OpenTouch, OpenUse, TouchRun, UseRun},
     globals::WHILE_CHEAP,
@@ -51,7 +51,7 @@ pub struct Touch<'a> {
     pub task: Task,
     pub owner: Owner,
     /// With the node of this CPU, without an epoch.
-    pub cell: Cell,
+    pub count_key: CountKey,
     pub pages: u64,
     pub fault: &'a Fault,
 }
@@ -74,7 +74,7 @@ impl Touch<'_> {
         }
         if open.task == self.task.address()
             && open.run.start_ns == self.owner.start_ns
-            && open.run.cell == self.cell
+            && open.run.count_key == self.count_key
             && open.until_stack > 0
             && is_same(&open.run.area, &self.fault.area)
             && (self.fault.area.end != 0 || is_near(open, self.fault.address))
@@ -113,7 +113,7 @@ impl Touch<'_> {
         run.start_ns = self.owner.start_ns;
         run.tid = self.owner.tid;
         run.tgid = self.owner.tgid;
-        run.cell = self.cell;
+        run.count_key = self.count_key;
         run.pages = self.pages;
         run.sp = self.task.user_sp();
         run.area = self.fault.area;
@@ -146,13 +146,13 @@ impl Touch<'_> {
 pub fn goes_on(
     open: &mut OpenTouch,
     fault: &Fault,
-    touch: Cell,
+    touch: CountKey,
     pages: u64,
     is_mapped: bool,
 ) -> bool {
     if global!(mapping_runs) == WHILE_CHEAP
         || fault.in_run == 0
-        || open.run.cell != touch.with_epoch(0)
+        || open.run.count_key != touch.with_epoch(0)
         || open.until_stack == 0
         || !is_mapped && !is_near(open, fault.address)
     {
@@ -212,7 +212,7 @@ fn close_touch(open: &mut OpenTouch) {
 pub struct Use {
     pub task: Task,
     pub owner: Owner,
-    pub cell: Cell,
+    pub count_key: CountKey,
     pub address: u64,
     pub area: Area,
 }
@@ -224,10 +224,10 @@ impl Use {
         if is_reduced(NO_RUNS) {
             return;
         }
-        let cell = self.cell.with_task_node(totals::cpu_node() as u16);
+        let count_key = self.count_key.with_task_node(totals::cpu_node() as u16);
         let low = self.address & !(PAGE - 1);
         if let Copy::Second = copy {
-            self.write_alone(cell, low);
+            self.write_alone(count_key, low);
             return;
         }
         let Some(open) = OPEN_USE.get_ptr_mut(0) else {
@@ -237,7 +237,7 @@ impl Use {
         let open = unsafe { &mut *open };
         if open.task == self.task.address()
             && open.run.start_ns == self.owner.start_ns
-            && open.run.cell == cell
+            && open.run.count_key == count_key
             && is_same(&open.run.area, &self.area)
         {
             open.run.faults += 1;
@@ -250,17 +250,17 @@ impl Use {
             return;
         }
         close_use(open);
-        self.fill(&mut open.run, cell, low);
+        self.fill(&mut open.run, count_key, low);
         open.task = self.task.address();
     }
 
     #[inline(always)]
-    fn fill(&self, run: &mut UseRun, cell: Cell, low: u64) {
+    fn fill(&self, run: &mut UseRun, count_key: CountKey, low: u64) {
         run.began_ns = now();
         run.start_ns = self.owner.start_ns;
         run.tid = self.owner.tid;
         run.tgid = self.owner.tgid;
-        run.cell = cell;
+        run.count_key = count_key;
         run.low = low;
         run.high = low + PAGE;
         run.faults = 1;
@@ -270,7 +270,7 @@ impl Use {
 
     /// A run of one, past the open one.
     #[inline(always)]
-    fn write_alone(&self, cell: Cell, low: u64) {
+    fn write_alone(&self, count_key: CountKey, low: u64) {
         let Some(mut entry) = EVENTS.reserve::<UseRun>(0) else {
             count(Counter::LostUseRun, 1);
             return;
@@ -278,7 +278,7 @@ impl Use {
         // SAFETY: the reservation is as large as the record, and every field is written before it is submitted.
         let record = unsafe { &mut *entry.as_mut_ptr() };
         record.header = header::<UseRun>();
-        self.fill(record, cell, low);
+        self.fill(record, count_key, low);
         entry.submit(u64::from(BPF_RB_NO_WAKEUP));
         count(Counter::Records, 1);
     }

@@ -11,8 +11,8 @@ use core::{arch::asm, ptr::read_volatile};
 
 use aya_ebpf::EbpfContext;
 use numatrace_common::{
-    cell::Cell,
     control::SWITCHES,
+    count_key::CountKey,
     cpu::{CpuState, Streak},
     slot::{Slot, SlotIndex},
 };
@@ -111,9 +111,9 @@ fn stack<C: EbpfContext>(cpu: &CpuState, ctx: &C) -> u64 {
 }
 
 /// Counts the event of the task whose streaks these are, if it is like the one before it. Returns the first touch that it is too, or an empty
-/// cell.
+/// count key.
 #[inline(always)]
-pub fn goes_on(streak: &mut Streak, here: u32, event: &Event) -> Option<Cell> {
+pub fn goes_on(streak: &mut Streak, here: u32, event: &Event) -> Option<CountKey> {
     if here != u32::from(event.node)
         || streak.inputs != event.inputs()
         || streak.zone != event.zone
@@ -156,8 +156,8 @@ pub fn hold<C: EbpfContext>(cpu: &mut CpuState, ctx: &C, task: Task) {
 /// Counts an event that is not like the one before it, for the slot's owner: in the streak under way when only words differ that come to the
 /// same, or in a new one.
 #[inline(always)]
-pub fn begin(cpu: &mut CpuState, event: &Event, cell: Cell, touch: Cell, pages: u64) {
-    let cell = totals::placed(&cpu.slot, cell);
+pub fn begin(cpu: &mut CpuState, event: &Event, count_key: CountKey, touch: CountKey, pages: u64) {
+    let count_key = totals::placed(&cpu.slot, count_key);
     let touch = if touch.is_empty() {
         touch
     } else {
@@ -168,9 +168,9 @@ pub fn begin(cpu: &mut CpuState, event: &Event, cell: Cell, touch: Cell, pages: 
     } else {
         &mut cpu.kernel
     };
-    if streak.cell != cell || streak.touch != touch || streak.pages != pages {
+    if streak.count_key != count_key || streak.touch != touch || streak.pages != pages {
         close(&mut cpu.slot, streak);
-        streak.cell = cell;
+        streak.count_key = count_key;
         streak.touch = touch;
         streak.pages = pages;
     }
@@ -194,17 +194,17 @@ fn close(slot: &mut Slot, streak: &mut Streak) {
         return;
     }
     totals::on_the_way(slot, 1);
-    into_lanes(slot, streak.cell, streak.touch, count, amount);
+    into_lanes(slot, streak.count_key, streak.touch, count, amount);
     streak.count = 0;
     streak.inputs = NO_INPUTS;
     totals::on_the_way(slot, u32::MAX);
 }
 
-/// Counts allocations of the slot's owner, and first touches that they are too; either cell may be empty. Not inlined: it stands in many places.
+/// Counts allocations of the slot's owner, and first touches that they are too; either count key may be empty. Not inlined: it stands in many places.
 #[inline(never)]
-pub fn into_lanes(slot: &mut Slot, cell: Cell, touch: Cell, count: u64, amount: u64) {
-    if !cell.is_empty() {
-        totals::tally(slot, cell, count, amount);
+pub fn into_lanes(slot: &mut Slot, count_key: CountKey, touch: CountKey, count: u64, amount: u64) {
+    if !count_key.is_empty() {
+        totals::tally(slot, count_key, count, amount);
     }
     if !touch.is_empty()
         && let Some(touches) = totals::slot(SlotIndex::FirstTouch)

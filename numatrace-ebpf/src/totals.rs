@@ -7,7 +7,7 @@ use core::{
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_get_numa_node_id, maps::HashMap};
 use numatrace_common::{
-    cell::Cell,
+    count_key::CountKey,
     counters::Counter,
     limits::LANES,
     slot::{Lane, RUN_SLOTS, Slot, SlotIndex},
@@ -24,7 +24,7 @@ use crate::{
 
 /// A lane without anything in it.
 pub const EMPTY: Lane = Lane {
-    cell: Cell(0),
+    count_key: CountKey(0),
     count: 0,
     amount: 0,
     reserved: 0,
@@ -198,14 +198,14 @@ pub fn cpu_node() -> u32 {
     unsafe { bpf_get_numa_node_id() as u32 }
 }
 
-/// Counts `n` events of a cell for the slot's owner. Task node and epoch are the slot's.
+/// Counts `n` events of a count key for the slot's owner. Task node and epoch are the slot's.
 #[inline(always)]
-pub fn tally(slot: &mut Slot, cell: Cell, n: u64, amount: u64) {
-    let cell = placed(slot, cell);
-    let index = cell.lane();
-    if lane(slot, index).cell != cell {
+pub fn tally(slot: &mut Slot, count_key: CountKey, n: u64, amount: u64) {
+    let count_key = placed(slot, count_key);
+    let index = count_key.lane();
+    if lane(slot, index).count_key != count_key {
         flush_lane(slot, index);
-        lane(slot, index).cell = cell;
+        lane(slot, index).count_key = count_key;
     }
     let lane = lane(slot, index);
     lane.count += n;
@@ -221,23 +221,24 @@ fn lane(slot: &mut Slot, index: usize) -> &mut Lane {
     unsafe { slot.lanes.get_unchecked_mut(offset) }
 }
 
-/// The cell with the slot's epoch and node.
+/// The count key with the slot's epoch and node.
 #[inline(always)]
-pub fn placed(slot: &Slot, cell: Cell) -> Cell {
-    cell.with_epoch(slot.epoch as u16)
+pub fn placed(slot: &Slot, count_key: CountKey) -> CountKey {
+    count_key
+        .with_epoch(slot.epoch as u16)
         .with_task_node(slot.node as u16)
 }
 
 /// Counts an event without a slot: for the rare moment at which the slot belongs to a program that was interrupted. Returns who was
 /// charged.
 #[inline(always)]
-pub fn tally_directly(task: Task, irq: bool, cell: Cell, n: u64, amount: u64) -> Owner {
+pub fn tally_directly(task: Task, irq: bool, count_key: CountKey, n: u64, amount: u64) -> Owner {
     let owner = if irq { Owner::IRQ } else { Owner::of(task) };
     let mut key = TotalKey {
         start_ns: owner.start_ns,
         tid: owner.tid,
         tgid: owner.tgid,
-        cell: cell
+        count_key: count_key
             .with_epoch(control::epoch() as u16)
             .with_task_node(cpu_node() as u16),
     };
@@ -251,7 +252,7 @@ pub fn tally_in(
     copy: Copy,
     index: SlotIndex,
     task: Task,
-    cell: Cell,
+    count_key: CountKey,
     n: u64,
     amount: u64,
 ) -> Owner {
@@ -261,10 +262,10 @@ pub fn tally_in(
                 return Owner::NOBODY;
             };
             own(slot, task, false);
-            tally(slot, cell, n, amount);
+            tally(slot, count_key, n, amount);
             owner(slot)
         }
-        Copy::Second => tally_directly(task, false, cell, n, amount),
+        Copy::Second => tally_directly(task, false, count_key, n, amount),
     }
 }
 
@@ -272,14 +273,14 @@ pub fn tally_in(
 #[inline(always)]
 pub fn settle(slot: &mut Slot) {
     let Lane {
-        cell,
+        count_key,
         count,
         amount,
         ..
     } = slot.pending;
-    if !cell.is_empty() {
+    if !count_key.is_empty() {
         slot.pending = EMPTY;
-        tally(slot, cell, count, amount);
+        tally(slot, count_key, count, amount);
     }
 }
 
@@ -288,7 +289,7 @@ pub fn settle(slot: &mut Slot) {
 pub fn flush(slot: &mut Slot) {
     settle(slot);
     for index in 0..LANES {
-        if !slot.lanes[index].cell.is_empty() {
+        if !slot.lanes[index].count_key.is_empty() {
             flush_lane(slot, index);
         }
     }
@@ -298,7 +299,7 @@ pub fn flush(slot: &mut Slot) {
 #[inline(never)]
 fn flush_lane(slot: &mut Slot, index: usize) {
     let Lane {
-        cell,
+        count_key,
         count,
         amount,
         ..
@@ -311,7 +312,7 @@ fn flush_lane(slot: &mut Slot, index: usize) {
         start_ns: slot.start_ns,
         tid: slot.tid,
         tgid: slot.tgid,
-        cell,
+        count_key,
     };
     add_total(&mut key, count, amount);
     *lane(slot, index) = EMPTY;

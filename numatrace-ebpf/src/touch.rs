@@ -9,7 +9,7 @@ use aya_ebpf::{
     maps::{Array, HashMap},
 };
 use numatrace_common::{
-    cell::{Cell, RemoteCause, Stem, TOUCH_COW, TOUCH_THP, TouchKind},
+    count_key::{CountKey, RemoteCause, Stem, TOUCH_COW, TOUCH_THP, TouchKind},
     counters::Counter,
     cpu::CpuState,
     limits::PARKED_ENTRIES,
@@ -208,14 +208,14 @@ pub fn in_exception(task: Task, gfp: u32) -> u64 {
     }
 }
 
-/// The cell of a page of such a fault; empty when it is no first touch.
+/// The count key of a page of such a fault; empty when it is no first touch.
 #[inline(always)]
-pub fn made_by(what: u64, order: u32, node: u16) -> Cell {
+pub fn made_by(what: u64, order: u32, node: u16) -> CountKey {
     if what & (FAULT_KNOWN | FAULT_MOVES) != FAULT_KNOWN {
-        return Cell(0);
+        return CountKey(0);
     }
     let marks = (what >> MARKS_SHIFT) as u8 | thp(order);
-    cell(what as u8, marks, node)
+    count_key(what as u8, marks, node)
 }
 
 /// Why a user page that `task` got is remote, or missed the preferred node; it has been counted already.
@@ -257,10 +257,10 @@ fn thp(order: u32) -> u8 {
     }
 }
 
-/// The cell of a first touch.
+/// The count key of a first touch.
 #[inline(always)]
-pub fn cell(kind: u8, marks: u8, node: u16) -> Cell {
-    Cell::new(Stem::FirstTouch)
+pub fn count_key(kind: u8, marks: u8, node: u16) -> CountKey {
+    CountKey::new(Stem::FirstTouch)
         .with_page_node(node)
         .with_class(kind)
         .with_mark(marks)

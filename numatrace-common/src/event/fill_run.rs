@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    cell::Cell,
+    count_key::CountKey,
     header::{Header, Record},
     kind::Kind,
 };
@@ -21,7 +21,7 @@ pub struct FillRun {
     /// Process id likewise.
     pub tgid: u32,
     /// Nodes of thread and pages; its epoch is 0.
-    pub cell: Cell,
+    pub count_key: CountKey,
     /// Base pages.
     pub pages: u64,
     /// Inode number of the file.

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    cell::Cell,
+    count_key::CountKey,
     header::{Header, Record},
     kind::Kind,
 };
@@ -21,7 +21,7 @@ pub struct KernelAlloc {
     /// Process id likewise.
     pub tgid: u32,
     /// Nodes of thread and page; its epoch is 0.
-    pub cell: Cell,
+    pub count_key: CountKey,
     /// Base pages since the last sample on this CPU, this allocation's included: what the sample stands for.
     pub pages: u64,
     /// Number of the kernel stack in the stack map, negative when there is none.

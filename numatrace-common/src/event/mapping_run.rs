@@ -5,7 +5,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    cell::{Cell, RemoteCause},
+    count_key::{CountKey, RemoteCause},
     header::{Header, Record},
     kind::Kind,
 };
@@ -48,7 +48,7 @@ pub struct TouchRun {
     /// Process id likewise.
     pub tgid: u32,
     /// Nodes, kind and marks shared by the run; its epoch is 0.
-    pub cell: Cell,
+    pub count_key: CountKey,
     /// Lowest address touched.
     pub low: u64,
     /// First address behind the highest page.
@@ -61,7 +61,7 @@ pub struct TouchRun {
     pub area: Area,
     /// Number of the user stack in the stack map, negative when there is none (then an errno, or -1 when none was wanted).
     pub stack: i64,
-    /// Base pages by the number of a [`RemoteCause`](crate::cell::RemoteCause): of those that are remote or missed the preferred node, as far as
+    /// Base pages by the number of a [`RemoteCause`](crate::count key::RemoteCause): of those that are remote or missed the preferred node, as far as
     /// it was told while the run was open.
     pub causes: [u32; RemoteCause::ALL.len()],
 }
@@ -87,7 +87,7 @@ pub struct UseRun {
     /// Process id likewise.
     pub tgid: u32,
     /// Nodes of thread and pages; its epoch is 0.
-    pub cell: Cell,
+    pub count_key: CountKey,
     /// Lowest address.
     pub low: u64,
     /// First address behind the highest page.

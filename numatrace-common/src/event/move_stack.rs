@@ -24,7 +24,7 @@ pub struct MoveStack {
     pub from_cpu: u32,
     /// CPU it was put on.
     pub to_cpu: u32,
-    /// A [`crate::cell::MoveReason`].
+    /// A [`crate::count key::MoveReason`].
     pub reason: u32,
     /// 1 when it was no longer allowed on the CPU it left, or that was on its way offline.
     pub forced: u32,

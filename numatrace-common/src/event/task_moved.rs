@@ -27,7 +27,7 @@ pub struct TaskMoved {
     pub from: u16,
     /// Node it was put on.
     pub to: u16,
-    /// A [`crate::cell::MoveReason`].
+    /// A [`crate::count key::MoveReason`].
     pub reason: u16,
     /// Zero.
     pub reserved: u16,

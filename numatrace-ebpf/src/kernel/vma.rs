@@ -1,7 +1,7 @@
 //! `struct vm_area_struct`, `struct mm_struct` (include/linux/mm_types.h), `struct file`, `struct super_block` (include/linux/fs.h).
 
 use numatrace_common::{
-    cell::{TOUCH_COW, TouchKind},
+    count_key::{TOUCH_COW, TouchKind},
     event::mapping_run::Area,
 };
 

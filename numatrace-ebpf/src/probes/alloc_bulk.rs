@@ -20,7 +20,7 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext},
 };
 use numatrace_common::{
-    cell::{AllocClass, Cell, RemoteCause, Stem},
+    count_key::{AllocClass, CountKey, RemoteCause, Stem},
     counters::Counter,
     slot::SlotIndex,
 };
@@ -163,7 +163,7 @@ fn tally(copy: Copy, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
     } else {
         RemoteCause::Unknown
     };
-    let cell = Cell::new(Stem::PageAlloc)
+    let count_key = CountKey::new(Stem::PageAlloc)
         .with_page_node(node)
         // The fast path never leaves the preferred zone's node.
         .with_preferred(node)
@@ -178,11 +178,11 @@ fn tally(copy: Copy, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
         Copy::First => {
             if let Some(slot) = totals::slot(SlotIndex::AllocBulk) {
                 totals::own(slot, task, irq);
-                totals::tally(slot, cell, new, new);
+                totals::tally(slot, count_key, new, new);
             }
         }
         Copy::Second => {
-            totals::tally_directly(task, irq, cell, new, new);
+            totals::tally_directly(task, irq, count_key, new, new);
         }
     }
 }

@@ -11,7 +11,7 @@
 
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 use numatrace_common::{
-    cell::{AllocClass, Cell, RemoteCause, Stem},
+    count_key::{AllocClass, CountKey, RemoteCause, Stem},
     counters::Counter,
     cpu::CpuState,
     slot::SlotIndex,
@@ -111,7 +111,7 @@ fn explain(page: *const u8, mode: u16) {
         return;
     };
     let slot = &mut cpu.slot;
-    if slot.pending.cell.is_empty() || slot.last_page != page as u64 || !totals::enter(slot) {
+    if slot.pending.count_key.is_empty() || slot.last_page != page as u64 || !totals::enter(slot) {
         return;
     }
     let why = if mode == 0 {
@@ -119,14 +119,14 @@ fn explain(page: *const u8, mode: u16) {
     } else {
         RemoteCause::Policy
     };
-    if slot.pending.cell.class() < AllocClass::PageTable as u8 {
+    if slot.pending.count_key.class() < AllocClass::PageTable as u8 {
         let pages = slot.pending.amount;
         touch::because(cpu, Task::current(), why, pages);
     }
     let slot = &mut cpu.slot;
-    slot.pending.cell = slot
+    slot.pending.count_key = slot
         .pending
-        .cell
+        .count_key
         .with_cause(why as u8)
         .with_mark(mode as u8);
     totals::settle(slot);
@@ -150,6 +150,13 @@ fn interleaved(copy: Copy, page: *const u8) {
 
 #[inline(always)]
 fn tally_interleaved(copy: Copy, page: *const u8) {
-    let cell = Cell::new(Stem::InterleaveHit).with_page_node(page::node(page));
-    totals::tally_in(copy, SlotIndex::Interleave, Task::current(), cell, 1, 0);
+    let count_key = CountKey::new(Stem::InterleaveHit).with_page_node(page::node(page));
+    totals::tally_in(
+        copy,
+        SlotIndex::Interleave,
+        Task::current(),
+        count_key,
+        1,
+        0,
+    );
 }

@@ -18,7 +18,7 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
 };
 use numatrace_common::{
-    cell::{BalancerWork, Cell, Stem},
+    count_key::{BalancerWork, CountKey, Stem},
     counters::Counter,
     limits::BALANCING_ENTRIES,
 };
@@ -72,8 +72,8 @@ pub fn balancer_fault_leave(_ctx: FExitContext) -> u32 {
 #[btf_tracepoint(function = "sched_skip_vma_numa")]
 pub fn balancer_skip(ctx: BtfTracePointContext) -> u32 {
     let reason: u32 = ctx.arg(2);
-    let cell = Cell::new(Stem::VmaSkipped).with_cause(reason as u8 & 15);
-    add(Owner::of(Task::current()), cell, 0);
+    let count_key = CountKey::new(Stem::VmaSkipped).with_cause(reason as u8 & 15);
+    add(Owner::of(Task::current()), count_key, 0);
     0
 }
 
@@ -115,6 +115,6 @@ fn end(work: BalancerWork) {
 
 #[inline(always)]
 fn charge(work: BalancerWork, amount: u64) {
-    let cell = Cell::new(Stem::Balancer).with_class(work as u8);
-    add(Owner::of(Task::current()), cell, amount);
+    let count_key = CountKey::new(Stem::Balancer).with_class(work as u8);
+    add(Owner::of(Task::current()), count_key, amount);
 }

@@ -13,7 +13,7 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext},
 };
 use numatrace_common::{
-    cell::{Cell, Stem},
+    count_key::{CountKey, Stem},
     slot::SlotIndex,
 };
 
@@ -47,13 +47,13 @@ pub fn hint_fault_second(ctx: FExitContext) -> u32 {
 #[inline(always)]
 fn count(ctx: &FExitContext, copy: Copy) {
     let node = page::node(ctx.arg(0));
-    let cell = Cell::new(Stem::HintFault).with_page_node(node);
+    let count_key = CountKey::new(Stem::HintFault).with_page_node(node);
     let task = Task::current();
     if u32::from(node) != totals::cpu_node() {
         mover::far_fault(task);
     }
     touch::only_moves(task);
-    let owner = totals::tally_in(copy, SlotIndex::HintFault, task, cell, 1, 0);
+    let owner = totals::tally_in(copy, SlotIndex::HintFault, task, count_key, 1, 0);
     if !enabled!(mapping_runs) || !owner.is_thread() {
         return;
     }
@@ -65,7 +65,7 @@ fn count(ctx: &FExitContext, copy: Copy) {
     let used = runs::Use {
         task,
         owner,
-        cell,
+        count_key,
         address: ctx.arg(2),
         area: vma::area(vma),
     };
@@ -95,7 +95,7 @@ pub fn hint_migrated_second(ctx: FEntryContext) -> u32 {
 
 #[inline(always)]
 fn count_migrated(copy: Copy, node: u32, pages: u32) {
-    let cell = Cell::new(Stem::HintMigrated).with_page_node(node as u16);
+    let count_key = CountKey::new(Stem::HintMigrated).with_page_node(node as u16);
     let task = Task::current();
     if enabled!(mapping_runs) {
         runs::migrated(task, u64::from(pages));
@@ -104,7 +104,7 @@ fn count_migrated(copy: Copy, node: u32, pages: u32) {
         copy,
         SlotIndex::HintMigrated,
         task,
-        cell,
+        count_key,
         1,
         u64::from(pages),
     );

@@ -14,8 +14,8 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FExitContext, tracing::StackIdContext},
 };
 use numatrace_common::{
-    cell::{Cell, NODE_UNKNOWN, RemoteCause, Stem},
     control::{EXCEPTION_TOUCHES, POLICY_HOOK},
+    count_key::{CountKey, NODE_UNKNOWN, RemoteCause, Stem},
     counters::Counter,
     cpu::CpuState,
     slot::{Fault, Lane, Slot, SlotIndex},
@@ -34,8 +34,8 @@ use crate::{
     twin::{self, Twin},
 };
 
-/// The cell of nothing.
-const NOTHING: Cell = Cell(0);
+/// The count key of nothing.
+const NOTHING: CountKey = CountKey(0);
 
 /// A hook that tells of allocations.
 trait Hook: StackIdContext + Sized {
@@ -233,7 +233,7 @@ fn otherwise<H: Hook>(hook: &H, cpu: &mut CpuState) -> u32 {
 
 /// Counts it in a streak, in lanes, or as what waits for its cause. The slot has been entered.
 #[inline(always)]
-fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: Cell) {
+fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: CountKey) {
     let preferred = alloc.preferred_node();
     if H::EXACT && event.node != preferred && event.gfp & global!(gfp.thisnode) != 0 {
         // It cannot be elsewhere: then the bits of the node are not where BTF made us look for them.
@@ -241,9 +241,9 @@ fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: Cel
     }
     cpu.slot.last_hit = u32::from(event.node == preferred);
     let why = alloc.cause(cpu.slot.node as u16);
-    let cell = alloc.cell(preferred, why);
+    let count_key = alloc.count_key(preferred, why);
     if matches!(why, RemoteCause::None) {
-        streaks::begin(cpu, event, cell, touch, alloc.pages());
+        streaks::begin(cpu, event, count_key, touch, alloc.pages());
         return;
     }
     let is_asked_for = matches!(why, RemoteCause::Policy | RemoteCause::KernelNode);
@@ -251,7 +251,7 @@ fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: Cel
         streaks::into_lanes(&mut cpu.slot, NOTHING, touch, 1, alloc.pages());
         // The policy hook will say who.
         cpu.slot.pending = Lane {
-            cell: totals::placed(&cpu.slot, cell),
+            count_key: totals::placed(&cpu.slot, count_key),
             count: 1,
             amount: alloc.pages(),
             ..totals::EMPTY
@@ -267,8 +267,8 @@ fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: Cel
     if H::EXACT && !touch.is_empty() {
         runs::because(&mut cpu.open, Task::current(), why, alloc.pages());
     }
-    let cell = cell.with_cause(why as u8);
-    streaks::into_lanes(&mut cpu.slot, cell, touch, 1, alloc.pages());
+    let count_key = count_key.with_cause(why as u8);
+    streaks::into_lanes(&mut cpu.slot, count_key, touch, 1, alloc.pages());
 }
 
 /// Counts an interrupt's allocation. No policy hook explains those.
@@ -288,8 +288,8 @@ fn of_interrupt<H: Hook>(hook: &H) -> u32 {
     {
         why = RemoteCause::Unknown;
     }
-    let cell = alloc.cell(alloc.preferred_node(), why);
-    totals::tally(slot, cell, 1, alloc.pages());
+    let count_key = alloc.count_key(alloc.preferred_node(), why);
+    totals::tally(slot, count_key, 1, alloc.pages());
     0
 }
 
@@ -307,8 +307,8 @@ fn directly<H: Hook>(hook: &H, cpu: &mut CpuState, what: u64, irq: bool) -> u32 
     if matches!(why, RemoteCause::KernelNode) && alloc.event.is_user() {
         why = RemoteCause::Policy;
     }
-    let cell = alloc.cell(alloc.preferred_node(), why);
-    let owner = totals::tally_directly(task, irq, cell, 1, alloc.pages());
+    let count_key = alloc.count_key(alloc.preferred_node(), why);
+    let owner = totals::tally_directly(task, irq, count_key, 1, alloc.pages());
     let touch = touch::made_by(what, order, node);
     if touch.is_empty() {
         return 0;
@@ -324,7 +324,7 @@ fn directly<H: Hook>(hook: &H, cpu: &mut CpuState, what: u64, irq: bool) -> u32 
 
 /// Adds a first touch of the slot's owner to its run.
 #[inline(never)]
-fn in_run<H: Hook>(hook: &H, cpu: &mut CpuState, touch: Cell) -> u32 {
+fn in_run<H: Hook>(hook: &H, cpu: &mut CpuState, touch: CountKey) -> u32 {
     let owner = totals::owner(&cpu.slot);
     let CpuState { fault, open, .. } = cpu;
     if let Some(alloc) = hook.alloc()
@@ -383,7 +383,12 @@ impl<H: Hook> Alloc<H> {
     /// The run of first touches that it belongs to, if its owner has runs and it is known where it lies: the task may have been switched out in
     /// the middle of this program, and on the fallback even before.
     #[inline(always)]
-    fn run<'a>(&self, owner: Owner, touch: Cell, fault: &'a mut Fault) -> Option<runs::Touch<'a>> {
+    fn run<'a>(
+        &self,
+        owner: Owner,
+        touch: CountKey,
+        fault: &'a mut Fault,
+    ) -> Option<runs::Touch<'a>> {
         let task = Task::current();
         let is_known = if H::EXACT {
             touch::is_in(fault, task)
@@ -393,7 +398,7 @@ impl<H: Hook> Alloc<H> {
         (owner.is_thread() && is_known).then(|| runs::Touch {
             task,
             owner,
-            cell: touch,
+            count_key: touch,
             pages: self.pages(),
             fault,
         })
@@ -433,11 +438,11 @@ impl<H: Hook> Alloc<H> {
     }
 
     #[inline(always)]
-    fn cell(&self, preferred: u16, why: RemoteCause) -> Cell {
+    fn count_key(&self, preferred: u16, why: RemoteCause) -> CountKey {
         let Event {
             gfp, order, node, ..
         } = self.event;
-        Cell::new(Stem::PageAlloc)
+        CountKey::new(Stem::PageAlloc)
             .with_page_node(node)
             .with_preferred(preferred)
             .with_class(cause::class(gfp, order) as u8)

@@ -12,7 +12,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use numatrace_common::{
-    cell::{Cell, Stem},
+    count_key::{CountKey, Stem},
     counters::Counter,
     event::fill_run::{FillRun, OpenFill},
 };
@@ -49,7 +49,7 @@ fn added(pointer: *const u8) {
     let folio = Folio::from_arg(pointer);
     let (dev, ino) = page_cache::file_of(pointer);
     let by_fault = u32::from(task.in_user_exception());
-    let cell = Cell::new(Stem::FirstTouch)
+    let count_key = CountKey::new(Stem::FirstTouch)
         .with_page_node(folio.node())
         .with_task_node(totals::cpu_node() as u16);
     let Some(open) = OPEN_FILL.get_ptr_mut(0) else {
@@ -59,7 +59,7 @@ fn added(pointer: *const u8) {
     let open = unsafe { &mut *open };
     let same = open.task == task.address()
         && open.run.start_ns == owner.start_ns
-        && open.run.cell == cell
+        && open.run.count_key == count_key
         && open.run.ino == ino
         && open.run.dev == dev
         && open.run.by_fault == by_fault;
@@ -71,7 +71,7 @@ fn added(pointer: *const u8) {
     open.run.start_ns = owner.start_ns;
     open.run.tid = owner.tid;
     open.run.tgid = owner.tgid;
-    open.run.cell = cell;
+    open.run.count_key = count_key;
     open.run.pages = folio.pages();
     open.run.ino = ino;
     open.run.dev = dev;

@@ -17,7 +17,7 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
 };
 use numatrace_common::{
-    cell::{Cell, TouchKind},
+    count_key::{CountKey, TouchKind},
     counters::Counter,
     cpu::CpuState,
     slot::SlotIndex,
@@ -81,9 +81,9 @@ pub fn page_fault_cow_second(_ctx: FEntryContext) -> u32 {
 /// mm/hugetlb.c: a page leaves the pool for a mapping, or an error pointer says why not.
 #[fexit(function = "alloc_hugetlb_folio")]
 pub fn page_fault_hugetlb(ctx: FExitContext) -> u32 {
-    if let Some(cell) = from_pool(&ctx) {
+    if let Some(count_key) = from_pool(&ctx) {
         let task = Task::current();
-        taken(&ctx, Copy::First, task, cell);
+        taken(&ctx, Copy::First, task, count_key);
         twin::ran(Twin::HugetlbFault, task, false);
     }
     0
@@ -92,19 +92,19 @@ pub fn page_fault_hugetlb(ctx: FExitContext) -> u32 {
 /// The twin.
 #[fexit(function = "alloc_hugetlb_folio")]
 pub fn page_fault_hugetlb_second(ctx: FExitContext) -> u32 {
-    if let Some(cell) = from_pool(&ctx)
+    if let Some(count_key) = from_pool(&ctx)
         && twin::skipped(Twin::HugetlbFault, Task::current(), false)
     {
-        taken(&ctx, Copy::Second, Task::current(), cell);
+        taken(&ctx, Copy::Second, Task::current(), count_key);
     }
     0
 }
 
 /// Counts a page of the pool.
 #[inline(always)]
-fn taken(ctx: &FExitContext, copy: Copy, task: Task, cell: Cell) {
+fn taken(ctx: &FExitContext, copy: Copy, task: Task, count_key: CountKey) {
     let pages = pool_pages(ctx);
-    let owner = totals::tally_in(copy, SlotIndex::TouchHugetlb, task, cell, 1, pages);
+    let owner = totals::tally_in(copy, SlotIndex::TouchHugetlb, task, count_key, 1, pages);
     if enabled!(mapping_runs)
         && owner.is_thread()
         && let Some(fault) = touch::fault_of(task)
@@ -113,7 +113,7 @@ fn taken(ctx: &FExitContext, copy: Copy, task: Task, cell: Cell) {
         let run = runs::Touch {
             task,
             owner,
-            cell: cell.with_task_node(totals::cpu_node() as u16),
+            count_key: count_key.with_task_node(totals::cpu_node() as u16),
             pages,
             fault,
         };
@@ -128,14 +128,18 @@ fn taken(ctx: &FExitContext, copy: Copy, task: Task, cell: Cell) {
 
 /// The touch of a page that did leave the pool.
 #[inline(always)]
-fn from_pool(ctx: &FExitContext) -> Option<Cell> {
+fn from_pool(ctx: &FExitContext) -> Option<CountKey> {
     /// The last page of the address space holds error numbers, no folios (include/linux/err.h).
     const FIRST_ERROR: u64 = u64::MAX - 4095;
     let folio: *const u8 = ctx.arg(3);
     if folio.is_null() || folio as u64 >= FIRST_ERROR {
         return None;
     }
-    Some(touch::cell(TouchKind::Hugetlb as u8, 0, page::node(folio)))
+    Some(touch::count_key(
+        TouchKind::Hugetlb as u8,
+        0,
+        page::node(folio),
+    ))
 }
 
 /// Base pages of a page of the mapping's pool.
@@ -155,8 +159,8 @@ pub fn page_fault_address(ctx: BtfTracePointContext) -> u32 {
 
 /// Counts a first touch of the fallback where the exact allocation hook is attached: the fallback's own counts touches by the way.
 #[inline(always)]
-fn touched(ctx: &BtfTracePointContext, copy: Copy, task: Task, cell: Cell, pages: u64) {
-    let owner = totals::tally_in(copy, SlotIndex::FirstTouch, task, cell, 1, pages);
+fn touched(ctx: &BtfTracePointContext, copy: Copy, task: Task, count_key: CountKey, pages: u64) {
+    let owner = totals::tally_in(copy, SlotIndex::FirstTouch, task, count_key, 1, pages);
     if enabled!(mapping_runs)
         && owner.is_thread()
         && let Some(CpuState { fault, open, .. }) = streaks::state()
@@ -165,7 +169,7 @@ fn touched(ctx: &BtfTracePointContext, copy: Copy, task: Task, cell: Cell, pages
         let run = runs::Touch {
             task,
             owner,
-            cell: cell.with_task_node(totals::cpu_node() as u16),
+            count_key: count_key.with_task_node(totals::cpu_node() as u16),
             pages,
             fault,
         };
@@ -181,9 +185,9 @@ fn touched(ctx: &BtfTracePointContext, copy: Copy, task: Task, cell: Cell, pages
 /// include/trace/events/kmem.h
 #[btf_tracepoint(function = "mm_page_alloc")]
 pub fn page_fault_fallback(ctx: BtfTracePointContext) -> u32 {
-    if let Some((cell, pages)) = in_exception(&ctx) {
+    if let Some((count_key, pages)) = in_exception(&ctx) {
         let task = Task::current();
-        touched(&ctx, Copy::First, task, cell, pages);
+        touched(&ctx, Copy::First, task, count_key, pages);
         if enabled!(tracepoint_twins) {
             twin::ran(Twin::PageFault, task, false);
         }
@@ -195,23 +199,23 @@ pub fn page_fault_fallback(ctx: BtfTracePointContext) -> u32 {
 #[btf_tracepoint(function = "mm_page_alloc")]
 pub fn page_fault_fallback_second(ctx: BtfTracePointContext) -> u32 {
     let task = Task::current();
-    if let Some((cell, pages)) = in_exception(&ctx)
+    if let Some((count_key, pages)) = in_exception(&ctx)
         && twin::skipped(Twin::PageFault, task, false)
     {
-        touched(&ctx, Copy::Second, task, cell, pages);
+        touched(&ctx, Copy::Second, task, count_key, pages);
     }
     0
 }
 
 /// The touch, and its base pages, of an allocation in an exception from user mode.
 #[inline(always)]
-fn in_exception(ctx: &BtfTracePointContext) -> Option<(Cell, u64)> {
+fn in_exception(ctx: &BtfTracePointContext) -> Option<(CountKey, u64)> {
     let page: *const u8 = ctx.arg(0);
     let (order, gfp): (u32, u32) = (ctx.arg(1), ctx.arg(2));
     let what = touch::in_exception(Task::current(), gfp);
     if page.is_null() || what == 0 {
         return None;
     }
-    let cell = touch::made_by(what, order, page::node(page));
-    Some((cell, 1 << (order & 31)))
+    let count_key = touch::made_by(what, order, page::node(page));
+    Some((count_key, 1 << (order & 31)))
 }

@@ -25,7 +25,9 @@ use aya_ebpf::{
 };
 use numatrace_common::{
     bucket,
-    cell::{Cell, FAILED_BUSY, FAILED_OTHER, LATENCY_BATCH, LATENCY_FOLIO, REASON_UNKNOWN, Stem},
+    count_key::{
+        CountKey, FAILED_BUSY, FAILED_OTHER, LATENCY_BATCH, LATENCY_FOLIO, REASON_UNKNOWN, Stem,
+    },
     event::mapping_run::Area,
     limits::MIGRATING_ENTRIES,
     totals::TotalKey,
@@ -324,10 +326,10 @@ fn ended(failed: u64, alone: bool) {
     let reason = close(task, alone);
     for (mark, pages) in [(FAILED_BUSY, busy), (FAILED_OTHER, failed - busy)] {
         if pages != 0 {
-            let cell = Cell::new(Stem::MigrationFailed)
+            let count_key = CountKey::new(Stem::MigrationFailed)
                 .with_cause(reason)
                 .with_mark(mark);
-            add(Owner::of(task), cell, pages);
+            add(Owner::of(task), count_key, pages);
         }
     }
 }
@@ -396,8 +398,10 @@ fn settle(moving: &mut Moving) {
     moving.took_ns = 0;
     let asker = Task::current().tgid();
     if asker != owner.tgid {
-        let cell = Cell::new(Stem::MovedBy).with_pid(asker).with_cause(reason);
-        add(owner, cell, moving.pages);
+        let count_key = CountKey::new(Stem::MovedBy)
+            .with_pid(asker)
+            .with_cause(reason);
+        add(owner, count_key, moving.pages);
     }
 }
 
@@ -405,11 +409,11 @@ fn settle(moving: &mut Moving) {
 #[inline(always)]
 fn add_latency(owner: Owner, reason: u8, mark: u8, ns: u64) {
     if ns != 0 {
-        let cell = Cell::new(Stem::MigrationLatency)
+        let count_key = CountKey::new(Stem::MigrationLatency)
             .with_bucket(bucket::of(ns))
             .with_cause(reason)
             .with_mark(mark);
-        add(owner, cell, ns);
+        add(owner, count_key, ns);
     }
 }
 
@@ -441,21 +445,21 @@ fn reason_of(moving: &Moving) -> u8 {
 
 #[inline(always)]
 fn charge(owner: Owner, from: u32, to: u32, reason: u8, pages: u64) {
-    let cell = Cell::new(Stem::PageMigration)
+    let count_key = CountKey::new(Stem::PageMigration)
         .with_task_node(from as u16)
         .with_page_node(to as u16)
         .with_cause(reason);
-    add(owner, cell, pages);
+    add(owner, count_key, pages);
 }
 
 /// Moves are rare and each has its own nodes: straight into the totals. Not inlined: it stands in for many copies of itself.
 #[inline(never)]
-pub(super) fn add(owner: Owner, cell: Cell, pages: u64) {
+pub(super) fn add(owner: Owner, count_key: CountKey, pages: u64) {
     let mut key = TotalKey {
         start_ns: owner.start_ns,
         tid: owner.tid,
         tgid: owner.tgid,
-        cell: cell.with_epoch(control::epoch() as u16),
+        count_key: count_key.with_epoch(control::epoch() as u16),
     };
     totals::add_total(&mut key, 1, pages);
 }

@@ -8,7 +8,7 @@
 //! tp: 7.3..: mm_migrate_pages(unsigned long succeeded, unsigned long failed, unsigned long thp_succeeded, unsigned long thp_failed, unsigned long thp_split, unsigned long large_folio_split, enum migrate_mode mode, enum migrate_reason reason)
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use numatrace_common::cell::{Cell, Stem};
+use numatrace_common::count_key::{CountKey, Stem};
 
 use super::page_migration::{add, close};
 use crate::{
@@ -47,7 +47,11 @@ fn counted(succeeded: u64, failed: u64) {
         (Stem::MigrationFailed, failed),
     ] {
         if pages != 0 {
-            add(Owner::of(task), Cell::new(stem).with_cause(reason), pages);
+            add(
+                Owner::of(task),
+                CountKey::new(stem).with_cause(reason),
+                pages,
+            );
         }
     }
 }

@@ -10,7 +10,7 @@
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use numatrace_common::{
     bucket,
-    cell::{Cell, MOVED_BACK, MOVED_TO_WAKER, MoveReason, Stem},
+    count_key::{CountKey, MOVED_BACK, MOVED_TO_WAKER, MoveReason, Stem},
     event::task_moved::TaskMoved,
     mover::{BY_AFFINITY, IN_AFFINITY, IN_EXEC, Mover, NUMA_SWAP},
     totals::TotalKey,
@@ -129,7 +129,7 @@ fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
     if enabled!(scoped) && owner.is_thread() {
         add(
             owner,
-            Cell::new(Stem::CpuMove).with_cpus(from_cpu, to_cpu),
+            CountKey::new(Stem::CpuMove).with_cpus(from_cpu, to_cpu),
             0,
         );
     }
@@ -165,28 +165,28 @@ fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
     if matches!(why, MoveReason::Wakeup) && cpus::entry(cpus::here()).node() == Some(to) {
         mark |= MOVED_TO_WAKER;
     }
-    let cell = Cell::new(Stem::TaskMove)
+    let count_key = CountKey::new(Stem::TaskMove)
         .with_task_node(from)
         .with_page_node(to)
         .with_cause(why as u8)
         .with_mark(mark);
-    add(owner, cell, 0);
+    add(owner, count_key, 0);
     if let Some(ns) = stayed {
-        let cell = Cell::new(Stem::Stay)
+        let count_key = CountKey::new(Stem::Stay)
             .with_task_node(from)
             .with_bucket(bucket::of(ns));
-        add(owner, cell, ns);
+        add(owner, count_key, ns);
     }
 }
 
-/// Straight into the totals: moves are seldom, and each has its own cell. Not inlined: it stands in for copies of itself.
+/// Straight into the totals: moves are seldom, and each has its own count key. Not inlined: it stands in for copies of itself.
 #[inline(never)]
-fn add(owner: Owner, cell: Cell, amount: u64) {
+fn add(owner: Owner, count_key: CountKey, amount: u64) {
     let mut key = TotalKey {
         start_ns: owner.start_ns,
         tid: owner.tid,
         tgid: owner.tgid,
-        cell: cell.with_epoch(control::epoch() as u16),
+        count_key: count_key.with_epoch(control::epoch() as u16),
     };
     totals::add_total(&mut key, 1, amount);
 }

@@ -13,7 +13,7 @@ use aya_ebpf::{
     maps::PerCpuArray,
     programs::{BtfTracePointContext, RawTracePointContext},
 };
-use numatrace_common::cell::{Cell, Stem};
+use numatrace_common::count_key::{CountKey, Stem};
 
 use crate::{kernel::task::Task, streaks, totals, touch, twin};
 
@@ -94,7 +94,7 @@ fn settle(running: &Running, task: Task) {
         return;
     };
     totals::own(slot, task, false);
-    totals::tally(slot, Cell::new(Stem::TaskRun), 1, ran);
+    totals::tally(slot, CountKey::new(Stem::TaskRun), 1, ran);
 }
 
 /// Remembers the task that runs from here on.

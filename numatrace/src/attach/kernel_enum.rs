@@ -1,11 +1,11 @@
 //! Names of the kernel's reasons, from its enums: their numbers differ between kernels, so BTF says.
 
-use numatrace_common::cell::REASON_UNKNOWN;
+use numatrace_common::count_key::REASON_UNKNOWN;
 use serde::{Deserialize, Serialize};
 
 use super::btf::KernelBtf;
 
-/// Names of reasons by number, as far as a cell can count them.
+/// Names of reasons by number, as far as a count key can count them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ReasonNames {

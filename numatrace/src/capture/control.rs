@@ -73,7 +73,7 @@ impl ControlMap {
     }
 }
 
-/// The epoch a cell was counted in, as the full number: cells carry sixteen bits of it, and it is never ahead of `now`.
+/// The epoch a count key was counted in, as the full number: count keys carry sixteen bits of it, and it is never ahead of `now`.
 pub fn unwrap_epoch(cell_epoch: u16, now: u64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,

@@ -13,7 +13,7 @@ use aya::{
     maps::{Map, MapData, PerCpuArray},
 };
 use numatrace_common::{
-    cell::Cell,
+    count_key::CountKey,
     slot::{Lane, SLOTS, Slot},
     totals::{OVERFLOW, TotalKey, TotalValue},
 };
@@ -112,7 +112,7 @@ impl TotalsMaps {
         overflowed: &[(TotalKey, TotalValue)],
         lanes: &[(TotalKey, TotalValue)],
     ) -> anyhow::Result<Vec<(u64, TotalKey, TotalValue)>> {
-        let epoch = |key: &TotalKey| unwrap_epoch(key.cell.epoch(), current);
+        let epoch = |key: &TotalKey| unwrap_epoch(key.count_key.epoch(), current);
         let mut now: HashMap<TotalKey, TotalValue> = HashMap::new();
         for (key, value) in totals.iter().chain(overflowed).chain(lanes) {
             if epoch(key) < current {
@@ -158,10 +158,10 @@ fn fresh(
     taken: &HashMap<TotalKey, TotalValue>,
     now: &HashMap<TotalKey, TotalValue>,
 ) -> Vec<(TotalKey, TotalValue)> {
-    let mut overflowed: HashMap<Cell, TotalValue> = HashMap::new();
+    let mut overflowed: HashMap<CountKey, TotalValue> = HashMap::new();
     for (key, before) in taken {
         let after = now.get(key).copied().unwrap_or_default();
-        let sum = overflowed.entry(key.cell).or_default();
+        let sum = overflowed.entry(key.count_key).or_default();
         sum.count += before.count.saturating_sub(after.count);
         sum.amount += before.amount.saturating_sub(after.amount);
     }
@@ -169,7 +169,7 @@ fn fresh(
     for (key, value) in now {
         let mut known = taken.get(key).copied().unwrap_or_default();
         if key.tgid == OVERFLOW {
-            let moved = overflowed.get(&key.cell).copied().unwrap_or_default();
+            let moved = overflowed.get(&key.count_key).copied().unwrap_or_default();
             known.count += moved.count;
             known.amount += moved.amount;
         }
@@ -191,7 +191,7 @@ fn entries(map: &MapData) -> anyhow::Result<Vec<(TotalKey, TotalValue)>> {
 /// Lanes of closed epochs as one reading of the slots saw them.
 #[derive(Default)]
 struct ClosedLanes {
-    /// Owner, cell and counts.
+    /// Owner, count key and counts.
     lanes: Vec<(TotalKey, TotalValue)>,
     /// A flush was under way that may concern one of them.
     moving: bool,
@@ -202,7 +202,7 @@ impl ClosedLanes {
     fn add(&mut self, slot: &Slot, counts: impl Iterator<Item = Lane>, current: u64) {
         let before = self.lanes.len();
         for lane in counts {
-            if unwrap_epoch(lane.cell.epoch(), current) >= current {
+            if unwrap_epoch(lane.count_key.epoch(), current) >= current {
                 continue;
             }
             self.lanes.push((
@@ -210,7 +210,7 @@ impl ClosedLanes {
                     start_ns: slot.start_ns,
                     tid: slot.tid,
                     tgid: slot.tgid,
-                    cell: lane.cell,
+                    count_key: lane.count_key,
                 },
                 TotalValue {
                     count: lane.count,
@@ -225,12 +225,12 @@ impl ClosedLanes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use numatrace_common::cell::Stem;
+    use numatrace_common::count_key::Stem;
 
     fn key(tgid: u32) -> TotalKey {
         TotalKey {
             tgid,
-            cell: Cell::new(Stem::PageAlloc),
+            count_key: CountKey::new(Stem::PageAlloc),
             ..TotalKey::default()
         }
     }
@@ -266,7 +266,7 @@ mod tests {
             ..Slot::default()
         };
         slot.lanes[2] = Lane {
-            cell: Cell::new(Stem::PageAlloc).with_epoch(epoch),
+            count_key: CountKey::new(Stem::PageAlloc).with_epoch(epoch),
             count,
             amount: count,
             ..Lane::default()

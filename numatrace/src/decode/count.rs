@@ -3,15 +3,15 @@
 use std::hash::{Hash, Hasher};
 
 use numatrace_common::{
-    cell::{
-        AllocClass, Cell, FAILED_BUSY, LATENCY_BATCH, MOVED_BACK, MOVED_TO_WAKER, RemoteCause,
+    count_key::{
+        AllocClass, CountKey, FAILED_BUSY, LATENCY_BATCH, MOVED_BACK, MOVED_TO_WAKER, RemoteCause,
         Stem, TOUCH_COW, TOUCH_THP, TouchKind,
     },
     totals::{IRQ, NO_OWNER, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
 };
 use serde::{Deserialize, Serialize};
 
-pub use numatrace_common::cell::{BalancerWork, MoveReason};
+pub use numatrace_common::count_key::{BalancerWork, MoveReason};
 
 use crate::ids::{CpuId, NodeId, Pid, Tid};
 
@@ -69,7 +69,7 @@ impl Owner {
 
 /// What an allocation count is about: everything the six numastat counters follow from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct AllocCell {
+pub struct AllocKey {
     /// Node of the allocating CPU.
     pub task_node: NodeId,
     /// Node of the pages.
@@ -84,16 +84,18 @@ pub struct AllocCell {
     pub policy_mode: u8,
 }
 
-impl AllocCell {
-    /// The cell of an allocation, without its epoch.
-    pub fn new(cell: Cell) -> Self {
+impl AllocKey {
+    /// The count key of an allocation, without its epoch.
+    pub fn new(count_key: CountKey) -> Self {
         Self {
-            task_node: NodeId(cell.task_node()),
-            page_node: NodeId(cell.page_node()),
-            preferred: cell.preferred_node().map(NodeId),
-            class: AllocClass::ALL.get(usize::from(cell.class())).copied(),
-            cause: RemoteCause::ALL.get(usize::from(cell.cause())).copied(),
-            policy_mode: cell.mark(),
+            task_node: NodeId(count_key.task_node()),
+            page_node: NodeId(count_key.page_node()),
+            preferred: count_key.preferred_node().map(NodeId),
+            class: AllocClass::ALL.get(usize::from(count_key.class())).copied(),
+            cause: RemoteCause::ALL
+                .get(usize::from(count_key.cause()))
+                .copied(),
+            policy_mode: count_key.mark(),
         }
     }
 }
@@ -117,11 +119,11 @@ pub struct Count {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum What {
     /// Page allocations.
-    Alloc(AllocCell),
+    Alloc(AllocKey),
     /// Allocations that an interleave policy placed as intended, by page node.
     InterleaveHit(NodeId),
     /// User pages made by faults: amount = base pages.
-    FirstTouch(TouchCell),
+    FirstTouch(TouchKey),
     /// NUMA hinting faults, by thread's node and page's node.
     HintFault(NodePair),
     /// Pages that hinting faults migrated: amount = base pages.
@@ -131,7 +133,7 @@ pub enum What {
     /// Pages that were to be moved and stayed: amount = base pages.
     MigrationFailed(Failure),
     /// CPU changes.
-    TaskMove(MoveCell),
+    TaskMove(MoveKey),
     /// CPU time on a node: amount = ns.
     TaskRun(NodeId),
     /// How long copies of folios took.
@@ -170,7 +172,7 @@ pub type Reason = u8;
 
 /// What a first touch is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct TouchCell {
+pub struct TouchKey {
     /// Node of the thread, node of the page.
     pub nodes: NodePair,
     /// Kind of the mapping; `None` for a number this version does not know.
@@ -183,7 +185,7 @@ pub struct TouchCell {
 
 /// What a change of CPU is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct MoveCell {
+pub struct MoveKey {
     /// From, to; equal when only the CPU changed.
     pub nodes: NodePair,
     /// Why.
@@ -200,19 +202,19 @@ impl Hash for What {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let pair = |(a, b): NodePair| u64::from(a.0) | u64::from(b.0) << 16;
         let (variant, rest) = match *self {
-            What::Alloc(cell) => {
-                let preferred = cell.preferred.map_or(0xffff, |node| u64::from(node.0));
-                let class = cell.class.map_or(0xf, |class| class as u64);
-                let cause = cell.cause.map_or(0xf, |cause| cause as u64);
-                let nodes = pair((cell.task_node, cell.page_node)) | preferred << 32;
-                let marks = class | cause << 4 | u64::from(cell.policy_mode) << 8;
+            What::Alloc(count_key) => {
+                let preferred = count_key.preferred.map_or(0xffff, |node| u64::from(node.0));
+                let class = count_key.class.map_or(0xf, |class| class as u64);
+                let cause = count_key.cause.map_or(0xf, |cause| cause as u64);
+                let nodes = pair((count_key.task_node, count_key.page_node)) | preferred << 32;
+                let marks = class | cause << 4 | u64::from(count_key.policy_mode) << 8;
                 (0, nodes ^ marks << 40)
             }
             What::InterleaveHit(node) => (1, u64::from(node.0)),
-            What::FirstTouch(cell) => {
-                let kind = cell.kind.map_or(0xf, |kind| kind as u64);
-                let marks = kind | u64::from(cell.cow) << 4 | u64::from(cell.thp) << 5;
-                (2, pair(cell.nodes) | marks << 32)
+            What::FirstTouch(count_key) => {
+                let kind = count_key.kind.map_or(0xf, |kind| kind as u64);
+                let marks = kind | u64::from(count_key.cow) << 4 | u64::from(count_key.thp) << 5;
+                (2, pair(count_key.nodes) | marks << 32)
             }
             What::HintFault(nodes) => (3, pair(nodes)),
             What::HintMigrated => (4, 0),
@@ -220,9 +222,9 @@ impl Hash for What {
             What::MigrationFailed(failure) => {
                 (6, u64::from(failure.reason) | u64::from(failure.busy) << 8)
             }
-            What::TaskMove(cell) => {
-                let marks = cell.reason as u64 | u64::from(cell.back) << 8;
-                (7, pair(cell.nodes) | marks << 32)
+            What::TaskMove(count_key) => {
+                let marks = count_key.reason as u64 | u64::from(count_key.back) << 8;
+                (7, pair(count_key.nodes) | marks << 32)
             }
             What::TaskRun(node) => (8, u64::from(node.0)),
             What::FolioLatency(bucket) => (9, u64::from(bucket)),
@@ -241,7 +243,7 @@ impl What {
     /// The node whose reading decides on which side of a cut it lies.
     pub fn counted_on(&self) -> Option<NodeId> {
         match self {
-            What::Alloc(cell) => Some(cell.page_node),
+            What::Alloc(count_key) => Some(count_key.page_node),
             What::InterleaveHit(node) => Some(*node),
             // The kernel keeps no per-node counters of these: any one instant will do.
             _ => None,
@@ -254,49 +256,53 @@ impl What {
 /// # Errors
 /// The unknown stem.
 pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Count, u8> {
-    let cell = key.cell;
+    let count_key = key.count_key;
     let stem = Stem::ALL
-        .get(usize::from(cell.stem()).wrapping_sub(1))
-        .ok_or(cell.stem())?;
-    let nodes = (NodeId(cell.task_node()), NodeId(cell.page_node()));
+        .get(usize::from(count_key.stem()).wrapping_sub(1))
+        .ok_or(count_key.stem())?;
+    let nodes = (NodeId(count_key.task_node()), NodeId(count_key.page_node()));
     let what = match stem {
-        Stem::PageAlloc => What::Alloc(AllocCell::new(cell)),
+        Stem::PageAlloc => What::Alloc(AllocKey::new(count_key)),
         Stem::InterleaveHit => What::InterleaveHit(nodes.1),
-        Stem::FirstTouch => What::FirstTouch(TouchCell {
+        Stem::FirstTouch => What::FirstTouch(TouchKey {
             nodes,
-            kind: TouchKind::ALL.get(usize::from(cell.class())).copied(),
-            cow: cell.mark() & TOUCH_COW != 0,
-            thp: cell.mark() & TOUCH_THP != 0,
+            kind: TouchKind::ALL.get(usize::from(count_key.class())).copied(),
+            cow: count_key.mark() & TOUCH_COW != 0,
+            thp: count_key.mark() & TOUCH_THP != 0,
         }),
         Stem::HintFault => What::HintFault(nodes),
         Stem::HintMigrated => What::HintMigrated,
-        Stem::PageMigration => What::PageMigration(nodes, cell.cause()),
+        Stem::PageMigration => What::PageMigration(nodes, count_key.cause()),
         Stem::MigrationFailed => What::MigrationFailed(Failure {
-            reason: cell.cause(),
-            busy: cell.mark() == FAILED_BUSY,
+            reason: count_key.cause(),
+            busy: count_key.mark() == FAILED_BUSY,
         }),
-        Stem::TaskMove => What::TaskMove(MoveCell {
+        Stem::TaskMove => What::TaskMove(MoveKey {
             nodes,
             reason: MoveReason::ALL
-                .get(usize::from(cell.cause()))
+                .get(usize::from(count_key.cause()))
                 .copied()
                 .unwrap_or(MoveReason::Unknown),
-            back: cell.mark() & MOVED_BACK != 0,
-            to_waker: cell.mark() & MOVED_TO_WAKER != 0,
+            back: count_key.mark() & MOVED_BACK != 0,
+            to_waker: count_key.mark() & MOVED_TO_WAKER != 0,
         }),
         Stem::TaskRun => What::TaskRun(nodes.0),
-        Stem::MigrationLatency if cell.mark() == LATENCY_BATCH => {
-            What::BatchLatency(cell.bucket(), cell.cause())
+        Stem::MigrationLatency if count_key.mark() == LATENCY_BATCH => {
+            What::BatchLatency(count_key.bucket(), count_key.cause())
         }
-        Stem::MigrationLatency => What::FolioLatency(cell.bucket()),
-        Stem::MovedBy => What::MovedBy(Pid(cell.pid())),
-        Stem::Stay => What::Stay(cell.bucket()),
+        Stem::MigrationLatency => What::FolioLatency(count_key.bucket()),
+        Stem::MovedBy => What::MovedBy(Pid(count_key.pid())),
+        Stem::Stay => What::Stay(count_key.bucket()),
         Stem::CpuMove => {
-            let (from, to) = cell.cpus();
+            let (from, to) = count_key.cpus();
             What::CpuMove(CpuId(from), CpuId(to))
         }
-        Stem::Balancer => What::Balancer(BalancerWork::ALL.get(usize::from(cell.class())).copied()),
-        Stem::VmaSkipped => What::VmaSkipped(cell.cause()),
+        Stem::Balancer => What::Balancer(
+            BalancerWork::ALL
+                .get(usize::from(count_key.class()))
+                .copied(),
+        ),
+        Stem::VmaSkipped => What::VmaSkipped(count_key.cause()),
     };
     Ok(Count {
         epoch,
@@ -323,7 +329,7 @@ mod tests {
     #[test]
     fn a_stem_of_a_later_version_is_rejected_by_number() {
         let key = TotalKey {
-            cell: Cell(31 << 59),
+            count_key: CountKey(31 << 59),
             ..TotalKey::default()
         };
         assert_eq!(decode_count(1, &key, &TotalValue::default()), Err(31));

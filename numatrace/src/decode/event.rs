@@ -1,7 +1,7 @@
 //! Typed events: what a record says, in the types of the later stages.
 
 use numatrace_common::{
-    cell::{MoveReason, REASON_UNKNOWN},
+    count_key::{MoveReason, REASON_UNKNOWN},
     event::{
         pages_moved::PagesMoved as RawPages,
         task_life::{TaskExec as RawExec, TaskExit as RawExit, TaskFork as RawFork},

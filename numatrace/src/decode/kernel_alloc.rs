@@ -25,7 +25,7 @@ impl From<Raw> for KernelAlloc {
             start_ns,
             tid,
             tgid,
-            cell,
+            count_key,
             pages,
             stack,
         } = raw;
@@ -35,7 +35,7 @@ impl From<Raw> for KernelAlloc {
                 tid: Tid(tid),
                 start_ns,
             },
-            nodes: (NodeId(cell.task_node()), NodeId(cell.page_node())),
+            nodes: (NodeId(count_key.task_node()), NodeId(count_key.page_node())),
             pages,
             stack: u32::try_from(stack).ok(),
         }

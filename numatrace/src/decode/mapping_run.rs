@@ -1,7 +1,7 @@
 //! Typed runs by mapping: first touches and hinting faults of one thread in one mapping.
 
 use numatrace_common::{
-    cell::{RemoteCause, TOUCH_COW, TOUCH_THP, TouchKind},
+    count_key::{RemoteCause, TOUCH_COW, TOUCH_THP, TouchKind},
     event::{
         mapping_run::{Area as RawArea, TouchRun as RawTouch, UseRun as RawUse},
         task_bind::{BindWhat, TaskBind as RawBind},
@@ -184,7 +184,7 @@ impl From<RawTouch> for TouchRun {
             start_ns,
             tid,
             tgid,
-            cell,
+            count_key,
             low,
             high,
             pages,
@@ -196,14 +196,14 @@ impl From<RawTouch> for TouchRun {
         Self {
             thread: thread(tgid, tid, start_ns),
             began_ns,
-            nodes: (NodeId(cell.task_node()), NodeId(cell.page_node())),
+            nodes: (NodeId(count_key.task_node()), NodeId(count_key.page_node())),
             // Where only the address is known, the kind is a guess of the hook's.
             kind: TouchKind::ALL
-                .get(usize::from(cell.class()))
+                .get(usize::from(count_key.class()))
                 .copied()
                 .filter(|_| area.end > area.start),
-            cow: cell.mark() & TOUCH_COW != 0,
-            thp: cell.mark() & TOUCH_THP != 0,
+            cow: count_key.mark() & TOUCH_COW != 0,
+            thp: count_key.mark() & TOUCH_THP != 0,
             low,
             high: high.max(low),
             pages,
@@ -223,7 +223,7 @@ impl From<RawUse> for UseRun {
             start_ns,
             tid,
             tgid,
-            cell,
+            count_key,
             low,
             high,
             faults,
@@ -233,7 +233,7 @@ impl From<RawUse> for UseRun {
         Self {
             thread: thread(tgid, tid, start_ns),
             began_ns,
-            nodes: (NodeId(cell.task_node()), NodeId(cell.page_node())),
+            nodes: (NodeId(count_key.task_node()), NodeId(count_key.page_node())),
             low,
             high: high.max(low),
             faults,

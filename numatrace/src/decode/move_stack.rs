@@ -1,7 +1,7 @@
 //! A change of CPU with the kernel stack it was made from.
 
 use numatrace_common::{
-    cell::MoveReason, event::move_stack::MoveStack as Raw, limits::MOVE_FRAMES,
+    count_key::MoveReason, event::move_stack::MoveStack as Raw, limits::MOVE_FRAMES,
 };
 
 use super::count::ThreadId;

@@ -1,15 +1,15 @@
-//! numastat's counters from allocation cells (mm/page_alloc.c, `zone_statistics`).
+//! numastat's counters from allocation count keys (mm/page_alloc.c, `zone_statistics`).
 //!
 //! With z the page's node, P the preferred node and L the node of the allocating CPU: z = P is a hit on z, otherwise a miss on z and
 //! a foreign on P; z = L is local on z, otherwise other on z. Without P the first three are not known.
 
 use std::collections::BTreeMap;
 
-use numatrace_common::cell::{AllocClass, RemoteCause};
+use numatrace_common::count_key::{AllocClass, RemoteCause};
 
 use super::Counts;
 use crate::{
-    decode::count::AllocCell,
+    decode::count::AllocKey,
     ids::NodeId,
     model::{Alloc, ByClass, Matrix, PerNode, PolicyMode, RemoteByCause},
 };
@@ -32,20 +32,20 @@ pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
     let mut causes = RemoteByCause::default();
     let mut modes: BTreeMap<PolicyMode, u64> = BTreeMap::new();
     let mut classes = ByClass::default();
-    for (cell, tally) in &counts.alloc {
+    for (count_key, tally) in &counts.alloc {
         // A node that sysfs does not list cannot be shown in its arrays; the label stage counts such pages as unattributed.
-        let Some(at) = place(cell.page_node) else {
+        let Some(at) = place(count_key.page_node) else {
             continue;
         };
-        let side = if cell.page_node == cell.task_node {
+        let side = if count_key.page_node == count_key.task_node {
             &mut local
         } else {
             &mut other
         };
         side.add_at(at, tally.count);
         pages.add_at(at, tally.amount);
-        match cell.preferred {
-            Some(preferred) if preferred == cell.page_node => hit.add_at(at, tally.count),
+        match count_key.preferred {
+            Some(preferred) if preferred == count_key.page_node => hit.add_at(at, tally.count),
             Some(preferred) => {
                 miss.add_at(at, tally.count);
                 if let Some(wanted) = place(preferred) {
@@ -54,11 +54,15 @@ pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
             }
             None => {}
         }
-        add_cause(&mut causes, cell, tally.count);
-        if cell.cause == Some(RemoteCause::Policy) {
-            super::bump(&mut modes, PolicyMode::of(cell.policy_mode), tally.count);
+        add_cause(&mut causes, count_key, tally.count);
+        if count_key.cause == Some(RemoteCause::Policy) {
+            super::bump(
+                &mut modes,
+                PolicyMode::of(count_key.policy_mode),
+                tally.count,
+            );
         }
-        let class = match cell.class {
+        let class = match count_key.class {
             Some(AllocClass::User4k) => &mut classes.user_4k,
             Some(AllocClass::UserLarge) => &mut classes.user_large,
             Some(AllocClass::Thp) => &mut classes.thp,
@@ -94,16 +98,16 @@ pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
 pub fn matrix(counts: &Counts, nodes: &[NodeId]) -> Matrix {
     let place = |node: NodeId| nodes.iter().position(|candidate| *candidate == node);
     let mut matrix = Matrix::zeros(nodes.len());
-    for (cell, tally) in &counts.alloc {
-        if let Some((from, to)) = place(cell.task_node).zip(place(cell.page_node)) {
+    for (count_key, tally) in &counts.alloc {
+        if let Some((from, to)) = place(count_key.task_node).zip(place(count_key.page_node)) {
             matrix.add_at(from, to, tally.count);
         }
     }
     matrix
 }
 
-fn add_cause(causes: &mut RemoteByCause, cell: &AllocCell, count: u64) {
-    let sum = match cell.cause {
+fn add_cause(causes: &mut RemoteByCause, count_key: &AllocKey, count: u64) {
+    let sum = match count_key.cause {
         Some(RemoteCause::None) => return,
         Some(RemoteCause::Policy) => &mut causes.policy,
         Some(RemoteCause::Fallback) => &mut causes.fallback,
@@ -123,8 +127,8 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    fn cell(task: u16, page: u16, preferred: Option<u16>) -> AllocCell {
-        AllocCell {
+    fn count_key(task: u16, page: u16, preferred: Option<u16>) -> AllocKey {
+        AllocKey {
             task_node: NodeId(task),
             page_node: NodeId(page),
             preferred: preferred.map(NodeId),
@@ -134,9 +138,9 @@ mod tests {
         }
     }
 
-    fn of(cells: impl IntoIterator<Item = (AllocCell, Tally)>) -> Counts {
+    fn of(count_keys: impl IntoIterator<Item = (AllocKey, Tally)>) -> Counts {
         Counts {
-            alloc: cells.into_iter().collect(),
+            alloc: count_keys.into_iter().collect(),
             ..Counts::default()
         }
     }
@@ -152,8 +156,8 @@ mod tests {
 
     #[test]
     fn bound_to_the_other_node_is_a_hit_and_other() {
-        let cells = of([(cell(0, 1, Some(1)), tally(1000, 1000))]);
-        let alloc = counters(&cells, &[NodeId(0), NodeId(1)], ALL);
+        let count_keys = of([(count_key(0, 1, Some(1)), tally(1000, 1000))]);
+        let alloc = counters(&count_keys, &[NodeId(0), NodeId(1)], ALL);
         assert_eq!(alloc.numa_hit.unwrap().0, [0, 1000]);
         assert_eq!(alloc.other_node.unwrap().0, [0, 1000]);
         assert_eq!(alloc.numa_miss.unwrap().0, [0, 0]);
@@ -161,16 +165,16 @@ mod tests {
 
     #[test]
     fn a_full_node_is_a_miss_here_and_foreign_there() {
-        let cells = of([(cell(0, 1, Some(0)), tally(40, 40))]);
-        let alloc = counters(&cells, &[NodeId(0), NodeId(1)], ALL);
+        let count_keys = of([(count_key(0, 1, Some(0)), tally(40, 40))]);
+        let alloc = counters(&count_keys, &[NodeId(0), NodeId(1)], ALL);
         assert_eq!(alloc.numa_miss.unwrap().0, [0, 40]);
         assert_eq!(alloc.numa_foreign.unwrap().0, [40, 0]);
     }
 
     #[test]
     fn a_huge_page_is_one_allocation_and_512_pages() {
-        let cells = of([(cell(0, 0, Some(0)), tally(8, 4096))]);
-        let alloc = counters(&cells, &[NodeId(0)], ALL);
+        let count_keys = of([(count_key(0, 0, Some(0)), tally(8, 4096))]);
+        let alloc = counters(&count_keys, &[NodeId(0)], ALL);
         assert_eq!(
             (alloc.local_node.unwrap().0[0], alloc.pages.unwrap().0[0]),
             (8, 4096)
@@ -179,17 +183,17 @@ mod tests {
 
     #[test]
     fn modes_are_a_partition_of_what_policies_did() {
-        let by = |policy_mode| AllocCell {
+        let by = |policy_mode| AllocKey {
             cause: Some(RemoteCause::Policy),
             policy_mode,
-            ..cell(0, 1, Some(1))
+            ..count_key(0, 1, Some(1))
         };
-        let cells = of([
+        let count_keys = of([
             (by(2), tally(7, 7)),
             (by(3), tally(2, 2)),
             (by(0), tally(1, 1)),
         ]);
-        let alloc = counters(&cells, &[NodeId(0), NodeId(1)], ALL);
+        let alloc = counters(&count_keys, &[NodeId(0), NodeId(1)], ALL);
         let modes = alloc.policy_by_mode.unwrap();
         assert_eq!(
             modes.into_iter().collect::<Vec<_>>(),
@@ -204,8 +208,8 @@ mod tests {
 
     #[test]
     fn without_the_preferred_node_hits_are_not_known_but_local_is() {
-        let cells = of([(cell(0, 0, None), tally(5, 5))]);
-        let alloc = counters(&cells, &[NodeId(0)], Known::default());
+        let count_keys = of([(count_key(0, 0, None), tally(5, 5))]);
+        let alloc = counters(&count_keys, &[NodeId(0)], Known::default());
         assert_eq!(alloc.numa_hit, None);
         assert_eq!(alloc.local_node.unwrap().0, [5]);
     }
@@ -218,11 +222,11 @@ mod tests {
         ) {
             let nodes: Vec<NodeId> = [0, 2, 5, 63].map(NodeId).to_vec();
             let at = |index: u16| nodes[usize::from(index)].0;
-            let mut cells: BTreeMap<AllocCell, Tally> = BTreeMap::new();
+            let mut count_keys: BTreeMap<AllocKey, Tally> = BTreeMap::new();
             for (task, page, preferred, count) in counts {
-                cells.entry(cell(at(task), at(page), Some(at(preferred)))).or_default().add(count, count);
+                count_keys.entry(count_key(at(task), at(page), Some(at(preferred)))).or_default().add(count, count);
             }
-            let alloc = counters(&of(cells), &nodes, ALL);
+            let alloc = counters(&of(count_keys), &nodes, ALL);
             let (hit, miss) = (alloc.numa_hit.unwrap(), alloc.numa_miss.unwrap());
             let (local, other) = (alloc.local_node.unwrap(), alloc.other_node.unwrap());
             for node in 0..nodes.len() {

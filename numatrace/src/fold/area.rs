@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, ops::Range};
 
-use numatrace_common::cell::{RemoteCause, TouchKind};
+use numatrace_common::count_key::{RemoteCause, TouchKind};
 
 use super::extents::Extents;
 use crate::{

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use numatrace_common::cell::RemoteCause;
+use numatrace_common::count_key::RemoteCause;
 
 use super::{
     Tally,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     decode::{
-        count::{AllocCell, ThreadId, What},
+        count::{AllocKey, ThreadId, What},
         event::{Body, Event},
         mapping_run::{TouchRun, UseRun},
     },
@@ -27,8 +27,8 @@ const MOST_HEARD: usize = 200_000;
 /// What somebody who watches is told.
 #[derive(Clone, Copy, Debug)]
 pub enum Heard {
-    /// Allocations of one owner with one cell since the last sweep.
-    Alloc(Charged, AllocCell, Tally),
+    /// Allocations of one owner with one count key since the last sweep.
+    Alloc(Charged, AllocKey, Tally),
     /// First touches.
     Touch(ProcessIndex, TouchRun),
     /// Hinting faults.
@@ -157,15 +157,15 @@ impl Live {
 
     /// Takes in what a sweep brought: first touches make homes, allocations are told owner by owner.
     pub fn count(&mut self, now_ns: u64, seen: &[Observation]) {
-        let mut allocs: HashMap<(Charged, AllocCell), Tally> = HashMap::new();
+        let mut allocs: HashMap<(Charged, AllocKey), Tally> = HashMap::new();
         for observation in seen {
             match (observation.what, observation.charged) {
-                (What::FirstTouch(cell), Charged::Thread { process, .. }) => {
+                (What::FirstTouch(count_key), Charged::Thread { process, .. }) => {
                     self.absences
-                        .touched(process, cell.nodes.1, observation.amount);
+                        .touched(process, count_key.nodes.1, observation.amount);
                 }
-                (What::Alloc(cell), charged) if self.heard.is_some() => allocs
-                    .entry((charged, cell))
+                (What::Alloc(count_key), charged) if self.heard.is_some() => allocs
+                    .entry((charged, count_key))
                     .or_default()
                     .add(observation.count, observation.amount),
                 _ => {}
@@ -176,8 +176,8 @@ impl Live {
         }
         let mut allocs: Vec<_> = allocs.into_iter().collect();
         allocs.sort_unstable_by_key(|(key, _)| *key);
-        for ((charged, cell), tally) in allocs {
-            self.push(now_ns, Heard::Alloc(charged, cell, tally));
+        for ((charged, count_key), tally) in allocs {
+            self.push(now_ns, Heard::Alloc(charged, count_key, tally));
         }
     }
 

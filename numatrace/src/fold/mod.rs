@@ -1,6 +1,6 @@
 //! fold: observations to accumulators: plain synchronous arithmetic.
 //!
-//! Counts are kept as they came, by owner and cell; counters are derived when asked for. Nothing here reads a clock, a file or a
+//! Counts are kept as they came, by owner and count key; counters are derived when asked for. Nothing here reads a clock, a file or a
 //! map, so every sum can be checked without a kernel.
 
 use serde::{Deserialize, Serialize};
@@ -26,9 +26,7 @@ pub mod stat;
 use std::collections::BTreeMap;
 
 use crate::{
-    decode::count::{
-        AllocCell, BalancerWork, Failure, MoveCell, NodePair, Reason, TouchCell, What,
-    },
+    decode::count::{AllocKey, BalancerWork, Failure, MoveKey, NodePair, Reason, TouchKey, What},
     enrich::{
         BATCH, Charged, Observation,
         table::{Hashed, Table},
@@ -41,12 +39,12 @@ use window::{Cut, Window};
 
 /// Everything counted in a session or interval.
 ///
-/// One flat table: most owners have a handful of cells, so a map for each would be many times larger than what it holds, and every count would
+/// One flat table: most owners have a handful of count keys, so a map for each would be many times larger than what it holds, and every count would
 /// wait for one more cache line.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Accumulators {
-    /// What each owner did, cell by cell.
+    /// What each owner did, count key by count key.
     pub tallies: Table<(Charged, What), Tally>,
     /// Allocations that numastat's counters of the preferred node hold but that were counted in epochs around a cut: what
     /// `numa_foreign` may differ by.
@@ -61,12 +59,12 @@ pub struct Accumulators {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counts {
-    /// Allocations by cell: (allocations, base pages).
-    pub alloc: BTreeMap<AllocCell, Tally>,
+    /// Allocations by count key: (allocations, base pages).
+    pub alloc: BTreeMap<AllocKey, Tally>,
     /// Interleaved allocations placed as intended, by page node.
     pub interleave_hit: BTreeMap<NodeId, u64>,
     /// First touches: base pages.
-    pub first_touch: BTreeMap<TouchCell, u64>,
+    pub first_touch: BTreeMap<TouchKey, u64>,
     /// Hinting faults by thread's node and page's node.
     pub hint_faults: BTreeMap<NodePair, u64>,
     /// Pages that hinting faults migrated.
@@ -76,7 +74,7 @@ pub struct Counts {
     /// Pages that were to be moved and stayed, by why.
     pub migrations_failed: BTreeMap<Failure, u64>,
     /// CPU changes.
-    pub task_moves: BTreeMap<MoveCell, u64>,
+    pub task_moves: BTreeMap<MoveKey, u64>,
     /// CPU time by node, ns.
     pub run_ns: BTreeMap<NodeId, u64>,
     /// How long copies of this owner's folios took.
@@ -132,9 +130,9 @@ impl Counts {
             stays,
             cpu_moves,
         } = other;
-        for (cell, tally) in alloc {
+        for (count_key, tally) in alloc {
             self.alloc
-                .entry(*cell)
+                .entry(*count_key)
                 .or_default()
                 .add(tally.count, tally.amount);
         }
@@ -159,12 +157,12 @@ impl Counts {
         bump_all(&mut self.cpu_moves, cpu_moves);
     }
 
-    /// Adds what was counted in one cell.
+    /// Adds what was counted in one count key.
     fn take(&mut self, what: What, Tally { count, amount }: Tally) {
         match what {
-            What::Alloc(cell) => self.alloc.entry(cell).or_default().add(count, amount),
+            What::Alloc(count_key) => self.alloc.entry(count_key).or_default().add(count, amount),
             What::InterleaveHit(node) => bump(&mut self.interleave_hit, node, count),
-            What::FirstTouch(cell) => bump(&mut self.first_touch, cell, amount),
+            What::FirstTouch(count_key) => bump(&mut self.first_touch, count_key, amount),
             What::HintFault(nodes) => bump(&mut self.hint_faults, nodes, count),
             What::HintMigrated => {
                 self.hint_migrated = self.hint_migrated.saturating_add(amount);
@@ -175,7 +173,7 @@ impl Counts {
             What::MigrationFailed(failure) => {
                 bump(&mut self.migrations_failed, failure, amount);
             }
-            What::TaskMove(cell) => bump(&mut self.task_moves, cell, count),
+            What::TaskMove(count_key) => bump(&mut self.task_moves, count_key, count),
             What::TaskRun(node) => bump(&mut self.run_ns, node, amount),
             What::FolioLatency(bucket) => self.folio_latency.add(bucket, count),
             What::BatchLatency(bucket, reason) => {
@@ -234,13 +232,14 @@ impl Accumulators {
 
     /// What each owner did, one after the other in order: the counts of all of them at once would be many times the table.
     pub fn owners(&self) -> impl Iterator<Item = (Charged, Counts)> {
-        let mut cells: Vec<_> = self.tallies.iter().collect();
-        cells.sort_unstable_by_key(|((charged, _), _)| *charged);
-        let mut cells = cells.into_iter().peekable();
+        let mut count_keys: Vec<_> = self.tallies.iter().collect();
+        count_keys.sort_unstable_by_key(|((charged, _), _)| *charged);
+        let mut count_keys = count_keys.into_iter().peekable();
         std::iter::from_fn(move || {
-            let &((charged, _), _) = cells.peek()?;
+            let &((charged, _), _) = count_keys.peek()?;
             let mut counts = Counts::default();
-            while let Some(((_, what), tally)) = cells.next_if(|((other, _), _)| *other == *charged)
+            while let Some(((_, what), tally)) =
+                count_keys.next_if(|((other, _), _)| *other == *charged)
             {
                 counts.take(*what, *tally);
             }
@@ -251,10 +250,10 @@ impl Accumulators {
     /// Charges everything anew: to whom, is answered for each owner.
     pub fn charge(&mut self, mut to: impl FnMut(Charged) -> Charged) {
         for ((charged, what), tally) in std::mem::take(&mut self.tallies).iter() {
-            let cell = (to(*charged), *what);
-            let hash = Table::<(Charged, What), Tally>::hash(&cell);
+            let count_key = (to(*charged), *what);
+            let hash = Table::<(Charged, What), Tally>::hash(&count_key);
             self.tallies
-                .entry(hash, cell)
+                .entry(hash, count_key)
                 .add(tally.count, tally.amount);
         }
     }
@@ -269,22 +268,22 @@ impl Accumulators {
         sum
     }
 
-    /// Allocations by owner and cell.
-    pub fn allocs(&self) -> impl Iterator<Item = (Charged, AllocCell, Tally)> {
+    /// Allocations by owner and count key.
+    pub fn allocs(&self) -> impl Iterator<Item = (Charged, AllocKey, Tally)> {
         self.tallies
             .iter()
             .filter_map(|((charged, what), tally)| match what {
-                What::Alloc(cell) => Some((*charged, *cell, *tally)),
+                What::Alloc(count_key) => Some((*charged, *count_key, *tally)),
                 _ => None,
             })
     }
 
     /// Adds what another accumulator holds: two halves of a session are the whole.
     pub fn merge(&mut self, other: &Accumulators) {
-        for (cell, tally) in other.tallies.iter() {
-            let hash = Table::<(Charged, What), Tally>::hash(cell);
+        for (count_key, tally) in other.tallies.iter() {
+            let hash = Table::<(Charged, What), Tally>::hash(count_key);
             self.tallies
-                .entry(hash, *cell)
+                .entry(hash, *count_key)
                 .add(tally.count, tally.amount);
         }
         self.foreign_edge = self.foreign_edge.saturating_add(other.foreign_edge);

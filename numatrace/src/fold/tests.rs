@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{Accumulators, Folding, window::Cut};
 use crate::{
     capture::sys::numastat::NodeCounters,
-    decode::count::{AllocCell, What},
+    decode::count::{AllocKey, What},
     enrich::{Charged, Observation},
     ids::NodeId,
 };
@@ -16,7 +16,7 @@ fn seen(epoch: u64, node: u16, count: u64) -> Observation {
     Observation {
         epoch,
         charged: Charged::Irq,
-        what: What::Alloc(AllocCell {
+        what: What::Alloc(AllocKey {
             task_node: NodeId(0),
             page_node: NodeId(node),
             preferred: Some(NodeId(node)),

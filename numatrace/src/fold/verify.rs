@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use numatrace_common::cell::MoveReason;
+use numatrace_common::count_key::MoveReason;
 use serde::{Deserialize, Serialize};
 
 /// What a stack says.

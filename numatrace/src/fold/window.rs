@@ -45,7 +45,9 @@ impl Cut {
                         .iter()
                         .filter(|seen| seen.epoch < *epoch)
                         .filter_map(|seen| match seen.what {
-                            What::Alloc(cell) => (cell.page_node == *node).then_some(seen.count),
+                            What::Alloc(count_key) => {
+                                (count_key.page_node == *node).then_some(seen.count)
+                            }
                             _ => None,
                         })
                         .sum();
@@ -159,10 +161,10 @@ impl Window {
     /// Allocations of a count that the preferred node's window sees differently from the page node's.
     pub fn foreign_edge(&self, seen: &Observation) -> u64 {
         match seen.what {
-            What::Alloc(cell) => match cell.preferred {
+            What::Alloc(count_key) => match count_key.preferred {
                 Some(preferred)
-                    if preferred != cell.page_node
-                        && self.contains_epoch(seen.epoch, cell.page_node)
+                    if preferred != count_key.page_node
+                        && self.contains_epoch(seen.epoch, count_key.page_node)
                             != self.contains_epoch(seen.epoch, preferred) =>
                 {
                     seen.count
@@ -182,13 +184,13 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{decode::count::AllocCell, enrich::Charged};
+    use crate::{decode::count::AllocKey, enrich::Charged};
 
     fn seen(epoch: u64, page: u16, preferred: u16, count: u64) -> Observation {
         Observation {
             epoch,
             charged: Charged::Irq,
-            what: What::Alloc(AllocCell {
+            what: What::Alloc(AllocKey {
                 task_node: NodeId(0),
                 page_node: NodeId(page),
                 preferred: Some(NodeId(preferred)),

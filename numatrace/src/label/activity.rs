@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use numatrace_common::cell::{BalancerWork as Work, MoveReason as WireReason, TouchKind};
+use numatrace_common::count_key::{BalancerWork as Work, MoveReason as WireReason, TouchKind};
 
 use crate::{
     decode::count::{NodePair, Reason},
@@ -53,13 +53,13 @@ pub fn first_touch(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Op
     measured.first_touch.then(|| {
         let mut by_kind = [0u64; TouchKind::ALL.len()];
         let (mut cow, mut thp) = (0u64, 0u64);
-        for (cell, pages) in &counts.first_touch {
-            if let Some(kind) = cell.kind {
+        for (count_key, pages) in &counts.first_touch {
+            if let Some(kind) = count_key.kind {
                 let sum = &mut by_kind[kind as usize];
                 *sum = sum.saturating_add(*pages);
             }
-            cow = cow.saturating_add(if cell.cow { *pages } else { 0 });
-            thp = thp.saturating_add(if cell.thp { *pages } else { 0 });
+            cow = cow.saturating_add(if count_key.cow { *pages } else { 0 });
+            thp = thp.saturating_add(if count_key.thp { *pages } else { 0 });
         }
         let of = |kind: TouchKind| Some(by_kind[kind as usize]);
         FirstTouch {
@@ -67,7 +67,7 @@ pub fn first_touch(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Op
                 counts
                     .first_touch
                     .iter()
-                    .map(|(cell, pages)| (cell.nodes, *pages)),
+                    .map(|(count_key, pages)| (count_key.nodes, *pages)),
                 nodes,
             )),
             by_kind: measured.touch_kinds.then(|| ByKind {
@@ -205,31 +205,33 @@ pub fn task_moves(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Opt
             counts
                 .task_moves
                 .iter()
-                .filter(|(cell, _)| cell.nodes.0 != cell.nodes.1)
-                .filter(|(cell, _)| nodes.contains(&cell.nodes.0) && nodes.contains(&cell.nodes.1))
+                .filter(|(count_key, _)| count_key.nodes.0 != count_key.nodes.1)
+                .filter(|(count_key, _)| {
+                    nodes.contains(&count_key.nodes.0) && nodes.contains(&count_key.nodes.1)
+                })
         };
         let mut by_reason: BTreeMap<MoveReason, u64> = BTreeMap::new();
-        for (cell, moves) in cross() {
-            crate::fold::bump(&mut by_reason, reason(cell.reason), *moves);
+        for (count_key, moves) in cross() {
+            crate::fold::bump(&mut by_reason, reason(count_key.reason), *moves);
         }
         TaskMoves {
             total: Some(counts.task_moves.values().sum()),
             cross_node: Some(cross().map(|(_, moves)| *moves).sum()),
             cross_node_per_s: None,
             matrix: Some(matrix(
-                cross().map(|(cell, moves)| (cell.nodes, *moves)),
+                cross().map(|(count_key, moves)| (count_key.nodes, *moves)),
                 nodes,
             )),
             by_reason: Some(by_reason),
             ping_pong: Some(
                 cross()
-                    .filter(|(cell, _)| cell.back)
+                    .filter(|(count_key, _)| count_key.back)
                     .map(|(_, moves)| *moves)
                     .sum(),
             ),
             to_waker: Some(
                 cross()
-                    .filter(|(cell, _)| cell.to_waker)
+                    .filter(|(count_key, _)| count_key.to_waker)
                     .map(|(_, moves)| *moves)
                     .sum(),
             ),
@@ -330,7 +332,7 @@ pub(crate) fn reason(wire: WireReason) -> MoveReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::count::MoveCell;
+    use crate::decode::count::MoveKey;
 
     const NODES: [NodeId; 2] = [NodeId(0), NodeId(3)];
 
@@ -346,8 +348,8 @@ mod tests {
         }
     }
 
-    fn moved(from: u16, to: u16, reason: WireReason, back: bool) -> MoveCell {
-        MoveCell {
+    fn moved(from: u16, to: u16, reason: WireReason, back: bool) -> MoveKey {
+        MoveKey {
             nodes: (NodeId(from), NodeId(to)),
             reason,
             back,

@@ -3,12 +3,12 @@
 use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
-use numatrace_common::cell::{RemoteCause, TouchKind};
+use numatrace_common::count_key::{RemoteCause, TouchKind};
 
 use super::activity::reason;
 use crate::{
     decode::{
-        count::{AllocCell, ThreadId},
+        count::{AllocKey, ThreadId},
         mapping_run::Area,
     },
     enrich::{
@@ -65,8 +65,8 @@ impl Teller {
         enrich: &mut Enrich<F>,
     ) -> Option<Event> {
         match heard {
-            Heard::Alloc(charged, cell, tally) => {
-                self.alloc(time_ns, *charged, cell, *tally, enrich)
+            Heard::Alloc(charged, count_key, tally) => {
+                self.alloc(time_ns, *charged, count_key, *tally, enrich)
             }
             Heard::Touch(process, run) => {
                 let pages = Some(run.pages);
@@ -116,11 +116,11 @@ impl Teller {
         &mut self,
         time_ns: u64,
         charged: Charged,
-        cell: &AllocCell,
+        count_key: &AllocKey,
         tally: Tally,
         enrich: &mut Enrich<F>,
     ) -> Option<Event> {
-        let nodes = (cell.task_node, cell.page_node);
+        let nodes = (count_key.task_node, count_key.page_node);
         if !self.filter.passes(Kind::Alloc, nodes, Some(tally.amount)) {
             return None;
         }
@@ -143,10 +143,12 @@ impl Teller {
             return None;
         }
         let mut event = blank(self.wall(time_ns), Kind::Alloc, nodes, pid, tid, comm);
-        event.reason = cause(cell);
+        event.reason = cause(count_key);
         event.pages = Some(tally.amount);
         event.count = Some(tally.count);
-        event.wanted = cell.preferred.filter(|wanted| *wanted != cell.page_node);
+        event.wanted = count_key
+            .preferred
+            .filter(|wanted| *wanted != count_key.page_node);
         Some(event)
     }
 
@@ -312,10 +314,10 @@ fn blank(
 }
 
 /// Why allocations were remote or missed, as the report's `remote_by_cause` names it; a policy with its mode.
-fn cause(cell: &AllocCell) -> Option<String> {
-    match cell.cause? {
+fn cause(count_key: &AllocKey) -> Option<String> {
+    match count_key.cause? {
         RemoteCause::Policy => {
-            let mode = PolicyMode::of(cell.policy_mode).in_words();
+            let mode = PolicyMode::of(count_key.policy_mode).in_words();
             Some(format!("policy: {mode}"))
         }
         cause => cause_name(cause).map(str::to_owned),

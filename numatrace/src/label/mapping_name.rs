@@ -1,6 +1,6 @@
 //! Names of mappings, as a person knows them.
 
-use numatrace_common::cell::TouchKind;
+use numatrace_common::count_key::TouchKind;
 
 use crate::{
     decode::mapping_run::FileId,

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
-use numatrace_common::{cell::RemoteCause, event::task_bind::BindWhat as WireBind};
+use numatrace_common::{count_key::RemoteCause, event::task_bind::BindWhat as WireBind};
 
 use super::{
     Labels, activity,

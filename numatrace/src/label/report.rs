@@ -382,8 +382,8 @@ fn coverage(
     .map(|(what, events)| (what.to_owned(), events))
     .collect();
     let (mut elsewhere, mut overflowed) = (0u64, 0u64);
-    for (charged, cell, tally) in counted.allocs() {
-        if !nodes.contains(&cell.page_node) {
+    for (charged, count_key, tally) in counted.allocs() {
+        if !nodes.contains(&count_key.page_node) {
             elsewhere = elsewhere.saturating_add(tally.amount);
         }
         if charged == Charged::Overflow {

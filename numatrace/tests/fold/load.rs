@@ -3,7 +3,7 @@
 use numatrace::ids::NodeId;
 use numatrace_common::{
     bucket::BUCKETS,
-    cell::{BalancerWork, Cell, MoveReason, RemoteCause, Stem, TouchKind},
+    count_key::{BalancerWork, CountKey, MoveReason, RemoteCause, Stem, TouchKind},
     totals::{IRQ, NO_OWNER, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
 };
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ pub fn start_ns(tid: u32) -> u64 {
 /// Owners by number: the pseudo owners first, then threads.
 const OWNERS: usize = 4 + 3 * PIDS.len();
 
-fn key(owner: usize, cell: Cell) -> TotalKey {
+fn key(owner: usize, count_key: CountKey) -> TotalKey {
     let (tgid, tid) = match owner {
         0 => (IRQ, 0),
         1 => (OUT_OF_SCOPE, 0),
@@ -37,7 +37,7 @@ fn key(owner: usize, cell: Cell) -> TotalKey {
         start_ns: if tid == 0 { 0 } else { start_ns(tid) },
         tid,
         tgid,
-        cell,
+        count_key,
     }
 }
 
@@ -50,9 +50,11 @@ struct Marks {
     mark: u8,
 }
 
-/// A cell as a probe of that stem makes it.
-fn cell(stem: Stem, from: NodeId, to: NodeId, marks: Marks) -> Cell {
-    let cell = Cell::new(stem).with_task_node(from.0).with_page_node(to.0);
+/// A count key as a probe of that stem makes it.
+fn count_key(stem: Stem, from: NodeId, to: NodeId, marks: Marks) -> CountKey {
+    let count_key = CountKey::new(stem)
+        .with_task_node(from.0)
+        .with_page_node(to.0);
     let any = |cause: u8, of: usize| u8::try_from(usize::from(cause) % of).unwrap();
     match stem {
         Stem::PageAlloc => {
@@ -63,30 +65,35 @@ fn cell(stem: Stem, from: NodeId, to: NodeId, marks: Marks) -> Cell {
             } else {
                 1 + any(marks.cause, RemoteCause::ALL.len() - 1)
             };
-            cell.with_preferred(marks.preferred.0)
+            count_key
+                .with_preferred(marks.preferred.0)
                 .with_class(any(marks.class, 6))
                 .with_cause(cause)
         }
-        Stem::FirstTouch => cell
+        Stem::FirstTouch => count_key
             .with_class(any(marks.class, TouchKind::ALL.len()))
             .with_mark(marks.mark & 3),
-        Stem::PageMigration => cell.with_cause(marks.cause & 15),
-        Stem::MigrationFailed => cell.with_cause(marks.cause & 15).with_mark(marks.mark & 1),
-        Stem::Balancer => Cell::new(stem).with_class(any(marks.class, BalancerWork::ALL.len())),
-        Stem::VmaSkipped => Cell::new(stem).with_cause(any(marks.cause, 7)),
-        Stem::TaskMove => cell
+        Stem::PageMigration => count_key.with_cause(marks.cause & 15),
+        Stem::MigrationFailed => count_key
+            .with_cause(marks.cause & 15)
+            .with_mark(marks.mark & 1),
+        Stem::Balancer => CountKey::new(stem).with_class(any(marks.class, BalancerWork::ALL.len())),
+        Stem::VmaSkipped => CountKey::new(stem).with_cause(any(marks.cause, 7)),
+        Stem::TaskMove => count_key
             .with_cause(any(marks.cause, MoveReason::ALL.len()))
             .with_mark(marks.mark & 3),
-        Stem::MigrationLatency => cell
+        Stem::MigrationLatency => count_key
             .with_bucket(u16::from(marks.class) % BUCKETS)
             .with_cause(marks.cause & 15)
             .with_mark(marks.mark & 1),
-        Stem::Stay => cell.with_bucket(u16::from(marks.class) % BUCKETS),
-        Stem::MovedBy => Cell::new(stem)
+        Stem::Stay => count_key.with_bucket(u16::from(marks.class) % BUCKETS),
+        Stem::MovedBy => CountKey::new(stem)
             .with_pid(PIDS[usize::from(marks.class) % PIDS.len()])
             .with_cause(marks.cause & 15),
-        Stem::CpuMove => Cell::new(stem).with_cpus(u32::from(from.0) * 2, u32::from(to.0) * 2 + 1),
-        Stem::InterleaveHit | Stem::HintFault | Stem::HintMigrated | Stem::TaskRun => cell,
+        Stem::CpuMove => {
+            CountKey::new(stem).with_cpus(u32::from(from.0) * 2, u32::from(to.0) * 2 + 1)
+        }
+        Stem::InterleaveHit | Stem::HintFault | Stem::HintMigrated | Stem::TaskRun => count_key,
     }
 }
 
@@ -106,7 +113,7 @@ pub fn dense(nodes: &[NodeId]) -> Vec<Counted> {
                 };
                 let count = 1 + (turn as u64 * 7_919) % 100_000;
                 counted.push((
-                    key(turn % OWNERS, cell(stem, *from, *to, marks)),
+                    key(turn % OWNERS, count_key(stem, *from, *to, marks)),
                     TotalValue {
                         count,
                         amount: count * 3,
@@ -137,9 +144,9 @@ pub fn random(nodes: Vec<NodeId>) -> impl Strategy<Value = Vec<Counted>> {
                 cause,
                 mark,
             };
-            let cell = cell(Stem::ALL[stem], nodes[from], nodes[to], marks);
+            let count_key = count_key(Stem::ALL[stem], nodes[from], nodes[to], marks);
             let amount = count * each;
-            (key(owner, cell), TotalValue { count, amount })
+            (key(owner, count_key), TotalValue { count, amount })
         },
     );
     proptest::collection::vec(counted, 0..200)

@@ -104,9 +104,9 @@ proptest! {
         merged.merge(&folded(&nodes, first, end()).1);
         merged.merge(&folded(&nodes, second, end()).1);
         let sorted = |counted: &Accumulators| {
-            let mut cells: Vec<_> = counted.tallies.iter().map(|(cell, tally)| (*cell, *tally)).collect();
-            cells.sort_by_key(|(cell, _)| *cell);
-            cells
+            let mut count_keys: Vec<_> = counted.tallies.iter().map(|(count_key, tally)| (*count_key, *tally)).collect();
+            count_keys.sort_by_key(|(count_key, _)| *count_key);
+            count_keys
         };
         prop_assert_eq!(sorted(&merged), sorted(&whole));
         prop_assert_eq!(merged.foreign_edge, whole.foreign_edge);

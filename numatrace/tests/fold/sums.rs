@@ -10,7 +10,7 @@ use super::machine;
 use super::whole::{Hooks, reported, summed};
 
 /// Cells of a matrix by name.
-fn cells(name: &str, matrix: Option<&Matrix>) -> Vec<(String, u64)> {
+fn count_keys(name: &str, matrix: Option<&Matrix>) -> Vec<(String, u64)> {
     let rows = matrix
         .into_iter()
         .flat_map(|matrix| matrix.0.iter().enumerate());
@@ -58,9 +58,15 @@ macro_rules! activity {
         let touch = of.first_touch.as_ref();
         let hints = of.hint_faults.as_ref();
         let moves = of.task_moves.as_ref();
-        let mut all = cells("first touch", touch.and_then(|t| t.pages.as_ref()));
-        all.extend(cells("hint faults", hints.and_then(|h| h.matrix.as_ref())));
-        all.extend(cells("task moves", moves.and_then(|m| m.matrix.as_ref())));
+        let mut all = count_keys("first touch", touch.and_then(|t| t.pages.as_ref()));
+        all.extend(count_keys(
+            "hint faults",
+            hints.and_then(|h| h.matrix.as_ref()),
+        ));
+        all.extend(count_keys(
+            "task moves",
+            moves.and_then(|m| m.matrix.as_ref()),
+        ));
         all.extend(per_node("run", of.run_ns.as_ref()));
         for (name, value) in [
             ("hint migrated", hints.and_then(|h| h.migrated)),
@@ -87,7 +93,7 @@ macro_rules! activity {
 macro_rules! migrations {
     ($of:expr) => {{
         let of = $of.page_migrations.as_ref();
-        let mut all = cells("migrations", of.and_then(|m| m.matrix.as_ref()));
+        let mut all = count_keys("migrations", of.and_then(|m| m.matrix.as_ref()));
         all.extend(
             of.and_then(|m| m.failed)
                 .map(|failed| ("failed".to_owned(), failed)),

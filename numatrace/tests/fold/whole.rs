@@ -19,7 +19,7 @@ use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::label::code::NoCode;
 use numatrace::label::report::{CostParts, Parts, host, report};
 use numatrace::model::{Name, Process, Session, Snapshot};
-use numatrace_common::cell::Stem;
+use numatrace_common::count_key::Stem;
 
 use super::load::{Counted, PIDS, start_ns};
 
@@ -132,15 +132,15 @@ pub fn kernel(nodes: &[NodeId], counted: &[Counted]) -> Cut {
         }
     };
     for (key, value) in counted {
-        let (cell, n) = (key.cell, value.count);
-        let (task, page) = (cell.task_node(), cell.page_node());
-        if cell.stem() == Stem::InterleaveHit as u8 {
+        let (count_key, n) = (key.count_key, value.count);
+        let (task, page) = (count_key.task_node(), count_key.page_node());
+        if count_key.stem() == Stem::InterleaveHit as u8 {
             at(page, &|counters| counters.interleave_hit += n);
         }
-        if cell.stem() != Stem::PageAlloc as u8 {
+        if count_key.stem() != Stem::PageAlloc as u8 {
             continue;
         }
-        let preferred = cell.preferred_node().unwrap();
+        let preferred = count_key.preferred_node().unwrap();
         if preferred == page {
             at(page, &|counters| counters.numa_hit += n);
         } else {

@@ -15,7 +15,7 @@ use numatrace::{
     ids::{NodeId, Pid, Tid},
 };
 use numatrace_common::{
-    cell::{AllocClass, Cell, RemoteCause, Stem},
+    count_key::{AllocClass, CountKey, RemoteCause, Stem},
     event::task_moved::TaskMoved,
     header::{Header, Record as _, record_len},
     scope::NS_PER_TICK,
@@ -145,7 +145,7 @@ fn runs(args: &Args) -> Vec<(TotalKey, TotalValue)> {
             } else {
                 RemoteCause::Fallback
             };
-            let cell = Cell::new(Stem::PageAlloc)
+            let count_key = CountKey::new(Stem::PageAlloc)
                 .with_task_node(here)
                 .with_page_node(there)
                 .with_preferred(here)
@@ -156,7 +156,7 @@ fn runs(args: &Args) -> Vec<(TotalKey, TotalValue)> {
                 start_ns: start_ns(pid),
                 tid: pid,
                 tgid: pid,
-                cell,
+                count_key,
             };
             let count = u64::from(1 + random.below(256));
             (
@@ -182,8 +182,8 @@ fn record(key: &TotalKey) -> TaskMoved {
         start_ns: key.start_ns,
         tid: key.tid,
         tgid: key.tgid,
-        from: key.cell.task_node(),
-        to: key.cell.page_node(),
+        from: key.count_key.task_node(),
+        to: key.count_key.page_node(),
         ..TaskMoved::default()
     }
 }

@@ -1,7 +1,7 @@
 //! A sweep of the totals as columns. Counts of one owner stand together.
 
 use numatrace_common::{
-    cell::Cell,
+    count_key::CountKey,
     totals::{TotalKey, TotalValue},
 };
 
@@ -12,13 +12,13 @@ use super::{
 };
 use crate::capture::totals::Sweep;
 
-/// Words of a count: epoch, start, thread and process, cell, events, what they add up to.
+/// Words of a count: epoch, start, thread and process, count key, events, what they add up to.
 const WORDS: usize = 6;
 
-/// Puts counts in the order in which they take least: by owner, then by cell.
+/// Puts counts in the order in which they take least: by owner, then by count key.
 pub fn sort(sweep: &mut Sweep) {
     sweep.counts.sort_unstable_by_key(|(epoch, key, _)| {
-        (key.tgid, key.start_ns, key.tid, *epoch, key.cell)
+        (key.tgid, key.start_ns, key.tid, *epoch, key.count_key)
     });
 }
 
@@ -31,7 +31,7 @@ pub fn put(out: &mut Vec<u8>, sweep: &Sweep) {
             *epoch,
             key.start_ns,
             u64::from(key.tid) | u64::from(key.tgid) << 32,
-            key.cell.0,
+            key.count_key.0,
             value.count,
             value.amount,
         ];
@@ -66,14 +66,14 @@ pub fn read(mut from: Bytes<'_>) -> Result<Sweep, Garbled> {
         for (column, word) in row.iter_mut().enumerate() {
             *word = columns.next(column, *word)?;
         }
-        let [epoch, start_ns, owner, cell, count, amount] = row;
+        let [epoch, start_ns, owner, count_key, count, amount] = row;
         let [tid, tgid] = [owner & u64::from(u32::MAX), owner >> 32]
             .map(|half| u32::try_from(half).unwrap_or(u32::MAX));
         let key = TotalKey {
             start_ns,
             tid,
             tgid,
-            cell: Cell(cell),
+            count_key: CountKey(count_key),
         };
         sweep
             .counts
@@ -90,8 +90,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_counts_read_back(settled: bool, rows: Vec<(u64, u64, u32, u32, u64, u64, u64)>) {
-            let counts = rows.into_iter().map(|(epoch, start_ns, tid, tgid, cell, count, amount)| {
-                (epoch, TotalKey { start_ns, tid, tgid, cell: Cell(cell) }, TotalValue { count, amount })
+            let counts = rows.into_iter().map(|(epoch, start_ns, tid, tgid, count_key, count, amount)| {
+                (epoch, TotalKey { start_ns, tid, tgid, count_key: CountKey(count_key) }, TotalValue { count, amount })
             });
             let mut sweep = Sweep { settled, counts: counts.collect() };
             sort(&mut sweep);

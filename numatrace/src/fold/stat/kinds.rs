@@ -50,13 +50,13 @@ impl<'a> Kinds<'a> {
         let page_kb = self.sizes.of(map);
         let mut kib = vec![0u64; self.nodes.len()];
         for (node, pages) in &map.pages {
-            if let Some(cell) = self
+            if let Some(count_key) = self
                 .nodes
                 .binary_search(node)
                 .ok()
                 .and_then(|position| kib.get_mut(position))
             {
-                *cell = cell.saturating_add(pages.saturating_mul(page_kb));
+                *count_key = count_key.saturating_add(pages.saturating_mul(page_kb));
             }
         }
         let total: u64 = kib.iter().sum();

@@ -30,11 +30,11 @@ pub fn section(nodes: &[NodeMemory], default_huge_kb: Option<u64>) -> MeminfoSec
                     });
                     rows.len() - 1
                 });
-            if let Some(cell) = rows
+            if let Some(count_key) = rows
                 .get_mut(index)
                 .and_then(|row| row.kib.get_mut(position))
             {
-                *cell = kib;
+                *count_key = kib;
             }
         }
     }
@@ -71,7 +71,7 @@ fn pools(nodes: &[NodeMemory]) -> Vec<HugePagePool> {
     sizes.sort_unstable();
     sizes.dedup();
     let column = |page_kb: u64, value: fn(&Pool) -> u64| -> Vec<Option<u64>> {
-        let cell = |node: &NodeMemory| {
+        let count_key = |node: &NodeMemory| {
             let pools = node.pools.as_ref()?;
             Some(
                 pools
@@ -80,7 +80,7 @@ fn pools(nodes: &[NodeMemory]) -> Vec<HugePagePool> {
                     .map_or(0, value),
             )
         };
-        nodes.iter().map(cell).collect()
+        nodes.iter().map(count_key).collect()
     };
     let pool = |page_kb: u64| HugePagePool {
         page_kb,

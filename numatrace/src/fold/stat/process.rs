@@ -49,7 +49,7 @@ pub fn add_numastat(
             .ok()
             .and_then(|position| column.get_mut(position))
         {
-            Some(cell) => *cell = cell.saturating_add(pages.saturating_mul(page_kb)),
+            Some(count_key) => *count_key = count_key.saturating_add(pages.saturating_mul(page_kb)),
             None => unplaced = unplaced.saturating_add(*pages),
         }
     }

@@ -15,7 +15,7 @@ use bytemuck::{Pod, Zeroable};
 /// mark 4, stem 5.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
-pub struct Cell(pub u64);
+pub struct CountKey(pub u64);
 
 /// Preferred node of an allocation seen through a hook that does not know it.
 pub const NODE_UNKNOWN: u16 = 0x7ff;
@@ -34,7 +34,7 @@ const PID: Field = Field::new(16, 31);
 const FROM_CPU: Field = Field::new(16, 15);
 const TO_CPU: Field = Field::new(31, 15);
 
-/// Which family of events a cell counts. Never reused numbers; 0 marks an empty lane.
+/// Which family of events a count key counts. Never reused numbers; 0 marks an empty lane.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stem {
@@ -59,13 +59,13 @@ pub enum Stem {
     /// How long moving pages took: preferred node bits hold a [`crate::bucket`], cause = the kernel's `enum migrate_reason`, mark = [`LATENCY_FOLIO`] or
     /// [`LATENCY_BATCH`]; count = folios or calls, amount = ns.
     MigrationLatency = 10,
-    /// Who asked for moves of another process's pages: the node fields hold its process id ([`Cell::with_pid`]), cause as above; count = folios,
+    /// Who asked for moves of another process's pages: the node fields hold its process id ([`Count key::with_pid`]), cause as above; count = folios,
     /// amount = base pages.
     MovedBy = 11,
     /// How long a task stayed on a node before it went back to where it had come from: task node = where it stayed, preferred node bits hold a
     /// [`crate::bucket`]; count = stays, amount = ns.
     Stay = 12,
-    /// A task changed its CPU, by CPU ([`Cell::with_cpus`]); counted for processes in scope only. count = moves.
+    /// A task changed its CPU, by CPU ([`Count key::with_cpus`]); counted for processes in scope only. count = moves.
     CpuMove = 13,
     /// What NUMA balancing did in a thread: class = [`BalancerWork`].
     Balancer = 14,
@@ -219,7 +219,7 @@ impl MoveReason {
     ];
 }
 
-/// Why an allocation was remote or missed its preferred node, in a [`Stem::PageAlloc`] cell. The mark of a policy is its mode.
+/// Why an allocation was remote or missed its preferred node, in a [`Stem::PageAlloc`] count key. The mark of a policy is its mode.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -256,11 +256,11 @@ impl RemoteCause {
     ];
 }
 
-impl Cell {
-    /// A cell with a stem and nothing else set.
+impl CountKey {
+    /// A count key with a stem and nothing else set.
     #[inline(always)]
     pub const fn new(stem: Stem) -> Self {
-        Cell(STEM.put(0, stem as u64))
+        CountKey(STEM.put(0, stem as u64))
     }
 
     /// Number of the interval it was counted in, modulo 2^16 ([`crate::control::Control::epoch`]).
@@ -307,57 +307,57 @@ impl Cell {
         STEM.get(self.0) as u8
     }
 
-    /// The same cell in another epoch.
+    /// The same count key in another epoch.
     #[inline(always)]
     pub const fn with_epoch(self, epoch: u16) -> Self {
-        Cell(EPOCH.put(self.0, epoch as u64))
+        CountKey(EPOCH.put(self.0, epoch as u64))
     }
-    /// The same cell on another task node.
+    /// The same count key on another task node.
     #[inline(always)]
     pub const fn with_task_node(self, node: u16) -> Self {
-        Cell(TASK_NODE.put(self.0, node as u64))
+        CountKey(TASK_NODE.put(self.0, node as u64))
     }
-    /// The same cell on another page node.
+    /// The same count key on another page node.
     #[inline(always)]
     pub const fn with_page_node(self, node: u16) -> Self {
-        Cell(PAGE_NODE.put(self.0, node as u64))
+        CountKey(PAGE_NODE.put(self.0, node as u64))
     }
-    /// The same cell with a preferred node ([`NODE_UNKNOWN`] when not known).
+    /// The same count key with a preferred node ([`NODE_UNKNOWN`] when not known).
     #[inline(always)]
     pub const fn with_preferred(self, node: u16) -> Self {
-        Cell(PREFERRED.put(self.0, node as u64))
+        CountKey(PREFERRED.put(self.0, node as u64))
     }
-    /// The same cell with another class.
+    /// The same count key with another class.
     #[inline(always)]
     pub const fn with_class(self, class: u8) -> Self {
-        Cell(CLASS.put(self.0, class as u64))
+        CountKey(CLASS.put(self.0, class as u64))
     }
-    /// The same cell with another cause.
+    /// The same count key with another cause.
     #[inline(always)]
     pub const fn with_cause(self, cause: u8) -> Self {
-        Cell(CAUSE.put(self.0, cause as u64))
+        CountKey(CAUSE.put(self.0, cause as u64))
     }
-    /// The same cell with another mark.
+    /// The same count key with another mark.
     #[inline(always)]
     pub const fn with_mark(self, mark: u8) -> Self {
-        Cell(MARK.put(self.0, mark as u64))
+        CountKey(MARK.put(self.0, mark as u64))
     }
-    /// The same cell with a process id instead of nodes.
+    /// The same count key with a process id instead of nodes.
     #[inline(always)]
     pub const fn with_pid(self, pid: u32) -> Self {
-        Cell(PID.put(self.0, pid as u64))
+        CountKey(PID.put(self.0, pid as u64))
     }
-    /// The process id of [`Cell::with_pid`].
+    /// The process id of [`Count key::with_pid`].
     #[inline(always)]
     pub const fn pid(self) -> u32 {
         PID.get(self.0) as u32
     }
-    /// The same cell with two CPUs instead of nodes: from, to.
+    /// The same count key with two CPUs instead of nodes: from, to.
     #[inline(always)]
     pub const fn with_cpus(self, from: u32, to: u32) -> Self {
-        Cell(TO_CPU.put(FROM_CPU.put(self.0, from as u64), to as u64))
+        CountKey(TO_CPU.put(FROM_CPU.put(self.0, from as u64), to as u64))
     }
-    /// The CPUs of [`Cell::with_cpus`].
+    /// The CPUs of [`Count key::with_cpus`].
     #[inline(always)]
     pub const fn cpus(self) -> (u32, u32) {
         (FROM_CPU.get(self.0) as u32, TO_CPU.get(self.0) as u32)
@@ -367,17 +367,17 @@ impl Cell {
     pub const fn bucket(self) -> u16 {
         PREFERRED.get(self.0) as u16
     }
-    /// The same cell with another bucket.
+    /// The same count key with another bucket.
     #[inline(always)]
     pub const fn with_bucket(self, bucket: u16) -> Self {
-        Cell(PREFERRED.put(self.0, bucket as u64))
+        CountKey(PREFERRED.put(self.0, bucket as u64))
     }
-    /// Is this the cell of a lane that holds nothing?
+    /// Is this the count key of a lane that holds nothing?
     #[inline(always)]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
-    /// Which lane of a slot counts it: cells that alternate in practice differ in these bits.
+    /// Which lane of a slot counts it: count keys that alternate in practice differ in these bits.
     #[inline(always)]
     pub const fn lane(self) -> usize {
         let h = self.0 >> 26 ^ self.0 >> 35 ^ self.0 >> 47;
@@ -446,7 +446,7 @@ mod tests {
 
     #[test]
     fn fields_do_not_touch_each_other() {
-        let cell = Cell::new(Stem::PageAlloc)
+        let count_key = CountKey::new(Stem::PageAlloc)
             .with_epoch(0xffff)
             .with_task_node(1023)
             .with_page_node(512)
@@ -454,43 +454,52 @@ mod tests {
             .with_class(5)
             .with_cause(7)
             .with_mark(15);
-        assert_eq!(cell.epoch(), 0xffff);
-        assert_eq!(cell.task_node(), 1023);
-        assert_eq!(cell.page_node(), 512);
-        assert_eq!(cell.preferred_node(), None);
-        assert_eq!((cell.class(), cell.cause(), cell.mark()), (5, 7, 15));
-        assert_eq!(cell.stem(), Stem::PageAlloc as u8);
-        let moved = cell.with_page_node(3).with_preferred(1000);
+        assert_eq!(count_key.epoch(), 0xffff);
+        assert_eq!(count_key.task_node(), 1023);
+        assert_eq!(count_key.page_node(), 512);
+        assert_eq!(count_key.preferred_node(), None);
+        assert_eq!(
+            (count_key.class(), count_key.cause(), count_key.mark()),
+            (5, 7, 15)
+        );
+        assert_eq!(count_key.stem(), Stem::PageAlloc as u8);
+        let moved = count_key.with_page_node(3).with_preferred(1000);
         assert_eq!((moved.page_node(), moved.preferred_node()), (3, Some(1000)));
-        assert_eq!(moved.with_page_node(512).with_preferred(NODE_UNKNOWN), cell);
+        assert_eq!(
+            moved.with_page_node(512).with_preferred(NODE_UNKNOWN),
+            count_key
+        );
     }
 
     #[test]
     fn pids_and_cpus_fit_where_nodes_were() {
-        let cell = Cell::new(Stem::MovedBy)
+        let count_key = CountKey::new(Stem::MovedBy)
             .with_epoch(7)
             .with_pid(1 << 22)
             .with_cause(15);
-        assert_eq!((cell.epoch(), cell.pid(), cell.cause()), (7, 1 << 22, 15));
-        let cell = Cell::new(Stem::CpuMove)
+        assert_eq!(
+            (count_key.epoch(), count_key.pid(), count_key.cause()),
+            (7, 1 << 22, 15)
+        );
+        let count_key = CountKey::new(Stem::CpuMove)
             .with_epoch(7)
             .with_cpus(8191, 16384);
-        assert_eq!((cell.cpus(), cell.cause()), ((8191, 16384), 0));
-        assert_eq!(cell.stem(), Stem::CpuMove as u8);
+        assert_eq!((count_key.cpus(), count_key.cause()), ((8191, 16384), 0));
+        assert_eq!(count_key.stem(), Stem::CpuMove as u8);
     }
 
     #[test]
     fn no_cell_of_a_stem_looks_empty() {
-        assert!(!Cell::new(Stem::PageAlloc).is_empty());
-        assert!(Cell::default().is_empty());
+        assert!(!CountKey::new(Stem::PageAlloc).is_empty());
+        assert!(CountKey::default().is_empty());
     }
 
     #[test]
     fn what_a_fault_storm_mixes_gets_lanes_of_its_own() {
-        let cell = Cell::new(Stem::PageAlloc);
-        let user = cell.with_class(AllocClass::User4k as u8);
-        let table = cell.with_class(AllocClass::PageTable as u8);
-        let kernel = cell.with_class(AllocClass::Kernel as u8);
+        let count_key = CountKey::new(Stem::PageAlloc);
+        let user = count_key.with_class(AllocClass::User4k as u8);
+        let table = count_key.with_class(AllocClass::PageTable as u8);
+        let kernel = count_key.with_class(AllocClass::Kernel as u8);
         let lanes = [user.lane(), table.lane(), kernel.lane()];
         assert!(lanes[0] != lanes[1] && lanes[1] != lanes[2] && lanes[0] != lanes[2]);
         let other = user.with_page_node(1).with_preferred(1);
