@@ -34,7 +34,7 @@ const PID: Field = Field::new(16, 31);
 const FROM_CPU: Field = Field::new(16, 15);
 const TO_CPU: Field = Field::new(31, 15);
 
-/// Which family of events a count key counts. Never reused numbers; 0 marks an empty lane.
+/// Which family of events a count key counts. Never reused numbers; 0 marks an empty bin.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stem {
@@ -301,7 +301,7 @@ impl CountKey {
     pub const fn mark(self) -> u8 {
         MARK.get(self.0) as u8
     }
-    /// The stem's number, 0 for an empty lane.
+    /// The stem's number, 0 for an empty bin.
     #[inline(always)]
     pub const fn stem(self) -> u8 {
         STEM.get(self.0) as u8
@@ -372,16 +372,16 @@ impl CountKey {
     pub const fn with_bucket(self, bucket: u16) -> Self {
         CountKey(PREFERRED.put(self.0, bucket as u64))
     }
-    /// Is this the count key of a lane that holds nothing?
+    /// Is this the count key of a bin that holds nothing?
     #[inline(always)]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
-    /// Which lane of a slot counts it: count keys that alternate in practice differ in these bits.
+    /// Which bin of a slot counts it: count keys that alternate in practice differ in these bits.
     #[inline(always)]
-    pub const fn lane(self) -> usize {
+    pub const fn bin(self) -> usize {
         let h = self.0 >> 26 ^ self.0 >> 35 ^ self.0 >> 47;
-        (h as usize) & (crate::limits::LANES - 1)
+        (h as usize) & (crate::limits::BINS - 1)
     }
 }
 
@@ -500,9 +500,9 @@ mod tests {
         let user = count_key.with_class(AllocClass::User4k as u8);
         let table = count_key.with_class(AllocClass::PageTable as u8);
         let kernel = count_key.with_class(AllocClass::Kernel as u8);
-        let lanes = [user.lane(), table.lane(), kernel.lane()];
-        assert!(lanes[0] != lanes[1] && lanes[1] != lanes[2] && lanes[0] != lanes[2]);
+        let bins = [user.bin(), table.bin(), kernel.bin()];
+        assert!(bins[0] != bins[1] && bins[1] != bins[2] && bins[0] != bins[2]);
         let other = user.with_page_node(1).with_preferred(1);
-        assert_ne!(user.lane(), other.lane());
+        assert_ne!(user.bin(), other.bin());
     }
 }

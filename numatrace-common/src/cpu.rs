@@ -1,15 +1,15 @@
 //! What the hot programs need of a CPU, in one map element: an event finds it with one lookup.
 //!
 //! While a task goes on allocating the same kind of page, an event is a few comparisons and one addition to a *streak*. Whatever is not
-//! like the event before it ends the streak, which goes into the lanes of the slots (`slot.rs`). Userspace reads open streaks together with
-//! the lanes, so nothing is late for a sweep.
+//! like the event before it ends the streak, which goes into the bins of the slots (`slot.rs`). Userspace reads open streaks together with
+//! the bins, so nothing is late for a sweep.
 
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
     count_key::CountKey,
     event::mapping_run::OpenTouch,
-    slot::{Fault, Lane, Slot},
+    slot::{Bin, Fault, Slot},
 };
 
 /// Allocations that are alike in all that is counted.
@@ -37,17 +37,17 @@ pub struct Streak {
 const _: () = assert!(size_of::<Streak>() == 56);
 
 impl Streak {
-    /// Its counts as lanes.
-    fn lanes(&self) -> impl Iterator<Item = Lane> {
+    /// Its counts as bins.
+    fn bins(&self) -> impl Iterator<Item = Bin> {
         let (count, amount) = (self.count, self.count.wrapping_mul(self.pages));
         [self.count_key, self.touch]
             .into_iter()
             .filter(move |count_key| count != 0 && !count_key.is_empty())
-            .map(move |count_key| Lane {
+            .map(move |count_key| Bin {
                 count_key,
                 count,
                 amount,
-                ..Lane::default()
+                ..Bin::default()
             })
     }
 }
@@ -88,10 +88,10 @@ pub struct CpuState {
 }
 
 impl CpuState {
-    /// All counts of this CPU's tasks: streaks, lanes, and what waits for its cause.
-    pub fn counts(&self) -> impl Iterator<Item = Lane> {
-        let lanes = self.slot.counts();
-        self.user.lanes().chain(self.kernel.lanes()).chain(lanes)
+    /// All counts of this CPU's tasks: streaks, bins, and what waits for its cause.
+    pub fn counts(&self) -> impl Iterator<Item = Bin> {
+        let bins = self.slot.counts();
+        self.user.bins().chain(self.kernel.bins()).chain(bins)
     }
 }
 
@@ -113,11 +113,11 @@ mod tests {
             },
             ..CpuState::default()
         };
-        let counts: [Lane; 2] = {
+        let counts: [Bin; 2] = {
             let mut counts = cpu.counts();
             [counts.next().unwrap(), counts.next().unwrap()]
         };
-        assert_eq!(counts.map(|lane| (lane.count, lane.amount)), [(5, 2560); 2]);
+        assert_eq!(counts.map(|bin| (bin.count, bin.amount)), [(5, 2560); 2]);
         assert_eq!(counts[1].count_key.stem(), Stem::FirstTouch as u8);
         cpu.user.count = 0;
         assert_eq!(cpu.counts().count(), 0);

@@ -1,6 +1,6 @@
 //! The wire: every type that crosses between the kernel programs and userspace, and nothing else.
 //!
-//! Two lanes leave the kernel. *Totals* are counted in maps: a [`count key::Count key`] says what was counted, a
+//! Two bins leave the kernel. *Totals* are counted in maps: a [`count key::Count key`] says what was counted, a
 //! [`totals::TotalKey`] for whom, and per-CPU [`cpu::Streak`]s and [`slot::Slot`]s coalesce them on the way. *Records* go
 //! through the ring buffer: a [`header::Header`] and one body of [`event`]. Layouts are fixed at compile time (each type
 //! asserts its size), have no hidden padding (`bytemuck::Pod`), and are read on the machine that wrote them or from a

@@ -9,9 +9,9 @@ pub const FILENAME_LEN: usize = 128;
 /// Most NUMA nodes a kernel can have: `NODES_SHIFT` is at most 10 (arch Kconfigs), and a count key has ten bits for each.
 pub const MAX_NODES: u16 = 1024;
 
-/// Lanes of a slot: how many different count keys one thread can mix before a flush. User, page-table and kernel pages on
+/// Bins of a slot: how many different count keys one thread can mix before a flush. User, page-table and kernel pages on
 /// two nodes fit.
-pub const LANES: usize = 8;
+pub const BINS: usize = 8;
 
 /// Owners × count keys that the kernel keeps before `[overflow]` takes the rest. A thread uses 3 to 10; 10,000 processes fit.
 pub const TOTALS_ENTRIES: u32 = 131_072;

@@ -1,24 +1,24 @@
 //! Per-CPU run slots: where events are counted before they reach the totals map.
 //!
 //! A slot belongs to one thread at a time. While the same thread goes on, an event costs a comparison and two additions;
-//! when another thread comes, the epoch changes, or two count keys meet in one lane, the lane is *flushed* into the totals.
+//! when another thread comes, the epoch changes, or two count keys meet in one bin, the bin is *flushed* into the totals.
 //! Userspace reads slots without stopping anybody, so a slot tells when a flush is under way and how many there were.
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{count_key::CountKey, event::mapping_run::Area, limits::LANES};
+use crate::{count_key::CountKey, event::mapping_run::Area, limits::BINS};
 
 /// One coalesced count.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct Lane {
+pub struct Bin {
     /// What is counted; empty when nothing is.
     pub count_key: CountKey,
     /// Events since the last flush.
     pub count: u64,
     /// What they add up to.
     pub amount: u64,
-    /// Zero. It makes a lane 32 bytes long, so that a lane's offset is a shift and a mask, which every verifier follows.
+    /// Zero. It makes a bin 32 bytes long, so that a bin's offset is a shift and a mask, which every verifier follows.
     pub reserved: u64,
 }
 
@@ -26,15 +26,15 @@ pub struct Lane {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Slot {
-    /// Address of the `task_struct` that owns the lanes. Addresses are reused within milliseconds, so `task_start_ns` belongs to it.
+    /// Address of the `task_struct` that owns the bins. Addresses are reused within milliseconds, so `task_start_ns` belongs to it.
     pub task: u64,
     /// Start time of that task, ns since boot.
     pub task_start_ns: u64,
-    /// Epoch of the lanes' counts.
+    /// Epoch of the bins' counts.
     pub epoch: u64,
     /// Node of this CPU.
     pub node: u32,
-    /// Not 0 while something is on its way: a lane into the totals, or a streak into a lane.
+    /// Not 0 while something is on its way: a bin into the totals, or a streak into a bin.
     pub flushing: u32,
     /// Address of the page last counted here. The policy hook, which runs right after, finds by it what it explains.
     pub last_page: u64,
@@ -52,13 +52,13 @@ pub struct Slot {
     pub flushes: u64,
     /// Address of this CPU's preempt count, 0 until looked up.
     pub preempt_count: u64,
-    /// A remote allocation whose cause the policy hook may still give; it becomes a lane's count with the next event at the latest.
-    pub pending: Lane,
+    /// A remote allocation whose cause the policy hook may still give; it becomes a bin's count with the next event at the latest.
+    pub pending: Bin,
     /// The counts.
-    pub lanes: [Lane; LANES],
+    pub bins: [Bin; BINS],
 }
 
-const _: () = assert!(size_of::<Slot>() == 112 + 32 * LANES && size_of::<Lane>() == 32);
+const _: () = assert!(size_of::<Slot>() == 112 + 32 * BINS && size_of::<Bin>() == 32);
 
 /// Bit of [`Fault::what`]: there is a fault, and its end will be told.
 pub const FAULT_KNOWN: u64 = 1 << 16;
@@ -122,12 +122,12 @@ pub const RUN_SLOTS: u32 = 4;
 pub const SLOTS: u32 = SlotIndex::TaskRun as u32 + RUN_SLOTS;
 
 impl Slot {
-    /// All counts of the slot, the pending one included. Empty lanes are passed over.
-    pub fn counts(&self) -> impl Iterator<Item = Lane> {
-        self.lanes
+    /// All counts of the slot, the pending one included. Empty bins are passed over.
+    pub fn counts(&self) -> impl Iterator<Item = Bin> {
+        self.bins
             .iter()
             .chain(core::iter::once(&self.pending))
-            .filter(|lane| !lane.count_key.is_empty())
+            .filter(|bin| !bin.count_key.is_empty())
             .copied()
     }
 }

@@ -1,4 +1,4 @@
-//! The record lane: reserve late, submit once, count what the ring had no room for.
+//! The record bin: reserve late, submit once, count what the ring had no room for.
 
 use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP,

@@ -4,7 +4,7 @@
 //! that the hook's arguments lie on must be the same as well.
 //!
 //! All words that are compared lie in the one element of `CPU_STATE`. What is not like the event before it ends the streak, which goes into
-//! the lanes of the slots; so a sweep sees each event in one place (`CpuState::counts`). Only `page_alloc` writes streaks, and it
+//! the bins of the slots; so a sweep sees each event in one place (`CpuState::counts`). Only `page_alloc` writes streaks, and it
 //! never nests on one CPU.
 
 use core::{arch::asm, ptr::read_volatile};
@@ -186,7 +186,7 @@ pub fn pause(cpu: &mut CpuState) {
     cpu.streaking = 0;
 }
 
-/// Ends a streak: its counts go into the lanes of its owner.
+/// Ends a streak: its counts go into the bins of its owner.
 #[inline(always)]
 fn close(slot: &mut Slot, streak: &mut Streak) {
     let (count, amount) = (streak.count, streak.count.wrapping_mul(streak.pages));
@@ -194,7 +194,7 @@ fn close(slot: &mut Slot, streak: &mut Streak) {
         return;
     }
     totals::on_the_way(slot, 1);
-    into_lanes(slot, streak.count_key, streak.touch, count, amount);
+    into_bins(slot, streak.count_key, streak.touch, count, amount);
     streak.count = 0;
     streak.inputs = NO_INPUTS;
     totals::on_the_way(slot, u32::MAX);
@@ -202,7 +202,7 @@ fn close(slot: &mut Slot, streak: &mut Streak) {
 
 /// Counts allocations of the slot's owner, and first touches that they are too; either count key may be empty. Not inlined: it stands in many places.
 #[inline(never)]
-pub fn into_lanes(slot: &mut Slot, count_key: CountKey, touch: CountKey, count: u64, amount: u64) {
+pub fn into_bins(slot: &mut Slot, count_key: CountKey, touch: CountKey, count: u64, amount: u64) {
     if !count_key.is_empty() {
         totals::tally(slot, count_key, count, amount);
     }

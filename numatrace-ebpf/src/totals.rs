@@ -1,4 +1,4 @@
-//! The counting lane: per-CPU slots, flushed into the totals map.
+//! The counting bin: per-CPU slots, flushed into the totals map.
 
 use core::{
     intrinsics::{AtomicOrdering, atomic_xadd},
@@ -9,8 +9,8 @@ use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_get_numa_node_id, 
 use numatrace_common::{
     count_key::CountKey,
     counters::Counter,
-    limits::LANES,
-    slot::{Lane, RUN_SLOTS, Slot, SlotIndex},
+    limits::BINS,
+    slot::{Bin, RUN_SLOTS, Slot, SlotIndex},
     totals::{OVERFLOW, TotalKey, TotalValue},
 };
 
@@ -22,8 +22,8 @@ use crate::{
     twin::Copy,
 };
 
-/// A lane without anything in it.
-pub const EMPTY: Lane = Lane {
+/// A bin without anything in it.
+pub const EMPTY: Bin = Bin {
     count_key: CountKey(0),
     count: 0,
     amount: 0,
@@ -106,7 +106,7 @@ impl Holder {
         }
     }
 
-    /// Must what the slot has counted go before this one counts in it? Everybody out of scope is one owner: their counts go on in the same lanes.
+    /// Must what the slot has counted go before this one counts in it? Everybody out of scope is one owner: their counts go on in the same bins.
     #[inline(always)]
     pub fn is_other(&self, slot: &Slot) -> bool {
         slot.task == 0
@@ -202,23 +202,23 @@ pub fn cpu_node() -> u32 {
 #[inline(always)]
 pub fn tally(slot: &mut Slot, count_key: CountKey, n: u64, amount: u64) {
     let count_key = placed(slot, count_key);
-    let index = count_key.lane();
-    if lane(slot, index).count_key != count_key {
-        flush_lane(slot, index);
-        lane(slot, index).count_key = count_key;
+    let index = count_key.bin();
+    if bin(slot, index).count_key != count_key {
+        flush_bin(slot, index);
+        bin(slot, index).count_key = count_key;
     }
-    let lane = lane(slot, index);
-    lane.count += n;
-    lane.amount += amount;
+    let bin = bin(slot, index);
+    bin.count += n;
+    bin.amount += amount;
 }
 
-/// A lane by number. The mask stands right before the addition and the compiler must not move it: the verifiers of older kernels forget
+/// A bin by number. The mask stands right before the addition and the compiler must not move it: the verifiers of older kernels forget
 /// what they knew of an index once it has been on the stack.
 #[inline(always)]
-fn lane(slot: &mut Slot, index: usize) -> &mut Lane {
-    let offset = core::hint::black_box(index) & (LANES - 1);
+fn bin(slot: &mut Slot, index: usize) -> &mut Bin {
+    let offset = core::hint::black_box(index) & (BINS - 1);
     // SAFETY: below LANES after the mask.
-    unsafe { slot.lanes.get_unchecked_mut(offset) }
+    unsafe { slot.bins.get_unchecked_mut(offset) }
 }
 
 /// The count key with the slot's epoch and node.
@@ -272,7 +272,7 @@ pub fn tally_in(
 /// Counts the pending allocation with the cause it has so far.
 #[inline(always)]
 pub fn settle(slot: &mut Slot) {
-    let Lane {
+    let Bin {
         count_key,
         count,
         amount,
@@ -288,22 +288,22 @@ pub fn settle(slot: &mut Slot) {
 #[inline(always)]
 pub fn flush(slot: &mut Slot) {
     settle(slot);
-    for index in 0..LANES {
-        if !slot.lanes[index].count_key.is_empty() {
-            flush_lane(slot, index);
+    for index in 0..BINS {
+        if !slot.bins[index].count_key.is_empty() {
+            flush_bin(slot, index);
         }
     }
 }
 
-/// Sends one lane into the totals. Not inlined: it stands in for eight copies of itself.
+/// Sends one bin into the totals. Not inlined: it stands in for eight copies of itself.
 #[inline(never)]
-fn flush_lane(slot: &mut Slot, index: usize) {
-    let Lane {
+fn flush_bin(slot: &mut Slot, index: usize) {
+    let Bin {
         count_key,
         count,
         amount,
         ..
-    } = *lane(slot, index);
+    } = *bin(slot, index);
     if count == 0 {
         return;
     }
@@ -315,7 +315,7 @@ fn flush_lane(slot: &mut Slot, index: usize) {
         count_key,
     };
     add_total(&mut key, count, amount);
-    *lane(slot, index) = EMPTY;
+    *bin(slot, index) = EMPTY;
     slot.flushes += 1;
     on_the_way(slot, u32::MAX);
 }

@@ -18,7 +18,7 @@ use numatrace_common::{
     count_key::{CountKey, NODE_UNKNOWN, RemoteCause, Stem},
     counters::Counter,
     cpu::CpuState,
-    slot::{Fault, Lane, Slot, SlotIndex},
+    slot::{Bin, Fault, Slot, SlotIndex},
 };
 
 use crate::{
@@ -231,7 +231,7 @@ fn otherwise<H: Hook>(hook: &H, cpu: &mut CpuState) -> u32 {
     0
 }
 
-/// Counts it in a streak, in lanes, or as what waits for its cause. The slot has been entered.
+/// Counts it in a streak, in bins, or as what waits for its cause. The slot has been entered.
 #[inline(always)]
 fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: CountKey) {
     let preferred = alloc.preferred_node();
@@ -248,9 +248,9 @@ fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: Cou
     }
     let is_asked_for = matches!(why, RemoteCause::Policy | RemoteCause::KernelNode);
     if is_asked_for && control::is_attached(POLICY_HOOK) {
-        streaks::into_lanes(&mut cpu.slot, NOTHING, touch, 1, alloc.pages());
+        streaks::into_bins(&mut cpu.slot, NOTHING, touch, 1, alloc.pages());
         // The policy hook will say who.
-        cpu.slot.pending = Lane {
+        cpu.slot.pending = Bin {
             count_key: totals::placed(&cpu.slot, count_key),
             count: 1,
             amount: alloc.pages(),
@@ -268,7 +268,7 @@ fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: Cou
         runs::because(&mut cpu.open, Task::current(), why, alloc.pages());
     }
     let count_key = count_key.with_cause(why as u8);
-    streaks::into_lanes(&mut cpu.slot, count_key, touch, 1, alloc.pages());
+    streaks::into_bins(&mut cpu.slot, count_key, touch, 1, alloc.pages());
 }
 
 /// Counts an interrupt's allocation. No policy hook explains those.

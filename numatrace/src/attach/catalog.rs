@@ -42,14 +42,14 @@ pub struct Probe {
     /// Its twin in the object: a copy that does the work for events the kernel skips in the first, attached where it preempts programs.
     pub twin: Option<&'static str>,
     /// A program of another row at the same place that does its work by the way: where that one is attached, this one is not.
-    pub carrier: Option<&'static str>,
+    pub rides_on: Option<&'static str>,
 }
 
 impl Probe {
-    /// The same probe, not needed where `carrier` is attached.
-    const fn unless(self, carrier: &'static str) -> Self {
+    /// The same probe, not needed where `rides_on` is attached.
+    const fn unless(self, rides_on: &'static str) -> Self {
         Probe {
-            carrier: Some(carrier),
+            rides_on: Some(rides_on),
             ..self
         }
     }
@@ -164,7 +164,7 @@ pub const HOOKS: &[Row] = &[
                 kind: HookKind::OnDemand,
                 targets: &["on each CPU"],
                 twin: None,
-                carrier: None,
+                rides_on: None,
             },
         ]],
         fallback: &[tp("task_run", &["sched_switch"])],
@@ -544,7 +544,7 @@ const fn fentry(program: &'static str, targets: &'static [&'static str]) -> Prob
         kind: HookKind::Fentry,
         targets,
         twin: None,
-        carrier: None,
+        rides_on: None,
     }
 }
 
@@ -554,7 +554,7 @@ const fn fexit(program: &'static str, targets: &'static [&'static str]) -> Probe
         kind: HookKind::Fexit,
         targets,
         twin: None,
-        carrier: None,
+        rides_on: None,
     }
 }
 
@@ -564,7 +564,7 @@ const fn tp(program: &'static str, targets: &'static [&'static str]) -> Probe {
         kind: HookKind::TpBtf,
         targets,
         twin: None,
-        carrier: None,
+        rides_on: None,
     }
 }
 

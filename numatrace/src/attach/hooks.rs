@@ -168,7 +168,7 @@ fn try_all(
 ) -> Result<(String, Vec<Attached>), String> {
     let (mut targets, mut programs) = (Vec::new(), Vec::new());
     for probe in probes {
-        if probe.carrier.is_some_and(|name| is_loaded(ebpf, name)) {
+        if probe.rides_on.is_some_and(|name| is_loaded(ebpf, name)) {
             continue;
         }
         let twin = probe

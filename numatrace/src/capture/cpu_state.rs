@@ -1,4 +1,4 @@
-//! What the hot programs keep of each CPU: streaks and lanes for a sweep of the totals, and the open run of first touches.
+//! What the hot programs keep of each CPU: streaks and bins for a sweep of the totals, and the open run of first touches.
 
 use anyhow::Context;
 use aya::{

@@ -7,7 +7,7 @@ use super::{losses::Losses, numastat::Round, vm_counters::VmCounters};
 /// One cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct CutReading {
+pub struct BoundaryReading {
     /// When it was made, ns since boot.
     pub at_ns: u64,
     /// Readings of all nodes' counters.

@@ -1,7 +1,7 @@
 //! Sweeps of the totals: what was counted so far, read while everybody goes on counting.
 //!
-//! A count lives in a lane of a per-CPU slot until it is flushed into a map, and in between it is for a moment in both. A sweep
-//! reads slots, maps, and slots again: when the lanes of closed epochs are the same in both readings and none is on its way,
+//! A count lives in a bin of a per-CPU slot until it is flushed into a map, and in between it is for a moment in both. A sweep
+//! reads slots, maps, and slots again: when the bins of closed epochs are the same in both readings and none is on its way,
 //! nothing was seen twice or missed. Closed epochs get no new events (all but the few already under way when the epoch
 //! changed), so this settles at once however busy the machine is.
 
@@ -14,7 +14,7 @@ use aya::{
 };
 use numatrace_common::{
     count_key::CountKey,
-    slot::{Lane, SLOTS, Slot},
+    slot::{Bin, SLOTS, Slot},
     totals::{OVERFLOW, TotalKey, TotalValue},
 };
 
@@ -29,7 +29,7 @@ pub struct TotalsMaps {
     overflowed: MapData,
     cpus: Arc<CpuStates>,
     slots: PerCpuArray<MapData, [u8; size_of::<Slot>()]>,
-    /// What earlier sweeps took of keys that are still in a map or a lane.
+    /// What earlier sweeps took of keys that are still in a map or a bin.
     taken: HashMap<TotalKey, TotalValue>,
 }
 
@@ -73,20 +73,20 @@ impl TotalsMaps {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let before = self.closed_lanes(current)?;
+            let before = self.closed_bins(current)?;
             let totals = entries(&self.totals)?;
             let overflowed = entries(&self.overflowed)?;
-            let after = self.closed_lanes(current)?;
-            let settled = !before.moving && !after.moving && before.lanes == after.lanes;
+            let after = self.closed_bins(current)?;
+            let settled = !before.moving && !after.moving && before.bins == after.bins;
             if settled || attempt == ATTEMPTS {
-                let counts = self.take_new(current, &totals, &overflowed, &after.lanes)?;
+                let counts = self.take_new(current, &totals, &overflowed, &after.bins)?;
                 return Ok(Sweep { counts, settled });
             }
         }
     }
 
-    /// Lanes and streaks of closed epochs over all CPUs and slots.
-    fn closed_lanes(&self, current: u64) -> anyhow::Result<ClosedLanes> {
+    /// Bins and streaks of closed epochs over all CPUs and slots.
+    fn closed_bins(&self, current: u64) -> anyhow::Result<ClosedLanes> {
         let mut closed = ClosedLanes::default();
         for cpu in self.cpus.read()? {
             closed.add(&cpu.slot, cpu.counts(), current);
@@ -110,11 +110,11 @@ impl TotalsMaps {
         current: u64,
         totals: &[(TotalKey, TotalValue)],
         overflowed: &[(TotalKey, TotalValue)],
-        lanes: &[(TotalKey, TotalValue)],
+        bins: &[(TotalKey, TotalValue)],
     ) -> anyhow::Result<Vec<(u64, TotalKey, TotalValue)>> {
         let epoch = |key: &TotalKey| unwrap_epoch(key.count_key.epoch(), current);
         let mut now: HashMap<TotalKey, TotalValue> = HashMap::new();
-        for (key, value) in totals.iter().chain(overflowed).chain(lanes) {
+        for (key, value) in totals.iter().chain(overflowed).chain(bins) {
             if epoch(key) < current {
                 let sum = now.entry(*key).or_default();
                 sum.count += value.count;
@@ -125,14 +125,14 @@ impl TotalsMaps {
             .into_iter()
             .map(|(key, value)| (epoch(&key), key, value))
             .collect();
-        // An entry may go once its epoch has been closed for a whole sweep and no lane can still add to it: a program that was
+        // An entry may go once its epoch has been closed for a whole sweep and no bin can still add to it: a program that was
         // interrupted between finding the entry and adding to it has long finished.
         let gone = |entries: &[(TotalKey, TotalValue)]| -> Vec<TotalKey> {
             entries
                 .iter()
                 .map(|(key, _)| *key)
                 .filter(|key| {
-                    self.taken.contains_key(key) && !lanes.iter().any(|(lane, _)| lane == key)
+                    self.taken.contains_key(key) && !bins.iter().any(|(bin, _)| bin == key)
                 })
                 .filter(|key| epoch(key) < current)
                 .collect()
@@ -152,7 +152,7 @@ impl TotalsMaps {
 
 /// What a reading has that earlier ones have not taken.
 ///
-/// Counts only grow, with one exception: what was taken while it was in a lane can be flushed into `[overflow]`, when the totals have no room
+/// Counts only grow, with one exception: what was taken while it was in a bin can be flushed into `[overflow]`, when the totals have no room
 /// for its owner. It is its owner's then, and no more `[overflow]`'s.
 fn fresh(
     taken: &HashMap<TotalKey, TotalValue>,
@@ -188,37 +188,37 @@ fn entries(map: &MapData) -> anyhow::Result<Vec<(TotalKey, TotalValue)>> {
     batch::lookup_all(map.fd().as_fd()).context("cannot read the totals")
 }
 
-/// Lanes of closed epochs as one reading of the slots saw them.
+/// Bins of closed epochs as one reading of the slots saw them.
 #[derive(Default)]
 struct ClosedLanes {
     /// Owner, count key and counts.
-    lanes: Vec<(TotalKey, TotalValue)>,
+    bins: Vec<(TotalKey, TotalValue)>,
     /// A flush was under way that may concern one of them.
     moving: bool,
 }
 
 impl ClosedLanes {
     /// Counts of the owner of a slot.
-    fn add(&mut self, slot: &Slot, counts: impl Iterator<Item = Lane>, current: u64) {
-        let before = self.lanes.len();
-        for lane in counts {
-            if unwrap_epoch(lane.count_key.epoch(), current) >= current {
+    fn add(&mut self, slot: &Slot, counts: impl Iterator<Item = Bin>, current: u64) {
+        let before = self.bins.len();
+        for bin in counts {
+            if unwrap_epoch(bin.count_key.epoch(), current) >= current {
                 continue;
             }
-            self.lanes.push((
+            self.bins.push((
                 TotalKey {
                     start_ns: slot.start_ns,
                     tid: slot.tid,
                     tgid: slot.tgid,
-                    count_key: lane.count_key,
+                    count_key: bin.count_key,
                 },
                 TotalValue {
-                    count: lane.count,
-                    amount: lane.amount,
+                    count: bin.count,
+                    amount: bin.amount,
                 },
             ));
         }
-        self.moving |= slot.flushing != 0 && self.lanes.len() > before;
+        self.moving |= slot.flushing != 0 && self.bins.len() > before;
     }
 }
 
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn what_was_taken_from_a_lane_is_not_taken_again_from_overflow() {
-        // 481 were in a lane of process 1; then the lane was flushed, and the totals had no room.
+        // 481 were in a bin of process 1; then the bin was flushed, and the totals had no room.
         let taken = HashMap::from([(key(1), value(481)), (key(OVERFLOW), value(7))]);
         let now = HashMap::from([(key(OVERFLOW), value(7 + 481 + 20))]);
         assert_eq!(fresh(&taken, &now), [(key(OVERFLOW), value(20))]);
@@ -265,11 +265,11 @@ mod tests {
             flushing,
             ..Slot::default()
         };
-        slot.lanes[2] = Lane {
+        slot.bins[2] = Bin {
             count_key: CountKey::new(Stem::PageAlloc).with_epoch(epoch),
             count,
             amount: count,
-            ..Lane::default()
+            ..Bin::default()
         };
         slot
     }
@@ -284,8 +284,8 @@ mod tests {
         let mut closed = ClosedLanes::default();
         add(&mut closed, 4, 10, 0);
         add(&mut closed, 3, 20, 0);
-        assert_eq!(closed.lanes.len(), 1);
-        assert_eq!(closed.lanes[0].1.count, 20);
+        assert_eq!(closed.bins.len(), 1);
+        assert_eq!(closed.bins[0].1.count, 20);
         assert!(!closed.moving);
     }
 

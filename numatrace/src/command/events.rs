@@ -12,7 +12,7 @@ use tokio::time::sleep_until;
 use crate::{
     attach::{catalog::PAGE_FAULT, globals::Switches},
     cli::{Format, events::EventsArgs},
-    console::talk::Voice,
+    console::messages::Console,
     enrich::topology::Topology,
     exit::Exit,
     ids::NodeId,
@@ -22,7 +22,7 @@ use crate::{
         number,
     },
     output::{self, sink::Sink, stream::Stream},
-    plan::{self, Scope, Talk, events::EventsPlan},
+    plan::{self, Scope, Verbosity, events::EventsPlan},
     session::{
         open::{banner, scope_entries, told},
         tracer::{self, Extras, Tracer},
@@ -47,16 +47,20 @@ pub(super) fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
 
 async fn session(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
     let session = &plan.session;
-    let mut voice = Voice::new(session.talk, false);
+    let mut console = Console::new(session.verbosity, false);
     let mut signals = Signals::new()?;
     let topology = Topology::read(Path::new("/"))?;
-    let mut loaded = tracer::load(&topology, switches(plan), session.talk >= Talk::Debug)?;
+    let mut loaded = tracer::load(
+        &topology,
+        switches(plan),
+        session.verbosity >= Verbosity::Debug,
+    )?;
     loaded.wanted = session.hooks.clone();
     let scope = scope_entries(session, None)?;
     let mut tracer = Tracer::start(loaded, &topology, &scope, Extras::default())?;
-    told(session, &tracer, &mut voice)?;
-    tracer.intake.tell_only();
-    voice.say(&banner(session));
+    told(session, &tracer, &mut console)?;
+    tracer.ingest.tell_only();
+    console.say(&banner(session));
 
     let to_stdout = matches!(sink, Sink::Stdout);
     let page_size = topology.page_size();
@@ -68,7 +72,7 @@ async fn session(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
     }
     .context("cannot start the writer")?;
     let first = first_line(&tracer, &topology);
-    say_gaps(&first, plan, &mut voice);
+    say_gaps(&first, plan, &mut console);
     stream.send(Line::Session(Box::new(first)));
     let mut teller = Teller::new(
         plan.filter.clone(),
@@ -100,7 +104,7 @@ async fn session(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
             _ = sweep.tick() => {
                 tracer.sweep()?;
                 telling.tell(&mut tracer);
-                telling.tell_losses(&mut tracer, &mut voice)?;
+                telling.tell_losses(&mut tracer, &mut console)?;
                 telling.teller.forget_names();
                 tracer.forget()?;
                 if telling.stream.is_closed() || (to_stdout && Sink::stdout_is_closed()) {
@@ -117,10 +121,10 @@ async fn session(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
     }
     tracer.sweep()?;
     telling.tell(&mut tracer);
-    telling.tell_losses(&mut tracer, &mut voice)?;
+    telling.tell_losses(&mut tracer, &mut console)?;
     let untold = telling.stream.finish().context("cannot write the events")?;
     if untold > 0 {
-        voice.say("the reader did not take the last events");
+        console.say("the reader did not take the last events");
     }
     Ok(Exit::Done)
 }
@@ -136,20 +140,20 @@ struct Telling<'a> {
 impl Telling<'_> {
     /// Sends on what was heard.
     fn tell(&mut self, tracer: &mut Tracer) {
-        let intake = &mut tracer.intake;
-        let Some(live) = &mut intake.live else { return };
+        let ingest = &mut tracer.ingest;
+        let Some(live) = &mut ingest.live else { return };
         for (time_ns, heard) in live.take_heard() {
-            if let Some(event) = self.teller.tell(time_ns, &heard, &mut intake.enrich) {
+            if let Some(event) = self.teller.tell(time_ns, &heard, &mut ingest.enrich) {
                 self.stream.send(Line::Event(Box::new(event)));
             }
         }
     }
 
     /// Announces what was lost on the way to us, and on the way to the reader.
-    fn tell_losses(&mut self, tracer: &mut Tracer, voice: &mut Voice) -> anyhow::Result<()> {
+    fn tell_losses(&mut self, tracer: &mut Tracer, console: &mut Console) -> anyhow::Result<()> {
         let (losses, rejected) = tracer.losses()?;
         let unheard = tracer
-            .intake
+            .ingest
             .live
             .as_mut()
             .map_or(0, |live| std::mem::take(&mut live.unheard));
@@ -160,7 +164,7 @@ impl Telling<'_> {
             (LostReason::Malformed, rejected, Default::default()),
         ] {
             if count > 0 {
-                voice.say(&announcement(count, reason));
+                console.say(&announcement(count, reason));
                 self.stream.send(Line::Lost(Lost {
                     time: Timestamp::now(),
                     kind: LostKind::Lost,
@@ -172,7 +176,7 @@ impl Telling<'_> {
         }
         let dropped = self.stream.dropped();
         if dropped > self.announced {
-            voice.say(&announcement(
+            console.say(&announcement(
                 dropped - self.announced,
                 LostReason::SlowReader,
             ));
@@ -223,14 +227,14 @@ fn first_line(tracer: &Tracer, topology: &Topology) -> Session {
 }
 
 /// Says which of the wanted kinds cannot be told here, or not whole.
-fn say_gaps(first: &Session, plan: &EventsPlan, voice: &mut Voice) {
+fn say_gaps(first: &Session, plan: &EventsPlan, console: &mut Console) {
     for hook in &first.hooks {
         if let Some(lost) = hook.lost.as_deref().filter(|_| plan.concerns(&hook.hook)) {
             let state = match hook.state {
                 crate::model::HookState::Fallback => "on its fallback",
                 _ => "not attached",
             };
-            voice.say(&format!("{} is {state}; missing: {lost}", hook.hook));
+            console.say(&format!("{} is {state}; missing: {lost}", hook.hook));
         }
     }
 }

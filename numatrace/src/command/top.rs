@@ -15,7 +15,7 @@ use crate::{
     attach::globals::Switches,
     capture::sys::{buddyinfo, meminfo},
     cli::top::TopArgs,
-    console::talk::Voice,
+    console::messages::Console,
     enrich::topology::Topology,
     exit::Exit,
     fold::{
@@ -23,7 +23,7 @@ use crate::{
         stat::pressure::{self, NodeReading, Reading},
     },
     ids::NodeId,
-    ingest::Intake,
+    ingest::Ingest,
     label::look,
     model::{look::Look, stat::pressure::NodePressure},
     output::{
@@ -31,10 +31,10 @@ use crate::{
         sink::Sink,
         tui::{self, App, Order, Recording, Screen},
     },
-    plan::{self, Talk, top::TopPlan},
+    plan::{self, Verbosity, top::TopPlan},
     session::{
         info,
-        interval::Stretch,
+        interval::SessionInterval,
         open::{scope_entries, switches, told},
         side_recording::Beside,
         tracer::{self, Asked, Counted, Extras, Tracer},
@@ -66,23 +66,23 @@ pub(super) fn run(args: TopArgs) -> anyhow::Result<ExitCode> {
 
 async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit> {
     let session = &plan.session;
-    let mut voice = Voice::new(session.talk, false);
+    let mut console = Console::new(session.verbosity, false);
     let signals = Signals::new()?;
     let topology = Topology::read(Path::new("/"))?;
-    voice.say("attaching ...");
+    console.say("attaching ...");
     let switches = Switches {
         // Who watches wants to hear of each as it happens.
         gather_moves: false,
         ..switches(session)
     };
-    let mut loaded = tracer::load(&topology, switches, session.talk >= Talk::Debug)?;
+    let mut loaded = tracer::load(&topology, switches, session.verbosity >= Verbosity::Debug)?;
     loaded.wanted = session.hooks.clone();
     let scope = scope_entries(session, None)?;
-    let mut stretch = Stretch::first(true);
+    let mut interval = SessionInterval::first(true);
     let mut tracer = Tracer::start(loaded, &topology, &scope, Extras::default())?;
     let began_ns = tracer::boot_ns()?;
-    told(session, &tracer, &mut voice)?;
-    tracer.intake.live = Some(Live::default());
+    told(session, &tracer, &mut console)?;
+    tracer.ingest.live = Some(Live::default());
 
     let period = session.interval.unwrap_or(Duration::from_secs(1));
     let (looks, seen) = watch::channel(None);
@@ -93,7 +93,7 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit>
         interval: period,
         scope: info::model_scope(session),
     });
-    stretch.began = std::time::Instant::now();
+    interval.began = std::time::Instant::now();
     let screen = Screen::open().context("cannot take over the terminal")?;
     let showing = std::thread::Builder::new()
         .name("screen".into())
@@ -103,8 +103,8 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit>
     let mut watched = Watched {
         plan,
         topology: &topology,
-        stretch,
-        voice: Voice::new(Talk::Quiet, false),
+        interval,
+        console: Console::new(Verbosity::Quiet, false),
         began_ns,
         log,
         beside: None,
@@ -123,9 +123,9 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit>
     let mut exit = Exit::Done;
     for line in watched.written {
         match line {
-            Ok(line) => voice.say(&line),
+            Ok(line) => console.say(&line),
             Err(line) => {
-                voice.fail(&line);
+                console.fail(&line);
                 exit = Exit::Failed;
             }
         }
@@ -139,9 +139,9 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit>
 struct Watched<'a> {
     plan: &'a TopPlan,
     topology: &'a Topology,
-    stretch: Stretch,
+    interval: SessionInterval,
     /// Nothing is said while the screen is up.
-    voice: Voice,
+    console: Console,
     /// When it began, ns since boot.
     began_ns: u64,
     log: Option<&'a mut Sink>,
@@ -251,7 +251,7 @@ impl Watched<'_> {
 
     /// Ends an interval and looks at it.
     fn look(&mut self, tracer: &mut Tracer) -> anyhow::Result<Look> {
-        let mut over = self.stretch.end(&self.plan.session);
+        let mut over = self.interval.end(&self.plan.session);
         over.session.command = "top".to_owned();
         let counted = tracer.roll()?.context("the session has no counts")?;
         let mut snapshot = info::snapshot(
@@ -259,7 +259,7 @@ impl Watched<'_> {
             self.topology,
             over,
             &counted,
-            &mut self.voice,
+            &mut self.console,
             Asked {
                 timeline: false,
                 goes_on: true,
@@ -269,8 +269,8 @@ impl Watched<'_> {
         let nodes: Vec<NodeId> = snapshot.host.nodes.iter().map(|node| node.node).collect();
         let memory = memory(Path::new("/"), &nodes, snapshot.host.page_size / 1024);
         let (away, back, untold) = self.absences(tracer, &counted, &mut snapshot);
-        tracer.intake.next_interval(counted.until_ns);
-        tracer.intake.forget_absences();
+        tracer.ingest.next_interval(counted.until_ns);
+        tracer.ingest.forget_absences();
         Ok(Look {
             snapshot,
             memory,
@@ -291,7 +291,7 @@ impl Watched<'_> {
         Vec<crate::model::Incident>,
         u64,
     ) {
-        let Intake { live, enrich, .. } = &mut tracer.intake;
+        let Ingest { live, enrich, .. } = &mut tracer.ingest;
         let Some(live) = live else {
             return Default::default();
         };

@@ -108,7 +108,7 @@ pub struct Count {
     /// Whose.
     pub owner: Owner,
     /// What.
-    pub what: What,
+    pub what: CountKind,
     /// Events.
     pub count: u64,
     /// What they add up to: pages.
@@ -117,7 +117,7 @@ pub struct Count {
 
 /// What a count is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum What {
+pub enum CountKind {
     /// Page allocations.
     Alloc(AllocKey),
     /// Allocations that an interleave policy placed as intended, by page node.
@@ -197,12 +197,12 @@ pub struct MoveKey {
 }
 
 // As with threads: one word.
-impl Hash for What {
+impl Hash for CountKind {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let pair = |(a, b): NodePair| u64::from(a.0) | u64::from(b.0) << 16;
         let (variant, rest) = match *self {
-            What::Alloc(count_key) => {
+            CountKind::Alloc(count_key) => {
                 let preferred = count_key.preferred.map_or(0xffff, |node| u64::from(node.0));
                 let class = count_key.class.map_or(0xf, |class| class as u64);
                 let cause = count_key.cause.map_or(0xf, |cause| cause as u64);
@@ -210,41 +210,43 @@ impl Hash for What {
                 let marks = class | cause << 4 | u64::from(count_key.policy_mode) << 8;
                 (0, nodes ^ marks << 40)
             }
-            What::InterleaveHit(node) => (1, u64::from(node.0)),
-            What::FirstTouch(count_key) => {
+            CountKind::InterleaveHit(node) => (1, u64::from(node.0)),
+            CountKind::FirstTouch(count_key) => {
                 let kind = count_key.kind.map_or(0xf, |kind| kind as u64);
                 let marks = kind | u64::from(count_key.cow) << 4 | u64::from(count_key.thp) << 5;
                 (2, pair(count_key.nodes) | marks << 32)
             }
-            What::HintFault(nodes) => (3, pair(nodes)),
-            What::HintMigrated => (4, 0),
-            What::PageMigration(nodes, reason) => (5, pair(nodes) | u64::from(reason) << 32),
-            What::MigrationFailed(failure) => {
+            CountKind::HintFault(nodes) => (3, pair(nodes)),
+            CountKind::HintMigrated => (4, 0),
+            CountKind::PageMigration(nodes, reason) => (5, pair(nodes) | u64::from(reason) << 32),
+            CountKind::MigrationFailed(failure) => {
                 (6, u64::from(failure.reason) | u64::from(failure.busy) << 8)
             }
-            What::TaskMove(count_key) => {
+            CountKind::TaskMove(count_key) => {
                 let marks = count_key.reason as u64 | u64::from(count_key.back) << 8;
                 (7, pair(count_key.nodes) | marks << 32)
             }
-            What::TaskRun(node) => (8, u64::from(node.0)),
-            What::FolioLatency(bucket) => (9, u64::from(bucket)),
-            What::BatchLatency(bucket, reason) => (10, u64::from(bucket) | u64::from(reason) << 16),
-            What::MovedBy(pid) => (11, u64::from(pid.0)),
-            What::Stay(bucket) => (12, u64::from(bucket)),
-            What::CpuMove(from, to) => (13, u64::from(from.0) | u64::from(to.0) << 32),
-            What::Balancer(work) => (14, work.map_or(0xf, |work| work as u64)),
-            What::VmaSkipped(reason) => (15, u64::from(reason)),
+            CountKind::TaskRun(node) => (8, u64::from(node.0)),
+            CountKind::FolioLatency(bucket) => (9, u64::from(bucket)),
+            CountKind::BatchLatency(bucket, reason) => {
+                (10, u64::from(bucket) | u64::from(reason) << 16)
+            }
+            CountKind::MovedBy(pid) => (11, u64::from(pid.0)),
+            CountKind::Stay(bucket) => (12, u64::from(bucket)),
+            CountKind::CpuMove(from, to) => (13, u64::from(from.0) | u64::from(to.0) << 32),
+            CountKind::Balancer(work) => (14, work.map_or(0xf, |work| work as u64)),
+            CountKind::VmaSkipped(reason) => (15, u64::from(reason)),
         };
         state.write_u64(rest ^ variant << 59);
     }
 }
 
-impl What {
+impl CountKind {
     /// The node whose reading decides on which side of a cut it lies.
     pub fn counted_on(&self) -> Option<NodeId> {
         match self {
-            What::Alloc(count_key) => Some(count_key.page_node),
-            What::InterleaveHit(node) => Some(*node),
+            CountKind::Alloc(count_key) => Some(count_key.page_node),
+            CountKind::InterleaveHit(node) => Some(*node),
             // The kernel keeps no per-node counters of these: any one instant will do.
             _ => None,
         }
@@ -262,22 +264,22 @@ pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Co
         .ok_or(count_key.stem())?;
     let nodes = (NodeId(count_key.task_node()), NodeId(count_key.page_node()));
     let what = match stem {
-        Stem::PageAlloc => What::Alloc(AllocKey::new(count_key)),
-        Stem::InterleaveHit => What::InterleaveHit(nodes.1),
-        Stem::FirstTouch => What::FirstTouch(TouchKey {
+        Stem::PageAlloc => CountKind::Alloc(AllocKey::new(count_key)),
+        Stem::InterleaveHit => CountKind::InterleaveHit(nodes.1),
+        Stem::FirstTouch => CountKind::FirstTouch(TouchKey {
             nodes,
             kind: TouchKind::ALL.get(usize::from(count_key.class())).copied(),
             cow: count_key.mark() & TOUCH_COW != 0,
             thp: count_key.mark() & TOUCH_THP != 0,
         }),
-        Stem::HintFault => What::HintFault(nodes),
-        Stem::HintMigrated => What::HintMigrated,
-        Stem::PageMigration => What::PageMigration(nodes, count_key.cause()),
-        Stem::MigrationFailed => What::MigrationFailed(Failure {
+        Stem::HintFault => CountKind::HintFault(nodes),
+        Stem::HintMigrated => CountKind::HintMigrated,
+        Stem::PageMigration => CountKind::PageMigration(nodes, count_key.cause()),
+        Stem::MigrationFailed => CountKind::MigrationFailed(Failure {
             reason: count_key.cause(),
             busy: count_key.mark() == FAILED_BUSY,
         }),
-        Stem::TaskMove => What::TaskMove(MoveKey {
+        Stem::TaskMove => CountKind::TaskMove(MoveKey {
             nodes,
             reason: MoveReason::ALL
                 .get(usize::from(count_key.cause()))
@@ -286,23 +288,23 @@ pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Co
             back: count_key.mark() & MOVED_BACK != 0,
             to_waker: count_key.mark() & MOVED_TO_WAKER != 0,
         }),
-        Stem::TaskRun => What::TaskRun(nodes.0),
+        Stem::TaskRun => CountKind::TaskRun(nodes.0),
         Stem::MigrationLatency if count_key.mark() == LATENCY_BATCH => {
-            What::BatchLatency(count_key.bucket(), count_key.cause())
+            CountKind::BatchLatency(count_key.bucket(), count_key.cause())
         }
-        Stem::MigrationLatency => What::FolioLatency(count_key.bucket()),
-        Stem::MovedBy => What::MovedBy(Pid(count_key.pid())),
-        Stem::Stay => What::Stay(count_key.bucket()),
+        Stem::MigrationLatency => CountKind::FolioLatency(count_key.bucket()),
+        Stem::MovedBy => CountKind::MovedBy(Pid(count_key.pid())),
+        Stem::Stay => CountKind::Stay(count_key.bucket()),
         Stem::CpuMove => {
             let (from, to) = count_key.cpus();
-            What::CpuMove(CpuId(from), CpuId(to))
+            CountKind::CpuMove(CpuId(from), CpuId(to))
         }
-        Stem::Balancer => What::Balancer(
+        Stem::Balancer => CountKind::Balancer(
             BalancerWork::ALL
                 .get(usize::from(count_key.class()))
                 .copied(),
         ),
-        Stem::VmaSkipped => What::VmaSkipped(count_key.cause()),
+        Stem::VmaSkipped => CountKind::VmaSkipped(count_key.cause()),
     };
     Ok(Count {
         epoch,

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 pub mod facts;
-pub mod happening;
 pub mod lines;
 pub mod maps;
 pub mod perf_map;
@@ -11,22 +10,23 @@ pub mod residency;
 pub mod spaces;
 pub mod table;
 pub mod target_file;
+pub mod timeline_event;
 pub mod told;
 pub mod topology;
 
 use std::hash::{Hash, Hasher};
 
 use crate::decode::{
-    count::{Count, Owner, ThreadId, What},
+    count::{Count, CountKind, Owner, ThreadId},
     event::{Body, Event},
     fill_run::FillRun,
     mapping_run::Area,
 };
 use facts::Facts;
-use happening::{Happened, Happening};
 use process::{ProcessIndex, Processes};
 use residency::Residency;
 use spaces::Spaces;
+use timeline_event::{Happened, TimelineEvent};
 use told::Told;
 
 /// Counts that go through the stages together: what waits for memory in one does not hold up the next, and they fit in a cache.
@@ -80,7 +80,7 @@ pub struct Observation {
     /// Whose.
     pub charged: Charged,
     /// What.
-    pub what: What,
+    pub what: CountKind,
     /// Events.
     pub count: u64,
     /// What they add up to.
@@ -124,7 +124,7 @@ impl<F: Facts> Enrich<F> {
     }
 
     /// Takes in what an event says about processes; what else it tells comes back with its process found.
-    pub fn event(&mut self, event: &Event) -> Option<Happening> {
+    pub fn event(&mut self, event: &Event) -> Option<TimelineEvent> {
         match &event.body {
             Body::TaskFork(fork) => {
                 let child = self.processes.forked(fork);
@@ -144,7 +144,7 @@ impl<F: Facts> Enrich<F> {
             | Body::TaskBind(_)
             | Body::MoveStack(_) => {}
             Body::TaskMoved(moved) => {
-                return Some(Happening {
+                return Some(TimelineEvent {
                     time_ns: event.time_ns,
                     process: self.processes.of_thread(moved.thread, &mut self.facts),
                     nodes: moved.nodes,
@@ -160,7 +160,7 @@ impl<F: Facts> Enrich<F> {
             }
             Body::PagesMoved(moved) => {
                 if let Owner::Thread(leader) = moved.owner {
-                    return Some(Happening {
+                    return Some(TimelineEvent {
                         time_ns: event.time_ns,
                         process: self.processes.of_thread(leader, &mut self.facts),
                         nodes: moved.nodes,

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::{
     decode::count::MoveReason,
     enrich::{
-        happening::{Happened, Happening},
         process::ProcessIndex,
+        timeline_event::{Happened, TimelineEvent},
     },
     ids::{NodeId, Tid},
 };
@@ -113,11 +113,11 @@ impl Absences {
     }
 
     /// Something happened.
-    pub fn apply(&mut self, happening: &Happening) {
-        let nodes = happening.nodes;
-        match happening.what {
+    pub fn apply(&mut self, timeline_event: &TimelineEvent) {
+        let nodes = timeline_event.nodes;
+        match timeline_event.what {
             Happened::Pages { pages, .. } => {
-                let memory = self.memory.entry(happening.process).or_default();
+                let memory = self.memory.entry(timeline_event.process).or_default();
                 memory.add(nodes.0, -signed(pages));
                 memory.add(nodes.1, signed(pages));
                 super::bump(&mut memory.moved, nodes, pages);
@@ -127,16 +127,16 @@ impl Absences {
                 start_ns,
                 reason,
                 ..
-            } => self.moved(happening, (tid, start_ns), reason),
+            } => self.moved(timeline_event, (tid, start_ns), reason),
         }
     }
 
-    fn moved(&mut self, happening: &Happening, thread: (Tid, u64), reason: MoveReason) {
-        let nodes = happening.nodes;
+    fn moved(&mut self, timeline_event: &TimelineEvent, thread: (Tid, u64), reason: MoveReason) {
+        let nodes = timeline_event.nodes;
         if let Some(before) = self.away.get(&thread).copied() {
             if before.absence.nodes.0 == nodes.1 {
-                self.end(thread, happening.time_ns, Some(reason));
-            } else if before.settled || self.home(happening.process).is_none() {
+                self.end(thread, timeline_event.time_ns, Some(reason));
+            } else if before.settled || self.home(timeline_event.process).is_none() {
                 // By a third node: still away from where it was.
                 return;
             }
@@ -145,17 +145,17 @@ impl Absences {
             return;
         }
         let absence = Absence {
-            process: happening.process,
+            process: timeline_event.process,
             thread,
             nodes,
             reason,
-            left_ns: happening.time_ns,
+            left_ns: timeline_event.time_ns,
             ended_ns: None,
             back: None,
             pages_left: 0,
             pages_followed: 0,
         };
-        let memory = self.memory.get(&happening.process);
+        let memory = self.memory.get(&timeline_event.process);
         let departure = Departure {
             absence,
             moved_before: memory.map_or(0, |memory| memory.moved(nodes)),
@@ -265,8 +265,8 @@ mod tests {
         Processes::example().1
     }
 
-    fn moved(from: u16, to: u16, time_ns: u64) -> Happening {
-        Happening {
+    fn moved(from: u16, to: u16, time_ns: u64) -> TimelineEvent {
+        TimelineEvent {
             time_ns,
             process: process(),
             nodes: (NodeId(from), NodeId(to)),
@@ -281,8 +281,8 @@ mod tests {
         }
     }
 
-    fn pages(from: u16, to: u16, pages: u64) -> Happening {
-        Happening {
+    fn pages(from: u16, to: u16, pages: u64) -> TimelineEvent {
+        TimelineEvent {
             what: Happened::Pages {
                 asker: Pid(7),
                 reason: 0,

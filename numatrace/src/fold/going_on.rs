@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use crate::{
     decode::count::{NodePair, Reason},
     enrich::{
-        happening::{Happened, Happening},
         process::ProcessIndex,
+        timeline_event::{Happened, TimelineEvent},
     },
     ids::Pid,
 };
@@ -15,7 +15,7 @@ use crate::{
 const PAUSE_NS: u64 = 250_000_000;
 
 /// Adds moves of pages to others that they are more of, without a pause. False when they are not.
-pub fn goes_on(before: &mut Happening, next: &Happening) -> bool {
+pub fn goes_on(before: &mut TimelineEvent, next: &TimelineEvent) -> bool {
     let same = before.process == next.process
         && alike(before).is_some_and(|alike_before| alike(next) == Some(alike_before));
     let (
@@ -41,9 +41,9 @@ pub fn goes_on(before: &mut Happening, next: &Happening) -> bool {
     true
 }
 
-fn alike(happening: &Happening) -> Option<Alike> {
-    match happening.what {
-        Happened::Pages { asker, reason, .. } => Some((happening.nodes, asker, reason)),
+fn alike(timeline_event: &TimelineEvent) -> Option<Alike> {
+    match timeline_event.what {
+        Happened::Pages { asker, reason, .. } => Some((timeline_event.nodes, asker, reason)),
         Happened::Move { .. } => None,
     }
 }
@@ -59,15 +59,15 @@ impl GoingOn {
     /// Is it more of something that is kept? `add` tries what lies at a place. What is not more of anything will be kept at `place`, if there is one.
     pub fn takes(
         &mut self,
-        happening: &Happening,
+        timeline_event: &TimelineEvent,
         place: Option<usize>,
         add: impl FnOnce(usize) -> bool,
     ) -> bool {
-        let Some(alike) = alike(happening) else {
-            self.0.remove(&happening.process);
+        let Some(alike) = alike(timeline_event) else {
+            self.0.remove(&timeline_event.process);
             return false;
         };
-        let places = self.0.entry(happening.process).or_default();
+        let places = self.0.entry(timeline_event.process).or_default();
         if places.get(&alike).copied().is_some_and(add) {
             return true;
         }

@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{
     decode::{
-        count::{AllocKey, ThreadId, What},
+        count::{AllocKey, CountKind, ThreadId},
         event::{Body, Event},
         mapping_run::{TouchRun, UseRun},
     },
-    enrich::{Charged, Observation, happening::Happening, process::ProcessIndex},
+    enrich::{Charged, Observation, process::ProcessIndex, timeline_event::TimelineEvent},
 };
 
 /// Most things that are kept between two looks of whoever listens; what comes beyond is counted.
@@ -26,7 +26,7 @@ const MOST_HEARD: usize = 200_000;
 
 /// What somebody who watches is told.
 #[derive(Clone, Copy, Debug)]
-pub enum Heard {
+pub enum LiveEvent {
     /// Allocations of one owner with one count key since the last sweep.
     Alloc(Charged, AllocKey, Tally),
     /// First touches.
@@ -34,7 +34,7 @@ pub enum Heard {
     /// Hinting faults.
     Use(ProcessIndex, UseRun),
     /// A move of a thread or of pages.
-    Happening(Happening),
+    TimelineEvent(TimelineEvent),
     /// An absence that is over.
     Absence(Absence),
 }
@@ -47,7 +47,7 @@ pub struct Live {
     /// Absences that ended since somebody asked last; without listeners.
     pub ended: Vec<Absence>,
     /// Times, ns since boot, and what happened then; only for listeners.
-    heard: Option<Vec<(u64, Heard)>>,
+    heard: Option<Vec<(u64, LiveEvent)>>,
     going_on: GoingOn,
     /// Things for which there was no room among them.
     pub unheard: u64,
@@ -95,7 +95,7 @@ impl Live {
     }
 
     /// What was heard since this was asked last, in order of time.
-    pub fn take_heard(&mut self) -> Vec<(u64, Heard)> {
+    pub fn take_heard(&mut self) -> Vec<(u64, LiveEvent)> {
         let mut heard = self.heard.as_mut().map(std::mem::take).unwrap_or_default();
         self.going_on.clear();
         heard.sort_by_key(|(time_ns, _)| *time_ns);
@@ -128,10 +128,10 @@ impl Live {
     }
 
     /// Takes in what an event told.
-    pub fn hear(&mut self, time_ns: u64, told: Heard) {
-        if let Heard::Happening(happening) = told {
-            self.absences.apply(&happening);
-            if self.is_more(&happening) {
+    pub fn hear(&mut self, time_ns: u64, told: LiveEvent) {
+        if let LiveEvent::TimelineEvent(timeline_event) = told {
+            self.absences.apply(&timeline_event);
+            if self.is_more(&timeline_event) {
                 return;
             }
         }
@@ -139,7 +139,7 @@ impl Live {
     }
 
     /// Is it more of what was heard since somebody asked last?
-    fn is_more(&mut self, happening: &Happening) -> bool {
+    fn is_more(&mut self, timeline_event: &TimelineEvent) -> bool {
         let Self {
             heard: Some(heard),
             going_on,
@@ -149,8 +149,8 @@ impl Live {
             return false;
         };
         let place = Some(heard.len()).filter(|place| *place < MOST_HEARD);
-        going_on.takes(happening, place, |at| match heard.get_mut(at) {
-            Some((_, Heard::Happening(before))) => goes_on(before, happening),
+        going_on.takes(timeline_event, place, |at| match heard.get_mut(at) {
+            Some((_, LiveEvent::TimelineEvent(before))) => goes_on(before, timeline_event),
             _ => false,
         })
     }
@@ -160,11 +160,11 @@ impl Live {
         let mut allocs: HashMap<(Charged, AllocKey), Tally> = HashMap::new();
         for observation in seen {
             match (observation.what, observation.charged) {
-                (What::FirstTouch(count_key), Charged::Thread { process, .. }) => {
+                (CountKind::FirstTouch(count_key), Charged::Thread { process, .. }) => {
                     self.absences
                         .touched(process, count_key.nodes.1, observation.amount);
                 }
-                (What::Alloc(count_key), charged) if self.heard.is_some() => allocs
+                (CountKind::Alloc(count_key), charged) if self.heard.is_some() => allocs
                     .entry((charged, count_key))
                     .or_default()
                     .add(observation.count, observation.amount),
@@ -177,13 +177,13 @@ impl Live {
         let mut allocs: Vec<_> = allocs.into_iter().collect();
         allocs.sort_unstable_by_key(|(key, _)| *key);
         for ((charged, count_key), tally) in allocs {
-            self.push(now_ns, Heard::Alloc(charged, count_key, tally));
+            self.push(now_ns, LiveEvent::Alloc(charged, count_key, tally));
         }
     }
 
     fn over(&mut self, time_ns: u64, absence: Absence) {
         if self.heard.is_some() {
-            self.push(time_ns, Heard::Absence(absence));
+            self.push(time_ns, LiveEvent::Absence(absence));
         } else if self.ended.len() < MOST_ENDED {
             self.ended.push(absence);
         } else {
@@ -191,7 +191,7 @@ impl Live {
         }
     }
 
-    fn push(&mut self, time_ns: u64, what: Heard) {
+    fn push(&mut self, time_ns: u64, what: LiveEvent) {
         let Some(heard) = &mut self.heard else { return };
         if heard.len() < MOST_HEARD {
             heard.push((time_ns, what));
@@ -298,7 +298,7 @@ mod tests {
     fn what_there_is_no_room_for_is_counted() {
         let mut live = Live::listening();
         for _ in 0..MOST_HEARD + 2 {
-            live.push(1, Heard::Absence(absence()));
+            live.push(1, LiveEvent::Absence(absence()));
         }
         assert_eq!((live.take_heard().len(), live.unheard), (MOST_HEARD, 2));
     }

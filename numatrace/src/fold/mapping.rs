@@ -144,8 +144,8 @@ impl Mappings {
         let came = u128::from(came.min(pages)) * u128::from(run.pages) / u128::from(pages);
         let came = u64::try_from(came).unwrap_or(run.pages);
         area.bounced = area.bounced.saturating_add(came);
-        let stretch = area.moved.entry(run.nodes).or_default();
-        stretch.add(low, high, run.pages);
+        let interval = area.moved.entry(run.nodes).or_default();
+        interval.add(low, high, run.pages);
     }
 
     /// Takes in pages that came into the page cache.

@@ -26,7 +26,9 @@ pub mod stat;
 use std::collections::BTreeMap;
 
 use crate::{
-    decode::count::{AllocKey, BalancerWork, Failure, MoveKey, NodePair, Reason, TouchKey, What},
+    decode::count::{
+        AllocKey, BalancerWork, CountKind, Failure, MoveKey, NodePair, Reason, TouchKey,
+    },
     enrich::{
         BATCH, Charged, Observation,
         table::{Hashed, Table},
@@ -35,7 +37,7 @@ use crate::{
 };
 use histogram::Histogram;
 use slices::Slices;
-use window::{Cut, Window};
+use window::{Boundary, Window};
 
 /// Everything counted in a session or interval.
 ///
@@ -45,7 +47,7 @@ use window::{Cut, Window};
 #[serde(default)]
 pub struct Accumulators {
     /// What each owner did, count key by count key.
-    pub tallies: Table<(Charged, What), Tally>,
+    pub tallies: Table<(Charged, CountKind), Tally>,
     /// Allocations that numastat's counters of the preferred node hold but that were counted in epochs around a cut: what
     /// `numa_foreign` may differ by.
     pub foreign_edge: u64,
@@ -158,37 +160,39 @@ impl Counts {
     }
 
     /// Adds what was counted in one count key.
-    fn take(&mut self, what: What, Tally { count, amount }: Tally) {
+    fn take(&mut self, what: CountKind, Tally { count, amount }: Tally) {
         match what {
-            What::Alloc(count_key) => self.alloc.entry(count_key).or_default().add(count, amount),
-            What::InterleaveHit(node) => bump(&mut self.interleave_hit, node, count),
-            What::FirstTouch(count_key) => bump(&mut self.first_touch, count_key, amount),
-            What::HintFault(nodes) => bump(&mut self.hint_faults, nodes, count),
-            What::HintMigrated => {
+            CountKind::Alloc(count_key) => {
+                self.alloc.entry(count_key).or_default().add(count, amount)
+            }
+            CountKind::InterleaveHit(node) => bump(&mut self.interleave_hit, node, count),
+            CountKind::FirstTouch(count_key) => bump(&mut self.first_touch, count_key, amount),
+            CountKind::HintFault(nodes) => bump(&mut self.hint_faults, nodes, count),
+            CountKind::HintMigrated => {
                 self.hint_migrated = self.hint_migrated.saturating_add(amount);
             }
-            What::PageMigration(nodes, reason) => {
+            CountKind::PageMigration(nodes, reason) => {
                 bump(&mut self.page_migrations, (nodes, reason), amount);
             }
-            What::MigrationFailed(failure) => {
+            CountKind::MigrationFailed(failure) => {
                 bump(&mut self.migrations_failed, failure, amount);
             }
-            What::TaskMove(count_key) => bump(&mut self.task_moves, count_key, count),
-            What::TaskRun(node) => bump(&mut self.run_ns, node, amount),
-            What::FolioLatency(bucket) => self.folio_latency.add(bucket, count),
-            What::BatchLatency(bucket, reason) => {
+            CountKind::TaskMove(count_key) => bump(&mut self.task_moves, count_key, count),
+            CountKind::TaskRun(node) => bump(&mut self.run_ns, node, amount),
+            CountKind::FolioLatency(bucket) => self.folio_latency.add(bucket, count),
+            CountKind::BatchLatency(bucket, reason) => {
                 self.batch_latency.add(bucket, count);
                 bump(&mut self.migrating_ns, reason, amount);
             }
-            What::Balancer(Some(work)) => {
+            CountKind::Balancer(Some(work)) => {
                 let sum = self.balancer.entry(work).or_default();
                 sum.add(count, amount);
             }
-            What::Balancer(None) => {}
-            What::VmaSkipped(reason) => bump(&mut self.vmas_skipped, reason, count),
-            What::MovedBy(pid) => bump(&mut self.moved_by, pid, amount),
-            What::Stay(bucket) => self.stays.add(bucket, count),
-            What::CpuMove(from, to) => bump(&mut self.cpu_moves, (from, to), count),
+            CountKind::Balancer(None) => {}
+            CountKind::VmaSkipped(reason) => bump(&mut self.vmas_skipped, reason, count),
+            CountKind::MovedBy(pid) => bump(&mut self.moved_by, pid, amount),
+            CountKind::Stay(bucket) => self.stays.add(bucket, count),
+            CountKind::CpuMove(from, to) => bump(&mut self.cpu_moves, (from, to), count),
         }
     }
 }
@@ -221,7 +225,7 @@ impl Accumulators {
         self.tallies
             .entry(hash, (seen.charged, seen.what))
             .add(seen.count, seen.amount);
-        if let What::HintFault(nodes) = seen.what {
+        if let CountKind::HintFault(nodes) = seen.what {
             let process = match seen.charged {
                 Charged::Thread { process, .. } => Some(process),
                 _ => None,
@@ -251,7 +255,7 @@ impl Accumulators {
     pub fn charge(&mut self, mut to: impl FnMut(Charged) -> Charged) {
         for ((charged, what), tally) in std::mem::take(&mut self.tallies).iter() {
             let count_key = (to(*charged), *what);
-            let hash = Table::<(Charged, What), Tally>::hash(&count_key);
+            let hash = Table::<(Charged, CountKind), Tally>::hash(&count_key);
             self.tallies
                 .entry(hash, count_key)
                 .add(tally.count, tally.amount);
@@ -273,7 +277,7 @@ impl Accumulators {
         self.tallies
             .iter()
             .filter_map(|((charged, what), tally)| match what {
-                What::Alloc(count_key) => Some((*charged, *count_key, *tally)),
+                CountKind::Alloc(count_key) => Some((*charged, *count_key, *tally)),
                 _ => None,
             })
     }
@@ -281,7 +285,7 @@ impl Accumulators {
     /// Adds what another accumulator holds: two halves of a session are the whole.
     pub fn merge(&mut self, other: &Accumulators) {
         for (count_key, tally) in other.tallies.iter() {
-            let hash = Table::<(Charged, What), Tally>::hash(count_key);
+            let hash = Table::<(Charged, CountKind), Tally>::hash(count_key);
             self.tallies
                 .entry(hash, *count_key)
                 .add(tally.count, tally.amount);
@@ -295,7 +299,7 @@ impl Accumulators {
 /// Where an observation is counted.
 #[inline]
 fn place(seen: &Observation) -> Hashed {
-    Table::<(Charged, What), Tally>::hash(&(seen.charged, seen.what))
+    Table::<(Charged, CountKind), Tally>::hash(&(seen.charged, seen.what))
 }
 
 /// A session being folded: counts wait until it is known on which side of a cut they fall.
@@ -310,7 +314,7 @@ pub struct Folding {
 
 impl Folding {
     /// Begins at a cut; `edge` are the counts of the epochs around it.
-    pub fn begin(start: Cut, edge: &[Observation]) -> Self {
+    pub fn begin(start: Boundary, edge: &[Observation]) -> Self {
         let mut folding = Self {
             window: Window::new(start),
             follows: false,
@@ -321,7 +325,7 @@ impl Folding {
     }
 
     /// Begins where another interval has ended, at the same cut and with the same edge: together they are one session.
-    pub fn follow(start: Cut, edge: &[Observation]) -> Self {
+    pub fn follow(start: Boundary, edge: &[Observation]) -> Self {
         Self {
             follows: true,
             ..Self::begin(start, edge)
@@ -335,7 +339,7 @@ impl Folding {
 
     fn apply_at(&mut self, hash: Hashed, seen: &Observation) {
         if self.window.wholly_contains(seen.epoch) {
-            if matches!(seen.what, What::Alloc(_)) {
+            if matches!(seen.what, CountKind::Alloc(_)) {
                 self.inside.system_pages = self.inside.system_pages.saturating_add(seen.amount);
             }
             self.inside.apply_at(hash, seen);
@@ -345,7 +349,7 @@ impl Folding {
             .inside
             .foreign_edge
             .saturating_add(self.window.foreign_edge(seen));
-        if matches!(seen.what, What::Alloc(_)) && self.window.contains_system(seen) {
+        if matches!(seen.what, CountKind::Alloc(_)) && self.window.contains_system(seen) {
             self.inside.system_pages = self.inside.system_pages.saturating_add(seen.amount);
         }
         if self.window.contains(seen) || self.follows && self.window.precedes(seen) {
@@ -368,7 +372,7 @@ impl Folding {
 
     /// Ends at a cut; `edge` are the counts of the epochs around it. What lies beyond is dropped: it belongs to the next interval, which
     /// is given the same edge.
-    pub fn end(mut self, end: Cut, edge: &[Observation]) -> (Window, Accumulators) {
+    pub fn end(mut self, end: Boundary, edge: &[Observation]) -> (Window, Accumulators) {
         self.window.close(end);
         self.apply_all(edge);
         (self.window, self.inside)

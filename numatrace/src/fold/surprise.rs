@@ -30,11 +30,11 @@ pub fn pages(area: &Area) -> u64 {
         cuts = cuts.into_iter().step_by(step).chain([last]).collect();
     }
     cuts.windows(2)
-        .filter_map(|pair| Some(stretch(area, *pair.first()?, *pair.get(1)?)))
+        .filter_map(|pair| Some(interval(area, *pair.first()?, *pair.get(1)?)))
         .sum()
 }
 
-fn stretch(area: &Area, low: u64, high: u64) -> u64 {
+fn interval(area: &Area, low: u64, high: u64) -> u64 {
     let within = |extents: &Extents, least: u64| -> u64 {
         extents
             .iter()

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Accumulators, Folding, window::Cut};
+use super::{Accumulators, Folding, window::Boundary};
 use crate::{
     capture::sys::numastat::NodeCounters,
-    decode::count::{AllocKey, What},
+    decode::count::{AllocKey, CountKind},
     enrich::{Charged, Observation},
     ids::NodeId,
 };
@@ -16,7 +16,7 @@ fn seen(epoch: u64, node: u16, count: u64) -> Observation {
     Observation {
         epoch,
         charged: Charged::Irq,
-        what: What::Alloc(AllocKey {
+        what: CountKind::Alloc(AllocKey {
             task_node: NodeId(0),
             page_node: NodeId(node),
             preferred: Some(NodeId(node)),
@@ -30,9 +30,9 @@ fn seen(epoch: u64, node: u16, count: u64) -> Observation {
 }
 
 /// A cut in which node `n`'s reading began epoch `epochs[n]`.
-fn cut(epochs: [u64; 2]) -> Cut {
+fn cut(epochs: [u64; 2]) -> Boundary {
     let reading = |node: u16, epoch| (NodeId(node), (epoch, NodeCounters::default()));
-    Cut {
+    Boundary {
         nodes: BTreeMap::from([reading(0, epochs[0]), reading(1, epochs[1])]),
         system: None,
     }
@@ -74,7 +74,7 @@ proptest! {
         at in proptest::collection::vec((0u64..3, 0u64..3), 1..5),
     ) {
         // Cuts at epochs 5, 15, 25 …, each node's reading up to two epochs later.
-        let cuts: Vec<Cut> = (0u64..)
+        let cuts: Vec<Boundary> = (0u64..)
             .zip(&at)
             .map(|(i, (zero, one))| cut([5 + 10 * i + zero, 5 + 10 * i + one]))
             .collect();

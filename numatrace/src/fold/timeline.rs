@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::going_on::{GoingOn, goes_on};
-use crate::enrich::{happening::Happening, process::ProcessIndex};
+use crate::enrich::{process::ProcessIndex, timeline_event::TimelineEvent};
 
 /// Most entries of a session or interval, 4 MiB of them.
 const MOST: usize = 65_536;
@@ -15,7 +15,7 @@ const MOST: usize = 65_536;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Timeline {
-    all: Vec<Happening>,
+    all: Vec<TimelineEvent>,
     #[serde(skip)]
     going_on: GoingOn,
     /// Things that happened when the list was full.
@@ -24,45 +24,45 @@ pub struct Timeline {
 
 impl Timeline {
     /// Takes in one thing.
-    pub fn apply(&mut self, happening: Happening) {
+    pub fn apply(&mut self, timeline_event: TimelineEvent) {
         let Self { all, going_on, .. } = self;
         let place = Some(all.len()).filter(|place| *place < MOST);
         let more = |at: usize| {
             all.get_mut(at)
-                .is_some_and(|before| goes_on(before, &happening))
+                .is_some_and(|before| goes_on(before, &timeline_event))
         };
-        if going_on.takes(&happening, place, more) {
+        if going_on.takes(&timeline_event, place, more) {
             return;
         }
         if self.all.len() < MOST {
-            self.all.push(happening);
+            self.all.push(timeline_event);
         } else {
             self.dropped = self.dropped.saturating_add(1);
         }
     }
 
     /// Keeps what a question is answered yes for.
-    pub fn retain(&mut self, keep: impl FnMut(&Happening) -> bool) {
+    pub fn retain(&mut self, keep: impl FnMut(&TimelineEvent) -> bool) {
         self.all.retain(keep);
         self.going_on.clear();
     }
 
     /// To whom something happened, again for each thing.
     pub fn processes(&self) -> impl Iterator<Item = ProcessIndex> {
-        self.all.iter().map(|happening| happening.process)
+        self.all.iter().map(|timeline_event| timeline_event.process)
     }
 
     /// Everything, by process and in order of time: records of different CPUs come out of order by a little.
-    pub fn by_process(&self) -> BTreeMap<ProcessIndex, Vec<Happening>> {
-        let mut by_process: BTreeMap<ProcessIndex, Vec<Happening>> = BTreeMap::new();
-        for happening in &self.all {
+    pub fn by_process(&self) -> BTreeMap<ProcessIndex, Vec<TimelineEvent>> {
+        let mut by_process: BTreeMap<ProcessIndex, Vec<TimelineEvent>> = BTreeMap::new();
+        for timeline_event in &self.all {
             by_process
-                .entry(happening.process)
+                .entry(timeline_event.process)
                 .or_default()
-                .push(*happening);
+                .push(*timeline_event);
         }
-        for happenings in by_process.values_mut() {
-            happenings.sort_by_key(|happening| happening.time_ns);
+        for timeline_events in by_process.values_mut() {
+            timeline_events.sort_by_key(|timeline_event| timeline_event.time_ns);
         }
         by_process
     }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::{
         decode::count::MoveReason,
-        enrich::{happening::Happened, process::Processes},
+        enrich::{process::Processes, timeline_event::Happened},
         ids::{CpuId, NodeId, Pid, Tid},
     };
 
@@ -83,8 +83,8 @@ mod tests {
         Processes::example().1
     }
 
-    fn pages(at_ms: u64, nodes: (u16, u16), pages: u64) -> Happening {
-        Happening {
+    fn pages(at_ms: u64, nodes: (u16, u16), pages: u64) -> TimelineEvent {
+        TimelineEvent {
             time_ns: at_ms * MS,
             process: process(),
             nodes: (NodeId(nodes.0), NodeId(nodes.1)),
@@ -97,8 +97,8 @@ mod tests {
         }
     }
 
-    fn moved(at_ms: u64) -> Happening {
-        Happening {
+    fn moved(at_ms: u64) -> TimelineEvent {
+        TimelineEvent {
             what: Happened::Move {
                 tid: Tid(7),
                 start_ns: 5,
@@ -112,19 +112,19 @@ mod tests {
     }
 
     /// When each entry began, ms, and its pages, if it has any.
-    fn entries(happenings: &[Happening]) -> Vec<(u64, Option<u64>)> {
+    fn entries(timeline_events: &[TimelineEvent]) -> Vec<(u64, Option<u64>)> {
         let mut timeline = Timeline::default();
-        happenings
+        timeline_events
             .iter()
-            .for_each(|happening| timeline.apply(*happening));
+            .for_each(|timeline_event| timeline.apply(*timeline_event));
         let all = timeline.by_process().remove(&process()).unwrap();
         all.iter()
-            .map(|happening| {
-                let pages = match happening.what {
+            .map(|timeline_event| {
+                let pages = match timeline_event.what {
                     Happened::Pages { pages, .. } => Some(pages),
                     Happened::Move { .. } => None,
                 };
-                (happening.time_ns / MS, pages)
+                (timeline_event.time_ns / MS, pages)
             })
             .collect()
     }

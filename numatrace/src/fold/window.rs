@@ -10,21 +10,21 @@ use std::collections::BTreeMap;
 
 use crate::{
     capture::{numastat::Round, sys::numastat::NodeCounters, vm_counters::VmCounters},
-    decode::count::What,
+    decode::count::CountKind,
     enrich::Observation,
     ids::NodeId,
 };
 
 /// The reading chosen for each node, and the one of the whole system.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cut {
+pub struct Boundary {
     /// Per node the epoch that began with its reading, and what was read.
     pub nodes: BTreeMap<NodeId, (u64, NodeCounters)>,
     /// The same of `/proc/vmstat`; `None` when it could not be read.
     pub system: Option<(u64, VmCounters)>,
 }
 
-impl Cut {
+impl Boundary {
     /// Chooses, for each node, the round in which kernel and traced totals differ least.
     ///
     /// The kernel counts an allocation a little before our program sees it. What is under way at the instant of a reading makes
@@ -45,7 +45,7 @@ impl Cut {
                         .iter()
                         .filter(|seen| seen.epoch < *epoch)
                         .filter_map(|seen| match seen.what {
-                            What::Alloc(count_key) => {
+                            CountKind::Alloc(count_key) => {
                                 (count_key.page_node == *node).then_some(seen.count)
                             }
                             _ => None,
@@ -100,9 +100,9 @@ impl Cut {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Where it begins.
-    pub start: Cut,
+    pub start: Boundary,
     /// Where it ends, `None` while it is open.
-    pub end: Option<Cut>,
+    pub end: Option<Boundary>,
     /// Epochs from this one on lie after every reading of the start …
     after_start: u64,
     /// … and those before this one before every reading of the end.
@@ -111,7 +111,7 @@ pub struct Window {
 
 impl Window {
     /// An open window.
-    pub fn new(start: Cut) -> Self {
+    pub fn new(start: Boundary) -> Self {
         let (_, after_start) = start.epochs();
         Self {
             start,
@@ -122,7 +122,7 @@ impl Window {
     }
 
     /// Closes it.
-    pub fn close(&mut self, end: Cut) {
+    pub fn close(&mut self, end: Boundary) {
         (self.before_end, _) = end.epochs();
         self.end = Some(end);
     }
@@ -161,7 +161,7 @@ impl Window {
     /// Allocations of a count that the preferred node's window sees differently from the page node's.
     pub fn foreign_edge(&self, seen: &Observation) -> u64 {
         match seen.what {
-            What::Alloc(count_key) => match count_key.preferred {
+            CountKind::Alloc(count_key) => match count_key.preferred {
                 Some(preferred)
                     if preferred != count_key.page_node
                         && self.contains_epoch(seen.epoch, count_key.page_node)
@@ -190,7 +190,7 @@ mod tests {
         Observation {
             epoch,
             charged: Charged::Irq,
-            what: What::Alloc(AllocKey {
+            what: CountKind::Alloc(AllocKey {
                 task_node: NodeId(0),
                 page_node: NodeId(page),
                 preferred: Some(NodeId(preferred)),
@@ -219,7 +219,7 @@ mod tests {
             Round(vec![reading(0, 3, 103), reading(1, 4, 51)]),
         ];
         let edge = [seen(1, 0, 0, 3)];
-        let cut = Cut::choose(&rounds, None, &edge);
+        let cut = Boundary::choose(&rounds, None, &edge);
         assert_eq!(cut.nodes[&NodeId(0)].0, 3);
         assert_eq!(
             cut.nodes[&NodeId(1)].0,
@@ -230,14 +230,14 @@ mod tests {
 
     #[test]
     fn the_page_node_s_instant_decides() {
-        let mut window = Window::new(Cut::choose(
+        let mut window = Window::new(Boundary::choose(
             &[Round(vec![reading(0, 1, 0), reading(1, 2, 0)])],
             None,
             &[],
         ));
         assert!(window.contains(&seen(1, 0, 0, 1)));
         assert!(!window.contains(&seen(1, 1, 1, 1)));
-        window.close(Cut::choose(
+        window.close(Boundary::choose(
             &[Round(vec![reading(0, 5, 0), reading(1, 6, 0)])],
             None,
             &[],
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn an_epoch_away_from_both_cuts_lies_wholly_inside() {
         let cut = |epoch| {
-            Cut::choose(
+            Boundary::choose(
                 &[Round(vec![reading(0, epoch, 0), reading(1, epoch + 1, 0)])],
                 Some((epoch + 2, VmCounters::default())),
                 &[],
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn misses_between_the_instants_of_two_nodes_are_the_foreign_edge() {
-        let window = Window::new(Cut::choose(
+        let window = Window::new(Boundary::choose(
             &[Round(vec![reading(0, 1, 0), reading(1, 2, 0)])],
             None,
             &[],
@@ -277,9 +277,9 @@ mod tests {
 
     #[test]
     fn what_has_no_node_of_its_own_is_cut_at_the_reading_of_the_whole_system() {
-        let cut = |epoch| Cut {
+        let cut = |epoch| Boundary {
             system: Some((epoch, VmCounters::default())),
-            ..Cut::choose(
+            ..Boundary::choose(
                 &[Round(vec![reading(0, 1, 0), reading(1, 9, 0)])],
                 None,
                 &[],
@@ -287,7 +287,7 @@ mod tests {
         };
         let window = Window::new(cut(4));
         let fault = |epoch| Observation {
-            what: What::HintFault((NodeId(0), NodeId(1))),
+            what: CountKind::HintFault((NodeId(0), NodeId(1))),
             ..seen(epoch, 0, 0, 1)
         };
         assert!(!window.contains(&fault(3)) && window.precedes(&fault(3)));

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Intake, SoFar};
+use super::{Ingest, SoFar};
 use crate::{
     capture::cut::Grown,
     enrich::{facts::Facts, process::Processes, residency::Residency, spaces::Spaces, told::Told},
     fold::{Folding, mapping::Mappings, timeline::Timeline},
 };
 
-/// The parts of an [`Intake`] but its facts, which are asked anew.
+/// The parts of an [`Ingest`] but its facts, which are asked anew.
 #[derive(Serialize)]
 struct Parts<'a> {
     processes: &'a Processes,
@@ -45,7 +45,7 @@ struct Read {
     began_ns: u64,
 }
 
-impl<F: Facts> Intake<F> {
+impl<F: Facts> Ingest<F> {
     /// What was taken in so far.
     ///
     /// # Errors

@@ -1,18 +1,18 @@
 //! Where a session or interval ends: the cut, and what was counted up to it.
 
-use super::{Intake, NOT_COUNTING, SoFar};
+use super::{Ingest, NOT_COUNTING, SoFar};
 use crate::{
     capture::{
-        cut::{CutReading, Grown},
+        cut::{BoundaryReading, Grown},
         totals::Sweep,
     },
     enrich::facts::Facts,
-    fold::{Folding, counted::Counted, mapping::Mappings, timeline::Timeline, window::Cut},
+    fold::{Folding, counted::Counted, mapping::Mappings, timeline::Timeline, window::Boundary},
 };
 
-impl<F: Facts> Intake<F> {
-    /// Closes the counts at a cut. Records of what happened before it may still come: [`Intake::counted`] is asked after them.
-    pub(super) fn cut(&mut self, reading: &CutReading, edge: &Sweep) {
+impl<F: Facts> Ingest<F> {
+    /// Closes the counts at a cut. Records of what happened before it may still come: [`Ingest::counted`] is asked after them.
+    pub(super) fn cut(&mut self, reading: &BoundaryReading, edge: &Sweep) {
         let Some(folding) = self.folding.take() else {
             return;
         };
@@ -54,7 +54,7 @@ impl<F: Facts> Intake<F> {
             return;
         };
         let now = self.so_far(grown);
-        let (window, inside) = folding.end(Cut::default(), &[]);
+        let (window, inside) = folding.end(Boundary::default(), &[]);
         self.closed = Some(Counted {
             window,
             inside,
@@ -83,7 +83,7 @@ impl<F: Facts> Intake<F> {
         self.before = self.so_far(grown);
         self.began_ns = at_ns;
         self.unsettled = false;
-        self.folding = Some(Folding::begin(Cut::default(), &[]));
+        self.folding = Some(Folding::begin(Boundary::default(), &[]));
     }
 }
 

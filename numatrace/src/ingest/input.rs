@@ -7,7 +7,7 @@ use numatrace_common::event::{
 };
 
 use crate::{
-    capture::{cut::CutReading, totals::Sweep},
+    capture::{cut::BoundaryReading, totals::Sweep},
     decode::mapping_record::MappingMade,
 };
 
@@ -25,9 +25,9 @@ pub enum Input {
     /// It is time to look where memory lies.
     Residency,
     /// The first cut, and the counts of the epochs around it.
-    Begin(CutReading, Sweep),
+    Begin(BoundaryReading, Sweep),
     /// A later one; the sweep before it is of the epochs that end with it.
-    Cut(CutReading, Sweep),
+    Boundary(BoundaryReading, Sweep),
     /// Runs that are still under way at the end of the session.
     OpenRuns(OpenRuns),
 }

@@ -2,18 +2,18 @@
 
 use numatrace_common::event::mapping_run::{TouchRun as OpenTouch, UseRun as OpenUse};
 
-use super::{Intake, runs};
+use super::{Ingest, runs};
 use crate::{
     capture::losses::Losses,
     decode::mapping_run::{TouchRun, UseRun},
     enrich::facts::Facts,
     fold::{
-        live::{Heard, Live},
+        live::{Live, LiveEvent},
         mapping::Mappings,
     },
 };
 
-impl<F: Facts> Intake<F> {
+impl<F: Facts> Ingest<F> {
     /// Keeps nothing for a report: a session that only tells what happens lasts as long as somebody listens.
     pub fn tell_only(&mut self) {
         self.folding = None;
@@ -61,14 +61,14 @@ impl<F: Facts> Intake<F> {
             let mut run = TouchRun::from(open);
             if live.grown_touch(&mut run) {
                 let process = runs::touched(&run, now_ns, enrich, mappings);
-                live.hear(now_ns, Heard::Touch(process, run));
+                live.hear(now_ns, LiveEvent::Touch(process, run));
             }
         }
         for open in uses {
             let mut run = UseRun::from(open);
             if live.grown_use(&mut run) {
                 let process = runs::used(&run, now_ns, enrich, mappings);
-                live.hear(now_ns, Heard::Use(process, run));
+                live.hear(now_ns, LiveEvent::Use(process, run));
             }
         }
         live.age();

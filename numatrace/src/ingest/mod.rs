@@ -13,7 +13,7 @@ pub mod told;
 use crate::{
     capture::{
         RawRecord,
-        cut::{CutReading, Grown},
+        cut::{BoundaryReading, Grown},
         totals::Sweep,
     },
     decode::{count::decode_count, decode, event::Event},
@@ -21,10 +21,10 @@ use crate::{
     fold::{
         Folding,
         counted::Counted,
-        live::{Heard, Live},
+        live::{Live, LiveEvent},
         mapping::Mappings,
         timeline::Timeline,
-        window::Cut,
+        window::Boundary,
     },
 };
 use input::Input;
@@ -34,7 +34,7 @@ pub const NOT_COUNTING: &str =
     "vm.numa_stat is 0: the kernel does not count (sysctl vm.numa_stat=1 switches it on)";
 
 /// A session as far as it was taken in.
-pub struct Intake<F> {
+pub struct Ingest<F> {
     /// Processes and facts.
     pub enrich: Enrich<F>,
     mappings: Mappings,
@@ -61,7 +61,7 @@ struct SoFar {
     mapping_records_lost: u64,
 }
 
-impl<F: Facts> Intake<F> {
+impl<F: Facts> Ingest<F> {
     /// Begins with every process that is alive.
     pub fn new(facts: F) -> Self {
         Self {
@@ -98,8 +98,8 @@ impl<F: Facts> Intake<F> {
             return None;
         }
         let told = runs::take_in(&event, enrich, mappings);
-        if let Some(Heard::Happening(happening)) = told {
-            timeline.apply(happening);
+        if let Some(LiveEvent::TimelineEvent(timeline_event)) = told {
+            timeline.apply(timeline_event);
         }
         if let Some((live, told)) = live.as_mut().zip(told) {
             live.hear(event.time_ns, told);
@@ -126,7 +126,7 @@ impl<F: Facts> Intake<F> {
             Input::Settle => self.enrich.settle(),
             Input::Residency => self.look_at_residency(),
             Input::Begin(reading, edge) => self.begin(reading, edge),
-            Input::Cut(reading, edge) => self.cut(reading, edge),
+            Input::Boundary(reading, edge) => self.cut(reading, edge),
             Input::OpenRuns(open) => {
                 self.open_runs(open);
                 self.note_threads();
@@ -177,7 +177,7 @@ impl<F: Facts> Intake<F> {
         }
     }
 
-    fn begin(&mut self, reading: &CutReading, edge: &Sweep) {
+    fn begin(&mut self, reading: &BoundaryReading, edge: &Sweep) {
         let (cut, edge) = self.choose(reading, edge);
         // What was touched while we attached is not the session's.
         self.mappings = Mappings::default();
@@ -208,9 +208,12 @@ impl<F: Facts> Intake<F> {
         seen
     }
 
-    fn choose(&mut self, reading: &CutReading, edge: &Sweep) -> (Cut, Vec<Observation>) {
+    fn choose(&mut self, reading: &BoundaryReading, edge: &Sweep) -> (Boundary, Vec<Observation>) {
         let edge = self.observe(edge);
-        (Cut::choose(&reading.rounds, reading.system, &edge), edge)
+        (
+            Boundary::choose(&reading.rounds, reading.system, &edge),
+            edge,
+        )
     }
 
     fn so_far(&self, grown: &Grown) -> SoFar {

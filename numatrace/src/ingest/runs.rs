@@ -1,6 +1,6 @@
 //! Runs by mapping on their way from records into the accumulators, and what is looked at beside them.
 
-use super::{Intake, input::OpenRuns};
+use super::{Ingest, input::OpenRuns};
 use crate::{
     decode::{
         count::Owner,
@@ -9,7 +9,7 @@ use crate::{
         mapping_run::{TouchRun, UseRun},
     },
     enrich::{Enrich, facts::Facts, process::ProcessIndex},
-    fold::{live::Heard, mapping::Mappings},
+    fold::{live::LiveEvent, mapping::Mappings},
 };
 
 /// Takes in what an event says: about memory here, about processes there. What it told comes back.
@@ -17,15 +17,15 @@ pub(super) fn take_in<F: Facts>(
     event: &Event,
     enrich: &mut Enrich<F>,
     mappings: &mut Mappings,
-) -> Option<Heard> {
+) -> Option<LiveEvent> {
     match &event.body {
         Body::TouchRun(run) => {
             let process = touched(run, event.time_ns, enrich, mappings);
-            return Some(Heard::Touch(process, *run));
+            return Some(LiveEvent::Touch(process, *run));
         }
         Body::UseRun(run) => {
             let process = used(run, event.time_ns, enrich, mappings);
-            return Some(Heard::Use(process, *run));
+            return Some(LiveEvent::Use(process, *run));
         }
         Body::FillRun(run) => filled(run, enrich, mappings),
         Body::KernelAlloc(sample) => {
@@ -41,9 +41,9 @@ pub(super) fn take_in<F: Facts>(
                 let process = enrich.run(leader, &run.area, run.range.0, event.time_ns);
                 mappings.moved(process, run);
             }
-            return enrich.event(event).map(Heard::Happening);
+            return enrich.event(event).map(LiveEvent::TimelineEvent);
         }
-        _ => return enrich.event(event).map(Heard::Happening),
+        _ => return enrich.event(event).map(LiveEvent::TimelineEvent),
     }
     None
 }
@@ -75,7 +75,7 @@ fn filled<F: Facts>(run: &FillRun, enrich: &mut Enrich<F>, mappings: &mut Mappin
     mappings.filled(process, run);
 }
 
-impl<F: Facts> Intake<F> {
+impl<F: Facts> Ingest<F> {
     /// Looks where the memory of processes that were seen lies now.
     pub(super) fn look_at_residency(&mut self) {
         let Self {
@@ -137,8 +137,8 @@ impl<F: Facts> Intake<F> {
                 body: Body::from(*run),
             };
             let told = take_in(&event, &mut self.enrich, &mut self.mappings);
-            if let Some(Heard::Happening(happening)) = told {
-                self.timeline.apply(happening);
+            if let Some(LiveEvent::TimelineEvent(timeline_event)) = told {
+                self.timeline.apply(timeline_event);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Intake;
+use super::Ingest;
 use crate::{
     attach::{
         catalog::HOOKS,
@@ -84,7 +84,7 @@ impl Told {
         counted: &Counted,
         code: &mut dyn Code,
         tell_timeline: bool,
-        intake: &mut Intake<F>,
+        ingest: &mut Ingest<F>,
     ) -> Snapshot {
         let hooks: Vec<Hook> = self.hooks.iter().filter_map(HookTold::found).collect();
         let parts = Parts {
@@ -111,12 +111,12 @@ impl Told {
                     .map(|()| counted.mapping_records_lost)
                     .map_err(String::as_str)
             }),
-            lines_without_room: intake.enrich.spaces.no_room,
+            lines_without_room: ingest.enrich.spaces.no_room,
             unsettled: counted.unsettled,
             uncounted: counted.uncounted.as_deref(),
             switched: counted.switched,
             cost: self.cost.clone(),
         };
-        report(parts, &mut intake.enrich)
+        report(parts, &mut ingest.enrich)
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     attach::catalog::ALLOC_BULK,
     capture::sys::numastat::NodeCounters,
-    fold::window::{Cut, Window},
+    fold::window::{Boundary, Window},
     ids::NodeId,
     model::{
         Alloc, Audit, AuditNode, Cause, Counter, CounterAudit, Equations, Explained, PerNode,
@@ -161,7 +161,7 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
     }
 }
 
-fn went_backwards(start: &Cut, end: &Cut) -> Option<NodeId> {
+fn went_backwards(start: &Boundary, end: &Boundary) -> Option<NodeId> {
     start.nodes.iter().find_map(|(node, (_, before))| {
         let (_, after) = end.nodes.get(node)?;
         Counter::ALL
@@ -171,7 +171,7 @@ fn went_backwards(start: &Cut, end: &Cut) -> Option<NodeId> {
     })
 }
 
-fn delta(start: &Cut, end: &Cut, node: NodeId, counter: Counter) -> Option<u64> {
+fn delta(start: &Boundary, end: &Boundary, node: NodeId, counter: Counter) -> Option<u64> {
     let (_, before) = start.nodes.get(&node)?;
     let (_, after) = end.nodes.get(&node)?;
     value(after, counter).checked_sub(value(before, counter))
@@ -194,7 +194,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn window(delta: u64) -> Window {
-        let at = |value| Cut {
+        let at = |value| Boundary {
             nodes: BTreeMap::from([(
                 NodeId(0),
                 (

@@ -74,11 +74,11 @@ pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fold::window::Cut;
+    use crate::fold::window::Boundary;
 
     #[test]
     fn rows_that_the_kernel_has_are_compared_and_what_was_not_measured_is_null() {
-        let at = |pages, hint_faults| Cut {
+        let at = |pages, hint_faults| Boundary {
             system: Some((
                 1,
                 VmCounters {
@@ -87,7 +87,7 @@ mod tests {
                     ..VmCounters::default()
                 },
             )),
-            ..Cut::default()
+            ..Boundary::default()
         };
         let mut window = Window::new(at(1000, 10));
         window.close(at(1700, 15));

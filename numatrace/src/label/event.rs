@@ -14,10 +14,10 @@ use crate::{
     enrich::{
         Charged, Enrich,
         facts::Facts,
-        happening::{Happened, Happening},
         process::ProcessIndex,
+        timeline_event::{Happened, TimelineEvent},
     },
-    fold::{Tally, absence::Absence, live::Heard},
+    fold::{Tally, absence::Absence, live::LiveEvent},
     ids::{NodeId, Pid, Tid},
     model::{
         Addr, MappingKind, Name, PolicyMode,
@@ -61,14 +61,14 @@ impl Teller {
     pub fn tell<F: Facts>(
         &mut self,
         time_ns: u64,
-        heard: &Heard,
+        heard: &LiveEvent,
         enrich: &mut Enrich<F>,
     ) -> Option<Event> {
         match heard {
-            Heard::Alloc(charged, count_key, tally) => {
+            LiveEvent::Alloc(charged, count_key, tally) => {
                 self.alloc(time_ns, *charged, count_key, *tally, enrich)
             }
-            Heard::Touch(process, run) => {
+            LiveEvent::Touch(process, run) => {
                 let pages = Some(run.pages);
                 let mut event = self.begin(
                     Kind::FirstTouch,
@@ -87,7 +87,7 @@ impl Teller {
                 ));
                 Some(event)
             }
-            Heard::Use(process, run) => {
+            LiveEvent::Use(process, run) => {
                 let mut event = self.begin(
                     Kind::HintFault,
                     run.nodes,
@@ -107,8 +107,8 @@ impl Teller {
                 ));
                 Some(event)
             }
-            Heard::Happening(happening) => self.happening(happening, enrich),
-            Heard::Absence(absence) => self.absence(time_ns, absence, enrich),
+            LiveEvent::TimelineEvent(timeline_event) => self.timeline_event(timeline_event, enrich),
+            LiveEvent::Absence(absence) => self.absence(time_ns, absence, enrich),
         }
     }
 
@@ -152,17 +152,17 @@ impl Teller {
         Some(event)
     }
 
-    fn happening<F: Facts>(
+    fn timeline_event<F: Facts>(
         &mut self,
-        happening: &Happening,
+        timeline_event: &TimelineEvent,
         enrich: &mut Enrich<F>,
     ) -> Option<Event> {
-        let Happening {
+        let TimelineEvent {
             time_ns,
             process,
             nodes,
             what,
-        } = *happening;
+        } = *timeline_event;
         match what {
             Happened::Move {
                 tid,
@@ -434,7 +434,7 @@ mod tests {
     #[test]
     fn a_move_of_pages_is_told_by_the_wall_clock_with_its_reason_and_owner() {
         let (mut enrich, process) = enriched();
-        let heard = Heard::Happening(Happening {
+        let heard = LiveEvent::TimelineEvent(TimelineEvent {
             time_ns: 4_000_000_000,
             process,
             nodes: (NodeId(0), NodeId(1)),
@@ -458,7 +458,7 @@ mod tests {
     #[test]
     fn what_a_filter_keeps_out_is_not_told() {
         let (mut enrich, process) = enriched();
-        let heard = Heard::Happening(Happening {
+        let heard = LiveEvent::TimelineEvent(TimelineEvent {
             time_ns: 1,
             process,
             nodes: (NodeId(0), NodeId(1)),

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     enrich::{
-        happening::{Happened, Happening},
         process::{ProcessIndex, Processes},
+        timeline_event::{Happened, TimelineEvent},
     },
     fold::{bump, timeline::Timeline},
     ids::{NodeId, Pid, Tid},
@@ -22,7 +22,7 @@ use crate::{
 /// Most incidents of a report: of a thousand bounces the longest say it.
 const MOST: usize = 200;
 
-/// What the stories need beside the happenings.
+/// What the stories need beside the timeline events.
 pub struct Stories<'a> {
     /// What happened.
     pub timeline: &'a Timeline,
@@ -43,7 +43,7 @@ pub struct Stories<'a> {
 /// An absence that is going on.
 struct Away {
     /// How it began.
-    left: Happening,
+    left: TimelineEvent,
     /// Pages of the process on its home node then.
     pages: u64,
     /// Pages that had been moved the same way before.
@@ -93,7 +93,7 @@ impl Pages {
 #[derive(Clone, Copy)]
 struct End<'a> {
     /// The move back; `None` when there was none.
-    back: Option<&'a Happening>,
+    back: Option<&'a TimelineEvent>,
     /// Pages that had been moved the same way by then.
     followed: u64,
     /// CPU time of the thread meanwhile, ns.
@@ -113,11 +113,11 @@ impl Stories<'_> {
             .timeline
             .by_process()
             .iter()
-            .filter_map(|(index, happenings)| {
+            .filter_map(|(index, timeline_events)| {
                 let process = by_identity.get(&self.identity(*index))?;
-                Some((*process, happenings))
+                Some((*process, timeline_events))
             })
-            .flat_map(|(process, happenings)| self.of_process(process, happenings))
+            .flat_map(|(process, timeline_events)| self.of_process(process, timeline_events))
             .collect();
         all.sort_by(|a, b| {
             let cost = |incident: &Incident| incident.run_ms.unwrap_or(incident.away_ms);
@@ -137,12 +137,12 @@ impl Stories<'_> {
         by_process
             .iter()
             .filter(|(index, _)| self.identity(**index) == (process.pid, process.start_ns))
-            .flat_map(|(_, happenings)| happenings)
-            .map(|happening| Moment {
-                at_s: self.seconds(happening.time_ns),
-                from: happening.nodes.0,
-                to: happening.nodes.1,
-                what: match happening.what {
+            .flat_map(|(_, timeline_events)| timeline_events)
+            .map(|timeline_event| Moment {
+                at_s: self.seconds(timeline_event.time_ns),
+                from: timeline_event.nodes.0,
+                to: timeline_event.nodes.1,
+                what: match timeline_event.what {
                     Happened::Move {
                         tid, reason: why, ..
                     } => MomentKind::TaskMove {
@@ -170,15 +170,15 @@ impl Stories<'_> {
         (process.pid, process.start_ns)
     }
 
-    fn of_process(&self, process: &Process, happenings: &[Happening]) -> Vec<Incident> {
+    fn of_process(&self, process: &Process, timeline_events: &[TimelineEvent]) -> Vec<Incident> {
         let mut incidents = Vec::new();
         let mut away: BTreeMap<(Tid, u64), Away> = BTreeMap::new();
         let mut told: BTreeMap<(Tid, u64), Told> = BTreeMap::new();
-        let mut pages = self.at_first(process, happenings);
+        let mut pages = self.at_first(process, timeline_events);
         let mut moved: BTreeMap<(NodeId, NodeId), u64> = BTreeMap::new();
-        for happening in happenings {
-            let nodes @ (from, to) = happening.nodes;
-            match happening.what {
+        for timeline_event in timeline_events {
+            let nodes @ (from, to) = timeline_event.nodes;
+            match timeline_event.what {
                 Happened::Pages { pages: more, .. } => {
                     pages.moved(nodes, more);
                     bump(&mut moved, nodes, more);
@@ -204,7 +204,7 @@ impl Stories<'_> {
                         let ran = ran_ns.saturating_sub(ran_then(&absence.left));
                         bump(&mut sum.away_ns, to, ran);
                         let end = End {
-                            back: Some(happening),
+                            back: Some(timeline_event),
                             followed: moved.get(&absence.left.nodes).copied().unwrap_or(0),
                             ran_ns: Some(ran),
                             far_faults: Some(absence.far_faults),
@@ -213,7 +213,7 @@ impl Stories<'_> {
                     }
                     if !away.contains_key(&thread) && pages.home() == Some(from) {
                         let absence = Away {
-                            left: *happening,
+                            left: *timeline_event,
                             pages: pages.on(from),
                             before: moved.get(&nodes).copied().unwrap_or(0),
                             far_faults: 0,
@@ -254,14 +254,14 @@ impl Stories<'_> {
         Some(elsewhere.saturating_sub(ended).min(longest))
     }
 
-    /// Pages by node before the first happening: those at the end, with all later moves undone.
-    fn at_first(&self, process: &Process, happenings: &[Happening]) -> Pages {
+    /// Pages by node before the first timeline event: those at the end, with all later moves undone.
+    fn at_first(&self, process: &Process, timeline_events: &[TimelineEvent]) -> Pages {
         let at_end = process.pages().unwrap_or_default();
         let at_end = self.nodes.iter().copied().zip(at_end.0);
         let mut pages = Pages(at_end.collect());
-        for happening in happenings.iter().rev() {
-            if let Happened::Pages { pages: moved, .. } = happening.what {
-                let (from, to) = happening.nodes;
+        for timeline_event in timeline_events.iter().rev() {
+            if let Happened::Pages { pages: moved, .. } = timeline_event.what {
+                let (from, to) = timeline_event.nodes;
                 pages.moved((to, from), moved);
             }
         }
@@ -304,8 +304,8 @@ impl Stories<'_> {
 }
 
 /// CPU time of the thread when it moved, ns.
-fn ran_then(happening: &Happening) -> u64 {
-    match happening.what {
+fn ran_then(timeline_event: &TimelineEvent) -> u64 {
+    match timeline_event.what {
         Happened::Move { ran_ns, .. } => ran_ns,
         Happened::Pages { .. } => 0,
     }
@@ -366,8 +366,8 @@ mod tests {
         (known, index, process)
     }
 
-    fn moved(process: ProcessIndex, at_s: u64, from: u16, to: u16) -> Happening {
-        Happening {
+    fn moved(process: ProcessIndex, at_s: u64, from: u16, to: u16) -> TimelineEvent {
+        TimelineEvent {
             time_ns: at_s * SECOND,
             process,
             nodes: (NodeId(from), NodeId(to)),
@@ -382,8 +382,8 @@ mod tests {
         }
     }
 
-    fn pages(process: ProcessIndex, at_s: u64, from: u16, to: u16, pages: u64) -> Happening {
-        Happening {
+    fn pages(process: ProcessIndex, at_s: u64, from: u16, to: u16, pages: u64) -> TimelineEvent {
+        TimelineEvent {
             what: Happened::Pages {
                 asker: Pid(7),
                 reason: 0,
@@ -394,14 +394,14 @@ mod tests {
         }
     }
 
-    fn told(happenings: impl Fn(ProcessIndex) -> Vec<Happening>) -> Vec<Incident> {
-        told_when(0, happenings)
+    fn told(timeline_events: impl Fn(ProcessIndex) -> Vec<TimelineEvent>) -> Vec<Incident> {
+        told_when(0, timeline_events)
     }
 
     /// The same where so many of the pages were on node 1 at the end.
     fn told_when(
         followed: u64,
-        happenings: impl Fn(ProcessIndex) -> Vec<Happening>,
+        timeline_events: impl Fn(ProcessIndex) -> Vec<TimelineEvent>,
     ) -> Vec<Incident> {
         let (known, index, mut process) = app();
         let mut migrated = Matrix::zeros(2);
@@ -411,8 +411,8 @@ mod tests {
             ..PageMigrations::default()
         });
         let mut timeline = Timeline::default();
-        for happening in happenings(index) {
-            timeline.apply(happening);
+        for timeline_event in timeline_events(index) {
+            timeline.apply(timeline_event);
         }
         let stories = Stories {
             timeline: &timeline,

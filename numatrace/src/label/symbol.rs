@@ -19,7 +19,7 @@ use blazesym::{
     },
 };
 
-use super::unwinding::Cut;
+use super::unwinding::Boundary;
 use crate::{
     decode::mapping_run::FileId,
     enrich::{
@@ -87,7 +87,7 @@ impl Default for Symbols {
 impl Symbols {
     /// The frames of a stack, innermost first, up to where addresses cease to make sense. All but the first are of the instruction after
     /// a call.
-    pub fn frames(&mut self, of: Of<'_>, addresses: &[u64]) -> (Vec<Frame>, Option<Cut>) {
+    pub fn frames(&mut self, of: Of<'_>, addresses: &[u64]) -> (Vec<Frame>, Option<Boundary>) {
         let mut frames = Vec::new();
         for (depth, address) in addresses.iter().enumerate() {
             let at = if depth == 0 {
@@ -97,11 +97,11 @@ impl Symbols {
             };
             let line = of.spaces.line(of.index, at);
             if depth > 0 && of.spaces.has_lines(of.index) && !line.is_some_and(|l| l.executable) {
-                return (frames, Some(Cut::Nonsense));
+                return (frames, Some(Boundary::Nonsense));
             }
             self.frame(of, line, (*address, at), &mut frames);
         }
-        let cut = (!super::unwinding::begins(&frames)).then_some(Cut::NoBeginning);
+        let cut = (!super::unwinding::begins(&frames)).then_some(Boundary::NoBeginning);
         (frames, cut)
     }
 

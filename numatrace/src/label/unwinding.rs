@@ -4,19 +4,21 @@ use crate::model::Frame;
 
 /// Why a stack may lack frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
+pub enum Boundary {
     /// What would have been the next return address is not in any code.
     Nonsense,
     /// It does not reach back to where its thread began.
     NoBeginning,
 }
 
-impl Cut {
+impl Boundary {
     /// For people.
     pub fn reason(self) -> &'static str {
         match self {
-            Cut::Nonsense => "cut where addresses cease to make sense: code without frame pointers",
-            Cut::NoBeginning => {
+            Boundary::Nonsense => {
+                "cut where addresses cease to make sense: code without frame pointers"
+            }
+            Boundary::NoBeginning => {
                 "may be short: it does not reach the start of its thread, as in code without frame pointers"
             }
         }

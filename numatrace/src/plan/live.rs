@@ -1,6 +1,6 @@
 //! Sessions that are watched while they go on: what they share with `trace`.
 
-use super::{Plan, STACK_EVERY, Scope, Talk, hooks, living, scoped_here};
+use super::{Plan, STACK_EVERY, Scope, Verbosity, hooks, living, scoped_here};
 use crate::{
     attach::inject::Faults,
     cli::{Format, live::LiveArgs},
@@ -14,7 +14,7 @@ use crate::{
 /// # Errors
 /// Hooks that do not exist or exclude each other, a process that is not there, or a PID namespace in which none can be told.
 pub(super) fn session(args: &LiveArgs) -> Result<Plan, Failure> {
-    let talk = Talk::of(args.quiet, args.verbose);
+    let verbosity = Verbosity::of(args.quiet, args.verbose);
     let hooks = hooks(&args.hooks, &args.fallback)?;
     let scope = if args.pids.is_empty() {
         Scope::System
@@ -45,7 +45,7 @@ pub(super) fn session(args: &LiveArgs) -> Result<Plan, Failure> {
         output: None,
         limit: 0,
         color: color(args.color, false),
-        talk,
+        verbosity,
         recording: None,
     })
 }

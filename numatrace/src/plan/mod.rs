@@ -75,7 +75,7 @@ pub struct Plan {
     /// Use colour in text.
     pub color: bool,
     /// How much is said on stderr.
-    pub talk: Talk,
+    pub verbosity: Verbosity,
     /// Limits that each report is held to.
     pub fail_if: FailIf,
     /// Where it is written down.
@@ -125,7 +125,7 @@ pub struct Launch {
 
 /// How much is said on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Talk {
+pub enum Verbosity {
     /// Errors.
     Quiet,
     /// What one should know.
@@ -136,7 +136,7 @@ pub enum Talk {
     Debug,
 }
 
-impl Talk {
+impl Verbosity {
     /// What `-q` and so many `-v` mean.
     fn of(quiet: bool, verbose: u8) -> Self {
         match (quiet, verbose) {
@@ -156,7 +156,7 @@ const STACK_EVERY: u32 = 64;
 /// # Errors
 /// Hooks that do not exist or exclude each other, a process that is not there, or a PID namespace in which none can be told.
 pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
-    let talk = Talk::of(args.quiet, args.verbose);
+    let verbosity = Verbosity::of(args.quiet, args.verbose);
     let fail_if = FailIf::typed(&args.fail_if, &ReportNames)?;
     let hooks = hooks(&args.hooks, &args.fallback)?;
     if args.audit_only && !hooks.has(PAGE_ALLOC) {
@@ -215,7 +215,7 @@ pub fn trace(args: TraceArgs) -> Result<Plan, Failure> {
         output: args.output,
         limit: args.limit,
         color,
-        talk,
+        verbosity,
         fail_if,
         recording: None,
     })

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     capture::{
-        cut::{CutReading, Grown},
+        cut::{BoundaryReading, Grown},
         recording::{
             Garbled,
             bytes::{self, Bytes},
@@ -151,12 +151,12 @@ pub fn put_input(out: &mut Vec<u8>, input: &Input, sample: Option<&Sample>) {
         }
         Input::Settle => ChunkKind::Settle,
         Input::Residency => ChunkKind::Residency,
-        Input::Begin(reading, edge) | Input::Cut(reading, edge) => {
+        Input::Begin(reading, edge) | Input::Boundary(reading, edge) => {
             bytes::put_part(&mut body, &packed(reading));
             sweep::put(&mut body, edge);
             match input {
                 Input::Begin(..) => ChunkKind::Begin,
-                _ => ChunkKind::Cut,
+                _ => ChunkKind::Boundary,
             }
         }
         Input::OpenRuns(open) => {
@@ -241,9 +241,9 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
             let (reading, edge) = cut(rest)?;
             Chunk::Input(Box::new(Input::Begin(reading, edge)), None)
         }
-        ChunkKind::Cut => {
+        ChunkKind::Boundary => {
             let (reading, edge) = cut(rest)?;
-            Chunk::Input(Box::new(Input::Cut(reading, edge)), None)
+            Chunk::Input(Box::new(Input::Boundary(reading, edge)), None)
         }
         ChunkKind::OpenRuns => {
             let open = OpenRuns {
@@ -267,7 +267,7 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
     }))
 }
 
-fn cut(mut from: Bytes<'_>) -> Result<(CutReading, Sweep), Garbled> {
+fn cut(mut from: Bytes<'_>) -> Result<(BoundaryReading, Sweep), Garbled> {
     Ok((unpacked(from.part()?)?, sweep::read(from)?))
 }
 

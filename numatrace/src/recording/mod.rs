@@ -1,7 +1,7 @@
 //! Recordings: a session's input, written down as it is taken in, and taken in again later.
 //!
-//! The recorder sits between the tracer and its [`Intake`](crate::ingest::Intake) and writes what passes; the replay gives the same things to another
-//! intake in the same order. So a report of a recording is made by the code that made the session's own.
+//! The recorder sits between the tracer and its [`Ingest`](crate::ingest::Intake) and writes what passes; the replay gives the same things to another
+//! ingest in the same order. So a report of a recording is made by the code that made the session's own.
 
 pub mod chunks;
 mod code;

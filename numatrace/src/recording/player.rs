@@ -1,4 +1,4 @@
-//! One recording on its way into an intake: what comes in which order, and where a part of it begins and ends.
+//! One recording on its way into an ingest: what comes in which order, and where a part of it begins and ends.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     enrich::facts::{noted::Fact, replayed::ReplayedFacts},
     exit::{Exit, Failure},
     fold::counted::Counted,
-    ingest::{Intake, input::Input, told::Told},
+    ingest::{Ingest, input::Input, told::Told},
     label::report::CostParts,
     model::{Part, Snapshot},
 };
@@ -26,7 +26,7 @@ const PART: &str = "this is a part of a recording: the kernel's counters were re
 pub struct Player {
     wanted: Wanted,
     /// From the first facts on: they say who was alive when the session began.
-    intake: Option<Intake<ReplayedFacts>>,
+    ingest: Option<Ingest<ReplayedFacts>>,
     opening: Option<Opening>,
     code: ReplayedCode,
     sample: Sample,
@@ -67,7 +67,7 @@ impl Player {
         let whole = wanted.whole || wanted.is_part();
         Self {
             wanted: Wanted { whole, ..wanted },
-            intake: None,
+            ingest: None,
             opening: None,
             code: ReplayedCode::default(),
             sample: Sample::default(),
@@ -97,9 +97,9 @@ impl Player {
         }
     }
 
-    fn intake(&mut self) -> &mut Intake<ReplayedFacts> {
-        self.intake
-            .get_or_insert_with(|| Intake::new(ReplayedFacts::default()))
+    fn ingest(&mut self) -> &mut Ingest<ReplayedFacts> {
+        self.ingest
+            .get_or_insert_with(|| Ingest::new(ReplayedFacts::default()))
     }
 
     /// Takes in one thing.
@@ -116,10 +116,10 @@ impl Player {
             Chunk::Facts(facts) => self.learn(facts),
             Chunk::Records(bytes) => {
                 let mut count = 0;
-                let intake = self.intake();
+                let ingest = self.ingest();
                 let read = records::each(bytes, &mut |raw| {
                     count += 1;
-                    if let Some(event) = intake.record(raw) {
+                    if let Some(event) = ingest.record(raw) {
                         each(&event);
                     }
                 });
@@ -132,19 +132,19 @@ impl Player {
             Chunk::Frames(resolved) => self.code.learn(resolved),
             Chunk::Base(sample, base) => self.base(sample, base)?,
             Chunk::Gap => self.gap = true,
-            Chunk::Unknown => self.intake().reject(),
+            Chunk::Unknown => self.ingest().reject(),
             Chunk::Report(_) => {}
         }
         Ok(())
     }
 
     fn learn(&mut self, facts: Vec<Fact>) {
-        match &mut self.intake {
-            Some(intake) => intake.enrich.facts.learn(facts),
+        match &mut self.ingest {
+            Some(ingest) => ingest.enrich.facts.learn(facts),
             None => {
                 let mut first = ReplayedFacts::default();
                 first.learn(facts);
-                self.intake = Some(Intake::new(first));
+                self.ingest = Some(Ingest::new(first));
             }
         }
     }
@@ -153,7 +153,7 @@ impl Player {
         let whole = self.wanted.whole;
         let input = match input {
             // All of it is one: an interval's end is a sweep like any other.
-            Input::Cut(reading, edge) if whole && reading.goes_on => Input::Sweep(edge),
+            Input::Boundary(reading, edge) if whole && reading.goes_on => Input::Sweep(edge),
             other => other,
         };
         if let Input::Begin(reading, _) = &input {
@@ -165,7 +165,7 @@ impl Player {
                 grown: reading.grown.clone(),
             };
         }
-        self.intake().take(&input);
+        self.ingest().take(&input);
         if let Some(sample) = sample {
             self.sample = sample;
             self.bound();
@@ -174,9 +174,9 @@ impl Player {
 
     /// Has the processes reported that the session was asked to look at: known when both it and they are.
     fn ask(&mut self) {
-        if let (Some(opening), Some(intake)) = (&self.opening, &mut self.intake) {
+        if let (Some(opening), Some(ingest)) = (&self.opening, &mut self.ingest) {
             let pids = &opening.told.session.scope.pids;
-            intake.enrich.processes.ask_for(pids);
+            ingest.enrich.processes.ask_for(pids);
         }
     }
 
@@ -186,20 +186,20 @@ impl Player {
         let passed = at_ns.saturating_sub(self.origin_ns);
         let part = self.part;
         if part.from_ns.is_some_and(|from| passed >= from) && part.began.is_none() {
-            self.intake().begin_anew(at_ns, &grown);
+            self.ingest().begin_anew(at_ns, &grown);
             self.part.began = Some(passed);
         }
         let inside = part.from_ns.is_none() || self.part.began.is_some();
         if part.to_ns.is_some_and(|to| passed >= to) && inside && self.cut_out.is_none() {
-            self.intake().break_off(at_ns, &grown, PART);
-            self.cut_out = self.intake().counted();
+            self.ingest().break_off(at_ns, &grown, PART);
+            self.cut_out = self.ingest().counted();
             self.part.ended = Some(passed);
         }
     }
 
     fn base(&mut self, sample: Sample, base: &[u8]) -> Result<(), Garbled> {
         let damaged = |_| Garbled("the sums of what was left out do not read");
-        self.intake().restore(base).map_err(damaged)?;
+        self.ingest().restore(base).map_err(damaged)?;
         let passed_ns = sample.at_ns.saturating_sub(self.origin_ns);
         let until = seconds(passed_ns);
         self.remarks.push(if self.gap {
@@ -227,7 +227,7 @@ impl Player {
             return Ok(None);
         }
         self.done = !made.goes_on;
-        let counted = self.intake().counted();
+        let counted = self.ingest().counted();
         let Some(counted) = self.cut_out.take().or(counted) else {
             return Ok(None);
         };
@@ -236,7 +236,7 @@ impl Player {
         let told = self.told(&made.told, &counted);
         let snapshot = self.made(&told, counted, None);
         if made.goes_on {
-            self.intake().next_interval(until_ns);
+            self.ingest().next_interval(until_ns);
         }
         Ok(Some(snapshot))
     }
@@ -277,9 +277,9 @@ impl Player {
             "the recording ends before its session did, after {:.1} s: {why}",
             passed.as_secs_f64()
         );
-        self.intake()
+        self.ingest()
             .break_off(sample.at_ns, &sample.grown, &remark);
-        let counted = self.intake().counted();
+        let counted = self.ingest().counted();
         let Some(counted) = self.cut_out.take().or(counted) else {
             return Ok((remark, None));
         };
@@ -301,11 +301,11 @@ impl Player {
             counted.uncounted = Some(PART.to_owned());
         }
         if !pids.is_empty() {
-            selection::keep(&mut counted, self.intake(), &pids, children);
+            selection::keep(&mut counted, self.ingest(), &pids, children);
         }
-        let Self { intake, code, .. } = self;
-        let intake = intake.get_or_insert_with(|| Intake::new(ReplayedFacts::default()));
-        let mut snapshot = told.report(&counted, code, timeline, intake);
+        let Self { ingest, code, .. } = self;
+        let ingest = ingest.get_or_insert_with(|| Ingest::new(ReplayedFacts::default()));
+        let mut snapshot = told.report(&counted, code, timeline, ingest);
         snapshot.coverage.incomplete = incomplete;
         snapshot
     }

@@ -14,7 +14,7 @@ use crate::{
     decode::event::Event,
     enrich::facts::{ProcFacts, noted::Noted},
     exit::Failure,
-    ingest::{Intake, input::Input},
+    ingest::{Ingest, input::Input},
 };
 
 /// Records of one chunk. Facts that they make a session ask for wait for them, so it must not be many.
@@ -23,7 +23,7 @@ const RECORDS: usize = 32_768;
 const FRAME: usize = 1 << 20;
 
 /// What a live session takes in.
-type Live = Intake<Noted<ProcFacts>>;
+type Live = Ingest<Noted<ProcFacts>>;
 
 /// A recording that is being written.
 pub struct Recorder {
@@ -86,7 +86,7 @@ impl Recorder {
         raw: RawRecord<'_>,
         event: Option<&Event>,
         stacks: &Stacks,
-        intake: &mut Live,
+        ingest: &mut Live,
     ) {
         if self.idle() {
             return;
@@ -96,26 +96,26 @@ impl Recorder {
             self.code.seen(event, stacks);
         }
         if self.batch.len() >= RECORDS {
-            self.end_records(intake);
+            self.end_records(ingest);
             if self.chunks.len() >= FRAME {
                 self.flush();
-                self.roll(intake);
+                self.roll(ingest);
             }
         }
     }
 
     /// Something else is about to be taken in.
-    pub fn before(&mut self, input: &Input, intake: &mut Live) {
-        let last = matches!(input, Input::Cut(reading, _) if !reading.goes_on);
+    pub fn before(&mut self, input: &Input, ingest: &mut Live) {
+        let last = matches!(input, Input::Boundary(reading, _) if !reading.goes_on);
         if self.skipping && last && self.trouble.is_none() {
-            self.resume(intake);
+            self.resume(ingest);
         }
-        self.end_records(intake);
+        self.end_records(ingest);
     }
 
     /// It was.
-    pub fn input(&mut self, input: &Input, sample: Option<&Sample>, intake: &mut Live) {
-        let facts = intake.enrich.facts.take();
+    pub fn input(&mut self, input: &Input, sample: Option<&Sample>, ingest: &mut Live) {
+        let facts = ingest.enrich.facts.take();
         if let Some(sample) = sample {
             self.sample.clone_from(sample);
         }
@@ -126,13 +126,13 @@ impl Recorder {
         chunks::put_input(&mut self.chunks, input, sample);
         if self.opening.is_some() && (sample.is_some() || self.chunks.len() >= FRAME) {
             self.flush();
-            self.roll(intake);
+            self.roll(ingest);
         }
     }
 
     /// A report was made.
-    pub fn reported(&mut self, made: &Made, resolved: &[Resolved], intake: &mut Live) {
-        self.end_records(intake);
+    pub fn reported(&mut self, made: &Made, resolved: &[Resolved], ingest: &mut Live) {
+        self.end_records(ingest);
         if self.idle() {
             return;
         }
@@ -151,15 +151,15 @@ impl Recorder {
     }
 
     /// Appends records that wait, after what they made the session ask.
-    fn end_records(&mut self, intake: &mut Live) {
-        let facts = intake.enrich.facts.take();
+    fn end_records(&mut self, ingest: &mut Live) {
+        let facts = ingest.enrich.facts.take();
         if self.idle() {
             self.batch.clear();
             self.code.forget_new();
             return;
         }
         chunks::put_facts(&mut self.chunks, &facts);
-        self.code.put_new(&mut self.chunks, &intake.enrich);
+        self.code.put_new(&mut self.chunks, &ingest.enrich);
         if !self.batch.is_empty() {
             chunks::put_records(&mut self.chunks, &self.batch);
             self.batch.clear();
@@ -181,36 +181,36 @@ impl Recorder {
     }
 
     /// Begins the file that will take the place of this one, when that is half full.
-    fn roll(&mut self, intake: &Live) {
-        if self.idle() || intake.is_closing() || !self.files.wants_next() {
+    fn roll(&mut self, ingest: &Live) {
+        if self.idle() || ingest.is_closing() || !self.files.wants_next() {
             return;
         }
         let begun = self
-            .start(intake)
+            .start(ingest)
             .and_then(|chunks| self.files.begin_next(&chunks));
         self.note(begun);
     }
 
     /// Goes on after a gap.
-    fn resume(&mut self, intake: &mut Live) {
+    fn resume(&mut self, ingest: &mut Live) {
         // What was asked meanwhile is in the base.
-        drop(intake.enrich.facts.take());
+        drop(ingest.enrich.facts.take());
         self.skipping = false;
         self.files.lift_limit();
         chunks::put_gap(&mut self.chunks);
-        match self.start(intake) {
+        match self.start(ingest) {
             Ok(start) => self.chunks.extend(start),
             Err(error) => self.note(Err(error)),
         }
     }
 
     /// What a recording begins with where the records before are not kept.
-    fn start(&self, intake: &Live) -> io::Result<Vec<u8>> {
+    fn start(&self, ingest: &Live) -> io::Result<Vec<u8>> {
         let mut start = Vec::new();
         if let Some(opening) = &self.opening {
             chunks::put_opening(&mut start, opening);
         }
-        let base = intake.base().map_err(io::Error::other)?;
+        let base = ingest.base().map_err(io::Error::other)?;
         chunks::put_base(&mut start, &self.sample, &base);
         self.code.put_all(&mut start);
         Ok(start)

@@ -6,12 +6,12 @@ use crate::{
     enrich::{Charged, facts::Facts, process::ProcessIndex},
     fold::counted::Counted,
     ids::Pid,
-    ingest::Intake,
+    ingest::Ingest,
 };
 
 /// Keeps the details of processes with these numbers, and of their children where those are wanted.
-pub fn keep<F: Facts>(counted: &mut Counted, intake: &mut Intake<F>, pids: &[Pid], children: bool) {
-    let processes = &mut intake.enrich.processes;
+pub fn keep<F: Facts>(counted: &mut Counted, ingest: &mut Ingest<F>, pids: &[Pid], children: bool) {
+    let processes = &mut ingest.enrich.processes;
     let mut kept: BTreeSet<ProcessIndex> = BTreeSet::new();
     let mut numbers: BTreeSet<Pid> = pids.iter().copied().collect();
     // A child is announced after its parent, so one pass in that order finds whole families.
@@ -36,5 +36,5 @@ pub fn keep<F: Facts>(counted: &mut Counted, intake: &mut Intake<F>, pids: &[Pid
         .retain(|index, _| kept.contains(index));
     counted
         .timeline
-        .retain(|happening| kept.contains(&happening.process));
+        .retain(|timeline_event| kept.contains(&timeline_event.process));
 }

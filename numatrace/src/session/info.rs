@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     capture::cost::{self, Measured},
-    console::talk::Voice,
+    console::messages::Console,
     enrich::topology::Topology,
     fold::counted::Counted,
     ids::CpuId,
@@ -24,7 +24,7 @@ pub(crate) fn snapshot(
     topology: &Topology,
     over: Over,
     counted: &Counted,
-    voice: &mut Voice,
+    console: &mut Console,
     asked: Asked,
 ) -> Snapshot {
     tracer.close_cost(std::time::Instant::now());
@@ -35,7 +35,7 @@ pub(crate) fn snapshot(
             let mut sum = Measured::default();
             for (program, sampled) in programs {
                 if let Some(ns) = sampled.ns.checked_div(sampled.runs) {
-                    voice.detail(&format!(
+                    console.detail(&format!(
                         "{program}: {ns} ns a run, over {} runs",
                         sampled.runs
                     ));

@@ -9,7 +9,7 @@ use crate::{capture::cost, model::Session, plan::Plan};
 
 /// A stretch that is still going on.
 #[derive(Debug)]
-pub(crate) struct Stretch {
+pub(crate) struct SessionInterval {
     /// When counting began, for the report.
     start: Timestamp,
     /// The same on a clock that is never set.
@@ -29,7 +29,7 @@ pub(crate) struct Over {
     pub(crate) cpu_s: Option<f64>,
 }
 
-impl Stretch {
+impl SessionInterval {
     /// The session, or its first interval.
     pub(crate) fn first(intervals: bool) -> Self {
         Self {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     attach::{catalog::PAGE_FAULT, globals::Switches, hooks::HookState},
-    console::talk::Voice,
+    console::messages::Console,
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
     ids::Pid,
@@ -77,9 +77,9 @@ pub(crate) fn verifying() -> Result<Verifying, Failure> {
 }
 
 /// Refuses when nothing of use is attached, and says what is not.
-pub(crate) fn told(plan: &Plan, tracer: &Tracer, voice: &mut Voice) -> Result<(), Failure> {
+pub(crate) fn told(plan: &Plan, tracer: &Tracer, console: &mut Console) -> Result<(), Failure> {
     for remark in &plan.hooks.remarks {
-        voice.say(remark);
+        console.say(remark);
     }
     for hook in &tracer.session().hooks {
         let via = hook.via.as_deref().unwrap_or("nothing");
@@ -93,7 +93,7 @@ pub(crate) fn told(plan: &Plan, tracer: &Tracer, voice: &mut Voice) -> Result<()
             HookState::Absent => "absent",
             HookState::LeftOut => "left out",
         };
-        voice.detail(&format!("{}: {state}: {via}{reason}", hook.row.hook));
+        console.detail(&format!("{}: {state}: {via}{reason}", hook.row.hook));
     }
     match tracer.session().missing().first() {
         None => Ok(()),

@@ -12,7 +12,7 @@ use anyhow::Context;
 
 use super::{
     info,
-    interval::Stretch,
+    interval::SessionInterval,
     launch::{self, Held},
     open::{banner, scope_entries, switches, told, verifying},
     tracer::{self, Asked, Extras, Reducing, Tracer},
@@ -21,14 +21,14 @@ use super::{
 use crate::{
     attach::inject::Faults,
     capture::counting::counting,
-    console::{rendering::Rendering, talk::Voice},
+    console::{messages::Console, rendering::Rendering},
     enrich::topology::Topology,
     exit::{Exit, Failure},
     ingest::NOT_COUNTING,
     limits::fail_if::FailIf,
     model::{EndedBy, Snapshot},
     output::{self, sink::Sink},
-    plan::{Plan, Scope, Talk},
+    plan::{Plan, Scope, Verbosity},
     recording::recorder::Recorder,
 };
 
@@ -66,10 +66,14 @@ async fn session(
     sink: &mut Sink,
     recorder: Option<Recorder>,
 ) -> anyhow::Result<(Vec<u8>, Exit)> {
-    let mut voice = Voice::new(plan.talk, plan.duration.is_some());
+    let mut console = Console::new(plan.verbosity, plan.duration.is_some());
     let signals = Signals::new()?;
     let topology = Topology::read(Path::new("/"))?;
-    let mut loaded = tracer::load(&topology, switches(plan), plan.talk >= Talk::Debug)?;
+    let mut loaded = tracer::load(
+        &topology,
+        switches(plan),
+        plan.verbosity >= Verbosity::Debug,
+    )?;
     loaded.wanted = plan.hooks.clone();
     let held = match &plan.scope {
         Scope::Command(launch) => Some(launch::hold(launch)?),
@@ -79,7 +83,7 @@ async fn session(
     let verifying = plan.verify_reasons.then(verifying).transpose()?;
 
     let mut fail_if = plan.fail_if.clone();
-    let mut stretch = Stretch::first(plan.interval.is_some());
+    let mut interval = SessionInterval::first(plan.interval.is_some());
     let extras = Extras {
         residency: plan.residency,
         recorder,
@@ -89,44 +93,44 @@ async fn session(
             .map(|most| Reducing::new(most, cpus(&topology), plan.stacks + plan.kernel_stacks > 0)),
     };
     let mut tracer = Tracer::start(loaded, &topology, &scope, extras)?;
-    told(plan, &tracer, &mut voice)?;
-    stretch.began = Instant::now();
+    told(plan, &tracer, &mut console)?;
+    interval.began = Instant::now();
     if let Some(reducing) = &mut tracer.reducing {
-        reducing.begin(stretch.began);
+        reducing.begin(interval.began);
     }
     // Before the recording takes its place: of a command that cannot be run there is nothing to keep.
     let mut child = held.map(Held::release).transpose()?;
     if tracer.recorder.is_some() {
-        let told = info::told(&tracer, &topology, stretch.so_far(plan));
+        let told = info::told(&tracer, &topology, interval.so_far(plan));
         tracer.open_recording(told);
     }
     let rendering = rendering(plan);
-    voice.say(&banner(plan));
+    console.say(&banner(plan));
     if plan.faults != Faults::default() {
-        voice.say("counting is broken on purpose (--inject): its numbers are of no use");
+        console.say("counting is broken on purpose (--inject): its numbers are of no use");
     }
 
-    let mut wait = Wait::new(plan, signals, stretch.began);
+    let mut wait = Wait::new(plan, signals, interval.began);
     let end = loop {
         match wait
-            .next(plan, &mut tracer, child.as_mut(), &mut voice)
+            .next(plan, &mut tracer, child.as_mut(), &mut console)
             .await?
         {
             Due::End(end) => break end,
             Due::Interval => {
-                let over = stretch.end(plan);
+                let over = interval.end(plan);
                 let counted = tracer.roll()?.context("the session has no counts")?;
                 let snapshot = info::snapshot(
                     &mut tracer,
                     &topology,
                     over,
                     &counted,
-                    &mut voice,
+                    &mut console,
                     asked(plan, true),
                 );
-                tracer.intake.next_interval(counted.until_ns);
-                voice.clear();
-                held_to(&mut fail_if, &snapshot, &mut voice);
+                tracer.ingest.next_interval(counted.until_ns);
+                console.clear();
+                held_to(&mut fail_if, &snapshot, &mut console);
                 if !plan.prints() {
                     continue;
                 }
@@ -138,9 +142,9 @@ async fn session(
             }
         }
     };
-    voice.clear();
+    console.clear();
     // The end of what is measured; a command that has to be ended is not part of it.
-    let mut over = stretch.end(plan);
+    let mut over = interval.end(plan);
     let counted = tracer.finish()?.context("the session has no counts")?;
     let exit = settle(plan, &end, child).await?;
     over.session.ended_by = Some(match end {
@@ -157,13 +161,13 @@ async fn session(
         &topology,
         over,
         &counted,
-        &mut voice,
+        &mut console,
         asked(plan, false),
     );
-    held_to(&mut fail_if, &snapshot, &mut voice);
+    held_to(&mut fail_if, &snapshot, &mut console);
     let (exit, lines) = fail_if.decide(exit);
-    lines.iter().for_each(|line| voice.insist(line));
-    let exit = recorded(plan, &tracer, &mut voice, exit);
+    lines.iter().for_each(|line| console.insist(line));
+    let exit = recorded(plan, &tracer, &mut console, exit);
     let last = if plan.prints() {
         rendering.of(&snapshot)?
     } else {
@@ -181,14 +185,14 @@ pub(crate) fn asked(plan: &Plan, goes_on: bool) -> Asked {
     Asked {
         timeline: plan.timeline,
         goes_on,
-        quiet: plan.talk == Talk::Quiet,
+        quiet: plan.verbosity == Verbosity::Quiet,
     }
 }
 
 /// Holds a report to the limits and says which it crosses.
-fn held_to(fail_if: &mut FailIf, snapshot: &Snapshot, voice: &mut Voice) {
+fn held_to(fail_if: &mut FailIf, snapshot: &Snapshot, console: &mut Console) {
     for line in fail_if.look_at_report(snapshot) {
-        voice.insist(&line);
+        console.insist(&line);
     }
 }
 
@@ -201,15 +205,15 @@ pub(crate) fn recorder(plan: &Plan) -> Result<Option<Recorder>, Failure> {
 }
 
 /// Says what became of the recording. One that could not be finished is a failure, however well the rest went.
-fn recorded(plan: &Plan, tracer: &Tracer, voice: &mut Voice, exit: Exit) -> Exit {
+fn recorded(plan: &Plan, tracer: &Tracer, console: &mut Console, exit: Exit) -> Exit {
     match written(plan, tracer) {
         None => exit,
         Some(Ok(line)) => {
-            voice.say(&line);
+            console.say(&line);
             exit
         }
         Some(Err(line)) => {
-            voice.fail(&line);
+            console.fail(&line);
             Exit::Failed
         }
     }

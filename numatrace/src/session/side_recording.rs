@@ -13,24 +13,24 @@ use jiff::Timestamp;
 
 use super::{
     info,
-    interval::Stretch,
+    interval::SessionInterval,
     open::{scope_entries, switches, told},
     run::{asked, recorder, written},
     tracer::{self, Extras, Tracer},
 };
 use crate::{
-    console::talk::Voice,
+    console::messages::Console,
     enrich::topology::Topology,
     model::EndedBy,
     output::{escape, tui::Recording},
-    plan::{self, Plan, Talk},
+    plan::{self, Plan, Verbosity},
 };
 
 /// A recording that goes on.
 pub(crate) struct Beside {
     plan: Plan,
     tracer: Tracer,
-    stretch: Stretch,
+    interval: SessionInterval,
 }
 
 impl Beside {
@@ -43,7 +43,7 @@ impl Beside {
         let plan = Plan {
             interval: None,
             duration: None,
-            talk: Talk::Quiet,
+            verbosity: Verbosity::Quiet,
             recording: Some(plan::Recording {
                 path: not_taken(Path::new(""), &stamp.to_string()),
                 limit: None,
@@ -55,18 +55,18 @@ impl Beside {
             recorder: recorder(&plan)?,
             ..Extras::default()
         };
-        let mut stretch = Stretch::from_here();
+        let mut interval = SessionInterval::from_here();
         let mut loaded = tracer::load(topology, switches(&plan), false)?;
         loaded.wanted = plan.hooks.clone();
         let scope = scope_entries(&plan, None)?;
         let mut tracer = Tracer::start(loaded, topology, &scope, extras)?;
-        told(&plan, &tracer, &mut Voice::new(plan.talk, false))?;
-        stretch.began = Instant::now();
-        tracer.open_recording(info::told(&tracer, topology, stretch.so_far(&plan)));
+        told(&plan, &tracer, &mut Console::new(plan.verbosity, false))?;
+        interval.began = Instant::now();
+        tracer.open_recording(info::told(&tracer, topology, interval.so_far(&plan)));
         Ok(Self {
             plan,
             tracer,
-            stretch,
+            interval,
         })
     }
 
@@ -98,7 +98,7 @@ impl Beside {
             },
             None => Recording::On {
                 path: self.path(),
-                seconds: self.stretch.began.elapsed().as_secs(),
+                seconds: self.interval.began.elapsed().as_secs(),
                 kib: recorder.written().div_ceil(1024),
             },
         }
@@ -112,7 +112,7 @@ impl Beside {
         mut self,
         topology: &Topology,
     ) -> anyhow::Result<(Recording, Result<String, String>)> {
-        let mut over = self.stretch.end(&self.plan);
+        let mut over = self.interval.end(&self.plan);
         let counted = self.tracer.finish()?.context("the session has no counts")?;
         over.session.ended_by = Some(EndedBy::Signal);
         info::snapshot(
@@ -120,7 +120,7 @@ impl Beside {
             topology,
             over,
             &counted,
-            &mut Voice::new(self.plan.talk, false),
+            &mut Console::new(self.plan.verbosity, false),
             asked(&self.plan, false),
         );
         let line = written(&self.plan, &self.tracer).context("there is no recording")?;

@@ -14,7 +14,7 @@ use tokio::{
 
 use super::tracer::Tracer;
 use crate::{
-    console::talk::Voice,
+    console::messages::Console,
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
     ids::Pid,
@@ -91,7 +91,7 @@ impl Wait {
         plan: &Plan,
         tracer: &mut Tracer,
         mut child: Option<&mut Child>,
-        voice: &mut Voice,
+        console: &mut Console,
     ) -> anyhow::Result<Due> {
         let deadline = sleep_until(self.began + plan.duration.unwrap_or(NEVER));
         tokio::pin!(deadline);
@@ -116,9 +116,9 @@ impl Wait {
                 _ = self.sweep.tick() => {
                     tracer.sweep()?;
                     if let Some(whole) = plan.duration {
-                        voice.progress(self.began.elapsed(), whole);
+                        console.progress(self.began.elapsed(), whole);
                     }
-                    if self.recording_ends(plan, tracer, voice) {
+                    if self.recording_ends(plan, tracer, console) {
                         return Ok(Due::End(End::NoRecording));
                     }
                     if targets_gone(&plan.scope) {
@@ -141,20 +141,20 @@ impl Wait {
 
 impl Wait {
     /// Says when the recording has ended before its session; `true` when there is nothing left to go on for.
-    fn recording_ends(&mut self, plan: &Plan, tracer: &Tracer, voice: &mut Voice) -> bool {
+    fn recording_ends(&mut self, plan: &Plan, tracer: &Tracer, console: &mut Console) -> bool {
         let Some(recorder) = &tracer.recorder else {
             return false;
         };
         if recorder.is_full() && !self.said.full {
             self.said.full = true;
-            voice.say("the recording is full (--max-size, --keep first): the rest of the session goes into its sums only");
+            console.say("the recording is full (--max-size, --keep first): the rest of the session goes into its sums only");
         }
         let Some(trouble) = recorder.trouble() else {
             return false;
         };
         if !self.said.trouble {
             self.said.trouble = true;
-            voice.fail(&format!(
+            console.fail(&format!(
                 "the recording ends here, after {:.1} s: {trouble}",
                 self.began.elapsed().as_secs_f64()
             ));

@@ -13,7 +13,7 @@ use numatrace::enrich::topology::Topology;
 use numatrace::enrich::{Enrich, Observation};
 use numatrace::fold::mapping::Mappings;
 use numatrace::fold::timeline::Timeline;
-use numatrace::fold::window::{Cut, Window};
+use numatrace::fold::window::{Boundary, Window};
 use numatrace::fold::{Accumulators, Folding};
 use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::label::code::NoCode;
@@ -104,7 +104,7 @@ pub fn observed(enrich: &mut Enrich<KnownFacts>, counted: &[Counted]) -> Vec<Obs
 }
 
 /// What these counts fold to.
-pub fn folded(nodes: &[NodeId], seen: &[Observation], kernel: Cut) -> (Window, Accumulators) {
+pub fn folded(nodes: &[NodeId], seen: &[Observation], kernel: Boundary) -> (Window, Accumulators) {
     let mut folding = Folding::begin(cut(nodes, BEGIN), &[]);
     for one in seen {
         folding.apply(one);
@@ -113,18 +113,18 @@ pub fn folded(nodes: &[NodeId], seen: &[Observation], kernel: Cut) -> (Window, A
 }
 
 /// A reading of zeros.
-fn cut(nodes: &[NodeId], epoch: u64) -> Cut {
-    Cut {
+fn cut(nodes: &[NodeId], epoch: u64) -> Boundary {
+    Boundary {
         nodes: nodes
             .iter()
             .map(|node| (*node, (epoch, NodeCounters::default())))
             .collect(),
-        ..Cut::default()
+        ..Boundary::default()
     }
 }
 
 /// The reading of a kernel that counted these allocations (mm/page_alloc.c, `zone_statistics`).
-pub fn kernel(nodes: &[NodeId], counted: &[Counted]) -> Cut {
+pub fn kernel(nodes: &[NodeId], counted: &[Counted]) -> Boundary {
     let mut cut = cut(nodes, END);
     let mut at = |node: u16, add: &dyn Fn(&mut NodeCounters)| {
         if let Some((_, counters)) = cut.nodes.get_mut(&NodeId(node)) {

@@ -11,7 +11,7 @@ use numatrace::{
         BATCH, Enrich,
         facts::{Details, Facts, Identity},
     },
-    fold::{Folding, window::Cut},
+    fold::{Folding, window::Boundary},
     ids::{NodeId, Pid, Tid},
 };
 use numatrace_common::{
@@ -60,11 +60,11 @@ const EPOCH: u16 = 10;
 pub fn run(args: &Args) -> Result<()> {
     let runs = runs(args);
     let mut enrich = Enrich::new(Crowd(args.processes));
-    let cut = Cut {
+    let cut = Boundary {
         nodes: (0..args.nodes)
             .map(|node| (NodeId(node), (1, Default::default())))
             .collect(),
-        ..Cut::default()
+        ..Boundary::default()
     };
     let mut folding = Folding::begin(cut, &[]);
     let time = Duration::from_millis(args.millis);

@@ -22,7 +22,7 @@ pub enum ChunkKind {
     /// The first cut.
     Begin = 6,
     /// A later cut: an interval or the session ends.
-    Cut = 7,
+    Boundary = 7,
     /// Runs that were under way at the end.
     OpenRuns = 8,
     /// Addresses of user stacks.
@@ -53,7 +53,7 @@ impl ChunkKind {
         ChunkKind::Sweep,
         ChunkKind::Residency,
         ChunkKind::Begin,
-        ChunkKind::Cut,
+        ChunkKind::Boundary,
         ChunkKind::OpenRuns,
         ChunkKind::Stacks,
         ChunkKind::Frames,

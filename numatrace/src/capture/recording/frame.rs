@@ -122,7 +122,7 @@ pub enum End {
     /// Behind a whole frame.
     Whole,
     /// Within a frame: so many bytes of it are there.
-    Cut {
+    Boundary {
         /// Where the frame began.
         at: u64,
         /// Bytes of it.
@@ -228,7 +228,7 @@ impl<R: Read> Frames<R> {
             return Ok(Some(End::Whole));
         }
         if length < FRAME_HEADER {
-            return Ok(Some(End::Cut {
+            return Ok(Some(End::Boundary {
                 at,
                 left: length as u64,
             }));
@@ -254,7 +254,7 @@ impl<R: Read> Frames<R> {
             .take(packed as u64)
             .read_to_end(&mut self.packed)?;
         if got < packed {
-            return Ok(Some(End::Cut {
+            return Ok(Some(End::Boundary {
                 at,
                 left: (FRAME_HEADER + got) as u64,
             }));
@@ -345,7 +345,7 @@ mod tests {
             changed[at] ^= 0x10;
             if let Ok((frames, end)) = read(&changed) {
                 assert!(
-                    matches!(end, End::Damaged { .. } | End::Cut { .. }),
+                    matches!(end, End::Damaged { .. } | End::Boundary { .. }),
                     "{at}: {end:?}"
                 );
                 assert!(contents.starts_with(&frames), "{at}");

@@ -71,12 +71,12 @@ fn watch(
     }
     let mut clock = Clock::start(plan.interval)?;
     let mut printer = Printer::new(&plan);
-    let mut talk = Talk::default();
+    let mut verbosity = Verbosity::default();
     let mut before: Option<Sample> = None;
     let mut printed = 0;
     loop {
         let (mut sample, problems) = reader.read()?;
-        talk.say(&problems.lines);
+        verbosity.say(&problems.lines);
         if let Some(sink) = sink.take() {
             sink.finish(&save::bytes(&sample)?)
                 .context("cannot write the reading")?;
@@ -128,9 +128,9 @@ fn exit(problems: &Problems) -> Exit {
 
 /// Tells a person what could not be read: each thing once, however often it is read, and not ten thousand things.
 #[derive(Default)]
-struct Talk(BTreeSet<String>);
+struct Verbosity(BTreeSet<String>);
 
-impl Talk {
+impl Verbosity {
     /// More lines than fit beside a table help nobody.
     const MOST: usize = 10;
 
@@ -164,11 +164,11 @@ mod tests {
 
     #[test]
     fn each_thing_is_said_once_and_only_some_of_many() {
-        let mut talk = Talk::default();
+        let mut verbosity = Verbosity::default();
         let lines: Vec<String> = (0..12).map(|n| format!("line {n}")).collect();
-        let said = talk.choose(&lines);
+        let said = verbosity.choose(&lines);
         assert_eq!((said.len(), said[9].as_str()), (11, "line 9"));
         assert!(said[10].starts_with("and 2 more"), "{said:?}");
-        assert_eq!(talk.choose(&lines), Vec::<String>::new());
+        assert_eq!(verbosity.choose(&lines), Vec::<String>::new());
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     attach::{catalog, hooks::HookState},
     capture::{
         counting::counting,
-        cut::{CutReading, Grown},
+        cut::{BoundaryReading, Grown},
         mapping_records::MappingRecords,
         numastat::{self, Round},
         totals::Sweep,
@@ -49,7 +49,7 @@ impl Tracer {
     }
 
     fn close(&mut self, goes_on: bool) -> anyhow::Result<Option<Counted>> {
-        if !self.intake.is_counting() {
+        if !self.ingest.is_counting() {
             return Ok(None);
         }
         // Counts of the running epochs first: only what is counted from here on can lie on either side of the cut.
@@ -61,11 +61,11 @@ impl Tracer {
         self.take(&Input::Sweep(sweep), None);
         let (mut reading, edge) = self.read_cut(until_ns)?;
         reading.goes_on = goes_on;
-        self.take(&Input::Cut(reading, edge), None);
+        self.take(&Input::Boundary(reading, edge), None);
         self.drain()?;
         self.grow()?;
         self.look_at_residency();
-        if !goes_on && self.intake.live.is_none() {
+        if !goes_on && self.ingest.live.is_none() {
             let open = OpenRuns {
                 now_ns: until_ns,
                 touches: self.open_runs.touches()?,
@@ -75,7 +75,7 @@ impl Tracer {
             };
             self.take(&Input::OpenRuns(open), None);
         }
-        Ok(self.intake.counted())
+        Ok(self.ingest.counted())
     }
 
     /// When it is and what has grown, for a recording that may end here.
@@ -107,7 +107,7 @@ impl Tracer {
     }
 
     /// Reads all counters several times and then what was counted around it; of the readings the one with least under way becomes the cut.
-    fn read_cut(&mut self, at_ns: u64) -> anyhow::Result<(CutReading, Sweep)> {
+    fn read_cut(&mut self, at_ns: u64) -> anyhow::Result<(BoundaryReading, Sweep)> {
         let marked = self.session.state(catalog::NUMASTAT_FOLD) == HookState::Attached;
         let rounds: Vec<Round> = match &self.numastat {
             Ok(files) => {
@@ -119,7 +119,7 @@ impl Tracer {
         let system = self.system(marked)?;
         let current = self.control.advance()?;
         let edge = self.counts(current)?;
-        let reading = CutReading {
+        let reading = BoundaryReading {
             at_ns,
             rounds,
             system,

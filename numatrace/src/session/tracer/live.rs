@@ -9,7 +9,7 @@ impl Tracer {
     /// # Errors
     /// The clock cannot be read.
     pub fn forget(&mut self) -> anyhow::Result<()> {
-        self.intake.forget(boot_ns()?);
+        self.ingest.forget(boot_ns()?);
         Ok(())
     }
 
@@ -19,14 +19,14 @@ impl Tracer {
     /// What bpf(2) returned.
     pub fn losses(&mut self) -> anyhow::Result<(Losses, u64)> {
         let now = self.losses.read()?;
-        Ok(self.intake.losses(now))
+        Ok(self.ingest.losses(now))
     }
 
     /// Takes in what runs that are still open have grown by, when somebody watches.
     pub(super) fn grow(&mut self) -> anyhow::Result<()> {
-        if self.intake.live.is_some() {
+        if self.ingest.live.is_some() {
             let (touches, uses) = (self.open_runs.touches()?, self.open_runs.uses()?);
-            self.intake.grow(boot_ns()?, touches, uses);
+            self.ingest.grow(boot_ns()?, touches, uses);
         }
         Ok(())
     }

@@ -51,7 +51,7 @@ use crate::{
     },
     exit::Failure,
     ids::{CpuId, NodeId, Pid},
-    ingest::{Intake, input::Input, told::Told},
+    ingest::{Ingest, input::Input, told::Told},
     model::Snapshot,
     recording::{
         chunks::{Made, Opening, Sample},
@@ -76,7 +76,7 @@ pub struct Tracer {
     /// User stacks of first touches.
     pub stacks: Stacks,
     /// What was taken in.
-    pub intake: Intake<Noted<ProcFacts>>,
+    pub ingest: Ingest<Noted<ProcFacts>>,
     /// Mappings as they are made: the kernel's records, or why there are none; `None` where no mappings are wanted.
     mapping_records: Option<Result<MappingRecords, String>>,
     /// Residency is wanted.
@@ -255,7 +255,7 @@ impl Tracer {
             losses,
             open_runs,
             stacks,
-            intake: Intake::new(facts),
+            ingest: Ingest::new(facts),
             mapping_records,
             residency: extras.residency,
             numastat,
@@ -273,7 +273,7 @@ impl Tracer {
             .filter(|(_, entry)| entry.active != 0)
             .map(|(pid, _)| *pid)
             .collect();
-        tracer.intake.enrich.processes.ask_for(&asked);
+        tracer.ingest.enrich.processes.ask_for(&asked);
         tracer.take_stock();
         if tracer.session.missing().is_empty() {
             tracer.begin()?;
@@ -295,24 +295,24 @@ impl Tracer {
         self.take_mapping_records();
         let Self {
             ring,
-            intake,
+            ingest,
             recorder,
             stacks,
             verifying,
             ..
         } = self;
         ring.drain(&mut |raw| {
-            let event = intake.record(raw);
+            let event = ingest.record(raw);
             if let (Some(Body::MoveStack(stack)), Some(verifying)) =
                 (event.as_ref().map(|event| &event.body), &mut *verifying)
             {
                 verifying.apply(stack);
             }
             if let Some(recorder) = recorder {
-                recorder.record(raw, event.as_ref(), stacks, intake);
+                recorder.record(raw, event.as_ref(), stacks, ingest);
             }
         })?;
-        if self.intake.is_waiting() {
+        if self.ingest.is_waiting() {
             self.take(&Input::Settle, None);
         }
         Ok(())
@@ -390,7 +390,7 @@ impl Tracer {
 
     /// Writes down how the session began.
     pub fn open_recording(&mut self, told: Told) {
-        let began_ns = self.intake.began_ns();
+        let began_ns = self.ingest.began_ns();
         if let Some(recorder) = &mut self.recorder {
             recorder.opened(Opening { told, began_ns });
         }
@@ -400,18 +400,18 @@ impl Tracer {
     pub fn report(&mut self, told: Told, counted: &Counted, asked: Asked) -> Snapshot {
         let Self {
             stacks,
-            intake,
+            ingest,
             recorder,
             ..
         } = self;
         let mut code = LiveCode::new(stacks, asked.quiet);
-        let snapshot = told.report(counted, &mut code, asked.timeline, intake);
+        let snapshot = told.report(counted, &mut code, asked.timeline, ingest);
         if let Some(recorder) = recorder {
             let made = Made {
                 told,
                 goes_on: asked.goes_on,
             };
-            recorder.reported(&made, &code.resolved, intake);
+            recorder.reported(&made, &code.resolved, ingest);
         }
         snapshot
     }
@@ -419,14 +419,14 @@ impl Tracer {
     /// Takes in something that is no record, and writes it down.
     fn take(&mut self, input: &Input, sample: Option<&Sample>) {
         let Self {
-            intake, recorder, ..
+            ingest, recorder, ..
         } = self;
         let Some(recorder) = recorder else {
-            return intake.take(input);
+            return ingest.take(input);
         };
-        recorder.before(input, intake);
-        intake.take(input);
-        recorder.input(input, sample, intake);
+        recorder.before(input, ingest);
+        ingest.take(input);
+        recorder.input(input, sample, ingest);
     }
 
     /// What was counted in epochs before `current`, and the records before that.
@@ -434,8 +434,8 @@ impl Tracer {
         // Names first: what the totals charge was announced by a record.
         self.drain()?;
         let mut sweep = self.totals.sweep(current)?;
-        if self.intake.live.is_some() {
-            self.intake.now_ns = boot_ns()?;
+        if self.ingest.live.is_some() {
+            self.ingest.now_ns = boot_ns()?;
         }
         if self.recorder.is_some() {
             by_owner(&mut sweep);

@@ -186,13 +186,13 @@ impl<'a> Moves<'a> {
     }
 
     /// A thread was on a node for a while.
-    fn stay(&mut self, (pid, tid): Thread, node: NodeId, stretch: (u64, u64)) {
+    fn stay(&mut self, (pid, tid): Thread, node: NodeId, interval: (u64, u64)) {
         let process = self.trace.process(pid, &self.names.process(pid));
         let name = self.names.thread(pid, tid);
         let thread = self.trace.thread(process, pid, tid, &name);
         let label = format!("node {node}");
         self.trace
-            .slice(thread, stretch, "node", &label, Vec::new());
+            .slice(thread, interval, "node", &label, Vec::new());
     }
 
     /// A thread went from one node to another: an arrow between the nodes' tracks, or those of their CPUs.

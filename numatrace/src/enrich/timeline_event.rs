@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// One thing that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Happening {
+pub struct TimelineEvent {
     /// When it happened or began, ns since boot.
     pub time_ns: u64,
     /// To which process.

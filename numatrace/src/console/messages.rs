@@ -5,29 +5,29 @@ use std::{
     time::Duration,
 };
 
-use crate::plan::Talk;
+use crate::plan::Verbosity;
 
 /// The voice of a session.
 #[derive(Debug)]
-pub struct Voice {
-    level: Talk,
+pub struct Console {
+    level: Verbosity,
     progress: bool,
     shown: bool,
 }
 
-impl Voice {
+impl Console {
     /// A voice as loud as the plan wants; progress only for a timed session on a terminal.
-    pub fn new(level: Talk, timed: bool) -> Self {
+    pub fn new(level: Verbosity, timed: bool) -> Self {
         Self {
             level,
-            progress: timed && level > Talk::Quiet && io::stderr().is_terminal(),
+            progress: timed && level > Verbosity::Quiet && io::stderr().is_terminal(),
             shown: false,
         }
     }
 
     /// Says a line everybody should read.
     pub fn say(&mut self, line: &str) {
-        if self.level > Talk::Quiet {
+        if self.level > Verbosity::Quiet {
             self.line(line);
         }
     }
@@ -44,7 +44,7 @@ impl Voice {
 
     /// Says a line for those who asked for more.
     pub fn detail(&mut self, line: &str) {
-        if self.level >= Talk::Verbose {
+        if self.level >= Verbosity::Verbose {
             self.line(line);
         }
     }
