@@ -1,11 +1,11 @@
 //! capture: bytes out of the kernel: ring buffer, map sweeps, numastat, recordings.
 
 pub mod batch;
+pub mod boundary;
 pub mod control;
 pub mod cost;
 pub mod counting;
 pub mod cpu_state;
-pub mod cut;
 pub mod fdinfo;
 pub mod kernel_text;
 pub mod losses;

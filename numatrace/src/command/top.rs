@@ -24,8 +24,8 @@ use crate::{
     },
     ids::NodeId,
     ingest::Ingest,
-    label::look,
-    model::{look::Look, stat::pressure::NodePressure},
+    label::frame,
+    model::{frame::ScreenFrame, stat::pressure::NodePressure},
     output::{
         self,
         sink::Sink,
@@ -36,7 +36,7 @@ use crate::{
         info,
         interval::SessionInterval,
         open::{scope_entries, switches, told},
-        side_recording::Beside,
+        side_recording::SideRecording,
         tracer::{self, Asked, Counted, Extras, Tracer},
         wait::{DRAIN, NEVER, SWEEP, Signals, every},
     },
@@ -107,7 +107,7 @@ async fn session(plan: &TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit>
         console: Console::new(Verbosity::Quiet, false),
         began_ns,
         log,
-        beside: None,
+        side_recording: None,
         recording,
         written: Vec::new(),
     };
@@ -146,7 +146,7 @@ struct Watched<'a> {
     began_ns: u64,
     log: Option<&'a mut Sink>,
     /// The recording beside it.
-    beside: Option<Beside>,
+    side_recording: Option<SideRecording>,
     /// Where the screen learns of it.
     recording: watch::Sender<Recording>,
     /// What is to be said of recordings once the screen is gone.
@@ -159,7 +159,7 @@ impl Watched<'_> {
         tracer: &mut Tracer,
         mut signals: Signals,
         mut orders: mpsc::UnboundedReceiver<Order>,
-        looks: &watch::Sender<Option<Arc<Look>>>,
+        looks: &watch::Sender<Option<Arc<ScreenFrame>>>,
         period: Duration,
     ) -> anyhow::Result<()> {
         let whole = self.plan.session.duration.unwrap_or(NEVER);
@@ -190,13 +190,13 @@ impl Watched<'_> {
                 _ = drain.tick() => {
                     tracer.drain()?;
                     tracer.measure_cost(std::time::Instant::now())?;
-                    self.record(Beside::drain);
+                    self.record(SideRecording::drain);
                 }
                 _ = sweep.tick() => {
                     tracer.sweep()?;
-                    self.record(Beside::sweep);
-                    if let Some(beside) = &self.beside {
-                        self.recording.send_replace(beside.state());
+                    self.record(SideRecording::sweep);
+                    if let Some(side_recording) = &self.side_recording {
+                        self.recording.send_replace(side_recording.state());
                     }
                 }
             }
@@ -204,14 +204,14 @@ impl Watched<'_> {
     }
 
     fn begin_or_end_recording(&mut self) {
-        if self.beside.is_some() {
+        if self.side_recording.is_some() {
             return self.end_recording();
         }
         self.recording.send_replace(Recording::Beginning);
-        match Beside::begin(&self.plan.session, self.topology) {
-            Ok(beside) => {
-                self.recording.send_replace(beside.state());
-                self.beside = Some(beside);
+        match SideRecording::begin(&self.plan.session, self.topology) {
+            Ok(side_recording) => {
+                self.recording.send_replace(side_recording.state());
+                self.side_recording = Some(side_recording);
             }
             Err(error) => self.not_recorded(&error),
         }
@@ -219,10 +219,10 @@ impl Watched<'_> {
 
     /// Ends the recording, if there is one.
     fn end_recording(&mut self) {
-        let Some(beside) = self.beside.take() else {
+        let Some(side_recording) = self.side_recording.take() else {
             return;
         };
-        match beside.end(self.topology) {
+        match side_recording.end(self.topology) {
             Ok((state, line)) => {
                 self.recording.send_replace(state);
                 self.written.push(line);
@@ -232,9 +232,9 @@ impl Watched<'_> {
     }
 
     /// One step of the recording. What breaks it does not break the screen.
-    fn record(&mut self, step: impl FnOnce(&mut Beside) -> anyhow::Result<()>) {
-        if let Some(Err(error)) = self.beside.as_mut().map(step) {
-            self.beside = None;
+    fn record(&mut self, step: impl FnOnce(&mut SideRecording) -> anyhow::Result<()>) {
+        if let Some(Err(error)) = self.side_recording.as_mut().map(step) {
+            self.side_recording = None;
             self.not_recorded(&error);
         }
     }
@@ -250,7 +250,7 @@ impl Watched<'_> {
     }
 
     /// Ends an interval and looks at it.
-    fn look(&mut self, tracer: &mut Tracer) -> anyhow::Result<Look> {
+    fn look(&mut self, tracer: &mut Tracer) -> anyhow::Result<ScreenFrame> {
         let mut over = self.interval.end(&self.plan.session);
         over.session.command = "top".to_owned();
         let counted = tracer.roll()?.context("the session has no counts")?;
@@ -271,7 +271,7 @@ impl Watched<'_> {
         let (away, back, untold) = self.absences(tracer, &counted, &mut snapshot);
         tracer.ingest.next_interval(counted.until_ns);
         tracer.ingest.forget_absences();
-        Ok(Look {
+        Ok(ScreenFrame {
             snapshot,
             memory,
             away,
@@ -295,13 +295,13 @@ impl Watched<'_> {
         let Some(live) = live else {
             return Default::default();
         };
-        look::homes(snapshot, live, enrich);
+        frame::homes(snapshot, live, enrich);
         let until_ns = counted.until_ns;
         let ended = std::mem::take(&mut live.ended);
         let told = |absences: Vec<_>, enrich: &mut _| {
             absences
                 .iter()
-                .map(|absence| look::incident(absence, self.began_ns, until_ns, enrich))
+                .map(|absence| frame::incident(absence, self.began_ns, until_ns, enrich))
                 .collect()
         };
         let away = told(live.absences.open(), enrich);

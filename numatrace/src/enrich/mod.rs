@@ -1,5 +1,6 @@
 //! enrich: facts that expire, joined now: process incarnation, mapping, nodes.
 
+pub mod pending_mappings;
 use serde::{Deserialize, Serialize};
 pub mod facts;
 pub mod lines;
@@ -11,7 +12,6 @@ pub mod spaces;
 pub mod table;
 pub mod target_file;
 pub mod timeline_event;
-pub mod told;
 pub mod topology;
 
 use std::hash::{Hash, Hasher};
@@ -23,11 +23,11 @@ use crate::decode::{
     mapping_run::Area,
 };
 use facts::Facts;
+use pending_mappings::PendingMappings;
 use process::{ProcessIndex, Processes};
 use residency::Residency;
 use spaces::Spaces;
 use timeline_event::{Happened, TimelineEvent};
-use told::Told;
 
 /// Counts that go through the stages together: what waits for memory in one does not hold up the next, and they fit in a cache.
 pub const BATCH: usize = 512;
@@ -95,7 +95,7 @@ pub struct Enrich<F> {
     /// What lies where in them.
     pub spaces: Spaces,
     /// What the kernel told of mappings whose process is not known yet.
-    pub told: Told,
+    pub told: PendingMappings,
     /// On which nodes, when that was asked for.
     pub residency: Residency,
     /// Where facts come from.
@@ -110,7 +110,7 @@ impl<F: Facts> Enrich<F> {
         Self {
             processes,
             spaces: Spaces::default(),
-            told: Told::default(),
+            told: PendingMappings::default(),
             residency: Residency::default(),
             facts,
         }

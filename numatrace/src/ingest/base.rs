@@ -4,8 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ingest, SoFar};
 use crate::{
-    capture::cut::Grown,
-    enrich::{facts::Facts, process::Processes, residency::Residency, spaces::Spaces, told::Told},
+    capture::boundary::Grown,
+    enrich::{
+        facts::Facts, pending_mappings::PendingMappings, process::Processes, residency::Residency,
+        spaces::Spaces,
+    },
     fold::{Folding, mapping::Mappings, timeline::Timeline},
 };
 
@@ -14,7 +17,7 @@ use crate::{
 struct Parts<'a> {
     processes: &'a Processes,
     spaces: &'a Spaces,
-    told: &'a Told,
+    told: &'a PendingMappings,
     residency: &'a Residency,
     mappings: &'a Mappings,
     timeline: &'a Timeline,
@@ -32,7 +35,7 @@ struct Parts<'a> {
 struct Read {
     processes: Processes,
     spaces: Spaces,
-    told: Told,
+    told: PendingMappings,
     residency: Residency,
     mappings: Mappings,
     timeline: Timeline,

@@ -3,7 +3,7 @@
 use super::{Ingest, NOT_COUNTING, SoFar};
 use crate::{
     capture::{
-        cut::{BoundaryReading, Grown},
+        boundary::{BoundaryReading, Grown},
         totals::Sweep,
     },
     enrich::facts::Facts,

@@ -7,7 +7,7 @@ use numatrace_common::event::{
 };
 
 use crate::{
-    capture::{cut::BoundaryReading, totals::Sweep},
+    capture::{boundary::BoundaryReading, totals::Sweep},
     decode::mapping_record::MappingMade,
 };
 

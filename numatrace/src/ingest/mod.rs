@@ -8,12 +8,12 @@ mod closing;
 pub mod input;
 mod live;
 mod runs;
-pub mod told;
+pub mod session_info;
 
 use crate::{
     capture::{
         RawRecord,
-        cut::{BoundaryReading, Grown},
+        boundary::{BoundaryReading, Grown},
         totals::Sweep,
     },
     decode::{count::decode_count, decode, event::Event},

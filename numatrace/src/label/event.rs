@@ -380,7 +380,10 @@ mod tests {
     use super::*;
     use crate::{
         decode::{count::MoveReason, event::TaskFork},
-        enrich::{facts, process::Processes, residency::Residency, spaces::Spaces, told::Told},
+        enrich::{
+            facts, pending_mappings::PendingMappings, process::Processes, residency::Residency,
+            spaces::Spaces,
+        },
         ids::CpuId,
     };
 
@@ -418,7 +421,7 @@ mod tests {
         let enrich = Enrich {
             processes,
             spaces: Spaces::default(),
-            told: Told::default(),
+            told: PendingMappings::default(),
             residency: Residency::default(),
             facts: Gone,
         };

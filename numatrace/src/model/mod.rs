@@ -4,6 +4,7 @@
 //! back is a snapshot again. The one rule: a quantity that was not measured is `None`, never 0.
 //! `Default` of a group of quantities therefore means "not measured", `zeros(n)` means "measured, and nothing happened".
 
+pub mod frame;
 pub mod report;
 
 pub mod audit;
@@ -42,7 +43,6 @@ pub mod page_cache;
 pub mod diff;
 pub mod doctor;
 pub mod event;
-pub mod look;
 pub mod stat;
 pub mod topology;
 

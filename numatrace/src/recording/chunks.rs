@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     capture::{
-        cut::{BoundaryReading, Grown},
+        boundary::{BoundaryReading, Grown},
         recording::{
             Garbled,
             bytes::{self, Bytes},
@@ -26,7 +26,7 @@ use crate::{
     enrich::{facts::noted::Fact, process::ProcessIndex},
     ingest::{
         input::{Input, OpenRuns},
-        told::Told,
+        session_info::SessionInfo,
     },
     model::Frame,
 };
@@ -62,7 +62,7 @@ pub struct Resolved {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Opening {
     /// The machine, the session, its hooks.
-    pub told: Told,
+    pub told: SessionInfo,
     /// When counting began, ns since boot.
     pub began_ns: u64,
 }
@@ -71,7 +71,7 @@ pub struct Opening {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Made {
     /// The machine, the session, its hooks.
-    pub told: Told,
+    pub told: SessionInfo,
     /// Another interval follows.
     pub goes_on: bool,
 }

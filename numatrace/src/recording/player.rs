@@ -14,7 +14,7 @@ use crate::{
     enrich::facts::{noted::Fact, replayed::ReplayedFacts},
     exit::{Exit, Failure},
     fold::counted::Counted,
-    ingest::{Ingest, input::Input, told::Told},
+    ingest::{Ingest, input::Input, session_info::SessionInfo},
     label::report::CostParts,
     model::{Part, Snapshot},
 };
@@ -290,7 +290,12 @@ impl Player {
         Ok((remark, Some(snapshot)))
     }
 
-    fn made(&mut self, told: &Told, mut counted: Counted, incomplete: Option<String>) -> Snapshot {
+    fn made(
+        &mut self,
+        told: &SessionInfo,
+        mut counted: Counted,
+        incomplete: Option<String>,
+    ) -> Snapshot {
         let Wanted {
             pids,
             children,
@@ -311,7 +316,7 @@ impl Player {
     }
 
     /// What is told of a whole session or of a part, from what was told of the last interval.
-    fn told(&self, told: &Told, counted: &Counted) -> Told {
+    fn told(&self, told: &SessionInfo, counted: &Counted) -> SessionInfo {
         let mut told = told.clone();
         let scope = &mut told.session.scope;
         if !self.wanted.pids.is_empty() {

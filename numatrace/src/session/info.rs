@@ -12,7 +12,7 @@ use crate::{
     enrich::topology::Topology,
     fold::counted::Counted,
     ids::CpuId,
-    ingest::told::{HookTold, Told},
+    ingest::session_info::{HookInfo, SessionInfo},
     label::report::{CostParts, host},
     model::{self, Host, Name, Session, Snapshot},
     plan::{Plan, Scope},
@@ -59,7 +59,7 @@ pub(crate) fn snapshot(
 }
 
 /// The machine, the session and its hooks.
-pub(crate) fn told(tracer: &Tracer, topology: &Topology, session: Session) -> Told {
+pub(crate) fn told(tracer: &Tracer, topology: &Topology, session: Session) -> SessionInfo {
     let uname = nix::sys::utsname::uname();
     let text = |field: Result<&std::ffi::OsStr, nix::Error>| {
         field.map_or_else(
@@ -75,10 +75,10 @@ pub(crate) fn told(tracer: &Tracer, topology: &Topology, session: Session) -> To
         .ok()
         .and_then(|text| text.trim().parse().ok());
     let attached = tracer.session();
-    Told {
+    SessionInfo {
         host: host(topology, kernel, arch, balancing),
         session,
-        hooks: attached.hooks.iter().map(HookTold::from).collect(),
+        hooks: attached.hooks.iter().map(HookInfo::from).collect(),
         interrupts_unknown: attached.interrupts_unknown.clone(),
         mapping_records: tracer
             .mapping_records()

@@ -27,13 +27,13 @@ use crate::{
 };
 
 /// A recording that goes on.
-pub(crate) struct Beside {
+pub(crate) struct SideRecording {
     plan: Plan,
     tracer: Tracer,
     interval: SessionInterval,
 }
 
-impl Beside {
+impl SideRecording {
     /// Begins one of what the screen's session looks at, into a new file of the current directory.
     ///
     /// # Errors

@@ -6,7 +6,8 @@ use numatrace::{
     ids::{NodeId, Pid, Tid},
     model::{
         Addr, Finding, HintFaults, Incident, Mapping, MappingFirstTouch, MappingKind, Matrix,
-        MoveReason, Severity, Snapshot, System, TidPages, look::Look, stat::pressure::NodePressure,
+        MoveReason, Severity, Snapshot, System, TidPages, frame::ScreenFrame,
+        stat::pressure::NodePressure,
     },
     output::tui::{Action, App, Options, Recording, View, draw},
 };
@@ -15,7 +16,7 @@ use ratatui::{Terminal, backend::TestBackend};
 use crate::fixture;
 
 /// A look at a report, with a node nearly full and a thread away where there are two nodes.
-pub fn look(mut snapshot: Snapshot) -> Arc<Look> {
+pub fn look(mut snapshot: Snapshot) -> Arc<ScreenFrame> {
     snapshot.session.command = "top".into();
     snapshot.session.duration_s = 1.0;
     let nodes = snapshot.host.nodes.len();
@@ -42,7 +43,7 @@ pub fn look(mut snapshot: Snapshot) -> Arc<Look> {
     } else {
         (Vec::new(), Vec::new())
     };
-    Arc::new(Look {
+    Arc::new(ScreenFrame {
         snapshot,
         memory,
         away,
@@ -139,7 +140,7 @@ pub fn full(nodes: u16) -> Snapshot {
 }
 
 /// An app that has taken in a look three times, without colours.
-pub fn app(look: &Arc<Look>) -> App {
+pub fn app(look: &Arc<ScreenFrame>) -> App {
     let mut app = App::new(Options {
         color: false,
         interval: Duration::from_secs(1),
@@ -152,7 +153,7 @@ pub fn app(look: &Arc<Look>) -> App {
 }
 
 /// The states a screen can be in, by name.
-pub fn states(look: &Arc<Look>) -> Vec<(&'static str, App)> {
+pub fn states(look: &Arc<ScreenFrame>) -> Vec<(&'static str, App)> {
     let with = |actions: &[Action]| {
         let mut app = app(look);
         for action in actions {
@@ -201,6 +202,6 @@ pub fn drawn(app: &App, width: u16, height: u16) -> Terminal<TestBackend> {
 }
 
 /// The process of that number in a look.
-pub fn pid(look: &Look, index: usize) -> Pid {
+pub fn pid(look: &ScreenFrame, index: usize) -> Pid {
     look.snapshot.processes[index].pid
 }

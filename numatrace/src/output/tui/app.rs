@@ -13,7 +13,7 @@ use super::{
     theme::Theme,
 };
 use crate::{
-    model::{Process, look::Look, report::Scope},
+    model::{Process, frame::ScreenFrame, report::Scope},
     output::escape,
 };
 
@@ -147,9 +147,9 @@ pub enum Order {
 #[derive(Clone, Debug)]
 pub struct App {
     /// What is shown.
-    pub look: Option<Arc<Look>>,
+    pub look: Option<Arc<ScreenFrame>>,
     /// The newest, while the screen is held.
-    held: Option<Arc<Look>>,
+    held: Option<Arc<ScreenFrame>>,
     /// The screen is held.
     pub paused: bool,
     /// What is recorded.
@@ -225,7 +225,7 @@ impl App {
     }
 
     /// Takes in a look. While the screen is held it is counted and kept, and not shown.
-    pub fn take(&mut self, look: Arc<Look>) {
+    pub fn take(&mut self, look: Arc<ScreenFrame>) {
         self.looks += 1;
         self.history.take(&look.snapshot);
         self.stories.take(&look);

@@ -17,7 +17,7 @@ use super::{
     terminal::Taken,
     view,
 };
-use crate::model::look::Look;
+use crate::model::frame::ScreenFrame;
 
 /// How late a new look is shown at most. Keys are answered at once.
 const NOTICE: Duration = Duration::from_millis(100);
@@ -46,7 +46,7 @@ impl Screen {
     pub fn run(
         self,
         mut app: App,
-        mut looks: watch::Receiver<Option<Arc<Look>>>,
+        mut looks: watch::Receiver<Option<Arc<ScreenFrame>>>,
         mut recording: watch::Receiver<Recording>,
         orders: &UnboundedSender<Order>,
     ) -> io::Result<()> {

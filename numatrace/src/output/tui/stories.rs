@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{Incident, look::Look};
+use crate::model::{Incident, frame::ScreenFrame};
 
 /// Incidents that are kept after their end.
 const KEPT: usize = 500;
@@ -28,7 +28,7 @@ pub struct Stories {
 
 impl Stories {
     /// Takes in an interval.
-    pub fn take(&mut self, look: &Look) {
+    pub fn take(&mut self, look: &ScreenFrame) {
         let page_size = look.snapshot.host.page_size;
         let much = |incident: &Incident| incident.pages_left.saturating_mul(page_size) >= LITTLE;
         self.away = look.away.iter().filter(|one| much(one)).cloned().collect();

@@ -9,8 +9,8 @@ use super::Tracer;
 use crate::{
     attach::{catalog, hooks::HookState},
     capture::{
+        boundary::{BoundaryReading, Grown},
         counting::counting,
-        cut::{BoundaryReading, Grown},
         mapping_records::MappingRecords,
         numastat::{self, Round},
         totals::Sweep,

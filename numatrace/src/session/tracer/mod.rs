@@ -51,7 +51,7 @@ use crate::{
     },
     exit::Failure,
     ids::{CpuId, NodeId, Pid},
-    ingest::{Ingest, input::Input, told::Told},
+    ingest::{Ingest, input::Input, session_info::SessionInfo},
     model::Snapshot,
     recording::{
         chunks::{Made, Opening, Sample},
@@ -389,7 +389,7 @@ impl Tracer {
     }
 
     /// Writes down how the session began.
-    pub fn open_recording(&mut self, told: Told) {
+    pub fn open_recording(&mut self, told: SessionInfo) {
         let began_ns = self.ingest.began_ns();
         if let Some(recorder) = &mut self.recorder {
             recorder.opened(Opening { told, began_ns });
@@ -397,7 +397,7 @@ impl Tracer {
     }
 
     /// The report of what was counted, which a recording can make again.
-    pub fn report(&mut self, told: Told, counted: &Counted, asked: Asked) -> Snapshot {
+    pub fn report(&mut self, told: SessionInfo, counted: &Counted, asked: Asked) -> Snapshot {
         let Self {
             stacks,
             ingest,

@@ -41,7 +41,7 @@ pub struct Args {
     runs: bool,
     /// Attach an empty program to this hook, to compare runs with (repeatable)
     #[arg(long, value_name = "HOOK")]
-    beside: Vec<String>,
+    side_recording: Vec<String>,
     #[command(subcommand)]
     load: Load,
 }
@@ -135,7 +135,7 @@ impl Done {
 /// # Errors
 /// It could not be done.
 pub fn run(args: &Args) -> Result<()> {
-    let beside = empty::attach_all(&args.beside)?;
+    let side_recording = empty::attach_all(&args.side_recording)?;
     let statistics = args.runs.then(Statistics::on).transpose()?;
     let mut done = match &args.load {
         Load::Faults(args) => faults::run(args),
@@ -148,7 +148,7 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(statistics) = &statistics {
         done.programs = statistics.since()?;
     }
-    drop(beside);
+    drop(side_recording);
     let text = serde_json::to_string(&done)?;
     match &args.result {
         Some(path) => fs::write(path, text)?,

@@ -2,7 +2,7 @@
 
 use super::{Row, cells, findings, plain};
 use crate::{
-    model::{Alloc, Frame, Process, Thread, look::Look, matrix::share, number},
+    model::{Alloc, Frame, Process, Thread, frame::ScreenFrame, matrix::share, number},
     output::{
         escape,
         tui::{
@@ -22,7 +22,7 @@ const MAPPINGS: usize = 12;
 /// Frames of a stack.
 const FRAMES: usize = 4;
 
-pub fn rows(app: &App, look: &Look, width: usize, height: usize) -> Vec<Row> {
+pub fn rows(app: &App, look: &ScreenFrame, width: usize, height: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     match app.detailed() {
         Some(process) => {
@@ -58,7 +58,7 @@ pub fn rows(app: &App, look: &Look, width: usize, height: usize) -> Vec<Row> {
     findings::scrolled(rows, app.cursor, height)
 }
 
-fn about(process: &Process, look: &Look, width: usize) -> Vec<Row> {
+fn about(process: &Process, look: &ScreenFrame, width: usize) -> Vec<Row> {
     let seconds = look.snapshot.session.duration_s;
     let mut rows = vec![vec![
         (Tone::Strong, cells::name(&process.comm)),
@@ -106,7 +106,7 @@ fn about(process: &Process, look: &Look, width: usize) -> Vec<Row> {
     rows
 }
 
-fn threads(process: &Process, look: &Look) -> Vec<Row> {
+fn threads(process: &Process, look: &ScreenFrame) -> Vec<Row> {
     let seconds = look.snapshot.session.duration_s;
     let mut rows = vec![
         Row::new(),
@@ -155,7 +155,7 @@ fn threads(process: &Process, look: &Look) -> Vec<Row> {
 }
 
 /// `0:45.1 1:3.0`: the nodes a thread ran on.
-fn by_node(thread: &Thread, look: &Look) -> String {
+fn by_node(thread: &Thread, look: &ScreenFrame) -> String {
     let Some(run) = &thread.run_ns else {
         return number::UNKNOWN.into();
     };
@@ -174,7 +174,7 @@ fn by_node(thread: &Thread, look: &Look) -> String {
     }
 }
 
-fn mappings(all: &[Kept], look: &Look, width: usize) -> Vec<Row> {
+fn mappings(all: &[Kept], look: &ScreenFrame, width: usize) -> Vec<Row> {
     let page_size = look.snapshot.host.page_size;
     let mut rows = vec![
         Row::new(),

@@ -3,7 +3,7 @@
 use super::{Part, Row, cells, plain};
 use crate::{
     model::{
-        Alloc, HookState, PerNode, Snapshot, Verdict, look::Look, matrix::share, number,
+        Alloc, HookState, PerNode, Snapshot, Verdict, frame::ScreenFrame, matrix::share, number,
         stat::pressure::NodePressure,
     },
     output::tui::{app::App, rate::size, recording::Recording, theme::Tone},
@@ -124,7 +124,7 @@ impl Glance {
     }
 }
 
-fn glances(look: &Look) -> Vec<Glance> {
+fn glances(look: &ScreenFrame) -> Vec<Glance> {
     let snapshot = &look.snapshot;
     let total = snapshot.alloc_total();
     let run = snapshot

@@ -2,7 +2,7 @@
 
 use super::{Row, cells, plain};
 use crate::{
-    model::{Matrix, look::Look, matrix::share, number},
+    model::{Matrix, frame::ScreenFrame, matrix::share, number},
     output::tui::{
         app::App,
         quantity::Quantity,
@@ -18,7 +18,7 @@ const LABEL: usize = 8;
 /// The largest pairs of different nodes that stand below.
 const PAIRS: usize = 5;
 
-pub fn rows(app: &App, look: &Look, width: usize, height: usize) -> Vec<Row> {
+pub fn rows(app: &App, look: &ScreenFrame, width: usize, height: usize) -> Vec<Row> {
     let snapshot = &look.snapshot;
     let mut rows = vec![
         quantities(app.quantity),

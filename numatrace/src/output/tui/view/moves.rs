@@ -2,7 +2,7 @@
 
 use super::{Row, cells, plain};
 use crate::{
-    model::{Incident, MoveReason, look::Look, number},
+    model::{Incident, MoveReason, frame::ScreenFrame, number},
     output::tui::{
         app::App,
         rate::{per_second, short},
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-pub fn rows(app: &App, look: &Look, width: usize, height: usize) -> Vec<Row> {
+pub fn rows(app: &App, look: &ScreenFrame, width: usize, height: usize) -> Vec<Row> {
     let shape = Shape::of(width);
     let mut rows = vec![reasons(look), head(shape)];
     let room = height.saturating_sub(rows.len() + 1);
@@ -36,7 +36,7 @@ pub fn rows(app: &App, look: &Look, width: usize, height: usize) -> Vec<Row> {
 }
 
 /// Moves between nodes in the interval, by reason.
-fn reasons(look: &Look) -> Row {
+fn reasons(look: &ScreenFrame) -> Row {
     let seconds = look.snapshot.session.duration_s;
     let moves = look
         .snapshot

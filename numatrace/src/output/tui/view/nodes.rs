@@ -3,7 +3,7 @@
 use super::{Row, cells, plain};
 use crate::{
     ids::ranges,
-    model::{Counter, HostNode, look::Look, stat::pressure::NodePressure},
+    model::{Counter, HostNode, frame::ScreenFrame, stat::pressure::NodePressure},
     output::tui::{
         app::App,
         rate::{short, size},
@@ -20,7 +20,7 @@ const LINES: usize = 7;
 /// Columns from which a node's counters stand three in a row instead of two.
 const WIDE: usize = 120;
 
-pub fn rows(app: &App, look: &Look, width: usize, height: usize) -> Vec<Row> {
+pub fn rows(app: &App, look: &ScreenFrame, width: usize, height: usize) -> Vec<Row> {
     let nodes = &look.snapshot.host.nodes;
     // At least one node's details, unless the screen is too low for anything but rows.
     let below = if height >= LINES + 3 { LINES } else { 0 };
@@ -59,7 +59,7 @@ fn head(width: usize) -> Row {
     plain(Tone::Strong, text)
 }
 
-fn one(app: &App, look: &Look, position: usize, node: &HostNode, width: usize) -> Row {
+fn one(app: &App, look: &ScreenFrame, position: usize, node: &HostNode, width: usize) -> Row {
     let mut text = format!("{:>6}", node.node.to_string());
     for counter in Counter::ALL {
         let rate = short(app.history.last(node.node, counter));

@@ -2,7 +2,7 @@
 
 use super::{Row, cells, plain};
 use crate::{
-    model::{Process, ProcessKind, look::Look, number},
+    model::{Process, ProcessKind, frame::ScreenFrame, number},
     output::tui::{app::App, column::Column, theme::Tone},
 };
 
@@ -13,7 +13,7 @@ const ID: usize = 7;
 const NAME: std::ops::RangeInclusive<usize> = 8..=40;
 const TINY_NAME: usize = 3;
 
-pub fn rows(app: &App, look: &Look, width: usize, height: usize) -> Vec<Row> {
+pub fn rows(app: &App, look: &ScreenFrame, width: usize, height: usize) -> Vec<Row> {
     let seconds = look.snapshot.session.duration_s;
     let processes = app.processes();
     let columns = columns(app.sort, &processes, width);

@@ -19,7 +19,7 @@ const PROCESSES: usize = 16_384;
 /// The records.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Told {
+pub struct PendingMappings {
     /// In order, so that of two names of one file the same one stays whoever takes the same records in.
     by_pid: BTreeMap<Pid, Waiting>,
     newest_ns: u64,
@@ -35,7 +35,7 @@ struct Waiting {
     dropped: u64,
 }
 
-impl Told {
+impl PendingMappings {
     /// Takes in a record.
     pub fn made(&mut self, made: MappingMade) {
         if self.by_pid.len() >= PROCESSES && !self.by_pid.contains_key(&made.pid) {
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn each_process_of_a_number_gets_what_it_mapped_itself() {
-        let (mut told, mut spaces) = (Told::default(), Spaces::default());
+        let (mut told, mut spaces) = (PendingMappings::default(), Spaces::default());
         let mut processes = Processes::default();
         told.made(made(7, 1_050_000_000, "first"));
         told.made(made(7, 1_950_000_000, "second"));
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_nobody_asks_for_is_forgotten() {
-        let (mut told, mut spaces) = (Told::default(), Spaces::default());
+        let (mut told, mut spaces) = (PendingMappings::default(), Spaces::default());
         told.made(made(7, 1_000_000_000, "old"));
         told.made(made(8, 3_000_000_000, "new"));
         told.settle_all(&Processes::default(), &mut spaces);
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn who_has_the_number_after_the_end_of_a_process_is_somebody_else() {
-        let (mut told, mut spaces) = (Told::default(), Spaces::default());
+        let (mut told, mut spaces) = (PendingMappings::default(), Spaces::default());
         let mut processes = Processes::default();
         born(&mut processes, 7, 1_000_000_000);
         let exit = crate::decode::event::TaskExit {
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_process_that_maps_without_end_and_without_interest_costs_its_bound() {
-        let (mut told, mut spaces) = (Told::default(), Spaces::default());
+        let (mut told, mut spaces) = (PendingMappings::default(), Spaces::default());
         for number in 0..5_000 {
             told.made(made(7, 1_000_000_000 + number, "again"));
         }

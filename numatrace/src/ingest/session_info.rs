@@ -20,13 +20,13 @@ use crate::{
 
 /// All of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Told {
+pub struct SessionInfo {
     /// The machine.
     pub host: Host,
     /// The session or interval.
     pub session: Session,
     /// The hook table as it ended up.
-    pub hooks: Vec<HookTold>,
+    pub hooks: Vec<HookInfo>,
     /// Why interrupts cannot be told from tasks.
     #[serde(default)]
     pub interrupts_unknown: Option<String>,
@@ -46,14 +46,14 @@ pub struct Told {
 
 /// A hook as it ended up.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct HookTold {
+pub struct HookInfo {
     hook: String,
     state: HookState,
     via: Option<String>,
     reason: Option<String>,
 }
 
-impl From<&Hook> for HookTold {
+impl From<&Hook> for HookInfo {
     fn from(hook: &Hook) -> Self {
         Self {
             hook: hook.row.hook.to_owned(),
@@ -64,7 +64,7 @@ impl From<&Hook> for HookTold {
     }
 }
 
-impl HookTold {
+impl HookInfo {
     /// The hook with its row of the catalogue, which says what is lost without it; `None` for one that this version does not have.
     fn found(&self) -> Option<Hook> {
         Some(Hook {
@@ -77,7 +77,7 @@ impl HookTold {
     }
 }
 
-impl Told {
+impl SessionInfo {
     /// The report.
     pub fn report<F: Facts>(
         &self,
@@ -86,7 +86,7 @@ impl Told {
         tell_timeline: bool,
         ingest: &mut Ingest<F>,
     ) -> Snapshot {
-        let hooks: Vec<Hook> = self.hooks.iter().filter_map(HookTold::found).collect();
+        let hooks: Vec<Hook> = self.hooks.iter().filter_map(HookInfo::found).collect();
         let parts = Parts {
             host: self.host.clone(),
             session: self.session.clone(),

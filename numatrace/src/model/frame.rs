@@ -4,7 +4,7 @@ use super::{Incident, Snapshot, stat::pressure::NodePressure};
 
 /// One interval, as `numatrace top` shows it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Look {
+pub struct ScreenFrame {
     /// The report of the interval.
     pub snapshot: Snapshot,
     /// Memory and fragmentation of each node now, parallel to the report's nodes.
