@@ -4,7 +4,7 @@ use core::{cell::UnsafeCell, ptr::read_volatile};
 
 use numatrace_common::control::{CONTROL_SECTION, Control};
 
-use crate::totals::add;
+use crate::atomic;
 
 /// A variable that userspace and programs change.
 #[repr(transparent)]
@@ -52,7 +52,7 @@ pub fn is_reduced(parts: u64) -> bool {
 #[inline(always)]
 pub fn begin_epoch() {
     // SAFETY: as above; only our own reads and one exec a session write it, and they do not overlap.
-    unsafe { add(&raw mut (*CONTROL.0.get()).epoch, 1) };
+    unsafe { atomic::add(&raw mut (*CONTROL.0.get()).epoch, 1) };
 }
 
 /// Begins an epoch at a fold of the kernel's counters.

@@ -9,7 +9,7 @@ use numatrace_common::{
     header::{Header, Record, record_len},
 };
 
-use crate::maps::{EVENTS, LOSSES};
+use crate::{counters::count, maps::EVENTS};
 
 /// The header of a record of type `T`, now, on this CPU.
 #[inline(always)]
@@ -35,14 +35,4 @@ pub fn emit<T: Record + 'static>(record: T) {
     // Nobody is woken: a wake-up costs forty times the record, and the reader comes on a timer.
     entry.submit(u64::from(BPF_RB_NO_WAKEUP));
     count(Counter::Records, 1);
-}
-
-/// Adds to one of this CPU's loss counters.
-#[inline(always)]
-pub fn count(counter: Counter, n: u64) {
-    if let Some(value) = LOSSES.get_ptr_mut(counter as u32) {
-        // Two programs can interleave on one CPU (one interrupts the other), so the addition is atomic.
-        // SAFETY: a live per-CPU array element.
-        unsafe { crate::totals::add(value, n) };
-    }
 }

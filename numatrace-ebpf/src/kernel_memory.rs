@@ -8,12 +8,12 @@ use numatrace_common::{
 };
 
 use crate::{
+    cpu,
     emit::{emit, header},
     globals::global,
     kernel::task::Task,
     owner::Owner,
     runs::{STACKS, is_reduced},
-    totals,
 };
 
 /// Base pages of kernel memory since the last sample on each CPU.
@@ -44,7 +44,7 @@ pub fn sample<C: StackIdContext>(ctx: &C, task: Task, pages: u64, node: u16) {
         tgid: owner.tgid,
         count_key: CountKey::new(Stem::PageAlloc)
             .with_page_node(node)
-            .with_task_node(totals::cpu_node() as u16),
+            .with_task_node(cpu::node() as u16),
         pages,
         stack: ctx.get_stackid(&STACKS, 0).unwrap_or_else(i64::from),
     });

@@ -11,14 +11,16 @@
     reason = "atomic_xadd is the one atomic the BPF target has"
 )]
 
+mod atomic;
 mod control;
+mod counters;
+mod cpu;
 mod globals;
 mod maps;
 
 mod kernel;
 
 mod cause;
-mod cpus;
 mod filter;
 mod move_stack;
 mod mover;

@@ -8,13 +8,7 @@ use numatrace_common::{
     count_key::MoveReason, counters::Counter, event::move_stack::MoveStack, limits::MOVE_FRAMES,
 };
 
-use crate::{
-    cpus,
-    emit::{count, header},
-    kernel::task::Task,
-    maps::EVENTS,
-    owner::Owner,
-};
+use crate::{counters::count, cpu, emit::header, kernel::task::Task, maps::EVENTS, owner::Owner};
 
 /// Bytes of the stack in a record.
 const STACK_BYTES: u32 = 8 * MOVE_FRAMES as u32;
@@ -26,7 +20,7 @@ pub fn tell(ctx: &BtfTracePointContext, task: Task, (from, to): (u32, u32), why:
     if !owner.is_thread() {
         return;
     }
-    let forced = cpus::entry(from).is_leaving() || task.may_run_on(from) == Some(false);
+    let forced = cpu::entry(from).is_leaving() || task.may_run_on(from) == Some(false);
     let Some(mut entry) = EVENTS.reserve::<MoveStack>(0) else {
         count(Counter::LostMoveStack, 1);
         return;

@@ -22,12 +22,13 @@ use numatrace_common::{
 
 use crate::{
     control,
-    emit::{count, header},
+    counters::count,
+    cpu,
+    emit::header,
     globals::{enabled, global},
     kernel::{task::Task, vma::VM_GROWSDOWN},
     maps::EVENTS,
     owner::Owner,
-    totals,
     twin::Copy,
 };
 
@@ -224,7 +225,7 @@ impl Use {
         if is_reduced(NO_RUNS) {
             return;
         }
-        let count_key = self.count_key.with_task_node(totals::cpu_node() as u16);
+        let count_key = self.count_key.with_task_node(cpu::node() as u16);
         let low = self.address & !(PAGE - 1);
         if let Copy::Second = copy {
             self.write_alone(count_key, low);

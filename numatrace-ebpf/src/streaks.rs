@@ -7,8 +7,6 @@
 //! the bins of the slots; so a sweep sees each event in one place (`CpuState::counts`). Only `page_alloc` writes streaks, and it
 //! never nests on one CPU.
 
-use core::{arch::asm, ptr::read_volatile};
-
 use aya_ebpf::EbpfContext;
 use numatrace_common::{
     control::SWITCHES,
@@ -18,17 +16,11 @@ use numatrace_common::{
 };
 
 use crate::{
-    control,
+    control, cpu,
     globals::{enabled, global},
     kernel::{page, task::Task},
-    maps::CPU_STATE,
     totals::{self, Holder},
-    touch,
 };
-
-/// log2 of a kernel stack's size; it is aligned to that (`THREAD_SIZE`, arch/x86/include/asm/page_64_types.h). Where stacks are larger, one is taken
-/// for two.
-const STACK_SHIFT: u32 = 14;
 
 /// [`Streak::inputs`] that no allocation has.
 const NO_INPUTS: u64 = u64::MAX;
@@ -71,45 +63,6 @@ impl Event {
     }
 }
 
-/// This CPU's state.
-#[inline(always)]
-pub fn state() -> Option<&'static mut CpuState> {
-    CPU_STATE
-        .get_ptr_mut(0)
-        // SAFETY: a per-CPU array element lives as long as the program. Programs that can interrupt one another write different members, or
-        // keep apart by the slot's `busy` word.
-        .map(|state| unsafe { &mut *state })
-}
-
-/// Is it still the task whose streaks these are, in the same epoch?
-#[inline(always)]
-pub fn is_held<C: EbpfContext>(cpu: &CpuState, ctx: &C) -> bool {
-    cpu.streaking != 0 && cpu.stack == stack(cpu, ctx) && cpu.slot.epoch == control::epoch()
-}
-
-/// The kernel stack that the hook's arguments lie on. A pointer cannot be shifted, but the difference of two is a number; in assembler, because the
-/// compiler would add what comes next to one of the pointers.
-#[expect(
-    clippy::pointers_in_nomem_asm_block,
-    reason = "only the addresses are looked at"
-)]
-#[inline(always)]
-fn stack<C: EbpfContext>(cpu: &CpuState, ctx: &C) -> u64 {
-    let mut apart = ctx.as_ptr() as u64;
-    // SAFETY: a subtraction of two registers.
-    unsafe {
-        asm!(
-            "{} -= {}",
-            inout(reg) apart,
-            in(reg) &raw const *cpu,
-            options(pure, nomem, nostack)
-        );
-    }
-    // SAFETY: a live element. Volatile, so that it is a number from memory even where it has just been written, and no pointer.
-    let address = unsafe { read_volatile(&raw const cpu.address) };
-    apart.wrapping_add(address) >> STACK_SHIFT
-}
-
 /// Counts the event of the task whose streaks these are, if it is like the one before it. Returns the first touch that it is too, or an empty
 /// count key.
 #[inline(always)]
@@ -139,7 +92,6 @@ pub fn own(cpu: &mut CpuState, task: Task) {
         holder.take(&mut cpu.slot);
     }
     totals::settle(&mut cpu.slot);
-    touch::settle(&mut cpu.fault, task);
 }
 
 /// Has its events taken without a look at who it is, until the next switch of tasks; not in sessions that must look at each.
@@ -148,7 +100,7 @@ pub fn hold<C: EbpfContext>(cpu: &mut CpuState, ctx: &C, task: Task) {
     let looks_at_each = enabled!(drop_one_in) || enabled!(kernel_stack_every);
     if !looks_at_each && control::is_attached(SWITCHES) {
         cpu.address = &raw const *cpu as u64;
-        cpu.stack = stack(cpu, ctx);
+        cpu.stack = cpu::stack(cpu, ctx);
         cpu.streaking = task.address();
     }
 }

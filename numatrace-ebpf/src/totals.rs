@@ -1,11 +1,8 @@
 //! The counting bin: per-CPU slots, flushed into the totals map.
 
-use core::{
-    intrinsics::{AtomicOrdering, atomic_xadd},
-    ptr::{read_volatile, write_volatile},
-};
+use core::ptr::{read_volatile, write_volatile};
 
-use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_get_numa_node_id, maps::HashMap};
+use aya_ebpf::{bindings::BPF_NOEXIST, maps::HashMap};
 use numatrace_common::{
     count_key::CountKey,
     counters::Counter,
@@ -15,7 +12,7 @@ use numatrace_common::{
 };
 
 use crate::{
-    control, emit,
+    atomic, control, counters, cpu,
     kernel::task::Task,
     maps::{OVERFLOWED, SLOTS, TOTALS},
     owner::Owner,
@@ -125,7 +122,7 @@ impl Holder {
         slot.start_ns = self.owner.start_ns;
         slot.tid = self.owner.tid;
         slot.tgid = self.owner.tgid;
-        slot.node = cpu_node();
+        slot.node = cpu::node();
     }
 }
 
@@ -191,13 +188,6 @@ fn hand_over(slot: &mut Slot, holder: &Holder) {
     holder.take(slot);
 }
 
-/// Node of this CPU.
-#[inline(always)]
-pub fn cpu_node() -> u32 {
-    // SAFETY: the helper has no preconditions.
-    unsafe { bpf_get_numa_node_id() as u32 }
-}
-
 /// Counts `n` events of a count key for the slot's owner. Task node and epoch are the slot's.
 #[inline(always)]
 pub fn tally(slot: &mut Slot, count_key: CountKey, n: u64, amount: u64) {
@@ -240,7 +230,7 @@ pub fn tally_directly(task: Task, irq: bool, count_key: CountKey, n: u64, amount
         tgid: owner.tgid,
         count_key: count_key
             .with_epoch(control::epoch() as u16)
-            .with_task_node(cpu_node() as u16),
+            .with_task_node(cpu::node() as u16),
     };
     add_total(&mut key, n, amount);
     owner
@@ -343,7 +333,7 @@ pub fn add_total(key: &mut TotalKey, count: u64, amount: u64) {
     } else {
         Counter::LostTotals
     };
-    emit::count(counter, count);
+    counters::count(counter, count);
 }
 
 #[inline(always)]
@@ -361,18 +351,8 @@ fn add_existing(map: &HashMap<TotalKey, TotalValue>, key: &TotalKey, value: &Tot
     };
     // SAFETY: userspace removes an entry only when no CPU can still add to its epoch, so the element is this key's.
     unsafe {
-        add(&raw mut (*total).count, value.count);
-        add(&raw mut (*total).amount, value.amount);
+        atomic::add(&raw mut (*total).count, value.count);
+        atomic::add(&raw mut (*total).amount, value.amount);
     }
     true
-}
-
-/// Atomic addition, the one atomic operation the BPF target offers on all kernels.
-///
-/// # Safety
-/// `target` must point into a live map element, eight-byte aligned.
-#[inline(always)]
-pub unsafe fn add(target: *mut u64, n: u64) {
-    // SAFETY: the caller's promise.
-    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(target, n) };
 }

@@ -17,10 +17,12 @@ use numatrace_common::{
 };
 
 use crate::{
-    emit::count,
+    atomic,
+    counters::count,
+    cpu,
     globals::{enabled, global},
     kernel::{task::Task, vma},
-    runs, streaks, totals,
+    runs,
 };
 
 /// The [`TouchKind`] in [`Fault::what`].
@@ -40,7 +42,7 @@ static PARKED: Array<u64> = Array::with_max_entries(1, 0);
 /// `task` enters a fault at an address of a mapping. Nearly always it is the mapping of the fault before.
 #[inline(always)]
 pub fn begin(task: Task, vma: *const u8, address: u64, flags: u32) {
-    let Some(cpu) = streaks::state() else {
+    let Some(cpu) = cpu::state() else {
         return;
     };
     let fault = &mut cpu.fault;
@@ -90,7 +92,7 @@ pub fn known(cpu: &CpuState, gfp: u32) -> u64 {
 /// The fault `task` is in, if it is in one.
 #[inline(always)]
 pub fn fault_of(task: Task) -> Option<&'static mut Fault> {
-    let fault = &mut streaks::state()?.fault;
+    let fault = &mut cpu::state()?.fault;
     is_in(fault, task).then_some(fault)
 }
 
@@ -115,7 +117,7 @@ pub fn copies(task: Task) {
 /// `task` leaves its fault. False when it was lost on the way.
 #[inline(always)]
 pub fn end(task: Task) -> bool {
-    let Some(cpu) = streaks::state() else {
+    let Some(cpu) = cpu::state() else {
         return false;
     };
     let here = is_of(&cpu.fault, task);
@@ -175,7 +177,7 @@ fn unpark(fault: &mut Fault, task: Task) -> bool {
 fn change_parked(by: u64) {
     if let Some(parked) = PARKED.get_ptr_mut(0) {
         // SAFETY: a live array element.
-        unsafe { totals::add(parked, by) };
+        unsafe { atomic::add(parked, by) };
     }
 }
 
@@ -234,11 +236,11 @@ pub fn because(cpu: &mut CpuState, task: Task, why: RemoteCause, pages: u64) {
 /// switched out or faults again. The mapping is not known: its members are 0.
 #[inline(always)]
 pub fn faults_at<C: EbpfContext>(ctx: &C, address: u64) {
-    let Some(cpu) = streaks::state() else {
+    let Some(cpu) = cpu::state() else {
         return;
     };
     // It has been asked since it was switched in, and nothing of this has changed.
-    if cpu.fault.task == 0 || cpu.fault.task != cpu.streaking || !streaks::is_held(cpu, ctx) {
+    if cpu.fault.task == 0 || cpu.fault.task != cpu.streaking || !cpu::is_held(cpu, ctx) {
         let task = Task::current();
         cpu.fault.task = task.address();
         cpu.fault.switches = task.switches();

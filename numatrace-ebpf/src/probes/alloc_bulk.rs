@@ -26,11 +26,12 @@ use numatrace_common::{
 };
 
 use crate::{
-    emit::count,
+    counters::count,
+    cpu,
     globals::global,
     kernel::{page::node_of_flags, preempt::in_interrupt, task::Task},
     maps::{BULK, BULK_FILLED},
-    streaks, totals,
+    totals,
     twin::{self, Copy, Twin},
 };
 
@@ -154,7 +155,7 @@ fn tally(copy: Copy, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
     }
     let task = Task::current();
     let mode = task.mempolicy().chosen_mode();
-    let why = if u32::from(node) == totals::cpu_node() {
+    let why = if u32::from(node) == cpu::node() {
         RemoteCause::None
     } else if task.has_policy() {
         RemoteCause::Policy
@@ -193,7 +194,7 @@ fn is_counted(irq: bool, page: u64) -> bool {
     let slot = if irq {
         totals::slot(SlotIndex::AllocIrq)
     } else {
-        streaks::state().map(|cpu| &mut cpu.slot)
+        cpu::state().map(|cpu| &mut cpu.slot)
     };
     slot.is_some_and(|slot| slot.last_page == page)
 }

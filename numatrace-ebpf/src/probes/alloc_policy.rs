@@ -18,7 +18,8 @@ use numatrace_common::{
 };
 
 use crate::{
-    emit::count,
+    counters::count,
+    cpu,
     globals::{enabled, global},
     kernel::{
         load,
@@ -26,7 +27,7 @@ use crate::{
         page,
         task::Task,
     },
-    streaks, totals, touch,
+    totals, touch,
     twin::{self, Copy, Twin},
 };
 
@@ -107,7 +108,7 @@ pub fn alloc_interleave(ctx: FExitContext) -> u32 {
 /// between asking for its local one and getting it.
 #[inline(always)]
 fn explain(page: *const u8, mode: u16) {
-    let Some(cpu) = streaks::state() else {
+    let Some(cpu) = cpu::state() else {
         return;
     };
     let slot = &mut cpu.slot;
@@ -136,7 +137,7 @@ fn explain(page: *const u8, mode: u16) {
 /// Counts an interleaved allocation when it came from its preferred node: with these policies that is the one whose turn it was.
 #[inline(always)]
 fn interleaved(copy: Copy, page: *const u8) {
-    let hit = streaks::state().and_then(|CpuState { slot, .. }| {
+    let hit = cpu::state().and_then(|CpuState { slot, .. }| {
         (slot.last_page == page as u64).then_some(slot.last_hit != 0)
     });
     match hit {

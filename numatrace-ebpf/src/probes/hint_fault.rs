@@ -18,6 +18,7 @@ use numatrace_common::{
 };
 
 use crate::{
+    cpu,
     globals::{enabled, global},
     kernel::{load, page, task::Task, vma},
     mover, runs, totals, touch,
@@ -49,7 +50,7 @@ fn count(ctx: &FExitContext, copy: Copy) {
     let node = page::node(ctx.arg(0));
     let count_key = CountKey::new(Stem::HintFault).with_page_node(node);
     let task = Task::current();
-    if u32::from(node) != totals::cpu_node() {
+    if u32::from(node) != cpu::node() {
         mover::far_fault(task);
     }
     touch::only_moves(task);

@@ -23,7 +23,8 @@ use numatrace_common::{
 
 use crate::{
     cause, control,
-    emit::count,
+    counters::count,
+    cpu,
     globals::{enabled, global},
     kernel::{alloc_context::AllocContext, preempt::in_interrupt, task::Task},
     kernel_memory,
@@ -133,7 +134,7 @@ impl Hook for BtfTracePointContext {
 /// another, and a program has 512 bytes for all; and they return a number, because old verifiers look at what is in the register anyway.
 #[inline(always)]
 fn first<H: Hook>(hook: &H) -> u32 {
-    let (Some(cpu), Some(alloc)) = (streaks::state(), hook.alloc()) else {
+    let (Some(cpu), Some(alloc)) = (cpu::state(), hook.alloc()) else {
         return 0;
     };
     let irq = alloc.is_of_interrupt(&mut cpu.slot);
@@ -151,7 +152,7 @@ fn first<H: Hook>(hook: &H) -> u32 {
 /// Counts it past streaks and slots, if the first copy has not.
 #[inline(always)]
 fn second<H: Hook>(hook: &H) -> u32 {
-    let (Some(cpu), Some(alloc)) = (streaks::state(), hook.alloc()) else {
+    let (Some(cpu), Some(alloc)) = (cpu::state(), hook.alloc()) else {
         return 0;
     };
     let irq = alloc.is_of_interrupt(&mut cpu.slot);
@@ -166,7 +167,7 @@ fn second<H: Hook>(hook: &H) -> u32 {
 /// Counts a task's allocation: nearly always it is like the one before it, of the same task.
 #[inline(always)]
 fn of_task<H: Hook>(hook: &H, cpu: &mut CpuState, alloc: Alloc<H>) {
-    if !streaks::is_held(cpu, hook) {
+    if !cpu::is_held(cpu, hook) {
         otherwise(hook, cpu);
         return;
     }
@@ -215,6 +216,7 @@ fn otherwise<H: Hook>(hook: &H, cpu: &mut CpuState) -> u32 {
         return directly(hook, cpu, what, false);
     }
     streaks::own(cpu, task);
+    touch::settle(&mut cpu.fault, task);
     streaks::hold(cpu, hook, task);
     let event = Event {
         zone: alloc.zone(),
@@ -302,7 +304,7 @@ fn directly<H: Hook>(hook: &H, cpu: &mut CpuState, what: u64, irq: bool) -> u32 
     };
     let Event { order, node, .. } = alloc.event;
     let task = Task::current();
-    let here = totals::cpu_node() as u16;
+    let here = cpu::node() as u16;
     let mut why = alloc.cause(here);
     if matches!(why, RemoteCause::KernelNode) && alloc.event.is_user() {
         why = RemoteCause::Policy;

@@ -18,12 +18,13 @@ use numatrace_common::{
 };
 
 use crate::{
-    emit::{count, header},
+    counters::count,
+    cpu,
+    emit::header,
     globals::enabled,
     kernel::{folio::Folio, page_cache, task::Task},
     maps::EVENTS,
     owner::Owner,
-    totals,
 };
 
 /// Runs under way.
@@ -51,7 +52,7 @@ fn added(pointer: *const u8) {
     let by_fault = u32::from(task.in_user_exception());
     let count_key = CountKey::new(Stem::FirstTouch)
         .with_page_node(folio.node())
-        .with_task_node(totals::cpu_node() as u16);
+        .with_task_node(cpu::node() as u16);
     let Some(open) = OPEN_FILL.get_ptr_mut(0) else {
         return;
     };

@@ -24,10 +24,11 @@ use numatrace_common::{
 };
 
 use crate::{
-    emit::count,
+    counters::count,
+    cpu,
     globals::enabled,
     kernel::{page, task::Task, vma},
-    runs, streaks, totals, touch,
+    runs, totals, touch,
     twin::{self, Copy, Twin},
 };
 
@@ -113,7 +114,7 @@ fn taken(ctx: &FExitContext, copy: Copy, task: Task, count_key: CountKey) {
         let run = runs::Touch {
             task,
             owner,
-            count_key: count_key.with_task_node(totals::cpu_node() as u16),
+            count_key: count_key.with_task_node(cpu::node() as u16),
             pages,
             fault,
         };
@@ -163,13 +164,13 @@ fn touched(ctx: &BtfTracePointContext, copy: Copy, task: Task, count_key: CountK
     let owner = totals::tally_in(copy, SlotIndex::FirstTouch, task, count_key, 1, pages);
     if enabled!(mapping_runs)
         && owner.is_thread()
-        && let Some(CpuState { fault, open, .. }) = streaks::state()
+        && let Some(CpuState { fault, open, .. }) = cpu::state()
         && touch::is_of(fault, task)
     {
         let run = runs::Touch {
             task,
             owner,
-            count_key: count_key.with_task_node(totals::cpu_node() as u16),
+            count_key: count_key.with_task_node(cpu::node() as u16),
             pages,
             fault,
         };

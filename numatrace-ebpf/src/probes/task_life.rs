@@ -73,7 +73,7 @@ pub fn task_exec(ctx: BtfTracePointContext) -> u32 {
 #[inline(always)]
 fn emit_exec(task: Task, bprm: *const u8) {
     let Some(mut entry) = EVENTS.reserve::<TaskExec>(0) else {
-        crate::emit::count(numatrace_common::counters::Counter::LostTaskExec, 1);
+        crate::counters::count(numatrace_common::counters::Counter::LostTaskExec, 1);
         return;
     };
     let record = entry.as_mut_ptr();
@@ -94,7 +94,7 @@ fn emit_exec(task: Task, bprm: *const u8) {
         }
     }
     entry.submit(u64::from(aya_ebpf::bindings::BPF_RB_NO_WAKEUP));
-    crate::emit::count(numatrace_common::counters::Counter::Records, 1);
+    crate::counters::count(numatrace_common::counters::Counter::Records, 1);
 }
 
 /// include/trace/events/sched.h; runs in the thread that ends. The second argument exists from 6.18 on and is not needed.

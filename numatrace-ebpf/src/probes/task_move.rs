@@ -17,7 +17,7 @@ use numatrace_common::{
 };
 
 use crate::{
-    control, cpus,
+    control, cpu,
     emit::{emit, header},
     globals::enabled,
     kernel::task::{MAX_RT_PRIO, Task},
@@ -51,7 +51,7 @@ pub fn task_move(ctx: BtfTracePointContext) -> u32 {
 #[btf_tracepoint(function = "sched_wakeup_new")]
 pub fn task_placed(ctx: BtfTracePointContext) -> u32 {
     let task = Task::from_arg(ctx.arg(0));
-    let (from, to) = (cpus::here(), task.cpu());
+    let (from, to) = (cpu::number(), task.cpu());
     if from != to {
         tally(task, from, to, MoveReason::Fork);
     }
@@ -63,7 +63,7 @@ pub fn task_placed(ctx: BtfTracePointContext) -> u32 {
 #[inline(always)]
 fn reason(task: Task, from: u32, to: u32) -> MoveReason {
     // Only the stopper of a CPU takes a running task off it. When it goes to sleep, newly idle balancing pulls others to its CPU.
-    let stopped = from == cpus::here() && Task::current().is_stopper();
+    let stopped = from == cpu::number() && Task::current().is_stopper();
     let mut was = Mover {
         start_ns: 0,
         numa_cpu: 0,
@@ -88,7 +88,7 @@ fn reason(task: Task, from: u32, to: u32) -> MoveReason {
             MoveReason::NumaMove
         };
     }
-    if cpus::entry(from).is_leaving() {
+    if cpu::entry(from).is_leaving() {
         return MoveReason::Hotplug;
     }
     // Where the mask cannot be read, only a change under way tells.
@@ -133,7 +133,7 @@ fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
             0,
         );
     }
-    let nodes = (cpus::entry(from_cpu).node(), cpus::entry(to_cpu).node());
+    let nodes = (cpu::entry(from_cpu).node(), cpu::entry(to_cpu).node());
     // A CPU of an unknown node: the move is one of CPUs.
     let (from, to) = match nodes {
         (Some(from), Some(to)) => (from, to),
@@ -162,7 +162,7 @@ fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
     }
     let mut mark = if stayed.is_some() { MOVED_BACK } else { 0 };
     // Who wakes runs here, unless an interrupt does; where it wakes by way of another CPU, that CPU lies on the same node.
-    if matches!(why, MoveReason::Wakeup) && cpus::entry(cpus::here()).node() == Some(to) {
+    if matches!(why, MoveReason::Wakeup) && cpu::entry(cpu::number()).node() == Some(to) {
         mark |= MOVED_TO_WAKER;
     }
     let count_key = CountKey::new(Stem::TaskMove)

@@ -15,7 +15,7 @@ use aya_ebpf::{
 };
 use numatrace_common::count_key::{CountKey, Stem};
 
-use crate::{kernel::task::Task, streaks, totals, touch, twin};
+use crate::{cpu, kernel::task::Task, totals, touch, twin};
 
 /// The task on this CPU and what it had run when it was last looked at.
 #[repr(C)]
@@ -56,7 +56,7 @@ pub fn task_park(ctx: BtfTracePointContext) -> u32 {
 /// What is known of this CPU ends, and what `task` leaves half done goes with it.
 #[inline(always)]
 fn park(task: Task) {
-    if let Some(cpu) = streaks::state() {
+    if let Some(cpu) = cpu::state() {
         cpu.streaking = 0;
         touch::park(&mut cpu.fault, task);
         twin::park(&mut cpu.marks, task);
