@@ -12,8 +12,8 @@ use crate::{
     emit::{emit, header},
     globals::global,
     kernel::task::Task,
-    owner::Owner,
     runs::{STACKS, is_reduced},
+    who::owner::Owner,
 };
 
 /// Base pages of kernel memory since the last sample on each CPU.

@@ -20,11 +20,10 @@ mod maps;
 
 mod kernel;
 
+mod who;
+
 mod cause;
-mod filter;
 mod move_stack;
-mod mover;
-mod owner;
 
 mod emit;
 mod streaks;
@@ -34,7 +33,6 @@ mod twin;
 mod kernel_memory;
 mod moved_runs;
 mod runs;
-mod touch;
 
 mod probes;
 

@@ -8,7 +8,9 @@ use numatrace_common::{
     count_key::MoveReason, counters::Counter, event::move_stack::MoveStack, limits::MOVE_FRAMES,
 };
 
-use crate::{counters::count, cpu, emit::header, kernel::task::Task, maps::EVENTS, owner::Owner};
+use crate::{
+    counters::count, cpu, emit::header, kernel::task::Task, maps::EVENTS, who::owner::Owner,
+};
 
 /// Bytes of the stack in a record.
 const STACK_BYTES: u32 = 8 * MOVE_FRAMES as u32;

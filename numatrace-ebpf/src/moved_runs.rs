@@ -13,7 +13,7 @@ use crate::{
     emit::{emit, header},
     globals::enabled,
     kernel::task::Task,
-    owner::Owner,
+    who::owner::Owner,
 };
 
 /// Runs of single folios under way.

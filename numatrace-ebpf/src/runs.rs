@@ -28,8 +28,8 @@ use crate::{
     globals::{enabled, global},
     kernel::{task::Task, vma::VM_GROWSDOWN},
     maps::EVENTS,
-    owner::Owner,
     twin::Copy,
+    who::owner::Owner,
 };
 
 /// Runs of first touches from the hugetlb pool under way; the others are in the CPU's state.

@@ -15,8 +15,8 @@ use crate::{
     atomic, control, counters, cpu,
     kernel::task::Task,
     maps::{OVERFLOWED, SLOTS, TOTALS},
-    owner::Owner,
     twin::Copy,
+    who::owner::Owner,
 };
 
 /// A bin without anything in it.

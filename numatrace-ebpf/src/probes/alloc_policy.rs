@@ -14,7 +14,7 @@ use numatrace_common::{
     count_key::{AllocClass, CountKey, RemoteCause, Stem},
     counters::Counter,
     cpu::CpuState,
-    slot::SlotIndex,
+    slot::{FAULT_MOVES, SlotIndex},
 };
 
 use crate::{
@@ -27,8 +27,9 @@ use crate::{
         page,
         task::Task,
     },
-    totals, touch,
+    runs, totals,
     twin::{self, Copy, Twin},
+    who::fault,
 };
 
 /// From 6.7 on: one function for all policies, with the policy as an argument.
@@ -122,7 +123,7 @@ fn explain(page: *const u8, mode: u16) {
     };
     if slot.pending.count_key.class() < AllocClass::PageTable as u8 {
         let pages = slot.pending.amount;
-        touch::because(cpu, Task::current(), why, pages);
+        because(cpu, Task::current(), why, pages);
     }
     let slot = &mut cpu.slot;
     slot.pending.count_key = slot
@@ -132,6 +133,19 @@ fn explain(page: *const u8, mode: u16) {
         .with_mark(mode as u8);
     totals::settle(slot);
     totals::leave(slot);
+}
+
+/// Adds why a user page that `task` got is remote, or missed the preferred node, to the run of first touches it is in; it has been counted
+/// already.
+#[inline(always)]
+fn because(cpu: &mut CpuState, task: Task, why: RemoteCause, pages: u64) {
+    if enabled!(mapping_runs)
+        && enabled!(first_touch)
+        && fault::is_in(&mut cpu.fault, task)
+        && cpu.fault.what & FAULT_MOVES == 0
+    {
+        runs::because(&mut cpu.open, task, why, pages);
+    }
 }
 
 /// Counts an interleaved allocation when it came from its preferred node: with these policies that is the one whose turn it was.

@@ -24,7 +24,7 @@ use numatrace_common::{
 };
 
 use super::page_migration::add;
-use crate::{counters::count, kernel::task::Task, owner::Owner};
+use crate::{counters::count, kernel::task::Task, who::owner::Owner};
 
 /// When what a thread is at began, ns since boot; by thread id and [`BalancerWork`]. Preallocated.
 #[map]

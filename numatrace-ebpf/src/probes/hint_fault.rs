@@ -21,8 +21,9 @@ use crate::{
     cpu,
     globals::{enabled, global},
     kernel::{load, page, task::Task, vma},
-    mover, runs, totals, touch,
+    runs, totals,
     twin::{self, Copy, Twin},
+    who::{fault, mover},
 };
 
 /// `TNF_MIGRATED` (include/linux/sched/numa_balancing.h): the fault moved its pages.
@@ -53,7 +54,7 @@ fn count(ctx: &FExitContext, copy: Copy) {
     if u32::from(node) != cpu::node() {
         mover::far_fault(task);
     }
-    touch::only_moves(task);
+    fault::only_moves(task);
     let owner = totals::tally_in(copy, SlotIndex::HintFault, task, count_key, 1, 0);
     if !enabled!(mapping_runs) || !owner.is_thread() {
         return;

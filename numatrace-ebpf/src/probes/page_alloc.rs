@@ -27,12 +27,11 @@ use crate::{
     cpu,
     globals::{enabled, global},
     kernel::{alloc_context::AllocContext, preempt::in_interrupt, task::Task},
-    kernel_memory,
-    owner::Owner,
-    runs,
+    kernel_memory, runs,
     streaks::{self, Event},
-    totals, touch,
+    totals,
     twin::{self, Twin},
+    who::{fault, owner::Owner},
 };
 
 /// The count key of nothing.
@@ -216,14 +215,14 @@ fn otherwise<H: Hook>(hook: &H, cpu: &mut CpuState) -> u32 {
         return directly(hook, cpu, what, false);
     }
     streaks::own(cpu, task);
-    touch::settle(&mut cpu.fault, task);
+    fault::settle(&mut cpu.fault, task);
     streaks::hold(cpu, hook, task);
     let event = Event {
         zone: alloc.zone(),
         what,
         ..alloc.event
     };
-    let touch = touch::made_by(what, event.order, event.node);
+    let touch = fault::made_by(what, event.order, event.node);
     if enabled!(mapping_runs) && !touch.is_empty() {
         in_run(hook, cpu, touch.with_task_node(cpu.slot.node as u16));
     }
@@ -311,7 +310,7 @@ fn directly<H: Hook>(hook: &H, cpu: &mut CpuState, what: u64, irq: bool) -> u32 
     }
     let count_key = alloc.count_key(alloc.preferred_node(), why);
     let owner = totals::tally_directly(task, irq, count_key, 1, alloc.pages());
-    let touch = touch::made_by(what, order, node);
+    let touch = fault::made_by(what, order, node);
     if touch.is_empty() {
         return 0;
     }
@@ -359,9 +358,9 @@ impl<H: Hook> Alloc<H> {
     #[inline(always)]
     fn made_by(&self, cpu: &mut CpuState, task: Task) -> u64 {
         if H::EXACT {
-            touch::what(&mut cpu.fault, task, self.event.gfp)
+            fault::what(&mut cpu.fault, task, self.event.gfp)
         } else if control::is_attached(EXCEPTION_TOUCHES) {
-            touch::in_exception(task, self.event.gfp)
+            fault::in_exception(task, self.event.gfp)
         } else {
             0
         }
@@ -371,12 +370,12 @@ impl<H: Hook> Alloc<H> {
     #[inline(always)]
     fn known(&self, cpu: &CpuState) -> u64 {
         if H::EXACT {
-            touch::known(cpu, self.event.gfp)
+            fault::known(cpu, self.event.gfp)
         } else if enabled!(first_touch)
             && self.event.is_user()
             && control::is_attached(EXCEPTION_TOUCHES)
         {
-            touch::in_exception(Task::current(), self.event.gfp)
+            fault::in_exception(Task::current(), self.event.gfp)
         } else {
             0
         }
@@ -393,9 +392,9 @@ impl<H: Hook> Alloc<H> {
     ) -> Option<runs::Touch<'a>> {
         let task = Task::current();
         let is_known = if H::EXACT {
-            touch::is_in(fault, task)
+            fault::is_in(fault, task)
         } else {
-            touch::is_of(fault, task)
+            fault::is_of(fault, task)
         };
         (owner.is_thread() && is_known).then(|| runs::Touch {
             task,

@@ -24,7 +24,7 @@ use crate::{
     globals::enabled,
     kernel::{folio::Folio, page_cache, task::Task},
     maps::EVENTS,
-    owner::Owner,
+    who::owner::Owner,
 };
 
 /// Runs under way.

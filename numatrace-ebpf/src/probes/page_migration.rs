@@ -38,9 +38,9 @@ use crate::{
     globals::enabled,
     kernel::{folio::Folio, mm, task::Task, vma},
     moved_runs::{Alike, NOTHING, Run},
-    owner::Owner,
     totals,
     twin::{self, Twin},
+    who::owner::Owner,
 };
 
 /// What a thread in `migrate_pages` is at.

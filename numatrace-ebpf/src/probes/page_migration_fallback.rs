@@ -14,8 +14,8 @@ use super::page_migration::{add, close};
 use crate::{
     globals::enabled,
     kernel::task::Task,
-    owner::Owner,
     twin::{self, Twin},
+    who::owner::Owner,
 };
 
 /// include/trace/events/migrate.h; the end of a call. Both numbers are base pages.

@@ -18,11 +18,11 @@ use numatrace_common::{
 use crate::{
     control,
     emit::{emit, header},
-    filter,
     globals::{enabled, global},
     kernel::{load, task::Task},
     maps::EVENTS,
-    mover, twin,
+    twin,
+    who::{mover, scope},
 };
 
 /// include/trace/events/sched.h; runs in the parent. Threads pass here too and are of no interest.
@@ -32,7 +32,7 @@ pub fn task_fork(ctx: BtfTracePointContext) -> u32 {
     if child.tid() != child.tgid() {
         return 0;
     }
-    if filter::inherit(parent, child) {
+    if scope::inherit(parent, child) {
         debug!(
             &ctx,
             "process {} inherits the scope of {}",
@@ -40,7 +40,7 @@ pub fn task_fork(ctx: BtfTracePointContext) -> u32 {
             parent.tgid()
         );
     }
-    if filter::in_scope(child) {
+    if scope::in_scope(child) {
         emit(TaskFork {
             header: header::<TaskFork>(),
             start_ns: child.start_ns(),
@@ -58,12 +58,12 @@ pub fn task_fork(ctx: BtfTracePointContext) -> u32 {
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn task_exec(ctx: BtfTracePointContext) -> u32 {
     let task = Task::from_arg(ctx.arg(0));
-    if enabled!(scoped) && filter::activate(task) {
+    if enabled!(scoped) && scope::activate(task) {
         debug!(&ctx, "process {} is in scope from its exec on", task.tgid());
         // Slots still hold the launcher as the owner: a new epoch makes each of them look again.
         control::begin_epoch();
     }
-    if filter::in_scope(task) {
+    if scope::in_scope(task) {
         emit_exec(task, ctx.arg(2));
     }
     0
@@ -104,7 +104,7 @@ pub fn task_exit(ctx: BtfTracePointContext) -> u32 {
     mover::forget(task);
     super::balancer::forget(task);
     twin::forget(task);
-    if filter::in_scope(task) {
+    if scope::in_scope(task) {
         emit(TaskExit {
             header: header::<TaskExit>(),
             start_ns: task.start_ns(),

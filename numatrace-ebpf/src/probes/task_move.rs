@@ -21,9 +21,8 @@ use crate::{
     emit::{emit, header},
     globals::enabled,
     kernel::task::{MAX_RT_PRIO, Task},
-    move_stack, mover,
-    owner::Owner,
-    totals,
+    move_stack, totals,
+    who::{mover, owner::Owner},
 };
 
 /// `TASK_WAKING` (include/linux/sched.h): in `try_to_wake_up`.

@@ -19,7 +19,7 @@ use aya_ebpf::{
 };
 use numatrace_common::mover::{BY_AFFINITY, IN_AFFINITY, IN_EXEC, NUMA_SWAP};
 
-use crate::{cpu, kernel::task::Task, mover};
+use crate::{cpu, kernel::task::Task, who::mover};
 
 /// kernel/sched/core.c, `migrate_task_to`: runs in the task, right before it is moved.
 #[btf_tracepoint(function = "sched_move_numa")]

@@ -15,7 +15,7 @@ use aya_ebpf::{
 };
 use numatrace_common::count_key::{CountKey, Stem};
 
-use crate::{cpu, kernel::task::Task, totals, touch, twin};
+use crate::{cpu, kernel::task::Task, totals, twin, who::fault};
 
 /// The task on this CPU and what it had run when it was last looked at.
 #[repr(C)]
@@ -58,7 +58,7 @@ pub fn task_park(ctx: BtfTracePointContext) -> u32 {
 fn park(task: Task) {
     if let Some(cpu) = cpu::state() {
         cpu.streaking = 0;
-        touch::park(&mut cpu.fault, task);
+        fault::park(&mut cpu.fault, task);
         twin::park(&mut cpu.marks, task);
     }
 }

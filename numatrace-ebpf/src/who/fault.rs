@@ -9,7 +9,7 @@ use aya_ebpf::{
     maps::{Array, HashMap},
 };
 use numatrace_common::{
-    count_key::{CountKey, RemoteCause, Stem, TOUCH_COW, TOUCH_THP, TouchKind},
+    count_key::{CountKey, Stem, TOUCH_COW, TOUCH_THP, TouchKind},
     counters::Counter,
     cpu::CpuState,
     limits::PARKED_ENTRIES,
@@ -22,7 +22,6 @@ use crate::{
     cpu,
     globals::{enabled, global},
     kernel::{task::Task, vma},
-    runs,
 };
 
 /// The [`TouchKind`] in [`Fault::what`].
@@ -218,18 +217,6 @@ pub fn made_by(what: u64, order: u32, node: u16) -> CountKey {
     }
     let marks = (what >> MARKS_SHIFT) as u8 | thp(order);
     count_key(what as u8, marks, node)
-}
-
-/// Why a user page that `task` got is remote, or missed the preferred node; it has been counted already.
-#[inline(always)]
-pub fn because(cpu: &mut CpuState, task: Task, why: RemoteCause, pages: u64) {
-    if enabled!(mapping_runs)
-        && enabled!(first_touch)
-        && is_in(&mut cpu.fault, task)
-        && cpu.fault.what & FAULT_MOVES == 0
-    {
-        runs::because(&mut cpu.open, task, why, pages);
-    }
 }
 
 /// The current task is about to fault at an address. Nothing tells when the fault ends, so it is never parked: it holds until the task is
