@@ -22,13 +22,11 @@ mod kernel;
 
 mod who;
 
-mod cause;
+mod count;
+
 mod move_stack;
 
 mod emit;
-mod streaks;
-mod totals;
-mod twin;
 
 mod kernel_memory;
 mod moved_runs;

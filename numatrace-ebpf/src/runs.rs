@@ -22,13 +22,13 @@ use numatrace_common::{
 
 use crate::{
     control,
+    count::twin::Copy,
     counters::count,
     cpu,
     emit::header,
     globals::{enabled, global},
     kernel::{task::Task, vma::VM_GROWSDOWN},
     maps::EVENTS,
-    twin::Copy,
     who::owner::Owner,
 };
 

@@ -18,6 +18,10 @@ use numatrace_common::{
 };
 
 use crate::{
+    count::{
+        slot,
+        twin::{self, Copy, Twin},
+    },
     counters::count,
     cpu,
     globals::{enabled, global},
@@ -27,8 +31,7 @@ use crate::{
         page,
         task::Task,
     },
-    runs, totals,
-    twin::{self, Copy, Twin},
+    runs,
     who::fault,
 };
 
@@ -113,7 +116,7 @@ fn explain(page: *const u8, mode: u16) {
         return;
     };
     let slot = &mut cpu.slot;
-    if slot.pending.count_key.is_empty() || slot.last_page != page as u64 || !totals::enter(slot) {
+    if slot.pending.count_key.is_empty() || slot.last_page != page as u64 || !slot::enter(slot) {
         return;
     }
     let why = if mode == 0 {
@@ -131,8 +134,8 @@ fn explain(page: *const u8, mode: u16) {
         .count_key
         .with_cause(why as u8)
         .with_mark(mode as u8);
-    totals::settle(slot);
-    totals::leave(slot);
+    slot::settle(slot);
+    slot::leave(slot);
 }
 
 /// Adds why a user page that `task` got is remote, or missed the preferred node, to the run of first touches it is in; it has been counted
@@ -166,7 +169,7 @@ fn interleaved(copy: Copy, page: *const u8) {
 #[inline(always)]
 fn tally_interleaved(copy: Copy, page: *const u8) {
     let count_key = CountKey::new(Stem::InterleaveHit).with_page_node(page::node(page));
-    totals::tally_in(
+    slot::tally_in(
         copy,
         SlotIndex::Interleave,
         Task::current(),

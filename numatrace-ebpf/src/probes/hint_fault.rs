@@ -18,11 +18,14 @@ use numatrace_common::{
 };
 
 use crate::{
+    count::{
+        slot,
+        twin::{self, Copy, Twin},
+    },
     cpu,
     globals::{enabled, global},
     kernel::{load, page, task::Task, vma},
-    runs, totals,
-    twin::{self, Copy, Twin},
+    runs,
     who::{fault, mover},
 };
 
@@ -55,7 +58,7 @@ fn count(ctx: &FExitContext, copy: Copy) {
         mover::far_fault(task);
     }
     fault::only_moves(task);
-    let owner = totals::tally_in(copy, SlotIndex::HintFault, task, count_key, 1, 0);
+    let owner = slot::tally_in(copy, SlotIndex::HintFault, task, count_key, 1, 0);
     if !enabled!(mapping_runs) || !owner.is_thread() {
         return;
     }
@@ -102,7 +105,7 @@ fn count_migrated(copy: Copy, node: u32, pages: u32) {
     if enabled!(mapping_runs) {
         runs::migrated(task, u64::from(pages));
     }
-    totals::tally_in(
+    slot::tally_in(
         copy,
         SlotIndex::HintMigrated,
         task,

@@ -22,15 +22,17 @@ use numatrace_common::{
 };
 
 use crate::{
-    cause, control,
+    control,
+    count::{
+        cause, first_touch, slot,
+        streaks::{self, Event},
+        twin::{self, Twin},
+    },
     counters::count,
     cpu,
     globals::{enabled, global},
     kernel::{alloc_context::AllocContext, preempt::in_interrupt, task::Task},
     kernel_memory, runs,
-    streaks::{self, Event},
-    totals,
-    twin::{self, Twin},
     who::{fault, owner::Owner},
 };
 
@@ -211,7 +213,7 @@ fn otherwise<H: Hook>(hook: &H, cpu: &mut CpuState) -> u32 {
         kernel_memory::sample(hook, task, alloc.pages(), alloc.event.node);
     }
     let what = alloc.made_by(cpu, task);
-    if !totals::enter(&mut cpu.slot) {
+    if !slot::enter(&mut cpu.slot) {
         return directly(hook, cpu, what, false);
     }
     streaks::own(cpu, task);
@@ -222,13 +224,13 @@ fn otherwise<H: Hook>(hook: &H, cpu: &mut CpuState) -> u32 {
         what,
         ..alloc.event
     };
-    let touch = fault::made_by(what, event.order, event.node);
+    let touch = first_touch::made_by(what, event.order, event.node);
     if enabled!(mapping_runs) && !touch.is_empty() {
         in_run(hook, cpu, touch.with_task_node(cpu.slot.node as u16));
     }
     cpu.slot.last_page = alloc.page as u64;
     turn(cpu, &alloc, &event, touch);
-    totals::leave(&mut cpu.slot);
+    slot::leave(&mut cpu.slot);
     0
 }
 
@@ -252,10 +254,10 @@ fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: Cou
         streaks::into_bins(&mut cpu.slot, NOTHING, touch, 1, alloc.pages());
         // The policy hook will say who.
         cpu.slot.pending = Bin {
-            count_key: totals::placed(&cpu.slot, count_key),
+            count_key: slot::placed(&cpu.slot, count_key),
             count: 1,
             amount: alloc.pages(),
-            ..totals::EMPTY
+            ..slot::EMPTY
         };
         streaks::pause(cpu);
         return;
@@ -275,13 +277,13 @@ fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: Cou
 /// Counts an interrupt's allocation. No policy hook explains those.
 #[inline(never)]
 fn of_interrupt<H: Hook>(hook: &H) -> u32 {
-    let (Some(slot), Some(alloc)) = (totals::slot(SlotIndex::AllocIrq), hook.alloc()) else {
+    let (Some(slot), Some(alloc)) = (slot::get(SlotIndex::AllocIrq), hook.alloc()) else {
         return 0;
     };
     if dropped() {
         return 0;
     }
-    totals::own(slot, Task::current(), true);
+    slot::own(slot, Task::current(), true);
     slot.last_page = alloc.page as u64;
     let mut why = alloc.cause(slot.node as u16);
     if matches!(why, RemoteCause::Policy | RemoteCause::KernelNode)
@@ -290,7 +292,7 @@ fn of_interrupt<H: Hook>(hook: &H) -> u32 {
         why = RemoteCause::Unknown;
     }
     let count_key = alloc.count_key(alloc.preferred_node(), why);
-    totals::tally(slot, count_key, 1, alloc.pages());
+    slot::tally(slot, count_key, 1, alloc.pages());
     0
 }
 
@@ -309,12 +311,12 @@ fn directly<H: Hook>(hook: &H, cpu: &mut CpuState, what: u64, irq: bool) -> u32 
         why = RemoteCause::Policy;
     }
     let count_key = alloc.count_key(alloc.preferred_node(), why);
-    let owner = totals::tally_directly(task, irq, count_key, 1, alloc.pages());
-    let touch = fault::made_by(what, order, node);
+    let owner = slot::tally_directly(task, irq, count_key, 1, alloc.pages());
+    let touch = first_touch::made_by(what, order, node);
     if touch.is_empty() {
         return 0;
     }
-    totals::tally_directly(task, irq, touch, 1, alloc.pages());
+    slot::tally_directly(task, irq, touch, 1, alloc.pages());
     if enabled!(mapping_runs)
         && let Some(run) = alloc.run(owner, touch.with_task_node(here), &mut cpu.fault)
     {
@@ -326,7 +328,7 @@ fn directly<H: Hook>(hook: &H, cpu: &mut CpuState, what: u64, irq: bool) -> u32 
 /// Adds a first touch of the slot's owner to its run.
 #[inline(never)]
 fn in_run<H: Hook>(hook: &H, cpu: &mut CpuState, touch: CountKey) -> u32 {
-    let owner = totals::owner(&cpu.slot);
+    let owner = slot::owner(&cpu.slot);
     let CpuState { fault, open, .. } = cpu;
     if let Some(alloc) = hook.alloc()
         && let Some(run) = alloc.run(owner, touch.with_epoch(0), fault)

@@ -24,12 +24,15 @@ use numatrace_common::{
 };
 
 use crate::{
+    count::{
+        first_touch, slot,
+        twin::{self, Copy, Twin},
+    },
     counters::count,
     cpu,
     globals::enabled,
     kernel::{page, task::Task, vma},
-    runs, totals,
-    twin::{self, Copy, Twin},
+    runs,
     who::fault,
 };
 
@@ -106,7 +109,7 @@ pub fn page_fault_hugetlb_second(ctx: FExitContext) -> u32 {
 #[inline(always)]
 fn taken(ctx: &FExitContext, copy: Copy, task: Task, count_key: CountKey) {
     let pages = pool_pages(ctx);
-    let owner = totals::tally_in(copy, SlotIndex::TouchHugetlb, task, count_key, 1, pages);
+    let owner = slot::tally_in(copy, SlotIndex::TouchHugetlb, task, count_key, 1, pages);
     if enabled!(mapping_runs)
         && owner.is_thread()
         && let Some(fault) = fault::fault_of(task)
@@ -137,7 +140,7 @@ fn from_pool(ctx: &FExitContext) -> Option<CountKey> {
     if folio.is_null() || folio as u64 >= FIRST_ERROR {
         return None;
     }
-    Some(fault::count_key(
+    Some(first_touch::key(
         TouchKind::Hugetlb as u8,
         0,
         page::node(folio),
@@ -162,7 +165,7 @@ pub fn page_fault_address(ctx: BtfTracePointContext) -> u32 {
 /// Counts a first touch of the fallback where the exact allocation hook is attached: the fallback's own counts touches by the way.
 #[inline(always)]
 fn touched(ctx: &BtfTracePointContext, copy: Copy, task: Task, count_key: CountKey, pages: u64) {
-    let owner = totals::tally_in(copy, SlotIndex::FirstTouch, task, count_key, 1, pages);
+    let owner = slot::tally_in(copy, SlotIndex::FirstTouch, task, count_key, 1, pages);
     if enabled!(mapping_runs)
         && owner.is_thread()
         && let Some(CpuState { fault, open, .. }) = cpu::state()
@@ -218,6 +221,6 @@ fn in_exception(ctx: &BtfTracePointContext) -> Option<(CountKey, u64)> {
     if page.is_null() || what == 0 {
         return None;
     }
-    let count_key = fault::made_by(what, order, page::node(page));
+    let count_key = first_touch::made_by(what, order, page::node(page));
     Some((count_key, 1 << (order & 31)))
 }

@@ -17,11 +17,11 @@ use numatrace_common::{
 
 use crate::{
     control,
+    count::twin,
     emit::{emit, header},
     globals::{enabled, global},
     kernel::{load, task::Task},
     maps::EVENTS,
-    twin,
     who::{mover, scope},
 };
 

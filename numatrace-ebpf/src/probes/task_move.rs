@@ -13,15 +13,15 @@ use numatrace_common::{
     count_key::{CountKey, MOVED_BACK, MOVED_TO_WAKER, MoveReason, Stem},
     event::task_moved::TaskMoved,
     mover::{BY_AFFINITY, IN_AFFINITY, IN_EXEC, Mover, NUMA_SWAP},
-    totals::TotalKey,
 };
 
 use crate::{
-    control, cpu,
+    count::totals,
+    cpu,
     emit::{emit, header},
     globals::enabled,
     kernel::task::{MAX_RT_PRIO, Task},
-    move_stack, totals,
+    move_stack,
     who::{mover, owner::Owner},
 };
 
@@ -126,7 +126,7 @@ fn reason(task: Task, from: u32, to: u32) -> MoveReason {
 fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
     let owner = Owner::of(task);
     if enabled!(scoped) && owner.is_thread() {
-        add(
+        totals::add_one(
             owner,
             CountKey::new(Stem::CpuMove).with_cpus(from_cpu, to_cpu),
             0,
@@ -169,23 +169,11 @@ fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
         .with_page_node(to)
         .with_cause(why as u8)
         .with_mark(mark);
-    add(owner, count_key, 0);
+    totals::add_one(owner, count_key, 0);
     if let Some(ns) = stayed {
         let count_key = CountKey::new(Stem::Stay)
             .with_task_node(from)
             .with_bucket(bucket::of(ns));
-        add(owner, count_key, ns);
+        totals::add_one(owner, count_key, ns);
     }
-}
-
-/// Straight into the totals: moves are seldom, and each has its own count key. Not inlined: it stands in for copies of itself.
-#[inline(never)]
-fn add(owner: Owner, count_key: CountKey, amount: u64) {
-    let mut key = TotalKey {
-        start_ns: owner.start_ns,
-        tid: owner.tid,
-        tgid: owner.tgid,
-        count_key: count_key.with_epoch(control::epoch() as u16),
-    };
-    totals::add_total(&mut key, 1, amount);
 }

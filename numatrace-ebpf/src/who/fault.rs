@@ -9,11 +9,11 @@ use aya_ebpf::{
     maps::{Array, HashMap},
 };
 use numatrace_common::{
-    count_key::{CountKey, Stem, TOUCH_COW, TOUCH_THP, TouchKind},
+    count_key::{TOUCH_COW, TouchKind},
     counters::Counter,
     cpu::CpuState,
     limits::PARKED_ENTRIES,
-    slot::{FAULT_KNOWN, FAULT_MOVES, Fault},
+    slot::{FAULT_KIND, FAULT_KNOWN, FAULT_MARKS_SHIFT, FAULT_MOVES, Fault},
 };
 
 use crate::{
@@ -23,12 +23,6 @@ use crate::{
     globals::{enabled, global},
     kernel::{task::Task, vma},
 };
-
-/// The [`TouchKind`] in [`Fault::what`].
-const KIND: u64 = 0xff;
-
-/// Where the marks begin in [`Fault::what`].
-const MARKS_SHIFT: u32 = 8;
 
 /// Faults of threads that were switched out in the middle of one, by thread id.
 #[map]
@@ -46,10 +40,10 @@ pub fn begin(task: Task, vma: *const u8, address: u64, flags: u32) {
     };
     let fault = &mut cpu.fault;
     if fault.alike == task.address() && vma::is_anonymous(vma, &fault.area) {
-        fault.what &= FAULT_KNOWN | KIND;
+        fault.what &= FAULT_KNOWN | FAULT_KIND;
     } else {
         let (kind, marks) = vma::touch(vma, address, flags);
-        fault.what = FAULT_KNOWN | kind as u64 | u64::from(marks) << MARKS_SHIFT;
+        fault.what = FAULT_KNOWN | kind as u64 | u64::from(marks) << FAULT_MARKS_SHIFT;
         fault.area = vma::area(vma);
         fault.in_run = 0;
         fault.alike = if vma::is_of_one_kind(vma, &fault.area) {
@@ -109,7 +103,7 @@ pub fn only_moves(task: Task) {
 #[inline(always)]
 pub fn copies(task: Task) {
     if let Some(fault) = fault_of(task) {
-        fault.what |= u64::from(TOUCH_COW) << MARKS_SHIFT;
+        fault.what |= u64::from(TOUCH_COW) << FAULT_MARKS_SHIFT;
     }
 }
 
@@ -209,16 +203,6 @@ pub fn in_exception(task: Task, gfp: u32) -> u64 {
     }
 }
 
-/// The count key of a page of such a fault; empty when it is no first touch.
-#[inline(always)]
-pub fn made_by(what: u64, order: u32, node: u16) -> CountKey {
-    if what & (FAULT_KNOWN | FAULT_MOVES) != FAULT_KNOWN {
-        return CountKey(0);
-    }
-    let marks = (what >> MARKS_SHIFT) as u8 | thp(order);
-    count_key(what as u8, marks, node)
-}
-
 /// The current task is about to fault at an address. Nothing tells when the fault ends, so it is never parked: it holds until the task is
 /// switched out or faults again. The mapping is not known: its members are 0.
 #[inline(always)]
@@ -234,23 +218,4 @@ pub fn faults_at<C: EbpfContext>(ctx: &C, address: u64) {
         cpu.fault.in_run = 0;
     }
     cpu.fault.address = address;
-}
-
-/// The mark of a huge page, if it is one.
-#[inline(always)]
-fn thp(order: u32) -> u8 {
-    if order >= global!(pmd_order) {
-        TOUCH_THP
-    } else {
-        0
-    }
-}
-
-/// The count key of a first touch.
-#[inline(always)]
-pub fn count_key(kind: u8, marks: u8, node: u16) -> CountKey {
-    CountKey::new(Stem::FirstTouch)
-        .with_page_node(node)
-        .with_class(kind)
-        .with_mark(marks)
 }

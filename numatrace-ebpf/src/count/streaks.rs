@@ -15,11 +15,11 @@ use numatrace_common::{
     slot::{Slot, SlotIndex},
 };
 
+use super::slot::{self, Holder};
 use crate::{
     control, cpu,
     globals::{enabled, global},
     kernel::{page, task::Task},
-    totals::{self, Holder},
 };
 
 /// [`Streak::inputs`] that no allocation has.
@@ -82,16 +82,16 @@ pub fn goes_on(streak: &mut Streak, here: u32, event: &Event) -> Option<CountKey
 #[inline(never)]
 pub fn own(cpu: &mut CpuState, task: Task) {
     let epoch = control::epoch();
-    if !totals::is_held(&cpu.slot, task, epoch) {
+    if !slot::is_held(&cpu.slot, task, epoch) {
         let holder = Holder::task(task, epoch);
         if holder.is_other(&cpu.slot) {
             close(&mut cpu.slot, &mut cpu.user);
             close(&mut cpu.slot, &mut cpu.kernel);
-            totals::flush(&mut cpu.slot);
+            slot::flush(&mut cpu.slot);
         }
         holder.take(&mut cpu.slot);
     }
-    totals::settle(&mut cpu.slot);
+    slot::settle(&mut cpu.slot);
 }
 
 /// Has its events taken without a look at who it is, until the next switch of tasks; not in sessions that must look at each.
@@ -109,11 +109,11 @@ pub fn hold<C: EbpfContext>(cpu: &mut CpuState, ctx: &C, task: Task) {
 /// same, or in a new one.
 #[inline(always)]
 pub fn begin(cpu: &mut CpuState, event: &Event, count_key: CountKey, touch: CountKey, pages: u64) {
-    let count_key = totals::placed(&cpu.slot, count_key);
+    let count_key = slot::placed(&cpu.slot, count_key);
     let touch = if touch.is_empty() {
         touch
     } else {
-        totals::placed(&cpu.slot, touch)
+        slot::placed(&cpu.slot, touch)
     };
     let streak = if event.is_user() {
         &mut cpu.user
@@ -145,23 +145,23 @@ fn close(slot: &mut Slot, streak: &mut Streak) {
     if count == 0 {
         return;
     }
-    totals::on_the_way(slot, 1);
+    slot::on_the_way(slot, 1);
     into_bins(slot, streak.count_key, streak.touch, count, amount);
     streak.count = 0;
     streak.inputs = NO_INPUTS;
-    totals::on_the_way(slot, u32::MAX);
+    slot::on_the_way(slot, u32::MAX);
 }
 
 /// Counts allocations of the slot's owner, and first touches that they are too; either count key may be empty. Not inlined: it stands in many places.
 #[inline(never)]
 pub fn into_bins(slot: &mut Slot, count_key: CountKey, touch: CountKey, count: u64, amount: u64) {
     if !count_key.is_empty() {
-        totals::tally(slot, count_key, count, amount);
+        slot::tally(slot, count_key, count, amount);
     }
     if !touch.is_empty()
-        && let Some(touches) = totals::slot(SlotIndex::FirstTouch)
+        && let Some(touches) = slot::get(SlotIndex::FirstTouch)
     {
-        totals::own_alike(touches, slot);
-        totals::tally(touches, touch, count, amount);
+        slot::own_alike(touches, slot);
+        slot::tally(touches, touch, count, amount);
     }
 }

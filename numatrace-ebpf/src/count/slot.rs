@@ -2,22 +2,15 @@
 
 use core::ptr::{read_volatile, write_volatile};
 
-use aya_ebpf::{bindings::BPF_NOEXIST, maps::HashMap};
 use numatrace_common::{
     count_key::CountKey,
-    counters::Counter,
     limits::BINS,
     slot::{Bin, RUN_SLOTS, Slot, SlotIndex},
-    totals::{OVERFLOW, TotalKey, TotalValue},
+    totals::TotalKey,
 };
 
-use crate::{
-    atomic, control, counters, cpu,
-    kernel::task::Task,
-    maps::{OVERFLOWED, SLOTS, TOTALS},
-    twin::Copy,
-    who::owner::Owner,
-};
+use super::{totals, twin::Copy};
+use crate::{control, cpu, kernel::task::Task, maps::SLOTS, who::owner::Owner};
 
 /// A bin without anything in it.
 pub const EMPTY: Bin = Bin {
@@ -29,7 +22,7 @@ pub const EMPTY: Bin = Bin {
 
 /// This CPU's slot of an index.
 #[inline(always)]
-pub fn slot(index: SlotIndex) -> Option<&'static mut Slot> {
+pub fn get(index: SlotIndex) -> Option<&'static mut Slot> {
     slot_number(index as u32)
 }
 
@@ -232,7 +225,7 @@ pub fn tally_directly(task: Task, irq: bool, count_key: CountKey, n: u64, amount
             .with_epoch(control::epoch() as u16)
             .with_task_node(cpu::node() as u16),
     };
-    add_total(&mut key, n, amount);
+    totals::add_total(&mut key, n, amount);
     owner
 }
 
@@ -248,7 +241,7 @@ pub fn tally_in(
 ) -> Owner {
     match copy {
         Copy::First => {
-            let Some(slot) = slot(index) else {
+            let Some(slot) = get(index) else {
                 return Owner::NOBODY;
             };
             own(slot, task, false);
@@ -304,7 +297,7 @@ fn flush_bin(slot: &mut Slot, index: usize) {
         tgid: slot.tgid,
         count_key,
     };
-    add_total(&mut key, count, amount);
+    totals::add_total(&mut key, count, amount);
     *bin(slot, index) = EMPTY;
     slot.flushes += 1;
     on_the_way(slot, u32::MAX);
@@ -316,43 +309,4 @@ pub fn on_the_way(slot: &mut Slot, by: u32) {
     let flushing = &raw mut slot.flushing;
     // SAFETY: plain accesses to the slot; volatile keeps their order among the others.
     unsafe { write_volatile(flushing, read_volatile(flushing).wrapping_add(by)) };
-}
-
-/// Adds to an owner's total; to `[overflow]` when the map has no room, and then the key is that; to the loss counter when not even that works.
-#[inline(always)]
-pub fn add_total(key: &mut TotalKey, count: u64, amount: u64) {
-    let value = &TotalValue { count, amount };
-    if add_to(&TOTALS, key, value) {
-        return;
-    }
-    key.start_ns = 0;
-    key.tid = 0;
-    key.tgid = OVERFLOW;
-    let counter = if add_to(&OVERFLOWED, key, value) {
-        Counter::Overflowed
-    } else {
-        Counter::LostTotals
-    };
-    counters::count(counter, count);
-}
-
-#[inline(always)]
-fn add_to(map: &HashMap<TotalKey, TotalValue>, key: &TotalKey, value: &TotalValue) -> bool {
-    add_existing(map, key, value)
-        // Another CPU may have inserted the key in between: then there is something to add to.
-        || map.insert(key, value, u64::from(BPF_NOEXIST)).is_ok()
-        || add_existing(map, key, value)
-}
-
-#[inline(always)]
-fn add_existing(map: &HashMap<TotalKey, TotalValue>, key: &TotalKey, value: &TotalValue) -> bool {
-    let Some(total) = map.get_ptr_mut(key) else {
-        return false;
-    };
-    // SAFETY: userspace removes an entry only when no CPU can still add to its epoch, so the element is this key's.
-    unsafe {
-        atomic::add(&raw mut (*total).count, value.count);
-        atomic::add(&raw mut (*total).amount, value.amount);
-    }
-    true
 }
