@@ -12,6 +12,7 @@
 )]
 
 mod atomic;
+mod clock;
 mod control;
 mod counters;
 mod cpu;
@@ -24,13 +25,7 @@ mod who;
 
 mod count;
 
-mod move_stack;
-
-mod emit;
-
-mod kernel_memory;
-mod moved_runs;
-mod runs;
+mod record;
 
 mod probes;
 

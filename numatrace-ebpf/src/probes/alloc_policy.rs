@@ -31,7 +31,7 @@ use crate::{
         page,
         task::Task,
     },
-    runs,
+    record::touch_run,
     who::fault,
 };
 
@@ -147,7 +147,7 @@ fn because(cpu: &mut CpuState, task: Task, why: RemoteCause, pages: u64) {
         && fault::is_in(&mut cpu.fault, task)
         && cpu.fault.what & FAULT_MOVES == 0
     {
-        runs::because(&mut cpu.open, task, why, pages);
+        touch_run::because(&mut cpu.open, task, why, pages);
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
     cpu,
     globals::{enabled, global},
     kernel::{load, page, task::Task, vma},
-    runs,
+    record::use_run,
     who::{fault, mover},
 };
 
@@ -67,7 +67,7 @@ fn count(ctx: &FExitContext, copy: Copy) {
         // SAFETY: there the argument is a `struct vm_fault *`; the offset is its `struct vm_area_struct *vma`.
         vma = unsafe { load(vma, global!(offsets.vmf_vma)) };
     }
-    let used = runs::Use {
+    let used = use_run::Use {
         task,
         owner,
         count_key,
@@ -103,7 +103,7 @@ fn count_migrated(copy: Copy, node: u32, pages: u32) {
     let count_key = CountKey::new(Stem::HintMigrated).with_page_node(node as u16);
     let task = Task::current();
     if enabled!(mapping_runs) {
-        runs::migrated(task, u64::from(pages));
+        use_run::migrated(task, u64::from(pages));
     }
     slot::tally_in(
         copy,

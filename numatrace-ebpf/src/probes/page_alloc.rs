@@ -32,7 +32,7 @@ use crate::{
     cpu,
     globals::{enabled, global},
     kernel::{alloc_context::AllocContext, preempt::in_interrupt, task::Task},
-    kernel_memory, runs,
+    record::{kernel_memory, touch_run},
     who::{fault, owner::Owner},
 };
 
@@ -194,7 +194,7 @@ fn of_task<H: Hook>(hook: &H, cpu: &mut CpuState, alloc: Alloc<H>) {
     }
     let is_known = cpu.fault.task == cpu.streaking;
     let CpuState { fault, open, .. } = cpu;
-    if !is_known || !runs::goes_on(open, fault, touch, alloc.pages(), H::EXACT) {
+    if !is_known || !touch_run::goes_on(open, fault, touch, alloc.pages(), H::EXACT) {
         in_run(hook, cpu, touch);
     }
 }
@@ -268,7 +268,7 @@ fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: Cou
         why
     };
     if H::EXACT && !touch.is_empty() {
-        runs::because(&mut cpu.open, Task::current(), why, alloc.pages());
+        touch_run::because(&mut cpu.open, Task::current(), why, alloc.pages());
     }
     let count_key = count_key.with_cause(why as u8);
     streaks::into_bins(&mut cpu.slot, count_key, touch, 1, alloc.pages());
@@ -391,14 +391,14 @@ impl<H: Hook> Alloc<H> {
         owner: Owner,
         touch: CountKey,
         fault: &'a mut Fault,
-    ) -> Option<runs::Touch<'a>> {
+    ) -> Option<touch_run::Touch<'a>> {
         let task = Task::current();
         let is_known = if H::EXACT {
             fault::is_in(fault, task)
         } else {
             fault::is_of(fault, task)
         };
-        (owner.is_thread() && is_known).then(|| runs::Touch {
+        (owner.is_thread() && is_known).then(|| touch_run::Touch {
             task,
             owner,
             count_key: touch,

@@ -32,7 +32,7 @@ use crate::{
     cpu,
     globals::enabled,
     kernel::{page, task::Task, vma},
-    runs,
+    record::touch_run,
     who::fault,
 };
 
@@ -113,9 +113,9 @@ fn taken(ctx: &FExitContext, copy: Copy, task: Task, count_key: CountKey) {
     if enabled!(mapping_runs)
         && owner.is_thread()
         && let Some(fault) = fault::fault_of(task)
-        && let Some(open) = runs::of_hugetlb()
+        && let Some(open) = touch_run::of_hugetlb()
     {
-        let run = runs::Touch {
+        let run = touch_run::Touch {
             task,
             owner,
             count_key: count_key.with_task_node(cpu::node() as u16),
@@ -171,7 +171,7 @@ fn touched(ctx: &BtfTracePointContext, copy: Copy, task: Task, count_key: CountK
         && let Some(CpuState { fault, open, .. }) = cpu::state()
         && fault::is_of(fault, task)
     {
-        let run = runs::Touch {
+        let run = touch_run::Touch {
             task,
             owner,
             count_key: count_key.with_task_node(cpu::node() as u16),

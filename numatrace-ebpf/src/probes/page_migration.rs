@@ -39,7 +39,7 @@ use crate::{
     },
     globals::enabled,
     kernel::{folio::Folio, mm, task::Task, vma},
-    moved_runs::{Alike, NOTHING, Run},
+    record::moved_run::{Alike, NOTHING, Run},
     who::owner::Owner,
 };
 

@@ -11,9 +11,9 @@ use aya_ebpf::{macros::fexit, programs::FExitContext};
 use numatrace_common::event::task_bind::{BindWhat, TaskBind};
 
 use crate::{
-    emit::{emit, header},
     globals::enabled,
     kernel::task::Task,
+    record::emit::{emit, header},
     who::scope,
 };
 

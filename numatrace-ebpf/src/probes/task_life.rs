@@ -18,10 +18,9 @@ use numatrace_common::{
 use crate::{
     control,
     count::twin,
-    emit::{emit, header},
     globals::{enabled, global},
     kernel::{load, task::Task},
-    maps::EVENTS,
+    record::emit::{emit, emit_with, header},
     who::{mover, scope},
 };
 
@@ -72,29 +71,26 @@ pub fn task_exec(ctx: BtfTracePointContext) -> u32 {
 /// The record is too large to be built on the BPF stack and then copied: it is filled in place.
 #[inline(always)]
 fn emit_exec(task: Task, bprm: *const u8) {
-    let Some(mut entry) = EVENTS.reserve::<TaskExec>(0) else {
-        crate::counters::count(numatrace_common::counters::Counter::LostTaskExec, 1);
-        return;
-    };
-    let record = entry.as_mut_ptr();
-    // SAFETY: the reservation is as large as the record, and every field is written before it is submitted.
-    unsafe {
-        (*record).header = header::<TaskExec>();
-        (*record).start_ns = task.start_ns();
-        (*record).pid = task.tgid();
-        (*record).reserved = 0;
-        (*record).comm = task.comm();
-        let filename = &raw mut (*record).filename;
+    emit_with(|record: &mut TaskExec| {
+        record.header = header::<TaskExec>();
+        record.start_ns = task.start_ns();
+        record.pid = task.tgid();
+        record.reserved = 0;
+        record.comm = task.comm();
+        let filename = record.filename.as_mut_ptr();
         for word in 0..FILENAME_LEN / 8 {
-            core::ptr::write_volatile(filename.cast::<u64>().add(word), 0);
+            // SAFETY: within the array, whose offset in the record is a multiple of eight.
+            unsafe { core::ptr::write_volatile(filename.cast::<u64>().add(word), 0) };
         }
         if enabled!(probe_read) {
-            let path: *const u8 = load(bprm, global!(offsets.bprm_filename));
-            bpf_probe_read_kernel_str(filename.cast(), FILENAME_LEN as u32, path.cast());
+            // SAFETY: a BTF-typed argument; the offset is `const char *filename`.
+            let path: *const u8 = unsafe { load(bprm, global!(offsets.bprm_filename)) };
+            // SAFETY: the buffer is as long as said, and the helper checks the address that it reads from.
+            unsafe {
+                bpf_probe_read_kernel_str(filename.cast(), FILENAME_LEN as u32, path.cast());
+            }
         }
-    }
-    entry.submit(u64::from(aya_ebpf::bindings::BPF_RB_NO_WAKEUP));
-    crate::counters::count(numatrace_common::counters::Counter::Records, 1);
+    });
 }
 
 /// include/trace/events/sched.h; runs in the thread that ends. The second argument exists from 6.18 on and is not needed.

@@ -18,10 +18,12 @@ use numatrace_common::{
 use crate::{
     count::totals,
     cpu,
-    emit::{emit, header},
     globals::enabled,
     kernel::task::{MAX_RT_PRIO, Task},
-    move_stack,
+    record::{
+        emit::{emit, header},
+        move_stack,
+    },
     who::{mover, owner::Owner},
 };
 

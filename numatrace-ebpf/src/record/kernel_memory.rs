@@ -7,14 +7,8 @@ use numatrace_common::{
     event::kernel_alloc::KernelAlloc,
 };
 
-use crate::{
-    cpu,
-    emit::{emit, header},
-    globals::global,
-    kernel::task::Task,
-    runs::{STACKS, is_reduced},
-    who::owner::Owner,
-};
+use super::emit::{emit, header};
+use crate::{control, cpu, globals::global, kernel::task::Task, maps::STACKS, who::owner::Owner};
 
 /// Base pages of kernel memory since the last sample on each CPU.
 #[map]
@@ -33,7 +27,7 @@ pub fn sample<C: StackIdContext>(ctx: &C, task: Task, pages: u64, node: u16) {
     // SAFETY: a live per-CPU element; an allocation of an interrupt may come between and is not counted here.
     let since = unsafe { &mut *since };
     *since += pages;
-    if *since < u64::from(global!(kernel_stack_every)) || is_reduced(NO_STACKS) {
+    if *since < u64::from(global!(kernel_stack_every)) || control::is_reduced(NO_STACKS) {
         return;
     }
     let pages = core::mem::take(since);
