@@ -12,7 +12,6 @@
 //! tp: 6.7..: sched_skip_vma_numa(struct mm_struct *mm, struct vm_area_struct *vma, enum numa_vmaskip_reason reason)
 
 use aya_ebpf::{
-    helpers::bpf_ktime_get_ns,
     macros::{btf_tracepoint, fentry, fexit, map},
     maps::HashMap,
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
@@ -23,7 +22,7 @@ use numatrace_common::{
     limits::BALANCING_ENTRIES,
 };
 
-use crate::{count::totals, counters::count, kernel::task::Task, who::owner::Owner};
+use crate::{clock, count::totals, counters::count, kernel::task::Task, who::owner::Owner};
 
 /// When what a thread is at began, ns since boot; by thread id and [`BalancerWork`]. Preallocated.
 #[map]
@@ -89,8 +88,7 @@ fn key(task: Task, work: BalancerWork) -> u64 {
 
 #[inline(always)]
 fn begin(work: BalancerWork) {
-    // SAFETY: the helper has no preconditions.
-    let now = unsafe { bpf_ktime_get_ns() };
+    let now = clock::now();
     if BALANCING
         .insert(key(Task::current(), work), now, 0)
         .is_err()
@@ -106,8 +104,7 @@ fn end(work: BalancerWork) {
     let Some(began) = (unsafe { BALANCING.get(key) }).copied() else {
         return;
     };
-    // SAFETY: the helper has no preconditions.
-    let took = unsafe { bpf_ktime_get_ns() }.wrapping_sub(began);
+    let took = clock::now().wrapping_sub(began);
     let _ = BALANCING.remove(key);
     charge(work, took);
 }

@@ -134,8 +134,8 @@ fn taken(ctx: &FExitContext, copy: Copy, task: Task, count_key: CountKey) {
 /// The touch of a page that did leave the pool.
 #[inline(always)]
 fn from_pool(ctx: &FExitContext) -> Option<CountKey> {
-    /// The last page of the address space holds error numbers, no folios (include/linux/err.h).
-    const FIRST_ERROR: u64 = u64::MAX - 4095;
+    /// Pointers from here on are error numbers, `-MAX_ERRNO` and above (include/linux/err.h).
+    const FIRST_ERROR: u64 = (-4095_i64) as u64;
     let folio: *const u8 = ctx.arg(3);
     if folio.is_null() || folio as u64 >= FIRST_ERROR {
         return None;

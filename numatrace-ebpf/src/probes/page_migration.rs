@@ -18,7 +18,6 @@
 //! tp: 7.3..: mm_migrate_pages(unsigned long succeeded, unsigned long failed, unsigned long thp_succeeded, unsigned long thp_failed, unsigned long thp_split, unsigned long large_folio_split, enum migrate_mode mode, enum migrate_reason reason)
 
 use aya_ebpf::{
-    helpers::bpf_ktime_get_ns,
     macros::{btf_tracepoint, fentry, fexit, map},
     maps::HashMap,
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
@@ -33,6 +32,7 @@ use numatrace_common::{
 };
 
 use crate::{
+    clock,
     count::{
         totals,
         twin::{self, Twin},
@@ -152,7 +152,7 @@ fn started(reason: u32) {
         // No room: the moves themselves will say that they do not know why.
         None => {
             let moving = Moving {
-                call_ns: now(),
+                call_ns: clock::now(),
                 ..Moving::with_reason(reason)
             };
             let _ = MIGRATING.insert(tid, moving, 0);
@@ -164,7 +164,7 @@ fn started(reason: u32) {
 #[fentry(function = "move_to_new_folio")]
 pub fn page_migration_enter(_ctx: FEntryContext) -> u32 {
     if let Some(moving) = state(Task::current().tid()) {
-        moving.copy_ns = now();
+        moving.copy_ns = clock::now();
     }
     0
 }
@@ -417,20 +417,13 @@ fn add_latency(owner: Owner, reason: u8, mark: u8, ns: u64) {
     }
 }
 
-/// Now, ns since boot.
-#[inline(always)]
-fn now() -> u64 {
-    // SAFETY: the helper has no preconditions.
-    unsafe { bpf_ktime_get_ns() }
-}
-
 /// Time since then, 0 when that is not known.
 #[inline(always)]
 fn since(then: u64) -> u64 {
     if then == 0 {
         0
     } else {
-        now().wrapping_sub(then)
+        clock::now().wrapping_sub(then)
     }
 }
 

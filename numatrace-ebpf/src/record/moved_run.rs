@@ -10,10 +10,14 @@ use numatrace_common::event::{
 };
 
 use super::{
-    address::{PAGE, is_near},
+    address::is_near,
     emit::{emit_with, header},
 };
-use crate::{globals::enabled, kernel::task::Task, who::owner::Owner};
+use crate::{
+    globals::enabled,
+    kernel::{page::bytes, task::Task},
+    who::owner::Owner,
+};
 
 /// Runs of single folios under way.
 #[map]
@@ -79,7 +83,7 @@ impl Run {
             self.tell(area);
             self.alike = alike;
         }
-        let (low, high) = (address, address + pages * PAGE);
+        let (low, high) = (address, address + bytes(pages));
         if self.folios == 0 || low < self.low {
             self.low = low;
         }

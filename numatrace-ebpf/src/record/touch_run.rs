@@ -14,13 +14,13 @@ use numatrace_common::{
 };
 
 use super::{
-    address::{PAGE, is_near},
+    address::is_near,
     emit::{emit_with, header},
 };
 use crate::{
     clock, control,
     globals::{enabled, global},
-    kernel::{task::Task, vma},
+    kernel::{page::bytes, task::Task, vma},
     maps::STACKS,
     who::owner::Owner,
 };
@@ -90,7 +90,7 @@ impl Touch<'_> {
 
     #[inline(always)]
     fn fill(&self, run: &mut TouchRun) {
-        let bytes = self.pages * PAGE;
+        let bytes = bytes(self.pages);
         run.low = self.fault.address & !(bytes - 1);
         run.high = run.low + bytes;
         run.began_ns = clock::now();
@@ -142,7 +142,7 @@ pub fn goes_on(
 
 #[inline(always)]
 fn extend(open: &mut OpenTouch, address: u64, pages: u64) {
-    let bytes = pages * PAGE;
+    let bytes = bytes(pages);
     let low = address & !(bytes - 1);
     open.run.pages += pages;
     if low < open.run.low {

@@ -7,15 +7,12 @@ use numatrace_common::{
     event::mapping_run::{Area, OpenUse, UseRun},
 };
 
-use super::{
-    address::PAGE,
-    emit::{emit_with, header},
-};
+use super::emit::{emit_with, header};
 use crate::{
     clock, control,
     count::twin::Copy,
     cpu,
-    kernel::{task::Task, vma},
+    kernel::{page::bytes, task::Task, vma},
     who::owner::Owner,
 };
 
@@ -40,7 +37,7 @@ impl Use {
             return;
         }
         let count_key = self.count_key.with_task_node(cpu::node() as u16);
-        let low = self.address & !(PAGE - 1);
+        let low = self.address & !(bytes(1) - 1);
         if let Copy::Second = copy {
             self.write_alone(count_key, low);
             return;
@@ -59,8 +56,9 @@ impl Use {
             if low < open.run.low {
                 open.run.low = low;
             }
-            if low + PAGE > open.run.high {
-                open.run.high = low + PAGE;
+            let high = low + bytes(1);
+            if high > open.run.high {
+                open.run.high = high;
             }
             return;
         }
@@ -77,7 +75,7 @@ impl Use {
         run.tgid = self.owner.tgid;
         run.count_key = count_key;
         run.low = low;
-        run.high = low + PAGE;
+        run.high = low + bytes(1);
         run.faults = 1;
         run.migrated = 0;
         run.area = self.area;
