@@ -18,7 +18,6 @@ pub mod offsets;
 pub mod preemption;
 pub mod preflight;
 mod preload;
-pub mod price;
 pub mod prototype;
 pub mod reading;
 pub mod refused;

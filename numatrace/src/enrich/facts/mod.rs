@@ -15,9 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use resident::Resident;
 
-use super::{
-    maps::{self, MapLine},
-};
+use super::maps::{self, MapLine};
 use crate::{
     capture::sys::proc_files::ProcFiles,
     decode::mapping_run::FileId,
