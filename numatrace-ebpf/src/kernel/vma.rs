@@ -10,7 +10,7 @@ use crate::globals::global;
 
 /// `VM_SHARED`, `VM_GROWSDOWN`, `VM_HUGETLB` (include/linux/mm.h), the same on all kernels.
 const VM_SHARED: u64 = 0x8;
-pub const VM_GROWSDOWN: u64 = 0x100;
+const VM_GROWSDOWN: u64 = 0x100;
 const VM_HUGETLB: u64 = 0x40_0000;
 /// `SB_KERNMOUNT`: a file system the kernel mounted for itself: memfd, SysV and shared anonymous memory live there.
 const SB_KERNMOUNT: u64 = 1 << 22;
@@ -82,6 +82,17 @@ pub fn is_of_one_kind(vma: *const u8, area: &Area) -> bool {
         start <= area.start && area.end <= end,
     );
     area.flags & VM_GROWSDOWN != 0 || outside || inside
+}
+
+/// Is it still the same mapping? A stack grows downwards, everything else keeps its start.
+#[inline(always)]
+pub fn is_same(a: &Area, b: &Area) -> bool {
+    let anchored = if a.flags & VM_GROWSDOWN != 0 {
+        a.end == b.end
+    } else {
+        a.start == b.start
+    };
+    anchored && a.ino == b.ino && a.flags == b.flags
 }
 
 /// Is a mapping anonymous, and still what `area` says? Files need more than this to be told from one another.

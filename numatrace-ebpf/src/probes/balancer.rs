@@ -23,8 +23,7 @@ use numatrace_common::{
     limits::BALANCING_ENTRIES,
 };
 
-use super::page_migration::add;
-use crate::{emit::count, kernel::task::Task, owner::Owner};
+use crate::{count::totals, counters::count, kernel::task::Task, who::owner::Owner};
 
 /// When what a thread is at began, ns since boot; by thread id and [`BalancerWork`]. Preallocated.
 #[map]
@@ -73,7 +72,7 @@ pub fn balancer_fault_leave(_ctx: FExitContext) -> u32 {
 pub fn balancer_skip(ctx: BtfTracePointContext) -> u32 {
     let reason: u32 = ctx.arg(2);
     let count_key = CountKey::new(Stem::VmaSkipped).with_cause(reason as u8 & 15);
-    add(Owner::of(Task::current()), count_key, 0);
+    totals::add_one(Owner::of(Task::current()), count_key, 0);
     0
 }
 
@@ -116,5 +115,5 @@ fn end(work: BalancerWork) {
 #[inline(always)]
 fn charge(work: BalancerWork, amount: u64) {
     let count_key = CountKey::new(Stem::Balancer).with_class(work as u8);
-    add(Owner::of(Task::current()), count_key, amount);
+    totals::add_one(Owner::of(Task::current()), count_key, amount);
 }

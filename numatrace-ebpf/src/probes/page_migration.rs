@@ -30,17 +30,17 @@ use numatrace_common::{
     },
     event::mapping_run::Area,
     limits::MIGRATING_ENTRIES,
-    totals::TotalKey,
 };
 
 use crate::{
-    control,
+    count::{
+        totals,
+        twin::{self, Twin},
+    },
     globals::enabled,
     kernel::{folio::Folio, mm, task::Task, vma},
-    moved_runs::{Alike, NOTHING, Run},
-    owner::Owner,
-    totals,
-    twin::{self, Twin},
+    record::moved_run::{Alike, NOTHING, Run},
+    who::owner::Owner,
 };
 
 /// What a thread in `migrate_pages` is at.
@@ -329,7 +329,7 @@ fn ended(failed: u64, alone: bool) {
             let count_key = CountKey::new(Stem::MigrationFailed)
                 .with_cause(reason)
                 .with_mark(mark);
-            add(Owner::of(task), count_key, pages);
+            totals::add_one(Owner::of(task), count_key, pages);
         }
     }
 }
@@ -401,7 +401,7 @@ fn settle(moving: &mut Moving) {
         let count_key = CountKey::new(Stem::MovedBy)
             .with_pid(asker)
             .with_cause(reason);
-        add(owner, count_key, moving.pages);
+        totals::add_one(owner, count_key, moving.pages);
     }
 }
 
@@ -413,7 +413,7 @@ fn add_latency(owner: Owner, reason: u8, mark: u8, ns: u64) {
             .with_bucket(bucket::of(ns))
             .with_cause(reason)
             .with_mark(mark);
-        add(owner, count_key, ns);
+        totals::add_one(owner, count_key, ns);
     }
 }
 
@@ -449,17 +449,5 @@ fn charge(owner: Owner, from: u32, to: u32, reason: u8, pages: u64) {
         .with_task_node(from as u16)
         .with_page_node(to as u16)
         .with_cause(reason);
-    add(owner, count_key, pages);
-}
-
-/// Moves are rare and each has its own nodes: straight into the totals. Not inlined: it stands in for many copies of itself.
-#[inline(never)]
-pub(super) fn add(owner: Owner, count_key: CountKey, pages: u64) {
-    let mut key = TotalKey {
-        start_ns: owner.start_ns,
-        tid: owner.tid,
-        tgid: owner.tgid,
-        count_key: count_key.with_epoch(control::epoch() as u16),
-    };
-    totals::add_total(&mut key, 1, pages);
+    totals::add_one(owner, count_key, pages);
 }

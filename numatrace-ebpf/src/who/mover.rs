@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use numatrace_common::{counters::Counter, mover::Mover};
 
-use crate::{emit::count, kernel::task::Task, maps::MOVERS};
+use crate::{counters::count, kernel::task::Task, maps::MOVERS};
 
 /// What is known of a thread.
 #[inline(always)]
