@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use numatrace_common::count_key::{AllocClass, RemoteCause};
 
-use super::Counts;
 use crate::{
     decode::count::AllocKey,
+    fold::{Counts, sums::bump},
     ids::NodeId,
     model::{Alloc, ByClass, Matrix, PerNode, PolicyMode, RemoteByCause},
 };
@@ -56,7 +56,7 @@ pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
         }
         add_cause(&mut causes, count_key, tally.count);
         if count_key.cause == Some(RemoteCause::Policy) {
-            super::bump(
+            bump(
                 &mut modes,
                 PolicyMode::of(count_key.policy_mode),
                 tally.count,

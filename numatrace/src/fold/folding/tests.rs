@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Accumulators, Folding, window::Boundary};
+use super::{Accumulators, Boundary, Folding};
 use crate::{
     capture::sys::numastat::NodeCounters,
     decode::count::{AllocKey, CountKind},

@@ -1,36 +1,39 @@
-//! Time away from memory: how long threads ran on other nodes than the one that holds most of their process's memory.
+//! Home nodes in the report, and the CPU time that threads spent away from there.
 
 use crate::{
+    fold::home,
     ids::NodeId,
     model::{PerNode, Process, ProcessKind},
 };
 
-/// Finds a process's home node and the time its threads spent elsewhere.
+/// Finds the home node of a process by all that the report knows of its memory, and the CPU time that
+/// its threads spent away from there. `nodes` are in the report's order.
 pub fn fill(process: &mut Process, nodes: &[NodeId]) {
-    // What stands for many processes has no home.
+    // A bucket of many processes has no home.
     if !matches!(process.kind, ProcessKind::User | ProcessKind::Kthread) {
         return;
     }
-    let Some(home) = home(process) else { return };
-    process.home_node = nodes.get(home).copied();
-    process.away_ns = process.run_ns.as_ref().map(|run| away(run, home));
-    for thread in &mut process.threads {
-        thread.away_ns = thread.run_ns.as_ref().map(|run| away(run, home));
+    let pages = process.pages();
+    let position = pages.and_then(|pages| home::home(pages.0.iter().copied().enumerate()));
+    if let Some(position) = position {
+        process.home_node = nodes.get(position).copied();
+        fill_away(process, position);
     }
 }
 
-fn away(run_ns: &PerNode, home: usize) -> u64 {
-    run_ns.total().saturating_sub(run_ns.at(home))
+/// Gives a process its home node, the one at `position` in the report's order, and the CPU time that
+/// its threads spent away from there.
+pub fn fill_at(process: &mut Process, home: NodeId, position: usize) {
+    process.home_node = Some(home);
+    fill_away(process, position);
 }
 
-/// Position of the node with more than half of its memory.
-fn home(process: &Process) -> Option<usize> {
-    let pages = process.pages()?;
-    let total = pages.total();
-    pages
-        .0
-        .iter()
-        .position(|here| here.saturating_mul(2) > total)
+fn fill_away(process: &mut Process, position: usize) {
+    let away = |run_ns: &PerNode| run_ns.total().saturating_sub(run_ns.at(position));
+    process.away_ns = process.run_ns.as_ref().map(away);
+    for thread in &mut process.threads {
+        thread.away_ns = thread.run_ns.as_ref().map(away);
+    }
 }
 
 #[cfg(test)]
@@ -105,5 +108,19 @@ mod tests {
     fn evenly_spread_memory_has_no_home() {
         let spread = process([100, 100], 0);
         assert_eq!((spread.home_node, spread.away_ns), (None, None));
+    }
+
+    #[test]
+    fn time_away_is_what_ran_elsewhere_than_at_home() {
+        let mut process = Process::new(Pid(7), 5, "app", ProcessKind::User);
+        process.run_ns = Some(PerNode(vec![30, 70]));
+        fill_at(&mut process, NodeId(4), 1);
+        assert_eq!(
+            (process.home_node, process.away_ns),
+            (Some(NodeId(4)), Some(30))
+        );
+        process.run_ns = None;
+        fill_at(&mut process, NodeId(4), 1);
+        assert_eq!(process.away_ns, None, "time that was not measured");
     }
 }
