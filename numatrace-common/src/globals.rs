@@ -151,6 +151,8 @@ pub struct Globals {
     pub nodes_mask: u32,
     /// Order of a PMD-sized folio (9 with 4 KiB pages on x86).
     pub pmd_order: u32,
+    /// log2 of a base page's bytes: 12 on x86, 12, 14 or 16 on arm64.
+    pub page_shift: u32,
     /// 1 when first touches are wanted.
     pub first_touch: u32,
     /// 1 when first touches and hinting faults are wanted by mapping, as runs; [`WHILE_CHEAP`] when userspace may switch that off.
@@ -189,6 +191,8 @@ pub struct Globals {
     pub hint_vmf: u32,
     /// 1 when the kernel stack of each change of CPU is wanted.
     pub verify_reasons: u32,
+    /// Zero.
+    pub reserved: u32,
     /// Address of the per-CPU `__preempt_count` (or of its place in `pcpu_hot`), 0 when kallsyms hides it.
     pub preempt_count: u64,
     /// Address of `__per_cpu_offset[]`, 0 when kallsyms hides it.
@@ -205,4 +209,4 @@ pub struct Globals {
     pub has_normal_memory: [u64; 16],
 }
 
-const _: () = assert!(size_of::<Globals>() == 616);
+const _: () = assert!(size_of::<Globals>() == 624);

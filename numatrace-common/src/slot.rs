@@ -60,6 +60,12 @@ pub struct Slot {
 
 const _: () = assert!(size_of::<Slot>() == 112 + 32 * BINS && size_of::<Bin>() == 32);
 
+/// The [`TouchKind`](crate::count_key::TouchKind) in [`Fault::what`].
+pub const FAULT_KIND: u64 = 0xff;
+
+/// Where the marks begin in [`Fault::what`].
+pub const FAULT_MARKS_SHIFT: u32 = 8;
+
 /// Bit of [`Fault::what`]: there is a fault, and its end will be told.
 pub const FAULT_KNOWN: u64 = 1 << 16;
 

@@ -2,9 +2,12 @@
 
 use core::{cell::UnsafeCell, ptr::read_volatile};
 
-use numatrace_common::control::{CONTROL_SECTION, Control};
+use numatrace_common::{
+    control::{CONTROL_SECTION, Control},
+    globals::WHILE_CHEAP,
+};
 
-use crate::totals::add;
+use crate::{atomic, globals::global};
 
 /// A variable that userspace and programs change.
 #[repr(transparent)]
@@ -41,18 +44,20 @@ pub fn is_attached(hooks: u64) -> bool {
     unsafe { read_volatile(&raw const (*CONTROL.0.get()).attached) & hooks != 0 }
 }
 
-/// Is one of these left out (bits of [`Control::reduced`])?
+/// Returns whether userspace has switched off a part of the details (a bit of [`Control::reduced`]).
+/// The word is read only in sessions that have a limit for their cost.
 #[inline(always)]
-pub fn is_reduced(parts: u64) -> bool {
+pub fn is_reduced(part: u64) -> bool {
     // SAFETY: as above.
-    unsafe { read_volatile(&raw const (*CONTROL.0.get()).reduced) & parts != 0 }
+    global!(mapping_runs) == WHILE_CHEAP
+        && unsafe { read_volatile(&raw const (*CONTROL.0.get()).reduced) & part != 0 }
 }
 
 /// Begins an epoch.
 #[inline(always)]
 pub fn begin_epoch() {
     // SAFETY: as above; only our own reads and one exec a session write it, and they do not overlap.
-    unsafe { add(&raw mut (*CONTROL.0.get()).epoch, 1) };
+    unsafe { atomic::add(&raw mut (*CONTROL.0.get()).epoch, 1) };
 }
 
 /// Begins an epoch at a fold of the kernel's counters.

@@ -11,28 +11,21 @@
     reason = "atomic_xadd is the one atomic the BPF target has"
 )]
 
+mod atomic;
+mod clock;
 mod control;
+mod counters;
+mod cpu;
 mod globals;
 mod maps;
 
 mod kernel;
 
-mod cause;
-mod cpus;
-mod filter;
-mod move_stack;
-mod mover;
-mod owner;
+mod who;
 
-mod emit;
-mod streaks;
-mod totals;
-mod twin;
+mod count;
 
-mod kernel_memory;
-mod moved_runs;
-mod runs;
-mod touch;
+mod record;
 
 mod probes;
 

@@ -2,14 +2,14 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, PerCpuArray, RingBuf, StackTrace},
 };
 use numatrace_common::{
     counters::COUNTERS,
     cpu::CpuState,
     limits::{
         BULK_ENTRIES, MAX_CPUS, MOVER_ENTRIES, OVERFLOW_ENTRIES, RING_BYTES, SCOPE_ENTRIES,
-        TOTALS_ENTRIES,
+        STACK_ENTRIES, TOTALS_ENTRIES,
     },
     mover::{CpuEntry, Mover},
     scope::ScopeEntry,
@@ -61,3 +61,7 @@ pub static CPU_TABLE: Array<CpuEntry> = Array::with_max_entries(MAX_CPUS, 0);
 /// Threads that move, by thread id.
 #[map]
 pub static MOVERS: HashMap<u32, Mover> = HashMap::with_max_entries(MOVER_ENTRIES, 0);
+
+/// Stacks, by the number that records carry.
+#[map]
+pub static STACKS: StackTrace = StackTrace::with_max_entries(STACK_ENTRIES, 0);

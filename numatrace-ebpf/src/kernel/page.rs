@@ -3,6 +3,12 @@
 use super::load;
 use crate::globals::global;
 
+/// Returns the bytes of a number of base pages.
+#[inline(always)]
+pub fn bytes(pages: u64) -> u64 {
+    pages << (global!(page_shift) & 63)
+}
+
 /// Node of a page behind a BTF-typed pointer.
 #[inline(always)]
 pub fn node(page: *const u8) -> u16 {

@@ -5,17 +5,15 @@ use numatrace_common::{
     event::mapping_run::Area,
 };
 
-use super::load;
+use super::{load, page};
 use crate::globals::global;
 
 /// `VM_SHARED`, `VM_GROWSDOWN`, `VM_HUGETLB` (include/linux/mm.h), the same on all kernels.
 const VM_SHARED: u64 = 0x8;
-pub const VM_GROWSDOWN: u64 = 0x100;
+const VM_GROWSDOWN: u64 = 0x100;
 const VM_HUGETLB: u64 = 0x40_0000;
 /// `SB_KERNMOUNT`: a file system the kernel mounted for itself: memfd, SysV and shared anonymous memory live there.
 const SB_KERNMOUNT: u64 = 1 << 22;
-/// log2 of the base page, as on x86; hugetlb orders count from it.
-const PAGE_SHIFT: u32 = 12;
 /// `FAULT_FLAG_WRITE` (include/linux/mm_types.h).
 const FAULT_FLAG_WRITE: u32 = 1;
 
@@ -66,7 +64,7 @@ fn heap(vma: *const u8) -> (u64, u64) {
             load(mm, global!(offsets.mm_brk)),
         )
     };
-    let in_page = (1 << PAGE_SHIFT) - 1;
+    let in_page = page::bytes(1) - 1;
     (start & !in_page, end.wrapping_add(in_page) & !in_page)
 }
 
@@ -82,6 +80,17 @@ pub fn is_of_one_kind(vma: *const u8, area: &Area) -> bool {
         start <= area.start && area.end <= end,
     );
     area.flags & VM_GROWSDOWN != 0 || outside || inside
+}
+
+/// Is it still the same mapping? A stack grows downwards, everything else keeps its start.
+#[inline(always)]
+pub fn is_same(a: &Area, b: &Area) -> bool {
+    let anchored = if a.flags & VM_GROWSDOWN != 0 {
+        a.end == b.end
+    } else {
+        a.start == b.start
+    };
+    anchored && a.ino == b.ino && a.flags == b.flags
 }
 
 /// Is a mapping anonymous, and still what `area` says? Files need more than this to be told from one another.
@@ -139,7 +148,7 @@ pub fn hugetlb_order(vma: *const u8) -> u32 {
     let file: *const u8 = unsafe { load(vma, global!(offsets.vma_file)) };
     // SAFETY: a struct super_block pointer; the offset is `unsigned char s_blocksize_bits`.
     let bits: u8 = unsafe { load(super_block(file), global!(offsets.sb_blocksize_bits)) };
-    u32::from(bits).saturating_sub(PAGE_SHIFT)
+    u32::from(bits).saturating_sub(global!(page_shift))
 }
 
 /// `file->f_inode->i_sb`

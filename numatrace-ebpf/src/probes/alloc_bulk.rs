@@ -26,12 +26,15 @@ use numatrace_common::{
 };
 
 use crate::{
-    emit::count,
+    count::{
+        slot,
+        twin::{self, Copy, Twin},
+    },
+    counters::count,
+    cpu,
     globals::global,
     kernel::{page::node_of_flags, preempt::in_interrupt, task::Task},
     maps::{BULK, BULK_FILLED},
-    streaks, totals,
-    twin::{self, Copy, Twin},
 };
 
 /// Most entries of a caller's array that are looked at: the kernel's own callers pass at most a few hundred.
@@ -154,7 +157,7 @@ fn tally(copy: Copy, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
     }
     let task = Task::current();
     let mode = task.mempolicy().chosen_mode();
-    let why = if u32::from(node) == totals::cpu_node() {
+    let why = if u32::from(node) == cpu::node() {
         RemoteCause::None
     } else if task.has_policy() {
         RemoteCause::Policy
@@ -176,13 +179,13 @@ fn tally(copy: Copy, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
         });
     match copy {
         Copy::First => {
-            if let Some(slot) = totals::slot(SlotIndex::AllocBulk) {
-                totals::own(slot, task, irq);
-                totals::tally(slot, count_key, new, new);
+            if let Some(slot) = slot::get(SlotIndex::AllocBulk) {
+                slot::own(slot, task, irq);
+                slot::tally(slot, count_key, new, new);
             }
         }
         Copy::Second => {
-            totals::tally_directly(task, irq, count_key, new, new);
+            slot::tally_directly(task, irq, count_key, new, new);
         }
     }
 }
@@ -191,9 +194,9 @@ fn tally(copy: Copy, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
 #[inline(always)]
 fn is_counted(irq: bool, page: u64) -> bool {
     let slot = if irq {
-        totals::slot(SlotIndex::AllocIrq)
+        slot::get(SlotIndex::AllocIrq)
     } else {
-        streaks::state().map(|cpu| &mut cpu.slot)
+        cpu::state().map(|cpu| &mut cpu.slot)
     };
     slot.is_some_and(|slot| slot.last_page == page)
 }
@@ -209,7 +212,7 @@ fn argument(ctx: &impl EbpfContext, n: u32) -> u64 {
 
 #[inline(always)]
 fn in_irq() -> bool {
-    totals::slot(SlotIndex::AllocBulk).is_some_and(in_interrupt)
+    slot::get(SlotIndex::AllocBulk).is_some_and(in_interrupt)
 }
 
 /// A task's calls do not nest, but an interrupt's can stand on top of them.

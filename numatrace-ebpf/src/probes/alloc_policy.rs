@@ -14,11 +14,16 @@ use numatrace_common::{
     count_key::{AllocClass, CountKey, RemoteCause, Stem},
     counters::Counter,
     cpu::CpuState,
-    slot::SlotIndex,
+    slot::{FAULT_MOVES, SlotIndex},
 };
 
 use crate::{
-    emit::count,
+    count::{
+        slot,
+        twin::{self, Copy, Twin},
+    },
+    counters::count,
+    cpu,
     globals::{enabled, global},
     kernel::{
         load,
@@ -26,8 +31,8 @@ use crate::{
         page,
         task::Task,
     },
-    streaks, totals, touch,
-    twin::{self, Copy, Twin},
+    record::touch_run,
+    who::fault,
 };
 
 /// From 6.7 on: one function for all policies, with the policy as an argument.
@@ -107,11 +112,11 @@ pub fn alloc_interleave(ctx: FExitContext) -> u32 {
 /// between asking for its local one and getting it.
 #[inline(always)]
 fn explain(page: *const u8, mode: u16) {
-    let Some(cpu) = streaks::state() else {
+    let Some(cpu) = cpu::state() else {
         return;
     };
     let slot = &mut cpu.slot;
-    if slot.pending.count_key.is_empty() || slot.last_page != page as u64 || !totals::enter(slot) {
+    if slot.pending.count_key.is_empty() || slot.last_page != page as u64 || !slot::enter(slot) {
         return;
     }
     let why = if mode == 0 {
@@ -121,7 +126,7 @@ fn explain(page: *const u8, mode: u16) {
     };
     if slot.pending.count_key.class() < AllocClass::PageTable as u8 {
         let pages = slot.pending.amount;
-        touch::because(cpu, Task::current(), why, pages);
+        because(cpu, Task::current(), why, pages);
     }
     let slot = &mut cpu.slot;
     slot.pending.count_key = slot
@@ -129,14 +134,27 @@ fn explain(page: *const u8, mode: u16) {
         .count_key
         .with_cause(why as u8)
         .with_mark(mode as u8);
-    totals::settle(slot);
-    totals::leave(slot);
+    slot::settle(slot);
+    slot::leave(slot);
+}
+
+/// Adds why a user page that `task` got is remote, or missed the preferred node, to the run of first touches it is in; it has been counted
+/// already.
+#[inline(always)]
+fn because(cpu: &mut CpuState, task: Task, why: RemoteCause, pages: u64) {
+    if enabled!(mapping_runs)
+        && enabled!(first_touch)
+        && fault::is_in(&mut cpu.fault, task)
+        && cpu.fault.what & FAULT_MOVES == 0
+    {
+        touch_run::because(&mut cpu.open, task, why, pages);
+    }
 }
 
 /// Counts an interleaved allocation when it came from its preferred node: with these policies that is the one whose turn it was.
 #[inline(always)]
 fn interleaved(copy: Copy, page: *const u8) {
-    let hit = streaks::state().and_then(|CpuState { slot, .. }| {
+    let hit = cpu::state().and_then(|CpuState { slot, .. }| {
         (slot.last_page == page as u64).then_some(slot.last_hit != 0)
     });
     match hit {
@@ -151,7 +169,7 @@ fn interleaved(copy: Copy, page: *const u8) {
 #[inline(always)]
 fn tally_interleaved(copy: Copy, page: *const u8) {
     let count_key = CountKey::new(Stem::InterleaveHit).with_page_node(page::node(page));
-    totals::tally_in(
+    slot::tally_in(
         copy,
         SlotIndex::Interleave,
         Task::current(),

@@ -12,7 +12,6 @@
 //! tp: 6.7..: sched_skip_vma_numa(struct mm_struct *mm, struct vm_area_struct *vma, enum numa_vmaskip_reason reason)
 
 use aya_ebpf::{
-    helpers::bpf_ktime_get_ns,
     macros::{btf_tracepoint, fentry, fexit, map},
     maps::HashMap,
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
@@ -23,8 +22,7 @@ use numatrace_common::{
     limits::BALANCING_ENTRIES,
 };
 
-use super::page_migration::add;
-use crate::{emit::count, kernel::task::Task, owner::Owner};
+use crate::{clock, count::totals, counters::count, kernel::task::Task, who::owner::Owner};
 
 /// When what a thread is at began, ns since boot; by thread id and [`BalancerWork`]. Preallocated.
 #[map]
@@ -73,7 +71,7 @@ pub fn balancer_fault_leave(_ctx: FExitContext) -> u32 {
 pub fn balancer_skip(ctx: BtfTracePointContext) -> u32 {
     let reason: u32 = ctx.arg(2);
     let count_key = CountKey::new(Stem::VmaSkipped).with_cause(reason as u8 & 15);
-    add(Owner::of(Task::current()), count_key, 0);
+    totals::add_one(Owner::of(Task::current()), count_key, 0);
     0
 }
 
@@ -90,8 +88,7 @@ fn key(task: Task, work: BalancerWork) -> u64 {
 
 #[inline(always)]
 fn begin(work: BalancerWork) {
-    // SAFETY: the helper has no preconditions.
-    let now = unsafe { bpf_ktime_get_ns() };
+    let now = clock::now();
     if BALANCING
         .insert(key(Task::current(), work), now, 0)
         .is_err()
@@ -107,8 +104,7 @@ fn end(work: BalancerWork) {
     let Some(began) = (unsafe { BALANCING.get(key) }).copied() else {
         return;
     };
-    // SAFETY: the helper has no preconditions.
-    let took = unsafe { bpf_ktime_get_ns() }.wrapping_sub(began);
+    let took = clock::now().wrapping_sub(began);
     let _ = BALANCING.remove(key);
     charge(work, took);
 }
@@ -116,5 +112,5 @@ fn end(work: BalancerWork) {
 #[inline(always)]
 fn charge(work: BalancerWork, amount: u64) {
     let count_key = CountKey::new(Stem::Balancer).with_class(work as u8);
-    add(Owner::of(Task::current()), count_key, amount);
+    totals::add_one(Owner::of(Task::current()), count_key, amount);
 }

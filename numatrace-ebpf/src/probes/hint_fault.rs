@@ -18,10 +18,15 @@ use numatrace_common::{
 };
 
 use crate::{
+    count::{
+        slot,
+        twin::{self, Copy, Twin},
+    },
+    cpu,
     globals::{enabled, global},
     kernel::{load, page, task::Task, vma},
-    mover, runs, totals, touch,
-    twin::{self, Copy, Twin},
+    record::use_run,
+    who::{fault, mover},
 };
 
 /// `TNF_MIGRATED` (include/linux/sched/numa_balancing.h): the fault moved its pages.
@@ -49,11 +54,11 @@ fn count(ctx: &FExitContext, copy: Copy) {
     let node = page::node(ctx.arg(0));
     let count_key = CountKey::new(Stem::HintFault).with_page_node(node);
     let task = Task::current();
-    if u32::from(node) != totals::cpu_node() {
+    if u32::from(node) != cpu::node() {
         mover::far_fault(task);
     }
-    touch::only_moves(task);
-    let owner = totals::tally_in(copy, SlotIndex::HintFault, task, count_key, 1, 0);
+    fault::only_moves(task);
+    let owner = slot::tally_in(copy, SlotIndex::HintFault, task, count_key, 1, 0);
     if !enabled!(mapping_runs) || !owner.is_thread() {
         return;
     }
@@ -62,7 +67,7 @@ fn count(ctx: &FExitContext, copy: Copy) {
         // SAFETY: there the argument is a `struct vm_fault *`; the offset is its `struct vm_area_struct *vma`.
         vma = unsafe { load(vma, global!(offsets.vmf_vma)) };
     }
-    let used = runs::Use {
+    let used = use_run::Use {
         task,
         owner,
         count_key,
@@ -98,9 +103,9 @@ fn count_migrated(copy: Copy, node: u32, pages: u32) {
     let count_key = CountKey::new(Stem::HintMigrated).with_page_node(node as u16);
     let task = Task::current();
     if enabled!(mapping_runs) {
-        runs::migrated(task, u64::from(pages));
+        use_run::migrated(task, u64::from(pages));
     }
-    totals::tally_in(
+    slot::tally_in(
         copy,
         SlotIndex::HintMigrated,
         task,

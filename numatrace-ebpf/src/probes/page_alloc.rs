@@ -22,16 +22,18 @@ use numatrace_common::{
 };
 
 use crate::{
-    cause, control,
-    emit::count,
+    control,
+    count::{
+        cause, first_touch, slot,
+        streaks::{self, Event},
+        twin::{self, Twin},
+    },
+    counters::count,
+    cpu,
     globals::{enabled, global},
     kernel::{alloc_context::AllocContext, preempt::in_interrupt, task::Task},
-    kernel_memory,
-    owner::Owner,
-    runs,
-    streaks::{self, Event},
-    totals, touch,
-    twin::{self, Twin},
+    record::{kernel_memory, touch_run},
+    who::{fault, owner::Owner},
 };
 
 /// The count key of nothing.
@@ -133,7 +135,7 @@ impl Hook for BtfTracePointContext {
 /// another, and a program has 512 bytes for all; and they return a number, because old verifiers look at what is in the register anyway.
 #[inline(always)]
 fn first<H: Hook>(hook: &H) -> u32 {
-    let (Some(cpu), Some(alloc)) = (streaks::state(), hook.alloc()) else {
+    let (Some(cpu), Some(alloc)) = (cpu::state(), hook.alloc()) else {
         return 0;
     };
     let irq = alloc.is_of_interrupt(&mut cpu.slot);
@@ -151,7 +153,7 @@ fn first<H: Hook>(hook: &H) -> u32 {
 /// Counts it past streaks and slots, if the first copy has not.
 #[inline(always)]
 fn second<H: Hook>(hook: &H) -> u32 {
-    let (Some(cpu), Some(alloc)) = (streaks::state(), hook.alloc()) else {
+    let (Some(cpu), Some(alloc)) = (cpu::state(), hook.alloc()) else {
         return 0;
     };
     let irq = alloc.is_of_interrupt(&mut cpu.slot);
@@ -166,7 +168,7 @@ fn second<H: Hook>(hook: &H) -> u32 {
 /// Counts a task's allocation: nearly always it is like the one before it, of the same task.
 #[inline(always)]
 fn of_task<H: Hook>(hook: &H, cpu: &mut CpuState, alloc: Alloc<H>) {
-    if !streaks::is_held(cpu, hook) {
+    if !cpu::is_held(cpu, hook) {
         otherwise(hook, cpu);
         return;
     }
@@ -192,7 +194,7 @@ fn of_task<H: Hook>(hook: &H, cpu: &mut CpuState, alloc: Alloc<H>) {
     }
     let is_known = cpu.fault.task == cpu.streaking;
     let CpuState { fault, open, .. } = cpu;
-    if !is_known || !runs::goes_on(open, fault, touch, alloc.pages(), H::EXACT) {
+    if !is_known || !touch_run::goes_on(open, fault, touch, alloc.pages(), H::EXACT) {
         in_run(hook, cpu, touch);
     }
 }
@@ -211,23 +213,24 @@ fn otherwise<H: Hook>(hook: &H, cpu: &mut CpuState) -> u32 {
         kernel_memory::sample(hook, task, alloc.pages(), alloc.event.node);
     }
     let what = alloc.made_by(cpu, task);
-    if !totals::enter(&mut cpu.slot) {
+    if !slot::enter(&mut cpu.slot) {
         return directly(hook, cpu, what, false);
     }
     streaks::own(cpu, task);
+    fault::settle(&mut cpu.fault, task);
     streaks::hold(cpu, hook, task);
     let event = Event {
         zone: alloc.zone(),
         what,
         ..alloc.event
     };
-    let touch = touch::made_by(what, event.order, event.node);
+    let touch = first_touch::made_by(what, event.order, event.node);
     if enabled!(mapping_runs) && !touch.is_empty() {
         in_run(hook, cpu, touch.with_task_node(cpu.slot.node as u16));
     }
     cpu.slot.last_page = alloc.page as u64;
     turn(cpu, &alloc, &event, touch);
-    totals::leave(&mut cpu.slot);
+    slot::leave(&mut cpu.slot);
     0
 }
 
@@ -251,10 +254,10 @@ fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: Cou
         streaks::into_bins(&mut cpu.slot, NOTHING, touch, 1, alloc.pages());
         // The policy hook will say who.
         cpu.slot.pending = Bin {
-            count_key: totals::placed(&cpu.slot, count_key),
+            count_key: slot::placed(&cpu.slot, count_key),
             count: 1,
             amount: alloc.pages(),
-            ..totals::EMPTY
+            ..slot::EMPTY
         };
         streaks::pause(cpu);
         return;
@@ -265,7 +268,7 @@ fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: Cou
         why
     };
     if H::EXACT && !touch.is_empty() {
-        runs::because(&mut cpu.open, Task::current(), why, alloc.pages());
+        touch_run::because(&mut cpu.open, Task::current(), why, alloc.pages());
     }
     let count_key = count_key.with_cause(why as u8);
     streaks::into_bins(&mut cpu.slot, count_key, touch, 1, alloc.pages());
@@ -274,13 +277,13 @@ fn turn<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch: Cou
 /// Counts an interrupt's allocation. No policy hook explains those.
 #[inline(never)]
 fn of_interrupt<H: Hook>(hook: &H) -> u32 {
-    let (Some(slot), Some(alloc)) = (totals::slot(SlotIndex::AllocIrq), hook.alloc()) else {
+    let (Some(slot), Some(alloc)) = (slot::get(SlotIndex::AllocIrq), hook.alloc()) else {
         return 0;
     };
     if dropped() {
         return 0;
     }
-    totals::own(slot, Task::current(), true);
+    slot::own(slot, Task::current(), true);
     slot.last_page = alloc.page as u64;
     let mut why = alloc.cause(slot.node as u16);
     if matches!(why, RemoteCause::Policy | RemoteCause::KernelNode)
@@ -289,7 +292,7 @@ fn of_interrupt<H: Hook>(hook: &H) -> u32 {
         why = RemoteCause::Unknown;
     }
     let count_key = alloc.count_key(alloc.preferred_node(), why);
-    totals::tally(slot, count_key, 1, alloc.pages());
+    slot::tally(slot, count_key, 1, alloc.pages());
     0
 }
 
@@ -302,18 +305,18 @@ fn directly<H: Hook>(hook: &H, cpu: &mut CpuState, what: u64, irq: bool) -> u32 
     };
     let Event { order, node, .. } = alloc.event;
     let task = Task::current();
-    let here = totals::cpu_node() as u16;
+    let here = cpu::node() as u16;
     let mut why = alloc.cause(here);
     if matches!(why, RemoteCause::KernelNode) && alloc.event.is_user() {
         why = RemoteCause::Policy;
     }
     let count_key = alloc.count_key(alloc.preferred_node(), why);
-    let owner = totals::tally_directly(task, irq, count_key, 1, alloc.pages());
-    let touch = touch::made_by(what, order, node);
+    let owner = slot::tally_directly(task, irq, count_key, 1, alloc.pages());
+    let touch = first_touch::made_by(what, order, node);
     if touch.is_empty() {
         return 0;
     }
-    totals::tally_directly(task, irq, touch, 1, alloc.pages());
+    slot::tally_directly(task, irq, touch, 1, alloc.pages());
     if enabled!(mapping_runs)
         && let Some(run) = alloc.run(owner, touch.with_task_node(here), &mut cpu.fault)
     {
@@ -325,7 +328,7 @@ fn directly<H: Hook>(hook: &H, cpu: &mut CpuState, what: u64, irq: bool) -> u32 
 /// Adds a first touch of the slot's owner to its run.
 #[inline(never)]
 fn in_run<H: Hook>(hook: &H, cpu: &mut CpuState, touch: CountKey) -> u32 {
-    let owner = totals::owner(&cpu.slot);
+    let owner = slot::owner(&cpu.slot);
     let CpuState { fault, open, .. } = cpu;
     if let Some(alloc) = hook.alloc()
         && let Some(run) = alloc.run(owner, touch.with_epoch(0), fault)
@@ -357,9 +360,9 @@ impl<H: Hook> Alloc<H> {
     #[inline(always)]
     fn made_by(&self, cpu: &mut CpuState, task: Task) -> u64 {
         if H::EXACT {
-            touch::what(&mut cpu.fault, task, self.event.gfp)
+            fault::what(&mut cpu.fault, task, self.event.gfp)
         } else if control::is_attached(EXCEPTION_TOUCHES) {
-            touch::in_exception(task, self.event.gfp)
+            fault::in_exception(task, self.event.gfp)
         } else {
             0
         }
@@ -369,12 +372,12 @@ impl<H: Hook> Alloc<H> {
     #[inline(always)]
     fn known(&self, cpu: &CpuState) -> u64 {
         if H::EXACT {
-            touch::known(cpu, self.event.gfp)
+            fault::known(cpu, self.event.gfp)
         } else if enabled!(first_touch)
             && self.event.is_user()
             && control::is_attached(EXCEPTION_TOUCHES)
         {
-            touch::in_exception(Task::current(), self.event.gfp)
+            fault::in_exception(Task::current(), self.event.gfp)
         } else {
             0
         }
@@ -388,14 +391,14 @@ impl<H: Hook> Alloc<H> {
         owner: Owner,
         touch: CountKey,
         fault: &'a mut Fault,
-    ) -> Option<runs::Touch<'a>> {
+    ) -> Option<touch_run::Touch<'a>> {
         let task = Task::current();
         let is_known = if H::EXACT {
-            touch::is_in(fault, task)
+            fault::is_in(fault, task)
         } else {
-            touch::is_of(fault, task)
+            fault::is_of(fault, task)
         };
-        (owner.is_thread() && is_known).then(|| runs::Touch {
+        (owner.is_thread() && is_known).then(|| touch_run::Touch {
             task,
             owner,
             count_key: touch,

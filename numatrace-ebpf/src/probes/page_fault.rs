@@ -24,17 +24,22 @@ use numatrace_common::{
 };
 
 use crate::{
-    emit::count,
+    count::{
+        first_touch, slot,
+        twin::{self, Copy, Twin},
+    },
+    counters::count,
+    cpu,
     globals::enabled,
     kernel::{page, task::Task, vma},
-    runs, streaks, totals, touch,
-    twin::{self, Copy, Twin},
+    record::touch_run,
+    who::fault,
 };
 
 /// mm/memory.c
 #[fentry(function = "handle_mm_fault")]
 pub fn page_fault_enter(ctx: FEntryContext) -> u32 {
-    touch::begin(Task::current(), ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    fault::begin(Task::current(), ctx.arg(0), ctx.arg(1), ctx.arg(2));
     0
 }
 
@@ -42,8 +47,8 @@ pub fn page_fault_enter(ctx: FEntryContext) -> u32 {
 #[fentry(function = "handle_mm_fault")]
 pub fn page_fault_enter_second(ctx: FEntryContext) -> u32 {
     let task = Task::current();
-    if touch::fault_of(task).is_none() {
-        touch::begin(task, ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    if fault::fault_of(task).is_none() {
+        fault::begin(task, ctx.arg(0), ctx.arg(1), ctx.arg(2));
     }
     0
 }
@@ -51,7 +56,7 @@ pub fn page_fault_enter_second(ctx: FEntryContext) -> u32 {
 /// mm/memory.c
 #[fexit(function = "handle_mm_fault")]
 pub fn page_fault_leave(_ctx: FExitContext) -> u32 {
-    if !touch::end(Task::current()) {
+    if !fault::end(Task::current()) {
         count(Counter::FaultsInterrupted, 1);
     }
     0
@@ -60,21 +65,21 @@ pub fn page_fault_leave(_ctx: FExitContext) -> u32 {
 /// The twin: finds a fault only when the first copy was skipped.
 #[fexit(function = "handle_mm_fault")]
 pub fn page_fault_leave_second(_ctx: FExitContext) -> u32 {
-    touch::end(Task::current());
+    fault::end(Task::current());
     0
 }
 
 /// mm/memory.c: a write to a page that is shared: after fork, of the zero page, or of a private file mapping.
 #[fentry(function = "do_wp_page")]
 pub fn page_fault_cow(_ctx: FEntryContext) -> u32 {
-    touch::copies(Task::current());
+    fault::copies(Task::current());
     0
 }
 
 /// The twin.
 #[fentry(function = "do_wp_page")]
 pub fn page_fault_cow_second(_ctx: FEntryContext) -> u32 {
-    touch::copies(Task::current());
+    fault::copies(Task::current());
     0
 }
 
@@ -104,16 +109,16 @@ pub fn page_fault_hugetlb_second(ctx: FExitContext) -> u32 {
 #[inline(always)]
 fn taken(ctx: &FExitContext, copy: Copy, task: Task, count_key: CountKey) {
     let pages = pool_pages(ctx);
-    let owner = totals::tally_in(copy, SlotIndex::TouchHugetlb, task, count_key, 1, pages);
+    let owner = slot::tally_in(copy, SlotIndex::TouchHugetlb, task, count_key, 1, pages);
     if enabled!(mapping_runs)
         && owner.is_thread()
-        && let Some(fault) = touch::fault_of(task)
-        && let Some(open) = runs::of_hugetlb()
+        && let Some(fault) = fault::fault_of(task)
+        && let Some(open) = touch_run::of_hugetlb()
     {
-        let run = runs::Touch {
+        let run = touch_run::Touch {
             task,
             owner,
-            count_key: count_key.with_task_node(totals::cpu_node() as u16),
+            count_key: count_key.with_task_node(cpu::node() as u16),
             pages,
             fault,
         };
@@ -129,13 +134,13 @@ fn taken(ctx: &FExitContext, copy: Copy, task: Task, count_key: CountKey) {
 /// The touch of a page that did leave the pool.
 #[inline(always)]
 fn from_pool(ctx: &FExitContext) -> Option<CountKey> {
-    /// The last page of the address space holds error numbers, no folios (include/linux/err.h).
-    const FIRST_ERROR: u64 = u64::MAX - 4095;
+    /// Pointers from here on are error numbers, `-MAX_ERRNO` and above (include/linux/err.h).
+    const FIRST_ERROR: u64 = (-4095_i64) as u64;
     let folio: *const u8 = ctx.arg(3);
     if folio.is_null() || folio as u64 >= FIRST_ERROR {
         return None;
     }
-    Some(touch::count_key(
+    Some(first_touch::key(
         TouchKind::Hugetlb as u8,
         0,
         page::node(folio),
@@ -152,7 +157,7 @@ fn pool_pages(ctx: &FExitContext) -> u64 {
 #[btf_tracepoint(function = "page_fault_user")]
 pub fn page_fault_address(ctx: BtfTracePointContext) -> u32 {
     if enabled!(mapping_runs) {
-        touch::faults_at(&ctx, ctx.arg(0));
+        fault::faults_at(&ctx, ctx.arg(0));
     }
     0
 }
@@ -160,16 +165,16 @@ pub fn page_fault_address(ctx: BtfTracePointContext) -> u32 {
 /// Counts a first touch of the fallback where the exact allocation hook is attached: the fallback's own counts touches by the way.
 #[inline(always)]
 fn touched(ctx: &BtfTracePointContext, copy: Copy, task: Task, count_key: CountKey, pages: u64) {
-    let owner = totals::tally_in(copy, SlotIndex::FirstTouch, task, count_key, 1, pages);
+    let owner = slot::tally_in(copy, SlotIndex::FirstTouch, task, count_key, 1, pages);
     if enabled!(mapping_runs)
         && owner.is_thread()
-        && let Some(CpuState { fault, open, .. }) = streaks::state()
-        && touch::is_of(fault, task)
+        && let Some(CpuState { fault, open, .. }) = cpu::state()
+        && fault::is_of(fault, task)
     {
-        let run = runs::Touch {
+        let run = touch_run::Touch {
             task,
             owner,
-            count_key: count_key.with_task_node(totals::cpu_node() as u16),
+            count_key: count_key.with_task_node(cpu::node() as u16),
             pages,
             fault,
         };
@@ -212,10 +217,10 @@ pub fn page_fault_fallback_second(ctx: BtfTracePointContext) -> u32 {
 fn in_exception(ctx: &BtfTracePointContext) -> Option<(CountKey, u64)> {
     let page: *const u8 = ctx.arg(0);
     let (order, gfp): (u32, u32) = (ctx.arg(1), ctx.arg(2));
-    let what = touch::in_exception(Task::current(), gfp);
+    let what = fault::in_exception(Task::current(), gfp);
     if page.is_null() || what == 0 {
         return None;
     }
-    let count_key = touch::made_by(what, order, page::node(page));
+    let count_key = first_touch::made_by(what, order, page::node(page));
     Some((count_key, 1 << (order & 31)))
 }

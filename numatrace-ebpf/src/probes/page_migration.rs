@@ -18,7 +18,6 @@
 //! tp: 7.3..: mm_migrate_pages(unsigned long succeeded, unsigned long failed, unsigned long thp_succeeded, unsigned long thp_failed, unsigned long thp_split, unsigned long large_folio_split, enum migrate_mode mode, enum migrate_reason reason)
 
 use aya_ebpf::{
-    helpers::bpf_ktime_get_ns,
     macros::{btf_tracepoint, fentry, fexit, map},
     maps::HashMap,
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
@@ -30,17 +29,18 @@ use numatrace_common::{
     },
     event::mapping_run::Area,
     limits::MIGRATING_ENTRIES,
-    totals::TotalKey,
 };
 
 use crate::{
-    control,
+    clock,
+    count::{
+        totals,
+        twin::{self, Twin},
+    },
     globals::enabled,
     kernel::{folio::Folio, mm, task::Task, vma},
-    moved_runs::{Alike, NOTHING, Run},
-    owner::Owner,
-    totals,
-    twin::{self, Twin},
+    record::moved_run::{Alike, NOTHING, Run},
+    who::owner::Owner,
 };
 
 /// What a thread in `migrate_pages` is at.
@@ -152,7 +152,7 @@ fn started(reason: u32) {
         // No room: the moves themselves will say that they do not know why.
         None => {
             let moving = Moving {
-                call_ns: now(),
+                call_ns: clock::now(),
                 ..Moving::with_reason(reason)
             };
             let _ = MIGRATING.insert(tid, moving, 0);
@@ -164,7 +164,7 @@ fn started(reason: u32) {
 #[fentry(function = "move_to_new_folio")]
 pub fn page_migration_enter(_ctx: FEntryContext) -> u32 {
     if let Some(moving) = state(Task::current().tid()) {
-        moving.copy_ns = now();
+        moving.copy_ns = clock::now();
     }
     0
 }
@@ -329,7 +329,7 @@ fn ended(failed: u64, alone: bool) {
             let count_key = CountKey::new(Stem::MigrationFailed)
                 .with_cause(reason)
                 .with_mark(mark);
-            add(Owner::of(task), count_key, pages);
+            totals::add_one(Owner::of(task), count_key, pages);
         }
     }
 }
@@ -401,7 +401,7 @@ fn settle(moving: &mut Moving) {
         let count_key = CountKey::new(Stem::MovedBy)
             .with_pid(asker)
             .with_cause(reason);
-        add(owner, count_key, moving.pages);
+        totals::add_one(owner, count_key, moving.pages);
     }
 }
 
@@ -413,15 +413,8 @@ fn add_latency(owner: Owner, reason: u8, mark: u8, ns: u64) {
             .with_bucket(bucket::of(ns))
             .with_cause(reason)
             .with_mark(mark);
-        add(owner, count_key, ns);
+        totals::add_one(owner, count_key, ns);
     }
-}
-
-/// Now, ns since boot.
-#[inline(always)]
-fn now() -> u64 {
-    // SAFETY: the helper has no preconditions.
-    unsafe { bpf_ktime_get_ns() }
 }
 
 /// Time since then, 0 when that is not known.
@@ -430,7 +423,7 @@ fn since(then: u64) -> u64 {
     if then == 0 {
         0
     } else {
-        now().wrapping_sub(then)
+        clock::now().wrapping_sub(then)
     }
 }
 
@@ -449,17 +442,5 @@ fn charge(owner: Owner, from: u32, to: u32, reason: u8, pages: u64) {
         .with_task_node(from as u16)
         .with_page_node(to as u16)
         .with_cause(reason);
-    add(owner, count_key, pages);
-}
-
-/// Moves are rare and each has its own nodes: straight into the totals. Not inlined: it stands in for many copies of itself.
-#[inline(never)]
-pub(super) fn add(owner: Owner, count_key: CountKey, pages: u64) {
-    let mut key = TotalKey {
-        start_ns: owner.start_ns,
-        tid: owner.tid,
-        tgid: owner.tgid,
-        count_key: count_key.with_epoch(control::epoch() as u16),
-    };
-    totals::add_total(&mut key, 1, pages);
+    totals::add_one(owner, count_key, pages);
 }

@@ -10,12 +10,15 @@
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use numatrace_common::count_key::{CountKey, Stem};
 
-use super::page_migration::{add, close};
+use super::page_migration::close;
 use crate::{
+    count::{
+        totals,
+        twin::{self, Twin},
+    },
     globals::enabled,
     kernel::task::Task,
-    owner::Owner,
-    twin::{self, Twin},
+    who::owner::Owner,
 };
 
 /// include/trace/events/migrate.h; the end of a call. Both numbers are base pages.
@@ -47,7 +50,7 @@ fn counted(succeeded: u64, failed: u64) {
         (Stem::MigrationFailed, failed),
     ] {
         if pages != 0 {
-            add(
+            totals::add_one(
                 Owner::of(task),
                 CountKey::new(stem).with_cause(reason),
                 pages,

@@ -11,10 +11,10 @@ use aya_ebpf::{macros::fexit, programs::FExitContext};
 use numatrace_common::event::task_bind::{BindWhat, TaskBind};
 
 use crate::{
-    emit::{emit, header},
-    filter,
     globals::enabled,
     kernel::task::Task,
+    record::emit::{emit, header},
+    who::scope,
 };
 
 /// `MPOL_MF_MOVE` and `MPOL_MF_MOVE_ALL` (include/uapi/linux/mempolicy.h): pages that are there go where the policy wants them.
@@ -66,7 +66,7 @@ pub fn task_bind_cpuset_mems(ctx: FExitContext) -> u32 {
 
 #[inline(always)]
 fn bound(task: Task, what: BindWhat, (low, high): (u64, u64)) {
-    if enabled!(mapping_runs) && filter::in_scope(task) {
+    if enabled!(mapping_runs) && scope::in_scope(task) {
         emit(TaskBind {
             header: header::<TaskBind>(),
             start_ns: task.start_ns(),

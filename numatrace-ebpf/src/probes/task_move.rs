@@ -13,17 +13,18 @@ use numatrace_common::{
     count_key::{CountKey, MOVED_BACK, MOVED_TO_WAKER, MoveReason, Stem},
     event::task_moved::TaskMoved,
     mover::{BY_AFFINITY, IN_AFFINITY, IN_EXEC, Mover, NUMA_SWAP},
-    totals::TotalKey,
 };
 
 use crate::{
-    control, cpus,
-    emit::{emit, header},
+    count::totals,
+    cpu,
     globals::enabled,
     kernel::task::{MAX_RT_PRIO, Task},
-    move_stack, mover,
-    owner::Owner,
-    totals,
+    record::{
+        emit::{emit, header},
+        move_stack,
+    },
+    who::{mover, owner::Owner},
 };
 
 /// `TASK_WAKING` (include/linux/sched.h): in `try_to_wake_up`.
@@ -51,7 +52,7 @@ pub fn task_move(ctx: BtfTracePointContext) -> u32 {
 #[btf_tracepoint(function = "sched_wakeup_new")]
 pub fn task_placed(ctx: BtfTracePointContext) -> u32 {
     let task = Task::from_arg(ctx.arg(0));
-    let (from, to) = (cpus::here(), task.cpu());
+    let (from, to) = (cpu::number(), task.cpu());
     if from != to {
         tally(task, from, to, MoveReason::Fork);
     }
@@ -63,7 +64,7 @@ pub fn task_placed(ctx: BtfTracePointContext) -> u32 {
 #[inline(always)]
 fn reason(task: Task, from: u32, to: u32) -> MoveReason {
     // Only the stopper of a CPU takes a running task off it. When it goes to sleep, newly idle balancing pulls others to its CPU.
-    let stopped = from == cpus::here() && Task::current().is_stopper();
+    let stopped = from == cpu::number() && Task::current().is_stopper();
     let mut was = Mover {
         start_ns: 0,
         numa_cpu: 0,
@@ -88,7 +89,7 @@ fn reason(task: Task, from: u32, to: u32) -> MoveReason {
             MoveReason::NumaMove
         };
     }
-    if cpus::entry(from).is_leaving() {
+    if cpu::entry(from).is_leaving() {
         return MoveReason::Hotplug;
     }
     // Where the mask cannot be read, only a change under way tells.
@@ -127,13 +128,13 @@ fn reason(task: Task, from: u32, to: u32) -> MoveReason {
 fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
     let owner = Owner::of(task);
     if enabled!(scoped) && owner.is_thread() {
-        add(
+        totals::add_one(
             owner,
             CountKey::new(Stem::CpuMove).with_cpus(from_cpu, to_cpu),
             0,
         );
     }
-    let nodes = (cpus::entry(from_cpu).node(), cpus::entry(to_cpu).node());
+    let nodes = (cpu::entry(from_cpu).node(), cpu::entry(to_cpu).node());
     // A CPU of an unknown node: the move is one of CPUs.
     let (from, to) = match nodes {
         (Some(from), Some(to)) => (from, to),
@@ -162,7 +163,7 @@ fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
     }
     let mut mark = if stayed.is_some() { MOVED_BACK } else { 0 };
     // Who wakes runs here, unless an interrupt does; where it wakes by way of another CPU, that CPU lies on the same node.
-    if matches!(why, MoveReason::Wakeup) && cpus::entry(cpus::here()).node() == Some(to) {
+    if matches!(why, MoveReason::Wakeup) && cpu::entry(cpu::number()).node() == Some(to) {
         mark |= MOVED_TO_WAKER;
     }
     let count_key = CountKey::new(Stem::TaskMove)
@@ -170,23 +171,11 @@ fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
         .with_page_node(to)
         .with_cause(why as u8)
         .with_mark(mark);
-    add(owner, count_key, 0);
+    totals::add_one(owner, count_key, 0);
     if let Some(ns) = stayed {
         let count_key = CountKey::new(Stem::Stay)
             .with_task_node(from)
             .with_bucket(bucket::of(ns));
-        add(owner, count_key, ns);
+        totals::add_one(owner, count_key, ns);
     }
-}
-
-/// Straight into the totals: moves are seldom, and each has its own count key. Not inlined: it stands in for copies of itself.
-#[inline(never)]
-fn add(owner: Owner, count_key: CountKey, amount: u64) {
-    let mut key = TotalKey {
-        start_ns: owner.start_ns,
-        tid: owner.tid,
-        tgid: owner.tgid,
-        count_key: count_key.with_epoch(control::epoch() as u16),
-    };
-    totals::add_total(&mut key, 1, amount);
 }

@@ -19,7 +19,7 @@ use aya_ebpf::{
 };
 use numatrace_common::mover::{BY_AFFINITY, IN_AFFINITY, IN_EXEC, NUMA_SWAP};
 
-use crate::{cpus, kernel::task::Task, mover};
+use crate::{cpu, kernel::task::Task, who::mover};
 
 /// kernel/sched/core.c, `migrate_task_to`: runs in the task, right before it is moved.
 #[btf_tracepoint(function = "sched_move_numa")]
@@ -62,7 +62,7 @@ fn announce(task: Task, cpu: i32, swap: u16) {
 #[btf_tracepoint(function = "cpuhp_enter")]
 pub fn cpu_step(ctx: BtfTracePointContext) -> u32 {
     let (target, step): (i32, i32) = (ctx.arg(1), ctx.arg(2));
-    cpus::set_leaving(ctx.arg(0), target < step);
+    cpu::set_leaving(ctx.arg(0), target < step);
     0
 }
 

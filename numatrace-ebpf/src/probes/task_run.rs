@@ -15,7 +15,12 @@ use aya_ebpf::{
 };
 use numatrace_common::count_key::{CountKey, Stem};
 
-use crate::{kernel::task::Task, streaks, totals, touch, twin};
+use crate::{
+    count::{slot, twin},
+    cpu,
+    kernel::task::Task,
+    who::fault,
+};
 
 /// The task on this CPU and what it had run when it was last looked at.
 #[repr(C)]
@@ -56,9 +61,9 @@ pub fn task_park(ctx: BtfTracePointContext) -> u32 {
 /// What is known of this CPU ends, and what `task` leaves half done goes with it.
 #[inline(always)]
 fn park(task: Task) {
-    if let Some(cpu) = streaks::state() {
+    if let Some(cpu) = cpu::state() {
         cpu.streaking = 0;
-        touch::park(&mut cpu.fault, task);
+        fault::park(&mut cpu.fault, task);
         twin::park(&mut cpu.marks, task);
     }
 }
@@ -90,11 +95,11 @@ fn settle(running: &Running, task: Task) {
         return;
     };
     let ran = task.ran_ns().wrapping_sub(since);
-    let Some(slot) = totals::run_slot(task) else {
+    let Some(slot) = slot::run_slot(task) else {
         return;
     };
-    totals::own(slot, task, false);
-    totals::tally(slot, CountKey::new(Stem::TaskRun), 1, ran);
+    slot::own(slot, task, false);
+    slot::tally(slot, CountKey::new(Stem::TaskRun), 1, ran);
 }
 
 /// Remembers the task that runs from here on.

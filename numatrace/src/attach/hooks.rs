@@ -1,18 +1,15 @@
 //! Trying the hook table on this kernel: exact probes first, then the fallback, never a failed session for an optional one.
 
 use aya::{
-    Btf, Ebpf,
-    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, RawTracePoint},
+    Ebpf,
+    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError},
 };
-
 use serde::{Deserialize, Serialize};
 
 use super::{
-    btf::Prototype,
     catalog::{HookKind, PARKING, Probe, Row, TASK_RUN},
-    preemption::Preemption,
+    load::{Kernel, load_for, unload},
     preload::Preloaded,
-    prototype::{StrangeShapes, TargetKind},
     refused,
     selection::Selection,
 };
@@ -61,32 +58,10 @@ impl Attached {
     }
 }
 
-/// What this kernel can be attached to.
-#[derive(Clone, Copy, Debug)]
-pub struct Targets<'a> {
-    /// Functions and tracepoints by name.
-    pub btf: &'a Btf,
-    /// Those that no probe was written for, whatever their name.
-    pub strange: &'a StrangeShapes,
-    /// Whether it preempts programs.
-    pub preemption: Preemption,
-}
-
-impl Targets<'_> {
-    /// How this kernel has a target that a probe was not written for; `None` for one that is as expected.
-    pub fn is_strange(&self, kind: HookKind, target: &str) -> Option<&Prototype> {
-        let kind = match kind {
-            HookKind::Fentry | HookKind::Fexit => TargetKind::Function,
-            HookKind::TpBtf | HookKind::OnDemand => TargetKind::Tracepoint,
-        };
-        self.strange.find(kind, target)
-    }
-}
-
 /// Tries one row if it is wanted: its exact sets in turn, then its fallback.
 pub fn attach(
     ebpf: &mut Ebpf,
-    kernel: Targets<'_>,
+    kernel: Kernel<'_>,
     preloaded: &mut Preloaded,
     row: &'static Row,
     wanted: &Selection,
@@ -128,7 +103,7 @@ pub fn attach(
 }
 
 /// Sees to switches of tasks where the run time hook, which does so by the way, is not in place; charged to the first hook that needs it.
-pub fn attach_parking(ebpf: &mut Ebpf, kernel: Targets<'_>, hooks: &mut [Hook]) {
+pub fn attach_parking(ebpf: &mut Ebpf, kernel: Kernel<'_>, hooks: &mut [Hook]) {
     if hooks
         .iter()
         .any(|hook| hook.row.hook == TASK_RUN && !hook.programs.is_empty())
@@ -162,7 +137,7 @@ fn absent(row: &'static Row, refusal: String) -> Hook {
 /// Attaches all probes or none; says what is attached, or which probe failed and why.
 fn try_all(
     ebpf: &mut Ebpf,
-    kernel: Targets<'_>,
+    kernel: Kernel<'_>,
     preloaded: &mut Preloaded,
     probes: &[Probe],
 ) -> Result<(String, Vec<Attached>), String> {
@@ -204,7 +179,7 @@ fn try_all(
 /// (`hlist_add_head` in kernel/bpf/trampoline.c, `func_add` in kernel/tracepoint.c).
 fn try_pair(
     ebpf: &mut Ebpf,
-    kernel: Targets<'_>,
+    kernel: Kernel<'_>,
     preloaded: &mut Preloaded,
     probe: &Probe,
     twin: Option<&'static str>,
@@ -225,7 +200,7 @@ fn try_pair(
 /// Loads and attaches one copy of a probe to the first of its targets that this kernel has.
 fn try_one(
     ebpf: &mut Ebpf,
-    kernel: Targets<'_>,
+    kernel: Kernel<'_>,
     preloaded: &mut Preloaded,
     probe: &Probe,
     name: &str,
@@ -237,38 +212,9 @@ fn try_one(
         attach_loaded(program, probe.kind).map_err(|error| refused::reason(&error))?;
         return Ok(target);
     }
-    let mut last = String::from("no target given");
-    for target in probe.targets {
-        // It would load, and read the wrong arguments.
-        if let Some(found) = kernel.is_strange(probe.kind, target) {
-            return Err(format!(
-                "this kernel has it as `{found}`, which the probe was not written for"
-            ));
-        }
-        let attached = load(program, probe.kind, target, kernel.btf)
-            .and_then(|()| attach_loaded(program, probe.kind));
-        match attached {
-            Ok(()) => return Ok(target),
-            Err(error @ ProgramError::Btf(_)) => last = refused::reason(&error),
-            Err(error) => return Err(refused::reason(&error)),
-        }
-    }
-    Err(last)
-}
-
-/// Loads a program for a target.
-pub(super) fn load(
-    program: &mut Program,
-    kind: HookKind,
-    target: &str,
-    btf: &Btf,
-) -> Result<(), ProgramError> {
-    match kind {
-        HookKind::Fentry => <&mut FEntry>::try_from(program)?.load(target, btf),
-        HookKind::Fexit => <&mut FExit>::try_from(program)?.load(target, btf),
-        HookKind::TpBtf => <&mut BtfTracePoint>::try_from(program)?.load(target, btf),
-        HookKind::OnDemand => <&mut RawTracePoint>::try_from(program)?.load(),
-    }
+    let target = load_for(kernel, probe, program)?;
+    attach_loaded(program, probe.kind).map_err(|error| refused::reason(&error))?;
+    Ok(target)
 }
 
 fn is_loaded(ebpf: &Ebpf, name: &str) -> bool {
@@ -284,18 +230,4 @@ fn attach_loaded(program: &mut Program, kind: HookKind) -> Result<(), ProgramErr
         // Run when we ask for it.
         HookKind::OnDemand => Ok(()),
     }
-}
-
-/// Detaches a program and frees it. The only error is "not loaded", which is what we want.
-pub(super) fn unload(ebpf: &mut Ebpf, name: &str) {
-    let Some(program) = ebpf.program_mut(name) else {
-        return;
-    };
-    let _ = match program {
-        Program::FEntry(program) => program.unload(),
-        Program::FExit(program) => program.unload(),
-        Program::BtfTracePoint(program) => program.unload(),
-        Program::RawTracePoint(program) => program.unload(),
-        _ => Ok(()),
-    };
 }

@@ -11,7 +11,7 @@ use aya::Btf;
 
 use super::{
     btf::KernelBtf,
-    catalog::{HOOKS, HookKind, PARKING, Probe},
+    catalog::{HOOKS, HookKind, PARKING, Row},
 };
 
 /// Kinds of types (include/uapi/linux/btf.h): a forward declaration, which needs nothing, a typedef, a function.
@@ -25,7 +25,7 @@ const FUNC: u32 = 12;
 /// aya does not take it: a defect.
 pub fn targets(btf: &KernelBtf) -> anyhow::Result<Btf> {
     let mut wanted: BTreeMap<u32, (u32, String)> = BTreeMap::new();
-    for probe in HOOKS.iter().flat_map(probes).chain([&PARKING]) {
+    for probe in HOOKS.iter().flat_map(Row::probes).chain([&PARKING]) {
         for target in probe.targets {
             let (kind, name) = match probe.kind {
                 HookKind::Fentry | HookKind::Fexit => (FUNC, (*target).to_owned()),
@@ -44,10 +44,6 @@ pub fn targets(btf: &KernelBtf) -> anyhow::Result<Btf> {
     let bytes = blob(&wanted).context("the kernel has too many types")?;
     Btf::parse(&bytes, Default::default())
         .map_err(|error| anyhow!(error).context("cannot hand type ids on"))
-}
-
-fn probes(row: &super::catalog::Row) -> impl Iterator<Item = &'static Probe> {
-    row.exact.iter().copied().flatten().chain(row.fallback)
 }
 
 /// Types 1 to the last wanted one: what is wanted by its id, nameless declarations in between.

@@ -12,12 +12,12 @@ pub mod inject;
 pub mod kallsyms;
 pub mod kernel_enum;
 pub mod kernel_log;
+mod load;
 pub mod object;
 pub mod offsets;
 pub mod preemption;
 pub mod preflight;
 mod preload;
-pub mod price;
 pub mod prototype;
 pub mod reading;
 pub mod refused;
@@ -41,12 +41,13 @@ use kernel_log::KernelLog;
 
 use btf::KernelBtf;
 use catalog::Row;
-use hooks::{Attached, Hook, HookState, Targets};
+use hooks::{Attached, Hook, HookState};
 use inject::Faults;
 use kernel_enum::ReasonNames;
+use load::Kernel;
 use preemption::Preemption;
 use preload::Preloaded;
-use prototype::StrangeShapes;
+use prototype::Mismatches;
 use reading::Reading;
 use selection::Selection;
 
@@ -65,7 +66,7 @@ pub struct Session {
 pub struct Loaded {
     ebpf: Ebpf,
     btf: Btf,
-    strange: StrangeShapes,
+    mismatches: Mismatches,
     preemption: Preemption,
     log: Option<KernelLog>,
     /// Programs tell of memory by mapping.
@@ -88,7 +89,7 @@ pub fn load(
     loader: Reading<EbpfLoader<'static>>,
     btf: &KernelBtf,
     globals: &Globals,
-    strange: StrangeShapes,
+    mismatches: Mismatches,
     preemption: Preemption,
     faults: Faults,
     debug: bool,
@@ -130,7 +131,7 @@ pub fn load(
     Ok(Loaded {
         ebpf,
         btf,
-        strange,
+        mismatches,
         preemption,
         log,
         mapping_runs: globals.mapping_runs != 0,
@@ -155,9 +156,9 @@ impl Loaded {
 
     /// Tries the wanted hooks.
     pub fn attach(mut self) -> Session {
-        let kernel = Targets {
+        let kernel = Kernel {
             btf: &self.btf,
-            strange: &self.strange,
+            mismatches: &self.mismatches,
             preemption: self.preemption,
         };
         let mut preloaded = Preloaded::of(&mut self.ebpf, kernel, &self.rows, &self.wanted);
@@ -167,7 +168,7 @@ impl Loaded {
             .map(|row| hooks::attach(&mut self.ebpf, kernel, &mut preloaded, row, &self.wanted))
             .collect();
         for program in preloaded.rest() {
-            hooks::unload(&mut self.ebpf, program);
+            load::unload(&mut self.ebpf, program);
         }
         hooks::attach_parking(&mut self.ebpf, kernel, &mut hooks);
         Session {

@@ -9,14 +9,11 @@ use std::{
     thread,
 };
 
-use aya::{
-    Ebpf,
-    programs::{Program, ProgramError},
-};
+use aya::{Ebpf, programs::Program};
 
 use super::{
     catalog::{Probe, Row},
-    hooks::{self, Targets},
+    load::{Kernel, load_for},
     selection::Selection,
 };
 
@@ -31,7 +28,7 @@ impl Preloaded {
     /// Loads the first choice of each wanted row, and the fallback of those whose first choice does not load.
     pub fn of(
         ebpf: &mut Ebpf,
-        kernel: Targets<'_>,
+        kernel: Kernel<'_>,
         rows: &[&'static Row],
         wanted: &Selection,
     ) -> Self {
@@ -70,7 +67,7 @@ impl Preloaded {
         self.0.into_keys()
     }
 
-    fn load(&mut self, ebpf: &mut Ebpf, kernel: Targets<'_>, probes: &[&'static Probe]) {
+    fn load(&mut self, ebpf: &mut Ebpf, kernel: Kernel<'_>, probes: &[&'static Probe]) {
         let wanted: HashMap<&str, (&'static str, &Probe)> = probes
             .iter()
             .flat_map(|probe| {
@@ -98,7 +95,8 @@ impl Preloaded {
                 let Some((name, probe, program)) = job else {
                     break;
                 };
-                if let Some(target) = load(kernel, probe, program) {
+                // A refusal comes again, with its reason, when the hook is tried.
+                if let Ok(target) = load_for(kernel, probe, program) {
                     locked(&loaded).insert(name, target);
                 }
             }
@@ -111,21 +109,6 @@ impl Preloaded {
             work();
         });
     }
-}
-
-/// Loads a program for the first of its targets that this kernel has.
-fn load(kernel: Targets<'_>, probe: &Probe, program: &mut Program) -> Option<&'static str> {
-    for target in probe.targets {
-        if kernel.is_strange(probe.kind, target).is_some() {
-            return None;
-        }
-        match hooks::load(program, probe.kind, target, kernel.btf) {
-            Ok(()) => return Some(target),
-            Err(ProgramError::Btf(_)) => {}
-            Err(_) => return None,
-        }
-    }
-    None
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -28,7 +28,7 @@ use crate::{
     },
     ids::NodeId,
     model::{
-        Alloc, Audit, Beside, BesideWhat, Cost, CostMethod, Coverage, Hook, Host, HostNode,
+        Alloc, Audit, Cost, CostMethod, Coverage, CrossCheck, CrossCheckKind, Hook, Host, HostNode,
         Reduction, Session, Snapshot,
     },
 };
@@ -167,7 +167,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
             audit(parts.window, &traced, &nodes, &evidence)
         }
     };
-    snapshot.audit.beside = second;
+    snapshot.audit.cross_check = second;
     snapshot.hooks = parts.hooks.iter().map(hook).collect();
     if let Some(why) = parts.interrupts_unknown {
         snapshot.hooks.push(Hook::absent(
@@ -325,11 +325,13 @@ fn hooks_lost(hooks: &[Tried]) -> Vec<(String, String)> {
 }
 
 /// Bulk allocations that were not seen, where their hook is not in place: pages that the kernel gave and we did not trace.
-fn bulk_unseen(second: &[Beside], hooks: &[Tried]) -> Option<u64> {
+fn bulk_unseen(second: &[CrossCheck], hooks: &[Tried]) -> Option<u64> {
     let missing = hooks
         .iter()
         .any(|hook| hook.row.hook == catalog::ALLOC_BULK && hook.state != TriedState::Attached);
-    let pages = second.iter().find(|row| row.what == BesideWhat::Pages)?;
+    let pages = second
+        .iter()
+        .find(|row| row.what == CrossCheckKind::Pages)?;
     // Less than none: compaction hands pages over that the kernel does not count.
     let residual = pages.residual.filter(|_| missing)?;
     Some(u64::try_from(residual).unwrap_or(0))

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::MAX_DEPTH;
-use super::format::{Blob, Kind, Type, TypeId};
+use super::format::{Blob, Kind, MAX_DEPTH, Type, TypeId};
 
 /// Types visited for one declaration before the rest is written as `…`: hostile BTF can nest without end.
 const MAX_TYPES: u32 = 4096;

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use super::BtfError;
+use super::error::BtfError;
 
 const MAGIC: u16 = 0xeb9f;
 /// Magic, version, flags, header length and the offset and length of the type and string sections.
@@ -19,6 +19,10 @@ const HEADER_BYTES: usize = 24;
 const TYPE_BYTES: usize = 12;
 /// `struct btf_layout`: fixed bytes, bytes per element, flags.
 const LAYOUT_BYTES: usize = 4;
+
+/// Longest chain of typedefs and qualifiers, and deepest nesting of unnamed members, that readers
+/// follow. Kernels have under 10.
+pub(super) const MAX_DEPTH: u32 = 32;
 
 /// Index of a type; 0 is `void`.
 pub(super) type TypeId = u32;

@@ -17,14 +17,12 @@ use std::path::{Path, PathBuf};
 pub use ctype::{CType, Prototype};
 pub use error::BtfError;
 
-use format::{Blob, Kind, Type, TypeId};
+use format::{Blob, Kind, MAX_DEPTH, Type, TypeId};
 use names::NameIndex;
 
 /// Where a kernel with `CONFIG_DEBUG_INFO_BTF=y` shows its type information.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
-/// Longest chain of typedefs and qualifiers, and deepest nesting of unnamed members, that is followed. Kernels have under 10.
-const MAX_DEPTH: u32 = 32;
 /// Members looked at in one lookup before it is called a contradiction. The kernel's largest struct has about 300.
 const MAX_MEMBERS: u32 = 1 << 16;
 

@@ -4,7 +4,7 @@ use aya::maps::MapType;
 use aya::programs::{ProgramError, ProgramType};
 use aya::sys::{BpfHelper, is_helper_supported, is_map_supported, is_program_supported};
 
-use super::denied::Denied;
+use super::denied::{Denied, DeniedKind};
 
 /// What the kernel answered, one request at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ fn program_denied(error: &ProgramError) -> Denied {
         ProgramError::SyscallError(call) => Denied::of(&call.io_error),
         ProgramError::LoadError { io_error, .. } => Denied::of(io_error),
         other => Denied {
-            kind: super::DeniedKind::Other,
+            kind: DeniedKind::Other,
             message: other.to_string(),
         },
     }

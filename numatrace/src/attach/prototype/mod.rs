@@ -194,9 +194,9 @@ pub fn differences(
 /// More lenient than [`differences`], as it decides about attaching on kernels nobody has seen: ranges do not count, since
 /// distributions carry changes back to older series, and neither do names of scalar types.
 #[derive(Clone, Debug, Default)]
-pub struct StrangeShapes(Vec<(TargetKind, Prototype)>);
+pub struct Mismatches(Vec<(TargetKind, Prototype)>);
 
-impl StrangeShapes {
+impl Mismatches {
     /// Compares all declarations of all probes. Names the kernel does not have are not strange: attaching tells.
     #[must_use]
     pub fn of(btf: &KernelBtf) -> Self {

@@ -142,7 +142,7 @@ fn this_kernel_is_as_the_probes_expect() {
 #[test]
 fn a_shape_no_probe_was_written_for_is_recognised() {
     let strange = |changed: &KernelBtf| {
-        StrangeShapes::of(changed)
+        Mismatches::of(changed)
             .find(TargetKind::Function, "fold_vm_numa_events")
             .map(ToString::to_string)
     };
@@ -186,7 +186,7 @@ fn another_name_for_a_number_does_not_keep_a_probe_away() {
 fn nothing_of_this_kernel_is_strange() {
     if Path::new(VMLINUX).exists() {
         let btf = KernelBtf::from_path(Path::new(VMLINUX)).unwrap();
-        let strange = StrangeShapes::of(&btf);
+        let strange = Mismatches::of(&btf);
         assert!(strange.0.is_empty(), "{strange:?}");
     }
 }

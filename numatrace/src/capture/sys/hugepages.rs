@@ -56,7 +56,7 @@ pub fn default_size_kb(root: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
 
     #[test]
     fn pools_come_by_size_and_none_is_no_error() {

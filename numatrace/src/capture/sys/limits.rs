@@ -85,7 +85,7 @@ fn cpuset(text: &str) -> Option<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
 
     #[test]
     fn limits_with_and_without_a_cpuset() {

@@ -3,6 +3,8 @@
 //! Every reader takes the root as a `&Path` ("/" on a live machine, a directory tree in tests) and never assumes that a
 //! file exists, ends, or says something sensible: what cannot be had is a [`ReadError`] with its path, not a panic.
 
+#[cfg(test)]
+pub mod fixture;
 pub mod list;
 
 pub mod buddyinfo;

@@ -136,7 +136,7 @@ fn number(digits: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
     use proptest::prelude::*;
 
     fn line(text: &str) -> Option<MapLine<'_>> {

@@ -132,7 +132,7 @@ fn retry(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
     use proptest::prelude::*;
 
     fn lines(text: &[u8]) -> Vec<Vec<u8>> {

@@ -87,7 +87,7 @@ fn parent(files: &mut ProcFiles, pid: Pid) -> Option<Pid> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
 
     fn process(root: &Path, pid: u32, parent: u32, comm: &str, cmdline: &str) {
         let dir = root.join(format!("proc/{pid}"));

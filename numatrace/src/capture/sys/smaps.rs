@@ -82,7 +82,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
 
     fn files(root: &Path) -> ProcFiles {
         ProcFiles::open(root).unwrap()

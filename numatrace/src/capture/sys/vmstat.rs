@@ -36,7 +36,7 @@ fn read(root: &Path, relative: &str) -> Result<Vmstat, ReadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
 
     #[test]
     fn rows_are_read_and_negative_ones_left_out() {

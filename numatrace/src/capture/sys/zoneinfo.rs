@@ -94,7 +94,7 @@ fn header(line: &str) -> Option<(NodeId, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
 
     const TEXT: &str = "\
 Node 0, zone      DMA

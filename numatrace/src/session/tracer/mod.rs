@@ -24,7 +24,7 @@ use crate::{
         kernel_enum::ReasonNames,
         preemption::Preemption,
         preflight::Preflight,
-        prototype::StrangeShapes,
+        prototype::Mismatches,
         reading::Reading,
     },
     capture::{
@@ -174,7 +174,7 @@ pub fn load_for(
         loader,
         btf,
         &globals,
-        StrangeShapes::of(btf),
+        Mismatches::of(btf),
         preemption,
         switches.faults,
         debug,

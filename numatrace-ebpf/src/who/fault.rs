@@ -9,25 +9,20 @@ use aya_ebpf::{
     maps::{Array, HashMap},
 };
 use numatrace_common::{
-    count_key::{CountKey, RemoteCause, Stem, TOUCH_COW, TOUCH_THP, TouchKind},
+    count_key::{TOUCH_COW, TouchKind},
     counters::Counter,
     cpu::CpuState,
     limits::PARKED_ENTRIES,
-    slot::{FAULT_KNOWN, FAULT_MOVES, Fault},
+    slot::{FAULT_KIND, FAULT_KNOWN, FAULT_MARKS_SHIFT, FAULT_MOVES, Fault},
 };
 
 use crate::{
-    emit::count,
+    atomic,
+    counters::count,
+    cpu,
     globals::{enabled, global},
     kernel::{task::Task, vma},
-    runs, streaks, totals,
 };
-
-/// The [`TouchKind`] in [`Fault::what`].
-const KIND: u64 = 0xff;
-
-/// Where the marks begin in [`Fault::what`].
-const MARKS_SHIFT: u32 = 8;
 
 /// Faults of threads that were switched out in the middle of one, by thread id.
 #[map]
@@ -40,15 +35,15 @@ static PARKED: Array<u64> = Array::with_max_entries(1, 0);
 /// `task` enters a fault at an address of a mapping. Nearly always it is the mapping of the fault before.
 #[inline(always)]
 pub fn begin(task: Task, vma: *const u8, address: u64, flags: u32) {
-    let Some(cpu) = streaks::state() else {
+    let Some(cpu) = cpu::state() else {
         return;
     };
     let fault = &mut cpu.fault;
     if fault.alike == task.address() && vma::is_anonymous(vma, &fault.area) {
-        fault.what &= FAULT_KNOWN | KIND;
+        fault.what &= FAULT_KNOWN | FAULT_KIND;
     } else {
         let (kind, marks) = vma::touch(vma, address, flags);
-        fault.what = FAULT_KNOWN | kind as u64 | u64::from(marks) << MARKS_SHIFT;
+        fault.what = FAULT_KNOWN | kind as u64 | u64::from(marks) << FAULT_MARKS_SHIFT;
         fault.area = vma::area(vma);
         fault.in_run = 0;
         fault.alike = if vma::is_of_one_kind(vma, &fault.area) {
@@ -90,7 +85,7 @@ pub fn known(cpu: &CpuState, gfp: u32) -> u64 {
 /// The fault `task` is in, if it is in one.
 #[inline(always)]
 pub fn fault_of(task: Task) -> Option<&'static mut Fault> {
-    let fault = &mut streaks::state()?.fault;
+    let fault = &mut cpu::state()?.fault;
     is_in(fault, task).then_some(fault)
 }
 
@@ -108,14 +103,14 @@ pub fn only_moves(task: Task) {
 #[inline(always)]
 pub fn copies(task: Task) {
     if let Some(fault) = fault_of(task) {
-        fault.what |= u64::from(TOUCH_COW) << MARKS_SHIFT;
+        fault.what |= u64::from(TOUCH_COW) << FAULT_MARKS_SHIFT;
     }
 }
 
 /// `task` leaves its fault. False when it was lost on the way.
 #[inline(always)]
 pub fn end(task: Task) -> bool {
-    let Some(cpu) = streaks::state() else {
+    let Some(cpu) = cpu::state() else {
         return false;
     };
     let here = is_of(&cpu.fault, task);
@@ -175,7 +170,7 @@ fn unpark(fault: &mut Fault, task: Task) -> bool {
 fn change_parked(by: u64) {
     if let Some(parked) = PARKED.get_ptr_mut(0) {
         // SAFETY: a live array element.
-        unsafe { totals::add(parked, by) };
+        unsafe { atomic::add(parked, by) };
     }
 }
 
@@ -208,60 +203,19 @@ pub fn in_exception(task: Task, gfp: u32) -> u64 {
     }
 }
 
-/// The count key of a page of such a fault; empty when it is no first touch.
-#[inline(always)]
-pub fn made_by(what: u64, order: u32, node: u16) -> CountKey {
-    if what & (FAULT_KNOWN | FAULT_MOVES) != FAULT_KNOWN {
-        return CountKey(0);
-    }
-    let marks = (what >> MARKS_SHIFT) as u8 | thp(order);
-    count_key(what as u8, marks, node)
-}
-
-/// Why a user page that `task` got is remote, or missed the preferred node; it has been counted already.
-#[inline(always)]
-pub fn because(cpu: &mut CpuState, task: Task, why: RemoteCause, pages: u64) {
-    if enabled!(mapping_runs)
-        && enabled!(first_touch)
-        && is_in(&mut cpu.fault, task)
-        && cpu.fault.what & FAULT_MOVES == 0
-    {
-        runs::because(&mut cpu.open, task, why, pages);
-    }
-}
-
 /// The current task is about to fault at an address. Nothing tells when the fault ends, so it is never parked: it holds until the task is
 /// switched out or faults again. The mapping is not known: its members are 0.
 #[inline(always)]
 pub fn faults_at<C: EbpfContext>(ctx: &C, address: u64) {
-    let Some(cpu) = streaks::state() else {
+    let Some(cpu) = cpu::state() else {
         return;
     };
     // It has been asked since it was switched in, and nothing of this has changed.
-    if cpu.fault.task == 0 || cpu.fault.task != cpu.streaking || !streaks::is_held(cpu, ctx) {
+    if cpu.fault.task == 0 || cpu.fault.task != cpu.streaking || !cpu::is_held(cpu, ctx) {
         let task = Task::current();
         cpu.fault.task = task.address();
         cpu.fault.switches = task.switches();
         cpu.fault.in_run = 0;
     }
     cpu.fault.address = address;
-}
-
-/// The mark of a huge page, if it is one.
-#[inline(always)]
-fn thp(order: u32) -> u8 {
-    if order >= global!(pmd_order) {
-        TOUCH_THP
-    } else {
-        0
-    }
-}
-
-/// The count key of a first touch.
-#[inline(always)]
-pub fn count_key(kind: u8, marks: u8, node: u16) -> CountKey {
-    CountKey::new(Stem::FirstTouch)
-        .with_page_node(node)
-        .with_class(kind)
-        .with_mark(marks)
 }

@@ -9,11 +9,14 @@ use numatrace_common::event::{
     pages_moved::{OpenMoved, PagesMoved},
 };
 
+use super::{
+    address::is_near,
+    emit::{emit_with, header},
+};
 use crate::{
-    emit::{emit, header},
     globals::enabled,
-    kernel::task::Task,
-    owner::Owner,
+    kernel::{page::bytes, task::Task},
+    who::owner::Owner,
 };
 
 /// Runs of single folios under way.
@@ -22,12 +25,6 @@ static OPEN_MOVED: PerCpuArray<OpenMoved> = PerCpuArray::with_max_entries(1, 0);
 
 /// Longest that a run of single folios goes on, ns: its record has the time of its end alone.
 const LONGEST_NS: u64 = 100_000_000;
-
-/// Bytes of a base page, as on x86.
-const PAGE: u64 = 4096;
-
-/// Bytes between a run and a folio that still belongs to it.
-const NEAR: u64 = 16 * PAGE;
 
 /// What moves must have in common to be one run.
 #[repr(C)]
@@ -86,7 +83,7 @@ impl Run {
             self.tell(area);
             self.alike = alike;
         }
-        let (low, high) = (address, address + pages * PAGE);
+        let (low, high) = (address, address + bytes(pages));
         if self.folios == 0 || low < self.low {
             self.low = low;
         }
@@ -152,7 +149,7 @@ impl Run {
 
     #[inline(never)]
     fn write_alone(&self, area: &Area) {
-        emit(self.record(area));
+        emit_with(|record: &mut PagesMoved| *record = self.record(area));
     }
 
     #[inline(never)]
@@ -173,7 +170,7 @@ impl Run {
             && run.reason == self.alike.reason
             && run.asker == Task::current().tgid()
             && run.area.start == area.start
-            && (run.high == 0 || self.low + NEAR >= run.low && self.low <= run.high + NEAR);
+            && (run.high == 0 || is_near(run.low, run.high, self.low));
         if fits {
             run.header.time_ns = now.time_ns;
             run.folios += 1;
@@ -199,5 +196,5 @@ fn close(open: &mut OpenMoved) {
         return;
     }
     open.began_ns = 0;
-    emit(open.run);
+    emit_with(|record: &mut PagesMoved| *record = open.run);
 }

@@ -7,8 +7,6 @@
 //! the bins of the slots; so a sweep sees each event in one place (`CpuState::counts`). Only `page_alloc` writes streaks, and it
 //! never nests on one CPU.
 
-use core::{arch::asm, ptr::read_volatile};
-
 use aya_ebpf::EbpfContext;
 use numatrace_common::{
     control::SWITCHES,
@@ -17,18 +15,12 @@ use numatrace_common::{
     slot::{Slot, SlotIndex},
 };
 
+use super::slot::{self, Holder};
 use crate::{
-    control,
+    control, cpu,
     globals::{enabled, global},
     kernel::{page, task::Task},
-    maps::CPU_STATE,
-    totals::{self, Holder},
-    touch,
 };
-
-/// log2 of a kernel stack's size; it is aligned to that (`THREAD_SIZE`, arch/x86/include/asm/page_64_types.h). Where stacks are larger, one is taken
-/// for two.
-const STACK_SHIFT: u32 = 14;
 
 /// [`Streak::inputs`] that no allocation has.
 const NO_INPUTS: u64 = u64::MAX;
@@ -71,45 +63,6 @@ impl Event {
     }
 }
 
-/// This CPU's state.
-#[inline(always)]
-pub fn state() -> Option<&'static mut CpuState> {
-    CPU_STATE
-        .get_ptr_mut(0)
-        // SAFETY: a per-CPU array element lives as long as the program. Programs that can interrupt one another write different members, or
-        // keep apart by the slot's `busy` word.
-        .map(|state| unsafe { &mut *state })
-}
-
-/// Is it still the task whose streaks these are, in the same epoch?
-#[inline(always)]
-pub fn is_held<C: EbpfContext>(cpu: &CpuState, ctx: &C) -> bool {
-    cpu.streaking != 0 && cpu.stack == stack(cpu, ctx) && cpu.slot.epoch == control::epoch()
-}
-
-/// The kernel stack that the hook's arguments lie on. A pointer cannot be shifted, but the difference of two is a number; in assembler, because the
-/// compiler would add what comes next to one of the pointers.
-#[expect(
-    clippy::pointers_in_nomem_asm_block,
-    reason = "only the addresses are looked at"
-)]
-#[inline(always)]
-fn stack<C: EbpfContext>(cpu: &CpuState, ctx: &C) -> u64 {
-    let mut apart = ctx.as_ptr() as u64;
-    // SAFETY: a subtraction of two registers.
-    unsafe {
-        asm!(
-            "{} -= {}",
-            inout(reg) apart,
-            in(reg) &raw const *cpu,
-            options(pure, nomem, nostack)
-        );
-    }
-    // SAFETY: a live element. Volatile, so that it is a number from memory even where it has just been written, and no pointer.
-    let address = unsafe { read_volatile(&raw const cpu.address) };
-    apart.wrapping_add(address) >> STACK_SHIFT
-}
-
 /// Counts the event of the task whose streaks these are, if it is like the one before it. Returns the first touch that it is too, or an empty
 /// count key.
 #[inline(always)]
@@ -129,17 +82,16 @@ pub fn goes_on(streak: &mut Streak, here: u32, event: &Event) -> Option<CountKey
 #[inline(never)]
 pub fn own(cpu: &mut CpuState, task: Task) {
     let epoch = control::epoch();
-    if !totals::is_held(&cpu.slot, task, epoch) {
+    if !slot::is_held(&cpu.slot, task, epoch) {
         let holder = Holder::task(task, epoch);
         if holder.is_other(&cpu.slot) {
             close(&mut cpu.slot, &mut cpu.user);
             close(&mut cpu.slot, &mut cpu.kernel);
-            totals::flush(&mut cpu.slot);
+            slot::flush(&mut cpu.slot);
         }
         holder.take(&mut cpu.slot);
     }
-    totals::settle(&mut cpu.slot);
-    touch::settle(&mut cpu.fault, task);
+    slot::settle(&mut cpu.slot);
 }
 
 /// Has its events taken without a look at who it is, until the next switch of tasks; not in sessions that must look at each.
@@ -148,7 +100,7 @@ pub fn hold<C: EbpfContext>(cpu: &mut CpuState, ctx: &C, task: Task) {
     let looks_at_each = enabled!(drop_one_in) || enabled!(kernel_stack_every);
     if !looks_at_each && control::is_attached(SWITCHES) {
         cpu.address = &raw const *cpu as u64;
-        cpu.stack = stack(cpu, ctx);
+        cpu.stack = cpu::stack(cpu, ctx);
         cpu.streaking = task.address();
     }
 }
@@ -157,11 +109,11 @@ pub fn hold<C: EbpfContext>(cpu: &mut CpuState, ctx: &C, task: Task) {
 /// same, or in a new one.
 #[inline(always)]
 pub fn begin(cpu: &mut CpuState, event: &Event, count_key: CountKey, touch: CountKey, pages: u64) {
-    let count_key = totals::placed(&cpu.slot, count_key);
+    let count_key = slot::placed(&cpu.slot, count_key);
     let touch = if touch.is_empty() {
         touch
     } else {
-        totals::placed(&cpu.slot, touch)
+        slot::placed(&cpu.slot, touch)
     };
     let streak = if event.is_user() {
         &mut cpu.user
@@ -193,23 +145,23 @@ fn close(slot: &mut Slot, streak: &mut Streak) {
     if count == 0 {
         return;
     }
-    totals::on_the_way(slot, 1);
+    slot::on_the_way(slot, 1);
     into_bins(slot, streak.count_key, streak.touch, count, amount);
     streak.count = 0;
     streak.inputs = NO_INPUTS;
-    totals::on_the_way(slot, u32::MAX);
+    slot::on_the_way(slot, u32::MAX);
 }
 
 /// Counts allocations of the slot's owner, and first touches that they are too; either count key may be empty. Not inlined: it stands in many places.
 #[inline(never)]
 pub fn into_bins(slot: &mut Slot, count_key: CountKey, touch: CountKey, count: u64, amount: u64) {
     if !count_key.is_empty() {
-        totals::tally(slot, count_key, count, amount);
+        slot::tally(slot, count_key, count, amount);
     }
     if !touch.is_empty()
-        && let Some(touches) = totals::slot(SlotIndex::FirstTouch)
+        && let Some(touches) = slot::get(SlotIndex::FirstTouch)
     {
-        totals::own_alike(touches, slot);
-        totals::tally(touches, touch, count, amount);
+        slot::own_alike(touches, slot);
+        slot::tally(touches, touch, count, amount);
     }
 }

@@ -1,26 +1,16 @@
 //! The counting bin: per-CPU slots, flushed into the totals map.
 
-use core::{
-    intrinsics::{AtomicOrdering, atomic_xadd},
-    ptr::{read_volatile, write_volatile},
-};
+use core::ptr::{read_volatile, write_volatile};
 
-use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_get_numa_node_id, maps::HashMap};
 use numatrace_common::{
     count_key::CountKey,
-    counters::Counter,
     limits::BINS,
     slot::{Bin, RUN_SLOTS, Slot, SlotIndex},
-    totals::{OVERFLOW, TotalKey, TotalValue},
+    totals::TotalKey,
 };
 
-use crate::{
-    control, emit,
-    kernel::task::Task,
-    maps::{OVERFLOWED, SLOTS, TOTALS},
-    owner::Owner,
-    twin::Copy,
-};
+use super::{totals, twin::Copy};
+use crate::{control, cpu, kernel::task::Task, maps::SLOTS, who::owner::Owner};
 
 /// A bin without anything in it.
 pub const EMPTY: Bin = Bin {
@@ -32,7 +22,7 @@ pub const EMPTY: Bin = Bin {
 
 /// This CPU's slot of an index.
 #[inline(always)]
-pub fn slot(index: SlotIndex) -> Option<&'static mut Slot> {
+pub fn get(index: SlotIndex) -> Option<&'static mut Slot> {
     slot_number(index as u32)
 }
 
@@ -125,7 +115,7 @@ impl Holder {
         slot.start_ns = self.owner.start_ns;
         slot.tid = self.owner.tid;
         slot.tgid = self.owner.tgid;
-        slot.node = cpu_node();
+        slot.node = cpu::node();
     }
 }
 
@@ -191,13 +181,6 @@ fn hand_over(slot: &mut Slot, holder: &Holder) {
     holder.take(slot);
 }
 
-/// Node of this CPU.
-#[inline(always)]
-pub fn cpu_node() -> u32 {
-    // SAFETY: the helper has no preconditions.
-    unsafe { bpf_get_numa_node_id() as u32 }
-}
-
 /// Counts `n` events of a count key for the slot's owner. Task node and epoch are the slot's.
 #[inline(always)]
 pub fn tally(slot: &mut Slot, count_key: CountKey, n: u64, amount: u64) {
@@ -240,9 +223,9 @@ pub fn tally_directly(task: Task, irq: bool, count_key: CountKey, n: u64, amount
         tgid: owner.tgid,
         count_key: count_key
             .with_epoch(control::epoch() as u16)
-            .with_task_node(cpu_node() as u16),
+            .with_task_node(cpu::node() as u16),
     };
-    add_total(&mut key, n, amount);
+    totals::add_total(&mut key, n, amount);
     owner
 }
 
@@ -258,7 +241,7 @@ pub fn tally_in(
 ) -> Owner {
     match copy {
         Copy::First => {
-            let Some(slot) = slot(index) else {
+            let Some(slot) = get(index) else {
                 return Owner::NOBODY;
             };
             own(slot, task, false);
@@ -314,7 +297,7 @@ fn flush_bin(slot: &mut Slot, index: usize) {
         tgid: slot.tgid,
         count_key,
     };
-    add_total(&mut key, count, amount);
+    totals::add_total(&mut key, count, amount);
     *bin(slot, index) = EMPTY;
     slot.flushes += 1;
     on_the_way(slot, u32::MAX);
@@ -326,53 +309,4 @@ pub fn on_the_way(slot: &mut Slot, by: u32) {
     let flushing = &raw mut slot.flushing;
     // SAFETY: plain accesses to the slot; volatile keeps their order among the others.
     unsafe { write_volatile(flushing, read_volatile(flushing).wrapping_add(by)) };
-}
-
-/// Adds to an owner's total; to `[overflow]` when the map has no room, and then the key is that; to the loss counter when not even that works.
-#[inline(always)]
-pub fn add_total(key: &mut TotalKey, count: u64, amount: u64) {
-    let value = &TotalValue { count, amount };
-    if add_to(&TOTALS, key, value) {
-        return;
-    }
-    key.start_ns = 0;
-    key.tid = 0;
-    key.tgid = OVERFLOW;
-    let counter = if add_to(&OVERFLOWED, key, value) {
-        Counter::Overflowed
-    } else {
-        Counter::LostTotals
-    };
-    emit::count(counter, count);
-}
-
-#[inline(always)]
-fn add_to(map: &HashMap<TotalKey, TotalValue>, key: &TotalKey, value: &TotalValue) -> bool {
-    add_existing(map, key, value)
-        // Another CPU may have inserted the key in between: then there is something to add to.
-        || map.insert(key, value, u64::from(BPF_NOEXIST)).is_ok()
-        || add_existing(map, key, value)
-}
-
-#[inline(always)]
-fn add_existing(map: &HashMap<TotalKey, TotalValue>, key: &TotalKey, value: &TotalValue) -> bool {
-    let Some(total) = map.get_ptr_mut(key) else {
-        return false;
-    };
-    // SAFETY: userspace removes an entry only when no CPU can still add to its epoch, so the element is this key's.
-    unsafe {
-        add(&raw mut (*total).count, value.count);
-        add(&raw mut (*total).amount, value.amount);
-    }
-    true
-}
-
-/// Atomic addition, the one atomic operation the BPF target offers on all kernels.
-///
-/// # Safety
-/// `target` must point into a live map element, eight-byte aligned.
-#[inline(always)]
-pub unsafe fn add(target: *mut u64, n: u64) {
-    // SAFETY: the caller's promise.
-    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(target, n) };
 }

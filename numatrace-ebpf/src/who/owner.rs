@@ -2,7 +2,8 @@
 
 use numatrace_common::totals::{IRQ, NO_OWNER, OUT_OF_SCOPE};
 
-use crate::{filter::in_scope, kernel::task::Task};
+use super::scope::in_scope;
+use crate::kernel::task::Task;
 
 /// The owner part of a totals key.
 #[derive(Clone, Copy)]

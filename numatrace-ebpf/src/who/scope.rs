@@ -6,7 +6,7 @@ use numatrace_common::{
 };
 
 use crate::{
-    emit::count,
+    counters::count,
     globals::{enabled, global},
     kernel::task::Task,
     maps::SCOPE,

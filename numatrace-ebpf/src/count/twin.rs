@@ -12,7 +12,7 @@
 use aya_ebpf::{macros::map, maps::HashMap};
 use numatrace_common::{counters::Counter, cpu::Marks, limits::PARKED_ENTRIES};
 
-use crate::{emit::count, globals::enabled, kernel::task::Task, streaks};
+use crate::{counters::count, cpu, globals::enabled, kernel::task::Task};
 
 /// Which copy of a program counts.
 #[derive(Clone, Copy)]
@@ -57,7 +57,7 @@ static PARKED_MARKS: HashMap<u32, u32> = HashMap::with_max_entries(PARKED_ENTRIE
 #[inline(always)]
 pub fn ran(twin: Twin, task: Task, irq: bool) {
     if enabled!(twins)
-        && let Some(cpu) = streaks::state()
+        && let Some(cpu) = cpu::state()
     {
         leave(&mut cpu.marks, twin, task, irq);
     }
@@ -76,7 +76,7 @@ pub fn leave(marks: &mut Marks, twin: Twin, task: Task, irq: bool) {
 /// Is it for the second copy to do the work?
 #[inline(always)]
 pub fn skipped(twin: Twin, task: Task, irq: bool) -> bool {
-    streaks::state().is_some_and(|cpu| is_unmarked(&mut cpu.marks, twin, task, irq))
+    cpu::state().is_some_and(|cpu| is_unmarked(&mut cpu.marks, twin, task, irq))
 }
 
 /// Takes the mark away, or is it for the second copy to do the work?

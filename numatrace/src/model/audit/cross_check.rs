@@ -1,28 +1,30 @@
-//! Second opinions of the audit: `/proc/vmstat` beside what we traced, and numastat's own equations on both sides.
+//! Cross-checks of the audit: `/proc/vmstat` compared with traced counts, and numastat's own
+//! equations on both sides.
 //!
-//! The verdict does not rest on them: vmstat is read at another instant than the nodes' files, and counts some things otherwise.
+//! The verdict does not depend on them: vmstat is not read at the instant of the nodes' files, and
+//! counts some events differently.
 
 use serde::{Deserialize, Serialize};
 
-use super::audit::{AuditNode, Counter};
+use super::counter::{AuditNode, Counter};
 
-/// One count of the whole system: the kernel's and ours, between the same two readings of `/proc/vmstat`.
+/// One count of the whole system, the kernel's and ours, between two readings of `/proc/vmstat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Beside {
-    /// What is counted.
-    pub what: BesideWhat,
-    /// The kernel's delta.
+pub struct CrossCheck {
+    /// The counted event.
+    pub what: CrossCheckKind,
+    /// Growth of the kernel's counter.
     pub kernel: Option<u64>,
-    /// Ours.
+    /// Traced count.
     pub traced: Option<u64>,
     /// `kernel - traced`.
     pub residual: Option<i64>,
 }
 
-/// What can be compared with `/proc/vmstat`.
+/// Events that `/proc/vmstat` counts as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum BesideWhat {
+pub enum CrossCheckKind {
     /// Base pages allocated: Σ `pgalloc_*`.
     Pages,
     /// NUMA hinting faults: `numa_hint_faults`.
@@ -31,12 +33,12 @@ pub enum BesideWhat {
     PteUpdates,
     /// Base pages that hinting faults moved: `numa_pages_migrated`.
     HintMigrated,
-    /// Base pages moved for whatever reason, within a node too: `pgmigrate_success`.
+    /// Base pages migrated for any reason, including within a node: `pgmigrate_success`.
     PageMigrations,
 }
 
-impl BesideWhat {
-    /// The rows of `/proc/vmstat`.
+impl CrossCheckKind {
+    /// Returns the names of the rows of `/proc/vmstat`.
     #[must_use]
     pub fn vmstat(self) -> &'static str {
         match self {
@@ -49,16 +51,18 @@ impl BesideWhat {
     }
 }
 
-/// How far numastat's own equations are off, on both sides; `None` where a counter in them is not known.
+/// How far numastat's own equations are off, on both sides; `None` where one of their counters is
+/// not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Equations {
-    /// Of the kernel's counters. They are not read in one instant, so a few allocations in flight show here.
+    /// Imbalance of the kernel's counters. They are not read in one instant, so a few allocations in
+    /// flight show here.
     pub kernel: Option<Imbalance>,
-    /// Of ours: zeros by construction.
+    /// Imbalance of traced counts: zero by construction.
     pub traced: Option<Imbalance>,
 }
 
-/// What the two equations leave over.
+/// The remainders of numastat's two equations.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imbalance {
     /// Per node `numa_hit + numa_miss - local_node - other_node`.
@@ -68,7 +72,7 @@ pub struct Imbalance {
 }
 
 impl Equations {
-    /// Both sides of an audit's nodes.
+    /// Computes both sides from the nodes of an audit.
     #[must_use]
     pub fn of(nodes: &[AuditNode]) -> Self {
         let side = |traced: bool| {
@@ -108,7 +112,7 @@ impl Imbalance {
         })
     }
 
-    /// The largest of what is left over.
+    /// Returns the largest remainder, without its sign.
     #[must_use]
     pub fn largest(&self) -> u64 {
         let by_node = self.by_node.iter().map(|left| left.unsigned_abs()).max();
@@ -119,7 +123,8 @@ impl Imbalance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ids::NodeId, model::audit::CounterAudit};
+    use crate::ids::NodeId;
+    use crate::model::audit::CounterAudit;
 
     fn node(node: u16, kernel: [u64; 6]) -> AuditNode {
         let mut values = kernel.into_iter();
@@ -127,8 +132,9 @@ mod tests {
     }
 
     #[test]
-    fn what_the_equations_leave_over_has_a_sign() {
-        // Node 1 got one page that node 0 was asked for, and node 0 counted one local more than it had placed.
+    fn remainders_of_the_equations_have_a_sign() {
+        // Node 1 gave one page that node 0 was asked for, and node 0 counted one local allocation
+        // more than it had placed.
         let nodes = [node(0, [10, 0, 1, 0, 11, 0]), node(1, [5, 1, 0, 0, 5, 1])];
         let equations = Equations::of(&nodes);
         let kernel = equations.kernel.unwrap();
@@ -137,6 +143,6 @@ mod tests {
             (&[-1, 0][..], 0)
         );
         assert_eq!(kernel.largest(), 1);
-        assert_eq!(equations.traced, None, "nothing is known of our side here");
+        assert_eq!(equations.traced, None, "no traced count is known here");
     }
 }

@@ -7,14 +7,8 @@ use numatrace_common::{
     event::kernel_alloc::KernelAlloc,
 };
 
-use crate::{
-    emit::{emit, header},
-    globals::global,
-    kernel::task::Task,
-    owner::Owner,
-    runs::{STACKS, is_reduced},
-    totals,
-};
+use super::emit::{emit, header};
+use crate::{control, cpu, globals::global, kernel::task::Task, maps::STACKS, who::owner::Owner};
 
 /// Base pages of kernel memory since the last sample on each CPU.
 #[map]
@@ -33,7 +27,7 @@ pub fn sample<C: StackIdContext>(ctx: &C, task: Task, pages: u64, node: u16) {
     // SAFETY: a live per-CPU element; an allocation of an interrupt may come between and is not counted here.
     let since = unsafe { &mut *since };
     *since += pages;
-    if *since < u64::from(global!(kernel_stack_every)) || is_reduced(NO_STACKS) {
+    if *since < u64::from(global!(kernel_stack_every)) || control::is_reduced(NO_STACKS) {
         return;
     }
     let pages = core::mem::take(since);
@@ -44,7 +38,7 @@ pub fn sample<C: StackIdContext>(ctx: &C, task: Task, pages: u64, node: u16) {
         tgid: owner.tgid,
         count_key: CountKey::new(Stem::PageAlloc)
             .with_page_node(node)
-            .with_task_node(totals::cpu_node() as u16),
+            .with_task_node(cpu::node() as u16),
         pages,
         stack: ctx.get_stackid(&STACKS, 0).unwrap_or_else(i64::from),
     });

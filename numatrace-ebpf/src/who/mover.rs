@@ -1,9 +1,8 @@
 //! What is remembered about a thread between its moves.
 
-use aya_ebpf::helpers::bpf_ktime_get_ns;
 use numatrace_common::{counters::Counter, mover::Mover};
 
-use crate::{emit::count, kernel::task::Task, maps::MOVERS};
+use crate::{clock, counters::count, kernel::task::Task, maps::MOVERS};
 
 /// What is known of a thread.
 #[inline(always)]
@@ -57,8 +56,7 @@ pub fn crossed(task: Task, from: u16, to: u16) -> (Option<u64>, u64) {
     let Some(mover) = of(task) else {
         return (None, 0);
     };
-    // SAFETY: the helper has no preconditions.
-    let now = unsafe { bpf_ktime_get_ns() };
+    let now = clock::now();
     let stayed = now.wrapping_sub(mover.crossed_ns);
     let back = mover.came_from == to + 1;
     mover.came_from = from + 1;

@@ -1,0 +1,12 @@
+//! Records: what leaves through the ring, single events and runs of events alike.
+//!
+//! Beside the totals, which are exact whatever happens here: a lost record loses detail, never a number.
+
+pub mod address;
+pub mod emit;
+pub mod fill_run;
+pub mod kernel_memory;
+pub mod move_stack;
+pub mod moved_run;
+pub mod touch_run;
+pub mod use_run;
