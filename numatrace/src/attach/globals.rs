@@ -79,6 +79,7 @@ pub fn globals(
     let pidns = fs::metadata("/proc/self/ns/pid")
         .context("cannot read /proc/self/ns/pid: is /proc mounted?")?;
     let shift = btf.nodes_shift()?;
+    let page_bytes = page_bytes();
     // Both addresses or neither: one alone is of no use.
     let known = addresses.preempt_count != 0 && addresses.per_cpu_offset != 0;
     Ok(Globals {
@@ -91,7 +92,8 @@ pub fn globals(
         // One node takes no bits: any shift will do, because the mask is 0.
         nodes_pgshift: if shift == 0 { 63 } else { 64 - shift },
         nodes_mask: (1u32 << shift.min(16)) - 1,
-        pmd_order: pmd_order(),
+        pmd_order: pmd_order(page_bytes),
+        page_shift: page_bytes.ilog2(),
         scoped: u32::from(switches.scoped),
         follow_children: u32::from(switches.follow_children),
         gather_moves: u32::from(switches.gather_moves),
@@ -107,6 +109,7 @@ pub fn globals(
         },
         stack_every: switches.stack_every,
         kernel_stack_every: switches.kernel_stack_every,
+        reserved: 0,
         hint_vmf: u32::from(hint_vmf(btf)),
         twins: u32::from(preemption.preempts(HookKind::Fexit)),
         tracepoint_twins: u32::from(preemption.preempts(HookKind::TpBtf)),
@@ -166,13 +169,24 @@ fn boot_ns() -> u64 {
     })
 }
 
+/// Returns the bytes of a base page; 4096 where the C library does not say.
+fn page_bytes() -> u64 {
+    use nix::unistd::{SysconfVar, sysconf};
+    sysconf(SysconfVar::PAGE_SIZE)
+        .ok()
+        .flatten()
+        .and_then(|bytes| u64::try_from(bytes).ok())
+        .filter(|bytes| bytes.is_power_of_two())
+        .unwrap_or(4096)
+}
+
 /// Returns log2 of a PMD-sized page in base pages; 9 (2 MiB of 4 KiB pages) where the kernel does
 /// not say.
-fn pmd_order() -> u32 {
+fn pmd_order(page_bytes: u64) -> u32 {
     let size = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")
         .ok()
         .and_then(|text| text.trim().parse::<u64>().ok());
-    size.and_then(|size| size.checked_div(4096))
+    size.and_then(|size| size.checked_div(page_bytes))
         .and_then(u64::checked_ilog2)
         .unwrap_or(9)
 }

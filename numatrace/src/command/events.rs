@@ -142,8 +142,8 @@ impl Telling<'_> {
     fn tell(&mut self, tracer: &mut Tracer) {
         let ingest = &mut tracer.ingest;
         let Some(live) = &mut ingest.live else { return };
-        for (time_ns, heard) in live.take_heard() {
-            if let Some(event) = self.teller.tell(time_ns, &heard, &mut ingest.enrich) {
+        for (time_ns, event) in live.take_events() {
+            if let Some(event) = self.teller.tell(time_ns, &event, &mut ingest.enrich) {
                 self.stream.send(Line::Event(Box::new(event)));
             }
         }
@@ -152,13 +152,13 @@ impl Telling<'_> {
     /// Announces what was lost on the way to us, and on the way to the reader.
     fn tell_losses(&mut self, tracer: &mut Tracer, console: &mut Console) -> anyhow::Result<()> {
         let (losses, rejected) = tracer.losses()?;
-        let unheard = tracer
+        let dropped = tracer
             .ingest
             .live
             .as_mut()
-            .map_or(0, |live| std::mem::take(&mut live.unheard));
+            .map_or(0, |live| std::mem::take(&mut live.dropped));
         let by_kind = report::lost_by_kind(&losses);
-        let ring = losses.records_lost.iter().sum::<u64>() + unheard;
+        let ring = losses.records_lost.iter().sum::<u64>() + dropped;
         for (reason, count, by_kind) in [
             (LostReason::RingFull, ring, by_kind),
             (LostReason::Malformed, rejected, Default::default()),

@@ -160,7 +160,7 @@ impl From<RawMoved> for Body {
             reason,
             reserved: _,
             ran_ns,
-            far_faults,
+            remote_faults: far_faults,
         } = raw;
         Body::TaskMoved(TaskMoved {
             thread: ThreadId {

@@ -16,7 +16,11 @@ use crate::{
         boundary::{BoundaryReading, Grown},
         totals::Sweep,
     },
-    decode::{count::decode_count, decode, event::Event},
+    decode::{
+        count::decode_count,
+        decode,
+        event::{Body, Event},
+    },
     enrich::{BATCH, Enrich, Observation, facts::Facts},
     fold::{
         Folding,
@@ -93,16 +97,19 @@ impl<F: Facts> Ingest<F> {
             ..
         } = self;
         if let Some(live) = live
-            && !live.before(&mut event)
+            && !live.take_off_reported(&mut event)
         {
             return None;
+        }
+        if let Body::TaskExit(exit) = &event.body {
+            timeline.exited((exit.tid, exit.start_ns), event.time_ns);
         }
         let told = runs::take_in(&event, enrich, mappings);
         if let Some(LiveEvent::TimelineEvent(timeline_event)) = told {
             timeline.apply(timeline_event);
         }
         if let Some((live, told)) = live.as_mut().zip(told) {
-            live.hear(event.time_ns, told);
+            live.apply(event.time_ns, told);
         }
         Some(event)
     }
@@ -202,8 +209,9 @@ impl<F: Facts> Ingest<F> {
             self.enrich.counts(&counts, &mut seen);
             counts.clear();
         }
+        self.timeline.sweep(self.now_ns, &seen);
         if let Some(live) = &mut self.live {
-            live.count(self.now_ns, &seen);
+            live.sweep(self.now_ns, &seen);
         }
         seen
     }

@@ -6,13 +6,14 @@ use numatrace_common::kind::Kind;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Labels,
     activity::Measured,
+    alloc::Known,
     audit::{Evidence, audit},
     code::Code,
     cross_check::beside,
-    incidents::Stories,
-    processes,
+    incidents::Incidents,
+    labels::Labels,
+    processes::{nothing_traced, processes, rates, system},
 };
 use crate::{
     attach::{
@@ -22,13 +23,10 @@ use crate::{
     },
     capture::{cost::Measured as MeasuredRuns, losses::Losses},
     enrich::{Charged, Enrich, facts::Facts, topology::Topology},
-    fold::{
-        Accumulators, alloc::Known, mapping::Mappings, timeline::Timeline, verify::Verified,
-        window::Window,
-    },
+    fold::{Accumulators, mapping::Mappings, timeline::Timeline, verify::Verified, window::Window},
     ids::NodeId,
     model::{
-        Alloc, Audit, Beside, BesideWhat, Cost, CostMethod, Coverage, Hook, Host, HostNode,
+        Alloc, Audit, Cost, CostMethod, Coverage, CrossCheck, CrossCheckKind, Hook, Host, HostNode,
         Reduction, Session, Snapshot,
     },
 };
@@ -131,14 +129,14 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
     let filled = super::mappings::fill(&mut processes, parts.mappings, parts.code, enrich, labels);
     // Where memory lay is known with the mappings.
     for process in &mut processes {
-        super::away::fill(process, &nodes);
+        super::home::fill(process, &nodes);
     }
     let traced = Alloc::sum(
         processes
             .iter()
             .filter_map(|process| process.alloc.as_ref()),
     )
-    .unwrap_or_else(|| super::nothing_traced(labels));
+    .unwrap_or_else(|| nothing_traced(labels));
     let duration_s = parts.session.duration_s;
 
     let mut snapshot = Snapshot::new(parts.host, parts.session);
@@ -167,7 +165,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
             audit(parts.window, &traced, &nodes, &evidence)
         }
     };
-    snapshot.audit.beside = second;
+    snapshot.audit.cross_check = second;
     snapshot.hooks = parts.hooks.iter().map(hook).collect();
     if let Some(why) = parts.interrupts_unknown {
         snapshot.hooks.push(Hook::absent(
@@ -208,7 +206,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         .coverage
         .unattributed("no room for mapping", parts.mappings.no_room);
     snapshot.cost = cost(parts.cost, duration_s, cpus);
-    let mut system = super::system(parts.counted, &processes, labels);
+    let mut system = system(parts.counted, &processes, labels);
     super::balancing::judge(
         &mut processes,
         &mut system,
@@ -216,25 +214,24 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         &enrich.processes,
         parts.began_ns,
     );
-    super::rates(&mut processes, &mut system, duration_s);
+    rates(&mut processes, &mut system, duration_s);
     snapshot.system = Some(system);
     snapshot.verify = parts.verified.map(super::verify::verify);
     snapshot.processes = processes;
-    let stories = Stories {
+    let incidents = Incidents {
         timeline: parts.timeline,
         began_ns: parts.began_ns,
         ended_ns: parts.until_ns,
         nodes: &nodes,
         known: &enrich.processes,
-        hint_faults: measured.hint_faults,
         migrate_reasons: &measured.migrate_reasons,
     };
-    snapshot.incidents = stories.incidents(&snapshot.processes);
+    snapshot.incidents = incidents.incidents(&snapshot.processes);
     snapshot.session.began_ns = Some(began_ns);
     snapshot.coverage.untold = parts.timeline.dropped;
     snapshot.timeline = parts
         .tell_timeline
-        .then(|| snapshot.focus().map(|focus| stories.moments(focus)))
+        .then(|| snapshot.focus().map(|focus| incidents.moments(focus)))
         .flatten();
     snapshot.findings = crate::model::finding::diagnose(&snapshot);
     snapshot
@@ -325,11 +322,13 @@ fn hooks_lost(hooks: &[Tried]) -> Vec<(String, String)> {
 }
 
 /// Bulk allocations that were not seen, where their hook is not in place: pages that the kernel gave and we did not trace.
-fn bulk_unseen(second: &[Beside], hooks: &[Tried]) -> Option<u64> {
+fn bulk_unseen(second: &[CrossCheck], hooks: &[Tried]) -> Option<u64> {
     let missing = hooks
         .iter()
         .any(|hook| hook.row.hook == catalog::ALLOC_BULK && hook.state != TriedState::Attached);
-    let pages = second.iter().find(|row| row.what == BesideWhat::Pages)?;
+    let pages = second
+        .iter()
+        .find(|row| row.what == CrossCheckKind::Pages)?;
     // Less than none: compaction hands pages over that the kernel does not count.
     let residual = pages.residual.filter(|_| missing)?;
     Some(u64::try_from(residual).unwrap_or(0))

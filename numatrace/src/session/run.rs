@@ -191,7 +191,7 @@ pub(crate) fn asked(plan: &Plan, goes_on: bool) -> Asked {
 
 /// Holds a report to the limits and says which it crosses.
 fn held_to(fail_if: &mut FailIf, snapshot: &Snapshot, console: &mut Console) {
-    for line in fail_if.look_at_report(snapshot) {
+    for line in fail_if.check_report(snapshot) {
         console.insist(&line);
     }
 }

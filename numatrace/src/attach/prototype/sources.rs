@@ -25,7 +25,7 @@ pub const PROBES: &[(&str, &str)] = &[
     ),
     (
         "page_alloc",
-        include_str!("../../../../numatrace-ebpf/src/probes/page_alloc.rs"),
+        include_str!("../../../../numatrace-ebpf/src/probes/page_alloc/mod.rs"),
     ),
     (
         "page_cache",
@@ -37,7 +37,7 @@ pub const PROBES: &[(&str, &str)] = &[
     ),
     (
         "page_migration",
-        include_str!("../../../../numatrace-ebpf/src/probes/page_migration.rs"),
+        include_str!("../../../../numatrace-ebpf/src/probes/page_migration/mod.rs"),
     ),
     (
         "page_migration_fallback",
