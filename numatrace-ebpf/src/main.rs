@@ -1,8 +1,8 @@
 //! Kernel side of numatrace: the module list.
 //!
 //! `probes/` holds the programs, one hook family per file; `kernel/` is the only place that reads
-//! kernel structs. An event is charged to an owner (`who/`), and leaves in one of two lanes: counted
-//! into the totals (`count/`), or written as a record into the ring (`record/`).
+//! kernel structs. An event is charged to an owner (`who/`), and leaves in one of two lanes:
+//! counted into the totals (`count/`), or written as a record into the ring (`record/`).
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]

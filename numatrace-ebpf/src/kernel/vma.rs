@@ -1,5 +1,5 @@
-//! `struct vm_area_struct`, `struct mm_struct` (include/linux/mm_types.h), `struct file`, `struct
-//! super_block` (include/linux/fs.h).
+//! `struct vm_area_struct`, `struct mm_struct` (include/linux/mm_types.h), `struct file`,
+//! `struct super_block` (include/linux/fs.h).
 
 use numatrace_common::{
     count_key::{TOUCH_COW, TouchKind},
@@ -23,8 +23,8 @@ const FAULT_FLAG_WRITE: u32 = 1;
 /// private copy of a file's page.
 #[inline(always)]
 pub fn touch_kind(vma: *const u8, address: u64, fault_flags: u32) -> (TouchKind, u8) {
-    // SAFETY: a BTF-typed argument; the offsets are `vm_flags_t vm_flags` and `struct file
-    // *vm_file`.
+    // SAFETY: a BTF-typed argument; the offsets are `vm_flags_t vm_flags` and
+    // `struct file *vm_file`.
     let (flags, file): (u64, *const u8) = unsafe {
         (
             load(vma, global!(offsets.vma_flags)),
@@ -177,8 +177,8 @@ fn super_block(file: *const u8) -> *const u8 {
 #[inline(always)]
 fn is_shared_memory(file: *const u8) -> bool {
     let sb = super_block(file);
-    // SAFETY: a struct super_block pointer; the offsets are `unsigned long s_flags` and `dev_t
-    // s_dev`.
+    // SAFETY: a struct super_block pointer; the offsets are `unsigned long s_flags` and
+    // `dev_t s_dev`.
     let (flags, dev): (u64, u32) = unsafe {
         (
             load(sb, global!(offsets.sb_flags)),

@@ -65,8 +65,8 @@ fn count_fault(ctx: &FExitContext, role: Role) {
     }
     let mut vma: *const u8 = ctx.arg(1);
     if enabled!(hint_vmf) {
-        // SAFETY: there the argument is a `struct vm_fault *`; the offset is its `struct
-        // vm_area_struct *vma`.
+        // SAFETY: there the argument is a `struct vm_fault *`; the offset is its
+        // `struct vm_area_struct *vma`.
         vma = unsafe { load(vma, global!(offsets.vmf_vma)) };
     }
     let used = Use {
