@@ -101,8 +101,8 @@ pub fn is_same(a: &Area, b: &Area) -> bool {
     anchored && a.ino == b.ino && a.flags == b.flags
 }
 
-/// Returns whether a mapping is anonymous and as `area` describes it. Mappings of files need more
-/// than this to be told from one another.
+/// Returns whether a mapping is anonymous and as `area` describes it. To distinguish mappings of
+/// files takes more than this.
 #[inline(always)]
 pub fn is_anonymous(vma: *const u8, area: &Area) -> bool {
     // SAFETY: a BTF-typed argument; the offsets are `unsigned long vm_start` and `vm_end`,
@@ -118,7 +118,7 @@ pub fn is_anonymous(vma: *const u8, area: &Area) -> bool {
     file.is_null() && area.start == start && area.end == end && area.flags == flags
 }
 
-/// Returns a description of a mapping, as far as it takes to tell it from others.
+/// Returns a description of a mapping that distinguishes it from others.
 #[inline(always)]
 pub fn area(vma: *const u8) -> Area {
     // SAFETY: a BTF-typed argument; the offsets are `unsigned long vm_start`, `vm_end` and

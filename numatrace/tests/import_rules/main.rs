@@ -89,6 +89,30 @@ fn no_files_of_the_kernel_side_import_one_another_in_a_circle() {
     no_circles(&graph, &[]);
 }
 
+/// A second clock would count suspends otherwise than the first, a second way into the ring could
+/// forget the loss, and the size of a page is a global.
+#[test]
+fn clock_ring_and_page_size_of_the_kernel_side_are_each_in_one_file() {
+    for (text, only) in [
+        ("bpf_ktime_get", "clock.rs"),
+        (".reserve::<", "record/emit.rs"),
+        ("page_shift", "kernel/"),
+        ("4096", "nowhere"),
+    ] {
+        let sources = sources(KERNEL_SIDE);
+        let holding = sources.iter().filter(|(_, source)| source.contains(text));
+        let holding: Vec<&str> = holding.map(|(file, _)| file.as_str()).collect();
+        assert!(
+            holding.iter().all(|file| file.starts_with(only)),
+            "{text} belongs into {only}: {holding:?}"
+        );
+        assert!(
+            only == "nowhere" || !holding.is_empty(),
+            "{text} is in no file: the rule checks nothing"
+        );
+    }
+}
+
 #[test]
 fn the_module_of_a_folder_is_its_mod_rs() {
     for src in [TRACER, KERNEL_SIDE] {
