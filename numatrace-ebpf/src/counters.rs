@@ -8,8 +8,8 @@ use crate::{atomic, maps::LOSSES};
 #[inline(always)]
 pub fn count(counter: Counter, n: u64) {
     if let Some(value) = LOSSES.get_ptr_mut(counter as u32) {
-        // Two programs can interleave on one CPU (one interrupts the other), so the addition is atomic.
-        // SAFETY: a live per-CPU array element.
+        // SAFETY: a live per-CPU array element. The addition is atomic because one program can
+        // interrupt another on the same CPU.
         unsafe { atomic::add(value, n) };
     }
 }

@@ -1,7 +1,7 @@
 //! Kernel side of numatrace: the module list.
 //!
-//! `probes/<stem>.rs` holds one hook family each; `kernel/` is the only place that reads kernel structs; `totals.rs` is the
-//! counting bin, `emit.rs` the record bin.
+//! `probes/<stem>.rs` holds one hook family each; `kernel/` is the only place that reads kernel
+//! structs; `totals.rs` is the counting bin, `emit.rs` the record bin.
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]

@@ -1,4 +1,4 @@
-//! What an allocation is for, and why it is remote.
+//! The class of an allocation, and the cause of a remote one.
 
 use numatrace_common::count_key::{AllocClass, RemoteCause};
 
@@ -7,11 +7,13 @@ use crate::{
     kernel::{alloc_context::AllocContext, task::Task},
 };
 
-/// What an allocation is for, as far as order and flags tell (include/linux/gfp_types.h).
+/// Returns the class of an allocation, as far as order and flags determine it
+/// (include/linux/gfp_types.h).
 #[inline(always)]
 pub fn class(gfp: u32, order: u32) -> AllocClass {
     if gfp & global!(gfp.movable) == 0 {
-        // GFP_PGTABLE_USER is GFP_KERNEL | __GFP_ZERO | __GFP_ACCOUNT; a slab of accounted objects adds __GFP_NOWARN.
+        // GFP_PGTABLE_USER is GFP_KERNEL | __GFP_ZERO | __GFP_ACCOUNT; a slab of accounted objects
+        // adds __GFP_NOWARN.
         let table = global!(gfp.zero) | global!(gfp.account);
         return if order == 0 && gfp & (table | global!(gfp.nowarn)) == table {
             AllocClass::PageTable
@@ -30,9 +32,11 @@ pub fn class(gfp: u32, order: u32) -> AllocClass {
     }
 }
 
-/// Why a page of node `page` is not where the CPU's node `here` would have it, as far as the allocator itself knows.
+/// Returns why a page on node `page` is not on the CPU's node `here`, or missed the preferred node,
+/// as far as the allocator itself knows.
 ///
-/// `Policy` and `KernelNode` are provisional: only the policy hook, which runs right after, can tell them apart.
+/// `Policy` and `KernelNode` are provisional: only the policy hook, which runs right after, can
+/// distinguish them.
 #[inline(always)]
 pub fn remote(
     page: u16,
@@ -65,7 +69,8 @@ pub fn remote(
     }
 }
 
-/// Has a node memory of the kind asked for? Movable-only nodes serve user pages only.
+/// Returns whether a node has memory of the kind asked for. Movable-only nodes serve user pages
+/// only.
 #[inline(always)]
 fn can_serve(node: u16, gfp: u32) -> bool {
     let word = usize::from(node >> 6 & 15);

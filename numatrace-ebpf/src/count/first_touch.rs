@@ -2,32 +2,28 @@
 
 use numatrace_common::{
     count_key::{CountKey, Stem, TOUCH_THP},
-    slot::{FAULT_KNOWN, FAULT_MARKS_SHIFT, FAULT_MOVES},
+    slot::{FAULT_HINTING, FAULT_KNOWN, FAULT_MARKS_SHIFT},
 };
 
 use crate::globals::global;
 
-/// The count key of a page of such a fault; empty when it is no first touch.
+/// Returns the key of a page that a fault allocated, the empty key when it is no first touch.
+/// `page_kind` is [`Fault::page_kind`](numatrace_common::slot::Fault::page_kind).
 #[inline(always)]
-pub fn made_by(what: u64, order: u32, node: u16) -> CountKey {
-    if what & (FAULT_KNOWN | FAULT_MOVES) != FAULT_KNOWN {
-        return CountKey(0);
+pub fn key_in_fault(page_kind: u64, order: u32, node: u16) -> CountKey {
+    if page_kind & (FAULT_KNOWN | FAULT_HINTING) != FAULT_KNOWN {
+        return CountKey::EMPTY;
     }
-    let marks = (what >> FAULT_MARKS_SHIFT) as u8 | thp(order);
-    key(what as u8, marks, node)
-}
-
-/// The mark of a huge page, if it is one.
-#[inline(always)]
-fn thp(order: u32) -> u8 {
-    if order >= global!(pmd_order) {
+    let huge = if order >= global!(pmd_order) {
         TOUCH_THP
     } else {
         0
-    }
+    };
+    let marks = (page_kind >> FAULT_MARKS_SHIFT) as u8 | huge;
+    key(page_kind as u8, marks, node)
 }
 
-/// The count key of a first touch.
+/// Returns the key of a first touch.
 #[inline(always)]
 pub fn key(kind: u8, marks: u8, node: u16) -> CountKey {
     CountKey::new(Stem::FirstTouch)

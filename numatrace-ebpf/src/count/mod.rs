@@ -1,4 +1,4 @@
-//! Counts: which key an event has, and its way through streaks and slots into the totals.
+//! Counts: the key of an event, and its way through streaks and slots into the totals.
 
 pub mod cause;
 pub mod first_touch;

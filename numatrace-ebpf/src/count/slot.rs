@@ -1,4 +1,4 @@
-//! The counting bin: per-CPU slots, flushed into the totals map.
+//! Slots: per-CPU bins that coalesce counts on their way into the totals map.
 
 use core::ptr::{read_volatile, write_volatile};
 
@@ -9,42 +9,49 @@ use numatrace_common::{
     totals::TotalKey,
 };
 
-use super::{totals, twin::Copy};
+use super::{totals, twin::Role};
 use crate::{control, cpu, kernel::task::Task, maps::SLOTS, who::owner::Owner};
 
-/// A bin without anything in it.
+/// An empty bin.
 pub const EMPTY: Bin = Bin {
-    count_key: CountKey(0),
+    count_key: CountKey::EMPTY,
     count: 0,
     amount: 0,
     reserved: 0,
 };
 
-/// This CPU's slot of an index.
+/// [`Slot::task`] of interrupts, which are one holder whatever task they interrupt: no task lies at
+/// this address.
+const INTERRUPTS: u64 = 1;
+
+/// Returns this CPU's slot of an index.
 #[inline(always)]
 pub fn get(index: SlotIndex) -> Option<&'static mut Slot> {
-    slot_number(index as u32)
+    get_by_number(index as u32)
 }
 
-/// The slot in which a thread's time on this CPU is counted.
+/// Returns the slot that counts a thread's CPU time on this CPU.
 #[inline(always)]
-pub fn run_slot(task: Task) -> Option<&'static mut Slot> {
-    slot_number(SlotIndex::TaskRun as u32 + (task.tid() & (RUN_SLOTS - 1)))
+pub fn of_run_time(task: Task) -> Option<&'static mut Slot> {
+    get_by_number(SlotIndex::TaskRun as u32 + (task.tid() & (RUN_SLOTS - 1)))
 }
 
 #[inline(always)]
-fn slot_number(number: u32) -> Option<&'static mut Slot> {
+fn get_by_number(number: u32) -> Option<&'static mut Slot> {
     SLOTS
         .get_ptr_mut(number)
-        // SAFETY: a per-CPU array element lives as long as the program. A program never nests on one CPU (the kernel skips and counts
-        // that); two programs that share a slot keep apart by its `busy` word.
+        // SAFETY: a per-CPU array element lives as long as the program. A program never nests on
+        // one CPU (the kernel skips and counts that); two programs that share a slot keep apart by
+        // its `busy` word.
         .map(|slot| unsafe { &mut *slot })
 }
 
-/// Takes a slot for this program. False when another program was interrupted at it: then it must be left alone.
+/// Enters a slot that programs share. Returns false when this program interrupted another one in
+/// it: then it must leave the slot alone.
 #[inline(always)]
 pub fn enter(slot: &mut Slot) -> bool {
-    // SAFETY: plain accesses to the slot; volatile, because the word speaks to programs that interrupt this one.
+    // SAFETY: plain accesses to the slot; volatile, because programs that interrupt this one read
+    // the word.
     unsafe {
         if read_volatile(&raw const slot.busy) != 0 {
             return false;
@@ -54,29 +61,29 @@ pub fn enter(slot: &mut Slot) -> bool {
     true
 }
 
-/// Gives a slot back.
+/// Leaves a slot that was entered.
 #[inline(always)]
 pub fn leave(slot: &mut Slot) {
     // SAFETY: as in `enter`.
     unsafe { write_volatile(&raw mut slot.busy, 0) };
 }
 
-/// Whose a slot is.
+/// A task, or the interrupts of a CPU, in an epoch: whatever may hold a slot.
 pub struct Holder {
-    /// Address of the task. Interrupts are one owner, whatever task they interrupt: no task lies at address 1.
-    pub task: u64,
-    /// Its start, ns since boot.
-    pub task_start_ns: u64,
-    /// The epoch it counts in.
-    pub epoch: u64,
-    /// Who is charged.
-    pub owner: Owner,
+    /// Address of the task, or [`INTERRUPTS`].
+    task: u64,
+    /// Start of the task, ns since boot.
+    task_start_ns: u64,
+    /// Epoch of its counts.
+    epoch: u64,
+    /// The owner who is charged.
+    owner: Owner,
 }
 
 impl Holder {
-    /// A task, in an epoch. Looks its scope up.
+    /// Returns a task in an epoch as a holder. Looks its scope up.
     #[inline(always)]
-    pub fn task(task: Task, epoch: u64) -> Self {
+    pub fn of_task(task: Task, epoch: u64) -> Self {
         Self {
             task: task.address(),
             task_start_ns: task.start_ns(),
@@ -85,20 +92,30 @@ impl Holder {
         }
     }
 
-    /// The interrupts of this CPU.
     #[inline(always)]
-    fn interrupts(epoch: u64) -> Self {
+    fn of_interrupts(epoch: u64) -> Self {
         Self {
-            task: 1,
+            task: INTERRUPTS,
             task_start_ns: 0,
             epoch,
             owner: Owner::IRQ,
         }
     }
 
-    /// Must what the slot has counted go before this one counts in it? Everybody out of scope is one owner: their counts go on in the same bins.
     #[inline(always)]
-    pub fn is_other(&self, slot: &Slot) -> bool {
+    fn of_slot(slot: &Slot) -> Self {
+        Self {
+            task: slot.task,
+            task_start_ns: slot.task_start_ns,
+            epoch: slot.epoch,
+            owner: owner(slot),
+        }
+    }
+
+    /// Returns whether the slot must be flushed before this holder counts in it. Holders with one
+    /// owner in one epoch share bins: so do all tasks out of scope.
+    #[inline(always)]
+    pub fn needs_flush(&self, slot: &Slot) -> bool {
         slot.task == 0
             || slot.tgid != self.owner.tgid
             || slot.tid != self.owner.tid
@@ -106,9 +123,9 @@ impl Holder {
             || slot.epoch != self.epoch
     }
 
-    /// Takes the slot, which has been flushed if it had to be.
+    /// Writes this holder into a slot, which has been flushed if it had to be.
     #[inline(always)]
-    pub fn take(&self, slot: &mut Slot) {
+    pub fn write_to(&self, slot: &mut Slot) {
         slot.task = self.task;
         slot.task_start_ns = self.task_start_ns;
         slot.epoch = self.epoch;
@@ -119,51 +136,48 @@ impl Holder {
     }
 }
 
-/// Makes `task`, or the interrupts of this CPU, the owner of a slot, flushing what its last owner counted.
+/// Gives a slot to `task`, or to the interrupts of this CPU, and flushes the counts of its last
+/// holder where needed.
 #[inline(always)]
-pub fn own(slot: &mut Slot, task: Task, irq: bool) {
+pub fn assign(slot: &mut Slot, task: Task, irq: bool) {
     let epoch = control::epoch();
     if irq {
-        if slot.task != 1 || slot.epoch != epoch {
-            hand_over(slot, &Holder::interrupts(epoch));
+        if slot.task != INTERRUPTS || slot.epoch != epoch {
+            assign_to(slot, &Holder::of_interrupts(epoch));
         }
-    } else if !is_held(slot, task, epoch) {
-        hand_over(slot, &Holder::task(task, epoch));
+    } else if !is_held_by(slot, task, epoch) {
+        assign_to(slot, &Holder::of_task(task, epoch));
     }
 }
 
-/// Has the task counted in this slot last, in this epoch?
+/// Gives a slot to the holder of another slot of this CPU, and flushes the counts of its last
+/// holder where needed.
 #[inline(always)]
-pub fn is_held(slot: &Slot, task: Task, epoch: u64) -> bool {
-    slot.task == task.address() && slot.task_start_ns == task.start_ns() && slot.epoch == epoch
-}
-
-/// Makes the holder of one slot that of another, flushing what its last owner counted.
-#[inline(always)]
-pub fn own_alike(slot: &mut Slot, other: &Slot) {
+pub fn assign_like(slot: &mut Slot, other: &Slot) {
     if slot.task == other.task
         && slot.task_start_ns == other.task_start_ns
         && slot.epoch == other.epoch
     {
         return;
     }
-    if slot.tgid != other.tgid
-        || slot.tid != other.tid
-        || slot.start_ns != other.start_ns
-        || slot.epoch != other.epoch
-    {
-        flush(slot);
-    }
-    slot.task = other.task;
-    slot.task_start_ns = other.task_start_ns;
-    slot.epoch = other.epoch;
-    slot.start_ns = other.start_ns;
-    slot.tid = other.tid;
-    slot.tgid = other.tgid;
-    slot.node = other.node;
+    assign_to(slot, &Holder::of_slot(other));
 }
 
-/// Who is charged for what a slot counts.
+#[inline(always)]
+fn assign_to(slot: &mut Slot, holder: &Holder) {
+    if holder.needs_flush(slot) {
+        flush(slot);
+    }
+    holder.write_to(slot);
+}
+
+/// Returns whether the task holds the slot in this epoch.
+#[inline(always)]
+pub fn is_held_by(slot: &Slot, task: Task, epoch: u64) -> bool {
+    slot.task == task.address() && slot.task_start_ns == task.start_ns() && slot.epoch == epoch
+}
+
+/// Returns the owner who is charged for the counts of a slot.
 #[inline(always)]
 pub fn owner(slot: &Slot) -> Owner {
     Owner {
@@ -173,18 +187,10 @@ pub fn owner(slot: &Slot) -> Owner {
     }
 }
 
-#[inline(always)]
-fn hand_over(slot: &mut Slot, holder: &Holder) {
-    if holder.is_other(slot) {
-        flush(slot);
-    }
-    holder.take(slot);
-}
-
-/// Counts `n` events of a count key for the slot's owner. Task node and epoch are the slot's.
+/// Counts `n` events of a key for the slot's owner, on the slot's node and in its epoch.
 #[inline(always)]
 pub fn tally(slot: &mut Slot, count_key: CountKey, n: u64, amount: u64) {
-    let count_key = placed(slot, count_key);
+    let count_key = key_in(slot, count_key);
     let index = count_key.bin();
     if bin(slot, index).count_key != count_key {
         flush_bin(slot, index);
@@ -195,27 +201,35 @@ pub fn tally(slot: &mut Slot, count_key: CountKey, n: u64, amount: u64) {
     bin.amount += amount;
 }
 
-/// A bin by number. The mask stands right before the addition and the compiler must not move it: the verifiers of older kernels forget
-/// what they knew of an index once it has been on the stack.
+/// Returns a bin by number.
+///
+/// The mask stands right before the addition and the compiler must not move it: the verifiers of
+/// older kernels forget the bounds of an index once it has been on the stack.
 #[inline(always)]
 fn bin(slot: &mut Slot, index: usize) -> &mut Bin {
     let offset = core::hint::black_box(index) & (BINS - 1);
-    // SAFETY: below LANES after the mask.
+    // SAFETY: below BINS after the mask.
     unsafe { slot.bins.get_unchecked_mut(offset) }
 }
 
-/// The count key with the slot's epoch and node.
+/// Returns a key with the slot's epoch and node.
 #[inline(always)]
-pub fn placed(slot: &Slot, count_key: CountKey) -> CountKey {
+pub fn key_in(slot: &Slot, count_key: CountKey) -> CountKey {
     count_key
         .with_epoch(slot.epoch as u16)
         .with_task_node(slot.node as u16)
 }
 
-/// Counts an event without a slot: for the rare moment at which the slot belongs to a program that was interrupted. Returns who was
-/// charged.
+/// Counts `n` events straight into the totals, and returns the owner who was charged: for the rare
+/// moment at which the slot belongs to a program that was interrupted.
 #[inline(always)]
-pub fn tally_directly(task: Task, irq: bool, count_key: CountKey, n: u64, amount: u64) -> Owner {
+pub fn count_without_slot(
+    task: Task,
+    irq: bool,
+    count_key: CountKey,
+    n: u64,
+    amount: u64,
+) -> Owner {
     let owner = if irq { Owner::IRQ } else { Owner::of(task) };
     let mut key = TotalKey {
         start_ns: owner.start_ns,
@@ -225,36 +239,37 @@ pub fn tally_directly(task: Task, irq: bool, count_key: CountKey, n: u64, amount
             .with_epoch(control::epoch() as u16)
             .with_task_node(cpu::node() as u16),
     };
-    totals::add_total(&mut key, n, amount);
+    totals::add(&mut key, n, amount);
     owner
 }
 
-/// Counts `n` events of a task in a slot that one program alone uses, or past it. Returns who was charged.
+/// Counts `n` events of a task, and returns the owner who was charged: the primary copy counts in
+/// the slot, which no other program uses, the backup copy past it.
 #[inline(always)]
-pub fn tally_in(
-    copy: Copy,
+pub fn count_as(
+    role: Role,
     index: SlotIndex,
     task: Task,
     count_key: CountKey,
     n: u64,
     amount: u64,
 ) -> Owner {
-    match copy {
-        Copy::First => {
+    match role {
+        Role::Primary => {
             let Some(slot) = get(index) else {
                 return Owner::NOBODY;
             };
-            own(slot, task, false);
+            assign(slot, task, false);
             tally(slot, count_key, n, amount);
             owner(slot)
         }
-        Copy::Second => tally_directly(task, false, count_key, n, amount),
+        Role::Backup => count_without_slot(task, false, count_key, n, amount),
     }
 }
 
-/// Counts the pending allocation with the cause it has so far.
+/// Moves the pending allocation into its bin, with the cause that it has so far.
 #[inline(always)]
-pub fn settle(slot: &mut Slot) {
+pub fn tally_pending(slot: &mut Slot) {
     let Bin {
         count_key,
         count,
@@ -267,10 +282,10 @@ pub fn settle(slot: &mut Slot) {
     }
 }
 
-/// Sends everything a slot holds into the totals.
+/// Moves all counts of a slot into the totals.
 #[inline(always)]
 pub fn flush(slot: &mut Slot) {
-    settle(slot);
+    tally_pending(slot);
     for index in 0..BINS {
         if !slot.bins[index].count_key.is_empty() {
             flush_bin(slot, index);
@@ -278,7 +293,9 @@ pub fn flush(slot: &mut Slot) {
     }
 }
 
-/// Sends one bin into the totals. Not inlined: it stands in for eight copies of itself.
+/// Moves the count of one bin into the totals.
+///
+/// Not inlined: it stands in for eight copies of itself.
 #[inline(never)]
 fn flush_bin(slot: &mut Slot, index: usize) {
     let Bin {
@@ -290,22 +307,34 @@ fn flush_bin(slot: &mut Slot, index: usize) {
     if count == 0 {
         return;
     }
-    on_the_way(slot, 1);
+    begin_flush(slot);
     let mut key = TotalKey {
         start_ns: slot.start_ns,
         tid: slot.tid,
         tgid: slot.tgid,
         count_key,
     };
-    totals::add_total(&mut key, count, amount);
+    totals::add(&mut key, count, amount);
     *bin(slot, index) = EMPTY;
     slot.flushes += 1;
-    on_the_way(slot, u32::MAX);
+    end_flush(slot);
 }
 
-/// Something is in two places from here on (1), or in one again (`u32::MAX`): whoever reads the slot from userspace must not count it twice.
+/// Says that from here on a count is in two places, so that userspace, which reads slots at any
+/// time, does not count it twice.
 #[inline(always)]
-pub fn on_the_way(slot: &mut Slot, by: u32) {
+pub fn begin_flush(slot: &mut Slot) {
+    change_flushing(slot, 1);
+}
+
+/// Says that the count is in one place again.
+#[inline(always)]
+pub fn end_flush(slot: &mut Slot) {
+    change_flushing(slot, u32::MAX);
+}
+
+#[inline(always)]
+fn change_flushing(slot: &mut Slot, by: u32) {
     let flushing = &raw mut slot.flushing;
     // SAFETY: plain accesses to the slot; volatile keeps their order among the others.
     unsafe { write_volatile(flushing, read_volatile(flushing).wrapping_add(by)) };

@@ -1,4 +1,4 @@
-//! The totals map: counts by owner and key.
+//! The totals map: counts by owner and count key.
 
 use aya_ebpf::{bindings::BPF_NOEXIST, maps::HashMap};
 use numatrace_common::{
@@ -13,8 +13,10 @@ use crate::{
     who::owner::Owner,
 };
 
-/// Adds one event straight to an owner's total, past the slots: for events that are seldom and mostly differ in their keys. Not inlined: it stands
-/// in for many copies of itself.
+/// Adds one event straight to an owner's total, past the slots: for events that are seldom and
+/// mostly differ in their keys.
+///
+/// Not inlined: it stands in for many copies of itself.
 #[inline(never)]
 pub fn add_one(owner: Owner, count_key: CountKey, amount: u64) {
     let mut key = TotalKey {
@@ -23,12 +25,13 @@ pub fn add_one(owner: Owner, count_key: CountKey, amount: u64) {
         tgid: owner.tgid,
         count_key: count_key.with_epoch(control::epoch() as u16),
     };
-    add_total(&mut key, 1, amount);
+    add(&mut key, 1, amount);
 }
 
-/// Adds to an owner's total; to `[overflow]` when the map has no room, and then the key is that; to the loss counter when not even that works.
+/// Adds to an owner's total. Where the map has no room, adds to the total of `[overflow]`, whose
+/// key `key` then is; where that fails too, counts the loss.
 #[inline(always)]
-pub fn add_total(key: &mut TotalKey, count: u64, amount: u64) {
+pub fn add(key: &mut TotalKey, count: u64, amount: u64) {
     let value = &TotalValue { count, amount };
     if add_to(&TOTALS, key, value) {
         return;
@@ -44,20 +47,27 @@ pub fn add_total(key: &mut TotalKey, count: u64, amount: u64) {
     counters::count(counter, count);
 }
 
+/// Adds to an entry of a map, new or not. Returns false when the map has no room.
 #[inline(always)]
 fn add_to(map: &HashMap<TotalKey, TotalValue>, key: &TotalKey, value: &TotalValue) -> bool {
-    add_existing(map, key, value)
-        // Another CPU may have inserted the key in between: then there is something to add to.
+    add_to_existing(map, key, value)
+        // Another CPU may have inserted the key in between: then there is an entry to add to.
         || map.insert(key, value, u64::from(BPF_NOEXIST)).is_ok()
-        || add_existing(map, key, value)
+        || add_to_existing(map, key, value)
 }
 
+/// Adds to an entry of a map. Returns false when there is none.
 #[inline(always)]
-fn add_existing(map: &HashMap<TotalKey, TotalValue>, key: &TotalKey, value: &TotalValue) -> bool {
+fn add_to_existing(
+    map: &HashMap<TotalKey, TotalValue>,
+    key: &TotalKey,
+    value: &TotalValue,
+) -> bool {
     let Some(total) = map.get_ptr_mut(key) else {
         return false;
     };
-    // SAFETY: userspace removes an entry only when no CPU can still add to its epoch, so the element is this key's.
+    // SAFETY: userspace removes an entry only when no CPU can still add to its epoch, so the
+    // element is this key's.
     unsafe {
         atomic::add(&raw mut (*total).count, value.count);
         atomic::add(&raw mut (*total).amount, value.amount);

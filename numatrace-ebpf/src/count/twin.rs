@@ -1,26 +1,29 @@
-//! Twins: a second copy of a program for the events that the kernel skips in the first.
+//! Twins: a backup copy of a program, for the events that the kernel skips in the primary copy.
 //!
-//! The kernel does not run a tracing program on a CPU where the same program is under way (kernel/bpf/trampoline.c,
-//! `__bpf_prog_enter_recur`; kernel/trace/bpf_trace.c, `__bpf_trace_run`). On a preemptible kernel "under way" can last: a task
-//! that is preempted in the middle of a program makes the kernel skip it for everybody else on that CPU until it runs again.
-//! So hot programs are attached twice there. The first copy does the work and leaves a mark, the second takes the mark away; where it finds
-//! none, the first was skipped, and it does the work itself, without the slots, which the skipped copy may have left half-written.
+//! The kernel does not run a tracing program on a CPU where the same program is under way
+//! (kernel/bpf/trampoline.c, `__bpf_prog_enter_recur`; kernel/trace/bpf_trace.c,
+//! `__bpf_trace_run`). On a preemptible kernel "under way" can last: a task that is preempted in
+//! the middle of a program makes the kernel skip that program for everybody else on that CPU until
+//! the task runs again. So hot programs are attached twice there. The primary copy does the work
+//! and leaves a mark; the backup copy takes the mark away. Where it finds none, the primary was
+//! skipped, and the backup does the work itself, without the slots, which the skipped copy may have
+//! left half-written.
 //!
-//! A mark is the task's, and a task can be switched out between the two: then the switch parks its mark until it is back. In
-//! interrupts nothing comes between.
+//! A mark belongs to a task. A task that is switched out between its two copies has its mark parked
+//! until it is back. In interrupts nothing comes between.
 
 use aya_ebpf::{macros::map, maps::HashMap};
 use numatrace_common::{counters::Counter, cpu::Marks, limits::PARKED_ENTRIES};
 
-use crate::{counters::count, cpu, globals::enabled, kernel::task::Task};
+use crate::{counters, cpu, globals::enabled, kernel::task::Task};
 
-/// Which copy of a program counts.
+/// Role of the copy of a program that counts an event.
 #[derive(Clone, Copy)]
-pub enum Copy {
-    /// The first, into its slot.
-    First,
-    /// The second, past the slots: the first may have been stopped in the middle of one.
-    Second,
+pub enum Role {
+    /// The primary copy, into its slot.
+    Primary,
+    /// The backup copy, past the slots: the primary may have been stopped in the middle of one.
+    Backup,
 }
 
 /// Programs that have a twin and leave marks; the others may run twice without harm.
@@ -53,19 +56,19 @@ pub enum Twin {
 #[map]
 static PARKED_MARKS: HashMap<u32, u32> = HashMap::with_max_entries(PARKED_ENTRIES, 0);
 
-/// The first copy has done its work.
+/// Leaves the mark of a primary copy that has done its work, if programs of functions have twins.
 #[inline(always)]
-pub fn ran(twin: Twin, task: Task, irq: bool) {
+pub fn leave_mark(twin: Twin, task: Task, irq: bool) {
     if enabled!(twins)
         && let Some(cpu) = cpu::state()
     {
-        leave(&mut cpu.marks, twin, task, irq);
+        leave_mark_in(&mut cpu.marks, twin, task, irq);
     }
 }
 
-/// Leaves the mark of that, each word whole.
+/// Leaves the mark of a primary copy in a CPU's marks, each word whole.
 #[inline(always)]
-pub fn leave(marks: &mut Marks, twin: Twin, task: Task, irq: bool) {
+pub fn leave_mark_in(marks: &mut Marks, twin: Twin, task: Task, irq: bool) {
     if irq {
         marks.irq = twin as u64;
     } else {
@@ -73,15 +76,16 @@ pub fn leave(marks: &mut Marks, twin: Twin, task: Task, irq: bool) {
     }
 }
 
-/// Is it for the second copy to do the work?
+/// Takes the mark of the primary copy away. Returns whether there was none: then the kernel skipped
+/// the primary, and the backup must do the work.
 #[inline(always)]
-pub fn skipped(twin: Twin, task: Task, irq: bool) -> bool {
-    cpu::state().is_some_and(|cpu| is_unmarked(&mut cpu.marks, twin, task, irq))
+pub fn was_skipped(twin: Twin, task: Task, irq: bool) -> bool {
+    cpu::state().is_some_and(|cpu| was_skipped_in(&mut cpu.marks, twin, task, irq))
 }
 
-/// Takes the mark away, or is it for the second copy to do the work?
+/// Takes the mark of the primary copy out of a CPU's marks. Returns whether there was none.
 #[inline(always)]
-pub fn is_unmarked(marks: &mut Marks, twin: Twin, task: Task, irq: bool) -> bool {
+pub fn was_skipped_in(marks: &mut Marks, twin: Twin, task: Task, irq: bool) -> bool {
     if irq {
         if marks.irq == twin as u64 {
             marks.irq = 0;
@@ -90,14 +94,14 @@ pub fn is_unmarked(marks: &mut Marks, twin: Twin, task: Task, irq: bool) -> bool
     } else if marks.task == mark(twin, task) {
         marks.task = 0;
         return false;
-    } else if parked(twin, task) {
+    } else if unpark(twin, task) {
         return false;
     }
-    count(Counter::SecondCopy, 1);
+    counters::count(Counter::SecondCopy, 1);
     true
 }
 
-/// `task` is switched out: if it is between the copies, its mark goes with it.
+/// Parks the mark of `task`, which is switched out, if it is between the copies.
 #[inline(always)]
 pub fn park(marks: &mut Marks, task: Task) {
     if !enabled!(twins) || marks.task == 0 || (marks.task >> 32) as u32 != task.tid() {
@@ -107,7 +111,7 @@ pub fn park(marks: &mut Marks, task: Task) {
     marks.task = 0;
 }
 
-/// The thread ends.
+/// Removes the parked mark of a thread that ends.
 #[inline(always)]
 pub fn forget(task: Task) {
     if enabled!(twins) {
@@ -115,9 +119,9 @@ pub fn forget(task: Task) {
     }
 }
 
-/// Takes the mark that was parked for a thread, if it is this one.
+/// Takes the parked mark of a thread, if it is this program's. Returns whether it was.
 #[inline(always)]
-fn parked(twin: Twin, task: Task) -> bool {
+fn unpark(twin: Twin, task: Task) -> bool {
     // SAFETY: only the thread itself takes its mark, and only its own switch writes it.
     let found = unsafe { PARKED_MARKS.get(task.tid()) }.copied();
     let ours = found == Some(twin as u32);

@@ -1,8 +1,10 @@
-//! What NUMA balancing costs a thread: scans of its memory, page table entries made to fault, hinting faults; and the mappings it leaves alone.
+//! Costs of NUMA balancing to a thread: scans of its memory, page table entries made to fault,
+//! hinting faults; and the mappings that it leaves alone.
 //!
-//! All of it happens in the thread whose memory it is about, and the kernel keeps none of it by thread. A fault's time begins where the kernel asks
-//! whether the page is misplaced and ends when all that follows is done: migration, statistics, the search for a better CPU. One that the kernel
-//! gives up in between has no end and no time.
+//! All of this work is done in the thread that owns the memory, and the kernel keeps no account of
+//! it by thread. A fault's time begins where the kernel checks whether the page is misplaced and
+//! ends after migration, statistics and the search for a better CPU. A fault that the kernel gives
+//! up in between has no end and no time.
 //!
 //! proto: 6.1..: void task_numa_work(struct callback_head *work)
 //! proto: 6.1..: unsigned long change_prot_numa(struct vm_area_struct *vma, unsigned long addr, unsigned long end)
@@ -22,27 +24,28 @@ use numatrace_common::{
     limits::BALANCING_ENTRIES,
 };
 
-use crate::{clock, count::totals, counters::count, kernel::task::Task, who::owner::Owner};
+use crate::{clock, count::totals, counters, kernel::task::Task, who::owner::Owner};
 
-/// When what a thread is at began, ns since boot; by thread id and [`BalancerWork`]. Preallocated.
+/// Time at which work of a thread began, ns since boot; by thread id and [`BalancerWork`].
+/// Preallocated.
 #[map]
 static BALANCING: HashMap<u64, u64> = HashMap::with_max_entries(BALANCING_ENTRIES, 0);
 
-/// kernel/sched/fair.c; on the way back to user mode, once per scan period.
+/// kernel/sched/fair.c; the begin of a scan, on the way back to user mode, once per scan period.
 #[fentry(function = "task_numa_work")]
 pub fn balancer_scan_enter(_ctx: FEntryContext) -> u32 {
     begin(BalancerWork::Scan);
     0
 }
 
-/// The same.
+/// kernel/sched/fair.c; the end of a scan.
 #[fexit(function = "task_numa_work")]
 pub fn balancer_scan_leave(_ctx: FExitContext) -> u32 {
     end(BalancerWork::Scan);
     0
 }
 
-/// mm/mempolicy.c; the result is what vmstat counts in `numa_pte_updates`.
+/// mm/mempolicy.c; vmstat adds the result to `numa_pte_updates`.
 #[fexit(function = "change_prot_numa")]
 pub fn balancer_update(ctx: FExitContext) -> u32 {
     let updated: i64 = ctx.arg(3);
@@ -52,7 +55,7 @@ pub fn balancer_update(ctx: FExitContext) -> u32 {
     0
 }
 
-/// mm/mempolicy.c
+/// mm/mempolicy.c; the begin of a hinting fault.
 #[fentry(function = "mpol_misplaced")]
 pub fn balancer_fault_enter(_ctx: FEntryContext) -> u32 {
     begin(BalancerWork::Fault);
@@ -75,7 +78,7 @@ pub fn balancer_skip(ctx: BtfTracePointContext) -> u32 {
     0
 }
 
-/// The thread ends: a fault that was given up has left its beginning.
+/// Removes the begin of a fault that was given up in a thread that ends.
 #[inline(always)]
 pub fn forget(task: Task) {
     let _ = BALANCING.remove(key(task, BalancerWork::Fault));
@@ -93,7 +96,7 @@ fn begin(work: BalancerWork) {
         .insert(key(Task::current(), work), now, 0)
         .is_err()
     {
-        count(Counter::LostBalancerTimes, 1);
+        counters::count(Counter::LostBalancerTimes, 1);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Birth, exec and death of tasks: names and scope for everything else.
+//! Birth, exec and death of tasks: the source of names and of scope.
 //!
 //! tp: 6.1..: sched_process_fork(struct task_struct *parent, struct task_struct *child)
 //! tp: 6.1..: sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
@@ -24,7 +24,7 @@ use crate::{
     who::{mover, scope},
 };
 
-/// include/trace/events/sched.h; runs in the parent. Threads pass here too and are of no interest.
+/// include/trace/events/sched.h; runs in the parent. New threads pass here too and are ignored.
 #[btf_tracepoint(function = "sched_process_fork")]
 pub fn task_fork(ctx: BtfTracePointContext) -> u32 {
     let (parent, child) = (Task::from_arg(ctx.arg(0)), Task::from_arg(ctx.arg(1)));
@@ -53,13 +53,15 @@ pub fn task_fork(ctx: BtfTracePointContext) -> u32 {
     0
 }
 
-/// include/trace/events/sched.h; runs in the process itself, after its new memory and name are in place.
+/// include/trace/events/sched.h; runs in the process itself, after its new memory and name are in
+/// place.
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn task_exec(ctx: BtfTracePointContext) -> u32 {
     let task = Task::from_arg(ctx.arg(0));
     if enabled!(scoped) && scope::activate(task) {
         debug!(&ctx, "process {} is in scope from its exec on", task.tgid());
-        // Slots still hold the launcher as the owner: a new epoch makes each of them look again.
+        // Slots still hold the launcher as their owner: a new epoch makes each of them look the
+        // owner up again.
         control::begin_epoch();
     }
     if scope::in_scope(task) {
@@ -68,7 +70,7 @@ pub fn task_exec(ctx: BtfTracePointContext) -> u32 {
     0
 }
 
-/// The record is too large to be built on the BPF stack and then copied: it is filled in place.
+/// Writes the record of an exec, in place: it is too large to be built on the BPF stack.
 #[inline(always)]
 fn emit_exec(task: Task, bprm: *const u8) {
     emit_with(|record: &mut TaskExec| {
@@ -85,7 +87,8 @@ fn emit_exec(task: Task, bprm: *const u8) {
         if enabled!(probe_read) {
             // SAFETY: a BTF-typed argument; the offset is `const char *filename`.
             let path: *const u8 = unsafe { load(bprm, global!(offsets.bprm_filename)) };
-            // SAFETY: the buffer is as long as said, and the helper checks the address that it reads from.
+            // SAFETY: the buffer is as long as said, and the helper checks the address that it
+            // reads from.
             unsafe {
                 bpf_probe_read_kernel_str(filename.cast(), FILENAME_LEN as u32, path.cast());
             }
@@ -93,7 +96,8 @@ fn emit_exec(task: Task, bprm: *const u8) {
     });
 }
 
-/// include/trace/events/sched.h; runs in the thread that ends. The second argument exists from 6.18 on and is not needed.
+/// include/trace/events/sched.h; runs in the thread that ends. The second argument exists from 6.18
+/// on and is not needed.
 #[btf_tracepoint(function = "sched_process_exit")]
 pub fn task_exit(ctx: BtfTracePointContext) -> u32 {
     let task = Task::from_arg(ctx.arg(0));

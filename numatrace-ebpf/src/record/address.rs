@@ -1,4 +1,4 @@
-//! Addresses of runs, in whole base pages.
+//! Nearness of addresses: which ones belong to a run.
 
 use crate::kernel::page::bytes;
 

@@ -1,4 +1,5 @@
-//! Writes records into the ring: reserve late, submit once, count what the ring had no room for.
+//! Writes records into the ring: reserve late, submit once, count losses where the ring has no
+//! room.
 
 use aya_ebpf::bindings::BPF_RB_NO_WAKEUP;
 use numatrace_common::{
@@ -8,7 +9,7 @@ use numatrace_common::{
 
 use crate::{clock, counters, cpu, maps::EVENTS};
 
-/// Returns the header of a record of type `T`, with the time and CPU of now.
+/// Returns the header of a record of type `T` that is written now, on this CPU.
 #[inline(always)]
 pub fn header<T: Record>() -> Header {
     Header {
@@ -19,18 +20,18 @@ pub fn header<T: Record>() -> Header {
     }
 }
 
-/// Reserves room for a record, has `fill` write every field of it, and submits it; counts the loss
-/// where the ring has no room.
+/// Reserves room for a record, has `fill` write every field of it, and submits it; counts a lost
+/// record where the ring has no room.
 ///
-/// For records that are too large for the BPF stack, or that another place holds already.
+/// For records that are too large for the BPF stack, or that are in memory already.
 #[inline(always)]
 pub fn emit_with<T: Record + 'static>(fill: impl FnOnce(&mut T)) {
     let Some(mut entry) = EVENTS.reserve::<T>(0) else {
         counters::count(Counter::lost(T::KIND), 1);
         return;
     };
-    // SAFETY: the reservation is as large as the record and eight-byte aligned; a record is `Pod`,
-    // so the bytes that older records left there are a value of it until `fill` has written it.
+    // SAFETY: the reservation is as large as the record and aligned to eight bytes; a record is
+    // `Pod`, so the bytes of older records there are a value of it until `fill` has written it.
     fill(unsafe { &mut *entry.as_mut_ptr() });
     // Nobody is woken: a wake-up costs forty times the record, and the reader comes on a timer.
     entry.submit(u64::from(BPF_RB_NO_WAKEUP));

@@ -1,4 +1,5 @@
-//! Runs of pages that join the page cache: coalesced per CPU, a record when something of a run changes.
+//! Runs of pages that join the page cache: coalesced per CPU, a record when thread, file, node or
+//! way changes.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
 use numatrace_common::{
@@ -9,7 +10,7 @@ use numatrace_common::{
 use super::emit::{emit_with, header};
 use crate::{kernel::task::Task, who::owner::Owner};
 
-/// Runs under way.
+/// Open runs.
 #[map]
 static OPEN_FILL: PerCpuArray<OpenFill> = PerCpuArray::with_max_entries(1, 0);
 
@@ -26,22 +27,23 @@ pub struct Fill {
 }
 
 impl Fill {
-    /// Adds the pages to the run they belong to, or begins one.
+    /// Adds the pages to the open run, or begins a run if they belong to no open one.
     #[inline(always)]
-    pub fn add_to_run(&self) {
+    pub fn add(&self) {
         let Some(open) = OPEN_FILL.get_ptr_mut(0) else {
             return;
         };
-        // SAFETY: a live per-CPU element; only this program writes it, and it never nests on one CPU.
+        // SAFETY: a live per-CPU element; only this program writes it, and it never nests on one
+        // CPU.
         let open = unsafe { &mut *open };
         let (dev, ino) = self.file;
-        let same = open.task == self.task.address()
+        if open.task == self.task.address()
             && open.run.start_ns == self.owner.start_ns
             && open.run.count_key == self.count_key
             && open.run.ino == ino
             && open.run.dev == dev
-            && open.run.by_fault == self.by_fault;
-        if same {
+            && open.run.by_fault == self.by_fault
+        {
             open.run.pages += self.pages;
             return;
         }
@@ -58,7 +60,7 @@ impl Fill {
     }
 }
 
-/// Writes the run that ends here, if there is one.
+/// Writes the open run, if there is one.
 #[inline(never)]
 fn close(open: &mut OpenFill) {
     if open.task == 0 {

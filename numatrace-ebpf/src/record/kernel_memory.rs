@@ -1,4 +1,5 @@
-//! Who has the kernel take memory for itself: one kernel stack for so many pages, on request.
+//! Samples of kernel memory: on request, one kernel stack after each so many pages that the kernel
+//! allocates for itself.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray, programs::tracing::StackIdContext};
 use numatrace_common::{
@@ -14,7 +15,9 @@ use crate::{control, cpu, globals::global, kernel::task::Task, maps::STACKS, who
 #[map]
 static SINCE_SAMPLE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
-/// Counts kernel memory for `task`, and takes a sample when it is time to. Not inlined: a record takes much of a program's stack.
+/// Counts pages of kernel memory of `task`, and takes a sample when one is due.
+///
+/// Not inlined: a record takes much of a program's stack.
 #[inline(never)]
 pub fn sample<C: StackIdContext>(ctx: &C, task: Task, pages: u64, node: u16) {
     let owner = Owner::of(task);
@@ -24,7 +27,8 @@ pub fn sample<C: StackIdContext>(ctx: &C, task: Task, pages: u64, node: u16) {
     if !owner.is_thread() {
         return;
     }
-    // SAFETY: a live per-CPU element; an allocation of an interrupt may come between and is not counted here.
+    // SAFETY: a live per-CPU element; allocations of interrupts may come between, and are not
+    // counted here.
     let since = unsafe { &mut *since };
     *since += pages;
     if *since < u64::from(global!(kernel_stack_every)) || control::is_reduced(NO_STACKS) {

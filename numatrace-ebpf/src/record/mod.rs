@@ -1,6 +1,8 @@
-//! Records: what leaves through the ring, single events and runs of events alike.
+//! Records, which leave through the ring: single events, and runs of events that have much in
+//! common.
 //!
-//! Beside the totals, which are exact whatever happens here: a lost record loses detail, never a number.
+//! The totals hold the same counts, which stay exact whatever happens here: a lost record loses
+//! detail, never a number.
 
 pub mod address;
 pub mod emit;

@@ -1,4 +1,5 @@
-//! The kernel stack of a change of CPU: a second opinion on its reason, for `--verify-reasons`.
+//! Kernel stacks of changes of CPU, for `--verify-reasons`: the stack shows the reason a second
+//! way.
 
 use aya_ebpf::{
     EbpfContext as _, helpers::generated::bpf_get_stack, programs::BtfTracePointContext,
@@ -11,9 +12,9 @@ use crate::{cpu, kernel::task::Task, who::owner::Owner};
 /// Bytes of the stack in a record.
 const STACK_BYTES: u32 = 8 * MOVE_FRAMES as u32;
 
-/// Writes how the kernel came to move a task, if it is in scope.
+/// Writes the kernel stack of a task's move, if the task is in scope.
 #[inline(always)]
-pub fn tell(ctx: &BtfTracePointContext, task: Task, (from, to): (u32, u32), why: MoveReason) {
+pub fn write(ctx: &BtfTracePointContext, task: Task, (from, to): (u32, u32), reason: MoveReason) {
     let owner = Owner::of(task);
     if !owner.is_thread() {
         return;
@@ -26,9 +27,10 @@ pub fn tell(ctx: &BtfTracePointContext, task: Task, (from, to): (u32, u32), why:
         record.tgid = owner.tgid;
         record.from_cpu = from;
         record.to_cpu = to;
-        record.reason = why as u32;
+        record.reason = reason as u32;
         record.forced = u32::from(forced);
-        // SAFETY: the context is this program's, the buffer as long as it is said to be; the helper fills it whole, with zeros behind the last frame.
+        // SAFETY: the context is this program's, and the buffer is as long as said; the helper
+        // fills it whole, with zeros behind the last frame.
         record.frames = unsafe {
             bpf_get_stack(
                 ctx.as_ptr(),

@@ -1,7 +1,8 @@
-//! Moves of pages on their way into records: folios alike are one run within a call of `migrate_pages`, and calls that move a single folio, which are all
-//! that NUMA balancing makes, one run per CPU as long as they lie close together: what goes to and fro is told from where runs lie.
+//! Coalesces page moves into runs. Ping-pong detection compares the runs' address ranges.
 //!
-//! Beside the totals, which are exact whatever happens here: a lost run loses detail, never a number.
+//! Folios with the same key are one run within a call of `migrate_pages`. Calls that move a single
+//! folio, as all calls of NUMA balancing do, share one run per CPU as long as their folios lie
+//! close together.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
 use numatrace_common::event::{
@@ -14,38 +15,39 @@ use super::{
     emit::{emit_with, header},
 };
 use crate::{
+    clock,
     globals::enabled,
     kernel::{page::bytes, task::Task},
     who::owner::Owner,
 };
 
-/// Runs of single folios under way.
+/// Open runs of single folios.
 #[map]
 static OPEN_MOVED: PerCpuArray<OpenMoved> = PerCpuArray::with_max_entries(1, 0);
 
-/// Longest that a run of single folios goes on, ns: its record has the time of its end alone.
+/// Longest duration of a run of single folios, ns: its record carries only the time of its end.
 const LONGEST_NS: u64 = 100_000_000;
 
-/// What moves must have in common to be one run.
+/// Properties that all moves of a run share.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Alike {
-    /// Whose memory.
+pub struct MoveKey {
+    /// Owner of the memory.
     pub owner: Owner,
-    /// Why.
+    /// The kernel's `enum migrate_reason`.
     pub reason: u32,
-    /// Node they left.
+    /// Node that the pages left.
     pub from: u16,
-    /// Node they lie on.
+    /// Node that they lie on.
     pub to: u16,
 }
 
-/// Consecutive moves in one call that are not told of yet.
+/// Consecutive moves in one call that are not written yet.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Run {
-    alike: Alike,
-    /// Folios; 0 when there is nothing to tell.
+    key: MoveKey,
+    /// Folios; 0 when the run is empty.
     folios: u64,
     /// Base pages.
     pages: u64,
@@ -55,33 +57,33 @@ pub struct Run {
     high: u64,
 }
 
-/// An empty run.
-pub const NOTHING: Run = Run {
-    alike: Alike {
-        owner: Owner::NOBODY,
-        reason: 0,
-        from: 0,
-        to: 0,
-    },
-    folios: 0,
-    pages: 0,
-    low: 0,
-    high: 0,
-};
-
 impl Run {
-    /// Adds a folio, telling of what came before where it does not fit.
+    /// An empty run.
+    pub const EMPTY: Run = Run {
+        key: MoveKey {
+            owner: Owner::NOBODY,
+            reason: 0,
+            from: 0,
+            to: 0,
+        },
+        folios: 0,
+        pages: 0,
+        low: 0,
+        high: 0,
+    };
+
+    /// Adds a folio. A folio with a different key flushes the run first.
     #[inline(always)]
-    pub fn extend(&mut self, area: &Area, alike: Alike, address: u64, pages: u64) {
-        let was = self.alike;
-        let fits = was.owner.tgid == alike.owner.tgid
-            && was.owner.start_ns == alike.owner.start_ns
-            && was.from == alike.from
-            && was.to == alike.to
-            && was.reason == alike.reason;
+    pub fn add(&mut self, area: &Area, key: MoveKey, address: u64, pages: u64) {
+        let was = self.key;
+        let fits = was.owner.tgid == key.owner.tgid
+            && was.owner.start_ns == key.owner.start_ns
+            && was.from == key.from
+            && was.to == key.to
+            && was.reason == key.reason;
         if !fits {
-            self.tell(area);
-            self.alike = alike;
+            self.flush(area);
+            self.key = key;
         }
         let (low, high) = (address, address + bytes(pages));
         if self.folios == 0 || low < self.low {
@@ -94,36 +96,37 @@ impl Run {
         self.pages += pages;
     }
 
-    /// Sends it to the ring and empties it.
+    /// Writes the run and empties it.
     #[inline(always)]
-    pub fn tell(&mut self, area: &Area) {
-        if self.is_worth_telling() {
-            self.write_alone(area);
+    pub fn flush(&mut self, area: &Area) {
+        if self.is_reported() {
+            self.emit(area);
         }
-        self.empty();
+        self.clear();
     }
 
-    /// The call is over: a single folio goes with those of the calls before it on this CPU. `alone` when their run may not be touched.
+    /// Flushes the run at the end of its call. A single folio joins those of the calls before it on
+    /// this CPU, unless `alone`, which says that their run may not be touched.
     #[inline(always)]
-    pub fn hand_over(&mut self, area: &Area, alone: bool) {
+    pub fn end_call(&mut self, area: &Area, alone: bool) {
         if self.folios != 1 || alone || !enabled!(gather_moves) {
-            self.tell(area);
+            self.flush(area);
             return;
         }
-        if self.is_worth_telling() {
+        if self.is_reported() {
             self.gather(area);
         }
-        self.empty();
+        self.clear();
     }
 
-    /// Nobody wants to hear of memory that is not in scope, nor of moves within a node.
+    /// Returns whether the run has a record: memory out of scope and moves within a node have none.
     #[inline(always)]
-    fn is_worth_telling(&self) -> bool {
-        self.folios != 0 && self.alike.owner.tid != 0 && self.alike.from != self.alike.to
+    fn is_reported(&self) -> bool {
+        self.folios != 0 && self.key.owner.tid != 0 && self.key.from != self.key.to
     }
 
     #[inline(always)]
-    fn empty(&mut self) {
+    fn clear(&mut self) {
         self.folios = 0;
         self.pages = 0;
     }
@@ -132,13 +135,13 @@ impl Run {
     fn record(&self, area: &Area) -> PagesMoved {
         PagesMoved {
             header: header::<PagesMoved>(),
-            start_ns: self.alike.owner.start_ns,
-            tid: self.alike.owner.tid,
-            tgid: self.alike.owner.tgid,
+            start_ns: self.key.owner.start_ns,
+            tid: self.key.owner.tid,
+            tgid: self.key.owner.tgid,
             asker: Task::current().tgid(),
-            from: self.alike.from,
-            to: self.alike.to,
-            reason: self.alike.reason,
+            from: self.key.from,
+            to: self.key.to,
+            reason: self.key.reason,
             folios: self.folios as u32,
             pages: self.pages,
             low: self.low,
@@ -148,31 +151,33 @@ impl Run {
     }
 
     #[inline(never)]
-    fn write_alone(&self, area: &Area) {
+    fn emit(&self, area: &Area) {
         emit_with(|record: &mut PagesMoved| *record = self.record(area));
     }
 
+    /// Adds the run, which is a single folio, to the open run of this CPU, or begins one with it.
     #[inline(never)]
     fn gather(&self, area: &Area) {
         let Some(open) = OPEN_MOVED.get_ptr_mut(0) else {
             return;
         };
-        // SAFETY: a live per-CPU element; only the first copy of one program writes it, and that never nests on one CPU.
+        // SAFETY: a live per-CPU element; only the primary copy of one program writes it, and it
+        // never nests on one CPU.
         let open = unsafe { &mut *open };
-        let now = header::<PagesMoved>();
+        let now_ns = clock::now();
         let run = &mut open.run;
         let fits = open.began_ns != 0
-            && now.time_ns.wrapping_sub(open.began_ns) < LONGEST_NS
-            && run.tgid == self.alike.owner.tgid
-            && run.start_ns == self.alike.owner.start_ns
-            && run.from == self.alike.from
-            && run.to == self.alike.to
-            && run.reason == self.alike.reason
+            && now_ns.wrapping_sub(open.began_ns) < LONGEST_NS
+            && run.tgid == self.key.owner.tgid
+            && run.start_ns == self.key.owner.start_ns
+            && run.from == self.key.from
+            && run.to == self.key.to
+            && run.reason == self.key.reason
             && run.asker == Task::current().tgid()
             && run.area.start == area.start
             && (run.high == 0 || is_near(run.low, run.high, self.low));
         if fits {
-            run.header.time_ns = now.time_ns;
+            run.header.time_ns = now_ns;
             run.folios += 1;
             run.pages += self.pages;
             if self.low < run.low {
@@ -189,7 +194,7 @@ impl Run {
     }
 }
 
-/// Writes the run that ends here, if there is one. Its time is that of its last move.
+/// Writes the open run, if there is one. The time of its record is that of its last move.
 #[inline(always)]
 fn close(open: &mut OpenMoved) {
     if open.began_ns == 0 {

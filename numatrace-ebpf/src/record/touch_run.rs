@@ -1,6 +1,7 @@
-//! Runs of first touches: coalesced per CPU, a record when something of a run changes.
+//! Runs of first touches: coalesced per CPU, a record when thread, mapping, kind or node changes.
 //!
-//! The hot path is comparisons and additions on one line of memory; a clock, a stack and the ring are touched once per run.
+//! The hot path is comparisons and additions on one line of memory; a clock, a stack and the ring
+//! are used once per run.
 
 use aya_ebpf::{
     bindings::BPF_F_USER_STACK, macros::map, maps::PerCpuArray, programs::tracing::StackIdContext,
@@ -9,7 +10,6 @@ use numatrace_common::{
     control::{NO_RUNS, NO_STACKS},
     count_key::{CountKey, RemoteCause},
     event::mapping_run::{OpenTouch, TouchRun},
-    globals::WHILE_CHEAP,
     slot::Fault,
 };
 
@@ -19,13 +19,14 @@ use super::{
 };
 use crate::{
     clock, control,
+    count::twin::Role,
     globals::{enabled, global},
     kernel::{page::bytes, task::Task, vma},
     maps::STACKS,
     who::owner::Owner,
 };
 
-/// Runs of first touches from the hugetlb pool under way; the others are in the CPU's state.
+/// Open runs of first touches from the hugetlb pool; the others are in the CPU's state.
 #[map]
 static OPEN_TOUCH: PerCpuArray<OpenTouch> = PerCpuArray::with_max_entries(1, 0);
 
@@ -33,25 +34,39 @@ static OPEN_TOUCH: PerCpuArray<OpenTouch> = PerCpuArray::with_max_entries(1, 0);
 pub struct Touch<'a> {
     pub task: Task,
     pub owner: Owner,
-    /// With the node of this CPU, without an epoch.
+    /// Key of the touch, with the node of this CPU and without an epoch.
     pub count_key: CountKey,
     pub pages: u64,
     pub fault: &'a Fault,
 }
 
-/// The open run of the hugetlb pool.
+/// Returns the open run of the hugetlb pool.
 #[inline(always)]
 pub fn of_hugetlb() -> Option<&'static mut OpenTouch> {
     OPEN_TOUCH
         .get_ptr_mut(0)
-        // SAFETY: a live per-CPU element; only one program writes it, and that never nests on one CPU.
+        // SAFETY: a live per-CPU element; only one program writes it, and it never nests on one
+        // CPU.
         .map(|open| unsafe { &mut *open })
 }
 
 impl Touch<'_> {
-    /// Adds it to the run it belongs to, or begins one. False when there are no runs.
+    /// Puts the touch into a run: the primary copy into the open one, the backup copy into one of
+    /// its own.
     #[inline(always)]
-    pub fn count<C: StackIdContext>(&self, ctx: &C, open: &mut OpenTouch) -> bool {
+    pub fn add_as<C: StackIdContext>(&self, role: Role, ctx: &C, open: &mut OpenTouch) {
+        match role {
+            Role::Primary => {
+                self.add(ctx, open);
+            }
+            Role::Backup => self.emit_alone(),
+        }
+    }
+
+    /// Adds the touch to the open run, or begins a run if it belongs to no open one. Returns false
+    /// in sessions that have given runs up.
+    #[inline(always)]
+    pub fn add<C: StackIdContext>(&self, ctx: &C, open: &mut OpenTouch) -> bool {
         if control::is_reduced(NO_RUNS) {
             return false;
         }
@@ -70,10 +85,12 @@ impl Touch<'_> {
         true
     }
 
-    /// Begins a run. Not inlined: it is seldom, and what it needs would be in the way of what is not.
+    /// Begins a run.
+    ///
+    /// Not inlined: it is seldom, and its registers and stack would burden the frequent path.
     #[inline(never)]
     fn begin<C: StackIdContext>(&self, ctx: &C, open: &mut OpenTouch) {
-        close_touch(open);
+        close(open);
         self.fill(&mut open.run);
         open.until_stack = 1;
         open.run.stack = -1;
@@ -104,9 +121,10 @@ impl Touch<'_> {
         run.causes = [0; RemoteCause::ALL.len()];
     }
 
-    /// Makes it a run of one, past the open one, which the first copy of the program may have been stopped in the middle of.
+    /// Writes the touch as a run of one, past the open run, which the primary copy of the program
+    /// may have been stopped in the middle of.
     #[inline(always)]
-    pub fn count_alone(&self) {
+    pub fn emit_alone(&self) {
         if control::is_reduced(NO_RUNS) {
             return;
         }
@@ -118,21 +136,23 @@ impl Touch<'_> {
     }
 }
 
-/// Adds a page of `fault`'s to the open run without looking what run that is: it was looked at for a fault before, and neither has changed since.
-/// False when somebody must look. `is_mapped`: mappings are known, so it is in the same one.
+/// Adds pages of a fault to the open run if the fault is known to be in it (`Fault::in_run`): a
+/// page of the same fault was added before, and neither has changed since.
+///
+/// Returns false when the run must be looked up. `is_mapping_known` says whether the fault has a
+/// mapping, which then is the run's.
 #[inline(always)]
-pub fn goes_on(
+pub fn extend_known(
     open: &mut OpenTouch,
     fault: &Fault,
-    touch: CountKey,
+    touch_key: CountKey,
     pages: u64,
-    is_mapped: bool,
+    is_mapping_known: bool,
 ) -> bool {
-    if global!(mapping_runs) == WHILE_CHEAP
-        || fault.in_run == 0
-        || open.run.count_key != touch.with_epoch(0)
+    if fault.in_run == 0
+        || open.run.count_key != touch_key.with_epoch(0)
         || open.until_stack == 0
-        || !is_mapped && !is_near(open.run.low, open.run.high, fault.address)
+        || !is_mapping_known && !is_near(open.run.low, open.run.high, fault.address)
     {
         return false;
     }
@@ -156,18 +176,19 @@ fn extend(open: &mut OpenTouch, address: u64, pages: u64) {
     }
 }
 
-/// Why pages of the fault `task` is in are not where its CPU would have them: they belong to its run, as long as that is open.
+/// Adds the cause for which pages of `task` are remote or missed the preferred node to the open
+/// run, if it is the task's.
 #[inline(always)]
-pub fn because(open: &mut OpenTouch, task: Task, why: RemoteCause, pages: u64) {
+pub fn add_cause(open: &mut OpenTouch, task: Task, cause: RemoteCause, pages: u64) {
     if open.task == task.address() {
         // The mask keeps the index within the array.
-        open.run.causes[why as usize & 7] += pages as u32;
+        open.run.causes[cause as usize & 7] += pages as u32;
     }
 }
 
-/// Writes the run that ends here, if there is one.
+/// Writes the open run, if there is one.
 #[inline(never)]
-fn close_touch(open: &mut OpenTouch) {
+fn close(open: &mut OpenTouch) {
     if open.task == 0 {
         return;
     }

@@ -1,4 +1,4 @@
-//! Runs of hinting faults: coalesced per CPU, a record when something of a run changes.
+//! Runs of hinting faults: coalesced per CPU, a record when thread, mapping or node changes.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
 use numatrace_common::{
@@ -10,13 +10,13 @@ use numatrace_common::{
 use super::emit::{emit_with, header};
 use crate::{
     clock, control,
-    count::twin::Copy,
+    count::twin::Role,
     cpu,
     kernel::{page::bytes, task::Task, vma},
     who::owner::Owner,
 };
 
-/// Runs of hinting faults under way.
+/// Open runs.
 #[map]
 static OPEN_USE: PerCpuArray<OpenUse> = PerCpuArray::with_max_entries(1, 0);
 
@@ -30,39 +30,41 @@ pub struct Use {
 }
 
 impl Use {
-    /// Adds it to the run it belongs to, or begins one.
+    /// Puts the fault into a run: the primary copy into the open one or a new one, the backup copy
+    /// into one of its own.
     #[inline(always)]
-    pub fn count(&self, copy: Copy) {
+    pub fn add_as(&self, role: Role) {
         if control::is_reduced(NO_RUNS) {
             return;
         }
         let count_key = self.count_key.with_task_node(cpu::node() as u16);
         let low = self.address & !(bytes(1) - 1);
-        if let Copy::Second = copy {
-            self.write_alone(count_key, low);
-            return;
+        match role {
+            Role::Primary => self.add(count_key, low),
+            Role::Backup => emit_with(|record: &mut UseRun| {
+                record.header = header::<UseRun>();
+                self.fill(record, count_key, low);
+            }),
         }
+    }
+
+    #[inline(always)]
+    fn add(&self, count_key: CountKey, low: u64) {
         let Some(open) = OPEN_USE.get_ptr_mut(0) else {
             return;
         };
-        // SAFETY: a live per-CPU element; only this program begins and ends runs in it, and it never nests on one CPU.
+        // SAFETY: a live per-CPU element; only this program begins and ends runs in it, and it
+        // never nests on one CPU.
         let open = unsafe { &mut *open };
         if open.task == self.task.address()
             && open.run.start_ns == self.owner.start_ns
             && open.run.count_key == count_key
             && vma::is_same(&open.run.area, &self.area)
         {
-            open.run.faults += 1;
-            if low < open.run.low {
-                open.run.low = low;
-            }
-            let high = low + bytes(1);
-            if high > open.run.high {
-                open.run.high = high;
-            }
+            extend(&mut open.run, low);
             return;
         }
-        close_use(open);
+        close(open);
         self.fill(&mut open.run, count_key, low);
         open.task = self.task.address();
     }
@@ -80,20 +82,23 @@ impl Use {
         run.migrated = 0;
         run.area = self.area;
     }
+}
 
-    /// A run of one, past the open one.
-    #[inline(always)]
-    fn write_alone(&self, count_key: CountKey, low: u64) {
-        emit_with(|record: &mut UseRun| {
-            record.header = header::<UseRun>();
-            self.fill(record, count_key, low);
-        });
+#[inline(always)]
+fn extend(run: &mut UseRun, low: u64) {
+    run.faults += 1;
+    if low < run.low {
+        run.low = low;
+    }
+    let high = low + bytes(1);
+    if high > run.high {
+        run.high = high;
     }
 }
 
-/// Pages that the hinting fault `task` is in has moved: they belong to its run, as long as that is open.
+/// Adds pages that the hinting fault of `task` migrated to the open run, if it is the task's.
 #[inline(always)]
-pub fn migrated(task: Task, pages: u64) {
+pub fn add_migrated(task: Task, pages: u64) {
     if let Some(open) = OPEN_USE.get_ptr_mut(0) {
         // SAFETY: a live per-CPU element.
         let open = unsafe { &mut *open };
@@ -103,9 +108,9 @@ pub fn migrated(task: Task, pages: u64) {
     }
 }
 
-/// Writes the run that ends here, if there is one.
+/// Writes the open run, if there is one.
 #[inline(never)]
-fn close_use(open: &mut OpenUse) {
+fn close(open: &mut OpenUse) {
     if open.task == 0 {
         return;
     }

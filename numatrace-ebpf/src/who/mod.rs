@@ -1,4 +1,4 @@
-//! Whom an event is charged to, and what is known of the task it happens in.
+//! Attribution: whom an event is charged to, and the state that is kept of a task.
 
 pub mod fault;
 pub mod mover;

@@ -1,4 +1,4 @@
-//! Whom to charge: a thread of a process in scope, or one of the pseudo owners.
+//! The owner of an event: a thread of a process in scope, or one of the pseudo owners.
 
 use numatrace_common::totals::{IRQ, NO_OWNER, OUT_OF_SCOPE};
 
@@ -8,7 +8,7 @@ use crate::kernel::task::Task;
 /// The owner part of a totals key.
 #[derive(Clone, Copy)]
 pub struct Owner {
-    /// Start of the thread, 0 for a pseudo owner.
+    /// Start of the thread, ns since boot; 0 for a pseudo owner.
     pub start_ns: u64,
     /// Thread id, 0 for a pseudo owner.
     pub tid: u32,
@@ -17,27 +17,27 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// What interrupts do is nobody's.
-    pub const IRQ: Owner = Owner {
-        start_ns: 0,
-        tid: 0,
-        tgid: IRQ,
-    };
+    /// Interrupts: their events belong to no thread.
+    pub const IRQ: Owner = Owner::pseudo(IRQ);
 
-    /// Memory that no process has mapped, or whose process the kernel does not tell.
-    pub const NOBODY: Owner = Owner {
-        start_ns: 0,
-        tid: 0,
-        tgid: NO_OWNER,
-    };
+    /// Memory that no process has mapped, or whose process the kernel does not name.
+    pub const NOBODY: Owner = Owner::pseudo(NO_OWNER);
 
-    /// Is it a thread in scope?
+    const fn pseudo(tgid: u32) -> Self {
+        Owner {
+            start_ns: 0,
+            tid: 0,
+            tgid,
+        }
+    }
+
+    /// Returns whether it is a thread in scope.
     #[inline(always)]
     pub fn is_thread(self) -> bool {
         self.tid != 0
     }
 
-    /// The owner of what this task does.
+    /// Returns the owner of events of a task. Everything out of scope is one owner.
     #[inline(always)]
     pub fn of(task: Task) -> Self {
         if in_scope(task) {
@@ -47,11 +47,7 @@ impl Owner {
                 tgid: task.tgid(),
             }
         } else {
-            Owner {
-                start_ns: 0,
-                tid: 0,
-                tgid: OUT_OF_SCOPE,
-            }
+            Owner::pseudo(OUT_OF_SCOPE)
         }
     }
 }

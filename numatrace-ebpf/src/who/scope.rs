@@ -1,4 +1,4 @@
-//! Scope: is this process one the session looks at?
+//! Scope: the processes that a session is limited to.
 
 use numatrace_common::{
     counters::Counter,
@@ -12,7 +12,8 @@ use crate::{
     maps::SCOPE,
 };
 
-/// True for every process of an unscoped session, and for the active members of a scoped one.
+/// Returns whether a task's process is in scope: every process of an unscoped session, and the
+/// active members of a scoped one.
 #[inline(always)]
 pub fn in_scope(task: Task) -> bool {
     !enabled!(scoped)
@@ -21,7 +22,8 @@ pub fn in_scope(task: Task) -> bool {
             .is_some_and(|entry| entry.active != 0)
 }
 
-/// Takes in a process that was born in the session and whose fork nobody saw: kernels that preempt tracing programs skip some.
+/// Takes in a process that was born in the session and whose fork no program saw: kernels that
+/// preempt tracing programs skip some.
 #[inline(always)]
 fn adopt(task: Task) -> Option<ScopeEntry> {
     let leader = task.leader();
@@ -36,15 +38,16 @@ fn adopt(task: Task) -> Option<ScopeEntry> {
     }
 }
 
-/// The scope entry of a task's process, if the entry is this incarnation's.
+/// Returns the scope entry of a task's process, if the entry is of this incarnation of the pid.
 #[inline(always)]
 pub fn member(task: Task) -> Option<ScopeEntry> {
-    // SAFETY: entries are written whole by fork, exec and userspace and only removed after the process is gone.
+    // SAFETY: entries are written whole by fork, exec and userspace and only removed after the
+    // process is gone.
     let entry = *unsafe { SCOPE.get(task.tgid()) }?;
     (entry.start_ticks == start_ticks(task)).then_some(entry)
 }
 
-/// Takes a forked process into its parent's scope; true when it is in now.
+/// Takes a forked process into its parent's scope. Returns whether it is a member now.
 #[inline(always)]
 pub fn inherit(parent: Task, child: Task) -> bool {
     if !enabled!(scoped) || !enabled!(follow_children) {
@@ -64,7 +67,7 @@ pub fn inherit(parent: Task, child: Task) -> bool {
     inside
 }
 
-/// A launched command has called exec: from here on it counts. True when that changed anything.
+/// Activates a launched command, which has called exec. Returns whether that changed anything.
 #[inline(always)]
 pub fn activate(task: Task) -> bool {
     let Some(entry) = member(task) else {
