@@ -237,7 +237,7 @@ impl Session {
             to,
             reason: MoveReason::LoadBalance as u16,
             ran_ns,
-            far_faults: faults,
+            remote_faults: faults,
             ..TaskMoved::default()
         });
         let thread = &mut self.threads[number];
@@ -292,7 +292,7 @@ impl Session {
         });
         let sweep = Sweep {
             counts: counts.collect(),
-            settled: true,
+            consistent: true,
         };
         self.ingest.take(&Input::Time(self.now_ns));
         self.ingest.take(&Input::Sweep(sweep));
@@ -321,7 +321,7 @@ impl Session {
 fn settled() -> Sweep {
     Sweep {
         counts: Vec::new(),
-        settled: true,
+        consistent: true,
     }
 }
 
