@@ -1,4 +1,5 @@
-//! Trying the hook table on this kernel: exact probes first, then the fallback, never a failed session for an optional one.
+//! Tries the rows of the hook table on this kernel: exact probes first, then the fallback. An
+//! optional hook that is refused never fails the session.
 
 use aya::{
     Ebpf,
@@ -14,51 +15,51 @@ use super::{
     selection::Selection,
 };
 
-/// How a hook of the table ended up.
+/// The state of a hook after it was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HookState {
     /// All exact probes are attached.
     Attached,
-    /// The fallback is.
+    /// The fallback is attached.
     Fallback,
-    /// Nothing is.
+    /// Neither form is attached.
     Absent,
-    /// It was not wanted, so nothing was tried.
+    /// The session does not want it, so nothing was tried.
     LeftOut,
 }
 
-/// One hook after trying.
+/// One hook after it was tried.
 #[derive(Clone, Debug)]
 pub struct Hook {
     /// Its row.
     pub row: &'static Row,
-    /// What came of it.
+    /// Its state.
     pub state: HookState,
-    /// What is attached, as `fexit get_page_from_freelist`; `None` when nothing is.
+    /// The attached probes, as `fexit get_page_from_freelist`; `None` when none is.
     pub via: Option<String>,
     /// Why the exact probes are not attached.
     pub reason: Option<String>,
-    /// Programs attached for it, by their name in the object.
+    /// The programs attached for it.
     pub programs: Vec<Attached>,
 }
 
-/// A program that is attached.
+/// An attached program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attached {
     /// Its name in the object.
     pub program: &'static str,
-    /// That of its twin, where one is attached too.
+    /// The name of its twin, where one is attached too.
     pub twin: Option<&'static str>,
 }
 
 impl Attached {
-    /// Both.
+    /// Returns the names of the program and of its twin.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.program).chain(self.twin)
     }
 }
 
-/// Tries one row if it is wanted: its exact sets in turn, then its fallback.
+/// Tries one row if the session wants it: its exact sets one after the other, then its fallback.
 pub fn attach(
     ebpf: &mut Ebpf,
     kernel: Kernel<'_>,
@@ -94,7 +95,7 @@ pub fn attach(
                     programs,
                 };
             }
-            // Two sets that begin alike are refused alike: once is enough.
+            // Sets that begin with the same probe are refused with the same words: once is enough.
             Err(refusal) if refusals.contains(&refusal) => {}
             Err(refusal) => refusals.push(refusal),
         }
@@ -102,7 +103,8 @@ pub fn attach(
     absent(row, refusals.join("; "))
 }
 
-/// Sees to switches of tasks where the run time hook, which does so by the way, is not in place; charged to the first hook that needs it.
+/// Attaches the parking program where the run-time hook, which includes its work, is not attached.
+/// Its cost is charged to the first hook that needs it.
 pub fn attach_parking(ebpf: &mut Ebpf, kernel: Kernel<'_>, hooks: &mut [Hook]) {
     if hooks
         .iter()
@@ -116,7 +118,7 @@ pub fn attach_parking(ebpf: &mut Ebpf, kernel: Kernel<'_>, hooks: &mut [Hook]) {
     else {
         return;
     };
-    // Without it a count can be missed or doubled at a preemption, which the audit shows.
+    // Without the program a preemption can make a count missed or doubled; the audit shows that.
     let mut none = Preloaded::default();
     if let Ok((target, programs)) = try_all(ebpf, kernel, &mut none, &[PARKING]) {
         first.programs.extend(programs);
@@ -134,7 +136,10 @@ fn absent(row: &'static Row, refusal: String) -> Hook {
     }
 }
 
-/// Attaches all probes or none; says what is attached, or which probe failed and why.
+/// Attaches all probes or none; returns the attached ones as text and as programs.
+///
+/// # Errors
+/// Which probe was refused, and why.
 fn try_all(
     ebpf: &mut Ebpf,
     kernel: Kernel<'_>,
@@ -175,8 +180,9 @@ fn try_all(
     Ok((targets.join(", "), programs))
 }
 
-/// Attaches a probe and its twin so that the first copy runs first: what is attached last to a function runs first, to a tracepoint last
-/// (`hlist_add_head` in kernel/bpf/trampoline.c, `func_add` in kernel/tracepoint.c).
+/// Attaches a probe and its twin in the order that makes the first copy run first: of programs at a
+/// function the one attached last runs first (`hlist_add_head` in kernel/bpf/trampoline.c), of
+/// programs at a tracepoint it runs last (`func_add` in kernel/tracepoint.c).
 fn try_pair(
     ebpf: &mut Ebpf,
     kernel: Kernel<'_>,
@@ -227,7 +233,7 @@ fn attach_loaded(program: &mut Program, kind: HookKind) -> Result<(), ProgramErr
         HookKind::Fentry => <&mut FEntry>::try_from(program)?.attach().map(drop),
         HookKind::Fexit => <&mut FExit>::try_from(program)?.attach().map(drop),
         HookKind::TpBtf => <&mut BtfTracePoint>::try_from(program)?.attach().map(drop),
-        // Run when we ask for it.
+        // Userspace runs it.
         HookKind::OnDemand => Ok(()),
     }
 }

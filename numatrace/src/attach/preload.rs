@@ -1,6 +1,8 @@
-//! Programs loaded side by side before the first is attached: verifying one takes the kernel a millisecond or two, on whatever CPU asks.
+//! Loads programs in parallel before the first one is attached: verifying one takes the kernel a
+//! millisecond or two on the CPU of the caller.
 //!
-//! Only a head start: what does not load here is tried again in its turn, where the reason is kept.
+//! This only saves time: a program that does not load here is tried again when its hook is tried,
+//! and the reason is kept there.
 
 use std::{
     collections::HashMap,
@@ -17,15 +19,17 @@ use super::{
     selection::Selection,
 };
 
-/// More would wait for one another: the kernel takes its turn at patching itself.
+/// More threads would wait for one another: the kernel patches itself under a lock.
 const MOST_THREADS: usize = 4;
 
-/// Programs that are loaded and not yet attached, by name, with the target each was loaded for.
+/// Programs that are loaded and not yet attached, by name, with the target that each was loaded
+/// for.
 #[derive(Debug, Default)]
 pub struct Preloaded(HashMap<&'static str, &'static str>);
 
 impl Preloaded {
-    /// Loads the first choice of each wanted row, and the fallback of those whose first choice does not load.
+    /// Loads the first exact set of each wanted row, and the fallback of rows whose first set does
+    /// not load.
     pub fn of(
         ebpf: &mut Ebpf,
         kernel: Kernel<'_>,
@@ -57,12 +61,13 @@ impl Preloaded {
         preloaded
     }
 
-    /// The target a program was loaded for, if it was; whoever asks has it from now on.
+    /// Removes a program and returns the target that it was loaded for; `None` if it was not
+    /// loaded.
     pub fn take(&mut self, program: &str) -> Option<&'static str> {
         self.0.remove(program)
     }
 
-    /// The programs that nobody took.
+    /// Returns the programs that were never taken.
     pub fn rest(self) -> impl Iterator<Item = &'static str> {
         self.0.into_keys()
     }
@@ -90,7 +95,7 @@ impl Preloaded {
         let (jobs, loaded) = (Mutex::new(jobs), Mutex::new(&mut self.0));
         let work = || {
             loop {
-                // The lock is given back before the kernel is asked.
+                // The lock is released before the kernel is asked.
                 let job = locked(&jobs).pop();
                 let Some((name, probe, program)) = job else {
                     break;
@@ -103,7 +108,7 @@ impl Preloaded {
         };
         thread::scope(|scope| {
             for _ in 1..threads.min(MOST_THREADS) {
-                // Without another thread this one does it all.
+                // If no thread can be started, this one does all of the work.
                 let _ = thread::Builder::new().spawn_scoped(scope, work);
             }
             work();

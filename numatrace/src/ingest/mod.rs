@@ -196,7 +196,7 @@ impl<F: Facts> Ingest<F> {
 
     /// Decodes counts and finds owners.
     fn observe(&mut self, sweep: &Sweep) -> Vec<Observation> {
-        self.unsettled |= !sweep.settled;
+        self.unsettled |= !sweep.consistent;
         let mut seen = Vec::with_capacity(sweep.counts.len());
         let mut counts = Vec::with_capacity(BATCH);
         for batch in sweep.counts.chunks(BATCH) {

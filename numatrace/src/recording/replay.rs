@@ -182,7 +182,7 @@ impl<R: Read> Replay<R> {
 fn told(end: &End) -> Option<String> {
     match end {
         End::Whole => None,
-        End::Boundary { at, left } => Some(format!(
+        End::Truncated { at, left } => Some(format!(
             "the file is cut: {left} bytes from byte {at} on are no whole frame"
         )),
         End::Damaged { at, why } => Some(format!("the file is damaged from byte {at} on: {why}")),

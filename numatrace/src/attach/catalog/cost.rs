@@ -1,11 +1,11 @@
 //! The cost of each hook: how often it runs, and how long one run takes.
 //!
 //! A measured figure is the kernel's own run time of the programs (`BPF_ENABLE_STATS`), including
-//! the clock reads that the kernel adds to it, on a virtual machine with two CPUs and Linux 6.18 that
-//! refuses programs at functions; so most exact probes have no figure. Instructions were counted in
-//! guests (`-icount`) with 7.2. To measure again on any machine, run `numatrace trace -v -d 60` beside
-//! a load of forks, faults, context switches and moves: its last lines give the mean run time of each
-//! program.
+//! the clock reads that the kernel adds to it, on a virtual machine with two CPUs and Linux 6.18
+//! that refuses programs at functions; so most exact probes have no figure. Instructions were
+//! counted in guests (`-icount`) with 7.2. To measure again on any machine, run
+//! `numatrace trace -v -d 60` beside a load of forks, faults, context switches and moves: its last
+//! lines give the mean run time of each program.
 
 use std::fmt;
 

@@ -1,7 +1,9 @@
-//! The hook table: the probes of each stem, their fallback, their cost, and what is lost without them.
+//! The hook table: the probes of each stem, their fallback, their cost, and what is lost without
+//! them.
 //!
 //! [`HOOKS`] is the one list of hooks: sessions try them in its order, `doctor` explains them,
-//! `docs/hooks.md` prints them, and the reports name them. Its rows lie in one file for each family.
+//! `docs/hooks.md` prints them, and the reports name them. There is one file of rows for each
+//! family.
 
 mod allocations;
 mod balancing;

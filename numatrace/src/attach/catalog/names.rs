@@ -1,8 +1,9 @@
-//! Names of hooks, as reports and `--hooks` have them, and of the programs that other code looks up.
+//! Names of hooks, as reports and `--hooks` have them, and of the programs that other code looks
+//! up.
 
 /// Allocations one by one: most other hooks depend on it.
 pub const PAGE_ALLOC: &str = "page_alloc";
-/// The fallback program of [`PAGE_ALLOC`]. It also counts first touches where those use their
+/// The fallback program of [`PAGE_ALLOC`]. Also counts first touches where those use their
 /// fallback.
 pub const ALLOC_FALLBACK: &str = "page_alloc_fallback";
 /// Names of processes, and scope.

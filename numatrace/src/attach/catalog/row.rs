@@ -106,9 +106,9 @@ pub struct Row {
     pub exact: &'static [&'static [Probe]],
     /// Probes that stand in when no exact set attaches; empty for a hook without a fallback.
     pub fallback: &'static [Probe],
-    /// What is lost on the fallback; empty for a hook without one.
+    /// The loss on the fallback; empty for a hook without one.
     pub lost_on_fallback: &'static str,
-    /// What is lost when neither form attaches.
+    /// The loss when neither form attaches.
     pub lost: &'static str,
     /// The kernels it was written for, and where they differ.
     pub kernels: &'static str,
@@ -116,7 +116,7 @@ pub struct Row {
     pub required: bool,
     /// The audit needs its exact form: without it our totals cannot equal the kernel's.
     pub accounts: bool,
-    /// The hook is in every session, whatever was asked for.
+    /// The hook is in every session and cannot be left out.
     pub always: bool,
     /// Its programs keep state of the running task that a context switch must park: see
     /// [`super::PARKING`].

@@ -1,4 +1,5 @@
-//! The probe sources, embedded for the declarations in their first lines, so that a binary can check any kernel it lands on.
+//! The probe sources, embedded for the declarations in their first lines, so that a binary can
+//! check any kernel it runs on.
 
 /// (stem, source) of each file in `numatrace-ebpf/src/probes`.
 pub const PROBES: &[(&str, &str)] = &[

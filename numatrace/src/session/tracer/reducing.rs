@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use numatrace_common::control::{NO_RUNS, NO_STACKS};
 
-use crate::{capture::cost::Seen, model::Reduction};
+use crate::{capture::cost::WindowCost, model::Reduction};
 
 /// One step: bits of the control word, and how it is told.
 type Step = (u64, &'static str);
@@ -70,7 +70,7 @@ impl Reducing {
     }
 
     /// Looks at a window; the bits for the control word, when one more thing is to be given up.
-    pub fn judge(&mut self, seen: Seen, now: Instant) -> Option<u64> {
+    pub fn judge(&mut self, seen: WindowCost, now: Instant) -> Option<u64> {
         let share = share(seen, self.cpus);
         if share <= self.most {
             return None;
@@ -88,7 +88,7 @@ impl Reducing {
 
 /// Time in our programs as a share of that of all CPUs.
 #[expect(clippy::cast_precision_loss, reason = "a share needs three digits")]
-fn share(seen: Seen, cpus: usize) -> f64 {
+fn share(seen: WindowCost, cpus: usize) -> f64 {
     seen.ns as f64 / 1e9 / (seen.length.as_secs_f64() * cpus.max(1) as f64)
 }
 
@@ -98,8 +98,8 @@ mod tests {
     use std::time::Duration;
 
     /// A window of 20 ms with so many percent of two CPUs in our programs.
-    fn window(percent: u64) -> Seen {
-        Seen {
+    fn window(percent: u64) -> WindowCost {
+        WindowCost {
             ns: percent * 400_000,
             length: Duration::from_millis(20),
         }

@@ -2,7 +2,7 @@
 
 use numatrace_tests::harness::report::Report;
 
-use crate::machine::nodes;
+use crate::support::machine::nodes;
 
 /// Allocations in flight while counters are read: a handful for each CPU, at both ends.
 const EDGE_PER_CPU: u64 = 8;

@@ -48,7 +48,7 @@ pub fn at(node: u32) -> usize {
 #[macro_export]
 macro_rules! two_nodes_or_skip {
     () => {
-        match $crate::machine::two_nodes() {
+        match $crate::support::machine::two_nodes() {
             Some(nodes) => nodes,
             None => {
                 numatrace_tests::harness::skipped(

@@ -48,7 +48,7 @@ pub struct Span {
 
 /// What a workload did. Arrays per node run parallel to `nodes`; matrices are `[from][to]` over the same order.
 #[derive(Debug, Serialize)]
-pub struct Told {
+pub struct GroundTruth {
     /// The subcommand.
     pub workload: &'static str,
     /// The process that ran it.
@@ -82,10 +82,10 @@ pub struct Told {
     pub problems: Vec<String>,
     /// Already printed, because the workload goes on after telling.
     #[serde(skip)]
-    pub said: bool,
+    pub is_printed: bool,
 }
 
-impl Told {
+impl GroundTruth {
     /// An empty account of `workload`, with all matrices at 0.
     #[must_use]
     pub fn new(workload: &'static str, nodes: &Nodes) -> Self {
@@ -106,13 +106,13 @@ impl Told {
             members: Vec::new(),
             details: Map::new(),
             problems: Vec::new(),
-            said: false,
+            is_printed: false,
         }
     }
 
     /// True when the kernel confirmed all that was claimed.
     #[must_use]
-    pub fn held(&self) -> bool {
+    pub fn is_confirmed(&self) -> bool {
         self.problems.is_empty()
     }
 
