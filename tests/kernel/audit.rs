@@ -1,4 +1,5 @@
-//! All six counters closed against the kernel's, and the workload's own truth by process and cause.
+//! All six counters closed against the kernel's, and the workload's ground truth by process and
+//! cause.
 
 use numatrace_tests::{or_skip, test_name, tracer};
 
@@ -50,7 +51,7 @@ fn what_a_full_node_refused_is_remote_by_fallback() {
     let fallback = process.count("/alloc/remote_by_cause/fallback").unwrap();
     assert!(fallback >= run.truth.count("missed_pages").unwrap());
     assert_eq!(fallback, misses);
-    // The nodes' misses are those of the report's processes: nobody else is charged with them.
+    // The nodes' misses are those of the report's processes: no other process is charged with them.
     let kernel: u64 = run
         .report
         .audited("numa_miss", "kernel")

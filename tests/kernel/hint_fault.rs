@@ -1,4 +1,4 @@
-//! Sampled accesses and what the balancer moved after them, beside `/proc/vmstat`.
+//! Sampled accesses and the balancer's moves after them, compared with `/proc/vmstat`.
 
 use numatrace_tests::harness::balancer::Balancer;
 use numatrace_tests::harness::report::Report;
@@ -12,7 +12,7 @@ const PAGES: &str = "4096";
 /// Long enough for the balancer to see all pages twice, which it wants before it moves one.
 const SECS: &str = "10";
 
-/// The whole system's matrix of that stem.
+/// Returns the whole system's matrix of that stem.
 fn system(report: &Report, stem: &str) -> Vec<Vec<u64>> {
     let whole = report.value.pointer(&format!("/system/{stem}/matrix"));
     let rows = whole
@@ -29,8 +29,8 @@ fn system(report: &Report, stem: &str) -> Vec<Vec<u64>> {
         .collect()
 }
 
-/// A counter of `/proc/vmstat` over the session, and ours.
-fn beside(report: &Report, what: &str) -> (u64, u64) {
+/// Returns a counter of `/proc/vmstat` over the session, and the traced count.
+fn cross_check(report: &Report, what: &str) -> (u64, u64) {
     let rows = report.value["audit"]["beside"].as_array();
     let row = rows
         .into_iter()
@@ -61,12 +61,13 @@ fn hint_faults_and_numa_migrations_are_those_of_vmstat() {
         SECS,
     ];
     let run = or_skip!(tracer!().launch(&args));
-    // The session's own readings of /proc/vmstat cut it exactly; that of the workers' time is a part of it.
+    // The session's own readings of /proc/vmstat lie exactly at its boundaries; the readings around
+    // the workers' time lie inside it.
     for (what, counter) in [
         ("hint_faults", "numa_hint_faults"),
         ("hint_migrated", "numa_pages_migrated"),
     ] {
-        let (kernel, traced) = beside(&run.report, what);
+        let (kernel, traced) = cross_check(&run.report, what);
         assert!(
             traced.abs_diff(kernel) <= kernel / 100,
             "{what}: vmstat {kernel}, traced {traced}"
@@ -102,12 +103,12 @@ fn hint_faults_and_numa_migrations_are_those_of_vmstat() {
         own[at(b)][at(a)] > 0,
         "workers on {b} use pages on {a}: {own:?}"
     );
-    // Anybody's: the balancer scans whoever runs long enough.
+    // Faults of any process count: the balancer scans every process that runs long enough.
     let moved = run
         .report
         .count("/system/page_migrations/by_reason/numa_misplaced")
         .unwrap_or(0);
-    let (kernel, _) = beside(&run.report, "hint_migrated");
+    let (kernel, _) = cross_check(&run.report, "hint_migrated");
     assert!(
         moved.abs_diff(kernel) <= kernel / 100,
         "NUMA migrations: vmstat {kernel}, traced {moved}"

@@ -1,4 +1,4 @@
-//! The same load traced in three ways: by pid, as a launched command, and with the whole system.
+//! One load traced in three ways: by pid, as a launched command, and with the whole system.
 
 use numatrace_tests::harness::tracer::Traced;
 use numatrace_tests::{or_skip, tracer};
@@ -6,7 +6,7 @@ use numatrace_tests::{or_skip, tracer};
 use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
-/// What may differ: a process attached to later has its own start behind it.
+/// Pages by which the three may differ: a process attached to later has its own start behind it.
 const START: u64 = 70;
 
 fn remote(run: &Traced, node: u32) -> u64 {
@@ -58,7 +58,8 @@ fn totals_are_of_the_whole_system_in_every_scope() {
         or_skip!(tracer!().attach(&args)),
         or_skip!(tracer!().system_wide(&args)),
     ] {
-        // That processes add up to the totals is checked in every run; here: the totals are the system's, so others are in them.
+        // That processes add up to the totals is checked in every run. Here the totals are the
+        // system's, so processes outside the scope are in them.
         for counter in ["local_node", "other_node"] {
             let kernel: u64 = run.report.audited(counter, "kernel").unwrap().iter().sum();
             let traced: u64 = run.report.audited(counter, "traced").unwrap().iter().sum();

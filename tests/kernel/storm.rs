@@ -1,9 +1,10 @@
-//! A storm of short processes with every hook in place: no record is lost, or it is counted, and the sums are whole whatever happens.
+//! A storm of short processes with every hook in place: no record is lost uncounted, and the sums
+//! are whole.
 
 use numatrace_tests::harness::report::{Part, Report};
 use numatrace_tests::{or_skip, tracer};
 
-/// Σ over processes of a count, beside that of the system.
+/// Returns the sum over processes of a count, and the system's count.
 fn whole(report: &Report, process: &str, system: &str) -> (u64, Option<u64>) {
     let parts = report.processes().filter_map(|p| p.count(process)).sum();
     (parts, report.count(system))

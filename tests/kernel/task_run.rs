@@ -1,4 +1,4 @@
-//! How long tasks ran on each node, beside their `schedstat`.
+//! The time that tasks ran on each node, compared with their `schedstat`.
 
 use numatrace_tests::{or_skip, tracer};
 
@@ -26,7 +26,7 @@ fn run_time_is_that_of_schedstat_on_the_node_it_was_pinned_to() {
         .report
         .process(run.truth.pid())
         .expect("the workload is in the report");
-    let mut told = 0;
+    let mut expected = 0;
     for worker in run.truth.0["workers"].as_array().unwrap() {
         let (tid, ran) = (
             worker["tid"].as_u64().unwrap(),
@@ -43,11 +43,11 @@ fn run_time_is_that_of_schedstat_on_the_node_it_was_pinned_to() {
             traced[at(b)] * 100 >= sum * 99,
             "thread {tid} was pinned to node {b}: {traced:?}"
         );
-        told += ran;
+        expected += ran;
     }
     let whole: u64 = process.vector("/run_ns").expect("run_ns").iter().sum();
     assert!(
-        whole >= told - told / 100,
-        "threads ran {told} ns, the process {whole} ns"
+        whole >= expected - expected / 100,
+        "threads ran {expected} ns, the process {whole} ns"
     );
 }

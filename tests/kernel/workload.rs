@@ -1,4 +1,4 @@
-//! The workloads themselves, held against the kernel's counters: ground truth that is wrong proves nothing.
+//! The workloads compared with the kernel's counters: wrong ground truth proves nothing.
 
 use std::process::Command;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use crate::support::machine::{at, memoryless_node, nodes};
 use crate::two_nodes_or_skip;
 
 const DEADLINE: Duration = Duration::from_secs(120);
-/// Allocations of anybody else on an idle guest while a short workload runs, its own start included.
+/// Allocations of all other processes on an idle guest during a short workload, its own start
+/// included.
 const NOISE: u64 = 600;
 
 fn run(args: &str) -> Finished {
@@ -24,7 +25,8 @@ fn run(args: &str) -> Finished {
         .unwrap()
 }
 
-/// Runs a workload; its truth and how much numastat grew on each node. `None` when this machine cannot do it.
+/// Runs a workload. Returns its truth and the growth of numastat on each node; `None` when this
+/// machine cannot run it.
 fn measured(test: &str, args: &str) -> Option<(Truth, Vec<Counters>)> {
     let numastat = || {
         nodes()
