@@ -14,6 +14,7 @@ fn the_list_of_hooks_is_data_and_a_normal_end() {
     }
     let json = numatrace(&["trace", "--hooks", "list", "-f", "json"]).stdout;
     let rows: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+    assert!(rows.len() > 10, "{json}");
     for row in rows {
         assert!(
             row["cost"].as_str().is_some_and(|cost| !cost.is_empty()),

@@ -21,6 +21,7 @@ fn it_lists_the_nodes_of_sysfs_with_their_cpus() {
         .pointer("/nodes")
         .and_then(Value::as_array)
         .expect("nodes");
+    assert!(!listed.is_empty(), "{value:#}");
     assert_eq!(listed.len(), nodes.online().len());
     for (entry, &node) in listed.iter().zip(nodes.online()) {
         assert_eq!(entry["node"], node);

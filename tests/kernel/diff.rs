@@ -73,7 +73,7 @@ fn a_first_touch_bug_that_was_mended_is_named_with_both_shares_and_the_other_way
     assert_eq!(workload["before"][0], bug.truth.pid());
     assert_eq!(workload["after"][0], mended.truth.pid());
 
-    let expected = &bug.truth.0["spans"][0];
+    let span = &bug.truth.0["spans"][0];
     let address = |value: &Value| {
         u64::from_str_radix(value.as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
     };
@@ -81,10 +81,10 @@ fn a_first_touch_bug_that_was_mended_is_named_with_both_shares_and_the_other_way
     let region = mappings.iter().find(|mapping| {
         let before = &mapping["before"];
         before.is_object()
-            && address(&before["start"]) <= address(&expected["start"])
-            && address(&expected["end"]) <= address(&before["end"])
+            && address(&before["start"]) <= address(&span["start"])
+            && address(&span["end"]) <= address(&before["end"])
     });
-    let region = region.unwrap_or_else(|| panic!("no mapping holds {expected}: {mappings:#?}"));
+    let region = region.unwrap_or_else(|| panic!("no mapping holds {span}: {mappings:#?}"));
     assert_eq!(region["before"]["node"].to_string(), a, "{region:#}");
     assert_eq!(region["after"]["node"].to_string(), b, "{region:#}");
     let surprise = &region["changes"]["surprise_share"];

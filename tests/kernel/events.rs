@@ -91,14 +91,14 @@ fn a_reader_that_stops_costs_announced_lines_and_nothing_else() {
         .map(|line| serde_json::from_str(&line).unwrap())
         .collect();
     let gaps = lines.iter().filter(|line| line["kind"] == "lost");
-    let expected: u64 = gaps
+    let in_stream: u64 = gaps
         .clone()
         .filter(|gap| gap["reason"] == "slow_reader")
         .map(|gap| gap["count"].as_u64().unwrap())
         .sum();
     assert_eq!(
-        expected, announced,
-        "what the stream tells and what stderr says"
+        in_stream, announced,
+        "lost lines in the stream and on stderr"
     );
     assert_eq!(
         gaps.filter(|gap| gap["reason"] != "slow_reader").count(),

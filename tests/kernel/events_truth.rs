@@ -118,10 +118,10 @@ fn an_absence_is_told_when_it_is_over_and_its_moves_when_they_happen() {
         (&Value::from(b), &Value::from("affinity"))
     );
     let near = |field: &str, wanted: u64| {
-        let expected = incident[field].as_u64().unwrap();
+        let found = incident[field].as_u64().unwrap();
         assert!(
-            expected.abs_diff(wanted) <= wanted / 20,
-            "{field}: {expected}, done {wanted}"
+            found.abs_diff(wanted) <= wanted / 20,
+            "{field}: {found}, done {wanted}"
         );
     };
     near("pages", truth.count("pages").unwrap());

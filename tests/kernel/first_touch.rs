@@ -13,7 +13,7 @@ use crate::two_nodes_or_skip;
 
 /// Compares a run's matrix with its ground truth, and the pages of one kind with the expected
 /// number.
-fn held(run: &Traced, kind: &str, expected: u64) {
+fn matches_truth(run: &Traced, kind: &str, expected: u64) {
     let process = run
         .report
         .process(run.truth.pid())
@@ -67,21 +67,21 @@ fn interleaved_pages_are_touched_half_and_half() {
     let run = launched!(format!(
         "interleave --pages 1000 --nodes {a},{b} --cpu-node {a}"
     ));
-    held(&run, "anon", 1000);
+    matches_truth(&run, "anon", 1000);
 }
 
 #[test]
 fn bound_pages_are_touched_from_afar() {
     let (a, b) = two_nodes_or_skip!();
     let run = launched!(format!("bind --node {b} --pages 2000 --cpu-node {a}"));
-    held(&run, "anon", 2000);
+    matches_truth(&run, "anon", 2000);
 }
 
 #[test]
 fn huge_pages_are_touched_once_and_count_as_base_pages() {
     let (a, b) = two_nodes_or_skip!();
     let run = launched!(format!("thp --node {b} --count 8 --cpu-node {a}"));
-    held(&run, "anon", 8 * 512);
+    matches_truth(&run, "anon", 8 * 512);
     let process = run.report.process(run.truth.pid()).unwrap();
     assert_eq!(process.count("/first_touch/marks/thp"), Some(8 * 512));
 }
@@ -90,13 +90,13 @@ fn huge_pages_are_touched_once_and_count_as_base_pages() {
 fn pages_of_the_pool_are_touched_though_nothing_is_allocated() {
     let (a, b) = two_nodes_or_skip!();
     let run = launched!(format!("hugetlb --node {b} --count 4 --cpu-node {a}"));
-    held(&run, "hugetlb", 4 * 512);
+    matches_truth(&run, "hugetlb", 4 * 512);
 }
 
 #[test]
 fn the_heap_is_heap() {
     let (a, _) = two_nodes_or_skip!();
-    held(
+    matches_truth(
         &launched!(format!("heap --pages 800 --cpu-node {a}")),
         "heap",
         800,
@@ -108,7 +108,7 @@ fn the_stack_is_stack() {
     let (a, _) = two_nodes_or_skip!();
     let run = launched!(format!("stack --pages 800 --cpu-node {a}"));
     let expected = run.truth.count("pages").unwrap();
-    held(&run, "stack", expected);
+    matches_truth(&run, "stack", expected);
 }
 
 #[test]
@@ -177,7 +177,9 @@ fn each_thread_has_what_it_touched() {
         .report
         .process(run.truth.pid())
         .expect("the workload is in the report");
-    for tid in run.truth.vector("tids").unwrap() {
+    let tids = run.truth.vector("tids").unwrap();
+    assert_eq!(tids.len(), 3, "the main thread and two more");
+    for tid in tids {
         let thread = process
             .thread(tid)
             .unwrap_or_else(|| panic!("thread {tid} is in the report"));

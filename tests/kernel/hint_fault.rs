@@ -2,7 +2,7 @@
 
 use numatrace_tests::harness::balancer::Balancer;
 use numatrace_tests::harness::report::Report;
-use numatrace_tests::harness::skipped;
+use numatrace_tests::harness::{left_out, skipped};
 use numatrace_tests::{or_skip, test_name, tracer};
 
 use crate::support::machine::at;
@@ -72,7 +72,10 @@ fn hint_faults_and_numa_migrations_are_those_of_vmstat() {
             traced.abs_diff(kernel) <= kernel / 100,
             "{what}: vmstat {kernel}, traced {traced}"
         );
-        let least = run.truth.count(counter).expect("the workload tells it");
+        let least = run.truth.count(counter).expect("it is in the truth");
+        if least == 0 {
+            left_out(test_name!(), &format!("{what}: none while the workers ran"));
+        }
         assert!(
             traced + least / 100 >= least,
             "{what}: {least} while the workers ran, traced {traced}"
@@ -84,7 +87,7 @@ fn hint_faults_and_numa_migrations_are_those_of_vmstat() {
     let least = run
         .truth
         .count("numa_hint_faults_local")
-        .expect("the workload tells it");
+        .expect("it is in the truth");
     assert!(
         local + least / 100 >= least && local < all,
         "{least} local ones while the workers ran, traced {faults:?}"
@@ -98,10 +101,10 @@ fn hint_faults_and_numa_migrations_are_those_of_vmstat() {
         .report
         .process(run.truth.pid())
         .expect("the workload is in the report");
-    let own = process.matrix("/hint_faults/matrix").unwrap();
+    let faults = process.matrix("/hint_faults/matrix").unwrap();
     assert!(
-        own[at(b)][at(a)] > 0,
-        "workers on {b} use pages on {a}: {own:?}"
+        faults[at(b)][at(a)] > 0,
+        "workers on {b} use pages on {a}: {faults:?}"
     );
     // Faults of any process count: the balancer scans every process that runs long enough.
     let moved = run

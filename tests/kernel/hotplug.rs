@@ -84,7 +84,9 @@ fn session<T>(name: &str, meanwhile: impl FnOnce() -> T) -> (Report, T) {
 /// Each worker's time is the time in the kernel's schedstat, wherever the worker ran.
 fn time_is_whole(report: &Report, truth: &Truth) {
     let process = report.process(truth.pid()).expect("it is in the report");
-    for worker in truth.0["workers"].as_array().unwrap() {
+    let workers = truth.0["workers"].as_array().unwrap();
+    assert_eq!(workers.len(), 2);
+    for worker in workers {
         let (tid, ran) = (
             worker["tid"].as_u64().unwrap(),
             worker["run_ns"].as_u64().unwrap(),

@@ -15,10 +15,10 @@ fn near(what: &str, a: u64, b: u64) {
 /// Asserts that the report has that finding for the process.
 fn ran_away(report: &Report, pid: u64) {
     let findings = report.value["findings"].as_array().unwrap();
-    let expected = |finding: &serde_json::Value| {
+    let is_it = |finding: &serde_json::Value| {
         finding["id"] == "ran-away-from-memory" && finding["pid"] == pid
     };
-    assert!(findings.iter().any(expected), "{findings:#?}");
+    assert!(findings.iter().any(is_it), "{findings:#?}");
 }
 
 #[test]
@@ -148,11 +148,12 @@ fn a_task_that_stays_has_no_story() {
         or_skip!(tracer!().launch(&["touch", "--mib", "8", "--rounds", "4", "--cpu-node", &node]));
     let pid = run.truth.pid();
     let incidents = run.report.value["incidents"].as_array().unwrap();
-    let expected: Vec<_> = incidents
+    let found: Vec<_> = incidents
         .iter()
         .filter(|incident| incident["pid"] == pid && incident["reason"] == "affinity")
         .collect();
-    assert!(expected.is_empty(), "{expected:#?}");
+    assert!(found.is_empty(), "{found:#?}");
+    assert!(run.report.process(pid).is_some(), "it was traced");
 }
 
 #[test]

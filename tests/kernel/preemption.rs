@@ -47,8 +47,8 @@ fn threads_that_preempt_each_other_in_our_programs_lose_nothing() {
     }
     let expected = 10_000 * threads as u64;
     // Without twins, a thread that is preempted inside a program costs a short load a third of its
-    // events. With twins only a third thread loses events, while two are preempted in the two copies
-    // on one CPU.
+    // events. With twins only a third thread loses events, while two are preempted in the two
+    // copies on one CPU.
     assert!(
         largest <= expected / 20,
         "{largest} of {expected}: {audit:#}"
@@ -57,7 +57,9 @@ fn threads_that_preempt_each_other_in_our_programs_lose_nothing() {
         .report
         .process(run.truth.pid())
         .expect("the workload is in the report");
-    for tid in run.truth.vector("tids").unwrap() {
+    let tids = run.truth.vector("tids").unwrap();
+    assert_eq!(tids.len(), threads + 1, "the main thread, and the others");
+    for tid in tids {
         let thread = process
             .thread(tid)
             .unwrap_or_else(|| panic!("thread {tid} is in the report"));

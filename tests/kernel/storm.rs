@@ -36,6 +36,10 @@ fn five_thousand_short_processes_lose_no_record_and_no_stem_its_sum() {
         let system = Part(&report.value).matrix(of);
         assert_eq!(report.matrix_sum(part), system, "{part}");
     }
+    if let Some(touched) = report.matrix_sum("/first_touch/pages") {
+        let pages: u64 = touched.iter().flatten().sum();
+        assert!(pages >= 5000, "{pages} first touches by 5,000 children");
+    }
     let system = Part(&report.value).vector("/system/run_ns");
     assert_eq!(report.sum("/run_ns"), system);
     assert_ne!(report.value["audit"]["verdict"], "failed");

@@ -142,7 +142,7 @@ fn workers_that_touch_what_they_use_are_no_surprise() {
     };
     let nodes = format!("{a},{b}");
     let args = [
-        "overhead-parts",
+        "own-parts",
         "--nodes",
         &nodes,
         "--pages",

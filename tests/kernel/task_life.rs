@@ -36,6 +36,7 @@ fn all_of_a_storm_are_there(extra: &[&str]) {
         missing == 0 || overflow.iter().sum::<u64>() > 0,
         "{missing} of 200 children are nowhere"
     );
+    assert!(missing < 100, "{missing} of 200 children overflowed");
     for pid in children.intersection(&listed) {
         let child = run.report.process(*pid).expect("a child is a user process");
         let pages: u64 = child.vector("/alloc/pages").unwrap().iter().sum();

@@ -42,6 +42,7 @@ fn reason(part: Part<'_>, name: &str) -> u64 {
 /// Asserts that every thread that lived wholly in the session has the kernel's number of moves, and
 /// its placement at birth on top.
 fn agrees_with_the_kernel(process: Part<'_>, kernel: &BTreeMap<u64, u64>, tids: &[u64]) {
+    assert!(!tids.is_empty(), "a workload has threads");
     for tid in tids {
         let thread = process
             .thread(*tid)

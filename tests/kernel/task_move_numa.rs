@@ -25,7 +25,7 @@ struct Decisions {
     failed: KernelCount,
 }
 
-/// Returns the decisions by thread that the kernel did not report as failed.
+/// Decisions by thread that the kernel did not report as failed.
 #[derive(Default)]
 struct Decided {
     moves: BTreeMap<u64, u64>,
@@ -59,17 +59,17 @@ impl Decisions {
             let nowhere = cpu >= u64::from(u32::MAX);
             if partner != 0 {
                 for tid in [source, partner] {
-                    take(&mut decided.swaps, tid, hits);
+                    subtract(&mut decided.swaps, tid, hits);
                 }
             } else if !nowhere {
-                take(&mut decided.moves, source, hits);
+                subtract(&mut decided.moves, source, hits);
             }
         }
         Ok(decided)
     }
 }
 
-fn take(counts: &mut BTreeMap<u64, u64>, tid: u64, hits: u64) {
+fn subtract(counts: &mut BTreeMap<u64, u64>, tid: u64, hits: u64) {
     if let Some(count) = counts.get_mut(&tid) {
         *count = count.saturating_sub(hits);
     }
@@ -84,7 +84,7 @@ fn reason(thread: Part<'_>, name: &str) -> u64 {
 #[derive(Clone, Copy, Default)]
 struct Sums {
     decided: u64,
-    expected: u64,
+    reported: u64,
 }
 
 const KINDS: [&str; 2] = ["numa_move", "numa_swap"];
@@ -97,22 +97,24 @@ fn agrees(run: &Traced, decided: &Decided) -> [Sums; 2] {
         .process(run.truth.pid())
         .expect("the workload is in the report");
     let mut all = [Sums::default(); 2];
-    for worker in run.truth.0["workers"].as_array().unwrap() {
+    let workers = run.truth.0["workers"].as_array().unwrap();
+    assert!(!workers.is_empty(), "{:#}", run.truth.0);
+    for worker in workers {
         let tid = worker["tid"].as_u64().unwrap();
         let thread = process.thread(tid).expect("a worker is in the report");
         let counts = [&decided.moves, &decided.swaps];
         for ((name, counts), sum) in KINDS.into_iter().zip(counts).zip(&mut all) {
-            let expected = reason(thread, name);
+            let reported = reason(thread, name);
             let decisions = counts.get(&tid).copied().unwrap_or(0);
             // One decision may fail unreported: a task that is not queued at that moment stays
             // where it is.
             assert!(
-                expected <= decisions && expected + 1 >= decisions,
+                reported <= decisions && reported + 1 >= decisions,
                 "thread {tid}: the kernel decided {decisions} of {name}, {}",
                 thread.0["task_moves"]
             );
             sum.decided += decisions;
-            sum.expected += expected;
+            sum.reported += reported;
         }
     }
     all
@@ -135,7 +137,7 @@ fn until_reported(name: &str, kind: usize, words: &[&str]) {
             Outcome::Unsupported(why) => return skipped(name, &why),
         };
         let sums = agrees(&run, &decisions.read().unwrap())[kind];
-        if sums.expected > 0 {
+        if sums.reported > 0 {
             return;
         }
         decided += sums.decided;

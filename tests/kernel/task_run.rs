@@ -27,7 +27,9 @@ fn run_time_is_that_of_schedstat_on_the_node_it_was_pinned_to() {
         .process(run.truth.pid())
         .expect("the workload is in the report");
     let mut expected = 0;
-    for worker in run.truth.0["workers"].as_array().unwrap() {
+    let workers = run.truth.0["workers"].as_array().unwrap();
+    assert_eq!(workers.len(), 2);
+    for worker in workers {
         let (tid, ran) = (
             worker["tid"].as_u64().unwrap(),
             worker["run_ns"].as_u64().unwrap(),

@@ -41,9 +41,10 @@ fn the_terminal_is_as_before_after_q_control_c_and_sigterm() {
         assert!(left.status.success(), "{way}: {:?}", left.status);
         assert!(left.as_before, "{way}: the terminal has other settings");
         assert!(!left.screen.contains("audit"), "{way}: {}", left.screen);
-        let text = String::from_utf8_lossy(&left.bytes);
+        let written = String::from_utf8_lossy(&left.bytes);
         let at = |text: &str| {
-            text.rfind(text)
+            written
+                .rfind(text)
                 .unwrap_or_else(|| panic!("{way}: no {text:?}"))
         };
         assert!(at("\x1b[?1049h") < at("\x1b[?1049l"), "{way}");

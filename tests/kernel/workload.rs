@@ -78,15 +78,15 @@ fn every_workload_holds() {
         format!("move-pages --pages 512 --from {a} --to {b}"),
         format!("move-pages --pages 512 --from {a} --to {b} --other-process"),
     ];
+    let (mut held, all) = (0, commands.len());
     for command in commands {
         let finished = run(&command);
         match finished.status.code() {
-            Some(0) => assert_eq!(
-                Truth::parse(&finished.stdout).unwrap().0["problems"]
-                    .as_array()
-                    .map(Vec::len),
-                Some(0)
-            ),
+            Some(0) => {
+                let truth = Truth::parse(&finished.stdout).unwrap();
+                assert_eq!(truth.0["problems"], serde_json::json!([]), "{command}");
+                held += 1;
+            }
             Some(2) => left_out(
                 test_name!(),
                 &format!("{command}: {}", finished.stderr.trim()),
@@ -94,6 +94,7 @@ fn every_workload_holds() {
             _ => panic!("{command}: {finished:?}"),
         }
     }
+    assert!(held * 2 > all, "{held} of {all} workloads only");
 }
 
 #[test]

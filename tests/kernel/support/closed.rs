@@ -32,6 +32,10 @@ pub fn closed(report: &Report) {
         let of = |counter: &str| report.audited(counter, side).unwrap();
         let (hit, miss, foreign) = (of("numa_hit"), of("numa_miss"), of("numa_foreign"));
         let (local, other) = (of("local_node"), of("other_node"));
+        assert!(
+            hit.iter().sum::<u64>() > 0,
+            "{side}: equations of nothing hold: {audit:#}"
+        );
         for i in 0..hit.len() {
             // The kernel's own six counters are not read at one instant: the same handful.
             let slack = if side == "kernel" {
