@@ -36,7 +36,7 @@ pub struct Coverage {
     /// | `totals` | events are counted under `[overflow]`, without their process: sums stay exact |
     /// | `scope` | a child process is not taken into the scope and counts as `[out of scope]` |
     /// | `movers` | moves are counted, but ping-pong and reasons that depend on an earlier event (exec, affinity, NUMA balancer) are not seen |
-    /// | `parked faults` | a page fault whose task was switched out is not counted as a first touch |
+    /// | `parked faults` | pages that a fault makes after its task was switched out are not counted as first touches |
     /// | `balancer times` | a scan or hinting fault is missing from the balancer's counts and times |
     /// | `mapping names` | a mapping has no name |
     #[serde(default)]

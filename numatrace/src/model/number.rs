@@ -126,13 +126,14 @@ pub fn duration(seconds: f64) -> String {
 
 /// Formats a number of things: `1 node`, `2 nodes`, `2 processes`.
 #[must_use]
-pub fn plural(count: usize, noun: &str) -> String {
+pub fn plural(count: impl TryInto<u64>, noun: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
     let ending = match (count, noun.ends_with('s')) {
         (1, _) => "",
         (_, true) => "es",
         (_, false) => "s",
     };
-    format!("{} {noun}{ending}", grouped(count as u64))
+    format!("{} {noun}{ending}", grouped(count))
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub struct Machine {
 pub struct MachineNode {
     /// Number of the node.
     pub node: NodeId,
-    /// Whether it has CPUs and memory.
+    /// Kind of the node: with CPUs, memory or both.
     pub kind: NodeKind,
     /// Online CPUs.
     pub cpus: Vec<CpuId>,

@@ -1,11 +1,14 @@
-//! The text of `numatrace doctor`: the answer first, then facts, hooks, capabilities, and lines to copy.
+//! The text of `numatrace doctor`: the answer first, then facts, hooks, capabilities, and lines to
+//! copy.
 
 use std::fmt::Write as _;
 
+use super::format::size::mib_of_bytes;
 use crate::model::HookState;
 use crate::model::doctor::{CheckState, Doctor, DoctorHook};
+use crate::model::number::plural;
 
-/// The whole text.
+/// Returns the whole text.
 #[must_use]
 pub fn render(doctor: &Doctor) -> String {
     let mut out = String::new();
@@ -71,18 +74,18 @@ pub fn render(doctor: &Doctor) -> String {
         );
     }
     if let Some(memory) = doctor.memory {
-        let mut cpus = memory
-            .possible_cpus
-            .map_or_else(String::new, |cpus| format!(" on {cpus} possible CPUs"));
+        let mut cpus = memory.possible_cpus.map_or_else(String::new, |cpus| {
+            format!(" on {}", plural(cpus, "possible CPU"))
+        });
         if let Some(bytes) = memory.maps_bytes_64_cpus {
-            cpus += &format!(" ({} on 64)", mebibytes(bytes));
+            cpus += &format!(" ({} on 64)", mib_of_bytes(bytes));
         }
         line(
             &mut out,
             &format!(
                 "\nkernel memory of a session: {} for maps{cpus}, {} for programs",
-                mebibytes(memory.maps_bytes),
-                mebibytes(memory.programs_bytes)
+                mib_of_bytes(memory.maps_bytes),
+                mib_of_bytes(memory.programs_bytes)
             ),
         );
     }
@@ -101,7 +104,8 @@ fn answer(out: &mut String, doctor: &Doctor) {
         None => line(
             out,
             &format!(
-                "A tracing session is possible. Hooks: {} attached, {} on a fallback, {} absent.",
+                "A tracing session is possible. Hooks: {} attached, {} reduced (fallback), {} not \
+                 attached (absent).",
                 count(HookState::Attached),
                 count(HookState::Fallback),
                 count(HookState::Absent)
@@ -145,14 +149,9 @@ fn detail(out: &mut String, what: &str, text: Option<&str>) {
     }
 }
 
-/// One decimal: small sessions take less than a MiB.
-fn mebibytes(bytes: u64) -> String {
-    let tenths = bytes.saturating_mul(10).div_ceil(1 << 20);
-    format!("{}.{} MiB", tenths / 10, tenths % 10)
-}
-
-/// Writing to a String cannot fail. Control characters of a kernel or path name are shown, not sent to the terminal.
+/// Writes a line. Control characters of a kernel or path name are shown, not sent to the terminal.
 fn line(out: &mut String, text: &str) {
+    // Writing to a String cannot fail.
     for c in text.chars() {
         if c.is_control() && c != '\n' {
             let _ = write!(out, "{}", c.escape_default());
@@ -219,7 +218,7 @@ mod tests {
     #[test]
     fn the_answer_comes_first_and_every_loss_is_said() {
         let wanted = "\
-A tracing session is possible. Hooks: 1 attached, 1 on a fallback, 1 absent.
+A tracing session is possible. Hooks: 1 attached, 1 reduced (fallback), 1 not attached (absent).
 
 machine
   limited   vm.numa_stat  0\\u{1b}[2J
@@ -248,7 +247,8 @@ to trace without being root (add CAP_SYS_ADMIN for the cost figure)
   a service  A=x
              B=x
 
-kernel memory of a session: 1.0 MiB for maps on 2 possible CPUs (4.0 MiB on 64), 0.1 MiB for programs
+kernel memory of a session: 1.0 MiB for maps on 2 possible CPUs (4.0 MiB on 64), \
+0.1 MiB for programs
 ";
         assert_eq!(render(&doctor()), wanted);
     }

@@ -1,14 +1,17 @@
-//! Hostile names made fit for a reader: control characters, ESC, bidirectional marks and bytes that are not UTF-8.
+//! Makes hostile names safe to show: control characters, ESC, bidirectional marks and bytes that
+//! are not UTF-8.
 //!
-//! Escaped once, here, when a format is written; the model keeps the bytes. A backslash stays as it is: systemd's cgroup names are
-//! full of `\x2d`, and doubling them would make every such path wrong to copy. Who can forge an escape can choose the name anyway;
-//! identity is the pid beside it.
+//! Names are escaped once, here, when a format is written; the model keeps the bytes. A backslash
+//! stays as it is: systemd's cgroup names are full of `\x2d`, and doubling them would make every
+//! such path wrong to copy. A name can imitate an escape, but it can imitate any other name as
+//! well; the PID next to it identifies the process.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// For a terminal or a plain text file: one line, no control over the terminal, in reading order. Control characters become `\n`,
-/// `\t`, `\r` or `\xNN`, invisible and reordering ones `\u{NNNN}`, bytes that are not UTF-8 `\xNN`.
+/// Returns a name for a terminal or a plain text file: one line, no control over the terminal, in
+/// reading order. Control characters become `\n`, `\t`, `\r` or `\xNN`, invisible and reordering
+/// ones `\u{NNNN}`, bytes that are not UTF-8 `\xNN`.
 #[must_use]
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
@@ -39,7 +42,8 @@ fn escaped(bytes: &[u8]) -> String {
     out
 }
 
-/// True for characters that control a terminal, change the order of what is beside them, or cannot be seen.
+/// Returns true for characters that control a terminal, change the order of their neighbours, or
+/// are invisible.
 #[must_use]
 pub fn is_hostile(c: char) -> bool {
     c.is_control()
@@ -50,7 +54,8 @@ pub fn is_hostile(c: char) -> bool {
             | '\u{200b}'..='\u{200f}'
             // Line and paragraph separators, bidirectional embeddings and overrides.
             | '\u{2028}'..='\u{202e}'
-            // Word joiner, invisible operators, bidirectional isolates, deprecated format characters.
+            // Word joiner, invisible operators, bidirectional isolates, deprecated format
+            // characters.
             | '\u{2060}'..='\u{206f}'
             // Variation selectors, byte order mark, interlinear annotation.
             | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
@@ -98,7 +103,7 @@ mod tests {
         fn whatever_the_bytes_nothing_hostile_comes_out(bytes: Vec<u8>) {
             let shown = text(&bytes);
             prop_assert!(!shown.contains(is_hostile), "{shown:?}");
-            prop_assert_eq!(text(shown.as_bytes()), shown.clone(), "what is escaped needs no escaping");
+            prop_assert_eq!(text(shown.as_bytes()), shown.clone(), "escaping is idempotent");
         }
 
         #[test]

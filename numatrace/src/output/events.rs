@@ -1,23 +1,22 @@
-//! The stream of events: a line each, for people or as JSON Lines.
-//!
-//! Pure: a line of the model in, text out. `stream.rs` writes them.
+//! The text of `numatrace events`: one line per event. Pure; `stream.rs` writes the lines.
 
 use std::fmt::Write as _;
 
 use super::escape;
 use crate::model::{
-    event::{Event, Line, Lost},
+    event::{Event, Kind, Line, Lost},
     number,
 };
 
-/// The head of the columns of [`text`].
-pub const HEADER: &str = "TIME (UTC)      KIND            FROM    TO     PAGES     PID     TID  REASON               COMM             DETAIL";
+/// The headers of the columns of [`text`].
+pub const HEADER: &str = "TIME (UTC)      KIND            FROM    TO     PAGES     PID     TID  \
+                          REASON               COMM             DETAIL";
 
-/// One line for people, with its newline.
+/// Returns a line for people, with its newline.
 #[must_use]
 pub fn text(line: &Line, page_size: u64) -> String {
     match line {
-        // What the hooks lack is said on stderr.
+        // Messages about hooks go to stderr.
         Line::Session(_) => format!("{HEADER}\n"),
         Line::Event(event) => row(event, page_size),
         Line::Lost(lost) => gap(lost),
@@ -51,7 +50,7 @@ fn row(event: &Event, page_size: u64) -> String {
     line
 }
 
-/// What only some kinds have.
+/// Returns the details that only some kinds have.
 fn details(event: &Event, page_size: u64) -> Vec<String> {
     let mut details = Vec::new();
     if let Some(wanted) = event.wanted {
@@ -61,14 +60,14 @@ fn details(event: &Event, page_size: u64) -> Vec<String> {
         details.push(format!("CPU {from} to {to}"));
     }
     if let Some(count) = event.count {
-        let what = match event.kind {
-            crate::model::event::Kind::HintFault => "faults",
-            _ => "allocations",
+        let noun = match event.kind {
+            Kind::HintFault => "fault",
+            _ => "allocation",
         };
-        details.push(format!("{count} {what}"));
+        details.push(number::plural(count, noun));
     }
     if let Some(asker) = event.moved_by.filter(|asker| *asker != event.pid) {
-        details.push(format!("asked for by {asker}"));
+        details.push(format!("requested by {asker}"));
     }
     if let Some(migrated) = event.migrated.filter(|pages| *pages > 0) {
         let mib = number::mib(Some(migrated), page_size);
@@ -79,7 +78,7 @@ fn details(event: &Event, page_size: u64) -> Vec<String> {
     }
     if let Some(away_ms) = event.away_ms {
         details.push(match &event.back {
-            Some(back) => format!("back after {away_ms:.1} ms by {back}"),
+            Some(back) => format!("back after {away_ms:.1} ms ({back})"),
             None => format!("ended there after {away_ms:.1} ms"),
         });
     }
@@ -103,9 +102,9 @@ fn details(event: &Event, page_size: u64) -> Vec<String> {
 
 fn gap(lost: &Lost) -> String {
     format!(
-        "{} lost           {} events: {}\n",
+        "{} lost           {}: {}\n",
         lost.time.strftime("%H:%M:%S%.6f"),
-        number::grouped(lost.count),
+        number::plural(lost.count, "event"),
         lost.reason.in_words(),
     )
 }
@@ -117,7 +116,7 @@ mod tests {
         ids::{CpuId, NodeId, Pid, Tid},
         model::{
             Name,
-            event::{Kind, LostKind, LostReason},
+            event::{LostKind, LostReason},
         },
     };
 
@@ -148,11 +147,12 @@ mod tests {
     }
 
     #[test]
-    fn columns_stand_under_their_heads() {
+    fn columns_stand_under_their_headers() {
         let line = text(&Line::Event(Box::new(moved(b"postgres"))), 4096);
         assert_eq!(
             line,
-            "03:04:05.000678 task_move          0     1         -    4242    4243  wakeup               postgres         CPU 1 to 3\n"
+            "03:04:05.000678 task_move          0     1         -    4242    4243  \
+             wakeup               postgres         CPU 1 to 3\n"
         );
         for (word, value) in [
             ("REASON", "wakeup"),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_lost_is_a_line_of_its_own() {
+    fn lost_events_have_a_line_of_their_own() {
         let lost = Line::Lost(Lost {
             time: "2026-01-02T03:04:05Z".parse().unwrap(),
             kind: LostKind::Lost,

@@ -1,7 +1,8 @@
-//! JSON: one document, or one line of JSON Lines, of any value of the model.
+//! JSON: any value of the model as one document or one line of JSON Lines.
 //!
-//! serde_json escapes what JSON must escape and prints the rest as it is, DEL, C1 controls and bidirectional marks included.
-//! A report is also read with `cat`, so these are `\uNNNN` here: the value is the same, the terminal is left alone.
+//! serde_json escapes only what JSON requires: not DEL, C1 controls and bidirectional marks. A
+//! report is also read with `cat`, so these are `\uNNNN` here: the value is the same, the terminal
+//! is safe.
 
 use std::io::{self, Write};
 
@@ -10,19 +11,19 @@ use serde_json::ser::{Formatter, Serializer};
 
 use super::escape;
 
-/// Writes one value on one line, with a newline behind it: a whole document, and a line of JSON Lines too.
+/// Writes one value on one line, with a newline: a whole document, and a line of JSON Lines.
 ///
 /// # Errors
-/// What the writer says; a closed pipe is [`io::ErrorKind::BrokenPipe`].
+/// Errors of the writer; a closed pipe is [`io::ErrorKind::BrokenPipe`].
 pub fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(&mut *out, Guarded))?;
     out.write_all(b"\n")
 }
 
-/// [`write_line`] into a string.
+/// Writes one value as [`write_line`] does, into a string.
 ///
 /// # Errors
-/// When the value cannot be JSON at all: a map whose keys are not strings. No value of the model is.
+/// The value cannot be JSON: a map whose keys are not strings. The model has none.
 pub fn to_line(value: &impl Serialize) -> io::Result<String> {
     let mut line = Vec::new();
     write_line(&mut line, value)?;
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn quantities_that_are_no_number_are_null() {
+    fn quantities_that_are_not_numbers_are_null() {
         assert_eq!(to_line(&[f64::NAN, 0.5]).unwrap(), "[null,0.5]\n");
     }
 

@@ -1,7 +1,8 @@
-//! output: a snapshot to text, JSON and screens; never reads /proc.
+//! output: a snapshot as text, JSON and screens; never reads /proc.
 
 pub mod csv;
 pub mod escape;
+pub mod format;
 
 pub mod diff;
 pub mod doctor;

@@ -1,7 +1,9 @@
-//! Where a report goes: stdout, a pipe or device, or a regular file that is replaced whole.
+//! Destinations of a report: stdout, a pipe or device, or a regular file that is replaced as a
+//! whole.
 //!
-//! A file is written 0600 under a temporary name beside the target and renamed at the end, so that nobody ever reads half a report and an
-//! existing one survives a session that fails. Links are not followed: a root tool must not be led to write elsewhere.
+//! A file is written with mode 0600 under a temporary name in the folder of the target and renamed
+//! at the end, so that nobody reads half a report and an existing one survives a session that
+//! fails. Symbolic links are not followed: they could lead a tool of root to write elsewhere.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -20,15 +22,15 @@ use crate::exit::{Exit, Failure};
 /// An opened destination.
 #[derive(Debug)]
 pub enum Sink {
-    /// Our stdout.
+    /// The process's stdout.
     Stdout,
-    /// A pipe or device that was there.
+    /// An existing pipe or device.
     Existing(File),
-    /// A regular file to be put in place at the end.
+    /// A regular file that is renamed to its target at the end.
     Replacing(Replacement),
 }
 
-/// A file under its temporary name; removed again unless it is put in place.
+/// A file under its temporary name; removed unless it is put in place.
 #[derive(Debug)]
 pub struct Replacement {
     file: File,
@@ -41,7 +43,7 @@ impl Sink {
     /// Opens the destination now, so that an unwritable one is found before a session starts.
     ///
     /// # Errors
-    /// It cannot be written, or it is something that must not be replaced.
+    /// The destination cannot be written, or must not be replaced.
     pub fn open(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path else {
             return Ok(Sink::Stdout);
@@ -66,7 +68,7 @@ impl Sink {
                     .map_err(|error| refuse(error.to_string()))?;
                 return Ok(Sink::Existing(file));
             }
-            // A descriptor given by path, as bash's >(…) does.
+            // A descriptor given as a path, as in bash's >(…).
             Ok(found) if found.file_type().is_symlink() && is_descriptor(path) => {
                 let file = OpenOptions::new()
                     .write(true)
@@ -86,7 +88,8 @@ impl Sink {
             .map_err(|error| refuse(error.to_string()))
     }
 
-    /// Writes a part that readers are to have now; `false` when the reader has gone away. A regular file shows it at the end, with the rest.
+    /// Writes a part for readers to see now; returns false when the reader is gone. A regular file
+    /// appears only at the end, complete.
     ///
     /// # Errors
     /// The destination failed.
@@ -105,7 +108,8 @@ impl Sink {
         }
     }
 
-    /// Has the reader of our stdout gone away? For a session that may have nothing to write for a long time.
+    /// Returns whether the reader of stdout is gone, for sessions that may write nothing for a long
+    /// time.
     #[must_use]
     pub fn stdout_is_closed() -> bool {
         let stdout = io::stdout();
@@ -116,25 +120,25 @@ impl Sink {
             })
     }
 
-    /// Writes everything and puts it in place. A reader that has gone away is a quiet end.
+    /// Writes everything and puts it in place. A reader that is gone is not an error.
     ///
     /// # Errors
     /// The destination failed.
     pub fn finish(self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Sink::Stdout => quiet(
+            Sink::Stdout => ignoring_closed_pipe(
                 io::stdout()
                     .write_all(bytes)
                     .and_then(|()| io::stdout().flush()),
             ),
-            Sink::Existing(mut file) => quiet(file.write_all(bytes)),
+            Sink::Existing(mut file) => ignoring_closed_pipe(file.write_all(bytes)),
             Sink::Replacing(replacement) => replacement.place(bytes),
         }
     }
 }
 
-/// A closed pipe is a quiet end.
-fn quiet(result: io::Result<()>) -> io::Result<()> {
+/// Ignores the error of a closed pipe.
+fn ignoring_closed_pipe(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
@@ -149,10 +153,10 @@ fn is_descriptor(path: &Path) -> bool {
 }
 
 impl Replacement {
-    /// Begins another file for a path.
+    /// Creates a temporary file for a target.
     ///
     /// # Errors
-    /// There can be none beside it.
+    /// The file cannot be created in the folder of the target.
     pub fn create(target: &Path) -> io::Result<Self> {
         let name = target
             .file_name()
@@ -182,18 +186,18 @@ impl Replacement {
         self.put_in_place()
     }
 
-    /// The file, to be written to before and after it is in place.
+    /// Returns the file, which can be written before and after it is put in place.
     ///
     /// # Errors
-    /// There are no descriptors left.
+    /// No descriptors are left.
     pub fn file(&self) -> io::Result<File> {
         self.file.try_clone()
     }
 
-    /// Puts it in place as far as it is written: for what grows while others may read it.
+    /// Renames it to its target as it is: for files that grow while others read them.
     ///
     /// # Errors
-    /// It cannot be renamed.
+    /// The file cannot be renamed.
     pub fn put_in_place(mut self) -> io::Result<()> {
         fs::rename(&self.temporary, &self.target)?;
         self.placed = true;
@@ -204,7 +208,7 @@ impl Replacement {
 impl Drop for Replacement {
     fn drop(&mut self) {
         if !self.placed {
-            // Nothing is left behind; if even that fails there is nobody to tell.
+            // Drop cannot report an error.
             let _ = fs::remove_file(&self.temporary);
         }
     }
@@ -216,7 +220,7 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, symlink};
 
     #[test]
-    fn a_report_replaces_the_old_one_whole_and_is_private() {
+    fn a_report_replaces_the_old_one_as_a_whole_and_is_private() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.json");
         fs::write(&path, "old").unwrap();
@@ -240,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_gone_away_is_told_of_and_no_error() {
+    fn a_reader_that_is_gone_is_reported_and_is_not_an_error() {
         let (reader, writer) = nix::unistd::pipe().unwrap();
         drop(reader);
         assert!(!Sink::Existing(File::from(writer)).write(b"gone").unwrap());
@@ -254,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn links_and_directories_are_refused_with_a_way_out() {
+    fn links_and_directories_are_refused_with_a_hint() {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("link");
         symlink("/etc/passwd", &link).unwrap();
@@ -268,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn devices_are_written_to() {
+    fn devices_can_be_written() {
         Sink::open(Some(Path::new("/dev/null")))
             .unwrap()
             .finish(b"gone")

@@ -1,6 +1,7 @@
-//! Lines on their way to a reader, who may be slow: a queue with an end, and a thread that writes.
+//! A stream of lines to a reader who may be slow: a bounded queue, and a thread that writes.
 //!
-//! Whoever puts lines in is never held up. What finds no room is counted, and the count is a line of its own at the place of the gap.
+//! Sending a line never blocks. Lines that find no room in the queue are counted, and a line with
+//! the count stands at the place of the gap.
 
 use std::{
     collections::BTreeMap,
@@ -19,20 +20,20 @@ use jiff::Timestamp;
 use super::sink::Sink;
 use crate::model::event::{Line, Lost, LostKind, LostReason};
 
-/// Bytes that are written at once, at most about so many.
+/// Bytes per write, about.
 const CHUNK: usize = 64 * 1024;
 
-/// How long the end of a session waits for its reader.
+/// Time for which the end of a session waits for its reader.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The writing end of a stream.
+/// The sending end of a stream.
 pub struct Stream {
     queue: SyncSender<Line>,
     writer: JoinHandle<()>,
     state: Arc<State>,
-    /// Lines that found no room since the last gap was told, by kind.
+    /// Lines that found no room since the last line about a gap, by kind.
     missing: BTreeMap<String, u64>,
-    /// All of them.
+    /// All lines that found no room.
     dropped: u64,
 }
 
@@ -44,7 +45,7 @@ struct State {
 }
 
 impl Stream {
-    /// A stream into `sink`, formed by `form`, with room for `room` lines.
+    /// Opens a stream into `sink` with room for `room` lines; `form` formats them.
     ///
     /// # Errors
     /// No thread can be started.
@@ -74,9 +75,9 @@ impl Stream {
         })
     }
 
-    /// Puts a line in, or counts it among those that found no room.
+    /// Sends a line, or counts it if there is no room.
     pub fn send(&mut self, line: Line) {
-        if !self.missing.is_empty() && !self.tell_gap() {
+        if !self.missing.is_empty() && !self.send_gap() {
             self.drop_one(&line);
             return;
         }
@@ -98,14 +99,14 @@ impl Stream {
         self.dropped = self.dropped.saturating_add(1);
     }
 
-    /// Tells what is missing here; false when there is no room for that either.
-    fn tell_gap(&mut self) -> bool {
+    /// Sends a line about the missing ones; returns false if there is no room for it either.
+    fn send_gap(&mut self) -> bool {
         let lost = Line::Lost(self.gap());
-        let told = self.queue.try_send(lost).is_ok();
-        if told {
+        let sent = self.queue.try_send(lost).is_ok();
+        if sent {
             self.missing.clear();
         }
-        told
+        sent
     }
 
     fn gap(&self) -> Lost {
@@ -118,32 +119,33 @@ impl Stream {
         }
     }
 
-    /// All lines that found no room so far.
+    /// Returns the number of lines that found no room so far.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// Has the reader gone away, or the destination failed?
+    /// Returns whether the reader is gone or the destination failed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.state.closed.load(Ordering::Acquire)
     }
 
-    /// Ends the stream, waiting a little for a reader that is slow. Returns how many lines did not get out because it was too slow to the end.
+    /// Ends the stream after a short wait for a slow reader. Returns the number of lines that are
+    /// missing without a line about them.
     ///
     /// # Errors
     /// The destination failed.
     pub fn finish(mut self) -> io::Result<u64> {
         let until = Instant::now() + PATIENCE;
         while !self.missing.is_empty()
-            && !self.tell_gap()
+            && !self.send_gap()
             && !self.is_closed()
             && Instant::now() < until
         {
             thread::park_timeout(Duration::from_millis(10));
         }
-        let untold: u64 = self.missing.values().sum();
+        let unreported: u64 = self.missing.values().sum();
         let Self {
             queue,
             writer,
@@ -155,10 +157,10 @@ impl Stream {
             thread::park_timeout(Duration::from_millis(10));
         }
         if !state.done.load(Ordering::Acquire) {
-            // It hangs in a write that nobody reads; it ends with the process.
-            return Ok(untold.max(1));
+            // The thread blocks in a write that nobody reads; it ends with the process.
+            return Ok(unreported.max(1));
         }
-        // It ended by itself, so this does not wait.
+        // The thread ended, so this does not wait.
         let _ = writer.join();
         match state
             .error
@@ -167,12 +169,12 @@ impl Stream {
             .take()
         {
             Some(error) => Err(error),
-            None => Ok(untold),
+            None => Ok(unreported),
         }
     }
 }
 
-/// Writes lines until there are no more, or nobody reads them.
+/// Writes lines until there are no more, or the reader is gone.
 fn write_all(
     mut sink: Sink,
     lines: &Receiver<Line>,
@@ -221,7 +223,7 @@ mod tests {
 
     fn form(line: &Line) -> io::Result<String> {
         Ok(match line {
-            // As long as a pipe's page, so that a few of them fill it.
+            // As long as a page of a pipe, so that a few of them fill it.
             Line::Session(session) => format!("{:>4095}\n", session.page_size),
             Line::Lost(lost) => format!("lost {}\n", lost.count),
             Line::Event(_) => "event\n".into(),
@@ -234,10 +236,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_stops_costs_counted_lines_at_the_place_of_the_gap() {
+    fn a_reader_that_stops_loses_counted_lines_at_the_place_of_the_gap() {
         let (reader, writer) = pipe();
         let mut stream = Stream::open(Sink::Existing(File::from(writer)), 4, form).unwrap();
-        // A pipe holds sixteen pages at most and the queue four lines: most of these find no room.
+        // A pipe has sixteen pages at most and the queue four lines: most of these find no room.
         for number in 0..500 {
             stream.send(line(number));
         }
@@ -245,31 +247,31 @@ mod tests {
         assert!((400..500).contains(&dropped), "{dropped}");
         let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
         assert_eq!(lines.next().unwrap().trim(), "0");
-        // There is room again at some point, now that somebody reads.
+        // Now that somebody reads, there will be room again.
         let reading = thread::spawn(move || lines.collect::<Vec<String>>());
         let deadline = Instant::now() + Duration::from_secs(60);
         while !stream.missing.is_empty() && Instant::now() < deadline {
-            stream.tell_gap();
+            stream.send_gap();
         }
         stream.send(line(1_000));
         while stream.dropped() > dropped && !stream.missing.is_empty() && Instant::now() < deadline
         {
-            stream.tell_gap();
+            stream.send_gap();
         }
         assert_eq!(stream.finish().unwrap(), 0);
         let rest: Vec<String> = reading.join().unwrap();
-        let told: u64 = rest
+        let counted: u64 = rest
             .iter()
             .filter_map(|line| line.strip_prefix("lost "))
             .map(|count| count.parse::<u64>().unwrap())
             .sum();
         let read = 1 + rest.iter().filter(|line| !line.starts_with("lost")).count();
-        assert!(told >= dropped, "{told} told, {dropped} dropped");
-        assert_eq!(told + read as u64, 501, "every line is read or told");
+        assert!(counted >= dropped, "{counted} counted, {dropped} dropped");
+        assert_eq!(counted + read as u64, 501, "every line is read or counted");
     }
 
     #[test]
-    fn a_reader_that_goes_away_is_a_quiet_end() {
+    fn a_reader_that_leaves_is_not_an_error() {
         let (reader, writer) = pipe();
         let mut stream = Stream::open(Sink::Existing(File::from(writer)), 4, form).unwrap();
         drop(reader);

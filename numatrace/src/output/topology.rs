@@ -1,12 +1,14 @@
-//! The text of `numatrace topology`: `numactl -H` first, in its words and order, then what it leaves out.
+//! The text of `numatrace topology`: `numactl -H` in its words and order, then facts that it lacks.
 
 use std::fmt::Write as _;
 
 use super::escape;
+use super::format::size::numactl;
 use crate::ids::{NodeId, ranges};
+use crate::model::number::{UNKNOWN, plural};
 use crate::model::topology::{Knob, Machine, MachineNode, NodeKind};
 
-/// The whole text. `compress` prints CPUs as ranges.
+/// Returns the whole text; with `compress`, CPUs are ranges.
 #[must_use]
 pub fn render(machine: &Machine, compress: bool) -> String {
     let mut out = String::new();
@@ -19,7 +21,7 @@ pub fn render(machine: &Machine, compress: bool) -> String {
     }
     let unread: Vec<_> = machine.missing.iter().collect();
     if !unread.is_empty() {
-        line(&mut out, "\nnot known:");
+        line(&mut out, "\nunknown:");
         for fact in unread {
             line(&mut out, &format!("  {}: {}", fact.what, fact.why));
         }
@@ -27,7 +29,7 @@ pub fn render(machine: &Machine, compress: bool) -> String {
     out
 }
 
-/// The part that `numactl -H` prints, with a line more for nodes that are not ordinary.
+/// Writes the part that `numactl -H` prints, with one more line for special nodes.
 fn hardware(out: &mut String, machine: &Machine, compress: bool) {
     let ids = ranges(machine.nodes.iter().map(|node| u32::from(node.node.0)));
     line(
@@ -47,22 +49,17 @@ fn hardware(out: &mut String, machine: &Machine, compress: bool) {
         line(out, format!("node {} cpus: {cpus}", node.node).trim_end());
         line(
             out,
-            &format!("node {} size: {}", node.node, mebibytes(node.mem_kb)),
+            &format!("node {} size: {}", node.node, numactl(node.mem_kb)),
         );
         line(
             out,
-            &format!("node {} free: {}", node.node, mebibytes(node.free_kb)),
+            &format!("node {} free: {}", node.node, numactl(node.free_kb)),
         );
         if let Some(kind) = kind(node) {
             line(out, &format!("node {} kind: {kind}", node.node));
         }
     }
     distances(out, &machine.nodes);
-}
-
-/// numactl's MB are MiB, rounded down.
-fn mebibytes(kib: Option<u64>) -> String {
-    kib.map_or_else(|| "unknown".to_owned(), |kib| format!("{} MB", kib / 1024))
 }
 
 fn kind(node: &MachineNode) -> Option<String> {
@@ -105,7 +102,7 @@ fn distances(out: &mut String, nodes: &[MachineNode]) {
     }
 }
 
-/// The part that `numactl --show` prints, for us or another process.
+/// Writes the part that `numactl --show` prints, for this process or another one.
 fn process(out: &mut String, machine: &Machine) {
     let Some(process) = &machine.process else {
         return;
@@ -140,7 +137,7 @@ fn process(out: &mut String, machine: &Machine) {
     }
 }
 
-/// Caches, tiers, stated speeds and devices, each with its nodes.
+/// Writes caches, tiers, speeds and devices, each with its nodes.
 fn places(out: &mut String, machine: &Machine) {
     let list = |nodes: &[NodeId]| match nodes {
         [] => "none".to_owned(),
@@ -175,12 +172,13 @@ fn places(out: &mut String, machine: &Machine) {
     if !machine.access.is_empty() {
         line(
             out,
-            "\nspeed of memory as firmware states it (distances and speeds are claims, not measurements):",
+            "\nspeed of memory according to firmware (distances and speeds are not measured):",
         );
     }
     for access in &machine.access {
-        let number =
-            |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+        let number = |value: Option<u64>| {
+            value.map_or_else(|| UNKNOWN.to_owned(), |value| value.to_string())
+        };
         let latency = format!(
             "read {} ns, write {} ns",
             number(access.read_latency_ns),
@@ -204,17 +202,20 @@ fn places(out: &mut String, machine: &Machine) {
         line(out, "\ndevices:");
     }
     for device in &machine.devices {
-        let node = device.node.map_or_else(
-            || "node not stated".to_owned(),
-            |node| format!("node {node}"),
-        );
+        let node = device
+            .node
+            .map_or_else(|| "node unknown".to_owned(), |node| format!("node {node}"));
         let irqs = match (device.irqs, device.remote_irqs) {
             (0, _) => String::new(),
             (all, Some(remote)) if remote > 0 => format!(
-                ", {remote} of {all} interrupts handled on other nodes ({})",
+                ", {remote} of {} handled on other nodes ({})",
+                plural(all, "interrupt"),
                 list(&device.irq_nodes)
             ),
-            (all, _) => format!(", {all} interrupts on node {}", list(&device.irq_nodes)),
+            (all, _) => {
+                let interrupts = plural(all, "interrupt");
+                format!(", {interrupts} on node {}", list(&device.irq_nodes))
+            }
         };
         line(
             out,
@@ -227,12 +228,12 @@ fn places(out: &mut String, machine: &Machine) {
     }
 }
 
-/// Two lines a knob: some names and meanings together are wider than a terminal.
+/// Writes two lines per knob: some names and meanings together are wider than a terminal.
 fn knobs(out: &mut String, knobs: &[Knob]) {
     if knobs.is_empty() {
         return;
     }
-    line(out, "\nknobs in force:");
+    line(out, "\nknobs:");
     for knob in knobs {
         let value = knob.value.as_deref().unwrap_or("unreadable");
         line(out, &format!("  {} = {value}", knob.name));
@@ -240,8 +241,8 @@ fn knobs(out: &mut String, knobs: &[Knob]) {
     }
 }
 
-/// Writing to a String cannot fail.
 fn line(out: &mut String, text: &str) {
+    // Writing to a String cannot fail.
     let _ = writeln!(out, "{text}");
 }
 
@@ -378,19 +379,19 @@ memory tiers, fastest first:
   tier 4: node 0
   tier 22: node 12
 
-speed of memory as firmware states it (distances and speeds are claims, not measurements):
+speed of memory according to firmware (distances and speeds are not measured):
   node 12 from node 0-1: read 300 ns, write - ns, read 9000 MB/s, write - MB/s
 
 devices:
   eth0\\x1b[2J (network): node 1, 4 of 4 interrupts handled on other nodes (0)
 
-knobs in force:
+knobs:
   vm.zone_reclaim_mode = 0
       a full node spills
 
 note: Node 1 has no memory.
 
-not known:
+unknown:
   distances of node 1: garbage
 ";
         assert_eq!(render(&machine(), false), wanted);

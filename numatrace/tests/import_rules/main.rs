@@ -30,17 +30,12 @@ const KERNEL_SIDE: &str = "numatrace-ebpf/src";
 const NATURAL: (&str, &str) = ("model/report.rs", "model/finding/mod.rs");
 
 /// Circles of the tracer that are still to be broken up.
-const KNOWN: [&[&str]; 6] = [
+const KNOWN: [&[&str]; 4] = [
     &["attach/hooks.rs", "attach/preload.rs"],
     &[
         "enrich/facts/mod.rs",
         "enrich/process/mod.rs",
         "enrich/residency.rs",
-    ],
-    &["model/audit.rs", "model/audit_beside.rs"],
-    &[
-        "model/finding/affinity_split.rs",
-        "model/finding/ran_away.rs",
     ],
     &["recording/player.rs", "recording/replay.rs"],
     &["session/info.rs", "session/interval.rs"],

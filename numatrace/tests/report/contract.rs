@@ -49,7 +49,7 @@ fn every_report_keeps_the_contract() {
             .stdout(Stdio::piped())
             .spawn();
         let Ok(mut child) = child else {
-            // Only where there is no Python; the schema test above has run all the same.
+            // Allowed only without Python; the test of the schema runs in any case.
             assert!(
                 Command::new("python3").arg("--version").output().is_err(),
                 "python3 is there but did not start"
@@ -64,7 +64,8 @@ fn every_report_keeps_the_contract() {
             .unwrap();
         let output = child.wait_with_output().unwrap();
         let breaches = String::from_utf8_lossy(&output.stdout);
-        // Nothing was traced, so there is no audit to keep: the check accepts that, and so does the verdict.
+        // In a report without tracing there is no audit; the check accepts that, as does the
+        // verdict.
         assert!(output.status.success(), "{name}:\n{breaches}");
     }
 }
@@ -95,7 +96,7 @@ fn names_that_are_not_utf8_read_back_as_their_escapes() {
     );
 }
 
-/// Every object of the schema describes its fields, and every field that the fixtures print is described.
+/// Every field that the fixtures print is in the schema.
 #[test]
 fn the_schema_describes_every_field_that_is_printed() {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
@@ -105,7 +106,8 @@ fn the_schema_describes_every_field_that_is_printed() {
     }
 }
 
-/// Walks report and schema side by side; a field without `properties` entry and without a map's `additionalProperties` fails.
+/// Walks report and schema together; a field without an entry in `properties` fails, unless the
+/// object is a map with `additionalProperties`.
 fn described(root: &Value, schema: &Value, value: &Value, at: &str) {
     let schema = resolve(root, schema);
     match value {
@@ -139,7 +141,7 @@ fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
         let target = root
             .pointer(reference.trim_start_matches('#'))
-            .unwrap_or_else(|| panic!("{reference} leads nowhere"));
+            .unwrap_or_else(|| panic!("{reference} does not exist"));
         return resolve(root, target);
     }
     if let Some(branches) = schema.get("anyOf").and_then(Value::as_array) {

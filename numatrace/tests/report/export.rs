@@ -1,4 +1,4 @@
-//! Reports in the forms of other tools: their sums are the report's.
+//! Reports in the formats of other tools: their sums are the report's.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ fn all() -> Vec<(&'static str, Snapshot)> {
     all
 }
 
-/// The last frames of folded lines with their sums.
+/// Returns the last frames of folded lines with their sums.
 fn leaves(lines: &[String]) -> BTreeMap<&str, u64> {
     let mut sums = BTreeMap::new();
     for line in lines {
@@ -50,7 +50,7 @@ fn folded_lines_add_up_to_the_report() {
 }
 
 #[test]
-fn stacks_stand_outermost_first_and_what_has_none_is_told() {
+fn stacks_are_outermost_first_and_pages_without_one_are_counted() {
     let lines = folded::lines(&before_after::bug(), Weight::Pages);
     assert!(
         lines.contains(&"app;libc.so.6+0x294;init_matrix;fill;[anon];local 16000".to_owned()),
@@ -81,7 +81,7 @@ fn stacks_stand_outermost_first_and_what_has_none_is_told() {
 }
 
 #[test]
-fn a_name_is_one_frame_and_one_cell_whatever_is_in_it() {
+fn a_name_is_one_frame_and_one_cell() {
     let mut snapshot = before_after::bug();
     snapshot.processes[0].comm = "=a;b 7\n,\u{1b}".into();
     for line in folded::lines(&snapshot, Weight::Pages) {
@@ -125,7 +125,7 @@ fn the_flame_graph_has_both_colours_and_every_frame() {
     );
 }
 
-/// The cells of a CSV line; enough of a reader for what is written.
+/// Returns the cells of a CSV line; reads only what numatrace writes.
 fn cells(line: &str) -> Vec<String> {
     let mut cells = vec![String::new()];
     let mut quoted = false;
@@ -143,7 +143,7 @@ fn cells(line: &str) -> Vec<String> {
 fn the_csv_is_one_table_that_adds_up_to_the_report() {
     let columns: Vec<&str> = csv::HEADER.trim_end().split(',').collect();
     let at = |name: &str| columns.iter().position(|column| *column == name).unwrap();
-    // Ten thousand processes alike add up alike, and take a minute.
+    // Ten thousand similar processes prove no more than ten, and take a minute.
     let few = all().into_iter().filter(|(name, _)| *name != "crowd");
     for (name, snapshot) in few {
         let table = csv::lines(&snapshot);

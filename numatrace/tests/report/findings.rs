@@ -1,4 +1,4 @@
-//! Findings: that each speaks when its case is there, is silent when it is not, and says something one can do.
+//! Findings: each appears in its case and only there, and its fix is possible.
 
 use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::model::finding::diagnose;
@@ -23,7 +23,7 @@ fn only(snapshot: &Snapshot) -> Finding {
 }
 
 #[test]
-fn a_policy_away_from_its_cpus_is_a_warning_with_both_ways_out() {
+fn a_policy_away_from_its_cpus_is_a_warning_with_both_fixes() {
     let findings = diagnose(&fixture::two_nodes());
     let finding = findings
         .iter()
@@ -60,7 +60,7 @@ fn interleaving_is_remote_on_purpose_and_only_information() {
 }
 
 #[test]
-fn a_small_share_by_policy_is_not_worth_a_word() {
+fn a_small_share_by_policy_is_no_finding() {
     let mut snapshot = fixture::quiet(2);
     let detail = fixture::alloc(&[100_000, 0], &[0, 1_000], |causes| &mut causes.policy);
     snapshot.processes = vec![fixture::program(1, "app", detail)];
@@ -68,7 +68,7 @@ fn a_small_share_by_policy_is_not_worth_a_word() {
 }
 
 #[test]
-fn a_full_node_is_named_with_who_was_turned_away() {
+fn a_full_node_is_named_with_the_processes_that_asked_for_it() {
     let mut snapshot = fixture::quiet(2);
     let mut spilled = fixture::alloc(&[700, 0], &[0, 3_000], |causes| &mut causes.fallback);
     spilled.numa_hit = Some(PerNode(vec![700, 0]));
@@ -84,9 +84,9 @@ fn a_full_node_is_named_with_who_was_turned_away() {
     assert_eq!(
         finding.evidence,
         [
-            "3,000 of 3,700 allocations wanted on node 0 (81.1 %) were served elsewhere (numa_foreign)",
-            "misses were served 3,000 by node 1 (numa_miss)",
-            "turned away: spill (911) 3,000",
+            "3,000 of 3,700 requests for node 0 (81.1 %) were served by other nodes (numa_foreign)",
+            "served: 3,000 by node 1 (numa_miss)",
+            "requested by: spill (911) 3,000",
         ]
     );
     assert!(
@@ -98,13 +98,13 @@ fn a_full_node_is_named_with_who_was_turned_away() {
 }
 
 #[test]
-fn a_node_that_turned_a_few_away_is_not_full() {
-    for (turned, wanted) in [(255, 700), (300, 40_000)] {
+fn a_node_with_a_few_misses_is_not_full() {
+    for (missed, wanted) in [(255, 700), (300, 40_000)] {
         let mut snapshot = fixture::quiet(2);
-        let mut spilled = fixture::alloc(&[wanted, 0], &[0, turned], |causes| &mut causes.fallback);
+        let mut spilled = fixture::alloc(&[wanted, 0], &[0, missed], |causes| &mut causes.fallback);
         spilled.numa_hit = Some(PerNode(vec![wanted, 0]));
-        spilled.numa_miss = Some(PerNode(vec![0, turned]));
-        spilled.numa_foreign = Some(PerNode(vec![turned, 0]));
+        spilled.numa_miss = Some(PerNode(vec![0, missed]));
+        spilled.numa_foreign = Some(PerNode(vec![missed, 0]));
         snapshot.processes = vec![fixture::program(911, "spill", spilled)];
         let found = ids(&fixture::audited(snapshot, 0));
         assert!(
@@ -136,7 +136,7 @@ fn cpus_without_memory_are_named_with_their_nearest() {
 }
 
 #[test]
-fn one_node_is_said_plainly_and_alone() {
+fn one_node_is_the_only_finding() {
     let finding = only(&fixture::one_node());
     assert_eq!(
         (finding.id.as_str(), finding.severity),
@@ -145,7 +145,7 @@ fn one_node_is_said_plainly_and_alone() {
 }
 
 #[test]
-fn all_is_well_is_said_with_what_was_not_measured() {
+fn all_is_well_names_the_quantities_that_were_not_measured() {
     let finding = only(&fixture::well_placed());
     assert_eq!(finding.id, "numa-is-not-your-problem");
     assert_eq!(
@@ -155,7 +155,7 @@ fn all_is_well_is_said_with_what_was_not_measured() {
 }
 
 #[test]
-fn all_is_well_is_not_said_of_a_quiet_a_remote_or_a_doubtful_session() {
+fn all_is_well_is_not_found_for_a_quiet_a_remote_or_a_doubtful_session() {
     assert_eq!(
         ids(&fixture::quiet(2)),
         Vec::<String>::new(),
@@ -185,7 +185,7 @@ fn all_is_well_is_not_said_of_a_quiet_a_remote_or_a_doubtful_session() {
 }
 
 #[test]
-fn remote_use_of_local_memory_speaks_against_it() {
+fn remote_use_of_local_memory_is_not_well() {
     let mut snapshot = fixture::launched();
     let process = snapshot.processes.first_mut().unwrap();
     process.alloc = Some(fixture::alloc(&[16_500, 0], &[0, 0], |causes| {
@@ -193,7 +193,7 @@ fn remote_use_of_local_memory_speaks_against_it() {
     }));
     assert!(
         !ids(&snapshot).contains(&"numa-is-not-your-problem".to_owned()),
-        "8,100 of 8,100 hint faults are far"
+        "8,100 of 8,100 hint faults are remote"
     );
 }
 
@@ -216,7 +216,7 @@ fn every_finding_has_evidence_and_a_fix_and_the_worst_comes_first() {
 }
 
 #[test]
-fn a_fix_never_repeats_what_a_shell_would_run() {
+fn a_fix_never_contains_a_name_that_a_shell_would_run() {
     let mut snapshot = fixture::two_nodes();
     let process = snapshot.processes.first_mut().unwrap();
     process.exe = Some("/tmp/$(reboot)".into());
@@ -261,7 +261,7 @@ fn of_mover(process: Process) -> Vec<Finding> {
 }
 
 #[test]
-fn bouncing_by_affinity_says_who_to_look_for() {
+fn ping_pong_by_affinity_names_the_system_call() {
     let findings = of_mover(mover(MoveReason::Affinity, 200, 199));
     assert_eq!(findings.len(), 1, "{findings:#?}");
     assert_eq!(findings[0].id, "ping-pong");
@@ -282,7 +282,7 @@ fn moves_that_stay_are_no_ping_pong_and_few_moves_are_nothing() {
 }
 
 #[test]
-fn the_scheduler_s_own_moves_are_told_by_their_reason() {
+fn moves_by_the_scheduler_are_distinguished_by_reason() {
     let ids = |reason| -> Vec<String> {
         of_mover(mover(reason, 1_000, 0))
             .into_iter()
@@ -311,7 +311,7 @@ fn time_away_counts_only_when_there_is_memory_to_be_away_from() {
     assert_eq!(findings[0].id, "ran-away-from-memory");
     assert_eq!(
         findings[0].evidence[0],
-        "0.70 s of its 1.00 s of CPU time (70.0 %) were on other nodes than node 0"
+        "0.70 s of its 1.00 s of CPU time (70.0 %) were away from node 0"
     );
     assert!(
         findings[0].evidence[1].contains("64.0 MiB") || findings[0].evidence[1].contains("64 MiB"),
@@ -321,7 +321,7 @@ fn time_away_counts_only_when_there_is_memory_to_be_away_from() {
         findings[0].fix.contains("migratepages 77 0 1"),
         "{findings:#?}"
     );
-    // Nearly as much on the other node: its threads belong there too.
+    // Nearly as much memory is on the other node: there its threads are not away.
     let mut spread = process.clone();
     if let Some(pages) = spread
         .first_touch
@@ -331,7 +331,7 @@ fn time_away_counts_only_when_there_is_memory_to_be_away_from() {
         pages.add_at(1, 1, 12_000);
     }
     assert!(of_mover(spread).is_empty());
-    // Never moved: that is a first touch elsewhere, not running away.
+    // A process that never moved has a first touch elsewhere; it did not run away.
     process.task_moves = Some(TaskMoves {
         cross_node: Some(0),
         ..TaskMoves::default()
@@ -363,25 +363,25 @@ fn migrating(by_reason: &[(&str, u64)], moved: u64, failed: u64, balancing: i64)
 }
 
 #[test]
-fn pages_that_stay_are_told_when_they_are_many() {
-    let told = |moved, failed| {
+fn pages_that_could_not_be_moved_are_a_finding_when_they_are_many() {
+    let found = |moved, failed| {
         migrating(&[("syscall", moved)], moved, failed, 1)
             .contains(&"migration-failures".to_owned())
     };
-    assert!(told(1_000, 500));
-    assert!(!told(100_000, 500), "half a percent");
-    assert!(!told(100, 100), "a hundred pages");
+    assert!(found(1_000, 500));
+    assert!(!found(100_000, 500), "half a percent");
+    assert!(!found(100, 100), "a hundred pages");
 }
 
 #[test]
-fn memory_that_goes_round_is_churn_only_where_there_are_tiers() {
-    let told = |down, up, balancing| {
+fn memory_that_moves_in_circles_is_churn_only_with_tiers() {
+    let found = |down, up, balancing| {
         let by_reason = [("demotion", down), ("numa_misplaced", up)];
         migrating(&by_reason, down + up, 0, balancing).contains(&"tiering-churn".to_owned())
     };
-    assert!(told(50_000, 40_000, 2));
-    assert!(!told(50_000, 40_000, 1), "no tiering");
-    assert!(!told(50_000, 4_100, 2), "one way");
+    assert!(found(50_000, 40_000, 2));
+    assert!(!found(50_000, 40_000, 1), "no tiering");
+    assert!(!found(50_000, 4_100, 2), "one way");
 }
 
 /// A process with 64 MiB on node 0 and two threads of a second's work each, bound to these nodes.
@@ -402,10 +402,10 @@ fn bound_to(nodes: [usize; 2]) -> Snapshot {
     let mut run = PerNode::zeros(2);
     for (at, node) in nodes.into_iter().enumerate() {
         let mut thread = Thread::new(Tid(77 + u32::try_from(at).unwrap()), "worker");
-        let mut own = PerNode::zeros(2);
-        own.add_at(node, 1_000_000_000);
-        run.add(&own);
-        thread.run_ns = Some(own);
+        let mut of_thread = PerNode::zeros(2);
+        of_thread.add_at(node, 1_000_000_000);
+        run.add(&of_thread);
+        thread.run_ns = Some(of_thread);
         thread.binds = vec![Bind {
             range: None,
             what: BindWhat::Affinity,
@@ -450,7 +450,7 @@ fn threads_bound_apart_from_their_memory_are_split_and_did_not_run_away() {
 #[test]
 fn threads_bound_to_one_node_are_not_split() {
     assert!(!ids(&bound_to([0, 0])).contains(&"affinity-split".to_owned()));
-    // Both away from their memory: that is another story.
+    // Both are away from their memory: that is a different finding.
     let both = ids(&bound_to([1, 1]));
     assert!(!both.contains(&"affinity-split".to_owned()), "{both:?}");
     assert!(
@@ -460,7 +460,7 @@ fn threads_bound_to_one_node_are_not_split() {
 }
 
 #[test]
-fn balancing_that_hurts_is_told_with_what_goes_to_and_fro() {
+fn balancing_that_hurts_is_a_finding_with_its_evidence() {
     let with = |verdict| {
         let mut snapshot = bound_to([0, 0]);
         snapshot.processes[0].balancer = Some(Balancing {

@@ -1,5 +1,5 @@
-//! Reports made by hand: machines of any number of nodes, sessions of any kind. Every one keeps the report's rules, because the
-//! audit is summed up from the processes here as it is in a session.
+//! Reports made by hand: machines of any number of nodes, sessions of any kind. Each keeps the
+//! rules of a report, because the audit is summed up from the processes as in a session.
 
 use numatrace::ids::{CpuId, NodeId, Pid, Tid};
 use numatrace::model::{
@@ -11,7 +11,7 @@ use numatrace::model::{
     Snapshot, Stay, System, TaskMoves, Thread, Verdict, Verify, finding,
 };
 
-/// A machine of `nodes` nodes with two CPUs and 512 MiB each.
+/// Returns a machine of `nodes` nodes with two CPUs and 512 MiB each.
 pub fn host(nodes: u16) -> Host {
     let distance = |from: u16| {
         (0..nodes)
@@ -36,7 +36,8 @@ pub fn host(nodes: u16) -> Host {
     }
 }
 
-/// A system-wide session of ten seconds on `nodes` nodes, with exact hooks, nothing lost, nobody traced.
+/// Returns a system-wide session of ten seconds on `nodes` nodes, with exact hooks, without losses
+/// and processes.
 pub fn quiet(nodes: u16) -> Snapshot {
     let start = "2026-01-02T03:04:05.678Z".parse().expect("a timestamp");
     let mut snapshot = Snapshot::new(host(nodes), Session::new("trace", start, 10.02));
@@ -63,7 +64,8 @@ pub fn quiet(nodes: u16) -> Snapshot {
     snapshot
 }
 
-/// What one process allocated, per node of the page: how many local, how many remote, and why those were.
+/// Returns the allocations of one process by node of the page: local ones, remote ones, and the
+/// cause of those.
 pub fn alloc(local: &[u64], remote: &[u64], cause: fn(&mut RemoteByCause) -> &mut u64) -> Alloc {
     let local = PerNode(local.to_vec());
     let remote = PerNode(remote.to_vec());
@@ -93,7 +95,7 @@ pub fn alloc(local: &[u64], remote: &[u64], cause: fn(&mut RemoteByCause) -> &mu
     }
 }
 
-/// A program with these allocations.
+/// Returns a program with these allocations.
 pub fn program(pid: u32, comm: impl Into<Name>, alloc: Alloc) -> Process {
     Process {
         ns_pid: Some(Pid(pid)),
@@ -104,7 +106,7 @@ pub fn program(pid: u32, comm: impl Into<Name>, alloc: Alloc) -> Process {
     }
 }
 
-/// The buckets of a session, with a little in them.
+/// Returns the buckets of a session, with small counts.
 pub fn buckets(nodes: usize) -> Vec<Process> {
     let few = |count: u64| {
         alloc(&vec![count; nodes], &vec![0; nodes], |causes| {
@@ -123,7 +125,8 @@ pub fn buckets(nodes: usize) -> Vec<Process> {
     ]
 }
 
-/// Sums the processes up into an exact audit, then lets the kernel have counted `missed` more hits on the first node.
+/// Sums the processes up into an exact audit; the kernel counted `missed` more hits on the first
+/// node.
 pub fn audited(mut snapshot: Snapshot, missed: u64) -> Snapshot {
     let total = snapshot
         .alloc_total()
@@ -165,7 +168,8 @@ pub fn audited(mut snapshot: Snapshot, missed: u64) -> Snapshot {
     snapshot
 }
 
-/// Two nodes, the whole system: a database bound to the wrong node, a program that spilled over, quiet ones.
+/// Returns a session of the whole system on two nodes: a database bound to the wrong node, a
+/// program whose node was full, quiet ones.
 pub fn two_nodes() -> Snapshot {
     let mut snapshot = quiet(2);
     let mut spilled = alloc(&[700, 0], &[0, 300], |causes| &mut causes.fallback);
@@ -181,7 +185,7 @@ pub fn two_nodes() -> Snapshot {
         };
     }
     database.policy_by_mode = Some([(PolicyMode::Bind, 51_000)].into());
-    // Nearly all of it user pages; the rest is the kernel's work for it.
+    // Nearly all are user pages; the others are allocations of the kernel for the process.
     if let Some(classes) = database.by_class.as_mut() {
         classes.user_4k = ClassTally {
             allocations: 215_000,
@@ -232,7 +236,8 @@ pub fn two_nodes() -> Snapshot {
     snapshot
 }
 
-/// Two nodes, one launched program, with everything measured that hooks can measure.
+/// Returns a session of one launched program on two nodes, with everything measured that hooks can
+/// measure.
 pub fn launched() -> Snapshot {
     let mut snapshot = quiet(2);
     snapshot.session.scope = Scope {
@@ -363,7 +368,8 @@ pub fn launched() -> Snapshot {
     audited(snapshot, 0)
 }
 
-/// The same two nodes where fentry is refused: hits and misses are unknown, and page_alloc says why.
+/// Returns the session of [`two_nodes`] on a kernel that refuses fentry: hits and misses are
+/// unknown, and page_alloc has the reason.
 pub fn fallback() -> Snapshot {
     let mut snapshot = two_nodes();
     for process in &mut snapshot.processes {
@@ -395,7 +401,7 @@ pub fn fallback() -> Snapshot {
     ];
     snapshot.audit.verdict = Verdict::Approximate;
     snapshot.audit.why =
-        Some("page_alloc is on its fallback, which does not see bulk allocations".into());
+        Some("page_alloc uses a reduced hook, which does not see bulk allocations".into());
     snapshot.audit.explained = vec![Explained {
         cause: Cause::HookLost,
         count: None,
@@ -408,7 +414,7 @@ pub fn fallback() -> Snapshot {
     snapshot
 }
 
-/// Names chosen to take over a terminal or a table.
+/// Returns a session with names that try to control a terminal or a table.
 pub fn hostile() -> Snapshot {
     let mut snapshot = two_nodes();
     let names: [&[u8]; 5] = [
@@ -433,7 +439,8 @@ pub fn hostile() -> Snapshot {
     snapshot
 }
 
-/// Ten thousand processes on four nodes, pid by pid a little more remote; records lost, a table full.
+/// Returns a session of ten thousand processes on four nodes, each a little more remote than the
+/// one before; records were lost, and a table was full.
 pub fn crowd() -> Snapshot {
     let mut snapshot = quiet(4);
     snapshot.processes = (1..=10_000_u64)
@@ -455,11 +462,12 @@ pub fn crowd() -> Snapshot {
     });
     snapshot.coverage.records_lost = Some(12_345);
     snapshot.coverage.lost_by_kind = [("touch_run".to_owned(), 12_345)].into();
-    snapshot.coverage.full_tables = [("processes".to_owned(), 512)].into();
+    snapshot.coverage.full_tables = [("totals".to_owned(), 2_000_000)].into();
     audited(snapshot, 0)
 }
 
-/// Sixty-four nodes, sparse numbers, each with work of its own and a neighbour's, one without memory and one without CPUs.
+/// Returns a session on sixty-four nodes with sparse numbers: each has allocations of its processes
+/// and of a neighbour's; one has no memory and one has no CPUs.
 pub fn sixty_four_nodes() -> Snapshot {
     let mut snapshot = quiet(64);
     for (position, node) in snapshot.host.nodes.iter_mut().enumerate() {
@@ -513,7 +521,7 @@ pub fn sixty_four_nodes() -> Snapshot {
     audited(snapshot, 3)
 }
 
-/// One node: everything is local there.
+/// Returns a session on one node, where everything is local.
 pub fn one_node() -> Snapshot {
     let mut snapshot = quiet(1);
     snapshot.processes = vec![program(
@@ -525,7 +533,7 @@ pub fn one_node() -> Snapshot {
     audited(snapshot, 0)
 }
 
-/// Two nodes with CPUs, one of them without memory; everything its CPUs ask for comes from the other.
+/// Returns a session on two nodes with CPUs, one without memory: its CPUs allocate from the other.
 pub fn memoryless() -> Snapshot {
     let mut snapshot = quiet(2);
     if let Some(node) = snapshot.host.nodes.get_mut(1) {
@@ -536,7 +544,7 @@ pub fn memoryless() -> Snapshot {
     audited(snapshot, 0)
 }
 
-/// Two nodes, a program that keeps to its own, as it should.
+/// Returns a session of a program that stays on its nodes, as it should.
 pub fn well_placed() -> Snapshot {
     let mut snapshot = quiet(2);
     let local = alloc(&[50_000, 30_000], &[40, 10], |causes| {
@@ -546,7 +554,7 @@ pub fn well_placed() -> Snapshot {
     audited(snapshot, 0)
 }
 
-/// Two nodes, a program that interleaves over both.
+/// Returns a session of a program that interleaves over two nodes.
 pub fn interleaved() -> Snapshot {
     let mut snapshot = quiet(2);
     let mut both = alloc(&[5_000, 0], &[0, 5_000], |causes| &mut causes.policy);
@@ -555,7 +563,7 @@ pub fn interleaved() -> Snapshot {
     audited(snapshot, 0)
 }
 
-/// Every fixture by name, with its findings.
+/// Returns every fixture by name, with its findings.
 pub fn all() -> Vec<(&'static str, Snapshot)> {
     let mut all = vec![
         ("one_node", one_node()),

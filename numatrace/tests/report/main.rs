@@ -1,4 +1,5 @@
-//! The report as others meet it: its text on small and large machines, and its JSON against the contract.
+//! The report: its text on small and large machines, its JSON against the contract, and its
+//! exports.
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 

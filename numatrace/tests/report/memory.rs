@@ -1,4 +1,4 @@
-//! Memory by mapping: what is said about who placed it and who uses it, and when nothing is.
+//! Memory by mapping: findings about the threads that placed it and those that use it.
 
 use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::model::finding::diagnose;
@@ -70,7 +70,7 @@ fn found(snapshot: &Snapshot, id: &str) -> Option<Finding> {
 }
 
 #[test]
-fn who_placed_memory_and_who_uses_it_is_said_with_what_it_takes_to_move_it() {
+fn memory_used_remotely_is_found_with_its_threads_and_the_command_to_move_it() {
     let snapshot = with(vec![region()]);
     let finding = found(&snapshot, "first-touch-elsewhere").unwrap();
     assert_eq!(finding.pid, Some(Pid(4242)));
@@ -82,7 +82,7 @@ fn who_placed_memory_and_who_uses_it_is_said_with_what_it_takes_to_move_it() {
         "thread app (4242)",
         "thread worker (4243)",
         "8,000 of 8,100 sampled accesses",
-        // 4,096 pages followed already, and 40 of them went back.
+        // 4,096 pages followed already, and 40 of them moved back.
         "migratepages 4242 0 1 (48.2 MiB)",
     ] {
         assert!(whole.contains(needle), "{needle}: {finding:#?}");
@@ -91,7 +91,7 @@ fn who_placed_memory_and_who_uses_it_is_said_with_what_it_takes_to_move_it() {
 }
 
 #[test]
-fn memory_without_users_elsewhere_and_page_cache_are_no_surprise() {
+fn memory_without_remote_users_and_page_cache_are_no_finding() {
     let at_home = Mapping {
         surprise_pages: Some(100),
         ..region()
@@ -107,7 +107,8 @@ fn memory_without_users_elsewhere_and_page_cache_are_no_surprise() {
     assert_eq!(found(&snapshot, "touched-before-bind"), None);
 }
 
-/// The same memory, but its toucher went over to the other node itself, bound at `time_ns`.
+/// Returns the same memory, used by the thread that touched it, which was bound to the other node
+/// at `time_ns`.
 fn rebound(time_ns: u64) -> Snapshot {
     let mut mapping = region();
     mapping.users[0].tid = Tid(4242);
@@ -127,7 +128,7 @@ fn a_bind_after_the_touch_is_the_cause_and_one_before_it_is_not() {
     let finding = found(&late, "touched-before-bind").unwrap();
     let whole = format!("{finding:?}");
     assert!(
-        whole.contains("by sched_setaffinity(2) 1.50 s after it began"),
+        whole.contains("by sched_setaffinity(2) 1.50 s after it started"),
         "{whole}"
     );
     assert_eq!(found(&late, "first-touch-elsewhere"), None);
@@ -138,7 +139,7 @@ fn a_bind_after_the_touch_is_the_cause_and_one_before_it_is_not() {
 }
 
 #[test]
-fn memory_that_has_followed_its_users_is_not_to_be_moved_again() {
+fn memory_that_followed_its_users_need_not_be_moved() {
     let followed = |mut snapshot: Snapshot| {
         let mapping = &mut snapshot.processes[0].mappings[0];
         mapping.page_migrations = Some(MappingMigrations {
@@ -148,8 +149,11 @@ fn memory_that_has_followed_its_users_is_not_to_be_moved_again() {
         snapshot
     };
     let bound = found(&followed(rebound(6_000)), "touched-before-bind").unwrap();
-    let told = "63.7 MiB of it moved to node 1 meanwhile";
-    assert!(bound.evidence.iter().any(|fact| fact == told), "{bound:#?}");
+    let sentence = "63.7 MiB of it have since moved to node 1";
+    assert!(
+        bound.evidence.iter().any(|fact| fact == sentence),
+        "{bound:#?}"
+    );
     let elsewhere = found(&followed(with(vec![region()])), "first-touch-elsewhere").unwrap();
     for finding in [bound, elsewhere] {
         assert!(!finding.fix.contains("migratepages"), "{finding:#?}");
@@ -157,7 +161,7 @@ fn memory_that_has_followed_its_users_is_not_to_be_moved_again() {
 }
 
 #[test]
-fn a_part_that_is_used_elsewhere_is_no_reason_to_move_all_of_it() {
+fn remote_use_of_a_part_is_no_reason_to_move_all_of_it() {
     let surprising = Mapping {
         surprise_pages: Some(2_000),
         ..region()
@@ -177,21 +181,21 @@ fn a_part_that_is_used_elsewhere_is_no_reason_to_move_all_of_it() {
 }
 
 #[test]
-fn a_policy_for_a_range_speaks_of_what_lies_in_it_alone() {
-    let told = |range| {
+fn a_policy_for_a_range_concerns_memory_in_it_only() {
+    let bound = |range| {
         let mut snapshot = rebound(6_000);
         let bind = &mut snapshot.processes[0].threads[0].binds[0];
         (bind.what, bind.range) = (BindWhat::RangePolicy, Some(range));
         found(&snapshot, "touched-before-bind")
     };
     let (start, end) = (region().start, region().end);
-    let inside = told([Addr(start.0 + 4096), Addr(start.0 + 8192)]).unwrap();
+    let inside = bound([Addr(start.0 + 4096), Addr(start.0 + 8192)]).unwrap();
     assert!(format!("{inside:?}").contains("by mbind(2)"), "{inside:?}");
-    assert_eq!(told([end, Addr(end.0 + 4096)]), None);
+    assert_eq!(bound([end, Addr(end.0 + 4096)]), None);
 }
 
 #[test]
-fn the_memory_of_the_process_stands_before_the_nodes() {
+fn the_memory_of_the_process_is_listed_before_the_nodes() {
     let mut snapshot = with(vec![
         region(),
         Mapping {
@@ -216,7 +220,7 @@ fn the_memory_of_the_process_stands_before_the_nodes() {
 }
 
 #[test]
-fn a_file_that_lies_elsewhere_is_page_cache_and_not_a_surprise() {
+fn a_file_on_a_remote_node_is_a_finding_about_page_cache() {
     let mut file = Mapping {
         name: "/data/table".into(),
         kind: MappingKind::File,
@@ -224,7 +228,7 @@ fn a_file_that_lies_elsewhere_is_page_cache_and_not_a_surprise() {
         residency: Some(PerNode(vec![2_000, 48])),
         ..region()
     };
-    // It runs on node 1.
+    // The process runs on node 1.
     let mut snapshot = with(vec![file.clone()]);
     snapshot.processes[0].run_ns = Some(PerNode(vec![100, 900]));
     let finding = found(&snapshot, "page-cache-filled-elsewhere").unwrap();
@@ -232,7 +236,7 @@ fn a_file_that_lies_elsewhere_is_page_cache_and_not_a_surprise() {
     assert_eq!(found(&snapshot, "first-touch-elsewhere"), None);
     assert_eq!(found(&snapshot, "shared-text-remote"), None);
 
-    // Who filled it in the session is said; who did so where it is used is not.
+    // A process that filled it in the session is named, unless it did so on the node of the users.
     let mut filler = fixture::program(
         77,
         "backup",
@@ -247,15 +251,14 @@ fn a_file_that_lies_elsewhere_is_page_cache_and_not_a_surprise() {
     };
     filler.page_cache = filled([[1_990, 0], [0, 0]]);
     snapshot.processes.push(filler.clone());
-    let told = found(&snapshot, "page-cache-filled-elsewhere").unwrap();
-    let sentence =
-        "1,990 of its pages were brought in on other nodes by backup (77) in this session";
-    assert_eq!(told.evidence.last().map(String::as_str), Some(sentence));
+    let finding = found(&snapshot, "page-cache-filled-elsewhere").unwrap();
+    let sentence = "backup (77) brought in 1,990 of its pages on other nodes in this session";
+    assert_eq!(finding.evidence.last().map(String::as_str), Some(sentence));
     snapshot.processes.pop();
     filler.page_cache = filled([[0, 0], [0, 1_990]]);
     snapshot.processes.push(filler);
-    let told = found(&snapshot, "page-cache-filled-elsewhere").unwrap();
-    assert_eq!(told.evidence.len(), 3, "{told:#?}");
+    let finding = found(&snapshot, "page-cache-filled-elsewhere").unwrap();
+    assert_eq!(finding.evidence.len(), 3, "{finding:#?}");
 
     file.name = "/usr/bin/app text".into();
     snapshot.processes[0].mappings = vec![file.clone()];
@@ -292,14 +295,14 @@ fn huge_pages_are_named_only_when_several_nodes_share_them() {
 }
 
 #[test]
-fn the_function_that_touched_it_is_named_past_what_was_inlined() {
+fn the_function_that_touched_it_is_named_even_if_others_were_inlined() {
     let frame = |symbol: &str, line: &str, inlined| Frame {
         symbol: Some(symbol.into()),
         line: Some(line.into()),
         inlined,
         ..Frame::default()
     };
-    let told = |frames| {
+    let evidence = |frames| {
         let mut mapping = region();
         if let Some(touch) = &mut mapping.first_touch {
             touch.stacks = vec![0];
@@ -315,7 +318,7 @@ fn the_function_that_touched_it_is_named_past_what_was_inlined() {
             found(&snapshot, "first-touch-elsewhere").unwrap().evidence
         )
     };
-    let inlined = told(vec![
+    let inlined = evidence(vec![
         frame("store", "atomic.rs:9", true),
         frame("write", "memory.rs:8", true),
         frame("init", "app.rs:7", false),
@@ -323,7 +326,7 @@ fn the_function_that_touched_it_is_named_past_what_was_inlined() {
     ]);
     let expected = "touched in store (atomic.rs:9) in init (app.rs:7), called by main (app.rs:1)";
     assert!(inlined.contains(expected), "{inlined}");
-    let plain = told(vec![
+    let plain = evidence(vec![
         frame("fill", "a.c:3", false),
         frame("init", "a.c:2", false),
     ]);

@@ -1,12 +1,15 @@
-//! The text of a report: whole pages as snapshots, and what holds for every page.
+//! The text of a report: whole pages as snapshots, and claims that hold for every page.
 
-use numatrace::output::escape;
+use numatrace::model::Snapshot;
+use numatrace::model::diff::Diff;
+use numatrace::model::quantity::headers::is_known;
 use numatrace::output::text::{TextOptions, render, render_audit};
+use numatrace::output::{diff, escape};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::fixture;
+use crate::{before_after, fixture};
 
-/// A terminal of eighty columns, ten rows of processes.
+/// A terminal of eighty columns; tables have ten rows of processes.
 fn terminal() -> TextOptions {
     TextOptions {
         width: Some(80),
@@ -16,7 +19,7 @@ fn terminal() -> TextOptions {
 }
 
 #[test]
-fn pages_on_eighty_columns_look_like_this() {
+fn pages_on_eighty_columns() {
     for (name, snapshot) in fixture::all() {
         insta::assert_snapshot!(name, render(&snapshot, &terminal()));
     }
@@ -31,7 +34,7 @@ fn without_a_terminal_the_columns_stand_side_by_side() {
 }
 
 #[test]
-fn the_audit_alone_looks_like_this() {
+fn the_audit_alone() {
     insta::assert_snapshot!(
         "audit_only",
         render_audit(&fixture::two_nodes(), &terminal())
@@ -97,7 +100,7 @@ fn colour_changes_nothing_but_colour() {
 }
 
 #[test]
-fn a_command_line_of_a_megabyte_does_not_drown_the_report() {
+fn a_command_line_of_a_megabyte_is_cut() {
     let mut snapshot = fixture::launched();
     snapshot
         .session
@@ -112,4 +115,45 @@ fn a_command_line_of_a_megabyte_does_not_drown_the_report() {
         "{}",
         page.len()
     );
+}
+
+/// Returns the headers of all tables of a page: in colour, the lines that are bold and indented.
+fn headers(page: &str) -> Vec<String> {
+    let lines = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("\x1b[1m "));
+    lines
+        .flat_map(|line| line.trim_end_matches("\x1b[0m").split("  "))
+        .map(|header| header.trim().to_owned())
+        .filter(|header| !header.is_empty())
+        .collect()
+}
+
+#[test]
+fn every_header_of_a_table_is_that_of_a_quantity_or_identifies_rows() {
+    let options = TextOptions {
+        color: true,
+        ..TextOptions::default()
+    };
+    let (bug, mended) = (before_after::bug(), before_after::mended());
+    let of = |before: &Snapshot, after: &Snapshot| {
+        let diff = Diff::of((&"a".into(), before), (&"b".into(), after));
+        diff::render(&diff, &options)
+    };
+    let mut pages = vec![
+        ("diff", of(&bug, &mended)),
+        ("diff back", of(&mended, &bug)),
+        ("bug", render(&bug, &options)),
+        ("audit", render_audit(&fixture::two_nodes(), &options)),
+    ];
+    let all = fixture::all();
+    pages.extend(all.iter().map(|(name, one)| (*name, render(one, &options))));
+    let mut count = 0;
+    for (name, page) in pages {
+        for header in headers(&page) {
+            assert!(is_known(&header), "{name}: {header:?}\n{page}");
+            count += 1;
+        }
+    }
+    assert!(count > 200, "only {count} headers were found");
 }

@@ -1,24 +1,28 @@
-//! What the views look like: pictures on machines of one to 64 nodes, and what holds for all of them.
+//! Pictures of the views on machines of one to 64 nodes, and claims that hold for all of them.
 
-use numatrace::output::{
-    escape,
-    tui::{App, Options},
+use numatrace::{
+    model::quantity::headers,
+    output::{
+        escape,
+        tui::{self, App, Options},
+    },
 };
+use ratatui::buffer::Cell;
 use ratatui::style::Color;
 
 use crate::{
     fixture,
-    looks::{app, drawn, full, look, states, text},
+    frames::{app, drawn, frame, full, states, text},
 };
 
-/// Sizes of terminals: nearly nothing, the smallest that is any good, large, huge.
+/// Sizes of terminals: from nearly nothing to huge.
 const SIZES: [(u16, u16); 5] = [(1, 1), (20, 5), (80, 24), (160, 50), (400, 120)];
 
 #[test]
 fn every_view_on_one_two_four_and_sixty_four_nodes() {
     for nodes in [1, 2, 4, 64] {
-        let look = look(full(nodes));
-        for (name, app) in states(&look) {
+        let frame = frame(full(nodes));
+        for (name, app) in states(&frame) {
             insta::assert_snapshot!(format!("{name}_{nodes}_nodes"), text(&app, 80, 24));
         }
     }
@@ -27,8 +31,8 @@ fn every_view_on_one_two_four_and_sixty_four_nodes() {
 #[test]
 fn a_large_terminal_shows_more() {
     for nodes in [2, 64] {
-        let look = look(full(nodes));
-        for (name, app) in states(&look).into_iter().take(6) {
+        let frame = frame(full(nodes));
+        for (name, app) in states(&frame).into_iter().take(6) {
             insta::assert_snapshot!(format!("{name}_{nodes}_nodes_large"), text(&app, 160, 50));
         }
     }
@@ -36,24 +40,24 @@ fn a_large_terminal_shows_more() {
 
 #[test]
 fn a_tiny_terminal_shows_what_matters_most() {
-    let look = look(full(2));
-    for (name, app) in states(&look) {
+    let frame = frame(full(2));
+    for (name, app) in states(&frame) {
         insta::assert_snapshot!(format!("{name}_tiny"), text(&app, 20, 5));
     }
 }
 
 #[test]
-fn hosts_without_exact_hooks_say_so_and_show_dashes() {
-    let look = look(fixture::fallback());
-    let screen = text(&app(&look), 80, 24);
+fn missing_hooks_are_counted_and_their_columns_have_dashes() {
+    let frame = frame(fixture::fallback());
+    let screen = text(&app(&frame), 80, 24);
     insta::assert_snapshot!("processes_fallback", screen);
     assert!(screen.contains("fallback 1, absent 1"), "{screen}");
 }
 
 #[test]
-fn no_name_writes_to_the_terminal_whatever_the_view_and_the_size() {
-    let look = look(fixture::hostile());
-    for (name, app) in states(&look) {
+fn no_name_controls_the_terminal_in_any_view_and_size() {
+    let frame = frame(fixture::hostile());
+    for (name, app) in states(&frame) {
         for (width, height) in SIZES {
             let screen = text(&app, width, height);
             let hostile = |c: char| c != '\n' && escape::is_hostile(c);
@@ -63,14 +67,14 @@ fn no_name_writes_to_the_terminal_whatever_the_view_and_the_size() {
             );
         }
     }
-    insta::assert_snapshot!("processes_hostile", text(&app(&look), 80, 24));
+    insta::assert_snapshot!("processes_hostile", text(&app(&frame), 80, 24));
 }
 
 #[test]
 fn every_view_can_be_drawn_at_every_size() {
     for nodes in [1, 2, 4, 64] {
-        let look = look(full(nodes));
-        for (_, app) in states(&look) {
+        let frame = frame(full(nodes));
+        for (_, app) in states(&frame) {
             for (width, height) in SIZES {
                 let terminal = drawn(&app, width, height);
                 assert_eq!(terminal.backend().buffer().area.height, height);
@@ -80,7 +84,7 @@ fn every_view_can_be_drawn_at_every_size() {
 }
 
 #[test]
-fn before_the_first_interval_the_screen_says_what_it_waits_for() {
+fn before_the_first_interval_the_screen_says_that_it_waits() {
     let options = Options {
         color: false,
         interval: std::time::Duration::from_secs(1),
@@ -91,15 +95,15 @@ fn before_the_first_interval_the_screen_says_what_it_waits_for() {
 }
 
 #[test]
-fn without_colour_no_cell_has_one() {
+fn without_colour_no_place_has_one() {
     for nodes in [2, 64] {
-        let look = look(full(nodes));
-        for (name, app) in states(&look) {
+        let frame = frame(full(nodes));
+        for (name, app) in states(&frame) {
             let terminal = drawn(&app, 160, 50);
-            let cells = &terminal.backend().buffer().content;
-            let coloured = cells
+            let places = &terminal.backend().buffer().content;
+            let coloured = places
                 .iter()
-                .filter(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset);
+                .filter(|place| place.fg != Color::Reset || place.bg != Color::Reset);
             assert_eq!(coloured.count(), 0, "{name}");
         }
     }
@@ -107,11 +111,11 @@ fn without_colour_no_cell_has_one() {
 
 #[test]
 fn with_colour_the_heat_map_has_some() {
-    let look = look(full(64));
-    let (_, mut app) = states(&look).swap_remove(2);
+    let frame = frame(full(64));
+    let (_, mut app) = states(&frame).swap_remove(2);
     app.theme.color = true;
     let terminal = drawn(&app, 160, 50);
-    let hot = |cell: &&ratatui::buffer::Cell| cell.bg != Color::Reset;
+    let hot = |place: &&Cell| place.bg != Color::Reset;
     assert!(
         terminal
             .backend()
@@ -122,4 +126,15 @@ fn with_colour_the_heat_map_has_some() {
             .count()
             > 20
     );
+}
+
+#[test]
+fn every_header_of_a_table_is_that_of_a_quantity_or_identifies_rows() {
+    let all = tui::headers();
+    assert!(all.len() > 30, "{all:?}");
+    let unknown: Vec<&String> = all
+        .iter()
+        .filter(|header| !headers::is_known(header))
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
 }

@@ -1,4 +1,4 @@
-//! What keys do to the state.
+//! Effects of keys on the state.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use numatrace::output::tui::{Action, App, Column, Order, Recording, View};
 
 use crate::{
     fixture,
-    looks::{app, full, look, pid, text},
+    frames::{app, frame, full, pid, text},
 };
 
 fn does(app: &mut App, actions: &[Action]) -> Vec<Order> {
@@ -18,7 +18,7 @@ fn does(app: &mut App, actions: &[Action]) -> Vec<Order> {
 
 #[test]
 fn plus_and_minus_go_through_the_intervals_and_stop_at_their_ends() {
-    let mut app = app(&look(full(2)));
+    let mut app = app(&frame(full(2)));
     let orders = does(&mut app, &[Action::Slower, Action::Slower]);
     let seconds = |seconds| Order::Interval(Duration::from_secs(seconds));
     assert_eq!(orders, [seconds(2), seconds(5)]);
@@ -34,13 +34,13 @@ fn plus_and_minus_go_through_the_intervals_and_stop_at_their_ends() {
 }
 
 #[test]
-fn r_is_for_the_session_which_says_what_became_of_it() {
-    let mut app = app(&look(full(2)));
+fn r_asks_the_session_which_reports_the_outcome() {
+    let mut app = app(&frame(full(2)));
     assert_eq!(app.apply(Action::Record), Some(Order::Record));
     assert_eq!(
         app.recording,
         Recording::Off,
-        "nothing is said before it is so"
+        "nothing is shown before it is so"
     );
     app.recording = Recording::Failed {
         why: "no room".into(),
@@ -49,14 +49,14 @@ fn r_is_for_the_session_which_says_what_became_of_it() {
 }
 
 #[test]
-fn a_held_screen_stays_and_then_shows_the_newest() {
-    let first = look(full(2));
+fn a_paused_screen_stays_and_then_shows_the_newest_frame() {
+    let first = frame(full(2));
     let mut other = full(2);
     other.processes[0].comm = "renamed".into();
     let mut app = app(&first);
     app.apply(Action::Pause);
     let before = text(&app, 80, 24);
-    app.take(look(other));
+    app.add(frame(other));
     assert_eq!(text(&app, 80, 24), before);
     assert!(before.contains("PAUSED"));
     app.apply(Action::Pause);
@@ -64,12 +64,12 @@ fn a_held_screen_stays_and_then_shows_the_newest() {
 }
 
 #[test]
-fn the_cursor_goes_with_its_process() {
-    let look1 = look(fixture::two_nodes());
-    let mut app = app(&look1);
+fn the_cursor_follows_its_process() {
+    let first = frame(fixture::two_nodes());
+    let mut app = app(&first);
     app.apply(Action::Down);
     let chosen = app.processes()[app.cursor].pid;
-    // In the next interval the processes have changed places.
+    // In the next interval the processes change places.
     let mut turned = fixture::two_nodes();
     for process in &mut turned.processes {
         if process.pid == chosen {
@@ -77,15 +77,15 @@ fn the_cursor_goes_with_its_process() {
             alloc.other_node.as_mut().unwrap().0[1] = 1_000_000;
         }
     }
-    app.take(look(turned));
+    app.add(frame(turned));
     assert_eq!(app.processes()[app.cursor].pid, chosen);
     assert_eq!(app.cursor, 0);
 }
 
 #[test]
-fn the_first_row_is_whoever_is_first() {
-    let look1 = look(fixture::two_nodes());
-    let mut app = app(&look1);
+fn in_the_first_row_the_cursor_stays() {
+    let first = frame(fixture::two_nodes());
+    let mut app = app(&first);
     let mut turned = fixture::two_nodes();
     let second = app.processes()[1].pid;
     for process in &mut turned.processes {
@@ -94,14 +94,14 @@ fn the_first_row_is_whoever_is_first() {
             alloc.other_node.as_mut().unwrap().0[1] = 1_000_000;
         }
     }
-    app.take(look(turned));
+    app.add(frame(turned));
     assert_eq!((app.cursor, app.processes()[0].pid), (0, second));
 }
 
 #[test]
-fn a_filter_leaves_what_holds_it_and_escape_takes_it_away() {
-    let look = look(fixture::two_nodes());
-    let mut app = app(&look);
+fn a_filter_leaves_matching_processes_and_escape_clears_it() {
+    let frame = frame(fixture::two_nodes());
+    let mut app = app(&frame);
     let all = app.processes().len();
     does(
         &mut app,
@@ -109,7 +109,7 @@ fn a_filter_leaves_what_holds_it_and_escape_takes_it_away() {
     );
     let named: Vec<_> = app.processes().iter().map(|row| row.pid.0).collect();
     assert_eq!(named, [911], "spill, whatever the case");
-    // Enter keeps it, and goes nowhere.
+    // Enter keeps the filter and opens no details.
     app.apply(Action::Enter);
     assert!(!app.typing && app.detail.is_none());
     assert_eq!(app.processes().len(), 1);
@@ -118,20 +118,20 @@ fn a_filter_leaves_what_holds_it_and_escape_takes_it_away() {
 }
 
 #[test]
-fn enter_leads_into_the_process_under_the_cursor_and_escape_back_to_it() {
-    let look = look(fixture::two_nodes());
-    let mut app = app(&look);
+fn enter_opens_the_process_under_the_cursor_and_escape_returns_to_it() {
+    let frame = frame(fixture::two_nodes());
+    let mut app = app(&frame);
     does(&mut app, &[Action::Down, Action::Enter]);
     let chosen = app.detail.map(|(pid, _)| pid);
-    assert_eq!(chosen, Some(pid(&look, 1)));
+    assert_eq!(chosen, Some(pid(&frame, 1)));
     assert!(text(&app, 80, 24).contains("spill"));
     app.apply(Action::Back);
     assert_eq!((app.detail, app.cursor), (None, 1));
 }
 
 #[test]
-fn escape_never_ends_it_and_q_always_does() {
-    let mut app = app(&look(full(2)));
+fn escape_never_quits_and_q_always_does() {
+    let mut app = app(&frame(full(2)));
     for _ in 0..5 {
         assert_eq!(app.apply(Action::Back), None);
     }
@@ -141,7 +141,7 @@ fn escape_never_ends_it_and_q_always_does() {
 
 #[test]
 fn the_sort_key_goes_through_all_columns() {
-    let mut app = app(&look(full(2)));
+    let mut app = app(&frame(full(2)));
     let mut seen = Vec::new();
     for _ in Column::ALL {
         seen.push(app.sort);
@@ -152,40 +152,40 @@ fn the_sort_key_goes_through_all_columns() {
 }
 
 #[test]
-fn the_matrix_goes_through_its_quantities_both_ways() {
-    let mut app = app(&look(full(2)));
+fn the_matrix_goes_through_its_transfers_both_ways() {
+    let mut app = app(&frame(full(2)));
     app.apply(Action::Show(View::Matrix));
-    let first = app.quantity;
+    let first = app.transfer;
     does(&mut app, &[Action::Right, Action::Left]);
-    assert_eq!(app.quantity, first);
+    assert_eq!(app.transfer, first);
     app.apply(Action::Left);
-    assert_ne!(app.quantity, first);
+    assert_ne!(app.transfer, first);
 }
 
 #[test]
-fn a_cursor_beyond_the_end_is_at_the_end() {
-    let look = look(full(4));
-    let mut app = app(&look);
+fn a_cursor_beyond_the_end_moves_to_the_end() {
+    let frame = frame(full(4));
+    let mut app = app(&frame);
     does(&mut app, &[Action::Last]);
     assert_eq!(app.cursor, app.processes().len() - 1);
     // Fewer processes in the next interval.
     let mut fewer = full(4);
     fewer.processes.truncate(3);
-    app.take(crate::looks::look(fewer));
+    app.add(crate::frames::frame(fewer));
     assert_eq!(app.cursor, 2);
 }
 
 #[test]
-fn what_is_kept_over_hours_of_storms_stays_small() {
-    let mut app = app(&look(full(2)));
+fn the_state_stays_small_during_hours_of_storms() {
+    let mut app = app(&frame(full(2)));
     for round in 0..3_000_u32 {
         let mut storm = full(2);
         let process = &mut storm.processes[0];
         process.pid = numatrace::ids::Pid(10_000 + round);
-        app.take(look(storm));
+        app.add(frame(storm));
     }
     assert!(app.details.len() <= 256, "{}", app.details.len());
-    assert!(app.stories.len() <= 501, "{}", app.stories.len());
+    assert!(app.absences.len() <= 501, "{}", app.absences.len());
     assert!(app.findings.all().len() <= 100);
     drop(Arc::new(app));
 }

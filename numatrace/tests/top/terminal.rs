@@ -1,6 +1,7 @@
-//! The terminal is given back when a thread panics, before the message, and with the settings it had.
+//! When a thread panics, the terminal is restored before the message, with the settings it had.
 //!
-//! The test runs itself again on a pseudo terminal, because a panic that ends a process cannot be looked at from within.
+//! The test runs itself again on a pseudo terminal, because a process cannot observe the panic that
+//! ends it.
 
 use std::{
     fs::File,
@@ -10,13 +11,13 @@ use std::{
 };
 
 use nix::{pty::openpty, sys::termios::tcgetattr};
-use numatrace::output::tui::terminal::Taken;
+use numatrace::output::tui::terminal::RawTerminal;
 
 /// Set for the run on the pseudo terminal.
 const WITHIN: &str = "NUMATRACE_TEST_PANIC";
 
 #[test]
-fn a_panic_gives_the_terminal_back_before_its_message() {
+fn a_panic_restores_the_terminal_before_its_message() {
     if std::env::var_os(WITHIN).is_some() {
         panics();
     }
@@ -26,7 +27,7 @@ fn a_panic_gives_the_terminal_back_before_its_message() {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "terminal::a_panic_gives_the_terminal_back_before_its_message",
+            "terminal::a_panic_restores_the_terminal_before_its_message",
             "--nocapture",
         ])
         .env(WITHIN, "1")
@@ -40,28 +41,29 @@ fn a_panic_gives_the_terminal_back_before_its_message() {
     let after = tcgetattr(&pty.slave).unwrap();
     assert_eq!(before, after, "settings of the terminal");
     drop(pty.slave);
-    let said = all(pty.master);
+    let output = all(pty.master);
     let at = |text: &str| {
-        said.find(text)
-            .unwrap_or_else(|| panic!("no {text:?} in {said:?}"))
+        output
+            .find(text)
+            .unwrap_or_else(|| panic!("no {text:?} in {output:?}"))
     };
-    let (taken, given_back) = (at("\x1b[?1049h"), at("\x1b[?1049l"));
-    assert!(taken < given_back, "{said:?}");
-    assert!(at("\x1b[?25l") < at("\x1b[?25h"), "{said:?}");
-    assert!(given_back < at("on purpose"), "{said:?}");
+    let (entered, restored) = (at("\x1b[?1049h"), at("\x1b[?1049l"));
+    assert!(entered < restored, "{output:?}");
+    assert!(at("\x1b[?25l") < at("\x1b[?25h"), "{output:?}");
+    assert!(restored < at("on purpose"), "{output:?}");
 }
 
-/// The run on the pseudo terminal: it is taken over by one thread, and another one panics.
+/// Runs on the pseudo terminal: one thread enters raw mode, and another one panics.
 fn panics() -> ! {
-    let taken = Taken::over().unwrap();
-    assert!(taken.is_ours());
+    let terminal = RawTerminal::enter().unwrap();
+    assert!(terminal.is_raw());
     let other = std::thread::spawn(|| panic!("on purpose"));
     let _ = other.join();
-    assert!(!taken.is_ours());
+    assert!(!terminal.is_raw());
     std::process::exit(1);
 }
 
-/// Everything that was written to the other side, which is closed by now.
+/// Returns everything that was written to the other side, which is closed by now.
 fn all(master: OwnedFd) -> String {
     let mut bytes = Vec::new();
     let mut master = File::from(master);

@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use crate::{
     fixture,
-    looks::{app, full, look, text},
+    frames::{app, frame, full, text},
 };
 
-/// A column's value in a report's JSON, found without any of our own types.
+/// Returns a column's value from a report's JSON, without the types of numatrace.
 fn in_json(column: Column, process: &Value) -> Option<u64> {
     let sum = |at: &str| -> Option<u64> {
         let counts = process.pointer(at)?.as_array()?;
@@ -18,9 +18,9 @@ fn in_json(column: Column, process: &Value) -> Option<u64> {
         let rows = process.pointer(at)?.as_array()?;
         let mut sum = 0;
         for (from, row) in rows.iter().enumerate() {
-            for (to, cell) in row.as_array()?.iter().enumerate() {
+            for (to, count) in row.as_array()?.iter().enumerate() {
                 if from != to {
-                    sum += cell.as_u64()?;
+                    sum += count.as_u64()?;
                 }
             }
         }
@@ -29,10 +29,10 @@ fn in_json(column: Column, process: &Value) -> Option<u64> {
     match column {
         Column::Remote => sum("/alloc/other_node"),
         Column::Missed => sum("/alloc/numa_miss"),
-        Column::TouchAway => off("/first_touch/pages"),
-        Column::HintFar => off("/hint_faults/matrix"),
-        Column::Migrated => off("/page_migrations/matrix"),
-        Column::Moves => process.pointer("/task_moves/cross_node")?.as_u64(),
+        Column::RemoteTouch => off("/first_touch/pages"),
+        Column::RemoteAccess => off("/hint_faults/matrix"),
+        Column::Moved => off("/page_migrations/matrix"),
+        Column::NodeMoves => process.pointer("/task_moves/cross_node")?.as_u64(),
         Column::Away => process.pointer("/away_ns")?.as_u64(),
         Column::Cpu => sum("/run_ns"),
         Column::Allocs => Some(sum("/alloc/local_node")? + sum("/alloc/other_node")?),
@@ -50,9 +50,13 @@ fn every_column_has_the_value_of_the_report() {
     for snapshot in reports() {
         let json: Value = serde_json::from_str(&json::to_line(&snapshot).unwrap()).unwrap();
         let processes = json["processes"].as_array().unwrap();
-        for (process, told) in snapshot.processes.iter().zip(processes) {
+        for (process, in_report) in snapshot.processes.iter().zip(processes) {
             for column in Column::ALL {
-                assert_eq!(column.count(process), in_json(column, told), "{column:?}");
+                assert_eq!(
+                    column.count(process),
+                    in_json(column, in_report),
+                    "{column:?}"
+                );
             }
         }
     }
@@ -61,10 +65,10 @@ fn every_column_has_the_value_of_the_report() {
 #[test]
 fn rows_are_in_the_order_of_the_reports_values() {
     for snapshot in reports() {
-        let look = look(snapshot);
-        let mut app = app(&look);
-        let json: Value = serde_json::from_str(&json::to_line(&look.snapshot).unwrap()).unwrap();
-        let told = json["processes"].as_array().unwrap();
+        let frame = frame(snapshot);
+        let mut app = app(&frame);
+        let json: Value = serde_json::from_str(&json::to_line(&frame.snapshot).unwrap()).unwrap();
+        let in_report = json["processes"].as_array().unwrap();
         for column in Column::ALL {
             app.sort = column;
             let shown: Vec<Option<u64>> = app
@@ -73,7 +77,7 @@ fn rows_are_in_the_order_of_the_reports_values() {
                 .filter(|row| row.pid.0 != 0)
                 .map(|row| column.count(row))
                 .collect();
-            let mut wanted: Vec<Option<u64>> = told
+            let mut wanted: Vec<Option<u64>> = in_report
                 .iter()
                 .filter(|process| process["pid"] != 0)
                 .map(|process| in_json(column, process))
@@ -85,8 +89,8 @@ fn rows_are_in_the_order_of_the_reports_values() {
 }
 
 #[test]
-fn the_first_row_on_the_screen_is_the_most_remote_process_of_the_report_with_its_rate() {
-    let screen = text(&app(&look(fixture::two_nodes())), 80, 24);
+fn the_first_row_is_the_process_with_most_remote_allocations_with_its_rate() {
+    let screen = text(&app(&frame(fixture::two_nodes())), 80, 24);
     let row = screen
         .lines()
         .find(|line| line.contains("postgres"))

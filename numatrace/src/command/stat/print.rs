@@ -43,7 +43,7 @@ impl<'a> Printer<'a> {
             }
             Form::Rates => {
                 if self.printed == 0 {
-                    out.write_all(interval::IMBALANCE.as_bytes())?;
+                    out.write_all(interval::legend().as_bytes())?;
                 }
                 let header = if header {
                     interval::rates_header()

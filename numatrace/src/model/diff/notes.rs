@@ -19,7 +19,8 @@ pub fn notes(old: &Snapshot, new: &Snapshot) -> Vec<String> {
         }
         if let Some(lost) = snapshot.coverage.records_lost.filter(|lost| *lost > 0) {
             notes.push(format!(
-                "the {which} session lost {} records: its details are incomplete, its totals are not",
+                "the {which} session lost {} records: its details are incomplete, its totals are \
+                 complete",
                 number::grouped(lost)
             ));
         }

@@ -7,7 +7,7 @@
 //!   all digits that matter.
 //! Both tests assume independent events, and events of one program are not: pages come in runs and
 //! moves in bursts. So a small `p` means that the counts differ by more than counting noise.
-//! Whether the next execution will differ as well, only more executions can show.
+//! Only more executions can show whether the next one will differ as well.
 
 use serde::Serialize;
 

@@ -86,8 +86,8 @@ fn finding(
 
     let (severity, title, fix) = if by_interleave {
         let fix = format!(
-            "none needed if all nodes use this memory; a program that runs on one node is faster with: \
-             numactl --cpunodebind={there} --membind={there} {command}",
+            "none needed if all nodes use this memory; a program that runs on one node is faster \
+             with: numactl --cpunodebind={there} --membind={there} {command}",
             there = words::node_list(host, home.or_else(|| holding.first().copied())),
         );
         (

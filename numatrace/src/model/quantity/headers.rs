@@ -80,6 +80,8 @@ pub const SIZE: Part = part("size MiB", "size of the mapping");
 pub const LEFT_AT: Part = part("at s", "seconds since the session began");
 /// Length of an absence.
 pub const AWAY: Part = part("away ms", "length of the absence");
+/// CPU time of an absence.
+pub const RAN: Part = part("ran ms", "CPU time during the absence");
 /// Memory of the process on the node that a thread left.
 pub const LEFT_BEHIND: Part = part("left MiB", "memory of the process on the node it left");
 /// CPU time of a thread on each node.
@@ -109,6 +111,7 @@ pub fn parts() -> impl Iterator<Item = Part> {
         SIZE,
         LEFT_AT,
         AWAY,
+        RAN,
         LEFT_BEHIND,
         CPU_BY_NODE,
         HIT_SHARE,
@@ -161,6 +164,16 @@ impl Quantity {
         }
     }
 
+    /// Returns the meaning without that for a single node, which only the list of quantities needs.
+    #[must_use]
+    pub fn meaning(&self) -> &'static str {
+        let (what, _) = self
+            .what
+            .split_once("; of a node")
+            .unwrap_or((self.what, ""));
+        what
+    }
+
     /// Returns the header of a column of rates per second. Rates of pages are in pages; the rate of
     /// CPU time is in percent of one CPU.
     #[must_use]
@@ -189,9 +202,9 @@ pub fn header_per_s(name: &str) -> String {
 pub fn legend(names: &[&str]) -> String {
     let known = names.iter().filter_map(|name| super::find(name));
     let words: Vec<String> = known
-        .map(|quantity| format!("{}: {}", quantity.header, quantity.what))
+        .map(|quantity| format!("{}: {}", quantity.header, quantity.meaning()))
         .collect();
-    words.join("; ")
+    format!("{}.", words.join("; "))
 }
 
 /// Explains columns of parts in one sentence.
@@ -201,7 +214,7 @@ pub fn legend_of_parts(parts: &[Part]) -> String {
         .iter()
         .map(|part| format!("{}: {}", part.header, part.what))
         .collect();
-    words.join("; ")
+    format!("{}.", words.join("; "))
 }
 
 /// Returns whether a table may have this header: it is a quantity's, a part's, or identifies rows.

@@ -108,7 +108,7 @@ pub const ALL: &[Quantity] = &[
     Quantity {
         name: "allocations",
         header: "allocs",
-        what: "requests satisfied by the page allocator, of any order: numastat's unit",
+        what: "requests satisfied by the page allocator, of any order (numastat's unit)",
         unit: Unit::Allocations,
         good: Good::Neither,
         grows: true,
@@ -350,7 +350,7 @@ pub const ALL: &[Quantity] = &[
     Quantity {
         name: "away_s",
         header: "CPU away s",
-        what: "CPU time on nodes other than the one with most of the process's memory",
+        what: "CPU time away from the node with most of the process's memory",
         unit: Unit::Seconds,
         good: Good::Less,
         grows: true,
@@ -360,7 +360,7 @@ pub const ALL: &[Quantity] = &[
     share(
         "away_share",
         "CPU away %",
-        "share of CPU time on nodes other than the one with most of the process's memory",
+        "share of CPU time away from the node with most of the process's memory",
         Good::Less,
         PROCESS,
         |m| {

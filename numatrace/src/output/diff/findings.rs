@@ -1,11 +1,11 @@
-//! Diagnoses that came, went and stayed.
+//! New, gone and kept findings.
 
 use crate::model::diff::Diff;
 use crate::model::{Finding, Severity};
 use crate::output::escape;
-use crate::output::text::page::{Page, Tone};
+use crate::output::format::{page::Page, tone::Tone};
 
-/// Writes them: new ones with what to do, for they are what the change brought.
+/// Writes the findings; new ones with their fix, because the change caused them.
 pub fn write(page: &mut Page<'_>, diff: &Diff) {
     let findings = &diff.findings;
     if findings.gone.is_empty() && findings.new.is_empty() && findings.kept.is_empty() {
@@ -13,28 +13,34 @@ pub fn write(page: &mut Page<'_>, diff: &Diff) {
     }
     page.section("Findings");
     for finding in &findings.new {
-        let matters = finding.severity != Severity::Info;
-        line(page, matters.then_some(Tone::Bad), "new", finding);
-        if !matters {
+        line(page, of(finding, Tone::Bad), "new", finding);
+        if finding.severity == Severity::Info {
             continue;
         }
         page.wrapped(
-            None,
+            Tone::Plain,
             "   fix: ",
             "     ",
             &escape::text(finding.fix.as_bytes()),
         );
     }
     for finding in &findings.gone {
-        let matters = finding.severity != Severity::Info;
-        line(page, matters.then_some(Tone::Good), "gone", finding);
+        line(page, of(finding, Tone::Good), "gone", finding);
     }
     for kept in &findings.kept {
-        line(page, None, "still", &kept.after);
+        line(page, Tone::Plain, "still", &kept.after);
     }
 }
 
-fn line(page: &mut Page<'_>, tone: Option<Tone>, word: &str, finding: &Finding) {
+/// Information is plain, whether it comes or goes.
+fn of(finding: &Finding, tone: Tone) -> Tone {
+    match finding.severity {
+        Severity::Info => Tone::Plain,
+        Severity::Critical | Severity::Warning => tone,
+    }
+}
+
+fn line(page: &mut Page<'_>, tone: Tone, word: &str, finding: &Finding) {
     let title = escape::text(finding.title.as_bytes());
     let id = escape::text(finding.id.as_bytes());
     page.wrapped(

@@ -1,13 +1,12 @@
-//! The whole machine: each quantity with both values, the change, and how it was told from chance.
+//! The whole machine: each quantity with both values, the change, and its significance.
 
 use super::cells;
 use crate::model::diff::{Change, Diff};
 use crate::model::number;
-use crate::model::quantity::{Quantity, Unit, find};
-use crate::output::text::page::Page;
-use crate::output::text::table::Table;
+use crate::model::quantity::{Quantity, Unit, find, headers::COMPARISON};
+use crate::output::format::{page::Page, table::Table};
 
-/// The rows, those a reader asks for first above; JSON has every quantity.
+/// The rows, those that decide first; the JSON document has every quantity.
 const ROWS: [&str; 15] = [
     "local_share",
     "local_access_share",
@@ -36,43 +35,38 @@ pub fn write(page: &mut Page<'_>, diff: &Diff) {
         return;
     }
     page.section("The whole machine");
-    let column = |of: fn(&(&Quantity, &Change)) -> String| rows.iter().map(of).collect();
+    let [before, after, change, verdict, p, samples] = COMPARISON;
+    let column =
+        |of: &dyn Fn(&Quantity, &Change) -> String| rows.iter().map(|(q, c)| of(q, c)).collect();
+    // Sizes of the sessions' own base pages: they differ only between architectures.
+    let pages_of = |host: &crate::model::Host| host.page_size;
+    let (old, new) = (pages_of(&diff.before.host), pages_of(&diff.after.host));
     let mut table = Table::new(1);
-    table.left(
-        "quantity",
-        column(|(quantity, _)| {
-            let percent = if quantity.unit == Unit::Share {
-                " %"
-            } else {
-                ""
-            };
-            format!("{}{percent}", quantity.name)
-        }),
+    table.left("quantity", column(&|q, _| q.header()));
+    table.right(
+        before.header,
+        column(&|q, change| cells::value(q.unit, change.before, old)),
     );
     table.right(
-        "before",
-        column(|(q, change)| cells::value(q.unit, change.before)),
+        after.header,
+        column(&|q, change| cells::value(q.unit, change.after, new)),
     );
     table.right(
-        "after",
-        column(|(q, change)| cells::value(q.unit, change.after)),
-    );
-    table.right(
-        "change",
-        column(|(q, change)| cells::difference(q.name, change)),
+        change.header,
+        column(&|q, change| cells::difference(q.name, change, new)),
     );
     table.left(
-        "verdict",
-        column(|(_, change)| change.verdict.in_words().into()),
+        verdict.header,
+        column(&|_, change| change.verdict.in_words().into()),
     );
     table.right(
-        "p",
-        column(|(_, change)| cells::probability(change.test.and_then(|test| test.p))),
+        p.header,
+        column(&|_, change| cells::probability(change.test.and_then(|test| test.p))),
     );
     table.left(
-        "told from",
-        column(|(quantity, change)| match change.test {
-            Some(test) if quantity.unit == Unit::Share => format!(
+        samples.header,
+        column(&|q, change| match change.test {
+            Some(test) if q.unit == Unit::Share => format!(
                 "{}, {}",
                 number::grouped(test.n_before),
                 number::grouped(test.n_after)
@@ -82,7 +76,8 @@ pub fn write(page: &mut Page<'_>, diff: &Diff) {
     );
     page.table(&table);
     page.legend(
-        "shares: two-proportion test, told from so many events; counts: Poisson test of the rates per second, told from the counts; \
-         a change counts when p < 0.001 and it is half a point, or a tenth of the rate",
+        "Shares: two-proportion test over the samples. Counts: Poisson test of the rates per \
+         second. A change is significant when p < 0.001 and it is at least half a point, or a \
+         tenth of the rate.",
     );
 }

@@ -1,35 +1,35 @@
-//! Mappings whose users came nearer or went away.
+//! Mappings whose remote use changed.
 
 use super::cells;
 use crate::ids::NodeId;
 use crate::model::diff::{Diff, MappingChange, Place};
 use crate::model::number::{self, UNKNOWN};
+use crate::model::quantity::headers::SIZE;
 use crate::output::escape;
-use crate::output::text::page::Page;
-use crate::output::text::table::Table;
+use crate::output::format::{page::Page, table::Table, tone::Tone};
 
-/// What makes a mapping worth a row.
-const TELLING: [&str; 3] = [
+/// Quantities whose change makes a mapping worth a row.
+const DECISIVE: [&str; 3] = [
     "surprise_share",
     "local_access_share",
     "remote_first_touch_share",
 ];
 
-/// Mappings whose first touch is told in a line of its own.
+/// Mappings whose first touch has a line of its own.
 const EXPLAINED: usize = 3;
 
-/// Pages below which a mapping on one side only is no news: 1 MiB of small ones.
+/// Least pages for a mapping that is on one side only: 1 MiB of small ones.
 const WORTH_REPORTING: f64 = 256.0;
 
-/// Writes those that changed, most pages first.
+/// Writes the mappings that changed, most pages first.
 pub fn write(page: &mut Page<'_>, diff: &Diff, rows: Option<usize>) {
     let mut changed: Vec<(String, &MappingChange)> = diff
         .processes
         .iter()
         .flat_map(|process| {
             let comm = escape::text(process.comm.as_bytes()).into_owned();
-            let telling = process.mappings.iter().filter(|mapping| telling(mapping));
-            telling.map(move |mapping| (comm.clone(), mapping))
+            let matters = process.mappings.iter().filter(|mapping| matters(mapping));
+            matters.map(move |mapping| (comm.clone(), mapping))
         })
         .collect();
     let all = changed.len();
@@ -37,10 +37,11 @@ pub fn write(page: &mut Page<'_>, diff: &Diff, rows: Option<usize>) {
     if changed.is_empty() {
         return;
     }
-    page.section("Memory by mapping, what changed");
+    page.section("Memory by mapping, changes only");
     let column = |of: &dyn Fn(&MappingChange) -> String| {
         changed.iter().map(|(_, mapping)| of(mapping)).collect()
     };
+    let page_size = diff.after.host.page_size;
     let mut table = Table::new(2);
     table.left(
         "process",
@@ -51,9 +52,8 @@ pub fn write(page: &mut Page<'_>, diff: &Diff, rows: Option<usize>) {
         column(&|mapping| escape::text(mapping.name.as_bytes()).into_owned()),
     );
     table.right(
-        "MiB",
+        SIZE.header,
         column(&|mapping| {
-            let page_size = diff.after.host.page_size;
             pair(
                 &mib(mapping.before.as_ref(), page_size),
                 &mib(mapping.after.as_ref(), page_size),
@@ -61,50 +61,46 @@ pub fn write(page: &mut Page<'_>, diff: &Diff, rows: Option<usize>) {
         }),
     );
     table.right(
-        "lies on",
+        "mostly on",
         column(&|mapping| nodes(mapping, |place| place.node)),
     );
     table.right(
         "used from",
         column(&|mapping| nodes(mapping, |place| place.used_from)),
     );
-    for (heading, name) in [
-        ("away from users %", "surprise_share"),
-        ("local accesses %", "local_access_share"),
-        ("touched from afar %", "remote_first_touch_share"),
-    ] {
+    for name in DECISIVE {
         table.right(
-            heading,
-            column(&|mapping| cells::both(name, mapping.changes.get(name))),
+            cells::header_of_both(name),
+            column(&|mapping| cells::both(name, mapping.changes.get(name), page_size)),
         );
     }
     page.table(&table);
     for (comm, mapping) in changed.iter().take(EXPLAINED) {
-        let told =
+        let touched =
             |place: &Option<Place>| place.as_ref().and_then(|place| place.touched_in.clone());
-        let (before, after) = (told(&mapping.before), told(&mapping.after));
+        let (before, after) = (touched(&mapping.before), touched(&mapping.after));
         let name = escape::text(mapping.name.as_bytes()).into_owned();
         for (word, stack) in [("before", before), ("after", after)] {
             if let Some(stack) = stack {
                 page.item(
-                    None,
+                    Tone::Plain,
                     &format!("{comm}, {name}, {word}: {}", escape::text(stack.as_bytes())),
                 );
             }
         }
     }
-    let cut = all - changed.len();
-    if cut > 0 {
+    let hidden = all - changed.len();
+    if hidden > 0 {
         page.legend(&format!(
-            "{} more changed (-n shows more rows)",
-            number::plural(cut, "mapping")
+            "{} changed (-n shows more rows)",
+            number::plural(hidden, "more mapping")
         ));
     }
 }
 
-/// Did its users come nearer or go away, or is a large one there on one side only?
-fn telling(mapping: &MappingChange) -> bool {
-    let changed = TELLING.iter().any(|name| {
+/// Returns whether the remote use of the mapping changed, or a large mapping is on one side only.
+fn matters(mapping: &MappingChange) -> bool {
+    let changed = DECISIVE.iter().any(|name| {
         let change = mapping.changes.get(name);
         change.is_some_and(|change| change.verdict.is_change())
     });
@@ -138,7 +134,7 @@ fn nodes(mapping: &MappingChange, of: fn(&Place) -> Option<NodeId>) -> String {
     pair(&node(&mapping.before), &node(&mapping.after))
 }
 
-/// `a → b`, or one where they are alike.
+/// Formats `a → b`, or one where they are equal.
 fn pair(before: &str, after: &str) -> String {
     if before == after {
         before.to_owned()

@@ -1,4 +1,5 @@
-//! A comparison as text: the one number, what to know before comparing, what came and went, then mappings, machine, nodes, processes.
+//! A comparison as text: headline, differences that the program did not cause, findings, mappings,
+//! machine, nodes, processes.
 //!
 //! Pure: a comparison and options in, text out. Names are escaped where they enter a cell.
 
@@ -9,10 +10,10 @@ mod machine;
 mod mappings;
 mod subjects;
 
-use super::text::{TextOptions, page::Page};
+use super::format::page::{Page, TextOptions};
 use crate::model::diff::Diff;
 
-/// The whole comparison, with a newline at its end.
+/// Renders the whole comparison, with a newline at its end.
 #[must_use]
 pub fn render(diff: &Diff, options: &TextOptions) -> String {
     let mut page = Page::new(options);

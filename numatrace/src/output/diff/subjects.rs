@@ -1,40 +1,39 @@
-//! Nodes and processes: a row each, both values in a cell.
+//! Nodes and processes: one row each, with both values in a cell.
 
-use super::cells::both;
+use super::cells::{both, header_of_both};
 use crate::ids::Pid;
 use crate::model::diff::{Changes, Diff, MatchedBy, ProcessChange};
 use crate::model::number;
 use crate::output::escape;
-use crate::output::text::page::Page;
-use crate::output::text::table::Table;
+use crate::output::format::{page::Page, table::Table};
 
-/// Columns: heading and quantity.
-type Columns = &'static [(&'static str, &'static str)];
+/// Columns by name of the quantity.
+type Columns = &'static [&'static str];
 
 const OF_NODES: Columns = &[
-    ("local %", "local_share"),
-    ("missed /s", "numa_miss"),
-    ("foreign /s", "numa_foreign"),
-    ("local accesses %", "local_access_share"),
-    ("surprise pages", "surprise_pages"),
-    ("pages came /s", "migrated_pages"),
-    ("tasks came /s", "cross_node_moves"),
-    ("CPU s", "run_s"),
+    "local_share",
+    "numa_miss",
+    "numa_foreign",
+    "local_access_share",
+    "surprise_pages",
+    "migrated_pages",
+    "cross_node_moves",
+    "run_s",
 ];
 
 const OF_PROCESSES: Columns = &[
-    ("allocs /s", "allocations"),
-    ("local %", "local_share"),
-    ("missed /s", "numa_miss"),
-    ("local accesses %", "local_access_share"),
-    ("away from users %", "surprise_share"),
-    ("migrated /s", "migrated_pages"),
-    ("moves /s", "cross_node_moves"),
-    ("away %", "away_share"),
+    "allocations",
+    "local_share",
+    "numa_miss",
+    "local_access_share",
+    "surprise_share",
+    "migrated_pages",
+    "cross_node_moves",
+    "away_share",
 ];
 
-const LEGEND: &str = "before → after, one value where they are alike; * can be told from chance (p < 0.001) and is large enough to matter; \
-     sample sizes are in the JSON (-f json)";
+const LEGEND: &str = "before → after, one value where they are equal; *: significant (p < 0.001) \
+    and large enough to matter; sample sizes are in the JSON document (-f json)";
 
 /// Writes the nodes that both machines have.
 pub fn write_nodes(page: &mut Page<'_>, diff: &Diff) {
@@ -51,21 +50,21 @@ pub fn write_nodes(page: &mut Page<'_>, diff: &Diff) {
             .collect(),
     );
     let changes: Vec<&Changes> = diff.nodes.iter().map(|node| &node.changes).collect();
-    columns(&mut table, OF_NODES, &changes);
+    columns(&mut table, OF_NODES, &changes, diff);
     page.table(&table);
 }
 
-/// Writes processes that changed, those that came and those that went; the rest is counted.
+/// Writes processes that changed, new ones and gone ones; the others are counted.
 pub fn write_processes(page: &mut Page<'_>, diff: &Diff, rows: Option<usize>) {
     let shown = |process: &&ProcessChange| {
-        let telling = OF_PROCESSES.iter().any(|(_, name)| {
+        let changed = OF_PROCESSES.iter().any(|name| {
             let change = process.changes.get(name);
             change.is_some_and(|change| change.verdict.is_change())
         });
-        telling || process.matched_by.is_none()
+        changed || process.matched_by.is_none()
     };
     let mut changed: Vec<&ProcessChange> = diff.processes.iter().filter(shown).collect();
-    // Those of both sides first: of them something is told.
+    // Processes of both sides first: only they can be compared.
     changed.sort_by_key(|process| process.matched_by.is_none());
     let total = changed.len();
     changed.truncate(rows.unwrap_or(usize::MAX));
@@ -78,46 +77,48 @@ pub fn write_processes(page: &mut Page<'_>, diff: &Diff, rows: Option<usize>) {
             changed.iter().map(|process| name(process)).collect(),
         );
         let changes: Vec<&Changes> = changed.iter().map(|process| &process.changes).collect();
-        columns(&mut table, OF_PROCESSES, &changes);
+        columns(&mut table, OF_PROCESSES, &changes, diff);
         page.table(&table);
     }
     page.gap();
     page.legend(LEGEND);
-    let cut = total - changed.len();
+    let hidden = total - changed.len();
     let same = diff.processes.len() - total;
     let mut rest = Vec::new();
-    if cut > 0 {
-        rest.push(format!("{cut} more changed (-n shows more rows)"));
+    if hidden > 0 {
+        let hidden = number::plural(hidden, "more process");
+        rest.push(format!("{hidden} changed (-n shows more rows)"));
     }
     if same > 0 {
-        let noun = if same == 1 { "process" } else { "processes" };
-        rest.push(format!("{same} other {noun} did not change"));
+        let same = number::plural(same, "other process");
+        rest.push(format!("{same} did not change"));
     }
     if !rest.is_empty() {
         page.legend(&rest.join("; "));
     }
 }
 
-/// Adds the columns in which anything was measured.
-fn columns(table: &mut Table, columns: Columns, changes: &[&Changes]) {
-    for (heading, name) in columns {
+/// Adds the columns in which something was measured.
+fn columns(table: &mut Table, columns: Columns, changes: &[&Changes], diff: &Diff) {
+    let page_size = diff.after.host.page_size;
+    for name in columns {
         let cells: Vec<String> = changes
             .iter()
-            .map(|changes| both(name, changes.get(name)))
+            .map(|changes| both(name, changes.get(name), page_size))
             .collect();
         if cells.iter().any(|cell| cell != number::UNKNOWN) {
-            table.right(*heading, cells);
+            table.right(header_of_both(name), cells);
         }
     }
 }
 
-/// `4242`, `4242 → 5151`, `12 of them`.
+/// Lists PIDs: `4242`, `4242 → 5151`, `12 processes`.
 fn pids(process: &ProcessChange) -> String {
     let side = |pids: &[Pid]| match pids {
         [] => String::new(),
         [Pid(0)] => number::UNKNOWN.into(),
         [one] => one.to_string(),
-        many => format!("{} processes", many.len()),
+        many => number::plural(many.len(), "process"),
     };
     let (before, after) = (side(&process.before), side(&process.after));
     match (process.matched_by, before == after) {

@@ -1,4 +1,5 @@
-//! Folded stacks as a flame graph: an SVG that can be searched and zoomed in any browser. Local is blue, remote is red.
+//! Folded stacks as a flame graph: an SVG that can be searched and zoomed in any browser. Local is
+//! blue, remote is red.
 
 use std::io;
 
@@ -8,9 +9,10 @@ use inferno::flamegraph::{self, Options, Palette};
 use super::folded::{self, Weight};
 use crate::model::{Snapshot, number};
 use crate::output::escape;
-use crate::output::text::header::scope;
+use crate::output::format::scope::scope;
 
-/// Light enough for black letters, and told apart by people who do not see red and green.
+/// The colours are light enough for black letters, and distinct for people who cannot distinguish
+/// red and green.
 const LOCAL: Color = Color {
     r: 120,
     g: 170,
@@ -22,10 +24,10 @@ const REMOTE: Color = Color {
     b: 60,
 };
 
-/// The graph of a report; `None` where the weight was not measured, or nothing was counted.
+/// Returns the graph of a report; `None` when the weight was not measured, or all counts are 0.
 ///
 /// # Errors
-/// What the SVG writer says.
+/// Errors of the SVG writer.
 pub fn render(snapshot: &Snapshot, weight: Weight) -> io::Result<Option<Vec<u8>>> {
     let lines = folded::lines(snapshot, weight);
     if lines.is_empty() {
@@ -37,11 +39,11 @@ pub fn render(snapshot: &Snapshot, weight: Weight) -> io::Result<Option<Vec<u8>>
     let mut options = Options::default();
     options.colors = Palette::Basic(BasicPalette::Yellow);
     options.palette_map = Some(&mut palette);
-    // The same report is the same picture.
+    // Equal reports give equal pictures.
     options.deterministic = true;
     (options.title, options.count_name) = match weight {
         Weight::Pages => (
-            "First touch: where user pages were put".to_owned(),
+            "First touch: placement of user pages".to_owned(),
             "pages".to_owned(),
         ),
         Weight::Accesses => (

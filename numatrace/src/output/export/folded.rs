@@ -1,4 +1,5 @@
-//! Folded stacks, the input of flame graphs: `frame;frame;… COUNT`, one line each, the last frame `local` or `remote`.
+//! Folded stacks, the input of flame graphs: lines `frame;frame;… COUNT`, whose last frame is
+//! `local` or `remote`.
 //!
 //! | weight | lines |
 //! |---|---|
@@ -6,9 +7,11 @@
 //! | pages, without | `process;thread;mapping;local` |
 //! | accesses | `process;thread;mapping;remote` |
 //!
-//! *Pages* are base pages touched first, local where they were put on the node of the thread that touched them. *Accesses* are NUMA hinting
-//! faults, local where the page lay on the thread's node. The lines add up to what the report has for its processes: what is known of a
-//! process and not of a thread or mapping stands under `[other threads]`, `[no stack]` and `[no mapping]`.
+//! *Pages* are base pages touched first; local ones were placed on the node of the thread that
+//! touched them. *Accesses* are NUMA hinting faults; local ones were to a page on the thread's
+//! node. The lines add up to the processes of the report: numbers of a process that the report does
+//! not split by thread, stack or mapping stand under `[other threads]`, `[no stack]` and
+//! `[no mapping]`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,7 +20,7 @@ use crate::ids::Tid;
 use crate::model::{Frame, Mapping, Matrix, Name, Process, Snapshot, Stack};
 use crate::output::escape;
 
-/// What a line counts.
+/// The unit of a line's count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Weight {
     /// Base pages touched first.
@@ -69,7 +72,7 @@ impl Split {
     }
 }
 
-/// The folded lines of a report, sorted; empty where the weight was not measured.
+/// Returns the folded lines of a report, sorted; empty when the weight was not measured.
 #[must_use]
 pub fn lines(snapshot: &Snapshot, weight: Weight) -> Vec<String> {
     let stacks = snapshot
@@ -111,15 +114,15 @@ impl Folded {
 
 fn pages(folded: &mut Folded, stacks: &Stacks<'_>, process: &Process) {
     let comm = frame(&process.comm);
-    let mut told = Split::default();
-    // What each thread touched in mappings; the rest of it is somewhere else.
+    let mut in_mappings = Split::default();
+    // Pages of each thread in mappings; its other pages are elsewhere.
     let mut by_tid: BTreeMap<Tid, Split> = BTreeMap::new();
     for mapping in &process.mappings {
         let Some(touch) = &mapping.first_touch else {
             continue;
         };
         let whole = Split::of(touch.pages.as_ref());
-        told.add(whole);
+        in_mappings.add(whole);
         let mut rest = whole;
         let name = frame(&mapping.name);
         for entry in &touch.by_tid {
@@ -144,7 +147,8 @@ fn pages(folded: &mut Folded, stacks: &Stacks<'_>, process: &Process) {
             folded.add(&[comm.clone(), "[other threads]".into(), name], rest);
         } else {
             for stack in &touch.by_stack {
-                // In reports of earlier versions the stack of a run counts all of it, beyond the mapping it began in too.
+                // In reports of earlier versions, the stack of a run counts all of its pages, also
+                // those beyond the mapping in which it began.
                 let part = Split::parts(stack.pages, stack.remote).within(rest);
                 rest = rest.less(part);
                 let mut frames = vec![comm.clone()];
@@ -161,16 +165,16 @@ fn pages(folded: &mut Folded, stacks: &Stacks<'_>, process: &Process) {
             .as_ref()
             .and_then(|touch| touch.pages.as_ref()),
     );
-    let mut rest = whole.less(told);
+    let mut rest = whole.less(in_mappings);
     for entry in &process.threads {
-        let own = Split::of(
+        let whole = Split::of(
             entry
                 .first_touch
                 .as_ref()
                 .and_then(|touch| touch.pages.as_ref()),
         );
-        let left = own.less(by_tid.get(&entry.tid).copied().unwrap_or_default());
-        // No thread has more of the rest than there is.
+        let left = whole.less(by_tid.get(&entry.tid).copied().unwrap_or_default());
+        // A thread cannot have more than the rest.
         let part = left.within(rest);
         rest = rest.less(part);
         folded.add(
@@ -184,7 +188,8 @@ fn pages(folded: &mut Folded, stacks: &Stacks<'_>, process: &Process) {
     );
 }
 
-/// A thread's part of a mapping. Reports of earlier versions do not split it: then it is known where all of the mapping is alike.
+/// Returns a thread's part of a mapping. Reports of earlier versions do not split it: then it is
+/// known only if the mapping is all local or all remote.
 fn thread_part(pages: u64, remote: Option<u64>, whole: Split) -> Option<Split> {
     match (remote, whole.local, whole.remote) {
         (Some(remote), ..) => Some(Split::parts(pages, remote)),
@@ -196,10 +201,10 @@ fn thread_part(pages: u64, remote: Option<u64>, whole: Split) -> Option<Split> {
 
 fn accesses(folded: &mut Folded, process: &Process) {
     let comm = frame(&process.comm);
-    let mut told = Split::default();
+    let mut in_mappings = Split::default();
     for mapping in &process.mappings {
         let whole = Split::of(faults(mapping));
-        told.add(whole);
+        in_mappings.add(whole);
         let mut rest = whole;
         for user in &mapping.users {
             let part = Split::parts(user.faults, user.remote);
@@ -222,7 +227,7 @@ fn accesses(folded: &mut Folded, process: &Process) {
         .hint_faults
         .as_ref()
         .and_then(|faults| faults.matrix.as_ref());
-    let rest = Split::of(whole).less(told);
+    let rest = Split::of(whole).less(in_mappings);
     folded.add(
         &[comm, "[other threads]".into(), "[no mapping]".into()],
         rest,
@@ -233,7 +238,7 @@ fn faults(mapping: &Mapping) -> Option<&Matrix> {
     mapping.hint_faults.as_ref()?.matrix.as_ref()
 }
 
-/// The functions of a stack, outermost first.
+/// Returns the functions of a stack, outermost first.
 fn functions<'a>(stacks: &Stacks<'a>, id: u32) -> Vec<Cow<'a, str>> {
     match stacks.get(&id) {
         Some(stack) => stack.frames.iter().rev().map(function).collect(),
@@ -241,7 +246,7 @@ fn functions<'a>(stacks: &Stacks<'a>, id: u32) -> Vec<Cow<'a, str>> {
     }
 }
 
-/// A function by its name, else by module and offset, else by address.
+/// Names a function: by its symbol, else by module and offset, else by address.
 fn function(of: &Frame) -> Cow<'_, str> {
     match (&of.symbol, &of.module, of.offset) {
         (Some(symbol), ..) => frame(symbol),
@@ -256,7 +261,7 @@ fn thread(process: &Process, tid: Tid) -> Cow<'_, str> {
     thread.map_or_else(|| format!("{tid}").into(), |thread| frame(&thread.comm))
 }
 
-/// A name as a frame: a semicolon would be two of them.
+/// Returns a name as a frame, without semicolons, which separate frames.
 fn frame(name: &Name) -> Cow<'_, str> {
     let text = escape::text(name.as_bytes());
     if text.trim().is_empty() {

@@ -1,6 +1,6 @@
-//! Reports in the forms of other tools: folded stacks, flame graph, CSV, Perfetto.
+//! Reports in the formats of other tools: folded stacks, flame graph, CSV, Perfetto.
 //!
-//! Pure: reports in, bytes out. Names are escaped here, once, for the format at hand.
+//! Pure: reports in, bytes out. Names are escaped here, once, for each format.
 
 pub mod csv;
 pub mod flamegraph;

@@ -1,21 +1,23 @@
-//! The six counters as text: numastat's bare integers, or its MB; then the shares, and what each row means.
+//! The six counters as text: numastat's bare integers or its MB, then shares and the meaning of
+//! each row.
 
 use super::grid::{Cell, Grid, Layout, Row};
 use super::{StatText, node_columns};
+use crate::model::quantity::{float, header, headers::HIT_SHARE};
 use crate::model::stat::Sample;
 use crate::model::stat::counters::{CounterSection, CounterView, NAMES};
 
-/// What the rows count. It must not contain a counter's name: scripts look for the rows by it.
+/// Meaning of the rows. It must not contain a counter's name, by which scripts find the rows.
 const MEANING: &str = "\
 hit         wanted this node and got it
-miss        wanted another node and got this one (that one was full)
-foreign     wanted this node and got another
+miss        wanted a different node and got this one (that one was full)
+foreign     wanted this node and got a different one
 interleave  interleaving wanted this node and got it
 local       from this node, to its own CPUs
 other       from this node, to CPUs of other nodes: these are the remote ones
 ";
 
-/// The table and the lines under it.
+/// Returns the table and the lines below it.
 #[must_use]
 pub fn render(section: &CounterSection, sample: &Sample, text: &StatText) -> String {
     let mut out = if text.megabytes {
@@ -24,7 +26,10 @@ pub fn render(section: &CounterSection, sample: &Sample, text: &StatText) -> Str
         integers(section, sample, text)
     };
     if section.counting == Some(false) {
-        out.push_str("\nvm.numa_stat is 0: the kernel counts nothing. sysctl vm.numa_stat=1 starts the counters.\n");
+        out.push_str(
+            "\nvm.numa_stat is 0: the kernel does not count. sysctl vm.numa_stat=1 turns the \
+             counters on.\n",
+        );
         return out;
     }
     out.push('\n');
@@ -32,14 +37,14 @@ pub fn render(section: &CounterSection, sample: &Sample, text: &StatText) -> Str
     out.push('\n');
     out.push_str(MEANING);
     out.push_str(if text.megabytes {
-        "Allocations, each taken for one page as numastat does: a huge page counts as one, so MB are too few with huge pages.\n"
+        "Each allocation counts as one page, as in numastat: with huge pages the MB are too low.\n"
     } else {
-        "Counts of allocations since boot, not of pages (a huge page is one) and not of accesses.\n"
+        "Allocations since boot. A huge page counts as one. Accesses are not counted.\n"
     });
     out
 }
 
-/// numastat without options: lower-case names, integers, no dashes.
+/// Returns the table of numastat without options: lower-case names, integers, no dashes.
 fn integers(section: &CounterSection, sample: &Sample, text: &StatText) -> String {
     let columns = sample
         .nodes
@@ -49,7 +54,7 @@ fn integers(section: &CounterSection, sample: &Sample, text: &StatText) -> Strin
         .collect();
     let grid = Grid {
         columns,
-        rows: rows(section, str::to_owned, integer),
+        rows: rows(section, str::to_owned, Cell::count),
         ..Grid::default()
     };
     grid.render(Layout {
@@ -61,11 +66,8 @@ fn integers(section: &CounterSection, sample: &Sample, text: &StatText) -> Strin
 fn megabytes(section: &CounterSection, sample: &Sample, text: &StatText) -> String {
     let decimals = if text.compact { 0 } else { 2 };
     let cell = |count: u64| {
-        let value = float(count) * float(sample.page_size) / 1_048_576.0;
-        Cell {
-            text: format!("{value:.decimals$}"),
-            value: Some(value),
-        }
+        let kib = float(count) * float(sample.page_size) / 1024.0;
+        Cell::mib(kib, decimals)
     };
     let grid = Grid {
         columns: node_columns(sample),
@@ -101,9 +103,9 @@ fn rows(
     NAMES.iter().enumerate().map(row).collect()
 }
 
-/// Hit and local share per node.
+/// Returns hit % and local % per node.
 fn shares(section: &CounterSection, sample: &Sample, text: &StatText) -> String {
-    let row = |label: &str, share: fn(&CounterView) -> Option<f64>| {
+    let row = |label: String, share: fn(&CounterView) -> Option<f64>| {
         let views = section
             .nodes
             .iter()
@@ -111,14 +113,16 @@ fn shares(section: &CounterSection, sample: &Sample, text: &StatText) -> String 
             .chain([Some(&section.total)]);
         Row::new(
             label,
-            views.map(|view| percent(view.and_then(share))).collect(),
+            views
+                .map(|view| Cell::share(view.and_then(share)))
+                .collect(),
         )
     };
     let grid = Grid {
         columns: node_columns(sample),
         rows: vec![
-            row("hit share", |view| view.hit_share),
-            row("local share", |view| view.local_share),
+            row(HIT_SHARE.header.to_owned(), |view| view.hit_share),
+            row(header("local_share"), |view| view.local_share),
         ],
         ..Grid::default()
     };
@@ -129,30 +133,7 @@ fn shares(section: &CounterSection, sample: &Sample, text: &StatText) -> String 
     })
 }
 
-/// Shares round down: what is not all is never shown as 100 %.
-fn percent(share: Option<f64>) -> Cell {
-    share.map_or_else(Cell::unknown, |share| Cell {
-        text: format!("{:.2}%", (share * 1e4).floor() / 1e2),
-        value: Some(share),
-    })
-}
-
-fn integer(count: u64) -> Cell {
-    Cell {
-        text: count.to_string(),
-        value: Some(float(count)),
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "shown with two decimals of MB, or only compared"
-)]
-fn float(count: u64) -> f64 {
-    count as f64
-}
-
-/// `numa_hit` as numastat writes it in tables of MB: `Numa_Hit`.
+/// Returns a name as numastat writes it in tables of MB: `Numa_Hit`.
 fn capitalized(name: &str) -> String {
     let words = name.split('_').map(|word| {
         let mut letters = word.chars();

@@ -1,28 +1,60 @@
-//! A table in numastat's layout: a label column of 16, data columns of 16 to the right edge, dashes under the headers.
+//! Tables in numastat's layout: a label column of 16, data columns of 16 at their right, dashes
+//! under the headers.
 
-use std::fmt::Write as _;
+use crate::model::number::UNKNOWN;
+use crate::model::quantity::float;
+use crate::output::format::percent;
+use crate::output::format::size;
+use crate::output::format::table::{Align, Column, Spacing, Table};
 
-/// numastat's width of a column, gutter included.
+/// Width of a column in numastat, with the space before it.
 const COLUMN: usize = 16;
-/// numastat's least width of a column's content in the compact layout.
+/// Least width of a column's content in numastat's compact layout.
 const COMPACT: usize = 4;
 
-/// One value: how it reads, and what it is worth when rows are sorted or zeros left out.
+/// One value: its text, and the number by which rows are sorted and zeros left out.
 #[derive(Clone, Debug)]
 pub struct Cell {
     /// As printed.
     pub text: String,
-    /// As compared; `None` for what is not known, which sorts last and is not a zero.
+    /// As compared; an unknown value has `None`, sorts last and is not a zero.
     pub value: Option<f64>,
 }
 
 impl Cell {
-    /// What could not be read.
+    /// A value that could not be read.
     #[must_use]
     pub fn unknown() -> Self {
         Self {
-            text: "-".to_owned(),
+            text: UNKNOWN.to_owned(),
             value: None,
+        }
+    }
+
+    /// A count, as numastat writes it: without grouping.
+    #[must_use]
+    pub fn count(count: u64) -> Self {
+        Self {
+            text: count.to_string(),
+            value: Some(float(count)),
+        }
+    }
+
+    /// A size in KiB, shown as MB.
+    #[must_use]
+    pub fn mib(kib: f64, decimals: usize) -> Self {
+        Self {
+            text: size::mib(kib, decimals),
+            value: Some(kib),
+        }
+    }
+
+    /// A share, rounded down.
+    #[must_use]
+    pub fn share(share: Option<f64>) -> Self {
+        Self {
+            text: percent::rounded_down(share),
+            value: share,
         }
     }
 }
@@ -30,7 +62,7 @@ impl Cell {
 /// One row of a table.
 #[derive(Clone, Debug, Default)]
 pub struct Row {
-    /// What the row is.
+    /// Name of the row.
     pub label: String,
     /// One cell per column.
     pub cells: Vec<Cell>,
@@ -53,19 +85,19 @@ impl Row {
 /// A table: rows of a label and one cell per column.
 #[derive(Clone, Debug, Default)]
 pub struct Grid {
-    /// Header over the labels.
+    /// Header of the labels.
     pub corner: String,
     /// Headers of the data columns.
     pub columns: Vec<String>,
-    /// Header over the text at the end of rows.
+    /// Header of the text at the end of rows.
     pub tail: String,
     /// The rows.
     pub rows: Vec<Row>,
-    /// A last row set off by dashes, never sorted or left out.
+    /// A last row below dashes, never sorted or left out.
     pub footer: Option<Row>,
 }
 
-/// How a grid is laid out.
+/// The layout of a grid.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Layout {
     /// Columns as narrow as their content.
@@ -81,7 +113,8 @@ pub struct Layout {
 }
 
 impl Grid {
-    /// The text, lines ending in newlines. Folded parts are separated by an empty line and repeat the labels.
+    /// Returns the text, lines ending in newlines. Folded parts are separated by an empty line and
+    /// repeat the labels.
     #[must_use]
     pub fn render(&self, layout: Layout) -> String {
         let rows = self.chosen_rows(layout);
@@ -89,90 +122,76 @@ impl Grid {
         if rows.is_empty() || columns.is_empty() {
             return "Table has no non-zero data.\n".to_owned();
         }
-        let label_width = self.label_width(layout);
-        let widths: Vec<usize> = columns
-            .iter()
-            .map(|&column| self.column_width(column, layout))
-            .collect();
-        let mut out = String::new();
-        let mut first = 0;
-        loop {
-            let mut used = label_width;
-            let mut end = first;
-            // At least one column goes on a line, however narrow the terminal.
-            while let Some(width) = widths.get(end) {
-                if end > first && layout.width.is_some_and(|limit| used + width > limit) {
-                    break;
-                }
-                used += width;
-                end += 1;
+        let rows: Vec<&Row> = rows.into_iter().chain(&self.footer).collect();
+        let blocks = self.table(&rows, &columns, layout).blocks(layout.width);
+        let mut lines: Vec<String> = Vec::new();
+        for block in blocks {
+            if !lines.is_empty() {
+                lines.push(String::new());
             }
-            if first > 0 {
-                out.push('\n');
+            lines.push(block.header);
+            if layout.rules {
+                let whole = !self.corner.is_empty();
+                lines.push(if whole {
+                    block.rule.clone()
+                } else {
+                    block.rule_of_values
+                });
             }
-            let part: Vec<(usize, usize)> = columns
-                .iter()
-                .copied()
-                .zip(widths.iter().copied())
-                .skip(first)
-                .take(end - first)
-                .collect();
-            first = end;
-            let last = first >= columns.len();
-            self.part(
-                &mut out,
-                layout,
-                &rows,
-                &Part {
-                    label_width,
-                    columns: &part,
-                    last,
-                },
-            );
-            if last {
-                return out;
+            let mut rows = block.rows;
+            let footer = self.footer.as_ref().and_then(|_| rows.pop());
+            lines.extend(rows);
+            if let Some(footer) = footer {
+                lines.push(block.rule);
+                lines.push(footer);
             }
         }
+        lines.push(String::new());
+        lines.join("\n")
     }
 
-    /// One part: all rows, some columns with their widths.
-    fn part(&self, out: &mut String, layout: Layout, rows: &[&Row], part: &Part<'_>) {
-        let headers = part.columns.iter().map(|&(column, width)| {
-            let header = self.columns.get(column).map_or("", String::as_str);
-            format!("{header:>width$}")
+    /// Returns these rows and columns as a table that folds.
+    fn table(&self, rows: &[&Row], columns: &[usize], layout: Layout) -> Table {
+        let mut table = Table::new(1);
+        // Numastat's column of labels has 16 columns; a total below adds a second space after it.
+        let least = match (layout.compact, self.footer.is_some()) {
+            (true, _) => COMPACT,
+            (false, true) => COLUMN,
+            (false, false) => COLUMN - 1,
+        };
+        table.column(Column {
+            header: self.corner.clone(),
+            cells: rows.iter().map(|row| row.label.clone()).collect(),
+            align: Align::Left,
+            spacing: Spacing {
+                before: 0,
+                after: 1,
+                least,
+            },
         });
-        part.line(out, &self.corner, headers, &self.tail);
-        let dashes = || {
-            part.columns
-                .iter()
-                .map(|&(_, width)| format!(" {}", "-".repeat(width - 1)))
-        };
-        let label_dashes = "-".repeat(part.label_width - 1);
-        if layout.rules {
-            part.line(
-                out,
-                if self.corner.is_empty() {
-                    ""
-                } else {
-                    &label_dashes
+        for &column in columns {
+            let text = |row: &&Row| {
+                row.cells
+                    .get(column)
+                    .map_or("", |cell| &cell.text)
+                    .to_owned()
+            };
+            table.column(Column {
+                header: self.columns.get(column).cloned().unwrap_or_default(),
+                cells: rows.iter().map(text).collect(),
+                align: Align::Right,
+                spacing: Spacing {
+                    before: 1,
+                    after: 0,
+                    least: if layout.compact { COMPACT } else { COLUMN - 1 },
                 },
-                dashes(),
-                "",
-            );
+            });
         }
-        let print = |out: &mut String, row: &Row| {
-            let text = |column: usize| row.cells.get(column).map_or("", |cell| cell.text.as_str());
-            let cells = part
-                .columns
-                .iter()
-                .map(|&(column, width)| format!("{:>width$}", text(column)));
-            part.line(out, &row.label, cells, &row.tail);
-        };
-        rows.iter().for_each(|row| print(out, row));
-        if let Some(footer) = &self.footer {
-            part.line(out, &label_dashes, dashes(), "");
-            print(out, footer);
+        if !self.tail.is_empty() || rows.iter().any(|row| !row.tail.is_empty()) {
+            let tails = rows.iter().map(|row| row.tail.clone()).collect();
+            table.tail(self.tail.clone(), tails);
         }
+        table
     }
 
     fn chosen_rows(&self, layout: Layout) -> Vec<&Row> {
@@ -202,67 +221,6 @@ impl Grid {
         (0..self.columns.len())
             .filter(|&column| !layout.nonzero || !all_zero(cells(column)))
             .collect()
-    }
-
-    fn label_width(&self, layout: Layout) -> usize {
-        let labels = self
-            .rows
-            .iter()
-            .chain(&self.footer)
-            .map(|row| row.label.as_str());
-        let longest = labels
-            .chain([self.corner.as_str()])
-            .map(|label| label.chars().count())
-            .max()
-            .unwrap_or(0);
-        // Without a footer numastat's label column is 16 wide and holds the longest of its names; longer ones widen it.
-        let least = match (layout.compact, self.footer.is_some()) {
-            (true, _) => COMPACT + 1,
-            (false, true) => COLUMN + 1,
-            (false, false) => COLUMN,
-        };
-        least.max(longest + 1)
-    }
-
-    fn column_width(&self, column: usize, layout: Layout) -> usize {
-        let texts = self
-            .rows
-            .iter()
-            .chain(&self.footer)
-            .filter_map(|row| row.cells.get(column));
-        let header = self
-            .columns
-            .get(column)
-            .map_or(0, |header| header.chars().count());
-        let longest = texts
-            .map(|cell| cell.text.chars().count())
-            .chain([header])
-            .max()
-            .unwrap_or(0);
-        (if layout.compact { COMPACT + 1 } else { COLUMN }).max(longest + 1)
-    }
-}
-
-/// Some of a table's columns, side by side.
-struct Part<'a> {
-    label_width: usize,
-    /// Positions and widths.
-    columns: &'a [(usize, usize)],
-    /// Whether texts at the end of rows stand here.
-    last: bool,
-}
-
-impl Part<'_> {
-    fn line(&self, out: &mut String, label: &str, cells: impl Iterator<Item = String>, tail: &str) {
-        let width = self.label_width;
-        let mut text = format!("{label:<width$}");
-        text.extend(cells);
-        if self.last && !tail.is_empty() {
-            text.push_str("  ");
-            text.push_str(tail);
-        }
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "{}", text.trim_end());
     }
 }
 

@@ -1,7 +1,9 @@
-//! Words of a text that differ from the text before, in bold: what changed since the last reading.
+//! Marks the words of a text that changed since the previous text.
 
-/// Marks what changed between two renderings of the same tables. Lines are compared by position, words by column; a line that
-/// was not there before is not marked.
+use crate::output::format::tone::Tone;
+
+/// Marks changes between two renderings of the same tables. Lines are compared by position, words
+/// by column; new lines are not marked.
 #[must_use]
 pub fn changes(before: &str, now: &str) -> String {
     let mut out = String::with_capacity(now.len() + 64);
@@ -16,7 +18,7 @@ pub fn changes(before: &str, now: &str) -> String {
     out
 }
 
-/// Words are compared counting from the end: the label in front may contain spaces.
+/// Words are counted from the end: the label in front may contain spaces.
 fn mark(out: &mut String, old: &str, line: &str) {
     let old: Vec<&str> = old.split_whitespace().collect();
     let new = line.split_whitespace().count();
@@ -37,9 +39,7 @@ fn mark(out: &mut String, old: &str, line: &str) {
         if same || text.is_empty() {
             out.push_str(text);
         } else {
-            out.push_str("\x1b[1m");
-            out.push_str(text);
-            out.push_str("\x1b[0m");
+            out.push_str(&Tone::Strong.ansi(text));
         }
         word += 1;
         rest = after;

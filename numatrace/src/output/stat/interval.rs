@@ -1,11 +1,17 @@
-//! The counters over time: per interval a line per node, busiest first; or one line with a share of every node.
+//! The counters over time: per interval one line per node, busiest first, or one line with a share
+//! of every node.
 
-use std::fmt::Write as _;
-
+use crate::model::number::UNKNOWN;
+use crate::model::quantity::{
+    float, header, header_per_s,
+    headers::{HIT_SHARE, IMBALANCE as UNEVEN},
+};
 use crate::model::stat::Sample;
-use crate::model::stat::counters::{CounterInterval, CounterView};
+use crate::model::stat::counters::{CounterInterval, CounterView, Counters};
+use crate::output::format::percent::rounded_down;
+use crate::output::format::rate;
 
-/// Which share a table over time shows.
+/// The share in a table over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
     /// numa_hit of all allocations from the node.
@@ -14,25 +20,42 @@ pub enum Share {
     Local,
 }
 
-/// Header of [`rates`].
-#[must_use]
-pub fn rates_header() -> String {
-    format!(
-        "{:<9}{:>6}{:>13}{:>9}{:>9}{:>11}{:>11}{:>11}{:>11}{:>11}\n",
-        "time",
-        "node",
-        "alloc/s",
-        "hit",
-        "local",
-        "miss/s",
-        "foreign/s",
-        "interl/s",
-        "other/s",
-        "imbalance"
-    )
+/// Width of the column of times.
+const TIME: usize = 9;
+
+/// Returns headers and widths of the columns of [`rates`] after the time.
+fn columns() -> [(String, usize); 9] {
+    [
+        ("node".to_owned(), 6),
+        (header_per_s("allocations"), 12),
+        (HIT_SHARE.header.to_owned(), 9),
+        (header("local_share"), 9),
+        (header_per_s("numa_miss"), 10),
+        (header_per_s("numa_foreign"), 11),
+        (header_per_s("interleave_hit"), 14),
+        (header_per_s("other_node"), 10),
+        (UNEVEN.header.to_owned(), 11),
+    ]
 }
 
-/// One interval: the nodes by what they gave, then their sum. Rates are allocations per second. Empty in the first reading.
+/// Lays out a line of [`rates`].
+fn line(time: &str, cells: &[String]) -> String {
+    let cells: String = columns()
+        .iter()
+        .zip(cells)
+        .map(|((_, width), cell)| format!("{cell:>width$}"))
+        .collect();
+    format!("{time:<TIME$}{cells}\n")
+}
+
+/// Returns the header of [`rates`].
+#[must_use]
+pub fn rates_header() -> String {
+    line("time", &columns().map(|(header, _)| header))
+}
+
+/// Returns one interval: the nodes by the allocations that they satisfied, then their sum. Rates
+/// are allocations per second. Empty for the first reading.
 #[must_use]
 pub fn rates(sample: &Sample) -> String {
     let (Some(interval), Some(seconds)) = (interval(sample), sample.interval_s) else {
@@ -47,72 +70,65 @@ pub fn rates(sample: &Sample) -> String {
     rows.sort_by_key(|(_, view)| {
         std::cmp::Reverse(view.map_or(0, |view| view.counters.allocations()))
     });
-    rows.push(("all".to_owned(), Some(&interval.total)));
-    let mut out = String::new();
-    for (position, (node, view)) in rows.iter().enumerate() {
-        let time = if position == 0 {
+    let time = |position| {
+        if position == 0 {
             clock(&sample.time)
         } else {
             ""
+        }
+    };
+    let lines = rows.iter().enumerate().map(|(position, (node, view))| {
+        let Some(view) = view else {
+            let node = line(time(position), std::slice::from_ref(node));
+            let why = "counters were set to zero, or the node is new";
+            return format!("{}  {why}\n", node.trim_end());
         };
-        let _ = write!(out, "{time:<9}{node:>6}");
-        match view {
-            Some(view) => {
-                let rate = |count: u64| format!("{:.0}", float(count) / seconds);
-                let counters = &view.counters;
-                let _ = write!(
-                    out,
-                    "{:>13}{:>9}{:>9}",
-                    rate(counters.allocations()),
-                    percent(view.hit_share),
-                    percent(view.local_share)
-                );
-                for count in [
-                    counters.numa_miss,
-                    counters.numa_foreign,
-                    counters.interleave_hit,
-                    counters.other_node,
-                ] {
-                    let _ = write!(out, "{:>11}", rate(count));
-                }
-            }
-            None => out.push_str("  counters were set to zero, or the node is new"),
-        }
-        if position + 1 == rows.len() {
-            let _ = write!(
-                out,
-                "{:>11}",
-                interval
-                    .imbalance
-                    .map_or_else(|| "-".to_owned(), |imbalance| format!("{imbalance:.3}"))
-            );
-        }
-        out.push('\n');
-    }
+        line(time(position), &cells(node, view, seconds))
+    });
+    let mut out: String = lines.collect();
+    let mut all = cells("all", &interval.total, seconds);
+    let imbalance = interval.imbalance.map(|part| format!("{part:.3}"));
+    all.push(imbalance.unwrap_or_else(|| UNKNOWN.to_owned()));
+    out.push_str(&line(time(rows.len()), &all));
     out
 }
 
-/// What the last column of [`rates`] is.
-pub const IMBALANCE: &str = "imbalance: part of the allocations that would have to come from another node for all nodes to give equally many\n";
-
-/// Header of [`shares`].
-#[must_use]
-pub fn shares_header(sample: &Sample) -> String {
-    let columns = sample
-        .nodes
-        .iter()
-        .map(|node| format!("Node {node}"))
-        .chain(["Total".to_owned()]);
-    format!(
-        "{:<9}{}\n",
-        "time",
-        columns
-            .map(|column| format!("{column:>10}"))
-            .collect::<String>()
-    )
+fn cells(node: &str, view: &CounterView, seconds: f64) -> Vec<String> {
+    let rate = |count: u64| rate::whole(float(count) / seconds).to_string();
+    let Counters {
+        numa_miss,
+        numa_foreign,
+        interleave_hit,
+        other_node,
+        ..
+    } = view.counters;
+    let shares = [view.hit_share, view.local_share].map(rounded_down);
+    let rates = [numa_miss, numa_foreign, interleave_hit, other_node].map(rate);
+    [node.to_owned(), rate(view.counters.allocations())]
+        .into_iter()
+        .chain(shares)
+        .chain(rates)
+        .collect()
 }
 
-/// One interval as one line: a share per node.
+/// Explains the last column of [`rates`].
+#[must_use]
+pub fn legend() -> String {
+    format!("{}: {}\n", UNEVEN.header, UNEVEN.what)
+}
+
+/// Returns the header of [`shares`].
+#[must_use]
+pub fn shares_header(sample: &Sample) -> String {
+    let columns = super::node_columns(sample);
+    let columns: String = columns
+        .iter()
+        .map(|column| format!("{column:>10}"))
+        .collect();
+    format!("{:<TIME$}{columns}\n", "time")
+}
+
+/// Returns one interval as one line: a share per node.
 #[must_use]
 pub fn shares(sample: &Sample, share: Share) -> String {
     let Some(interval) = interval(sample) else {
@@ -127,42 +143,31 @@ pub fn shares(sample: &Sample, share: Share) -> String {
         Share::Hit => view.hit_share,
         Share::Local => view.local_share,
     };
-    let cells = views.map(|view| format!("{:>10}", percent(view.and_then(value))));
-    format!("{:<9}{}\n", clock(&sample.time), cells.collect::<String>())
+    let cells = views.map(|view| format!("{:>10}", rounded_down(view.and_then(value))));
+    format!(
+        "{:<TIME$}{}\n",
+        clock(&sample.time),
+        cells.collect::<String>()
+    )
 }
 
 fn interval(sample: &Sample) -> Option<&CounterInterval> {
     sample.counters.as_ref()?.interval.as_ref()
 }
 
-/// `03:04:05` of an RFC 3339 time.
+/// Returns the time of day of an RFC 3339 time: `03:04:05`.
 fn clock(time: &str) -> &str {
     time.split_once('T')
         .and_then(|(_, clock)| clock.get(..8))
         .unwrap_or(time)
 }
 
-/// Shares round down: what is not all is never shown as 100 %.
-fn percent(share: Option<f64>) -> String {
-    share.map_or_else(
-        || "-".to_owned(),
-        |share| format!("{:.2}%", (share * 1e4).floor() / 1e2),
-    )
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "shown as a whole number of events per second"
-)]
-fn float(count: u64) -> f64 {
-    count as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ids::NodeId;
-    use crate::model::stat::counters::{CounterSection, Counters};
+    use crate::model::quantity::headers::is_known;
+    use crate::model::stat::counters::CounterSection;
 
     fn sample() -> Sample {
         let mut sample = Sample::new(
@@ -191,6 +196,12 @@ mod tests {
             }),
         });
         sample
+    }
+
+    #[test]
+    fn headers_are_those_of_quantities() {
+        let unknown = columns().into_iter().find(|(header, _)| !is_known(header));
+        assert_eq!(unknown, None);
     }
 
     #[test]

@@ -5,14 +5,18 @@ use std::fmt::Write as _;
 use super::grid::{Cell, Grid, Layout, Row};
 use super::memory::{known_cells, label};
 use super::{StatText, node_columns};
+use crate::ids::NodeId;
+use crate::model::quantity::{float, header};
 use crate::model::stat::Sample;
 use crate::model::stat::kinds::{
-    CgroupMemory, CgroupUnit, KindMemory, MappingMemory, ProcessKinds, ThreadPlace,
+    CgroupMemory, CgroupRow, CgroupUnit, KindMemory, MappingMemory, PolicyMemory, ProcessKinds,
+    ThreadPlace,
 };
 use crate::model::stat::memory::ProcessMemory;
 use crate::output::escape;
+use crate::output::format::size;
 
-/// Everything known of one process beside numastat's view.
+/// Returns the tables of one process that numastat does not have.
 #[must_use]
 pub fn process(process: &ProcessMemory, sample: &Sample, text: &StatText) -> String {
     let mut out = String::new();
@@ -45,7 +49,7 @@ fn table(out: &mut String, kinds: &ProcessKinds, sample: &Sample, text: &StatTex
     }
     let grid = Grid {
         columns: node_columns(sample),
-        tail: "policy in force".to_owned(),
+        tail: "policy".to_owned(),
         rows: kinds.kinds.iter().map(kind).collect(),
         footer: Some(Row::new("Total", known_cells(&totals, text))),
         ..Grid::default()
@@ -71,17 +75,19 @@ fn table(out: &mut String, kinds: &ProcessKinds, sample: &Sample, text: &StatTex
         let kib = mib(kinds.thp.somewhere_kib);
         let _ = writeln!(
             out,
-            "of it in transparent huge pages, nodes not told apart: {kib} MB in mappings that lie on several nodes"
+            "of it in transparent huge pages of mappings on several nodes: {kib} MB (the nodes of \
+             these huge pages are unknown)"
         );
     }
 }
 
-/// `default`, or with sizes when there are several: `bind:0 800.00, default 4.00`.
+/// Formats the policies: `default`, or with sizes if there are several:
+/// `bind:0 800.00, default 4.00`.
 fn policies(kind: &KindMemory) -> String {
     match kind.policies.as_slice() {
         [one] => escape::text(one.policy.as_bytes()).into_owned(),
         several => {
-            let one = |policy: &crate::model::stat::kinds::PolicyMemory| {
+            let one = |policy: &PolicyMemory| {
                 format!(
                     "{} {}",
                     escape::text(policy.policy.as_bytes()),
@@ -117,7 +123,7 @@ fn mapping_table(out: &mut String, mappings: &[MappingMemory], sample: &Sample, 
     out.push_str(&grid.render(text.layout(sample)));
 }
 
-/// Each thread with its last node, then per node: memory beside the threads that ran there last.
+/// Writes each thread with its last node, then the memory and the number of threads per node.
 fn thread_table(
     out: &mut String,
     threads: &[ThreadPlace],
@@ -129,9 +135,9 @@ fn thread_table(
         let cpu_s = float(thread.cpu_ms) / 1000.0;
         let node = thread
             .node
-            .map_or_else(Cell::unknown, |node| number(u64::from(node.0)));
+            .map_or_else(Cell::unknown, |node| Cell::count(u64::from(node.0)));
         let cells = vec![
-            number(u64::from(thread.cpu.0)),
+            Cell::count(u64::from(thread.cpu.0)),
             node,
             Cell {
                 text: format!("{cpu_s:.2}"),
@@ -145,9 +151,7 @@ fn thread_table(
     };
     let grid = Grid {
         corner: "TID".to_owned(),
-        columns: ["last CPU", "its node", "CPU seconds"]
-            .map(str::to_owned)
-            .to_vec(),
+        columns: ["last CPU".to_owned(), "node".to_owned(), header("run_s")].to_vec(),
         rows: threads.iter().map(row).collect(),
         ..Grid::default()
     };
@@ -157,7 +161,7 @@ fn thread_table(
         width: text.width,
         ..Layout::default()
     }));
-    let on = |node: &crate::ids::NodeId| {
+    let on = |node: &NodeId| {
         threads
             .iter()
             .filter(|thread| thread.node == Some(*node))
@@ -179,7 +183,7 @@ fn thread_table(
                 "threads",
                 counts
                     .iter()
-                    .map(|&count| number(count))
+                    .map(|&count| Cell::count(count))
                     .chain([total])
                     .collect(),
             ),
@@ -197,19 +201,19 @@ fn thread_table(
     }));
 }
 
-/// A cgroup's rows: bytes as MB, events as they are.
+/// Returns the rows of a cgroup: bytes as MB, events as counts.
 #[must_use]
 pub fn cgroup(cgroup: &CgroupMemory, sample: &Sample, text: &StatText) -> String {
     let mut out = String::new();
     for (unit, title) in [
         (CgroupUnit::Bytes, "memory usage (in MBs)"),
-        (CgroupUnit::Events, "events since it was made"),
+        (CgroupUnit::Events, "events since it was created"),
     ] {
         let cell = |value: u64| match unit {
             CgroupUnit::Bytes => super::memory::mebibytes(value / 1024, text),
-            CgroupUnit::Events => number(value),
+            CgroupUnit::Events => Cell::count(value),
         };
-        let row = |row: &crate::model::stat::kinds::CgroupRow| {
+        let row = |row: &CgroupRow| {
             let total = row
                 .nodes
                 .iter()
@@ -247,20 +251,5 @@ pub fn cgroup(cgroup: &CgroupMemory, sample: &Sample, text: &StatText) -> String
 }
 
 fn mib(kib: u64) -> String {
-    format!("{:.2}", float(kib) / 1024.0)
-}
-
-fn number(value: u64) -> Cell {
-    Cell {
-        text: value.to_string(),
-        value: Some(float(value)),
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "shown with two decimals, or only compared"
-)]
-fn float(value: u64) -> f64 {
-    value as f64
+    size::mib(float(kib), 2)
 }

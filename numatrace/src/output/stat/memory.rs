@@ -1,14 +1,15 @@
-//! `stat -m` and `stat -p` as text: numastat's tables, MiB with two decimals, or whole when compact.
+//! `stat -m` and `stat -p` as text: numastat's tables in MB, with two decimals or, compact, none.
 
 use std::fmt::Write as _;
 
 use super::grid::{Cell, Grid, Row};
 use super::{StatText, node_columns};
+use crate::model::quantity::float;
 use crate::model::stat::Sample;
 use crate::model::stat::memory::{MeminfoSection, ProcessMemory, ProcessSection};
 use crate::output::escape;
 
-/// The kernel's rows per node, then the huge page pools when there are several sizes.
+/// Returns the kernel's rows per node, then the pools of huge pages if there are several sizes.
 #[must_use]
 pub fn meminfo(section: &MeminfoSection, sample: &Sample, text: &StatText) -> String {
     let rows = section
@@ -22,7 +23,7 @@ pub fn meminfo(section: &MeminfoSection, sample: &Sample, text: &StatText) -> St
     };
     let mut out = String::from("\nPer-node system memory usage (in MBs):\n");
     out.push_str(&grid.render(text.layout(sample)));
-    // With one size the HugePages rows say it already; empty pools say nothing.
+    // With one size, the rows HugePages_… have the same numbers.
     let used = section
         .huge_page_pools
         .iter()
@@ -50,7 +51,7 @@ pub fn meminfo(section: &MeminfoSection, sample: &Sample, text: &StatText) -> St
     out
 }
 
-/// One process: its categories. Several: a row each, or with `-v` a table each.
+/// Returns the categories of one process; for several, a row each, or with `-v` a table each.
 #[must_use]
 pub fn processes(section: &ProcessSection, sample: &Sample, text: &StatText) -> String {
     let mut out = String::new();
@@ -109,7 +110,7 @@ fn detail(out: &mut String, process: &ProcessMemory, sample: &Sample, text: &Sta
     out.push_str(&grid.render(text.layout(sample)));
 }
 
-/// `4242 (name)`.
+/// Names a process: `4242 (name)`.
 pub(super) fn label(process: &ProcessMemory) -> String {
     format!(
         "{} ({})",
@@ -118,7 +119,7 @@ pub(super) fn label(process: &ProcessMemory) -> String {
     )
 }
 
-/// KiB per node and their sum, as MB.
+/// Returns sizes in KiB per node, and their sum, as MB.
 fn cells(kib: &[Option<u64>], text: &StatText) -> Vec<Cell> {
     let total = kib
         .iter()
@@ -138,37 +139,20 @@ pub(super) fn known_cells(kib: &[u64], text: &StatText) -> Vec<Cell> {
         .collect()
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "memory sizes in KiB stay far below 2^53"
-)]
 pub(super) fn mebibytes(kib: u64, text: &StatText) -> Cell {
-    let value = kib as f64 / 1024.0;
-    let decimals = if text.compact { 0 } else { 2 };
-    Cell {
-        text: format!("{value:.decimals$}"),
-        value: Some(value),
-    }
+    Cell::mib(float(kib), if text.compact { 0 } else { 2 })
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "numbers of huge pages stay far below 2^53"
-)]
 fn counts(pages: &[Option<u64>]) -> Vec<Cell> {
-    let cell = |pages: u64| Cell {
-        text: pages.to_string(),
-        value: Some(pages as f64),
-    };
     let total = pages.iter().flatten().sum();
     pages
         .iter()
-        .map(|pages| pages.map_or_else(Cell::unknown, cell))
-        .chain([cell(total)])
+        .map(|pages| pages.map_or_else(Cell::unknown, Cell::count))
+        .chain([Cell::count(total)])
         .collect()
 }
 
-/// `2MB`, `1GB`, `64kB`.
+/// Formats the size of a huge page: `2MB`, `1GB`, `64kB`.
 fn page_size(kib: u64) -> String {
     match kib {
         kib if kib >= 1 << 20 && kib % (1 << 20) == 0 => format!("{}GB", kib >> 20),

@@ -1,4 +1,5 @@
-//! The text of `numatrace stat`: numastat's tables in its layout, shares and explanations on lines of their own.
+//! The text of `numatrace stat`: numastat's tables in its layout, with shares and explanations on
+//! separate lines.
 
 pub mod counters;
 pub mod csv;
@@ -14,7 +15,7 @@ use crate::ids::NodeId;
 use crate::model::stat::Sample;
 use grid::Layout;
 
-/// What the reader wants to see and how wide.
+/// Form of the text.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StatText {
     /// The six counters in MB (`-n`, or any layout option) instead of numastat's bare integers.
@@ -27,11 +28,11 @@ pub struct StatText {
     pub nonzero: bool,
     /// Sort rows by their total, or by a node.
     pub sort: Option<SortBy>,
-    /// Columns of the terminal; `None` when it is none and lines are never folded.
+    /// Columns of the terminal; `None` never folds.
     pub width: Option<usize>,
 }
 
-/// What rows are sorted by.
+/// The column that sorts the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortBy {
     /// The total column.
@@ -40,7 +41,7 @@ pub enum SortBy {
     Node(NodeId),
 }
 
-/// The sections of a sample in numastat's order: processes, memory, counters.
+/// Returns the sections of a sample in numastat's order: processes, memory, counters.
 #[must_use]
 pub fn render(sample: &Sample, text: &StatText) -> String {
     if let Some(section) = &sample.since {
@@ -70,11 +71,11 @@ pub fn render(sample: &Sample, text: &StatText) -> String {
 }
 
 impl StatText {
-    /// The layout of a table whose columns are the sample's nodes and a total.
+    /// Returns the layout of a table whose columns are the sample's nodes and a total.
     fn layout(&self, sample: &Sample) -> Layout {
         let sort = self.sort.map(|by| match by {
             SortBy::Total => sample.nodes.len(),
-            // A node that is not there sorts by the total, as in numastat.
+            // An unknown node sorts by the total, as in numastat.
             SortBy::Node(node) => sample
                 .nodes
                 .binary_search(&node)
@@ -90,7 +91,7 @@ impl StatText {
     }
 }
 
-/// Column headers: `Node 0`, …, `Total`.
+/// Returns the column headers: `Node 0`, …, `Total`.
 fn node_columns(sample: &Sample) -> Vec<String> {
     let nodes = sample.nodes.iter().map(|node| format!("Node {node}"));
     nodes.chain(["Total".to_owned()]).collect()

@@ -1,17 +1,27 @@
-//! The one screen on which "swapping with free memory elsewhere" shows itself.
+//! The screen of `stat --pressure`: it shows a node that reclaims or swaps while others have free
+//! memory.
 
 use std::fmt::Write as _;
 
 use super::grid::{Cell, Grid, Layout, Row};
 use super::{StatText, node_columns};
+use crate::model::quantity::float;
 use crate::model::stat::Sample;
 use crate::model::stat::counters::CounterView;
-use crate::model::stat::pressure::{Activity, NodePressure, PressureSection};
+use crate::model::stat::pressure::{Activity, NodePressure, PressureSection, ZonePressure};
+use crate::output::format::{percent, size};
 
-/// Orders whose fragmentation is shown: the largest the kernel still tries hard for, and a huge page of x86.
-const ORDERS: [(usize, &str); 2] = [(3, "unusable for 32 kB"), (9, "unusable for 2 MB")];
+/// Orders whose fragmentation is shown: the largest for which the kernel still tries hard, and a
+/// huge page of x86.
+const ORDERS: [(usize, &str); 2] = [
+    (3, "fragmentation for 32 kB"),
+    (9, "fragmentation for 2 MB"),
+];
 
-/// The whole screen.
+/// Decimals of a size in MB.
+const DECIMALS: usize = 2;
+
+/// Returns the whole screen.
 #[must_use]
 pub fn render(section: &PressureSection, sample: &Sample, text: &StatText) -> String {
     let mut out = String::from("\nPressure per node (sizes in MBs)\n");
@@ -26,7 +36,7 @@ pub fn render(section: &PressureSection, sample: &Sample, text: &StatText) -> St
         let cell = |node: &NodePressure| {
             node.unusable
                 .get(order)
-                .map_or_else(Cell::unknown, |&share| percent(share))
+                .map_or_else(Cell::unknown, |&share| part(share))
         };
         Row::new(label, section.nodes.iter().map(cell).collect())
     }));
@@ -55,7 +65,7 @@ pub fn render(section: &PressureSection, sample: &Sample, text: &StatText) -> St
 }
 
 fn sizes(section: &PressureSection) -> Vec<Row> {
-    let size = |label: &str, kib: fn(&NodePressure) -> Option<u64>| {
+    let sizes = |label: &str, kib: fn(&NodePressure) -> Option<u64>| {
         let values: Vec<Option<u64>> = section.nodes.iter().map(kib).collect();
         let total = values.iter().copied().sum::<Option<u64>>();
         Row::new(
@@ -63,38 +73,34 @@ fn sizes(section: &PressureSection) -> Vec<Row> {
             values
                 .into_iter()
                 .chain([total])
-                .map(|kib| kib.map_or_else(Cell::unknown, |kib| mib(float(kib))))
+                .map(|kib| kib.map_or_else(Cell::unknown, mib))
                 .collect(),
         )
     };
     let share = section.nodes.iter().map(|node| {
         node.slab_unreclaimable_share
-            .map_or_else(Cell::unknown, percent)
+            .map_or_else(Cell::unknown, part)
     });
     vec![
-        size("memory", |node| node.total_kib),
-        size("free", |node| node.free_kib),
+        sizes("memory", |node| node.total_kib),
+        sizes("free", |node| node.free_kib),
         Row::new(
             "free before reclaim",
             section.nodes.iter().map(above_low).collect(),
         ),
-        size("file and reclaimable slab", |node| node.reclaimable_kib),
-        size("anonymous, shared, locked", |node| node.swappable_kib),
-        size("unreclaimable slab", |node| node.slab_unreclaimable_kib),
-        Row::new("its part of used memory", share.collect()),
+        sizes("file and reclaimable slab", |node| node.reclaimable_kib),
+        sizes("anonymous, shared, locked", |node| node.swappable_kib),
+        sizes("unreclaimable slab", |node| node.slab_unreclaimable_kib),
+        Row::new("  share of used memory", share.collect()),
     ]
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "memory sizes in KiB stay far below 2^53"
-)]
 fn above_low(node: &NodePressure) -> Cell {
-    node.above_low_kib
-        .map_or_else(Cell::unknown, |kib| mib(kib as f64))
+    let above = |kib| Cell::mib(size::float(kib), DECIMALS);
+    node.above_low_kib.map_or_else(Cell::unknown, above)
 }
 
-/// The counters beside the sizes: growth when there is some, else since boot.
+/// Returns rows of counters: their growth in an interval, or their values since boot.
 fn allocations(sample: &Sample) -> Vec<Row> {
     let Some(counters) = &sample.counters else {
         return Vec::new();
@@ -108,7 +114,7 @@ fn allocations(sample: &Sample) -> Vec<Row> {
         Row::new(
             name,
             views
-                .map(|view| view.map_or_else(Cell::unknown, |view| count(value(view))))
+                .map(|view| view.map_or_else(Cell::unknown, |view| Cell::count(value(view))))
                 .collect(),
         )
     };
@@ -121,7 +127,7 @@ fn allocations(sample: &Sample) -> Vec<Row> {
     ]
 }
 
-/// Rows that some node has a number in.
+/// Returns the rows with a number other than 0 for some node.
 fn node_activity(section: &PressureSection) -> Vec<Row> {
     let Some(first) = section.nodes.first() else {
         return Vec::new();
@@ -139,7 +145,7 @@ fn node_activity(section: &PressureSection) -> Vec<Row> {
                 format!("  {name}"),
                 values
                     .into_iter()
-                    .map(|value| value.map_or_else(Cell::unknown, count))
+                    .map(|value| value.map_or_else(Cell::unknown, Cell::count))
                     .collect(),
             )
         })
@@ -153,7 +159,7 @@ fn node_activity(section: &PressureSection) -> Vec<Row> {
 }
 
 fn zones(out: &mut String, section: &PressureSection, layout: Layout) {
-    let row = |node: &NodePressure, zone: &crate::model::stat::pressure::ZonePressure| {
+    let row = |node: &NodePressure, zone: &ZonePressure| {
         let sizes = [
             zone.managed_kib,
             zone.free_kib,
@@ -162,15 +168,17 @@ fn zones(out: &mut String, section: &PressureSection, layout: Layout) {
             zone.high_kib,
         ];
         let state = match zone.free_kib {
-            free if free < zone.min_kib => "below min: allocations reclaim themselves",
-            free if free < zone.low_kib => "below low: kswapd runs, other nodes are tried",
+            free if free < zone.min_kib => "below min: allocations reclaim directly",
+            free if free < zone.low_kib => {
+                "below low: kswapd reclaims, allocations try other nodes"
+            }
             _ => "",
         };
         Row {
             tail: state.to_owned(),
             ..Row::new(
                 format!("node {} {}", node.node, zone.zone),
-                sizes.iter().map(|&kib| mib(float(kib))).collect(),
+                sizes.iter().map(|&kib| mib(kib)).collect(),
             )
         }
     };
@@ -200,7 +208,7 @@ fn zones(out: &mut String, section: &PressureSection, layout: Layout) {
     );
 }
 
-/// What happened anywhere, on one line; zeros are left out.
+/// Writes the activity of the whole system in one line, without zeros.
 fn system(out: &mut String, activities: &[Activity]) {
     let value = |activity: &Activity| activity.growth.unwrap_or(activity.total);
     let busy = activities.iter().filter(|activity| value(activity) > 0);
@@ -220,31 +228,13 @@ fn system(out: &mut String, activities: &[Activity]) {
     let _ = writeln!(out, "\nsystem {when}: {all}");
 }
 
-fn mib(kib: f64) -> Cell {
-    Cell {
-        text: format!("{:.2}", kib / 1024.0),
-        value: Some(kib),
-    }
+fn mib(kib: u64) -> Cell {
+    Cell::mib(float(kib), DECIMALS)
 }
 
-fn percent(share: f64) -> Cell {
+fn part(share: f64) -> Cell {
     Cell {
-        text: format!("{:.1}%", share * 100.0),
+        text: percent::short(share),
         value: Some(share),
     }
-}
-
-fn count(count: u64) -> Cell {
-    Cell {
-        text: count.to_string(),
-        value: Some(float(count)),
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "shown rounded, or only compared"
-)]
-fn float(value: u64) -> f64 {
-    value as f64
 }

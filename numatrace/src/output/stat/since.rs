@@ -1,15 +1,18 @@
-//! What changed since a saved reading, as text.
+//! Changes since a saved reading, as text.
 
 use std::fmt::Write as _;
 
 use super::grid::{Cell, Grid, Row};
 use super::{StatText, node_columns};
+use crate::model::quantity::{header, headers::HIT_SHARE};
 use crate::model::stat::Sample;
 use crate::model::stat::counters::{CounterView, NAMES};
 use crate::model::stat::since::SinceSection;
 use crate::output::escape;
+use crate::output::format::size;
 
-/// Growth of the counters with shares, memory rows that changed, and processes then and now.
+/// Returns the growth of the counters with shares, changed rows of memory, and processes then and
+/// now.
 #[must_use]
 pub fn render(section: &SinceSection, sample: &Sample, text: &StatText) -> String {
     let mut out = format!(
@@ -55,7 +58,7 @@ pub fn render(section: &SinceSection, sample: &Sample, text: &StatText) -> Strin
     let rows: Vec<Row> = section.processes.iter().flat_map(process).collect();
     if !rows.is_empty() {
         let mut layout = text.layout(sample);
-        // Then and now belong together.
+        // The two rows of a process stay together.
         layout.sort = None;
         out.push_str("\nMemory of processes per node (in MBs)\n");
         out.push_str(
@@ -69,7 +72,7 @@ pub fn render(section: &SinceSection, sample: &Sample, text: &StatText) -> Strin
     }
     if !section.gone.is_empty() {
         let gone: Vec<String> = section.gone.iter().map(ToString::to_string).collect();
-        let _ = writeln!(out, "\nNo longer there: {}", gone.join(", "));
+        let _ = writeln!(out, "\nEnded since then: {}", gone.join(", "));
     }
     out
 }
@@ -91,25 +94,19 @@ fn counters(out: &mut String, sample: &Sample, text: &StatText) {
     let mut rows: Vec<Row> = Vec::new();
     for (position, name) in NAMES.iter().enumerate() {
         let count = |view: &CounterView| view.counters.values().get(position).copied();
-        let cell =
-            |view: &Option<&CounterView>| view.and_then(count).map_or_else(Cell::unknown, number);
+        let cell = |view: &Option<&CounterView>| {
+            view.and_then(count).map_or_else(Cell::unknown, Cell::count)
+        };
         rows.push(Row::new(*name, views.iter().map(cell).collect()));
     }
     for (name, share) in [
         (
-            "hit share",
+            HIT_SHARE.header.to_owned(),
             (|view: &CounterView| view.hit_share) as fn(&CounterView) -> Option<f64>,
         ),
-        ("local share", |view: &CounterView| view.local_share),
+        (header("local_share"), |view: &CounterView| view.local_share),
     ] {
-        let cell = |view: &Option<&CounterView>| {
-            let share = view.and_then(share);
-            // Rounded down: what is not all is never shown as 100 %.
-            share.map_or_else(Cell::unknown, |share| Cell {
-                text: format!("{:.2}%", (share * 1e4).floor() / 1e2),
-                value: Some(share),
-            })
-        };
+        let cell = |view: &Option<&CounterView>| Cell::share(view.and_then(share));
         rows.push(Row::new(name, views.iter().map(cell).collect()));
     }
     out.push_str("\nAllocations since then\n");
@@ -124,11 +121,14 @@ fn counters(out: &mut String, sample: &Sample, text: &StatText) {
         .render(layout),
     );
     if interval.nodes.iter().any(Option::is_none) {
-        out.push_str("-: the counters went backwards (the machine was restarted, or vm.numa_stat was switched), or the node is new\n");
+        out.push_str(
+            "-: the counters decreased (the machine was restarted, or vm.numa_stat was turned \
+             off), or the node is new\n",
+        );
     }
 }
 
-/// Signed MB per node and their sum.
+/// Returns signed MB per node and their sum.
 fn changes(kib: &[Option<i64>]) -> Vec<Cell> {
     let total: i64 = kib
         .iter()
@@ -140,22 +140,10 @@ fn changes(kib: &[Option<i64>]) -> Vec<Cell> {
         .collect()
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "memory sizes in KiB stay far below 2^53"
-)]
 fn change(kib: i64) -> Cell {
-    let value = kib as f64 / 1024.0;
+    let kib = size::float(kib);
     Cell {
-        text: format!("{value:+.2}"),
-        value: Some(value),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "only compared")]
-fn number(count: u64) -> Cell {
-    Cell {
-        text: count.to_string(),
-        value: Some(count as f64),
+        text: size::signed_mib(kib),
+        value: Some(kib),
     }
 }

@@ -1,39 +1,36 @@
-//! The columns of processes and threads: what each shows, and the line of legend that explains it.
+//! The columns of processes and threads, with their legends.
 //!
-//! Columns come in groups, each shown when any row has it measured.
+//! Columns come in groups; a group is shown when a row has it measured.
 
 use super::figures::Figures;
-use super::page::Page;
-use super::table::Table;
 use crate::model::number::{self, UNKNOWN};
+use crate::model::quantity::{header, legend};
 use crate::model::{Host, PerNode, PolicyMode, matrix::share};
+use crate::output::format::{NODES_SIDE_BY_SIDE, cause, page::Page, table::Table};
 
-/// Up to this many nodes, time is shown as one share per node; beyond, as the node where most of it went.
-const NODES_SIDE_BY_SIDE: usize = 4;
+const UNKNOWN_LEGEND: &str = "-: not measured, see \"Missing or lost\".";
 
-const ALLOC_LEGEND: &str = "allocs: requests the page allocator satisfied, numastat's unit; MiB: their size. \
-    remote: the page is on another node than the CPU that asked (other_node). \
-    missed: the wanted node had none to give (numa_miss).";
-
-const TOUCH_LEGEND: &str = "touched: user memory that came into being because it was used here first; \
-    away: put on another node than its user's CPU.";
-
-const HINT_LEGEND: &str =
-    "hint faults: the NUMA balancer's sample of memory accesses; far: to a page on another node.";
-
-const UNKNOWN_LEGEND: &str = "-: not measured; the notes on hooks say why.";
-
-/// One column of numbers: its header and its cell.
+/// One column of numbers or words.
 struct Column {
     header: String,
     words: bool,
     cell: Box<dyn Fn(&Figures) -> String>,
 }
 
-fn column(header: &str, cell: impl Fn(&Figures) -> String + 'static) -> Column {
+/// A column of a quantity, by name.
+fn column(name: &str, cell: impl Fn(&Figures) -> String + 'static) -> Column {
+    Column {
+        header: header(name),
+        words: false,
+        cell: Box::new(cell),
+    }
+}
+
+/// A column of words.
+fn words(header: &str, cell: impl Fn(&Figures) -> String + 'static) -> Column {
     Column {
         header: header.into(),
-        words: false,
+        words: true,
         cell: Box::new(cell),
     }
 }
@@ -45,7 +42,7 @@ struct Group {
     legend: String,
 }
 
-/// Adds the columns that `rows` have something in, and returns their legend.
+/// Adds the columns that `rows` have something in, and returns their legends.
 pub fn add(table: &mut Table, rows: &[Figures], host: &Host) -> Vec<String> {
     let mut legends = Vec::new();
     let mut unknown = false;
@@ -70,7 +67,7 @@ pub fn add(table: &mut Table, rows: &[Figures], host: &Host) -> Vec<String> {
     legends
 }
 
-/// Writes a table and its legend.
+/// Writes a table and its legends.
 pub fn write(page: &mut Page<'_>, table: &Table, legends: &[String]) {
     page.table(table);
     for legend in legends {
@@ -84,56 +81,53 @@ fn groups(host: &Host) -> Vec<Group> {
         Group {
             measured: |row| row.allocs.is_some(),
             columns: vec![
-                column("allocs", |row| number::count(row.allocs)),
-                column("remote", |row| number::count(row.remote)),
-                column("remote %", |row| {
+                column("allocations", |row| number::count(row.allocs)),
+                column("other_node", |row| number::count(row.remote)),
+                column("remote_share", |row| {
                     number::percent(share_of(row.remote, row.allocs))
                 }),
-                column("missed", |row| number::count(row.missed)),
-                Column {
-                    words: true,
-                    ..column("why remote", why)
-                },
-                column("MiB", move |row| number::mib(row.pages, page_size)),
+                column("numa_miss", |row| number::count(row.missed)),
+                words("why remote", why),
+                column("pages", move |row| number::mib(row.pages, page_size)),
             ],
-            legend: ALLOC_LEGEND.into(),
+            legend: legend(&["allocations", "other_node", "numa_miss"]),
         },
         Group {
             measured: |row| row.touched.is_some(),
             columns: vec![
-                column("touched MiB", move |row| {
+                column("first_touch_pages", move |row| {
                     number::mib(row.touched, page_size)
                 }),
-                column("away %", |row| {
-                    number::percent(share_of(row.touched_away, row.touched))
+                column("remote_first_touch_share", |row| {
+                    number::percent(share_of(row.touched_remotely, row.touched))
                 }),
             ],
-            legend: TOUCH_LEGEND.into(),
+            legend: legend(&["first_touch_pages", "remote_first_touch_share"]),
         },
         Group {
             measured: |row| row.hints.is_some(),
             columns: vec![
-                column("hint faults", |row| number::count(row.hints)),
-                column("far %", |row| {
-                    number::percent(share_of(row.hints_far, row.hints))
+                column("hint_faults", |row| number::count(row.hints)),
+                column("remote_access_share", |row| {
+                    number::percent(share_of(row.remote_hints, row.hints))
                 }),
             ],
-            legend: HINT_LEGEND.into(),
+            legend: legend(&["hint_faults", "remote_access_share"]),
         },
         Group {
             measured: |row| row.migrated.is_some(),
-            columns: vec![column("moved MiB", move |row| {
+            columns: vec![column("migrated_pages", move |row| {
                 number::mib(row.migrated, page_size)
             })],
-            legend: "moved: its memory that changed the node.".into(),
+            legend: legend(&["migrated_pages"]),
         },
         Group {
             measured: |row| row.moves.is_some() || row.crossed.is_some(),
             columns: vec![
-                column("CPU moves", |row| number::count(row.moves)),
-                column("node moves", |row| number::count(row.crossed)),
+                column("task_moves", |row| number::count(row.moves)),
+                column("cross_node_moves", |row| number::count(row.crossed)),
             ],
-            legend: "CPU moves: a thread changed its CPU; node moves: and its node with it.".into(),
+            legend: legend(&["task_moves", "cross_node_moves"]),
         },
         run_time(host),
     ]
@@ -141,49 +135,48 @@ fn groups(host: &Host) -> Vec<Group> {
 
 fn run_time(host: &Host) -> Group {
     let nodes: Vec<u16> = host.nodes.iter().map(|node| node.node.0).collect();
-    let mut columns = vec![column("CPU s", |row| {
+    let mut columns = vec![column("run_s", |row| {
         number::seconds(row.run_ns.as_ref().map(PerNode::total))
     })];
-    if nodes.len() <= NODES_SIDE_BY_SIDE {
-        for (position, node) in nodes.into_iter().enumerate() {
-            columns.push(column(&format!("% on {node}"), move |row| {
-                number::percent(
-                    row.run_ns
-                        .as_ref()
-                        .and_then(|ns| share(ns.at(position), ns.total())),
-                )
-            }));
-        }
+    let measured: fn(&Figures) -> bool = |row| row.run_ns.is_some();
+    if nodes.len() > NODES_SIDE_BY_SIDE {
+        columns.push(words("mostly on", move |row| mostly_on(row, &nodes)));
         return Group {
-            measured: |row| row.run_ns.is_some(),
+            measured,
             columns,
-            legend: "CPU s: time on a CPU; % on N: of it on node N.".into(),
+            legend: "CPU s: CPU time; mostly on: the node with most of it.".into(),
         };
     }
-    columns.push(Column {
-        words: true,
-        ..column("mostly on", move |row| mostly_on(row, &nodes))
-    });
+    for (position, node) in nodes.into_iter().enumerate() {
+        let cell = move |row: &Figures| {
+            let part = row
+                .run_ns
+                .as_ref()
+                .and_then(|ns| share(ns.at(position), ns.total()));
+            number::percent(part)
+        };
+        columns.push(column(&format!("% on {node}"), cell));
+    }
     Group {
-        measured: |row| row.run_ns.is_some(),
+        measured,
         columns,
-        legend: "CPU s: time on a CPU; mostly on: the node with most of it.".into(),
+        legend: "CPU s: CPU time; % on N: share of it on node N.".into(),
     }
 }
 
-/// The node with more than half of the time; many nodes with a little each are no place to name.
+/// Names the node with more than half of the time; with a little time on many nodes, their number.
 fn mostly_on(row: &Figures, nodes: &[u16]) -> String {
     let Some(ns) = &row.run_ns else {
         return UNKNOWN.into();
     };
-    let busiest = nodes
-        .iter()
-        .enumerate()
-        .max_by_key(|(position, _)| ns.at(*position));
-    match busiest.and_then(|(position, node)| Some((node, share(ns.at(position), ns.total())?))) {
+    let busiest = ns.most().and_then(|position| {
+        let part = share(ns.at(position), ns.total())?;
+        Some((nodes.get(position)?, part))
+    });
+    match busiest {
         None => String::new(),
         Some((node, most)) if most > 0.5 => {
-            format!("node {node} ({} %)", number::percent(Some(most)))
+            format!("node {node} ({})", number::percent_sign(Some(most)))
         }
         Some(_) => number::plural(ns.0.iter().filter(|ns| **ns > 0).count(), "node"),
     }
@@ -193,7 +186,7 @@ fn share_of(part: Option<u64>, whole: Option<u64>) -> Option<f64> {
     share(part?, whole?)
 }
 
-/// The largest cause, with its share when there are others; empty when nothing was remote.
+/// Names the largest cause, with its share when there are others; empty when nothing was remote.
 fn why(row: &Figures) -> String {
     let Some(causes) = row.causes else {
         return if row.remote == Some(0) {
@@ -205,36 +198,21 @@ fn why(row: &Figures) -> String {
     match causes.ranked().first() {
         None | Some((_, 0)) => String::new(),
         Some((cause, count)) if *count == causes.total() => with_mode(cause, row),
-        Some((cause, count)) => {
-            format!(
-                "{} {} %",
-                with_mode(cause, row),
-                number::percent(share(*count, causes.total()))
-            )
-        }
+        Some((cause, count)) => format!(
+            "{} {}",
+            with_mode(cause, row),
+            number::percent_sign(share(*count, causes.total()))
+        ),
     }
 }
 
-/// A cause in words; a policy with the mode that did most of it.
+/// Returns a cause in words; a policy with its most frequent mode.
 fn with_mode(cause: &str, row: &Figures) -> String {
     let mode = row.modes.iter().max_by_key(|(_, count)| **count);
     match mode {
         Some((mode, _)) if cause == "policy" && *mode != PolicyMode::Unknown => {
             format!("policy ({})", mode.in_words())
         }
-        _ => cause_in_words(cause).into(),
-    }
-}
-
-/// A cause as a person would say it, short enough for a cell.
-pub fn cause_in_words(cause: &str) -> &str {
-    match cause {
-        "policy" => "policy",
-        "fallback" => "node full",
-        "cpuset" => "cpuset",
-        "memoryless" => "no memory there",
-        "kernel_node" => "kernel's choice",
-        "task_moved" => "task moved",
-        _ => "unknown",
+        _ => cause::in_words(cause).into(),
     }
 }

@@ -1,4 +1,4 @@
-//! The plain numbers of one row: a process, a thread, or the sum of many.
+//! The numbers of one row: of a process, a thread, or a sum.
 
 use std::collections::BTreeMap;
 
@@ -7,43 +7,43 @@ use crate::model::{
     TaskMoves, Thread,
 };
 
-/// One row's quantities; `None` is not measured.
+/// The quantities of one row; `None` is not measured.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     /// Allocations.
     pub allocs: Option<u64>,
-    /// Those whose page lies on another node than the asking CPU.
+    /// Remote allocations.
     pub remote: Option<u64>,
-    /// Those that fell back past the preferred node.
+    /// Allocations that the preferred node could not satisfy.
     pub missed: Option<u64>,
     /// Base pages allocated.
     pub pages: Option<u64>,
-    /// Why allocations were remote or missed.
+    /// Remote and missed allocations by cause.
     pub causes: Option<RemoteByCause>,
-    /// Modes of the policies among them.
+    /// Modes of the policies among the causes.
     pub modes: BTreeMap<PolicyMode, u64>,
     /// Allocations by size and use.
     pub classes: Option<ByClass>,
-    /// Base pages touched first.
+    /// Base pages faulted in.
     pub touched: Option<u64>,
-    /// Those placed on another node than their toucher's.
-    pub touched_away: Option<u64>,
+    /// Base pages placed on a different node from the faulting CPU.
+    pub touched_remotely: Option<u64>,
     /// Hint faults.
     pub hints: Option<u64>,
-    /// Those to a page on another node.
-    pub hints_far: Option<u64>,
-    /// Base pages moved between nodes.
+    /// Hint faults to a page on a different node.
+    pub remote_hints: Option<u64>,
+    /// Base pages migrated between nodes.
     pub migrated: Option<u64>,
     /// Changes of CPU.
     pub moves: Option<u64>,
-    /// Those that changed the node.
+    /// Changes of CPU that changed the node.
     pub crossed: Option<u64>,
     /// CPU time per node, in nanoseconds.
     pub run_ns: Option<PerNode>,
 }
 
 impl Figures {
-    /// One process.
+    /// Takes the numbers of a process.
     #[must_use]
     pub fn of_process(process: &Process) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl Figures {
         }
     }
 
-    /// One thread.
+    /// Takes the numbers of a thread.
     #[must_use]
     pub fn of_thread(thread: &Thread) -> Self {
         Self::of_activity(
@@ -93,9 +93,9 @@ impl Figures {
                 .unwrap_or_default(),
             classes: alloc.and_then(|alloc| alloc.by_class),
             touched: touched.map(Matrix::total),
-            touched_away: touched.map(Matrix::off_diagonal),
+            touched_remotely: touched.map(Matrix::off_diagonal),
             hints: hints.map(Matrix::total),
-            hints_far: hints.map(Matrix::off_diagonal),
+            remote_hints: hints.map(Matrix::off_diagonal),
             migrated: None,
             moves: task_moves.and_then(|moves| moves.total),
             crossed: task_moves.and_then(|moves| moves.cross_node),
@@ -103,8 +103,8 @@ impl Figures {
         }
     }
 
-    /// The sum of rows. What a row does not know is left out of it: interrupts have no first touch, and a sum without them is
-    /// still the sum of what was measured. `None` only where no row knows.
+    /// Returns the sum of rows. A row that did not measure a quantity is left out of its sum:
+    /// interrupts have no first touches. `None` only where no row measured it.
     #[must_use]
     pub fn sum<'a>(rows: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut sum = Self::default();
@@ -118,9 +118,9 @@ impl Figures {
                 modes,
                 classes,
                 touched,
-                touched_away,
+                touched_remotely,
                 hints,
-                hints_far,
+                remote_hints,
                 migrated,
                 moves,
                 crossed,
@@ -132,9 +132,9 @@ impl Figures {
                 (&mut sum.missed, missed),
                 (&mut sum.pages, pages),
                 (&mut sum.touched, touched),
-                (&mut sum.touched_away, touched_away),
+                (&mut sum.touched_remotely, touched_remotely),
                 (&mut sum.hints, hints),
-                (&mut sum.hints_far, hints_far),
+                (&mut sum.remote_hints, remote_hints),
                 (&mut sum.migrated, migrated),
                 (&mut sum.moves, moves),
                 (&mut sum.crossed, crossed),

@@ -1,22 +1,22 @@
-//! Findings: what the counts mean, the evidence, and what to do.
+//! Findings: diagnosis, evidence, fix.
 
-use super::page::{Page, Tone};
 use crate::model::{Severity, Snapshot};
 use crate::output::escape;
+use crate::output::format::{page::Page, tone::Tone};
 
-/// Writes them in their order, worst first; nothing when there is none.
+/// Writes the findings in their order, worst first; nothing when there are none.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     if snapshot.findings.is_empty() {
         return;
     }
     page.section("Findings");
     for finding in &snapshot.findings {
-        let (tone, word) = match finding.severity {
-            Severity::Critical => (Some(Tone::Bad), "critical"),
-            Severity::Warning => (Some(Tone::Warn), "warning"),
-            Severity::Info => (None, "info"),
+        let (tone, severity) = match finding.severity {
+            Severity::Critical => (Tone::Bad, "critical"),
+            Severity::Warning => (Tone::Warn, "warning"),
+            Severity::Info => (Tone::Plain, "info"),
         };
-        let who = finding
+        let pid = finding
             .pid
             .map(|pid| format!(", pid {pid}"))
             .unwrap_or_default();
@@ -24,15 +24,20 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
         let id = escape::text(finding.id.as_bytes());
         page.wrapped(
             tone,
-            &format!(" {word}: "),
+            &format!(" {severity}: "),
             "   ",
-            &format!("{title} [{id}{who}]"),
+            &format!("{title} [{id}{pid}]"),
         );
         for evidence in &finding.evidence {
-            page.wrapped(None, "   - ", "     ", &escape::text(evidence.as_bytes()));
+            page.wrapped(
+                Tone::Plain,
+                "   - ",
+                "     ",
+                &escape::text(evidence.as_bytes()),
+            );
         }
         page.wrapped(
-            None,
+            Tone::Plain,
             "   fix: ",
             "     ",
             &escape::text(finding.fix.as_bytes()),

@@ -1,10 +1,10 @@
-//! The last line: what the tracing cost.
+//! The last lines: cost of tracing.
 
-use super::page::{Page, Tone};
 use crate::model::number;
 use crate::model::{Cost, CostMethod, Snapshot};
+use crate::output::format::{page::Page, percent, tone::Tone};
 
-/// Writes the line.
+/// Writes the cost.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     let cost = &snapshot.cost;
     let kernel = match (cost.bpf_ns, cost.bpf_runs) {
@@ -13,16 +13,18 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
                 .checked_div(runs)
                 .map(|each| format!(", {} ns each", number::grouped(each)))
                 .unwrap_or_default();
-            let of_machine = cost.bpf_cpu_share.map(of_machine).unwrap_or_default();
+            let of_machine = cost.bpf_cpu_share.map_or_else(String::new, |share| {
+                format!(", {} of the machine's CPU time", percent::of_machine(share))
+            });
             let time = number::brief(ns);
             format!(
-                "{time} in the kernel for {} runs{each}{of_machine}",
-                number::grouped(runs)
+                "{time} in the kernel for {}{each}{of_machine}",
+                number::plural(runs, "program run")
             )
         }
         (None, Some(runs)) => format!(
-            "{} runs in the kernel, their time not measured",
-            number::grouped(runs)
+            "{} in the kernel, time not measured",
+            number::plural(runs, "program run")
         ),
         _ => "time in the kernel not measured".to_owned(),
     };
@@ -42,54 +44,37 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     };
     page.gap();
     page.wrapped(
-        Some(Tone::Quiet),
+        Tone::Faint,
         "",
         "  ",
         &format!("Cost: {kernel}{method}{tracer}."),
     );
-    if let Some(said) = limit(cost) {
-        page.wrapped(Some(Tone::Quiet), "", "  ", &said);
+    if let Some(limit) = limit(cost) {
+        page.wrapped(Tone::Faint, "", "  ", &limit);
     }
 }
 
-/// What `--max-overhead` came to: what was given up for it, since when, and whether that was enough to know.
+/// Says which details `--max-overhead` dropped, and when.
 fn limit(cost: &Cost) -> Option<String> {
-    let most = percent(cost.max_overhead?);
+    let most = percent::of_machine(cost.max_overhead?);
     if cost.method.is_none() {
         return Some(format!(
-            "--max-overhead {most}: could not be watched, run-time statistics need CAP_SYS_ADMIN."
+            "--max-overhead {most}: not enforced, BPF run-time statistics need CAP_SYS_ADMIN."
         ));
     }
     if cost.reduced.is_empty() {
-        return Some(format!(
-            "--max-overhead {most}: nothing had to be given up."
-        ));
+        return Some(format!("--max-overhead {most}: no detail was dropped."));
     }
-    let given_up: Vec<String> = cost
+    let dropped: Vec<String> = cost
         .reduced
         .iter()
         .map(|one| {
-            let share = percent(one.share);
-            format!("{} since {:.1} s (at {share})", one.what, one.at_s)
+            let share = percent::of_machine(one.share);
+            format!("{} after {:.1} s (at {share})", one.what, one.at_s)
         })
         .collect();
     Some(format!(
-        "--max-overhead {most}: given up {}; totals are exact.",
-        given_up.join(", ")
+        "--max-overhead {most}: dropped {}; totals are exact.",
+        dropped.join(", ")
     ))
-}
-
-/// A share as percent, with two digits behind the point.
-fn percent(share: f64) -> String {
-    format!("{:.2} %", share * 100.0)
-}
-
-/// The share of all CPUs, with two digits behind the point: it is meant to be small.
-fn of_machine(share: f64) -> String {
-    let percent = share * 100.0;
-    if percent > 0.0 && percent < 0.005 {
-        ", <0.01 % of the machine's CPU time".into()
-    } else {
-        format!(", {percent:.2} % of the machine's CPU time")
-    }
 }

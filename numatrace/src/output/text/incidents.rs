@@ -1,55 +1,56 @@
-//! Incidents as short stories, and with `--timeline` everything that happened to one process in order of time.
+//! Absences of threads from their memory, and with `--timeline` all moves of one process in order
+//! of time.
 
-use super::page::Page;
 use crate::model::{Incident, Moment, MomentKind, MoveReason, Snapshot, number};
 use crate::output::escape;
+use crate::output::format::{page::Page, tone::Tone};
 
-/// Stories of a report that is no timeline: the costliest say it.
-const TOLD: usize = 5;
+/// Absences in a report: the costliest.
+const SHOWN: usize = 5;
 
-/// An absence shorter than this, ms, with nothing moved after it, is no story.
+/// Least length of an absence, ms, when no page followed it.
 const SHORT_MS: f64 = 10.0;
 
-/// Nor is one from less memory than this, base pages: 1 MiB of small ones, as any program has.
+/// Least memory left behind, base pages: 1 MiB of small ones, which any program has.
 const LITTLE: u64 = 256;
 
 /// Writes the costliest absences; nothing when there are none.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
-    let worth = |incident: &&Incident| {
+    let matters = |incident: &&Incident| {
         let long = incident.away_ms >= SHORT_MS || incident.pages_followed > 0;
         long && incident.pages_left >= LITTLE
     };
-    let told: Vec<&Incident> = snapshot.incidents.iter().filter(worth).collect();
-    if told.is_empty() {
+    let incidents: Vec<&Incident> = snapshot.incidents.iter().filter(matters).collect();
+    if incidents.is_empty() {
         return;
     }
-    page.section("Threads away from their memory, costliest first");
-    for incident in told.iter().take(TOLD) {
-        page.item(None, &story(snapshot, incident));
+    page.section("Absences: threads away from their memory, costliest first");
+    for incident in incidents.iter().take(SHOWN) {
+        page.item(Tone::Plain, &sentence(snapshot, incident));
     }
-    if told.len() > TOLD {
+    if incidents.len() > SHOWN {
         page.legend(&format!(
             "and {} more in the JSON report; --timeline shows one process in order of time.",
-            number::grouped((told.len() - TOLD) as u64)
+            number::grouped((incidents.len() - SHOWN) as u64)
         ));
     }
 }
 
-/// Writes what happened to the process of the session, when that was asked for.
+/// Writes the timeline of the session's process, when it was asked for.
 pub fn write_timeline(page: &mut Page<'_>, snapshot: &Snapshot) {
     let Some(moments) = &snapshot.timeline else {
         return;
     };
     page.section("Timeline: seconds since the session began");
     if moments.is_empty() {
-        page.legend("no thread changed its node, and no page.");
+        page.legend("No thread and no page moved between nodes.");
     }
     for moment in moments {
-        page.line(None, &line(snapshot, moment));
+        page.line(Tone::Plain, &line(snapshot, moment));
     }
 }
 
-fn story(snapshot: &Snapshot, incident: &Incident) -> String {
+fn sentence(snapshot: &Snapshot, incident: &Incident) -> String {
     let Incident {
         pid,
         tid,
@@ -68,42 +69,39 @@ fn story(snapshot: &Snapshot, incident: &Incident) -> String {
     } = incident;
     let mib = |pages: u64| number::mib(Some(pages), snapshot.host.page_size);
     let comm = escape::text(comm.as_bytes());
-    let who = if pid.0 == tid.0 {
+    let thread = if pid.0 == tid.0 {
         format!("{comm} ({pid})")
     } else {
         format!("thread {tid} ({comm}) of {pid}")
     };
-    let mut story = format!(
-        "{who} went from node {from} to {to} at {at_s:.3} s, by {}; {} MiB of its memory stayed",
-        because(*reason),
+    let mut text = format!(
+        "{thread} left node {from} for node {to} at {at_s:.3} s ({}); {} MiB of its memory stayed",
+        in_words(*reason),
         mib(pages_left.saturating_sub(*pages_followed))
     );
     if *pages_followed > 0 {
-        story.push_str(&format!(", {} MiB followed it", mib(*pages_followed)));
+        text.push_str(&format!(", {} MiB followed", mib(*pages_followed)));
     }
     if let Some(faults) = remote_hint_faults {
-        let faults = usize::try_from(*faults).unwrap_or(usize::MAX);
-        story.push_str(&format!(
-            "; {}",
-            number::plural(faults, "remote hint fault")
-        ));
+        let faults = number::plural(*faults, "remote hint fault");
+        text.push_str(&format!("; {faults}"));
     }
     if let Some(run) = run_ms {
-        story.push_str(&format!("; it ran {} there", length(*run)));
+        text.push_str(&format!("; ran {} there", length(*run)));
     }
     let away = length(*away_ms);
     match back {
-        Some(reason) => story.push_str(&format!("; back after {away}, by {}.", because(*reason))),
-        None if *ended => story.push_str(&format!("; it ended there after {away}.")),
-        None => story.push_str(&format!("; away to the end, {away}.")),
+        Some(reason) => text.push_str(&format!("; back after {away} ({}).", in_words(*reason))),
+        None if *ended => text.push_str(&format!("; it ended there after {away}.")),
+        None => text.push_str(&format!("; still away at the end, after {away}.")),
     }
-    story
+    text
 }
 
 fn line(snapshot: &Snapshot, moment: &Moment) -> String {
     let what = match &moment.what {
         MomentKind::TaskMove { tid, reason } => {
-            format!("thread {tid} moved by {}", because(*reason))
+            format!("thread {tid} moved: {}", in_words(*reason))
         }
         MomentKind::PageMigration {
             moved_by,
@@ -117,9 +115,9 @@ fn line(snapshot: &Snapshot, moment: &Moment) -> String {
                 what.push_str(&format!(" until {until:.6}"));
             }
             if !reason.is_empty() {
-                what.push_str(&format!(", {reason}"));
+                what.push_str(&format!(": {reason}"));
             }
-            what.push_str(&format!(", asked for by {moved_by}"));
+            what.push_str(&format!(", requested by {moved_by}"));
             what
         }
     };
@@ -129,7 +127,7 @@ fn line(snapshot: &Snapshot, moment: &Moment) -> String {
     )
 }
 
-/// So many milliseconds, in seconds where they are thousands.
+/// Formats milliseconds, in seconds from a thousand on.
 fn length(ms: f64) -> String {
     if ms < 1_000.0 {
         format!("{ms:.1} ms")
@@ -138,20 +136,20 @@ fn length(ms: f64) -> String {
     }
 }
 
-/// A reason as it stands in a sentence.
-fn because(reason: MoveReason) -> &'static str {
+/// Returns a reason in words.
+fn in_words(reason: MoveReason) -> &'static str {
     match reason {
-        MoveReason::Wakeup => "a wake-up",
+        MoveReason::Wakeup => "wake-up",
         MoveReason::LoadBalance => "load balancing",
         MoveReason::ActiveBalance => "active load balancing",
-        MoveReason::NumaMove => "the NUMA balancer",
-        MoveReason::NumaSwap => "the NUMA balancer (swap)",
+        MoveReason::NumaMove => "NUMA balancing",
+        MoveReason::NumaSwap => "NUMA balancing, swap",
         MoveReason::Exec => "exec",
         MoveReason::Fork => "fork",
         MoveReason::Affinity => "sched_setaffinity",
-        MoveReason::Cpuset => "a change of its CPU mask",
+        MoveReason::Cpuset => "change of the CPU mask",
         MoveReason::Hotplug => "CPU hotplug",
-        MoveReason::RtDl => "the real-time class",
-        MoveReason::Unknown => "an unknown cause",
+        MoveReason::RtDl => "real-time class",
+        MoveReason::Unknown => "unknown reason",
     }
 }

@@ -1,15 +1,15 @@
-//! Memory that the kernel took for itself on behalf of the process of a session: the code that asked for most of it.
+//! Kernel memory of the process that a session was about, by allocating code.
 
-use super::page::Page;
 use super::processes;
 use crate::model::number;
 use crate::model::{KernelMemory, Snapshot};
 use crate::output::escape;
+use crate::output::format::{page::Page, tone::Tone};
 
-/// Stacks that are shown; JSON has all.
+/// Stacks that are shown; the JSON report has all.
 const STACKS: usize = 5;
 
-/// Functions of each, from the one that asked the allocator on.
+/// Functions of each stack, from the one that called the page allocator outwards.
 const FUNCTIONS: usize = 8;
 
 /// Writes the list, when there is one.
@@ -21,27 +21,27 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
         return;
     };
     page.section(&format!(
-        "Kernel memory of {} ({}), by who asked: a sample",
-        processes::name(&process.comm),
-        process.pid
+        "Kernel memory of {} by kernel stack (sampled)",
+        processes::with_pid(process)
     ));
     for part in parts.iter().take(STACKS) {
-        page.item(None, &sentence(snapshot, part));
+        page.item(Tone::Plain, &sentence(snapshot, part));
     }
     let rest = parts.iter().skip(STACKS);
-    let (count, pages) = rest.fold((0, 0), |(count, pages), part| {
+    let (count, pages) = rest.fold((0_u64, 0), |(count, pages), part| {
         (count + 1, pages + part.pages)
     });
     if count > 0 {
         page.legend(&format!(
             "and {} with {} MiB",
-            number::plural(count, "more place"),
+            number::plural(count, "more stack"),
             number::mib(Some(pages), snapshot.host.page_size)
         ));
     }
 }
 
-/// The page allocator's own entry points, which are in every stack: `alloc_pages_mpol`, `__alloc_frozen_pages_noprof` …
+/// Returns whether the function is an entry point of the page allocator, which every stack has:
+/// `alloc_pages_mpol`, `__alloc_frozen_pages_noprof` …
 fn is_the_allocator(symbol: &[u8]) -> bool {
     [&b"alloc_pages"[..], b"alloc_frozen_pages"]
         .iter()

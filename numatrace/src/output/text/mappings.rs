@@ -1,32 +1,24 @@
-//! The memory of the process a session was about: what was placed where, by whom, and who uses it.
+//! Memory of the process that a session was about: placement, first toucher and remote use of each
+//! mapping.
 
 use std::cmp::Reverse;
 
-use unicode_width::UnicodeWidthChar as _;
-
-use super::columns;
-use super::page::Page;
 use super::processes;
-use super::table::Table;
 use crate::model::matrix::share;
 use crate::model::number;
+use crate::model::quantity::headers::{MOVED_BACK, legend_of_parts};
+use crate::model::quantity::{header, legend};
 use crate::model::{Mapping, Matrix, PerNode, Process, Snapshot};
 use crate::output::escape;
+use crate::output::format::{NODES_SIDE_BY_SIDE, cause, page::Page, table::Table, width};
 
-/// Columns of a mapping's name: the end of a path says more than its beginning.
+/// Columns of a mapping's name.
 const NAME: usize = 32;
-/// Up to this many nodes, places are shown as one column per node; beyond, as the node with most.
-const NODES_SIDE_BY_SIDE: usize = 4;
 
-/// Pages of a mapping that went to and fro before a column tells of them: fewer are the balancer trying.
-const TO_AND_FRO: u64 = 16;
+/// Least pages moved back for a column about them: fewer are NUMA balancing at its trials.
+const BACK: u64 = 16;
 
-const LEGEND: &str = "touched: memory that came into being because it was used here first, and the nodes it was put on; \
-    by: the thread that touched most. far %: of the NUMA balancer's sampled accesses, those to a page on another node. \
-    surprise: memory whose users are on another node than its first touch put it on. \
-    to and fro: memory that was migrated back to a node it had come from, as often as it was.";
-
-/// Writes the table, when the session was about a process that has any.
+/// Writes the table, when the session was about a process that has mappings.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot, limit: Option<usize>) {
     let Some(process) = snapshot
         .focus()
@@ -34,23 +26,22 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot, limit: Option<usize>) {
     else {
         return;
     };
-    page.section(&format!(
-        "Memory of {} ({})",
-        processes::name(&process.comm),
-        process.pid
-    ));
+    page.section(&format!("Memory of {}", processes::with_pid(process)));
     let mut mappings: Vec<&Mapping> = process.mappings.iter().collect();
     mappings.sort_by_key(|mapping| {
         (
             Reverse(mapping.surprise_pages),
             Reverse(touched(mapping)),
-            Reverse(faults(mapping)),
+            Reverse(mapping.accesses().map(Matrix::total)),
             mapping.start,
         )
     });
     let shown = limit.unwrap_or(mappings.len()).min(mappings.len());
     let (shown, rest) = mappings.split_at(shown);
-    page.table(&table(snapshot, process, shown));
+    let back = shown
+        .iter()
+        .any(|mapping| moved_back(mapping).is_some_and(|pages| pages >= BACK));
+    page.table(&table(snapshot, process, shown, back));
     if !rest.is_empty() {
         let pages: u64 = rest.iter().filter_map(|mapping| touched(mapping)).sum();
         page.legend(&format!(
@@ -59,19 +50,29 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot, limit: Option<usize>) {
             number::mib(Some(pages), snapshot.host.page_size)
         ));
     }
-    page.legend(LEGEND);
+    page.legend(
+        "touched: user pages faulted in, by node of the page; by: the thread that touched most.",
+    );
+    page.legend(&legend(&["remote_access_share", "surprise_pages"]));
+    if back {
+        page.legend(&legend_of_parts(&[MOVED_BACK]));
+    }
 }
 
-fn table(snapshot: &Snapshot, process: &Process, mappings: &[&Mapping]) -> Table {
+fn table(snapshot: &Snapshot, process: &Process, mappings: &[&Mapping], back: bool) -> Table {
     let host = &snapshot.host;
     let mib = |pages| number::mib(pages, host.page_size);
     let column = |cell: &dyn Fn(&Mapping) -> String| -> Vec<String> {
         mappings.iter().map(|mapping| cell(mapping)).collect()
     };
     let mut table = Table::new(1);
-    table.left("mapping", column(&|m| name(m)));
+    table.left(
+        "mapping",
+        column(&|m| width::cut_start(&escape::text(m.name.as_bytes()), NAME)),
+    );
     table.right("at", column(&|m| format!("{:x}", m.start.0)));
-    table.right("touched MiB", column(&|m| mib(touched(m))));
+    table.right(header("first_touch_pages"), column(&|m| mib(touched(m))));
+    let placed = |m: &Mapping| m.touches().map(Matrix::by_to);
     if host.nodes.len() <= NODES_SIDE_BY_SIDE {
         for (position, node) in host.nodes.iter().enumerate() {
             table.right(
@@ -83,16 +84,14 @@ fn table(snapshot: &Snapshot, process: &Process, mappings: &[&Mapping]) -> Table
         table.right(
             "mostly on",
             column(&|m| {
-                let placed = placed(m).unwrap_or_default();
-                let most = placed.0.iter().enumerate().max_by_key(|(_, pages)| **pages);
-                most.filter(|(_, pages)| **pages > 0)
-                    .and_then(|(position, _)| host.nodes.get(position))
+                let most = placed(m).as_ref().and_then(PerNode::most);
+                most.and_then(|position| host.nodes.get(position))
                     .map_or_else(|| number::UNKNOWN.into(), |node| node.node.to_string())
             }),
         );
     }
     if mappings.iter().any(|mapping| cause(mapping).is_some()) {
-        table.left("remote by", column(&|m| why(snapshot, m)));
+        table.left("why remote", column(&|m| why(snapshot, m)));
     }
     if mappings.iter().any(|mapping| mapping.residency.is_some()) {
         for (position, node) in host.nodes.iter().enumerate().take(NODES_SIDE_BY_SIDE) {
@@ -102,48 +101,35 @@ fn table(snapshot: &Snapshot, process: &Process, mappings: &[&Mapping]) -> Table
             );
         }
     }
-    table.left("by", column(&|m| toucher(process, m)));
-    table.right("hint faults", column(&|m| number::count(faults(m))));
+    let toucher = |m: &Mapping| Some(m.first_touch.as_ref()?.by_tid.first()?.tid);
+    table.left("by", column(&|m| processes::thread(process, toucher(m))));
     table.right(
-        "far %",
+        header("hint_faults"),
+        column(&|m| number::count(m.accesses().map(Matrix::total))),
+    );
+    table.right(
+        header("remote_access_share"),
         column(&|m| {
-            let matrix = m.hint_faults.as_ref().and_then(|h| h.matrix.as_ref());
-            number::percent(matrix.and_then(|m| share(m.off_diagonal(), m.total())))
+            let accesses = m.accesses();
+            number::percent(accesses.and_then(|m| share(m.off_diagonal(), m.total())))
         }),
     );
-    if mappings
-        .iter()
-        .any(|mapping| bounced(mapping).is_some_and(|pages| pages >= TO_AND_FRO))
-    {
-        table.right("to and fro MiB", column(&|m| mib(bounced(m))));
+    if back {
+        table.right(MOVED_BACK.header, column(&|m| mib(moved_back(m))));
     }
-    table.right("surprise MiB", column(&|m| mib(m.surprise_pages)));
+    table.right(header("surprise_pages"), column(&|m| mib(m.surprise_pages)));
     table
 }
 
-/// Pages that migrated back to a node they had come from.
-fn bounced(mapping: &Mapping) -> Option<u64> {
+fn moved_back(mapping: &Mapping) -> Option<u64> {
     Some(mapping.page_migrations.as_ref()?.bounced)
 }
 
 fn touched(mapping: &Mapping) -> Option<u64> {
-    Some(mapping.first_touch.as_ref()?.pages.as_ref()?.total())
+    mapping.touches().map(Matrix::total)
 }
 
-fn placed(mapping: &Mapping) -> Option<PerNode> {
-    Some(mapping.first_touch.as_ref()?.pages.as_ref()?.by_to())
-}
-
-fn faults(mapping: &Mapping) -> Option<u64> {
-    mapping
-        .hint_faults
-        .as_ref()?
-        .matrix
-        .as_ref()
-        .map(Matrix::total)
-}
-
-/// The cause of most of its pages that are remote, and how many have it.
+/// Returns the cause of most remote pages, and their number.
 fn cause(mapping: &Mapping) -> Option<(&'static str, u64)> {
     let causes = mapping.first_touch.as_ref()?.remote_by_cause.as_ref()?;
     let most = causes.ranked().into_iter().next();
@@ -153,41 +139,6 @@ fn cause(mapping: &Mapping) -> Option<(&'static str, u64)> {
 fn why(snapshot: &Snapshot, mapping: &Mapping) -> String {
     cause(mapping).map_or_else(String::new, |(cause, pages)| {
         let mib = number::mib(Some(pages), snapshot.host.page_size);
-        format!("{} {mib}", columns::cause_in_words(cause))
+        format!("{} {mib} MiB", cause::in_words(cause))
     })
-}
-
-/// The thread that touched most of it.
-fn toucher(process: &Process, mapping: &Mapping) -> String {
-    let first = mapping
-        .first_touch
-        .as_ref()
-        .and_then(|touch| touch.by_tid.first());
-    let thread = first.and_then(|entry| {
-        process
-            .threads
-            .iter()
-            .find(|thread| thread.tid == entry.tid)
-    });
-    thread.map_or_else(
-        || number::UNKNOWN.into(),
-        |thread| format!("{} ({})", processes::name(&thread.comm), thread.tid),
-    )
-}
-
-/// The name, escaped; a long one loses its beginning.
-fn name(mapping: &Mapping) -> String {
-    let whole = escape::text(mapping.name.as_bytes());
-    let mut used = 0;
-    let mut kept: Vec<char> = Vec::new();
-    for c in whole.chars().rev() {
-        used += c.width().unwrap_or(0);
-        if used > NAME {
-            kept.pop();
-            kept.push('…');
-            break;
-        }
-        kept.push(c);
-    }
-    kept.into_iter().rev().collect()
 }

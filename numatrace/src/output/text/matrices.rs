@@ -1,23 +1,27 @@
-//! Node×node tables: where pages were touched first, used, moved, and where tasks went. Shown when there is something in them.
+//! Node×node tables: first touches, hint faults, page migrations, node moves. Tables of zeros are
+//! left out.
 
-use super::page::Page;
+use std::cmp::Reverse;
+
 use super::processes;
-use super::table::Table;
 use crate::model::number;
 use crate::model::{Host, Matrix, PageMigrations, Snapshot};
+use crate::output::escape;
+use crate::output::format::{page::Page, table::Table};
 
-/// A larger matrix than this is shown as its largest pairs of different nodes.
+/// Largest number of nodes whose matrix is shown as a square; with more, the largest pairs of
+/// different nodes are listed.
 const SQUARE: usize = 8;
 
-/// How many pairs stand for a large matrix.
+/// Pairs listed for a large matrix.
 const PAIRS: usize = 10;
 
-/// Writes the tables of the process the session was about, else those of the whole system.
+/// Writes the tables of the process that the session was about, else those of the whole system.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     let host = &snapshot.host;
-    let (whose, touch, hints, migrations, moves) = match (snapshot.focus(), &snapshot.system) {
+    let (of, touch, hints, migrations, moves) = match (snapshot.focus(), &snapshot.system) {
         (Some(process), _) => (
-            format!(" of {} ({})", processes::name(&process.comm), process.pid),
+            format!(" of {}", processes::with_pid(process)),
             process.first_touch.as_ref(),
             process.hint_faults.as_ref(),
             process.page_migrations.as_ref(),
@@ -46,28 +50,28 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
                     page.legend(&reasons);
                 }
             }
-            // A hook on its fallback may know how much and why, and not where.
+            // A reduced hook may measure amounts and reasons without nodes.
             (None, Some(reasons)) => {
                 page.section(title.split(':').next().unwrap_or(title));
-                page.legend(&format!("{reasons} Nodes are not measured."));
+                page.legend(&format!("{reasons} Nodes were not measured."));
             }
             _ => {}
         }
     };
     write(
-        &format!("First touch{whose}: MiB by node of the thread (row) and of the page (column)"),
+        &format!("First touch{of}: MiB from the thread's node (row) on the page's node (column)"),
         touch.and_then(|touch| touch.pages.as_ref()),
         &mib,
         None,
     );
     write(
-        &format!("Hint faults{whose}: by node of the thread (row) and of the page (column)"),
+        &format!("Hint faults{of}: from the thread's node (row) to the page's node (column)"),
         hints.and_then(|hints| hints.matrix.as_ref()),
         &number::grouped,
         None,
     );
     write(
-        &format!("Page migrations{whose}: MiB from node (row) to node (column)"),
+        &format!("Page migrations{of}: MiB from node (row) to node (column)"),
         migrations.and_then(|migrations| migrations.matrix.as_ref()),
         &mib,
         migrations.and_then(|migrations| {
@@ -80,11 +84,11 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
                 &mib,
                 "MiB by reason",
             )
-            .map(|reasons| format!("{reasons}{}", took(migrations)))
+            .map(|reasons| format!("{reasons}{}", latency_and_failures(migrations)))
         }),
     );
     write(
-        &format!("Moves{whose}: threads from node (row) to node (column)"),
+        &format!("Node moves{of}: threads from node (row) to node (column)"),
         moves.and_then(|moves| moves.matrix.as_ref()),
         &number::grouped,
         moves.and_then(|moves| {
@@ -98,14 +102,14 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
                 "By reason",
             )
             .map(|reasons| match moves.cross_node_per_s {
-                Some(rate) => format!("{rate:.1} a second. {reasons}"),
+                Some(rate) => format!("{rate:.1} per second. {reasons}"),
                 None => reasons,
             })
         }),
     );
 }
 
-/// A square for few nodes, the largest pairs for many.
+/// Writes a square for few nodes, the largest pairs for many.
 fn one(page: &mut Page<'_>, host: &Host, matrix: &Matrix, cell: &dyn Fn(u64) -> String) {
     let nodes: Vec<String> = host
         .nodes
@@ -136,7 +140,7 @@ fn one(page: &mut Page<'_>, host: &Host, matrix: &Matrix, cell: &dyn Fn(u64) -> 
                 .map(|(to, count)| (*count, from, to)),
         );
     }
-    pairs.sort_by_key(|(count, from, to)| (std::cmp::Reverse(*count), *from, *to));
+    pairs.sort_by_key(|(count, from, to)| (Reverse(*count), *from, *to));
     let rest = pairs.split_off(pairs.len().min(PAIRS));
     let name = |position: usize| {
         nodes
@@ -148,7 +152,7 @@ fn one(page: &mut Page<'_>, host: &Host, matrix: &Matrix, cell: &dyn Fn(u64) -> 
     let mut to: Vec<String> = pairs.iter().map(|(.., to)| name(*to)).collect();
     let mut counts: Vec<String> = pairs.iter().map(|(count, ..)| cell(*count)).collect();
     if !rest.is_empty() {
-        from.push(format!("{} others", rest.len()));
+        from.push(number::plural(rest.len(), "other"));
         to.push(String::new());
         counts.push(cell(
             rest.iter()
@@ -163,22 +167,21 @@ fn one(page: &mut Page<'_>, host: &Host, matrix: &Matrix, cell: &dyn Fn(u64) -> 
     page.table(&table);
 }
 
-/// How long copies of folios took, and what stayed.
-fn took(migrations: &PageMigrations) -> String {
+/// Says how long folios took to copy, and how many pages could not be migrated.
+fn latency_and_failures(migrations: &PageMigrations) -> String {
     let mut words = String::new();
     let latency = &migrations.latency_us;
     if let (Some(p50), Some(p99), Some(max)) = (latency.p50, latency.p99, latency.max) {
         let [p50, p99, max] = [p50, p99, max].map(number::micros);
-        words = format!(
-            " Copying a folio took {p50} at the median, {p99} in 99 of 100, {max} at most."
-        );
+        words = format!(" Time per folio: median {p50}, p99 {p99}, longest {max}.");
     }
     let failed = migrations.failed.filter(|pages| *pages > 0);
     if let Some(failed) = failed {
-        words += &format!(" {} pages stayed", number::grouped(failed));
+        let noun = if failed == 1 { "page" } else { "pages" };
+        words += &format!(" {} {noun} could not be migrated", number::grouped(failed));
         words += &match migrations.failed_by_cause {
             Some(causes) => format!(
-                ": {} held by somebody else, {} for other causes.",
+                ": {} busy, {} for other reasons.",
                 number::grouped(causes.busy),
                 number::grouped(causes.other)
             ),
@@ -188,23 +191,17 @@ fn took(migrations: &PageMigrations) -> String {
     words
 }
 
-/// `By reason: wakeup 12, affinity 3`, largest first; nothing for a matrix without reasons.
+/// Lists reasons, largest first: `By reason: wakeup 12, affinity 3.`; `None` without reasons.
 fn reasons(
     counts: impl Iterator<Item = (String, u64)>,
     cell: &dyn Fn(u64) -> String,
-    what: &str,
+    heading: &str,
 ) -> Option<String> {
     let mut counts: Vec<(String, u64)> = counts.filter(|(_, count)| *count > 0).collect();
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts.sort_by_key(|(_, count)| Reverse(*count));
     let parts: Vec<String> = counts
         .iter()
-        .map(|(reason, count)| {
-            format!(
-                "{} {}",
-                crate::output::escape::text(reason.as_bytes()),
-                cell(*count)
-            )
-        })
+        .map(|(reason, count)| format!("{} {}", escape::text(reason.as_bytes()), cell(*count)))
         .collect();
-    (!parts.is_empty()).then(|| format!("{what}: {}.", parts.join(", ")))
+    (!parts.is_empty()).then(|| format!("{heading}: {}.", parts.join(", ")))
 }

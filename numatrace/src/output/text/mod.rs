@@ -1,7 +1,9 @@
-//! The report as text: what a person reads first stands first, and what would change reading it stands before any ranking.
+//! The report as text: the sections that decide come first, and losses that affect a ranking come
+//! before it.
 //!
-//! Order: session, serious losses, findings, memory of the process a session was about, nodes, processes, threads, what was allocated,
-//! node×node tables, absences, NUMA balancing, audit, everything that is missing, cost.
+//! Order: session, serious losses, findings, memory of the process that the session was about,
+//! nodes, processes, threads, allocations by class, node×node tables, absences, NUMA balancing,
+//! audit, other losses, cost.
 //! Pure: a snapshot and options in, text out. Names are escaped where they enter a cell.
 
 mod audit;
@@ -11,46 +13,23 @@ mod columns;
 mod figures;
 mod findings;
 mod footer;
-pub mod header;
+mod header;
 mod incidents;
 mod kernel_memory;
 mod mappings;
 mod matrices;
 mod nodes;
 mod notes;
-mod verify;
-
-pub mod page;
 mod page_cache;
 mod processes;
-pub mod table;
+mod verify;
 
+use super::format::page::Page;
 use crate::model::Snapshot;
-use page::Page;
 
-/// How the text is to look.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TextOptions {
-    /// Columns to keep to; `None` is unlimited, for everything that is not a terminal.
-    pub width: Option<usize>,
-    /// Rows of processes and of threads; what is left is summed in one row. `None` shows all.
-    pub rows: Option<usize>,
-    /// ANSI colours.
-    pub color: bool,
-}
+pub use super::format::page::TextOptions;
 
-impl Default for TextOptions {
-    /// For a file: unlimited width, no colour; twenty rows, which fit a screen with the rest.
-    fn default() -> Self {
-        Self {
-            width: None,
-            rows: Some(20),
-            color: false,
-        }
-    }
-}
-
-/// The whole report, with a newline at its end.
+/// Renders the whole report, with a newline at its end.
 #[must_use]
 pub fn render(snapshot: &Snapshot, options: &TextOptions) -> String {
     let mut page = Page::new(options);
@@ -76,7 +55,7 @@ pub fn render(snapshot: &Snapshot, options: &TextOptions) -> String {
     page.finish()
 }
 
-/// The audit alone, for `--audit-only`.
+/// Renders the audit alone, for `--audit-only`.
 #[must_use]
 pub fn render_audit(snapshot: &Snapshot, options: &TextOptions) -> String {
     let mut page = Page::new(options);

@@ -1,16 +1,17 @@
-//! The table of nodes: what each is, and what was allocated there.
+//! The table of nodes: CPUs, memory, and allocations of their pages.
 
 use super::figures::Figures;
-use super::page::Page;
-use super::table::Table;
 use crate::ids::ranges;
 use crate::model::number;
-use crate::model::{Alloc, HostNode, PerNode, Snapshot, matrix::share};
+use crate::model::quantity::{header, headers::NODE_MEMORY, legend};
+use crate::model::{Alloc, HostNode, PerNode, Snapshot};
+use crate::output::format::{page::Page, table::Table};
 
-/// More nodes than this are ranked, and the rest is summed in one row: 64 rows are no overview.
+/// Most rows: with more nodes, those with most remote allocations are shown and the rest is summed
+/// up in one row.
 const ROWS: usize = 16;
 
-/// Columns of a CPU list that still leave room for the counts on 80 columns.
+/// Widest list of CPUs that leaves room for the counts on 80 columns.
 const CPU_LIST: usize = 16;
 
 /// Writes the table.
@@ -68,7 +69,7 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
         let rest: Vec<_> = hidden.iter().map(|position| &rows[*position]).collect();
         names.push(format!("{} others", rest.len()));
         cpus.push(number::plural(
-            rest.iter().map(|(node, ..)| node.cpus.len()).sum(),
+            rest.iter().map(|(node, ..)| node.cpus.len()).sum::<usize>(),
             "CPU",
         ));
         memory.push(memory_cell(
@@ -85,41 +86,51 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     page.section(if hidden.is_empty() {
         "Nodes"
     } else {
-        "Nodes, those with most remote allocations"
+        "Nodes with most remote allocations"
     });
     let page_size = snapshot.host.page_size;
     let cells = |cell: &dyn Fn(&Figures) -> String| figures.iter().map(cell).collect::<Vec<_>>();
     let mut table = Table::new(1);
     table.right("node", names);
     table.left("CPUs", cpus);
-    table.right("mem MiB", memory);
-    table.right("allocs", cells(&|row| number::count(row.allocs)));
-    table.right("remote", cells(&|row| number::count(row.remote)));
-    table.right("missed", cells(&|row| number::count(row.missed)));
-    table.right("foreign", foreign.into_iter().map(number::count).collect());
-    table.right("MiB", cells(&|row| number::mib(row.pages, page_size)));
+    table.right(NODE_MEMORY.header, memory);
+    table.right(
+        header("allocations"),
+        cells(&|row| number::count(row.allocs)),
+    );
+    table.right(
+        header("other_node"),
+        cells(&|row| number::count(row.remote)),
+    );
+    table.right(header("numa_miss"), cells(&|row| number::count(row.missed)));
+    table.right(
+        header("numa_foreign"),
+        foreign.into_iter().map(number::count).collect(),
+    );
+    table.right(
+        header("pages"),
+        cells(&|row| number::mib(row.pages, page_size)),
+    );
     page.table(&table);
     page.legend(&format!(
-        "Counted where the page lies{}. \
-         foreign: another node had to serve what was wanted here (numa_foreign).",
-        all_remote(alloc)
+        "Counts are by node of the page{}. {}",
+        all_remote(alloc),
+        legend(&["numa_foreign"])
     ));
 }
 
-/// The share of all allocations that were remote, in words.
+/// Says which share of all allocations was remote.
 fn all_remote(alloc: Option<&Alloc>) -> String {
-    let shares = alloc.and_then(|alloc| share(alloc.remote()?, alloc.allocations()?));
-    shares
-        .map(|remote| {
-            format!(
-                "; {} % of all allocations were remote",
-                number::percent(Some(remote))
-            )
-        })
-        .unwrap_or_default()
+    let remote = alloc.and_then(Alloc::remote_share);
+    remote.map_or_else(String::new, |remote| {
+        format!(
+            "; {} of all allocations were remote",
+            number::percent_sign(Some(remote))
+        )
+    })
 }
 
-/// The node's CPUs as a list, or how many they are when the list is long.
+/// Lists the CPUs of a node, or their number when the list is long.
 fn cpus(node: &HostNode) -> String {
     let list = ranges(node.cpus.iter().map(|cpu| cpu.0));
     match list.len() {

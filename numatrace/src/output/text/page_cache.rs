@@ -1,25 +1,19 @@
-//! The page cache that the process of a session filled: which files, onto which nodes, and by whom.
+//! Page cache filled by the process that a session was about: files, nodes and threads.
 
-use super::page::Page;
 use super::processes;
-use super::table::Table;
 use crate::model::number;
+use crate::model::quantity::headers::{FILLED, FILLED_BY_CALLS, FILLED_BY_FAULTS, legend_of_parts};
 use crate::model::{FilledFile, Process, Snapshot};
 use crate::output::escape;
+use crate::output::format::{NODES_SIDE_BY_SIDE, page::Page, table::Table};
 
-/// Files that are listed; JSON has all.
+/// Files that are listed; the JSON report has all.
 const FILES: usize = 5;
 
-/// Less page cache than this (1 MiB of small pages) is no news.
+/// Least pages for the table: 1 MiB of small ones.
 const WORTH_SHOWING: u64 = 256;
 
-/// Up to this many nodes, places are shown as one column per node.
-const NODES_SIDE_BY_SIDE: usize = 4;
-
-const LEGEND: &str = "filled: pages of files that it brought into the page cache, where they stay for all who use the file after it. \
-    calls: by read(2), write(2) and what was read ahead; faults: by using a mapping.";
-
-/// Writes the table, when the process filled any to speak of.
+/// Writes the table, when the process filled enough.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     let Some((process, files)) = snapshot
         .focus()
@@ -32,9 +26,8 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
         return;
     }
     page.section(&format!(
-        "Page cache filled by {} ({})",
-        processes::name(&process.comm),
-        process.pid
+        "Page cache filled by {}",
+        processes::with_pid(process)
     ));
     let (shown, rest) = files.split_at(FILES.min(files.len()));
     page.table(&table(snapshot, process, shown));
@@ -45,7 +38,11 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
             number::mib(Some(total(rest)), snapshot.host.page_size)
         ));
     }
-    page.legend(LEGEND);
+    page.legend(&legend_of_parts(&[
+        FILLED,
+        FILLED_BY_CALLS,
+        FILLED_BY_FAULTS,
+    ]));
 }
 
 fn table(snapshot: &Snapshot, process: &Process, files: &[FilledFile]) -> Table {
@@ -58,7 +55,7 @@ fn table(snapshot: &Snapshot, process: &Process, files: &[FilledFile]) -> Table 
         "file",
         column(&|file| escape::text(file.file.as_bytes()).into_owned()),
     );
-    table.right("filled MiB", column(&|file| mib(file.pages.total())));
+    table.right(FILLED.header, column(&|file| mib(file.pages.total())));
     if host.nodes.len() <= NODES_SIDE_BY_SIDE {
         for (position, node) in host.nodes.iter().enumerate() {
             table.right(
@@ -67,21 +64,12 @@ fn table(snapshot: &Snapshot, process: &Process, files: &[FilledFile]) -> Table 
             );
         }
     }
-    table.right("calls", column(&|file| mib(file.by_io)));
-    table.right("faults", column(&|file| mib(file.by_fault)));
+    table.right(FILLED_BY_CALLS.header, column(&|file| mib(file.by_io)));
+    table.right(FILLED_BY_FAULTS.header, column(&|file| mib(file.by_fault)));
+    let first = |file: &FilledFile| Some(file.by_tid.first()?.tid);
     table.left(
         "by",
-        column(&|file| {
-            let first = file.by_tid.first();
-            let thread = first.and_then(|entry| {
-                let mut threads = process.threads.iter();
-                threads.find(|thread| thread.tid == entry.tid)
-            });
-            thread.map_or_else(
-                || number::UNKNOWN.into(),
-                |thread| format!("{} ({})", processes::name(&thread.comm), thread.tid),
-            )
-        }),
+        column(&|file| processes::thread(process, first(file))),
     );
     table
 }

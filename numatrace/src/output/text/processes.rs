@@ -1,38 +1,31 @@
-//! Processes ranked by remote allocations, and the threads of the one that a session was about.
-
-use unicode_width::UnicodeWidthChar as _;
+//! Processes ranked by remote allocations, and the threads of the process that a session was about.
 
 use super::columns;
 use super::figures::Figures;
-use super::page::Page;
-use super::table::Table;
 use crate::model::number;
-use crate::model::{Name, Process, ProcessKind, Snapshot};
-use crate::output::escape;
+use crate::model::{Process, ProcessKind, Snapshot};
+use crate::output::format::{name, page::Page, table::Table, tone::Tone};
 
-/// Columns of a name. The kernel keeps 15 bytes; only escapes make it longer.
-const NAME: usize = 20;
-
-/// One row: what it is called, and its quantities.
+/// One row of a ranking.
 pub struct Row {
-    /// Its number, empty where it has none.
+    /// PID or TID, empty for buckets and sums.
     pub id: String,
-    /// Its name, as it goes into a cell.
+    /// Name, fit for a cell.
     pub name: String,
-    /// Its quantities.
+    /// Quantities.
     pub figures: Figures,
 }
 
-/// Writes the ranking: the first `limit` processes, the others in one row, the buckets, the total.
+/// Writes the ranking: the first `limit` processes, one row for the others, buckets, total.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot, limit: Option<usize>) {
     let remote = snapshot.alloc_total().and_then(|alloc| alloc.remote());
     page.section(match remote {
-        // Then the ranking's next key decides.
+        // The ranking then depends on its next keys.
         Some(0) => "Processes by memory allocated; no allocation was remote",
         _ => "Processes by remote allocations",
     });
     if snapshot.processes.is_empty() {
-        page.item(None, "No allocation was traced.");
+        page.item(Tone::Plain, "No allocation was traced.");
         return;
     }
     let (buckets, named): (Vec<&Process>, Vec<&Process>) = snapshot
@@ -42,32 +35,23 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot, limit: Option<usize>) {
     let mut rows: Vec<Row> = named.into_iter().map(of_process).collect();
     fold_rest(&mut rows, limit);
     rows.extend(buckets.into_iter().map(of_process));
-    let total = Figures::sum(rows.iter().map(|row| &row.figures));
-    rows.push(Row {
-        id: String::new(),
-        name: "total".into(),
-        figures: total,
-    });
+    add_total(&mut rows);
     write_rows(page, snapshot, "PID", "process", rows);
 }
 
-/// Writes the threads of the process the session was about, when it has more than one.
+/// Writes the threads of the process that the session was about, when it has several.
 pub fn write_threads(page: &mut Page<'_>, snapshot: &Snapshot, limit: Option<usize>) {
     let Some(process) = snapshot.focus().filter(|process| process.threads.len() > 1) else {
         return;
     };
-    page.section(&format!(
-        "Threads of {} ({})",
-        name(&process.comm),
-        process.pid
-    ));
+    page.section(&format!("Threads of {}", with_pid(process)));
     let mut threads: Vec<_> = process.threads.iter().collect();
     threads.sort_by_cached_key(|thread| thread.rank_key());
     let mut rows: Vec<Row> = threads
         .into_iter()
         .map(|thread| Row {
             id: thread.tid.to_string(),
-            name: name(&thread.comm),
+            name: name::short(&thread.comm),
             figures: Figures::of_thread(thread),
         })
         .collect();
@@ -75,7 +59,22 @@ pub fn write_threads(page: &mut Page<'_>, snapshot: &Snapshot, limit: Option<usi
     write_rows(page, snapshot, "TID", "thread", rows);
 }
 
-/// A row for each process and bucket, in the ranking's order.
+/// Names a process in a title: `app (4242)`.
+pub fn with_pid(process: &Process) -> String {
+    format!("{} ({})", name::short(&process.comm), process.pid)
+}
+
+/// Names the thread of a process with this TID: `worker (4243)`; `-` when it is not in the report.
+pub fn thread(process: &Process, tid: Option<crate::ids::Tid>) -> String {
+    let mut threads = process.threads.iter();
+    let thread = tid.and_then(|tid| threads.find(|thread| thread.tid == tid));
+    thread.map_or_else(
+        || number::UNKNOWN.into(),
+        |thread| format!("{} ({})", name::short(&thread.comm), thread.tid),
+    )
+}
+
+/// Returns a row for each process and bucket, in the order of the ranking.
 pub fn named_rows(snapshot: &Snapshot) -> Vec<Row> {
     snapshot.ranked().into_iter().map(of_process).collect()
 }
@@ -88,12 +87,12 @@ fn of_process(process: &Process) -> Row {
         } else {
             process.pid.to_string()
         },
-        name: name(&process.comm),
+        name: name::short(&process.comm),
         figures: Figures::of_process(process),
     }
 }
 
-/// Sums what is beyond `limit` in one row. One row is not worth replacing by another.
+/// Sums up the rows beyond `limit` in one row. A single row is not worth that.
 pub fn fold_rest(rows: &mut Vec<Row>, limit: Option<usize>) {
     let Some(limit) = limit.filter(|limit| rows.len() > limit + 1) else {
         return;
@@ -107,7 +106,17 @@ pub fn fold_rest(rows: &mut Vec<Row>, limit: Option<usize>) {
     });
 }
 
-fn write_rows(page: &mut Page<'_>, snapshot: &Snapshot, id: &str, what: &str, rows: Vec<Row>) {
+/// Adds a row with the sum of all rows.
+pub fn add_total(rows: &mut Vec<Row>) {
+    let figures = Figures::sum(rows.iter().map(|row| &row.figures));
+    rows.push(Row {
+        id: String::new(),
+        name: "total".into(),
+        figures,
+    });
+}
+
+fn write_rows(page: &mut Page<'_>, snapshot: &Snapshot, id: &str, noun: &str, rows: Vec<Row>) {
     let mut ids = Vec::with_capacity(rows.len());
     let mut names = Vec::with_capacity(rows.len());
     let mut figures = Vec::with_capacity(rows.len());
@@ -118,31 +127,8 @@ fn write_rows(page: &mut Page<'_>, snapshot: &Snapshot, id: &str, what: &str, ro
     }
     let mut table = Table::new(2);
     table.right(id, ids);
-    table.left(what, names);
+    table.left(noun, names);
     let legends = columns::add(&mut table, &figures, &snapshot.host);
-    // The legend of the ranking explains the threads' columns too.
+    // The legend of the processes explains the columns of the threads too.
     columns::write(page, &table, if id == "PID" { &legends } else { &[] });
-}
-
-/// A name for a cell: escaped, in quotes where spaces would hide in the table, and cut with `…` where that made it too long.
-pub fn name(name: &Name) -> String {
-    let mut whole = escape::text(name.as_bytes());
-    if whole.is_empty()
-        || whole.starts_with(char::is_whitespace)
-        || whole.ends_with(char::is_whitespace)
-    {
-        whole = format!("\"{whole}\"").into();
-    }
-    let mut used = 0;
-    let mut cut = String::new();
-    for c in whole.chars() {
-        used += c.width().unwrap_or(0);
-        if used > NAME {
-            cut.pop();
-            cut.push('…');
-            return cut;
-        }
-        cut.push(c);
-    }
-    cut
 }

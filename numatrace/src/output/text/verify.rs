@@ -1,30 +1,30 @@
-//! Reasons of moves against the kernel's stacks, with `--verify-reasons`.
+//! Reasons of moves compared with kernel stacks, with `--verify-reasons`.
 
-use super::page::{Page, Tone};
 use crate::model::matrix::share;
 use crate::model::{Disagreement, Snapshot, number};
 use crate::output::escape;
+use crate::output::format::{page::Page, tone::Tone};
 
 /// Functions of an example that are shown.
 const FUNCTIONS: usize = 8;
 
-/// Writes what came of it; nothing where it was not asked for.
+/// Writes the result; nothing where it was not asked for.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     let Some(verify) = &snapshot.verify else {
         return;
     };
-    page.section("Reasons of moves against kernel stacks");
+    page.section("Reasons of moves compared with kernel stacks");
     page.legend(&format!(
-        "{} of {} changes of CPU ({} %) have a stack that leads to their reason.",
+        "The stack confirms the reason of {} of {} ({}).",
         number::grouped(verify.agreed),
-        number::grouped(verify.moves),
-        number::percent(share(verify.agreed, verify.moves)),
+        number::plural(verify.moves, "CPU move"),
+        number::percent_sign(share(verify.agreed, verify.moves)),
     ));
     for other in &verify.disagreed {
-        page.item(Some(Tone::Bad), &sentence(other));
+        page.item(Tone::Bad, &sentence(other));
     }
     for other in &verify.unclassified {
-        page.item(Some(Tone::Warn), &sentence(other));
+        page.item(Tone::Warn, &sentence(other));
     }
 }
 
@@ -36,7 +36,7 @@ fn sentence(other: &Disagreement) -> String {
         .map(|name| escape::text(name.as_bytes()))
         .collect();
     format!(
-        "{} counted as {}; their stack says {}: {}",
+        "{} traced as {}, by stack {}: {}",
         number::grouped(other.count),
         other.reason.name(),
         escape::text(other.stack_says.as_bytes()),

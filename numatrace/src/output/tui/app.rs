@@ -1,16 +1,17 @@
-//! The state of the screen: what was looked at, and where the person is. Pure: no terminal, no clock.
+//! The state of the screen: the frames so far and the person's place in them. Pure: no terminal, no
+//! clock.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    absences::Absences,
     column::Column,
     detail::{Details, Identity, identity},
     findings::Findings,
     history::History,
-    quantity::Quantity,
     recording::Recording,
-    stories::Stories,
     theme::Theme,
+    transfer::Transfer,
 };
 use crate::{
     model::{Process, frame::ScreenFrame, report::Scope},
@@ -34,34 +35,34 @@ const PAGE: usize = 10;
 /// Longest filter that can be typed.
 const FILTER: usize = 64;
 
-/// What a screen is opened with.
+/// Settings with which a screen opens.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// With colours.
     pub color: bool,
     /// The first interval.
     pub interval: Duration,
-    /// Whose details are wanted.
+    /// The processes that are traced in detail.
     pub scope: Scope,
 }
 
 /// A view that a digit leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
-    /// Processes, ranked.
+    /// Processes, sorted by a column.
     Processes,
     /// Nodes with their counters and memory.
     Nodes,
-    /// A quantity from node to node.
+    /// A transfer from node to node.
     Matrix,
     /// Threads away from their memory.
     Moves,
-    /// Diagnoses.
+    /// Findings of the last minute.
     Findings,
 }
 
 impl View {
-    /// All, in the order of their digits from 1 on.
+    /// All views, in the order of their digits from 1 on.
     pub const ALL: [Self; 5] = [
         Self::Processes,
         Self::Nodes,
@@ -70,7 +71,7 @@ impl View {
         Self::Findings,
     ];
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -83,10 +84,10 @@ impl View {
     }
 }
 
-/// What a key means.
+/// The meaning of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// End it.
+    /// Ends the program.
     Quit,
     /// Up by a row.
     Up,
@@ -100,13 +101,13 @@ pub enum Action {
     First,
     /// To the last row.
     Last,
-    /// The quantity before.
+    /// The previous transfer in the matrix.
     Left,
-    /// The next quantity.
+    /// The next transfer in the matrix.
     Right,
     /// Into the row of the cursor.
     Enter,
-    /// Out of wherever this is.
+    /// Out of help, filter or details.
     Back,
     /// Show another view.
     Show(View),
@@ -114,17 +115,17 @@ pub enum Action {
     Help,
     /// Sort by the next column.
     Sort,
-    /// Sort the other way round.
+    /// Reverse the order.
     Reverse,
     /// Begin to type a filter.
     Filter,
-    /// A character of the filter.
+    /// Add a character to the filter.
     Type(char),
-    /// Take one back.
+    /// Remove the last character.
     Erase,
-    /// Hold the screen, or let it go on.
+    /// Pause the screen, or continue.
     Pause,
-    /// Begin a recording, or end it.
+    /// Start a recording, or stop it.
     Record,
     /// A longer interval.
     Slower,
@@ -132,64 +133,64 @@ pub enum Action {
     Faster,
 }
 
-/// What the session is asked to do.
+/// A request to the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// End.
     Quit,
-    /// Refresh this often from now on.
+    /// Refresh at this interval from now on.
     Interval(Duration),
-    /// Begin a recording, or end the one there is.
+    /// Start a recording, or stop the one that runs.
     Record,
 }
 
-/// Everything the views are functions of.
+/// The state that the views draw.
 #[derive(Clone, Debug)]
 pub struct App {
-    /// What is shown.
-    pub look: Option<Arc<ScreenFrame>>,
-    /// The newest, while the screen is held.
-    held: Option<Arc<ScreenFrame>>,
-    /// The screen is held.
+    /// The frame on the screen.
+    pub frame: Option<Arc<ScreenFrame>>,
+    /// The newest frame, while the screen is paused.
+    newest: Option<Arc<ScreenFrame>>,
+    /// The screen is paused.
     pub paused: bool,
-    /// What is recorded.
+    /// State of the recording.
     pub recording: Recording,
-    /// How often it is refreshed.
+    /// Interval of refreshes.
     pub interval: Duration,
-    /// Whose details are wanted.
+    /// The processes that are traced in detail.
     pub scope: Scope,
-    /// How things look.
+    /// Colours.
     pub theme: Theme,
-    /// The view behind detail and help.
+    /// The view behind details and help.
     pub view: View,
     /// The process whose details are shown.
     pub detail: Option<Identity>,
     /// The help is shown.
     pub help: bool,
-    /// The column processes are sorted by.
+    /// The column that sorts the processes.
     pub sort: Column,
-    /// Least first.
+    /// The smallest comes first.
     pub reversed: bool,
-    /// Only processes whose name or number holds this.
+    /// Only processes with this in their name or PID are shown.
     pub filter: String,
     /// The filter is being typed.
     pub typing: bool,
     /// Row of the cursor, or first line shown.
     pub cursor: usize,
-    /// The process under the cursor, once it was moved.
+    /// The process under the cursor, once the cursor was moved.
     chosen: Option<Identity>,
-    /// What the matrix shows.
-    pub quantity: Quantity,
-    /// Counters of the past.
+    /// The transfer in the matrix.
+    pub transfer: Transfer,
+    /// Counters of past intervals.
     pub history: History,
-    /// Incidents.
-    pub stories: Stories,
+    /// Absences of threads.
+    pub absences: Absences,
     /// Mappings of processes.
     pub details: Details,
     /// Findings of the last minute.
     pub findings: Findings,
-    /// Looks that were taken in.
-    pub looks: u64,
+    /// Number of frames so far.
+    pub frames: u64,
 }
 
 impl App {
@@ -197,8 +198,8 @@ impl App {
     #[must_use]
     pub fn new(options: Options) -> Self {
         Self {
-            look: None,
-            held: None,
+            frame: None,
+            newest: None,
             paused: false,
             recording: Recording::Off,
             interval: options.interval,
@@ -215,31 +216,31 @@ impl App {
             typing: false,
             cursor: 0,
             chosen: None,
-            quantity: Quantity::Allocations,
+            transfer: Transfer::Allocations,
             history: History::default(),
-            stories: Stories::default(),
+            absences: Absences::default(),
             details: Details::default(),
             findings: Findings::default(),
-            looks: 0,
+            frames: 0,
         }
     }
 
-    /// Takes in a look. While the screen is held it is counted and kept, and not shown.
-    pub fn take(&mut self, look: Arc<ScreenFrame>) {
-        self.looks += 1;
-        self.history.take(&look.snapshot);
-        self.stories.take(&look);
-        self.details.take(&look.snapshot);
-        self.findings.take(&look.snapshot);
+    /// Adds a frame. While the screen is paused, the frame counts but is not shown.
+    pub fn add(&mut self, frame: Arc<ScreenFrame>) {
+        self.frames += 1;
+        self.history.add(&frame.snapshot);
+        self.absences.add(&frame);
+        self.details.add(&frame.snapshot);
+        self.findings.add(&frame.snapshot);
         if self.paused {
-            self.held = Some(look);
+            self.newest = Some(frame);
         } else {
-            self.look = Some(look);
+            self.frame = Some(frame);
             self.follow();
         }
     }
 
-    /// Does what a key means; what concerns the session comes back.
+    /// Applies an action; returns a request for the session.
     pub fn apply(&mut self, action: Action) -> Option<Order> {
         match action {
             Action::Quit => return Some(Order::Quit),
@@ -252,8 +253,8 @@ impl App {
             Action::PageDown => self.move_to(self.cursor.saturating_add(PAGE)),
             Action::First => self.move_to(0),
             Action::Last => self.move_to(usize::MAX),
-            Action::Left => self.quantity = self.quantity.step(-1),
-            Action::Right => self.quantity = self.quantity.step(1),
+            Action::Left => self.transfer = self.transfer.step(-1),
+            Action::Right => self.transfer = self.transfer.step(1),
             Action::Enter => self.enter(),
             Action::Back => return self.back(),
             Action::Show(view) => self.show(view),
@@ -282,8 +283,8 @@ impl App {
             }
             Action::Pause => {
                 self.paused = !self.paused;
-                if let Some(look) = self.held.take().filter(|_| !self.paused) {
-                    self.look = Some(look);
+                if let Some(frame) = self.newest.take().filter(|_| !self.paused) {
+                    self.frame = Some(frame);
                     self.follow();
                 }
             }
@@ -319,7 +320,8 @@ impl App {
         }
     }
 
-    /// Out of help, filter, detail, in this order; from a view there is no way further out, so that Esc never ends it by accident.
+    /// Leaves help, filter or details, in this order. From a view there is no way further out, so
+    /// that Esc never ends the program by accident.
     fn back(&mut self) -> Option<Order> {
         if self.help {
             self.help = false;
@@ -340,12 +342,12 @@ impl App {
         self.cursor = row.min(self.rows().saturating_sub(1));
         if self.lists_processes() {
             let chosen = self.processes().get(self.cursor).map(|row| identity(row));
-            // The first row is whoever is first; any other is the process that was chosen.
+            // In the first row the cursor stays; in any other it follows the process.
             self.chosen = chosen.filter(|_| self.cursor > 0);
         }
     }
 
-    /// The cursor goes with the process it was put on.
+    /// Moves the cursor to the row of the chosen process.
     fn follow(&mut self) {
         if self.lists_processes() {
             if let Some(chosen) = self.chosen {
@@ -363,24 +365,25 @@ impl App {
         self.view == View::Processes && self.detail.is_none()
     }
 
-    /// Rows the cursor can be put on; lines of text scroll, and know their end when they are drawn.
+    /// Returns the number of rows for the cursor. Lines of text scroll; their number is known only
+    /// when they are drawn.
     fn rows(&self) -> usize {
-        let Some(look) = &self.look else { return 1 };
+        let Some(frame) = &self.frame else { return 1 };
         match self.view {
             View::Processes if self.detail.is_none() => self.processes().len(),
-            View::Nodes | View::Matrix => look.snapshot.host.nodes.len(),
-            View::Moves => self.stories.len(),
+            View::Nodes | View::Matrix => frame.snapshot.host.nodes.len(),
+            View::Moves => self.absences.len(),
             View::Findings | View::Processes => 1_000,
         }
     }
 
-    /// The processes that pass the filter, in the order of the screen.
+    /// Returns the processes that pass the filter, in the order of the screen.
     #[must_use]
     pub fn processes(&self) -> Vec<&Process> {
-        let Some(look) = &self.look else {
+        let Some(frame) = &self.frame else {
             return Vec::new();
         };
-        let mut rows: Vec<&Process> = look
+        let mut rows: Vec<&Process> = frame
             .snapshot
             .processes
             .iter()
@@ -399,12 +402,13 @@ impl App {
         name.contains(&wanted) || process.pid.to_string().contains(&wanted)
     }
 
-    /// The process whose details are shown, while it did anything in the interval.
+    /// Returns the process whose details are shown; `None` when it was inactive in the interval.
     #[must_use]
     pub fn detailed(&self) -> Option<&Process> {
         let wanted = self.detail?;
-        let look = self.look.as_ref()?;
-        look.snapshot
+        let frame = self.frame.as_ref()?;
+        frame
+            .snapshot
             .processes
             .iter()
             .find(|process| identity(process) == wanted)

@@ -1,25 +1,35 @@
-//! The columns of the process view: a quantity each, what it is called, and how it is ordered.
+//! The columns of the process view: each shows one quantity and can sort the processes.
 
 use std::cmp::Ordering;
 
-use super::rate::{per_second, short};
-use crate::model::{Alloc, Matrix, Process, ProcessKind, number};
+use crate::{
+    model::{
+        Alloc, Matrix, PerNode, Process, ProcessKind,
+        matrix::share,
+        number,
+        quantity::{self, Quantity},
+    },
+    output::format::{
+        percent,
+        rate::{per_second, short},
+    },
+};
 
 /// One column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
     /// Remote allocations.
     Remote,
-    /// Allocations that missed their node.
+    /// Allocations that missed their preferred node.
     Missed,
-    /// Pages touched first away from the toucher.
-    TouchAway,
-    /// Hinting faults to another node.
-    HintFar,
+    /// Pages that the first touch placed on a different node.
+    RemoteTouch,
+    /// Hinting faults on pages of a different node.
+    RemoteAccess,
     /// Pages migrated.
-    Migrated,
-    /// Cross-node moves of threads.
-    Moves,
+    Moved,
+    /// Moves of threads between nodes.
+    NodeMoves,
     /// CPU time away from the process's memory.
     Away,
     /// CPU time.
@@ -29,108 +39,128 @@ pub enum Column {
 }
 
 impl Column {
-    /// All, in the order of the screen; the sort key goes through them in it.
+    /// All, in the order of the screen, which is also that of the sort key.
     pub const ALL: [Self; 9] = [
         Self::Remote,
         Self::Missed,
-        Self::TouchAway,
-        Self::HintFar,
-        Self::Migrated,
-        Self::Moves,
+        Self::RemoteTouch,
+        Self::RemoteAccess,
+        Self::Moved,
+        Self::NodeMoves,
         Self::Away,
         Self::Cpu,
         Self::Allocs,
     ];
 
-    /// Its head.
-    #[must_use]
-    pub fn head(self) -> &'static str {
+    /// Returns the name of its quantity.
+    fn quantity(self) -> &'static str {
         match self {
-            Self::Remote => "remote/s",
-            Self::Missed => "miss/s",
-            Self::TouchAway => "t-away/s",
-            Self::HintFar => "h-far/s",
-            Self::Migrated => "migr/s",
-            Self::Moves => "moves/s",
-            Self::Away => "away %",
-            Self::Cpu => "CPU %",
-            Self::Allocs => "alloc/s",
+            Self::Remote => "other_node",
+            Self::Missed => "numa_miss",
+            Self::RemoteTouch => "remote_first_touch_pages",
+            Self::RemoteAccess => "remote_hint_faults",
+            Self::Moved => "migrated_pages",
+            Self::NodeMoves => "cross_node_moves",
+            Self::Away => "away_share",
+            Self::Cpu => "run_s",
+            Self::Allocs => "allocations",
         }
     }
 
-    /// Its width on the screen.
+    /// Returns its header.
+    #[must_use]
+    pub fn header(self) -> String {
+        match self {
+            Self::Away => quantity::header(self.quantity()),
+            _ => quantity::header_per_s(self.quantity()),
+        }
+    }
+
+    /// Returns its width on the screen. Headers of two words stand in two lines.
     #[must_use]
     pub fn width(self) -> usize {
         match self {
-            Self::Remote | Self::TouchAway => 8,
-            Self::Away => 6,
-            _ => 7,
+            Self::Remote | Self::Missed | Self::RemoteAccess | Self::Allocs => 8,
+            Self::RemoteTouch | Self::Moved | Self::NodeMoves => 7,
+            Self::Away | Self::Cpu => 6,
         }
     }
 
-    /// What it shows, in a sentence.
+    /// Explains it in a sentence.
     #[must_use]
-    pub fn legend(self) -> &'static str {
-        match self {
-            Self::Remote => {
-                "remote/s: allocations whose page is on another node than the CPU that asked"
-            }
-            Self::Missed => "miss/s: allocations whose wanted node had no page to give (numa_miss)",
-            Self::TouchAway => {
-                "t-away/s: pages that came into being on another node than their first user's"
-            }
-            Self::HintFar => "h-far/s: hinting faults (sampled accesses) to pages on another node",
-            Self::Migrated => "migr/s: pages of the process that were moved to another node",
-            Self::Moves => "moves/s: threads that changed their node",
-            Self::Away => {
-                "away %: CPU time on other nodes than the one that holds most of its memory; 100 is one CPU"
-            }
-            Self::Cpu => "CPU %: CPU time; 100 is one CPU",
-            Self::Allocs => "alloc/s: requests that the page allocator satisfied",
-        }
+    pub fn legend(self) -> String {
+        let what = quantity::find(self.quantity()).map_or("", Quantity::meaning);
+        // Numastat's name at the end is in the view of nodes; here it would cost a second line.
+        let (what, _) = what.split_once(" (").unwrap_or((what, ""));
+        let more = match self {
+            Self::Away => "; sorted by the time away",
+            Self::Cpu => "; 100 is one CPU",
+            _ => "",
+        };
+        format!("{}: {what}{more}", self.header())
     }
 
-    /// The quantity of one process in an interval; `None` is not measured.
+    /// Returns the number of one process in an interval; `None` is not measured.
     #[must_use]
     pub fn count(self, process: &Process) -> Option<u64> {
         let alloc = process.alloc.as_ref();
-        let off = |matrix: Option<&Matrix>| matrix.map(Matrix::off_diagonal);
+        let remote = |matrix: Option<&Matrix>| matrix.map(Matrix::off_diagonal);
         match self {
             Self::Remote => alloc.and_then(Alloc::remote),
             Self::Missed => alloc.and_then(Alloc::misses),
-            Self::TouchAway => off(process.first_touch.as_ref().and_then(|t| t.pages.as_ref())),
-            Self::HintFar => off(process.hint_faults.as_ref().and_then(|h| h.matrix.as_ref())),
-            Self::Migrated => off(process
-                .page_migrations
-                .as_ref()
-                .and_then(|m| m.matrix.as_ref())),
-            Self::Moves => process.task_moves.as_ref().and_then(|m| m.cross_node),
+            Self::RemoteTouch => {
+                remote(process.first_touch.as_ref().and_then(|t| t.pages.as_ref()))
+            }
+            Self::RemoteAccess => {
+                remote(process.hint_faults.as_ref().and_then(|h| h.matrix.as_ref()))
+            }
+            Self::Moved => remote(
+                process
+                    .page_migrations
+                    .as_ref()
+                    .and_then(|m| m.matrix.as_ref()),
+            ),
+            Self::NodeMoves => process.task_moves.as_ref().and_then(|m| m.cross_node),
             Self::Away => process.away_ns,
-            Self::Cpu => process.run_ns.as_ref().map(crate::model::PerNode::total),
+            Self::Cpu => process.run_ns.as_ref().map(PerNode::total),
             Self::Allocs => alloc.and_then(Alloc::allocations),
         }
     }
 
-    /// A count of this column as it stands in a cell.
-    #[must_use]
-    pub fn cell(self, count: Option<u64>, seconds: f64) -> String {
-        let rate = per_second(count, seconds);
+    /// Returns the number that the count is a share of; only CPU time away is shown as a share.
+    fn whole(self, process: &Process) -> Option<u64> {
         match self {
-            // Nanoseconds a second, as percent of one CPU.
-            Self::Away | Self::Cpu => rate.map_or_else(
-                || number::UNKNOWN.to_owned(),
-                |ns| match ns / 1e7 {
-                    p if p <= 0.0 => "0".to_owned(),
-                    p if p < 0.05 => "<0.1".to_owned(),
-                    p if p < 999.95 => format!("{p:.1}"),
-                    p => format!("{p:.0}"),
-                },
-            ),
-            _ => short(rate),
+            Self::Away => Self::Cpu.count(process),
+            _ => None,
         }
     }
 
-    /// The column behind this one.
+    /// Formats the sum over `processes`; unknown when it was measured for none.
+    #[must_use]
+    pub fn format(self, processes: &[&Process], seconds: f64) -> String {
+        let sum = |of: &dyn Fn(&Process) -> Option<u64>| {
+            let known = processes.iter().filter_map(|process| of(process));
+            known.fold(None, |sum: Option<u64>, count| {
+                Some(sum.unwrap_or(0).saturating_add(count))
+            })
+        };
+        let count = sum(&|process| self.count(process));
+        match self {
+            Self::Away => {
+                // A process that did not run was not away either.
+                let whole =
+                    sum(&|process| self.whole(process).filter(|_| process.away_ns.is_some()));
+                let part = count
+                    .zip(whole)
+                    .and_then(|(away, ran)| share(away.min(ran), ran));
+                number::percent(part)
+            }
+            Self::Cpu => percent::of_cpu(per_second(count, seconds)),
+            _ => short(per_second(count, seconds)),
+        }
+    }
+
+    /// Returns the next column.
     #[must_use]
     pub fn next(self) -> Self {
         let at = Self::ALL.iter().position(|column| *column == self);
@@ -138,7 +168,8 @@ impl Column {
         Self::ALL[next]
     }
 
-    /// Most first, buckets behind all processes; equal ones in the order of the report, so that they keep their places.
+    /// Compares two processes: the largest comes first, buckets behind all processes. Equal ones
+    /// stand in the order of the report, so that they keep their places.
     #[must_use]
     pub fn order(self, a: &Process, b: &Process, reversed: bool) -> Ordering {
         let bucket = |process: &Process| process.kind == ProcessKind::Other;

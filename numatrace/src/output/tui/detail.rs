@@ -1,6 +1,6 @@
-//! What is known of processes over more than one interval: where their memory came to lie, mapping by mapping.
+//! Placement of the memory of processes since `top` began, by mapping.
 //!
-//! Bounded: the processes that were seen last, and their largest mappings.
+//! Bounded: the processes that were active last, and their largest mappings.
 
 use std::collections::HashMap;
 
@@ -12,68 +12,69 @@ use crate::{
 /// Processes that are kept.
 const PROCESSES: usize = 256;
 
-/// Mappings of each.
+/// Mappings of each that are kept.
 const MAPPINGS: usize = 64;
 
-/// Threads of a mapping.
+/// Threads of a mapping that are kept.
 const THREADS: usize = 8;
 
-/// A process, told from a later one with the same number by its start.
+/// A process; the start distinguishes it from a later one with the same PID.
 pub type Identity = (Pid, u64);
 
-/// What is kept of all.
+/// Details of all processes.
 #[derive(Clone, Debug, Default)]
 pub struct Details {
     by_process: HashMap<Identity, Detail>,
-    /// Intervals so far.
-    clock: u64,
+    /// Number of intervals so far.
+    intervals: u64,
 }
 
-/// What is kept of one process.
+/// Details of one process.
 #[derive(Clone, Debug, Default)]
 pub struct Detail {
     /// Its mappings, most pages touched first.
-    pub mappings: Vec<Kept>,
-    seen: u64,
+    pub mappings: Vec<KnownMapping>,
+    /// The last interval in which it was active.
+    last: u64,
 }
 
-/// What is kept of one mapping.
+/// One mapping, summed over intervals.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct KnownMapping {
     /// First address.
     pub start: Addr,
     /// First address behind it.
     pub end: Addr,
-    /// What kind of memory it is.
+    /// Its kind of memory.
     pub kind: MappingKind,
     /// Its name.
     pub name: Name,
-    /// Pages touched first, `[task node][page node]`.
+    /// Touched pages, `[task node][page node]`.
     pub touched: Matrix,
     /// Hinting faults, `[task node][page node]`.
     pub faults: Matrix,
     /// Threads that touched it first.
     pub by_tid: Vec<TidPages>,
-    /// A stack it was touched from, innermost frame first.
+    /// A stack of a first touch, innermost frame first.
     pub stack: Vec<Frame>,
 }
 
-/// The identity of a process of a report.
+/// Returns the identity of a process of a report.
 #[must_use]
 pub fn identity(process: &Process) -> Identity {
     (process.pid, process.start_ns)
 }
 
 impl Details {
-    /// Takes in an interval.
-    pub fn take(&mut self, snapshot: &Snapshot) {
-        self.clock += 1;
+    /// Adds an interval.
+    pub fn add(&mut self, snapshot: &Snapshot) {
+        self.intervals += 1;
         for process in &snapshot.processes {
             if process.mappings.is_empty() {
                 continue;
             }
             let detail = self.by_process.entry(identity(process)).or_default();
-            detail.seen = self.clock;
+            detail.last = self.intervals;
             for mapping in &process.mappings {
                 detail.add(mapping, snapshot);
             }
@@ -83,20 +84,20 @@ impl Details {
             detail.mappings.truncate(MAPPINGS);
         }
         if self.by_process.len() > PROCESSES {
-            let mut seen: Vec<u64> = self.by_process.values().map(|detail| detail.seen).collect();
-            seen.sort_unstable_by_key(|seen| std::cmp::Reverse(*seen));
-            let oldest = seen[PROCESSES - 1];
-            self.by_process.retain(|_, detail| detail.seen > oldest);
+            let mut last: Vec<u64> = self.by_process.values().map(|detail| detail.last).collect();
+            last.sort_unstable_by_key(|last| std::cmp::Reverse(*last));
+            let oldest = last[PROCESSES - 1];
+            self.by_process.retain(|_, detail| detail.last > oldest);
         }
     }
 
-    /// What is known of one process.
+    /// Returns the details of one process.
     #[must_use]
     pub fn of(&self, process: Identity) -> Option<&Detail> {
         self.by_process.get(&process)
     }
 
-    /// How many processes are kept.
+    /// Returns the number of processes that are kept.
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_process.len()
@@ -105,7 +106,7 @@ impl Details {
 
 impl Detail {
     fn add(&mut self, mapping: &Mapping, snapshot: &Snapshot) {
-        let same = |kept: &Kept| {
+        let same = |kept: &KnownMapping| {
             kept.kind == mapping.kind
                 && kept.name == mapping.name
                 && kept.start.0 <= mapping.end.0
@@ -115,7 +116,7 @@ impl Detail {
         let index = match self.mappings.iter().position(same) {
             Some(index) => index,
             None => {
-                self.mappings.push(Kept {
+                self.mappings.push(KnownMapping {
                     start: mapping.start,
                     end: mapping.end,
                     kind: mapping.kind,
@@ -169,7 +170,7 @@ mod tests {
         report::{Host, HostNode},
     };
 
-    fn look(pid: u32, start: u64, pages: u64) -> Snapshot {
+    fn interval(pid: u32, start: u64, pages: u64) -> Snapshot {
         let host = Host {
             kernel: String::new(),
             arch: String::new(),
@@ -210,8 +211,8 @@ mod tests {
     #[test]
     fn a_mapping_that_grows_stays_one() {
         let mut details = Details::default();
-        details.take(&look(1, 0x1000, 5));
-        details.take(&look(1, 0x2000, 7));
+        details.add(&interval(1, 0x1000, 5));
+        details.add(&interval(1, 0x2000, 7));
         let mappings = &details.of((Pid(1), 1)).unwrap().mappings;
         assert_eq!(mappings.len(), 1);
         assert_eq!(mappings[0].touched.total(), 12);
@@ -222,7 +223,7 @@ mod tests {
     fn a_storm_of_processes_leaves_it_small() {
         let mut details = Details::default();
         for pid in 0..2_000 {
-            details.take(&look(pid, 0x1000, 1));
+            details.add(&interval(pid, 0x1000, 1));
         }
         assert!(details.len() <= PROCESSES);
         assert!(details.of((Pid(1_999), 1)).is_some(), "the newest are kept");

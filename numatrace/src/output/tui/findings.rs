@@ -1,4 +1,4 @@
-//! Findings of the last minute: one interval alone is soon forgotten.
+//! Findings of the last minute: those of one interval would vanish too soon.
 
 use std::time::Duration;
 
@@ -7,41 +7,41 @@ use crate::{
     model::{Finding, Severity, Snapshot},
 };
 
-/// How long a finding stays after the last interval that made it.
+/// Time for which a finding stays after the last interval that had it.
 const STAYS: Duration = Duration::from_secs(60);
 
-/// Most that are kept.
+/// Most findings that are kept.
 const KEPT: usize = 100;
 
 /// The findings that are shown.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
-    kept: Vec<Kept>,
+    kept: Vec<RecentFinding>,
 }
 
-/// One finding, and when it was made last.
+/// One finding, and its age.
 #[derive(Clone, Debug)]
-pub struct Kept {
-    /// What was found last.
+pub struct RecentFinding {
+    /// The newest version of it.
     pub finding: Finding,
-    /// How long ago.
+    /// Time since the last interval that had it.
     pub age: Duration,
 }
 
 impl Findings {
-    /// Takes in an interval.
-    pub fn take(&mut self, snapshot: &Snapshot) {
+    /// Adds an interval.
+    pub fn add(&mut self, snapshot: &Snapshot) {
         let passed = Duration::try_from_secs_f64(snapshot.session.duration_s).unwrap_or_default();
         for kept in &mut self.kept {
             kept.age = kept.age.saturating_add(passed);
         }
-        // That all is well holds for an interval only.
+        // "All is well" holds for one interval only.
         self.kept
             .retain(|kept| kept.age <= STAYS && kept.finding.severity != Severity::Info);
         for finding in &snapshot.findings {
-            let same = |kept: &Kept| same(kept, &finding.id, finding.pid);
+            let same = |kept: &RecentFinding| same(kept, &finding.id, finding.pid);
             self.kept.retain(|kept| !same(kept));
-            self.kept.push(Kept {
+            self.kept.push(RecentFinding {
                 finding: finding.clone(),
                 age: Duration::ZERO,
             });
@@ -51,27 +51,27 @@ impl Findings {
         self.kept.truncate(KEPT);
     }
 
-    /// Worst first.
+    /// Returns all, worst first.
     #[must_use]
-    pub fn all(&self) -> &[Kept] {
+    pub fn all(&self) -> &[RecentFinding] {
         &self.kept
     }
 
-    /// Those that ask for something to be changed or looked at.
+    /// Returns the number of warnings and critical findings.
     #[must_use]
     pub fn serious(&self) -> usize {
-        let serious = |kept: &&Kept| kept.finding.severity != Severity::Info;
+        let serious = |kept: &&RecentFinding| kept.finding.severity != Severity::Info;
         self.kept.iter().filter(serious).count()
     }
 
-    /// Those of one process.
-    pub fn of(&self, pid: Pid) -> impl Iterator<Item = &Kept> {
+    /// Returns the findings of one process.
+    pub fn of(&self, pid: Pid) -> impl Iterator<Item = &RecentFinding> {
         self.kept
             .iter()
             .filter(move |kept| kept.finding.pid == Some(pid))
     }
 }
 
-fn same(kept: &Kept, id: &str, pid: Option<Pid>) -> bool {
+fn same(kept: &RecentFinding, id: &str, pid: Option<Pid>) -> bool {
     kept.finding.id == id && kept.finding.pid == pid
 }

@@ -1,25 +1,25 @@
-//! What the six counters of each node did lately, for sparklines.
+//! The last rates of the six counters of each node, for sparklines.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::rate::per_second;
 use crate::{
     ids::NodeId,
     model::{Counter, Snapshot},
+    output::format::rate::per_second,
 };
 
-/// Intervals that are kept: as wide as a sparkline gets.
+/// Intervals that are kept: the width of the widest sparkline.
 const KEPT: usize = 120;
 
-/// Rates of the past intervals, newest last; `None` where an interval did not measure it.
+/// Rates of the past intervals, newest last; `None` for an interval that did not measure it.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     rates: BTreeMap<(NodeId, Counter), VecDeque<Option<f64>>>,
 }
 
 impl History {
-    /// Takes in an interval.
-    pub fn take(&mut self, snapshot: &Snapshot) {
+    /// Adds an interval.
+    pub fn add(&mut self, snapshot: &Snapshot) {
         let seconds = snapshot.session.duration_s;
         let total = snapshot.alloc_total();
         for (position, node) in snapshot.host.nodes.iter().enumerate() {
@@ -37,13 +37,14 @@ impl History {
         }
     }
 
-    /// The rate of the last interval.
+    /// Returns the rate of the last interval.
     #[must_use]
     pub fn last(&self, node: NodeId, counter: Counter) -> Option<f64> {
         *self.rates.get(&(node, counter))?.back()?
     }
 
-    /// The last `width` rates as bars of one character each, scaled to their largest; a gap where nothing was measured.
+    /// Returns the last `width` rates as bars of one character each, scaled to the largest; an
+    /// interval without a measurement is a gap.
     #[must_use]
     pub fn sparkline(&self, node: NodeId, counter: Counter, width: usize) -> String {
         const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];

@@ -1,10 +1,10 @@
-//! Keys to actions. What a key means depends on whether a filter is being typed, and on nothing else.
+//! Keys to actions. The meaning of a key depends only on whether a filter is being typed.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::app::{Action, View};
 
-/// What a key means; `None` when nothing.
+/// Returns the action of a key; `None` when it has none.
 #[must_use]
 pub fn action(key: KeyEvent, typing: bool) -> Option<Action> {
     if key.kind == KeyEventKind::Release {
@@ -76,14 +76,14 @@ mod tests {
     }
 
     #[test]
-    fn control_c_ends_it_wherever_one_is() {
+    fn control_c_quits_in_every_mode() {
         let key = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         assert_eq!(action(key, true), Some(Action::Quit));
         assert_eq!(action(key, false), Some(Action::Quit));
     }
 
     #[test]
-    fn digits_lead_to_views_as_far_as_there_are_any() {
+    fn digits_lead_to_the_views_that_exist() {
         let digit = |c| action(plain(KeyCode::Char(c)), false);
         assert_eq!(digit('1'), Some(Action::Show(View::Processes)));
         assert_eq!(digit('5'), Some(Action::Show(View::Findings)));

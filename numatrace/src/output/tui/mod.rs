@@ -1,21 +1,20 @@
-//! The full screen of `numatrace top`: state that keys and looks change, and views that are functions of it.
+//! The full screen of `numatrace top`: a state that keys and frames change, and views of it.
 //!
-//! `app` and what it holds are pure; `keys` turns key presses into actions; `view` makes lines of text of a state and a size; `screen` is the only
-//! part that knows a terminal.
+//! `app` and its parts are pure; `keys` turns key presses into actions; `view` turns a state and a
+//! size into lines of text; only `screen` and `terminal` know a terminal.
 
+mod absences;
 mod app;
 mod column;
 mod detail;
 mod findings;
 mod history;
 mod keys;
-mod quantity;
-mod rate;
 mod recording;
 mod screen;
-mod stories;
 pub mod terminal;
 mod theme;
+mod transfer;
 mod view;
 
 pub use app::{Action, App, Options, Order, View};
@@ -23,4 +22,5 @@ pub use column::Column;
 pub use keys::action;
 pub use recording::Recording;
 pub use screen::Screen;
-pub use view::draw;
+pub use transfer::Transfer;
+pub use view::{draw, headers};

@@ -1,14 +1,14 @@
-//! What the screen knows of the recording that `r` begins and ends.
+//! The state of the recording that `r` starts and stops, as the screen shows it.
 
-/// A recording beside the screen.
+/// State of a recording during `top`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Recording {
-    /// There was none yet.
+    /// None was started yet.
     #[default]
     Off,
     /// Its programs are being attached.
     Beginning,
-    /// It is being written.
+    /// The recording is being written.
     On {
         /// Its file.
         path: String,
@@ -17,16 +17,16 @@ pub enum Recording {
         /// KiB written so far.
         kib: u64,
     },
-    /// The last one is whole.
+    /// The last one is complete.
     Done {
         /// Its file.
         path: String,
         /// Its size, KiB.
         kib: u64,
     },
-    /// The last one could not be begun, or not be finished.
+    /// The last one could not be started or completed.
     Failed {
-        /// Why.
+        /// The reason.
         why: String,
     },
 }

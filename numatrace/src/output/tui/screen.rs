@@ -1,4 +1,5 @@
-//! The screen on a real terminal: draws when there is something new, hands keys to the state, and the state's orders to the session.
+//! The screen on a real terminal: draws new frames, passes keys to the state and the state's
+//! requests to the session.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -14,70 +15,71 @@ use super::{
     app::{App, Order},
     keys,
     recording::Recording,
-    terminal::Taken,
+    terminal::RawTerminal,
     view,
 };
 use crate::model::frame::ScreenFrame;
 
-/// How late a new look is shown at most. Keys are answered at once.
-const NOTICE: Duration = Duration::from_millis(100);
+/// Longest time until a new frame is shown. Keys are answered at once.
+const LATENCY: Duration = Duration::from_millis(100);
 
-/// The terminal, taken over.
+/// The screen; dropping it restores the terminal.
 #[derive(Debug)]
 pub struct Screen {
-    taken: Taken,
+    terminal: RawTerminal,
 }
 
 impl Screen {
-    /// Takes the terminal over.
+    /// Switches the terminal to the full screen.
     ///
     /// # Errors
-    /// Stdout is no terminal, or it refuses.
+    /// Stdout is not a terminal, or the terminal refuses.
     pub fn open() -> io::Result<Self> {
         Ok(Self {
-            taken: Taken::over()?,
+            terminal: RawTerminal::enter()?,
         })
     }
 
-    /// Shows looks and answers keys until the session ends or is told to. The terminal is given back at the end.
+    /// Shows frames and answers keys until the session ends or the person quits. The terminal is
+    /// restored at the end.
     ///
     /// # Errors
-    /// The terminal broke.
+    /// Reading from or writing to the terminal failed.
     pub fn run(
         self,
         mut app: App,
-        mut looks: watch::Receiver<Option<Arc<ScreenFrame>>>,
+        mut frames: watch::Receiver<Option<Arc<ScreenFrame>>>,
         mut recording: watch::Receiver<Recording>,
         orders: &UnboundedSender<Order>,
     ) -> io::Result<()> {
-        let mut terminal = Terminal::new(CrosstermBackend::new(self.taken.output()))?;
+        let mut terminal = Terminal::new(CrosstermBackend::new(self.terminal.output()))?;
         let mut stale = true;
         loop {
-            match looks.has_changed() {
+            match frames.has_changed() {
                 Ok(true) => {
-                    let look = looks.borrow_and_update().clone();
-                    if let Some(look) = look {
-                        app.take(look);
+                    let frame = frames.borrow_and_update().clone();
+                    if let Some(frame) = frame {
+                        app.add(frame);
                         stale = true;
                     }
                 }
                 Ok(false) => {}
-                // The session is over.
+                // The session ended.
                 Err(_) => return Ok(()),
             }
             if recording.has_changed().unwrap_or(false) {
                 app.recording.clone_from(&recording.borrow_and_update());
                 stale = true;
             }
-            if !self.taken.is_ours() {
+            if !self.terminal.is_raw() {
                 return Ok(());
             }
             if std::mem::take(&mut stale) {
-                execute!(self.taken.output(), BeginSynchronizedUpdate)?;
+                execute!(self.terminal.output(), BeginSynchronizedUpdate)?;
                 terminal.draw(|frame| view::draw(&app, frame))?;
-                execute!(self.taken.output(), EndSynchronizedUpdate)?;
+                execute!(self.terminal.output(), EndSynchronizedUpdate)?;
             }
-            if !event::poll(NOTICE)? {
+            if !event::poll(LATENCY)? {
                 continue;
             }
             stale = true;

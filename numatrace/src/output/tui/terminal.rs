@@ -1,4 +1,4 @@
-//! The terminal, taken over and given back: after the end, after a panic on whichever thread, and only once.
+//! The terminal in raw mode and its restoration: at the end and after a panic on any thread, once.
 
 use std::{
     io::{self, Stdout},
@@ -19,56 +19,58 @@ use crossterm::{
     },
 };
 
-/// The terminal is ours.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+/// True while the terminal is in raw mode.
+static RAW: AtomicBool = AtomicBool::new(false);
 
-/// The terminal as long as it is ours; dropping gives it back.
+/// The terminal in raw mode; dropping it restores the terminal.
 #[derive(Debug)]
-pub struct Taken(());
+pub struct RawTerminal(());
 
-impl Taken {
-    /// Takes it over: raw mode, the other screen, no cursor. From here on a panic gives it back before its message.
+impl RawTerminal {
+    /// Switches the terminal to raw mode and the other screen, and hides the cursor. From here on a
+    /// panic restores the terminal before its message.
     ///
     /// # Errors
-    /// Stdout is no terminal, or the terminal refuses.
-    pub fn over() -> io::Result<Self> {
+    /// Stdout is not a terminal, or the terminal refuses.
+    pub fn enter() -> io::Result<Self> {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let before = panic::take_hook();
             panic::set_hook(Box::new(move |info| {
-                give_back();
+                restore();
                 before(info);
             }));
         });
         enable_raw_mode()?;
-        TAKEN.store(true, Ordering::SeqCst);
-        let taken = Self(());
+        RAW.store(true, Ordering::SeqCst);
+        let terminal = Self(());
         execute!(io::stdout(), EnterAlternateScreen, Hide)?;
-        Ok(taken)
+        Ok(terminal)
     }
 
-    /// Is it still ours? A panic elsewhere may have given it back.
+    /// Returns whether it is still in raw mode: a panic on another thread restores it.
     #[must_use]
-    pub fn is_ours(&self) -> bool {
-        TAKEN.load(Ordering::SeqCst)
+    pub fn is_raw(&self) -> bool {
+        RAW.load(Ordering::SeqCst)
     }
 
-    /// Where to draw.
+    /// Returns the output to draw on.
     #[must_use]
     pub fn output(&self) -> Stdout {
         io::stdout()
     }
 }
 
-impl Drop for Taken {
+impl Drop for RawTerminal {
     fn drop(&mut self) {
-        give_back();
+        restore();
     }
 }
 
-/// Leaves the terminal as it was. What it refuses cannot be mended, and must not hide why this ends.
-fn give_back() {
-    if TAKEN.swap(false, Ordering::SeqCst) {
+/// Restores the terminal. Errors are ignored: nothing can be done about them, and they must not
+/// hide the reason of the end.
+fn restore() {
+    if RAW.swap(false, Ordering::SeqCst) {
         let _ = execute!(
             io::stdout(),
             EndSynchronizedUpdate,

@@ -1,29 +1,10 @@
-//! Colours, and what stands for them where there are none: bold, dim and reversed text are no colours.
+//! Styles of tones on the screen. Without colours there are bold, dim and reversed text.
 
 use ratatui::style::{Color, Modifier, Style};
 
-/// What a stretch of text means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// Nothing special.
-    Plain,
-    /// A heading.
-    Strong,
-    /// Explanations, things that do not matter now.
-    Faint,
-    /// As it should be.
-    Good,
-    /// Look at it.
-    Warn,
-    /// Something is wrong, or lost.
-    Bad,
-    /// The row of the cursor.
-    Cursor,
-    /// How much of the largest, in eighths.
-    Heat(u8),
-}
+use crate::output::format::tone::Tone;
 
-/// How tones look.
+/// The style of a screen.
 #[derive(Clone, Copy, Debug)]
 pub struct Theme {
     /// With colours.
@@ -31,7 +12,7 @@ pub struct Theme {
 }
 
 impl Theme {
-    /// The style of a tone.
+    /// Returns the style of a tone.
     #[must_use]
     pub fn style(self, tone: Tone) -> Style {
         let plain = Style::new();
@@ -48,7 +29,7 @@ impl Theme {
         }
     }
 
-    /// From cold to hot; colours of the 256, which every terminal of today has.
+    /// Returns the colour of a value, from cold to hot, out of the 256 that terminals have.
     fn heat(self, eighths: u8) -> Style {
         const SCALE: [u8; 9] = [238, 17, 18, 19, 54, 90, 126, 160, 196];
         let shade = SCALE[usize::from(eighths.min(8))];

@@ -1,4 +1,4 @@
-//! What happened when, and what is to be said about it.
+//! Incidents and findings.
 
 use super::lines::{Key, Lines};
 use crate::model::Snapshot;

@@ -119,7 +119,7 @@ impl Lines {
     }
 }
 
-/// A text of a stranger as a cell: escaped, and never a formula.
+/// Returns foreign text as a cell: escaped, and never a formula.
 fn text(bytes: &[u8]) -> String {
     csv::text(&escape::text(bytes)).into_owned()
 }

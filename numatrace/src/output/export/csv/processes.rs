@@ -103,7 +103,7 @@ fn matrices(lines: &mut Lines, key: &Key, process: &Process) {
     }
 }
 
-/// Name and address: a process has many mappings of a name.
+/// Names a mapping with its address: a process has many mappings of one name.
 fn place(mapping: &Mapping) -> Name {
     let mut place = mapping.name.as_bytes().to_vec();
     place.extend(format!(" at {:#x}", mapping.start.0).bytes());

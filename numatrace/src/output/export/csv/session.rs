@@ -81,11 +81,11 @@ fn audit(lines: &mut Lines, snapshot: &Snapshot) {
     }
 }
 
-/// Every quantity that was measured.
+/// Writes every quantity that was measured.
 pub fn quantities(lines: &mut Lines, table: &str, key: &Key, measures: &Measures) {
     for quantity in ALL {
         match (quantity.read)(measures) {
-            // A count to its last digit.
+            // `Measured::value` would lose the last digits of a large count.
             Some(Measured::Count(count) | Measured::State(count)) => {
                 lines.number(table, key, quantity.name, count);
             }

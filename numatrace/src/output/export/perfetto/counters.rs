@@ -1,4 +1,5 @@
-//! Counters per node: numastat's six, pages, and what moved there; each from 0 at the start to what was counted by the end of each report.
+//! Counters per node: numastat's six, pages, and arrivals. Each starts at 0 and has the sum so far
+//! at the end of each report.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// A track for each node.
+    /// Starts with a track for each node.
     pub fn new(trace: &mut Trace, first: &Snapshot) -> Self {
         let mut counters = Self {
             nodes: BTreeMap::new(),
@@ -33,7 +34,7 @@ impl Counters {
             .or_insert_with(|| node_track(trace, node))
     }
 
-    /// Adds what a report counted, at its end.
+    /// Adds the counts of a report, at its end.
     pub fn add(&mut self, trace: &mut Trace, report: &Snapshot, at: u64) {
         for (position, node) in report.host.nodes.iter().enumerate() {
             let parent = self.node(trace, node.node);
@@ -61,7 +62,7 @@ impl Counters {
     }
 }
 
-/// The track of a node, with everything of the node under it.
+/// Returns the track of a node, the parent of all tracks of the node.
 pub fn node_track(trace: &mut Trace, node: NodeId) -> Track {
     trace.root(&format!("node {node}"), 1 + i32::from(node.0))
 }

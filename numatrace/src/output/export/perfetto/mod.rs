@@ -1,8 +1,9 @@
-//! Reports as a Perfetto trace, for ui.perfetto.dev: counters per node, processes and their threads' nodes over time, moves and page
-//! migrations as arrows between the nodes.
+//! Reports as a Perfetto trace, for ui.perfetto.dev: counters per node, the nodes of threads over
+//! time, task moves and page migrations as arrows between nodes.
 //!
-//! A recording has every move. A report has sums; what has a time in it are its incidents, and with `--timeline` the moves of one process.
-//! Several reports (`-i`) give the counters a course. Times are nanoseconds since the first report began.
+//! A recording has every move. A report has sums; only its incidents and, with `--timeline`, the
+//! moves of one process have times. With several reports (`-i`) the counters change over time.
+//! Times are nanoseconds since the first report began.
 
 mod counters;
 mod moves;
@@ -13,10 +14,11 @@ use prost::Message as _;
 
 use crate::model::{Recorded, Snapshot};
 use crate::output::escape;
-use crate::output::text::header::scope;
+use crate::output::format::scope::scope;
 use trace::{Note, Trace};
 
-/// The trace of one report, or of the intervals of one session in their order; with the moves of a recording, where it is one.
+/// Returns the trace of one report, or of the intervals of one session in order, with the moves of
+/// a recording if there is one.
 #[must_use]
 pub fn render(reports: &[Snapshot], recorded: &[Recorded]) -> Vec<u8> {
     let mut trace = Trace::default();
@@ -50,7 +52,7 @@ pub fn render(reports: &[Snapshot], recorded: &[Recorded]) -> Vec<u8> {
     trace.finish().encode_to_vec()
 }
 
-/// What a reader should know of a report before its tracks.
+/// Returns the most important numbers and the findings of a report.
 fn notes(report: &Snapshot) -> Vec<Note> {
     let mut notes = Vec::new();
     if let Some(alloc) = report.alloc_total() {
@@ -77,7 +79,7 @@ fn notes(report: &Snapshot) -> Vec<Note> {
     notes
 }
 
-/// Seconds as nanoseconds; what is no length of time is none.
+/// Converts seconds to nanoseconds; a negative or undefined time becomes 0.
 fn nanoseconds(seconds: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,

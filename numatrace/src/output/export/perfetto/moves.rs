@@ -1,7 +1,8 @@
-//! Threads' nodes over time, and moves of tasks and pages as arrows from node to node.
+//! Nodes of threads over time, and moves of tasks and pages as arrows from node to node.
 //!
-//! From a recording they are all moves of everybody, on the tracks of the CPUs; from a report with a timeline the moves of its process;
-//! otherwise its incidents: who left its memory, and who came back.
+//! A recording has the moves of all threads, on the tracks of CPUs; a report with a timeline has
+//! the moves of its process; any other report has its incidents: absences of threads from their
+//! memory.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use crate::model::{
 };
 use crate::output::escape;
 
-/// Writes what a report of such a stretch of time tells.
+/// Writes the moves or incidents of a report of the interval `from..to`.
 pub fn of_report(trace: &mut Trace, report: &Snapshot, (from, to): (u64, u64)) {
     let names = Names::of(std::slice::from_ref(report));
     let mut moves = Moves::new(trace, &names, from);
@@ -34,7 +35,7 @@ pub fn of_report(trace: &mut Trace, report: &Snapshot, (from, to): (u64, u64)) {
     }
 }
 
-/// Writes the moves of a recording, whose last report ends at such a moment.
+/// Writes the moves of a recording whose last report ends at `end`.
 pub fn of_recording(trace: &mut Trace, reports: &[Snapshot], recorded: &[Recorded], end: u64) {
     let Some(began) = reports.first().and_then(|report| report.session.began_ns) else {
         return;
@@ -42,7 +43,7 @@ pub fn of_recording(trace: &mut Trace, reports: &[Snapshot], recorded: &[Recorde
     let names = Names::of(reports);
     let mut moves = Moves::new(trace, &names, 0);
     for entry in recorded {
-        // What was written down while counting began or when it was over is in no count either.
+        // Records from before the first count or after the last one are in no report either.
         let Some(at) = entry.time_ns.checked_sub(began).filter(|at| *at <= end) else {
             continue;
         };
@@ -94,12 +95,13 @@ impl Names {
 /// A process and one of its threads.
 type Thread = (Pid, Tid);
 
-/// Moves on their way into a trace.
+/// Writes moves into a trace.
 struct Moves<'a> {
     trace: &'a mut Trace,
     names: &'a Names,
     began: u64,
-    /// Since when each thread that moved has been on its node: before its first move it was where that began.
+    /// The node of each thread that moved, and the time since when. Before its first move, a thread
+    /// was on the node that it left.
     on: BTreeMap<Thread, (NodeId, u64)>,
 }
 
@@ -123,7 +125,7 @@ impl<'a> Moves<'a> {
         }
     }
 
-    /// A thread changed its node: its stay on the old one ends.
+    /// Writes a move of a thread and its stay on the node that it left.
     fn task(
         &mut self,
         thread: Thread,
@@ -138,7 +140,7 @@ impl<'a> Moves<'a> {
         self.arrow(thread, nodes, cpus, at, reason);
     }
 
-    /// Pages changed their node: an arrow between the nodes' tracks.
+    /// Writes a migration of pages as an arrow between the nodes' tracks.
     fn pages(&mut self, (from, to): (NodeId, NodeId), at: u64, moved_by: Pid, pages: u64) {
         let notes = || {
             vec![
@@ -148,8 +150,8 @@ impl<'a> Moves<'a> {
         };
         let flow = self.trace.flow();
         let (left, came) = (
-            self.lane(from, "page migrations"),
-            self.lane(to, "page migrations"),
+            self.track(from, "page migrations"),
+            self.track(to, "page migrations"),
         );
         let out = format!("{pages} pages to node {to}");
         self.trace.instant(
@@ -185,7 +187,7 @@ impl<'a> Moves<'a> {
         }
     }
 
-    /// A thread was on a node for a while.
+    /// Writes the stay of a thread on a node.
     fn stay(&mut self, (pid, tid): Thread, node: NodeId, interval: (u64, u64)) {
         let process = self.trace.process(pid, &self.names.process(pid));
         let name = self.names.thread(pid, tid);
@@ -195,7 +197,8 @@ impl<'a> Moves<'a> {
             .slice(thread, interval, "node", &label, Vec::new());
     }
 
-    /// A thread went from one node to another: an arrow between the nodes' tracks, or those of their CPUs.
+    /// Writes a move of a thread as an arrow between the tracks of the nodes or, if known, the
+    /// CPUs.
     fn arrow(
         &mut self,
         (pid, tid): Thread,
@@ -216,7 +219,7 @@ impl<'a> Moves<'a> {
         let flow = self.trace.flow();
         let (left, came) = match cpus {
             Some((left, came)) => (self.cpu(from, left), self.cpu(to, came)),
-            None => (self.lane(from, "tasks"), self.lane(to, "tasks")),
+            None => (self.track(from, "tasks"), self.track(to, "tasks")),
         };
         let out = format!("{name} ({tid}) to node {to}: {reason}");
         self.trace
@@ -232,21 +235,21 @@ impl<'a> Moves<'a> {
         );
     }
 
-    /// The track of a node on which moves are shown.
-    fn lane(&mut self, node: NodeId, what: &str) -> Track {
+    /// Returns a track under that of a node.
+    fn track(&mut self, node: NodeId, what: &str) -> Track {
         let node = node_track(self.trace, node);
         self.trace.child(node, what, -1)
     }
 
-    /// The track of a CPU, under its node's.
+    /// Returns the track of a CPU, under that of its node.
     fn cpu(&mut self, node: NodeId, cpu: CpuId) -> Track {
         let rank = i32::try_from(cpu.0).unwrap_or(i32::MAX / 2);
         let node = node_track(self.trace, node);
-        // Behind the counters.
+        // After the counters.
         self.trace.child(node, &format!("CPU {cpu}"), 1000 + rank)
     }
 
-    /// Where the threads that moved stayed to the end.
+    /// Writes the last stay of each thread, to the end.
     fn finish(mut self, end: u64) {
         for (thread, (node, since)) in std::mem::take(&mut self.on) {
             self.stay(thread, node, (since, end));

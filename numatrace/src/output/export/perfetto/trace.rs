@@ -23,12 +23,12 @@ pub struct Track(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flow(u64);
 
-/// Which end of an arrow something is.
+/// An end of an arrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It begins here.
+    /// The beginning.
     Begins(Flow),
-    /// It ends here.
+    /// The end.
     Ends(Flow),
 }
 
@@ -36,7 +36,7 @@ pub enum End {
 pub struct Note(DebugAnnotation);
 
 impl Note {
-    /// A number with its name.
+    /// Makes a note of a number.
     pub fn number(name: &str, value: u64) -> Self {
         Self(DebugAnnotation {
             name: Some(name.to_owned()),
@@ -45,7 +45,7 @@ impl Note {
         })
     }
 
-    /// A text with its name; escaped by the caller.
+    /// Makes a note of a text, which the caller has escaped.
     pub fn text(name: &str, value: &str) -> Self {
         Self(DebugAnnotation {
             name: Some(name.to_owned()),
@@ -55,7 +55,7 @@ impl Note {
     }
 }
 
-/// Packets so far, and the tracks that were made for processes and threads.
+/// Packets and tracks so far.
 #[derive(Default)]
 pub struct Trace {
     packets: Vec<TracePacket>,
@@ -65,12 +65,12 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// A track of its own; of the same name there is one.
+    /// Returns the track with this name at the top; creates it when needed.
     pub fn root(&mut self, name: &str, rank: i32) -> Track {
         self.under(None, name, rank)
     }
 
-    /// A track under another one; of the same name there is one.
+    /// Returns the track with this name under a parent; creates it when needed.
     pub fn child(&mut self, parent: Track, name: &str, rank: i32) -> Track {
         self.under(Some(parent), name, rank)
     }
@@ -83,7 +83,7 @@ impl Trace {
         })
     }
 
-    /// A counter under a track.
+    /// Returns a counter under a track.
     pub fn counter(&mut self, parent: Track, name: &str, unit: &str, rank: i32) -> Track {
         // A track of events may have the same name.
         self.once(Some(parent), &format!("counter {name}"), |descriptor| {
@@ -95,7 +95,7 @@ impl Trace {
         })
     }
 
-    /// A process's track.
+    /// Returns the track of a process.
     pub fn process(&mut self, pid: Pid, name: &str) -> Track {
         self.once(None, &format!("process {pid}"), |descriptor| {
             descriptor.process = Some(ProcessDescriptor {
@@ -105,7 +105,7 @@ impl Trace {
         })
     }
 
-    /// A thread's track, under its process's.
+    /// Returns the track of a thread, under that of its process.
     pub fn thread(&mut self, process: Track, pid: Pid, tid: Tid, name: &str) -> Track {
         self.once(Some(process), &format!("thread {tid}"), |descriptor| {
             descriptor.thread = Some(ThreadDescriptor {
@@ -142,7 +142,7 @@ impl Trace {
         track
     }
 
-    /// A stretch of time on a track.
+    /// Adds an interval on a track.
     pub fn slice(
         &mut self,
         track: Track,
@@ -171,7 +171,7 @@ impl Trace {
         );
     }
 
-    /// A moment on a track, at the ends of arrows.
+    /// Adds a moment on a track, with the ends of its arrows.
     pub fn instant(
         &mut self,
         track: Track,
@@ -192,7 +192,7 @@ impl Trace {
         );
     }
 
-    /// A counter's value from a moment on.
+    /// Sets a counter's value from a moment on.
     pub fn value(&mut self, counter: Track, at: u64, value: u64) {
         self.push(TracePacket {
             timestamp: Some(at),
@@ -206,7 +206,7 @@ impl Trace {
         });
     }
 
-    /// A new arrow.
+    /// Creates an arrow.
     pub fn flow(&mut self) -> Flow {
         self.flows += 1;
         Flow(self.flows)
@@ -253,7 +253,7 @@ impl Trace {
         self.packets.push(packet);
     }
 
-    /// The whole trace.
+    /// Returns the whole trace.
     pub fn finish(self) -> wire::Trace {
         wire::Trace {
             packet: self.packets,

@@ -1,14 +1,16 @@
-//! The part of Perfetto's trace format that is written here: messages with the field numbers of the published schema
-//! (`protos/perfetto/trace/` of the Perfetto project). A test decodes what is written with that schema.
+//! The part of Perfetto's trace format that numatrace writes: messages with the field numbers of
+//! the published schema (`protos/perfetto/trace/` of the Perfetto project). A test decodes traces
+//! with that schema.
 //!
-//! The whole schema is thirty thousand lines of generated Rust; these are the eight messages of it that a trace of ours has.
+//! The whole schema would be thirty thousand lines of generated Rust; these are the eight messages
+//! that traces of numatrace have.
 
 use prost::{Enumeration, Message};
 
 /// A whole trace.
 #[derive(Clone, PartialEq, Message)]
 pub struct Trace {
-    /// Its packets; their order is free, their time stamps tell.
+    /// Its packets, in any order; they have time stamps.
     #[prost(message, repeated, tag = "1")]
     pub packet: Vec<TracePacket>,
 }
@@ -22,10 +24,10 @@ pub struct TracePacket {
     /// The writer; there is one.
     #[prost(uint32, optional, tag = "10")]
     pub trusted_packet_sequence_id: Option<u32>,
-    /// Bit 0: nothing before this packet is needed to read those behind it.
+    /// Bit 0: the packets after this one can be read without those before it.
     #[prost(uint32, optional, tag = "13")]
     pub sequence_flags: Option<u32>,
-    /// Something on a track.
+    /// An event on a track.
     #[prost(message, optional, tag = "11")]
     pub track_event: Option<TrackEvent>,
     /// A track.
@@ -39,13 +41,13 @@ pub struct TrackEvent {
     /// Notes with names.
     #[prost(message, repeated, tag = "4")]
     pub debug_annotations: Vec<DebugAnnotation>,
-    /// What it is.
+    /// Its type.
     #[prost(enumeration = "EventType", optional, tag = "9")]
     pub r#type: Option<i32>,
     /// The track.
     #[prost(uint64, optional, tag = "11")]
     pub track_uuid: Option<u64>,
-    /// What it is filed under.
+    /// Its categories.
     #[prost(string, repeated, tag = "22")]
     pub categories: Vec<String>,
     /// Its label.
@@ -62,11 +64,11 @@ pub struct TrackEvent {
     pub terminating_flow_ids: Vec<u64>,
 }
 
-/// What a [`TrackEvent`] is.
+/// Type of a [`TrackEvent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]
 #[repr(i32)]
 pub enum EventType {
-    /// None given.
+    /// Not given.
     Unspecified = 0,
     /// A slice begins.
     SliceBegin = 1,
@@ -95,28 +97,28 @@ pub struct DebugAnnotation {
 /// A track.
 #[derive(Clone, PartialEq, Message)]
 pub struct TrackDescriptor {
-    /// What events name it by.
+    /// Its number, by which events refer to it.
     #[prost(uint64, optional, tag = "1")]
     pub uuid: Option<u64>,
     /// Its label.
     #[prost(string, optional, tag = "2")]
     pub name: Option<String>,
-    /// It is a process's.
+    /// Set for the track of a process.
     #[prost(message, optional, tag = "3")]
     pub process: Option<ProcessDescriptor>,
-    /// It is a thread's.
+    /// Set for the track of a thread.
     #[prost(message, optional, tag = "4")]
     pub thread: Option<ThreadDescriptor>,
-    /// The track it is under.
+    /// Its parent.
     #[prost(uint64, optional, tag = "5")]
     pub parent_uuid: Option<u64>,
-    /// It is a counter's.
+    /// Set for the track of a counter.
     #[prost(message, optional, tag = "8")]
     pub counter: Option<CounterDescriptor>,
-    /// How the tracks under it are ordered; 3 is by their ranks.
+    /// Order of the tracks under it; 3 is by rank.
     #[prost(int32, optional, tag = "11")]
     pub child_ordering: Option<i32>,
-    /// Its place among those of its parent.
+    /// Its rank under its parent.
     #[prost(int32, optional, tag = "12")]
     pub sibling_order_rank: Option<i32>,
 }
@@ -124,7 +126,7 @@ pub struct TrackDescriptor {
 /// A process.
 #[derive(Clone, PartialEq, Message)]
 pub struct ProcessDescriptor {
-    /// Its pid.
+    /// The PID.
     #[prost(int32, optional, tag = "1")]
     pub pid: Option<i32>,
     /// Its name.
@@ -135,10 +137,10 @@ pub struct ProcessDescriptor {
 /// A thread.
 #[derive(Clone, PartialEq, Message)]
 pub struct ThreadDescriptor {
-    /// Its process.
+    /// The PID of its process.
     #[prost(int32, optional, tag = "1")]
     pub pid: Option<i32>,
-    /// Its number.
+    /// The TID.
     #[prost(int32, optional, tag = "2")]
     pub tid: Option<i32>,
     /// Its name.
@@ -149,7 +151,7 @@ pub struct ThreadDescriptor {
 /// A counter.
 #[derive(Clone, PartialEq, Message)]
 pub struct CounterDescriptor {
-    /// What it counts.
+    /// The unit of its values.
     #[prost(string, optional, tag = "6")]
     pub unit_name: Option<String>,
 }

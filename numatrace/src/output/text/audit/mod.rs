@@ -1,25 +1,30 @@
-//! The audit in a few lines: the kernel's counters beside ours, and whether the difference is explained.
+//! The audit in a few lines: traced counts compared with the kernel's counters, and whether known
+//! causes explain the difference.
 
-mod beside;
+mod cross_check;
 
-use super::page::{Page, Tone};
-use super::table::Table;
+use std::cmp::Reverse;
+
+use crate::ids::NodeId;
 use crate::model::number;
+use crate::model::quantity::headers::AUDIT;
 use crate::model::{Audit, AuditNode, Cause, Counter, CounterAudit, Snapshot, Verdict};
 use crate::output::escape;
+use crate::output::format::{page::Page, table::Table, tone::Tone};
 
-/// Up to this many nodes are shown counter by counter; beyond, sums over nodes, and the nodes that differ.
+/// Most nodes that are shown counter by counter; with more, sums over nodes and the nodes that
+/// differ.
 const NODES: usize = 4;
 
-/// How many nodes with a difference are named on a large machine.
+/// Nodes with a difference that are shown on a large machine.
 const DIFFERING: usize = 8;
 
-/// Writes the section: verdict first, then the numbers it rests on.
+/// Writes the section: verdict first, then the numbers behind it.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     let audit = &snapshot.audit;
-    page.section("Audit: our counts beside the kernel's numastat, over this session");
+    page.section("Audit: traced counts compared with the kernel's numastat, over this session");
     let (tone, verdict) = verdict(audit);
-    page.wrapped(Some(tone), " ", " ", &verdict);
+    page.wrapped(tone, " ", " ", &verdict);
     if audit.nodes.is_empty() {
         return;
     }
@@ -29,21 +34,24 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
             audit.nodes.iter().map(|node| (node.node.to_string(), node)),
         ));
     } else {
-        let sums = AuditNode::new(crate::ids::NodeId(0), |counter| sum(&audit.nodes, counter));
+        let sums = AuditNode::new(NodeId(0), |counter| sum(&audit.nodes, counter));
         page.table(&table("nodes", std::iter::once(("all".to_owned(), &sums))));
         differing(page, &audit.nodes);
     }
-    beside::write(page, audit);
+    cross_check::write(page, audit);
 }
 
-/// The verdict in words, with the causes that were counted.
+/// Returns the verdict in words, with the counted causes.
 fn verdict(audit: &Audit) -> (Tone, String) {
     let (tone, word) = match audit.verdict {
         Verdict::Exact => (
             Tone::Good,
-            "exact: every counter of every node is the kernel's own",
+            "exact: every counter of every node equals the kernel's",
         ),
-        Verdict::WithinMisses => (Tone::Good, "within misses: what differs is accounted for"),
+        Verdict::WithinMisses => (
+            Tone::Good,
+            "within misses: known causes explain every difference",
+        ),
         Verdict::Approximate => (Tone::Warn, "approximate"),
         Verdict::Failed => (Tone::Bad, "FAILED"),
         Verdict::Unavailable => (Tone::Warn, "unavailable"),
@@ -54,7 +62,7 @@ fn verdict(audit: &Audit) -> (Tone, String) {
         text.push_str(&escape::text(why.trim_end_matches('.').as_bytes()));
     }
     text.push('.');
-    // A cause that can be named but not counted is a lost hook, and `why` has said that.
+    // A cause without a count is a lost hook, which `why` names.
     let causes: Vec<String> = audit
         .explained
         .iter()
@@ -81,7 +89,7 @@ fn verdict(audit: &Audit) -> (Tone, String) {
     (tone, text)
 }
 
-/// A cause as the rest of a sentence that begins with its count.
+/// Returns a cause as the rest of a sentence that begins with its count.
 fn in_words(cause: Cause) -> &'static str {
     match cause {
         Cause::RecursionMisses => {
@@ -89,11 +97,11 @@ fn in_words(cause: Cause) -> &'static str {
         }
         Cause::SnapshotEdge => "in flight while the kernel's counters were read",
         Cause::CpuChanged => "by tasks that changed their CPU between the kernel's count and ours",
-        Cause::HookLost => "unseen because a hook is on its fallback or absent",
+        Cause::HookLost => "not seen because a hook is reduced or not attached",
     }
 }
 
-/// Rows of node and counter; counters that neither side ever counted are left out.
+/// Makes rows of node and counter; counters that are 0 on both sides are left out.
 fn table<'a>(key: &str, nodes: impl Iterator<Item = (String, &'a AuditNode)>) -> Table {
     let mut rows: Vec<(String, &'static str, CounterAudit)> = Vec::new();
     for (name, node) in nodes {
@@ -104,12 +112,8 @@ fn table<'a>(key: &str, nodes: impl Iterator<Item = (String, &'a AuditNode)>) ->
                 rows.push((name.take().unwrap_or_default(), counter.name(), compared));
             }
         }
-        if let Some(quiet) = name {
-            rows.push((
-                quiet,
-                "nothing counted",
-                CounterAudit::new(Some(0), Some(0)),
-            ));
+        if let Some(name) = name {
+            rows.push((name, "nothing counted", CounterAudit::new(Some(0), Some(0))));
         }
     }
     let mut table = Table::new(2);
@@ -120,24 +124,21 @@ fn table<'a>(key: &str, nodes: impl Iterator<Item = (String, &'a AuditNode)>) ->
             .map(|(_, counter, _)| (*counter).to_owned())
             .collect(),
     );
-    table.right(
-        "kernel",
-        rows.iter().map(|(.., c)| number::count(c.kernel)).collect(),
-    );
-    table.right(
-        "traced",
-        rows.iter().map(|(.., c)| number::count(c.traced)).collect(),
-    );
-    table.right(
-        "residual",
-        rows.iter()
-            .map(|(.., c)| number::signed(c.residual))
-            .collect(),
-    );
+    let cells: [fn(&CounterAudit) -> String; 3] = [
+        |compared| number::count(compared.kernel),
+        |compared| number::count(compared.traced),
+        |compared| number::signed(compared.residual),
+    ];
+    for (part, cell) in AUDIT.into_iter().zip(cells) {
+        table.right(
+            part.header,
+            rows.iter().map(|(.., compared)| cell(compared)).collect(),
+        );
+    }
     table
 }
 
-/// One counter summed over nodes; unknown when it is unknown on one.
+/// Sums one counter over nodes; unknown when it is unknown on one.
 fn sum(nodes: &[AuditNode], counter: Counter) -> CounterAudit {
     let add = |side: fn(CounterAudit) -> Option<u64>| {
         nodes.iter().try_fold(0_u64, |sum, node| {
@@ -150,7 +151,7 @@ fn sum(nodes: &[AuditNode], counter: Counter) -> CounterAudit {
     )
 }
 
-/// Names the nodes whose own counters differ: sums can hide what nodes do not.
+/// Shows the nodes whose counters differ: differences can cancel out in sums.
 fn differing(page: &mut Page<'_>, nodes: &[AuditNode]) {
     let mut differing: Vec<(u64, &AuditNode)> = nodes
         .iter()
@@ -163,10 +164,10 @@ fn differing(page: &mut Page<'_>, nodes: &[AuditNode]) {
         })
         .filter(|(largest, _)| *largest > 0)
         .collect();
-    differing.sort_by_key(|(largest, node)| (std::cmp::Reverse(*largest), node.node));
+    differing.sort_by_key(|(largest, node)| (Reverse(*largest), node.node));
     let rest = differing.split_off(differing.len().min(DIFFERING));
     if differing.is_empty() {
-        page.legend("Node by node, no counter that is known on both sides differs.");
+        page.legend("No counter of a node that is known on both sides differs.");
         return;
     }
     page.table(&table(
@@ -177,8 +178,8 @@ fn differing(page: &mut Page<'_>, nodes: &[AuditNode]) {
     ));
     if !rest.is_empty() {
         page.legend(&format!(
-            "{} more differ, none by more than the last one shown.",
-            number::plural(rest.len(), "node")
+            "{} with a difference, none larger than the last one shown.",
+            number::plural(rest.len(), "more node")
         ));
     }
 }

@@ -1,11 +1,12 @@
-//! Diagnoses of the last minute, worst first, each with its evidence and what to do.
+//! Findings of the last minute, worst first, each with its evidence and its fix.
 
-use super::{Row, cells, plain};
+use super::{Row, plain};
 use crate::{
-    model::Severity,
+    model::{Severity, number},
     output::{
         escape,
-        tui::{app::App, findings::Kept, theme::Tone},
+        format::{tone::Tone, wrap::wrap},
+        tui::{app::App, findings::RecentFinding},
     },
 };
 
@@ -16,12 +17,12 @@ pub fn rows(app: &App, width: usize, height: usize) -> Vec<Row> {
         rows.push(Row::new());
     }
     if rows.is_empty() {
-        rows.push(plain(Tone::Good, "  nothing to report in the last minute"));
+        rows.push(plain(Tone::Good, "  no finding in the last minute"));
     }
     scrolled(rows, app.cursor, height)
 }
 
-/// The lines from `first` on, as far as there are any; a mark at the end when there are more.
+/// Returns the lines from `first` on; the last one says how many more there are.
 pub fn scrolled(rows: Vec<Row>, first: usize, height: usize) -> Vec<Row> {
     let last = rows.len().saturating_sub(height);
     let first = first.min(last);
@@ -30,16 +31,14 @@ pub fn scrolled(rows: Vec<Row>, first: usize, height: usize) -> Vec<Row> {
     if more > 0
         && let Some(end) = shown.last_mut()
     {
-        *end = plain(
-            Tone::Faint,
-            format!("  … {} more lines (j, Page Down)", more + 1),
-        );
+        let lines = number::plural(more + 1, "more line");
+        *end = plain(Tone::Faint, format!("  … {lines} (j, Page Down)"));
     }
     shown
 }
 
-/// One finding as lines.
-pub fn one(kept: &Kept, width: usize) -> Vec<Row> {
+/// Returns the lines of one finding.
+pub fn one(kept: &RecentFinding, width: usize) -> Vec<Row> {
     let finding = &kept.finding;
     let (tone, severity) = match finding.severity {
         Severity::Critical => (Tone::Bad, "critical"),
@@ -57,7 +56,7 @@ pub fn one(kept: &Kept, width: usize) -> Vec<Row> {
     ]];
     let mut text = |tone, first: &str, rest: &str, sentence: &str| {
         let sentence = escape::text(sentence.as_bytes());
-        for line in cells::wrapped(&sentence, first, rest, width) {
+        for line in wrap(&sentence, first, rest, width) {
             rows.push(plain(tone, line));
         }
     };

@@ -1,21 +1,22 @@
-//! The head of the screen: what is watched, each node at a glance, the audit, what is missing, and what all this costs.
+//! The head of the screen: the scope, one line per node, the audit, losses, hooks, and the cost of
+//! tracing.
 
-use super::{Part, Row, cells, plain};
+use super::{Part, Row, line, plain};
 use crate::{
     model::{
         Alloc, HookState, PerNode, Snapshot, Verdict, frame::ScreenFrame, matrix::share, number,
-        stat::pressure::NodePressure,
+        number::percent_sign, stat::pressure::NodePressure,
     },
-    output::tui::{app::App, rate::size, recording::Recording, theme::Tone},
+    output::{
+        format::{NODES_SIDE_BY_SIDE, size::with_unit, tone::Tone},
+        tui::{app::App, recording::Recording},
+    },
 };
 
-/// With more nodes than this, or on a small screen, one line stands for all.
-const EACH: usize = 4;
-
-/// Lines of a screen from which nodes have lines of their own.
+/// Lines of a screen from which each node has a line; on more nodes, one line stands for all.
 const TALL: usize = 16;
 
-/// Lines of a screen from which there is more than one line of head.
+/// Lines of a screen from which the head has more than one line.
 const LOW: usize = 10;
 
 pub fn rows(app: &App, width: usize, height: usize) -> Vec<Row> {
@@ -23,21 +24,23 @@ pub fn rows(app: &App, width: usize, height: usize) -> Vec<Row> {
     if height >= LOW {
         rows.extend(recording(&app.recording));
     }
-    let Some(look) = &app.look else { return rows };
+    let Some(frame) = &app.frame else {
+        return rows;
+    };
     if height < LOW {
         return rows;
     }
-    let nodes = glances(look);
-    if nodes.len() <= EACH && height >= TALL {
+    let nodes = glances(frame);
+    if nodes.len() <= NODES_SIDE_BY_SIDE && height >= TALL {
         rows.extend(nodes.iter().map(|node| one(node, width)));
     } else {
         rows.push(all(&nodes));
     }
-    rows.push(state(&look.snapshot, width));
+    rows.push(state(&frame.snapshot, width));
     rows
 }
 
-/// The recording, while there is anything to say of it.
+/// Describes the recording, once one was started.
 fn recording(recording: &Recording) -> Option<Row> {
     Some(match recording {
         Recording::Off => return None,
@@ -46,13 +49,13 @@ fn recording(recording: &Recording) -> Option<Row> {
             (Tone::Bad, "recording".into()),
             (
                 Tone::Plain,
-                format!(" {seconds} s, {} in {path}", size(Some(*kib))),
+                format!(" {seconds} s, {} in {path}", with_unit(Some(*kib))),
             ),
-            (Tone::Faint, "  r ends it".into()),
+            (Tone::Faint, "  r stops it".into()),
         ],
         Recording::Done { path, kib } => vec![
             (Tone::Good, "recorded".into()),
-            (Tone::Plain, format!(" {} in {path}", size(Some(*kib)))),
+            (Tone::Plain, format!(" {} in {path}", with_unit(Some(*kib)))),
         ],
         Recording::Failed { why } => vec![
             (Tone::Bad, "not recorded".into()),
@@ -70,9 +73,9 @@ fn title(app: &App, width: usize) -> Row {
     if matches!(app.recording, Recording::On { .. }) {
         add(Tone::Bad, "REC".into());
     }
-    if let Some(look) = &app.look {
-        let session = &look.snapshot.session;
-        let nodes = number::plural(look.snapshot.host.nodes.len(), "node");
+    if let Some(frame) = &app.frame {
+        let session = &frame.snapshot.session;
+        let nodes = number::plural(frame.snapshot.host.nodes.len(), "node");
         add(Tone::Plain, nodes);
         add(Tone::Plain, scope(app));
         add(
@@ -89,13 +92,13 @@ fn title(app: &App, width: usize) -> Row {
     row
 }
 
-/// Whose details these are.
+/// Names the processes that are traced in detail.
 fn scope(app: &App) -> String {
     let pids = &app.scope.pids;
     match pids.as_slice() {
         [] => "all processes".into(),
         [pid] => format!("process {pid}"),
-        more => number::plural(more.len(), "process").replace("processs", "processes"),
+        more => number::plural(more.len(), "process"),
     }
 }
 
@@ -103,10 +106,10 @@ fn seconds(seconds: f64) -> String {
     format!("{seconds} s")
 }
 
-/// A node at a glance.
+/// The most important numbers of a node.
 struct Glance {
     name: String,
-    /// Share of its CPUs' time that was used; `None` without CPUs, or not measured.
+    /// Share of its CPUs' time that was used; `None` without CPUs or a measurement.
     busy: Option<f64>,
     total_kib: Option<u64>,
     free_kib: Option<u64>,
@@ -124,8 +127,8 @@ impl Glance {
     }
 }
 
-fn glances(look: &ScreenFrame) -> Vec<Glance> {
-    let snapshot = &look.snapshot;
+fn glances(frame: &ScreenFrame) -> Vec<Glance> {
+    let snapshot = &frame.snapshot;
     let total = snapshot.alloc_total();
     let run = snapshot
         .system
@@ -138,7 +141,7 @@ fn glances(look: &ScreenFrame) -> Vec<Glance> {
             let alloc = total.as_ref();
             let local = at(alloc.and_then(|a: &Alloc| a.local_node.as_ref()), position);
             let other = at(alloc.and_then(|a: &Alloc| a.other_node.as_ref()), position);
-            let memory: Option<&NodePressure> = look.memory.get(position);
+            let memory: Option<&NodePressure> = frame.memory.get(position);
             Glance {
                 name: node.node.to_string(),
                 busy: busy(
@@ -163,14 +166,7 @@ fn busy(run_ns: Option<u64>, seconds: f64, cpus: usize) -> Option<f64> {
         .map(|ns| (ns as f64 / whole).min(1.0))
 }
 
-fn percent(share: Option<f64>) -> String {
-    match share {
-        None => number::UNKNOWN.into(),
-        share => format!("{} %", number::percent(share)),
-    }
-}
-
-/// A line for one node.
+/// Returns the line of one node.
 fn one(node: &Glance, width: usize) -> Row {
     let used = node.used_kib();
     let full = used
@@ -178,15 +174,15 @@ fn one(node: &Glance, width: usize) -> Row {
         .and_then(|(used, total)| share(used, total));
     let bars = if width >= 100 { 10 } else { 5 };
     let meter =
-        |part: Option<f64>| part.map_or_else(|| " ".repeat(bars), |part| cells::bar(part, bars));
+        |part: Option<f64>| part.map_or_else(|| " ".repeat(bars), |part| line::bar(part, bars));
     let memory = match node.total_kib {
         Some(0) => "none".to_owned(),
-        total => format!("{} of {}", size(used), size(total)),
+        total => format!("{} of {}", with_unit(used), with_unit(total)),
     };
     vec![
         (Tone::Strong, format!("node {:<4}", node.name)),
         (Tone::Plain, format!("CPU {} ", meter(node.busy))),
-        (Tone::Plain, format!("{:>7}  ", percent(node.busy))),
+        (Tone::Plain, format!("{:>7}  ", percent_sign(node.busy))),
         (Tone::Plain, format!("mem {} ", meter(full))),
         (Tone::Plain, format!("{memory:<19}  ")),
         (Tone::Plain, "local ".into()),
@@ -201,10 +197,10 @@ fn local(share: Option<f64>) -> Part {
         Some(_) => Tone::Good,
         None => Tone::Faint,
     };
-    (tone, percent(share))
+    (tone, percent_sign(share))
 }
 
-/// One line for all nodes, with those that stand out.
+/// Returns one line for all nodes, with the busiest and the least local one.
 fn all(nodes: &[Glance]) -> Row {
     let sum = |of: fn(&Glance) -> Option<u64>| nodes.iter().map(of).sum::<Option<u64>>();
     let used = sum(Glance::used_kib);
@@ -216,7 +212,7 @@ fn all(nodes: &[Glance]) -> Row {
         .iter()
         .filter_map(|node| Some((node.busy?, &node.name)))
         .max_by(|a, b| a.0.total_cmp(&b.0));
-    let worst = nodes
+    let least = nodes
         .iter()
         .filter_map(|node| Some((node.local_share()?, &node.name)))
         .min_by(|a, b| a.0.total_cmp(&b.0));
@@ -224,24 +220,24 @@ fn all(nodes: &[Glance]) -> Row {
     if let Some((share, name)) = busiest {
         row.push((
             Tone::Plain,
-            format!("busiest node {name}: CPU {}  ", percent(Some(share))),
+            format!("busiest node {name}: CPU {}  ", percent_sign(Some(share))),
         ));
     }
     row.push((
         Tone::Plain,
-        format!("mem {} of {}  ", size(used), size(total)),
+        format!("mem {} of {}  ", with_unit(used), with_unit(total)),
     ));
     row.push((Tone::Plain, "local ".into()));
     row.push(local(local_share));
-    if let Some((share, name)) = worst.filter(|_| nodes.len() > 1) {
-        row.push((Tone::Plain, format!("  (node {name}: ")));
+    if let Some((share, name)) = least.filter(|_| nodes.len() > 1) {
+        row.push((Tone::Plain, format!("  (least on node {name}: ")));
         row.push(local(Some(share)));
         row.push((Tone::Plain, ")".into()));
     }
     row
 }
 
-/// Audit, losses, hooks, cost.
+/// Describes audit, losses, cost and hooks.
 fn state(snapshot: &Snapshot, width: usize) -> Row {
     let (tone, verdict) = match snapshot.audit.verdict {
         Verdict::Exact => (Tone::Good, "exact"),
@@ -258,25 +254,25 @@ fn state(snapshot: &Snapshot, width: usize) -> Row {
     });
     parts.push(cost(snapshot));
     parts.push(hooks(snapshot, width >= NAMED));
-    cells::joined(parts)
+    line::joined(parts)
 }
 
-/// Columns from which hooks that are not in place are named, and not only counted.
+/// Columns of a screen from which missing hooks are named, and not only counted.
 const NAMED: usize = 120;
 
-/// Hooks that are not in place; those that were left out on request are no loss.
+/// Describes hooks that are not fully attached. Hooks left out on request are not missing.
 fn hooks(snapshot: &Snapshot, named: bool) -> Part {
     let wanted = snapshot.hooks.iter().filter(|hook| !hook.is_left_out());
-    let gone: Vec<&str> = wanted
+    let absent: Vec<&str> = wanted
         .clone()
         .filter(|hook| hook.state == HookState::Absent)
         .map(|hook| hook.hook.as_str())
         .collect();
-    let lesser: Vec<&str> = wanted
+    let fallback: Vec<&str> = wanted
         .filter(|hook| hook.state == HookState::Fallback)
         .map(|hook| hook.hook.as_str())
         .collect();
-    let told = |what: &str, hooks: &[&str]| {
+    let list = |what: &str, hooks: &[&str]| {
         if named {
             format!("{what}: {}", hooks.join(" "))
         } else {
@@ -284,11 +280,11 @@ fn hooks(snapshot: &Snapshot, named: bool) -> Part {
         }
     };
     let mut parts = Vec::new();
-    if !lesser.is_empty() {
-        parts.push(told("fallback", &lesser));
+    if !fallback.is_empty() {
+        parts.push(list("fallback", &fallback));
     }
-    if !gone.is_empty() {
-        parts.push(told("absent", &gone));
+    if !absent.is_empty() {
+        parts.push(list("absent", &absent));
     }
     if parts.is_empty() {
         (Tone::Good, "all hooks".into())
@@ -297,18 +293,19 @@ fn hooks(snapshot: &Snapshot, named: bool) -> Part {
     }
 }
 
-/// What tracing costs: our programs as a share of all CPU time, our own process as a share of one CPU.
+/// Describes the cost of tracing: BPF programs as a share of all CPU time, this process as a share
+/// of one CPU.
 fn cost(snapshot: &Snapshot) -> Part {
     let cost = &snapshot.cost;
-    let own = cost
+    let tracer = cost
         .tracer_cpu_s
         .filter(|_| snapshot.session.duration_s > 0.0)
         .map(|cpu| cpu / snapshot.session.duration_s);
     let text = format!(
-        "BPF {}, own {} {}",
-        percent(cost.bpf_cpu_share),
-        percent(own),
-        size(cost.tracer_rss_kb)
+        "BPF {}, tracer {} {}",
+        percent_sign(cost.bpf_cpu_share),
+        percent_sign(tracer),
+        with_unit(cost.tracer_rss_kb)
     );
     (Tone::Faint, text)
 }

@@ -1,30 +1,37 @@
-//! Keys and columns, explained.
+//! Explanations of keys and columns.
 
-use super::{Row, cells, findings::scrolled, plain};
-use crate::output::tui::{app::App, column::Column, theme::Tone};
+use super::{Row, findings::scrolled, plain};
+use crate::output::{
+    format::{tone::Tone, wrap::wrap},
+    tui::{app::App, column::Column},
+};
 
 const KEYS: &[(&str, &str)] = &[
     ("1 to 5", "views: processes, nodes, matrix, moves, findings"),
     (
         "j k, arrows",
-        "down and up; Page Up and Down, Home and End, g and G",
+        "down and up; also Page Up, Page Down, Home, End, g and G",
     ),
     ("Enter", "details of the process under the cursor"),
     ("Esc", "back"),
-    ("s S", "sort by the next column; the other way round"),
-    ("/", "show only processes with this in their name or number"),
-    ("m M, Tab", "matrix: next and previous quantity"),
+    ("s S", "sort by the next column; reverse the order"),
     (
-        "space",
-        "hold the screen, or let it go on; counting goes on",
+        "/",
+        "show only processes with this text in their name or PID",
     ),
+    ("m M, Tab", "matrix: next and previous quantity"),
+    ("space", "pause the screen, or continue; counting continues"),
     ("+ -", "longer and shorter interval"),
-    ("r", "record into a file here, and end that"),
-    ("q", "end"),
+    (
+        "r",
+        "start a recording into a file in this folder, or stop it",
+    ),
+    ("q", "quit"),
 ];
 
-const NODES: &str = "nodes: numastat's six counters per second, counted where the page lies. unusable % by order: how much of the \
-    free memory lies in blocks too small for an allocation of that order; order 9 is a huge page of 2 MiB.";
+const NODES: &str = "nodes: numastat's six counters per second, counted on the node of the page. \
+    fragmentation % by order: share of free memory in blocks too small for an allocation of that \
+    order; order 9 is a huge page of 2 MiB.";
 
 pub fn rows(app: &App, width: usize, height: usize) -> Vec<Row> {
     let mut rows = vec![plain(Tone::Strong, "Keys")];
@@ -40,12 +47,12 @@ pub fn rows(app: &App, width: usize, height: usize) -> Vec<Row> {
         "Columns, per second of the last interval; - is not measured",
     ));
     for column in Column::ALL {
-        for line in cells::wrapped(column.legend(), "  ", "    ", width) {
+        for line in wrap(&column.legend(), "  ", "    ", width) {
             rows.push(plain(Tone::Plain, line));
         }
     }
     rows.push(Row::new());
-    for line in cells::wrapped(NODES, "", "  ", width) {
+    for line in wrap(NODES, "", "  ", width) {
         rows.push(plain(Tone::Plain, line));
     }
     scrolled(rows, app.cursor, height)

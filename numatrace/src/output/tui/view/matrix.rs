@@ -1,33 +1,36 @@
-//! A quantity from node to node as a heat map: numbers while they fit, one shade a cell on many nodes.
+//! A transfer from node to node as a heat map: numbers if they fit, else one shade per pair of
+//! nodes.
 
-use super::{Row, cells, plain};
+use super::{Part, Row, line, plain};
 use crate::{
     model::{Matrix, frame::ScreenFrame, matrix::share, number},
-    output::tui::{
-        app::App,
-        quantity::Quantity,
-        rate::{per_second, short},
-        theme::Tone,
+    output::{
+        format::{
+            rate::{per_second, short},
+            tone::Tone,
+            width::{left, right},
+        },
+        tui::{app::App, transfer::Transfer},
     },
 };
 
-/// Columns of a cell with a number, and of a row's name.
-const CELL: usize = 9;
+/// Columns of a number, and of a row's name.
+const NUMBER: usize = 9;
 const LABEL: usize = 8;
 
-/// The largest pairs of different nodes that stand below.
+/// Pairs of different nodes that are listed below.
 const PAIRS: usize = 5;
 
-pub fn rows(app: &App, look: &ScreenFrame, width: usize, height: usize) -> Vec<Row> {
-    let snapshot = &look.snapshot;
+pub fn rows(app: &App, frame: &ScreenFrame, width: usize, height: usize) -> Vec<Row> {
+    let snapshot = &frame.snapshot;
     let mut rows = vec![
-        quantities(app.quantity),
-        plain(Tone::Strong, app.quantity.title()),
+        transfers(app.transfer),
+        plain(Tone::Strong, app.transfer.title()),
     ];
-    let Some(matrix) = app.quantity.matrix(snapshot) else {
+    let Some(matrix) = app.transfer.matrix(snapshot) else {
         rows.push(plain(
             Tone::Faint,
-            "- not measured: the hook it comes from is not in place, or does not tell nodes",
+            "- not measured: its hook is not attached, or does not count by node",
         ));
         return rows;
     };
@@ -40,9 +43,9 @@ pub fn rows(app: &App, look: &ScreenFrame, width: usize, height: usize) -> Vec<R
     let seconds = snapshot.session.duration_s;
     let below = if height >= 14 { PAIRS + 2 } else { 0 };
     let room = height.saturating_sub(rows.len() + 1 + below).max(1);
-    let numbers = LABEL + names.len() * CELL <= width;
+    let numbers = LABEL + names.len() * NUMBER <= width;
     rows.push(head(&names, numbers, width));
-    let first = cells::first(app.cursor, room, names.len());
+    let first = line::first(app.cursor, room, names.len());
     for (from, name) in names.iter().enumerate().skip(first).take(room) {
         let chosen = from == app.cursor;
         rows.push(if numbers {
@@ -58,38 +61,38 @@ pub fn rows(app: &App, look: &ScreenFrame, width: usize, height: usize) -> Vec<R
     rows
 }
 
-/// Which quantity is shown.
-fn quantities(shown: Quantity) -> Row {
+/// Names the transfers, and marks the one shown.
+fn transfers(shown: Transfer) -> Row {
     let mut row = Row::new();
-    for quantity in Quantity::ALL {
-        let tone = if quantity == shown {
+    for transfer in Transfer::ALL {
+        let tone = if transfer == shown {
             Tone::Cursor
         } else {
             Tone::Faint
         };
-        row.push((tone, format!(" {} ", quantity.name())));
+        row.push((tone, format!(" {} ", transfer.name())));
     }
     row
 }
 
 fn head(names: &[String], numbers: bool, width: usize) -> Row {
-    let mut text = cells::right("", LABEL);
+    let mut text = right("", LABEL);
     if numbers {
         for name in names {
-            text.push_str(&cells::right(name, CELL));
+            text.push_str(&right(name, NUMBER));
         }
     } else {
         // Every eighth column has its name above it.
         let columns = names.len().min(width.saturating_sub(LABEL + 1));
         text.push(' ');
         for name in names.iter().take(columns).step_by(8) {
-            text.push_str(&cells::left(name, 8));
+            text.push_str(&left(name, 8));
         }
     }
     plain(Tone::Strong, text)
 }
 
-/// How hot a cell is: eighths of the largest, the smallest something is one.
+/// Returns a count in eighths of the largest; only 0 has none.
 fn heat(count: u64, largest: u64) -> u8 {
     let eighths = share(count, largest).map_or(0.0, |part| (part * 8.0).ceil());
     #[expect(
@@ -101,12 +104,12 @@ fn heat(count: u64, largest: u64) -> u8 {
     eighths
 }
 
-/// Pairs of different nodes: what is local is not what this is about, and would outshine the rest.
+/// Returns the largest count between different nodes. Local counts would outshine the rest.
 fn largest(matrix: &Matrix) -> u64 {
     let rows = matrix.0.iter().enumerate();
     rows.flat_map(|(from, row)| {
-        let cells = row.0.iter().enumerate();
-        cells.filter(move |(to, _)| *to != from).map(|(_, n)| *n)
+        let counts = row.0.iter().enumerate();
+        counts.filter(move |(to, _)| *to != from).map(|(_, n)| *n)
     })
     .max()
     .unwrap_or(0)
@@ -131,12 +134,12 @@ fn row_of_numbers(
         };
         row.push((Tone::Plain, " ".into()));
         let text = short(per_second(Some(count), seconds));
-        row.push((tone, cells::right(&text, CELL - 1)));
+        row.push((tone, right(&text, NUMBER - 1)));
     }
     row
 }
 
-/// One shade for each cell: as text without colours, so that it is told either way.
+/// Draws one shade per count. The shades differ as text, too, for screens without colours.
 fn row_of_shades(
     app: &App,
     matrix: &Matrix,
@@ -170,12 +173,12 @@ fn row_of_shades(
     row
 }
 
-fn label(name: &str, chosen: bool) -> super::Part {
+fn label(name: &str, chosen: bool) -> Part {
     let tone = if chosen { Tone::Cursor } else { Tone::Strong };
-    (tone, cells::right(&format!("node {name}"), LABEL))
+    (tone, right(&format!("node {name}"), LABEL))
 }
 
-/// The largest pairs of different nodes in words.
+/// Lists the largest pairs of different nodes.
 fn pairs(matrix: &Matrix, names: &[String], seconds: f64) -> Vec<Row> {
     let mut pairs: Vec<(u64, usize, usize)> = Vec::new();
     for from in 0..names.len() {
@@ -191,8 +194,8 @@ fn pairs(matrix: &Matrix, names: &[String], seconds: f64) -> Vec<Row> {
     let mut rows = vec![plain(
         Tone::Plain,
         format!(
-            "between nodes {} % of {}/s; the largest:",
-            number::percent(share(matrix.off_diagonal(), whole)),
+            "between nodes {} of {}/s; the largest:",
+            number::percent_sign(share(matrix.off_diagonal(), whole)),
             short(per_second(Some(whole), seconds)),
         ),
     )];

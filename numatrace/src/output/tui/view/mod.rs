@@ -1,10 +1,12 @@
-//! Views: functions of the state and a size, to lines of text with tones. What does not fit is scrolled or folded, never wrapped by the terminal.
+//! Views: functions from the state and a size to lines of text with tones. They scroll or drop what
+//! does not fit; the terminal never wraps.
 
-mod cells;
+mod columns;
 mod detail;
 mod findings;
 mod header;
 mod help;
+mod line;
 mod matrix;
 mod moves;
 mod nodes;
@@ -17,16 +19,15 @@ use ratatui::{
     widgets::{Clear, Paragraph},
 };
 
-use super::{
-    app::{App, View},
-    theme::Tone,
-};
-use cells::fit;
+use super::app::{App, View};
+use crate::output::format::tone::Tone;
+use columns::Columns;
+use line::fit;
 
 /// Fewer lines than this leave no room for tabs and keys.
 const SMALL: usize = 8;
 
-/// A stretch of text with its tone.
+/// A piece of text with its tone.
 pub type Part = (Tone, String);
 
 /// One line of the screen.
@@ -57,7 +58,7 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
     }
 }
 
-/// The lines of a screen of this size.
+/// Returns the lines of a screen of this size.
 fn screen(app: &App, width: usize, height: usize) -> Vec<Row> {
     let mut rows = header::rows(app, width, height);
     let small = height < SMALL;
@@ -75,22 +76,42 @@ fn screen(app: &App, width: usize, height: usize) -> Vec<Row> {
     rows
 }
 
+/// Returns the headers of all tables that the screen can show.
+#[must_use]
+pub fn headers() -> Vec<String> {
+    let tables = [
+        processes::headers(),
+        nodes::headers(),
+        moves::headers(),
+        detail::headers_of_threads(),
+        detail::headers_of_mappings(),
+    ];
+    tables
+        .iter()
+        .flat_map(Columns::headers)
+        .map(str::to_owned)
+        .collect()
+}
+
 fn body(app: &App, width: usize, height: usize) -> Vec<Row> {
     if app.help {
         return help::rows(app, width, height);
     }
-    let Some(look) = &app.look else {
+    let Some(frame) = &app.frame else {
         return vec![
             Row::new(),
-            plain(Tone::Faint, "  The first interval is being counted ..."),
+            plain(
+                Tone::Faint,
+                "  waiting for the end of the first interval ...",
+            ),
         ];
     };
     match app.view {
-        View::Processes if app.detail.is_some() => detail::rows(app, look, width, height),
-        View::Processes => processes::rows(app, look, width, height),
-        View::Nodes => nodes::rows(app, look, width, height),
-        View::Matrix => matrix::rows(app, look, width, height),
-        View::Moves => moves::rows(app, look, width, height),
+        View::Processes if app.detail.is_some() => detail::rows(app, frame, width, height),
+        View::Processes => processes::rows(app, frame, width, height),
+        View::Nodes => nodes::rows(app, frame, width, height),
+        View::Matrix => matrix::rows(app, frame, width, height),
+        View::Moves => moves::rows(app, frame, width, height),
         View::Findings => findings::rows(app, width, height),
     }
 }
@@ -115,13 +136,13 @@ fn tabs(app: &App) -> Row {
     row
 }
 
-/// The last line: the filter while it is typed, else the keys that matter here.
+/// Returns the last line: the filter while it is typed, else the keys of this view.
 fn keys(app: &App) -> Row {
     if app.typing {
         return vec![
             (Tone::Strong, "filter: ".into()),
             (Tone::Plain, format!("{}_", app.filter)),
-            (Tone::Faint, "   Enter keeps it, Esc drops it".into()),
+            (Tone::Faint, "   Enter keeps it, Esc clears it".into()),
         ];
     }
     let here = match (app.view, app.detail.is_some()) {
@@ -132,7 +153,7 @@ fn keys(app: &App) -> Row {
     };
     let mut row = plain(
         Tone::Faint,
-        format!(" q quit  h help  {here}space hold  r record  + - time"),
+        format!("q quit  h help  {here}space pause  r record  + - time"),
     );
     if !app.filter.is_empty() {
         row.push((Tone::Warn, format!("  filter: {}", app.filter)));

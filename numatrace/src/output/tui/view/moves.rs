@@ -1,33 +1,46 @@
-//! Threads away from their memory, those that are away now first; below, why threads move.
+//! Absences of threads from their memory, open ones first; above, the reasons of moves.
 
-use super::{Row, cells, plain};
+use super::{Row, columns::Columns, line, plain};
 use crate::{
-    model::{Incident, MoveReason, frame::ScreenFrame, number},
-    output::tui::{
-        app::App,
-        rate::{per_second, short},
-        theme::Tone,
+    model::{
+        Incident, MoveReason,
+        frame::ScreenFrame,
+        number,
+        quantity::{header, headers as parts},
+    },
+    output::{
+        format::{
+            name::quoted,
+            rate::{per_second, short},
+            tone::Tone,
+        },
+        tui::app::App,
     },
 };
 
-pub fn rows(app: &App, look: &ScreenFrame, width: usize, height: usize) -> Vec<Row> {
+pub fn rows(app: &App, frame: &ScreenFrame, width: usize, height: usize) -> Vec<Row> {
     let shape = Shape::of(width);
-    let mut rows = vec![reasons(look), head(shape)];
+    let head = shape.head();
+    let mut rows = vec![reasons(frame)];
+    rows.extend(head.head(None));
     let room = height.saturating_sub(rows.len() + 1);
-    let first = cells::first(app.cursor, room, app.stories.len());
-    let page_size = look.snapshot.host.page_size;
-    for (row, (incident, away)) in app.stories.all().enumerate().skip(first).take(room) {
-        let tone = match (row == app.cursor, away) {
+    let first = line::first(app.cursor, room, app.absences.len());
+    let page_size = frame.snapshot.host.page_size;
+    for (row, (incident, open)) in app.absences.all().enumerate().skip(first).take(room) {
+        let tone = match (row == app.cursor, open) {
             (true, _) => Tone::Cursor,
             (false, true) => Tone::Warn,
             (false, false) => Tone::Plain,
         };
-        rows.push(plain(tone, line(incident, away, shape, page_size)));
+        rows.push(plain(
+            tone,
+            head.line(shape.cells(incident, open, page_size)),
+        ));
     }
-    if app.stories.len() == 0 {
+    if app.absences.len() == 0 {
         rows.push(plain(
             Tone::Faint,
-            "  no thread is away from its memory (as far as it was touched since this began)",
+            "  no thread is away from the memory that its process touched since top began",
         ));
     }
     rows.resize(height.saturating_sub(1).max(2), Row::new());
@@ -35,10 +48,15 @@ pub fn rows(app: &App, look: &ScreenFrame, width: usize, height: usize) -> Vec<R
     rows
 }
 
+/// Returns the headers of all columns.
+pub fn headers() -> Columns {
+    Shape::of(usize::MAX).head()
+}
+
 /// Moves between nodes in the interval, by reason.
-fn reasons(look: &ScreenFrame) -> Row {
-    let seconds = look.snapshot.session.duration_s;
-    let moves = look
+fn reasons(frame: &ScreenFrame) -> Row {
+    let seconds = frame.snapshot.session.duration_s;
+    let moves = frame
         .snapshot
         .system
         .as_ref()
@@ -66,84 +84,86 @@ fn reasons(look: &ScreenFrame) -> Row {
     plain(Tone::Strong, text)
 }
 
-/// What fits.
+/// The columns that fit.
 #[derive(Clone, Copy)]
 struct Shape {
-    /// Threads have their number.
+    /// There is a column of TIDs.
     tid: bool,
-    /// Remote hinting faults have a column.
-    faults: bool,
+    /// Remote accesses have a column; otherwise they stand behind the last one.
+    accesses: bool,
     /// Columns of a name.
     name: usize,
 }
 
 impl Shape {
-    /// Columns of all but number and name.
+    /// Columns of all but the name and the two that narrow screens lack.
     const OTHERS: usize = 74;
+    /// Columns of a TID, and of remote accesses, with a space.
+    const TID: usize = 8;
+    const ACCESSES: usize = 9;
 
     fn of(width: usize) -> Self {
-        let tid = width >= Self::OTHERS + 8 + 12;
-        let faults = width >= Self::OTHERS + 8 + 12 + 14;
-        let others = Self::OTHERS + if tid { 8 } else { 0 } + if faults { 14 } else { 0 };
+        let tid = width >= Self::OTHERS + Self::TID + 12;
+        let accesses = width >= Self::OTHERS + Self::TID + Self::ACCESSES + 12;
+        let others = Self::OTHERS
+            + if tid { Self::TID } else { 0 }
+            + if accesses { Self::ACCESSES } else { 0 };
         Self {
             tid,
-            faults,
+            accesses,
             name: width.saturating_sub(others).clamp(6, 24),
         }
     }
-}
 
-fn head(Shape { tid, faults, name }: Shape) -> Row {
-    let tid = if tid { "     TID " } else { " " };
-    let faults = if faults { "remote faults " } else { "" };
-    plain(
-        Tone::Strong,
-        format!(
-            "{:>8} {:>7}{tid}{:<name$} {:>7} {:<14} {:>7} {:>7} {faults}{:>8} back",
-            "at s", "PID", "thread", "nodes", "left by", "away ms", "ran ms", "MiB left"
-        ),
-    )
-}
-
-fn line(incident: &Incident, away: bool, shape: Shape, page_size: u64) -> String {
-    let Shape { tid, faults, name } = shape;
-    let back = match (incident.back, away) {
-        (Some(reason), _) => reason.name().to_owned(),
-        (None, true) => "not yet".to_owned(),
-        (None, false) => "ended".to_owned(),
-    };
-    let followed = match incident.pages_followed {
-        0 => String::new(),
-        pages => format!(", {} MiB followed", number::mib(Some(pages), page_size)),
-    };
-    let tid = if tid {
-        format!(" {:>7} ", incident.tid)
-    } else {
-        " ".to_owned()
-    };
-    let remote = incident.remote_hint_faults;
-    let (column, tail) = match remote {
-        _ if faults => (format!("{:>13} ", number::count(remote)), String::new()),
-        Some(count) if count > 0 => {
-            let faults = usize::try_from(count).unwrap_or(usize::MAX);
-            let faults = number::plural(faults, "remote fault");
-            (String::new(), format!(", {faults}"))
+    fn head(self) -> Columns {
+        let mut head = Columns::default();
+        head.right(parts::LEFT_AT.header, 8).right("PID", 7);
+        if self.tid {
+            head.right("TID", Self::TID - 1);
         }
-        _ => Default::default(),
-    };
-    let ran = incident
-        .run_ms
-        .map_or_else(|| number::UNKNOWN.to_owned(), brief);
-    format!(
-        "{:>8.2} {:>7}{tid}{} {:>7} {:<14} {:>7} {ran:>7} {column}{:>8} {back}{followed}{tail}",
-        incident.at_s,
-        incident.pid,
-        cells::left(&cells::name(&incident.comm), name),
-        format!("{} to {}", incident.from, incident.to),
-        incident.reason.name(),
-        brief(incident.away_ms),
-        number::mib(Some(incident.pages_left), page_size),
-    )
+        head.left("thread", self.name);
+        head.right("nodes", 7).left("reason", 14);
+        head.right(parts::AWAY.header, 7);
+        head.right(parts::RAN.header, 7);
+        if self.accesses {
+            head.right(header("remote_hint_faults"), Self::ACCESSES - 1);
+        }
+        head.right(parts::LEFT_BEHIND.header, 8).last("back");
+        head
+    }
+
+    fn cells(self, incident: &Incident, open: bool, page_size: u64) -> Vec<String> {
+        let mut back = match (incident.back, open) {
+            (Some(reason), _) => reason.name().to_owned(),
+            (None, true) => "not yet".to_owned(),
+            (None, false) => "ended".to_owned(),
+        };
+        if incident.pages_followed > 0 {
+            let followed = number::mib(Some(incident.pages_followed), page_size);
+            back.push_str(&format!(", {followed} MiB followed"));
+        }
+        let accesses = incident.remote_hint_faults;
+        if let Some(count) = accesses.filter(|count| !self.accesses && *count > 0) {
+            back.push_str(&format!(", {} remote", number::plural(count, "access")));
+        }
+        let mut cells = vec![format!("{:.2}", incident.at_s), incident.pid.to_string()];
+        if self.tid {
+            cells.push(incident.tid.to_string());
+        }
+        let ran = incident.run_ms.map(brief);
+        cells.extend([
+            quoted(&incident.comm),
+            format!("{} to {}", incident.from, incident.to),
+            incident.reason.name().to_owned(),
+            brief(incident.away_ms),
+            ran.unwrap_or_else(|| number::UNKNOWN.to_owned()),
+        ]);
+        if self.accesses {
+            cells.push(number::count(accesses));
+        }
+        cells.extend([number::mib(Some(incident.pages_left), page_size), back]);
+        cells
+    }
 }
 
 fn brief(ms: f64) -> String {
@@ -156,14 +176,17 @@ fn brief(ms: f64) -> String {
 
 fn notes(app: &App) -> Row {
     let mut parts = Vec::new();
-    if app.stories.small > 0 {
-        let small = number::grouped(app.stories.small);
-        let text = format!("{small} absences under 10 ms or from less than 1 MiB are not listed");
+    if app.absences.small > 0 {
+        let small = number::plural(app.absences.small, "absence");
+        let text = format!("not listed: {small} under 10 ms or from less than 1 MiB");
         parts.push((Tone::Faint, text));
     }
-    if app.stories.untold > 0 {
-        let untold = number::grouped(app.stories.untold);
-        parts.push((Tone::Bad, format!("{untold} more came too fast to be kept")));
+    if app.absences.dropped > 0 {
+        let dropped = number::grouped(app.absences.dropped);
+        parts.push((
+            Tone::Bad,
+            format!("not kept: {dropped} more, too many at once"),
+        ));
     }
-    cells::joined(parts)
+    line::joined(parts)
 }

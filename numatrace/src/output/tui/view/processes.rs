@@ -1,52 +1,69 @@
-//! Processes by the sorted column, as rates per second of the last interval.
+//! Processes, sorted by a column, with rates per second of the last interval.
 
-use super::{Row, cells, plain};
+use super::{Row, columns::Columns, line, plain};
 use crate::{
     model::{Process, ProcessKind, frame::ScreenFrame, number},
-    output::tui::{app::App, column::Column, theme::Tone},
+    output::{
+        format::{name::quoted, tone::Tone, wrap::wrap},
+        tui::{app::App, column::Column},
+    },
 };
 
-/// Columns of a process id.
+/// Columns of a PID.
 const ID: usize = 7;
 
 /// Fewest and most columns of a name; on a tiny terminal even fewer.
 const NAME: std::ops::RangeInclusive<usize> = 8..=40;
 const TINY_NAME: usize = 3;
 
-pub fn rows(app: &App, look: &ScreenFrame, width: usize, height: usize) -> Vec<Row> {
-    let seconds = look.snapshot.session.duration_s;
+/// Columns before the first number that are in [`head`].
+const KEYS: usize = 2;
+
+pub fn rows(app: &App, frame: &ScreenFrame, width: usize, height: usize) -> Vec<Row> {
+    let seconds = frame.snapshot.session.duration_s;
     let processes = app.processes();
-    let columns = columns(app.sort, &processes, width);
-    let name = name_width(&columns, width);
-    let mut rows = vec![head(app, &columns, name)];
-    // Head, total, legend.
-    let legend = height >= 6;
-    let room = height.saturating_sub(2).saturating_sub(usize::from(legend));
-    let first = cells::first(app.cursor, room, processes.len());
+    let shown = columns(app.sort, &processes, width);
+    let head = head(&shown, name_width(&shown, width));
+    let marked = shown.iter().position(|column| *column == app.sort);
+    let mut rows = head.head(marked.map(|at| at + KEYS));
+    let mut legend = wrap(&app.sort.legend(), "", "", width);
+    legend.truncate(height.saturating_sub(5).min(2));
+    let room = height.saturating_sub(rows.len() + 1 + legend.len());
+    let first = line::first(app.cursor, room, processes.len());
     for (row, process) in processes.iter().enumerate().skip(first).take(room) {
         let chosen = row == app.cursor;
-        rows.push(one(process, &columns, name, seconds, chosen));
+        rows.push(one(process, &shown, &head, seconds, chosen));
     }
     if processes.is_empty() {
         let text = if app.filter.is_empty() {
-            "  nothing happened"
+            "  no activity in the last interval"
         } else {
-            "  no process has that in its name or number"
+            "  no process matches the filter"
         };
         rows.push(plain(Tone::Faint, text));
     }
-    rows.resize(
-        height.saturating_sub(1 + usize::from(legend)).max(1),
-        Row::new(),
-    );
-    rows.push(total(&processes, &columns, name, seconds));
-    if legend {
-        rows.push(plain(Tone::Faint, app.sort.legend()));
-    }
+    rows.resize(height.saturating_sub(1 + legend.len()).max(1), Row::new());
+    rows.push(total(&processes, &shown, &head, seconds));
+    rows.extend(legend.into_iter().map(|text| plain(Tone::Faint, text)));
     rows
 }
 
-/// The columns that fit: those that nobody has measured go first, then those of least interest, the sorted one never.
+/// Returns the headers of all columns.
+pub fn headers() -> Columns {
+    head(&Column::ALL, *NAME.start())
+}
+
+fn head(columns: &[Column], name: usize) -> Columns {
+    let mut head = Columns::default();
+    head.right("PID", ID).left("process", name);
+    for column in columns {
+        head.right(column.header(), column.width());
+    }
+    head
+}
+
+/// Returns the columns that fit. The first to go are those that were measured for no process, then
+/// the last ones; the sorted one stays.
 fn columns(sort: Column, processes: &[&Process], width: usize) -> Vec<Column> {
     let measured = |column: &Column| {
         let mut counts = processes.iter().map(|process| column.count(process));
@@ -77,18 +94,7 @@ fn name_width(columns: &[Column], width: usize) -> usize {
     width.saturating_sub(others).clamp(TINY_NAME, *NAME.end())
 }
 
-fn head(app: &App, columns: &[Column], name: usize) -> Row {
-    let mut row = vec![(Tone::Strong, format!("{:>ID$} {:<name$}", "PID", "process"))];
-    for column in columns {
-        let sorted = *column == app.sort;
-        let tone = if sorted { Tone::Cursor } else { Tone::Strong };
-        row.push((Tone::Plain, " ".into()));
-        row.push((tone, cells::right(column.head(), column.width())));
-    }
-    row
-}
-
-fn one(process: &Process, columns: &[Column], name: usize, seconds: f64, chosen: bool) -> Row {
+fn one(process: &Process, shown: &[Column], head: &Columns, seconds: f64, chosen: bool) -> Row {
     let bucket = matches!(process.kind, ProcessKind::Other | ProcessKind::Irq);
     let id = if bucket {
         String::new()
@@ -100,29 +106,17 @@ fn one(process: &Process, columns: &[Column], name: usize, seconds: f64, chosen:
         (false, true) => Tone::Faint,
         (false, false) => Tone::Plain,
     };
-    let mut text = format!(
-        "{id:>ID$} {}",
-        cells::left(&cells::name(&process.comm), name)
-    );
-    for column in columns {
-        let cell = column.cell(column.count(process), seconds);
-        text.push(' ');
-        text.push_str(&cells::right(&cell, column.width()));
-    }
-    vec![(tone, text)]
+    let numbers = shown
+        .iter()
+        .map(|column| column.format(&[process], seconds));
+    let cells = [id, quoted(&process.comm)].into_iter().chain(numbers);
+    vec![(tone, head.line(cells))]
 }
 
-/// The sum of the rows that pass the filter; unknown where none knows.
-fn total(processes: &[&Process], columns: &[Column], name: usize, seconds: f64) -> Row {
-    let what = format!("total ({})", number::grouped(processes.len() as u64));
-    let mut text = format!("{:>ID$} {}", "", cells::left(&what, name));
-    for column in columns {
-        let known = processes.iter().filter_map(|process| column.count(process));
-        let sum = known.fold(None, |sum: Option<u64>, count| {
-            Some(sum.unwrap_or(0).saturating_add(count))
-        });
-        text.push(' ');
-        text.push_str(&cells::right(&column.cell(sum, seconds), column.width()));
-    }
-    vec![(Tone::Strong, text)]
+/// Returns the sum of the rows that pass the filter.
+fn total(processes: &[&Process], shown: &[Column], head: &Columns, seconds: f64) -> Row {
+    let name = format!("total ({})", number::grouped(processes.len() as u64));
+    let numbers = shown.iter().map(|column| column.format(processes, seconds));
+    let cells = [String::new(), name].into_iter().chain(numbers);
+    vec![(Tone::Strong, head.line(cells))]
 }

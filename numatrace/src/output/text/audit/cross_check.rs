@@ -1,22 +1,23 @@
-//! Second opinions, a line each: `/proc/vmstat` beside what was traced, and numastat's own equations.
+//! Cross-checks, one line each: `/proc/vmstat` compared with traced counts, and numastat's own
+//! equations.
 
 use crate::{
     model::{Audit, CrossCheck, CrossCheckKind, Imbalance, number},
-    output::text::page::{Page, Tone},
+    output::format::{page::Page, tone::Tone},
 };
 
-/// Writes what there is; the verdict does not rest on it.
+/// Writes the cross-checks; the verdict does not depend on them.
 pub fn write(page: &mut Page<'_>, audit: &Audit) {
     let rows: Vec<String> = audit.cross_check.iter().filter_map(row).collect();
     if !rows.is_empty() {
         page.legend(&format!(
-            "CrossCheck /proc/vmstat, kernel | traced | residual: {}.",
+            "Cross-check with /proc/vmstat, by kernel | traced | residual: {}.",
             rows.join("; ")
         ));
     }
     let sides = [
-        ("the kernel's", &audit.equations.kernel),
-        ("our", &audit.equations.traced),
+        ("The kernel's", &audit.equations.kernel),
+        ("Our", &audit.equations.traced),
     ];
     for (whose, imbalance) in sides {
         if let Some(largest) = imbalance
@@ -25,11 +26,12 @@ pub fn write(page: &mut Page<'_>, audit: &Audit) {
             .filter(|largest| *largest > 0)
         {
             page.wrapped(
-                Some(Tone::Warn),
+                Tone::Warn,
                 " ",
                 " ",
                 &format!(
-                    "Among {whose} own counters, hit + miss = local + other or misses = foreign is off by up to {}.",
+                    "{whose} own counters are off by up to {}: hit + miss should be local + other, \
+                     and misses should be foreign.",
                     number::grouped(largest)
                 ),
             );
@@ -37,13 +39,13 @@ pub fn write(page: &mut Page<'_>, audit: &Audit) {
     }
 }
 
-/// One row in words; `None` where neither side counted anything.
+/// Returns one row in words; `None` where neither side counted anything.
 fn row(row: &CrossCheck) -> Option<String> {
     if row.kernel.unwrap_or(0) == 0 && row.traced.unwrap_or(0) == 0 {
         return None;
     }
     let what = match row.what {
-        CrossCheckKind::Pages => "pages",
+        CrossCheckKind::Pages => "pages allocated",
         CrossCheckKind::HintFaults => "hint faults",
         CrossCheckKind::PteUpdates => "page table entries made to fault",
         CrossCheckKind::HintMigrated => "pages moved by hint faults",

@@ -1,8 +1,8 @@
-//! Rates as they fit into a narrow column: `0`, `0.3`, `12`, `1,234`, `51.2k`, `3.4M`; `-` for what was not measured.
+//! Rates per second.
 
 use crate::model::number::{UNKNOWN, grouped};
 
-/// Events per second.
+/// Divides a count by a time; `None` without a count or a time.
 #[must_use]
 pub fn per_second(count: Option<u64>, seconds: f64) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "a rate needs three digits")]
@@ -11,7 +11,19 @@ pub fn per_second(count: Option<u64>, seconds: f64) -> Option<f64> {
         .map(|count| count as f64 / seconds)
 }
 
-/// A rate for a column of seven.
+/// Formats a rate: `0`, `<0.1`, `12.3`, `1,234`; `-` when it was not measured.
+#[must_use]
+pub fn long(rate: Option<f64>) -> String {
+    match rate {
+        None => UNKNOWN.into(),
+        Some(rate) if rate <= 0.0 => "0".into(),
+        Some(rate) if rate < 0.05 => "<0.1".into(),
+        Some(rate) if rate < 100.0 => format!("{rate:.1}"),
+        Some(rate) => grouped(whole(rate)),
+    }
+}
+
+/// Formats a rate for a column of seven: `0`, `0.3`, `12`, `1,234`, `51.2k`, `3.4M`.
 #[must_use]
 pub fn short(rate: Option<f64>) -> String {
     let Some(rate) = rate else {
@@ -21,36 +33,22 @@ pub fn short(rate: Option<f64>) -> String {
         r if r <= 0.0 => "0".into(),
         r if r < 0.05 => "<0.1".into(),
         r if r < 9.95 => format!("{r:.1}"),
-        r if r < 9_999.5 => grouped(rounded(r)),
+        r if r < 9_999.5 => grouped(whole(r)),
         r if r < 999_950.0 => format!("{:.1}k", r / 1e3),
         r if r < 999_950_000.0 => format!("{:.1}M", r / 1e6),
         r => format!("{:.1}G", r / 1e9),
     }
 }
 
+/// Rounds a count or rate, which is not negative.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "between 0 and 10,000"
+    reason = "saturating, and counts are not negative"
 )]
-fn rounded(rate: f64) -> u64 {
-    rate.round() as u64
-}
-
-/// KiB as a size with its unit.
 #[must_use]
-pub fn size(kib: Option<u64>) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "a size needs three digits")]
-    let Some(kib) = kib.map(|kib| kib as f64) else {
-        return UNKNOWN.into();
-    };
-    match kib {
-        k if k < 1_024.0 => format!("{k:.0} KiB"),
-        k if k < 10.0 * 1_024.0 => format!("{:.1} MiB", k / 1_024.0),
-        k if k < 10_000.0 * 1_024.0 => format!("{:.0} MiB", k / 1_024.0),
-        k if k < 1_024.0 * 1_024.0 * 1_024.0 => format!("{:.1} GiB", k / 1_024.0 / 1_024.0),
-        k => format!("{:.1} TiB", k / 1_024.0 / 1_024.0 / 1_024.0),
-    }
+pub fn whole(rate: f64) -> u64 {
+    rate.round() as u64
 }
 
 #[cfg(test)]
@@ -82,13 +80,5 @@ mod tests {
         assert_eq!(per_second(Some(10), 2.0), Some(5.0));
         assert_eq!(per_second(None, 2.0), None);
         assert_eq!(per_second(Some(10), 0.0), None);
-    }
-
-    #[test]
-    fn sizes_have_their_unit() {
-        assert_eq!(size(Some(512)), "512 KiB");
-        assert_eq!(size(Some(520_192)), "508 MiB");
-        assert_eq!(size(Some(128 << 20)), "128.0 GiB");
-        assert_eq!(size(None), "-");
     }
 }

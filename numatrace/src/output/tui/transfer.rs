@@ -1,23 +1,23 @@
-//! What the matrix view can show: one node×node quantity at a time.
+//! The transfers of the matrix view: one node×node matrix at a time.
 
 use crate::model::{Matrix, Snapshot};
 
-/// A quantity from node to node.
+/// A matrix from node to node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quantity {
-    /// Allocations: CPU's node, page's node.
+pub enum Transfer {
+    /// Allocations: node of the CPU, node of the page.
     Allocations,
-    /// First touches: toucher's node, page's node.
+    /// First touches: node of the faulting CPU, node of the page.
     FirstTouch,
-    /// Hinting faults: thread's node, page's node.
+    /// Hinting faults: node of the thread, node of the page.
     HintFaults,
-    /// Pages moved.
+    /// Pages that were migrated.
     PageMigrations,
-    /// Threads moved.
+    /// Threads that moved.
     TaskMoves,
 }
 
-impl Quantity {
+impl Transfer {
     /// All, in the order in which the view goes through them.
     pub const ALL: [Self; 5] = [
         Self::Allocations,
@@ -27,19 +27,19 @@ impl Quantity {
         Self::TaskMoves,
     ];
 
-    /// Title, and what rows and columns are.
+    /// Returns its title, which says what rows and columns are.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
             Self::Allocations => "allocations/s from CPUs of node (row) on node (column)",
             Self::FirstTouch => "pages/s touched first from node (row) on node (column)",
-            Self::HintFaults => "hinting faults/s from node (row) to pages on node (column)",
+            Self::HintFaults => "hint faults/s from node (row) to pages on node (column)",
             Self::PageMigrations => "pages/s moved from node (row) to node (column)",
             Self::TaskMoves => "threads/s moved from node (row) to node (column)",
         }
     }
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Quantity {
         }
     }
 
-    /// The one `by` further on.
+    /// Returns the transfer `by` places further on.
     #[must_use]
     pub fn step(self, by: isize) -> Self {
         let count = Self::ALL.len();
@@ -59,7 +59,7 @@ impl Quantity {
         Self::ALL[at.saturating_add(count).saturating_add_signed(by) % count]
     }
 
-    /// The matrix of the whole system; `None` when it was not measured.
+    /// Returns the matrix of the whole system; `None` when it was not measured.
     #[must_use]
     pub fn matrix(self, snapshot: &Snapshot) -> Option<&Matrix> {
         let system = snapshot.system.as_ref()?;

@@ -1,4 +1,4 @@
-//! Looks made by hand: a report of the fixtures as one interval, with memory and incidents beside it.
+//! Frames made by hand: a report of the fixtures as one interval, with memory and absences.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,8 +16,9 @@ use ratatui::{Terminal, backend::TestBackend};
 
 use crate::fixture;
 
-/// A look at a report, with a node nearly full and a thread away where there are two nodes.
-pub fn look(mut snapshot: Snapshot) -> Arc<ScreenFrame> {
+/// Returns a frame of a report, with a node that is nearly full and, on two nodes or more, a thread
+/// that is away.
+pub fn frame(mut snapshot: Snapshot) -> Arc<ScreenFrame> {
     snapshot.session.command = "top".into();
     snapshot.session.duration_s = 1.0;
     let nodes = snapshot.host.nodes.len();
@@ -76,7 +77,8 @@ fn incident(snapshot: &Snapshot, over: bool) -> Incident {
     }
 }
 
-/// A report in which everything that a screen can show is measured, on so many nodes.
+/// Returns a report with this number of nodes in which everything is measured that a screen can
+/// show.
 pub fn full(nodes: u16) -> Snapshot {
     let mut snapshot = match nodes {
         1 => fixture::one_node(),
@@ -143,23 +145,23 @@ pub fn full(nodes: u16) -> Snapshot {
     snapshot
 }
 
-/// An app that has taken in a look three times, without colours.
-pub fn app(look: &Arc<ScreenFrame>) -> App {
+/// Returns an app without colours that has a frame three times.
+pub fn app(frame: &Arc<ScreenFrame>) -> App {
     let mut app = App::new(Options {
         color: false,
         interval: Duration::from_secs(1),
-        scope: look.snapshot.session.scope.clone(),
+        scope: frame.snapshot.session.scope.clone(),
     });
     for _ in 0..3 {
-        app.take(Arc::clone(look));
+        app.add(Arc::clone(frame));
     }
     app
 }
 
-/// The states a screen can be in, by name.
-pub fn states(look: &Arc<ScreenFrame>) -> Vec<(&'static str, App)> {
+/// Returns the states that a screen can be in, by name.
+pub fn states(frame: &Arc<ScreenFrame>) -> Vec<(&'static str, App)> {
     let with = |actions: &[Action]| {
-        let mut app = app(look);
+        let mut app = app(frame);
         for action in actions {
             app.apply(*action);
         }
@@ -182,7 +184,7 @@ pub fn states(look: &Arc<ScreenFrame>) -> Vec<(&'static str, App)> {
     ]
 }
 
-/// The same while it is recorded.
+/// Returns the app during a recording.
 fn recording(mut app: App) -> App {
     app.recording = Recording::On {
         path: "numatrace-20261126T140000Z.nmt".into(),
@@ -192,20 +194,20 @@ fn recording(mut app: App) -> App {
     app
 }
 
-/// A screen of that size as text.
+/// Returns a screen of that size as text.
 pub fn text(app: &App, width: u16, height: u16) -> String {
     let terminal = drawn(app, width, height);
     terminal.backend().to_string()
 }
 
-/// A screen of that size.
+/// Draws a screen of that size.
 pub fn drawn(app: &App, width: u16, height: u16) -> Terminal<TestBackend> {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| draw(app, frame)).unwrap();
+    terminal.draw(|area| draw(app, area)).unwrap();
     terminal
 }
 
-/// The process of that number in a look.
-pub fn pid(look: &ScreenFrame, index: usize) -> Pid {
-    look.snapshot.processes[index].pid
+/// Returns the PID of a process by its place in a frame's report.
+pub fn pid(frame: &ScreenFrame, index: usize) -> Pid {
+    frame.snapshot.processes[index].pid
 }
