@@ -16,6 +16,7 @@ mod moved_by;
 mod page_cache;
 pub mod report;
 mod resident;
+pub mod session_info;
 pub mod symbol;
 mod unwinding;
 mod verify;

@@ -11,13 +11,15 @@ use numatrace::decode::count::decode_count;
 use numatrace::enrich::facts::{Details, Facts, Identity};
 use numatrace::enrich::topology::Topology;
 use numatrace::enrich::{Enrich, Observation};
+use numatrace::fold::counted::Counted as Between;
 use numatrace::fold::mapping::Mappings;
 use numatrace::fold::timeline::Timeline;
 use numatrace::fold::window::{Boundary, Window};
 use numatrace::fold::{Accumulators, Folding};
 use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::label::code::NoCode;
-use numatrace::label::report::{CostParts, Parts, host, report};
+use numatrace::label::report::{host, report};
+use numatrace::label::session_info::{CostParts, HookInfo, SessionInfo};
 use numatrace::model::{Name, Process, Session, Snapshot};
 use numatrace_common::count_key::Stem;
 
@@ -169,32 +171,32 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
             .to_vec(),
         skip: ["unsuitable", "shared_ro"].map(str::to_owned).to_vec(),
     };
-    let parts = Parts {
-        mapping_records: None,
-        lines_without_room: 0,
-        mappings: &Mappings::default(),
-        code: &mut NoCode,
+    let info = SessionInfo {
         host: host(machine, "6.12.0".into(), "x86_64".into(), Some(1)),
         session: Session::new("trace", start, 10.0),
-        hooks: &hooks.tried(),
-        window: &window,
-        until_ns: u64::MAX,
-        began_ns: 0,
-        timeline: &Timeline::default(),
-        tell_timeline: false,
-        counted: &inside,
-        reasons: &reasons,
-        verified: None,
+        hooks: hooks.tried().iter().map(HookInfo::from).collect(),
         interrupts_unknown: None,
+        mapping_records: None,
+        reasons,
+        verified: None,
+        cost: CostParts::default(),
+    };
+    let between = Between {
+        window,
+        inside,
+        began_ns: 0,
+        until_ns: u64::MAX,
+        mappings: Mappings::default(),
+        timeline: Timeline::default(),
         recursion_misses: Some(0),
         losses: Losses::default(),
         rejected: 0,
+        mapping_records_lost: 0,
         unsettled: false,
         uncounted: None,
         switched: false,
-        cost: CostParts::default(),
     };
-    let mut snapshot = report(parts, &mut enrich);
+    let mut snapshot = report(&info, &between, &mut NoCode, false, &mut enrich);
     let order = |process: &Process| (process.pid, process.start_ns, process.comm.clone());
     snapshot.processes.sort_by_key(order);
     for process in &mut snapshot.processes {
