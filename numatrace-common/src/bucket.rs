@@ -1,14 +1,15 @@
-//! Buckets of a histogram of times: eight to each power of two, so a value is known to an eighth of itself.
+//! Buckets of a histogram of times: eight to each power of two, so a value is known to an eighth of
+//! itself.
 //!
-//! Counts leave the kernel by bucket number; a bucket's middle stands for what is in it.
+//! Counts leave the kernel by bucket number; the middle of a bucket stands for its values.
 
 /// Sub-buckets of an octave, as a power of two.
 const BITS: u32 = 3;
 
-/// How many buckets there are for 64-bit values.
+/// Number of buckets for 64-bit values.
 pub const BUCKETS: u16 = 496;
 
-/// The bucket of a value. Values below eight have one each.
+/// Returns the bucket of a value. Values below eight have one each.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "at most 495")]
 pub const fn of(value: u64) -> u16 {
@@ -20,7 +21,7 @@ pub const fn of(value: u64) -> u16 {
     (((top - BITS + 1) << BITS) as u64 + within) as u16
 }
 
-/// The smallest value of a bucket; the largest 64-bit value beyond the last.
+/// Returns the smallest value of a bucket; the largest 64-bit value for a bucket beyond the last.
 pub const fn start(bucket: u16) -> u64 {
     let (octave, within) = ((bucket >> BITS) as u32, bucket as u64 & ((1 << BITS) - 1));
     if octave == 0 {
@@ -32,14 +33,14 @@ pub const fn start(bucket: u16) -> u64 {
     ((1 << BITS) + within) << (octave - 1)
 }
 
-/// The value in the middle of a bucket.
+/// Returns the value in the middle of a bucket.
 pub const fn middle(bucket: u16) -> u64 {
     let (start, next) = (start(bucket), start(bucket.saturating_add(1)));
     start + (next - start) / 2
 }
 
-/// Position of the highest bit of a value that has one. Written out: the BPF target has no instruction for it, and its library call
-/// has a loop that old verifiers dislike.
+/// Returns the position of the highest bit of a value that has one. Written out: the BPF target has
+/// no instruction for it, and its library call has a loop that old verifiers dislike.
 #[inline(always)]
 const fn log2(value: u64) -> u32 {
     let (mut value, mut top) = (value, 0);

@@ -1,12 +1,13 @@
-//! The one word that userspace and the kernel programs both change: the epoch.
+//! The words that userspace and the kernel programs both change while a session runs.
 
 use bytemuck::{Pod, Zeroable};
 
-/// The control word, a map of its own.
+/// The control words: six, in a map of their own.
 ///
-/// The epoch counts instants at which totals are cut: each fold of the kernel's own counters that we caused, each sweep,
-/// and the exec of a launched command. A count key carries the epoch it was counted in, so the totals of any two cuts can be
-/// told apart exactly, while everybody goes on counting.
+/// The epoch counts the boundaries of totals: each fold of the kernel's own counters that we
+/// caused, each sweep, and the exec of a launched command. A count key carries the epoch it was
+/// counted in, so the totals between any two boundaries can be told apart exactly, while programs
+/// go on counting.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Control {
@@ -14,26 +15,31 @@ pub struct Control {
     pub epoch: u64,
     /// Epoch that began at the last fold of numastat counters caused by us.
     pub fold_epoch: u64,
-    /// Folds caused by us so far.
+    /// Number of folds caused by us so far.
     pub folds: u64,
-    /// What is attached, as far as another program must know ([`POLICY_HOOK`], [`EXCEPTION_TOUCHES`], [`SWITCHES`]).
+    /// Hooks that are attached, as far as another program must know ([`POLICY_HOOK`],
+    /// [`EXCEPTION_TOUCHES`], [`SWITCHES`]).
     pub attached: u64,
-    /// What is left out because it cost too much ([`NO_STACKS`], [`NO_RUNS`]); looked at only in sessions that have a limit.
+    /// Details that are left out because they cost too much ([`NO_STACKS`], [`NO_RUNS`]). Programs
+    /// read it only in sessions that have a limit.
     pub reduced: u64,
     /// Zero.
     pub reserved: u64,
 }
 
-/// The section of the object that the word lies in, which is its map's name.
+/// Section of the object that the control words lie in; it names their map.
 pub const CONTROL_SECTION: &str = ".data.control";
 
-/// Bit of [`Control::attached`]: the policy hook is there, so the cause of a remote allocation may be left to it.
+/// Bit of [`Control::attached`]: the policy hook, so the cause of a remote allocation may be left
+/// to it.
 pub const POLICY_HOOK: u64 = 1;
 
-/// Bit of [`Control::attached`]: the allocation fallback counts first touches too, those of tasks in an exception from user mode.
+/// Bit of [`Control::attached`]: the allocation fallback counts first touches too, those of tasks
+/// in an exception from user mode.
 pub const EXCEPTION_TOUCHES: u64 = 2;
 
-/// Bit of [`Control::attached`]: switches of tasks are told, so a task need not be asked for at each of its events.
+/// Bit of [`Control::attached`]: a hook at context switches, which invalidates the cached task of a
+/// CPU. Without it, each event looks its task up.
 pub const SWITCHES: u64 = 4;
 
 /// Bit of [`Control::reduced`]: no call stacks.

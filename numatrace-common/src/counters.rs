@@ -1,17 +1,17 @@
-//! What only the kernel side can know about losses: one per-CPU counter each.
+//! Losses that only the kernel side can see: a per-CPU counter for each kind.
 
 /// Index into the counters map.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counter {
-    // 0 was of a kind of record that is no more.
+    // 0 was the loss of a kind of record that is retired.
     /// Records of kind `TaskFork` for which the ring had no room.
     LostTaskFork = 1,
-    /// The same for `TaskExec`.
+    /// Records of kind `TaskExec`, likewise.
     LostTaskExec = 2,
-    /// The same for `TaskExit`.
+    /// Records of kind `TaskExit`, likewise.
     LostTaskExit = 3,
-    /// Counts that went to `[overflow]` because the totals map was full or its bucket was locked (events).
+    /// Events counted for `[overflow]` because the totals map was full or its bucket was locked.
     Overflowed = 4,
     /// Events that not even `[overflow]` could take.
     LostTotals = 5,
@@ -19,45 +19,50 @@ pub enum Counter {
     LostScope = 6,
     /// Records written.
     Records = 7,
-    /// Allocations of a bulk call whose pages before the call could not be counted: its new pages are taken to be all.
+    /// Pages that bulk calls asked for with arrays too long to be looked through before the call:
+    /// all pages in the array afterwards are taken to be new.
     BulkUnscanned = 8,
-    /// Interleaved allocations whose record was overwritten before the policy hook came: taken to be hits.
+    /// Interleaved allocations that a later one replaced in the slot before the policy hook came:
+    /// taken to be hits.
     InterleaveGuessed = 9,
-    /// Faults that were interrupted before they ended: a page they made after that is no first touch to us.
+    /// Page faults whose entry was lost before they ended: pages they allocated after that were not
+    /// counted as first touches.
     FaultsInterrupted = 10,
-    /// Allocations that asked for the preferred node or nothing and seemed to get another: the node is being read wrongly.
+    /// Allocations that asked for the preferred node or nothing and seemed to get a different one:
+    /// the node is read wrongly.
     NodeMisread = 11,
-    /// Threads for whose moves there was no room to remember anything.
+    /// Threads for whose moves there was no room to note anything.
     LostMovers = 12,
-    /// Events that the kernel skipped in the first copy of a program and the second one counted: nothing is lost.
+    /// Events that the kernel skipped in the primary copy of a program and the backup copy counted:
+    /// nothing is lost.
     SecondCopy = 13,
     /// Page faults for which there was no room when their task was switched out.
     LostParked = 14,
     /// Records of kind `TouchRun` for which the ring had no room.
     LostTouchRun = 15,
-    /// The same for `UseRun`.
+    /// Records of kind `UseRun`, likewise.
     LostUseRun = 16,
-    /// The same for `TaskBind`.
+    /// Records of kind `TaskBind`, likewise.
     LostTaskBind = 17,
     /// Records of kind `TaskMoved` for which the ring had no room.
     LostTaskMoved = 18,
-    /// The same for `PagesMoved`.
+    /// Records of kind `PagesMoved`, likewise.
     LostPagesMoved = 19,
-    /// The same for `FillRun`.
+    /// Records of kind `FillRun`, likewise.
     LostFillRun = 20,
-    /// The same for `KernelAlloc`.
+    /// Records of kind `KernelAlloc`, likewise.
     LostKernelAlloc = 21,
-    /// The same for `MoveStack`.
+    /// Records of kind `MoveStack`, likewise.
     LostMoveStack = 22,
     /// Hinting faults and scans for whose time there was no room.
     LostBalancerTimes = 23,
 }
 
-/// How many counters there are.
+/// Number of counters.
 pub const COUNTERS: u32 = 24;
 
 impl Counter {
-    /// The counter of records lost for a kind.
+    /// Returns the counter of records lost for a kind.
     pub const fn lost(kind: crate::kind::Kind) -> Self {
         use crate::kind::Kind;
         match kind {

@@ -1,8 +1,10 @@
-//! What the hot programs need of a CPU, in one map element: an event finds it with one lookup.
+//! State of a CPU that the hot programs need, in one map element: an event finds it with one
+//! lookup.
 //!
-//! While a task goes on allocating the same kind of page, an event is a few comparisons and one addition to a *streak*. Whatever is not
-//! like the event before it ends the streak, which goes into the bins of the slots (`slot.rs`). Userspace reads open streaks together with
-//! the bins, so nothing is late for a sweep.
+//! While a task allocates pages of the same kind one after another, an event is a few comparisons
+//! and one addition to a *streak*. An event that differs from the previous one flushes the streak
+//! into the bins of the slots (`slot.rs`). Userspace reads open streaks together with the bins, so
+//! a sweep misses nothing.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -12,26 +14,28 @@ use crate::{
     slot::{Bin, Fault, Slot},
 };
 
-/// Allocations that are alike in all that is counted.
+/// Consecutive allocations that have the same count key.
 ///
-/// Only local ones that came from the preferred node: why a page is elsewhere is not in these words.
+/// All of them are local and came from the preferred node: these words do not say why a page would
+/// lie elsewhere.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Streak {
-    /// What is counted.
+    /// Key of the allocations.
     pub count_key: CountKey,
-    /// The first touch that each of them is too; empty when they are none.
-    pub touch: CountKey,
-    /// How many there are; 0 when there is no streak.
+    /// Key of the first touch that each of them is too; empty when they are none.
+    pub touch_key: CountKey,
+    /// Number of allocations; 0 when there is no streak.
     pub count: u64,
     /// Base pages of each.
     pub pages: u64,
-    /// gfp flags in the lower half, order in the upper one: whatever else the count key has follows from them and the words below.
+    /// gfp flags in the lower half, order in the upper one. Together with the words below they
+    /// determine everything else that the count key holds.
     pub inputs: u64,
-    /// Address of the preferred zone, which tells the preferred node; 0 where it is not known.
+    /// Address of the preferred zone, which determines the preferred node; 0 where it is not known.
     pub zone: u64,
-    /// [`Fault::what`] of the fault that each was made by, 0 for none.
-    pub what: u64,
+    /// [`Fault::page_kind`] of the fault that allocated each of them, 0 for none.
+    pub page_kind: u64,
 }
 
 const _: () = assert!(size_of::<Streak>() == 56);
@@ -40,7 +44,7 @@ impl Streak {
     /// Its counts as bins.
     fn bins(&self) -> impl Iterator<Item = Bin> {
         let (count, amount) = (self.count, self.count.wrapping_mul(self.pages));
-        [self.count_key, self.touch]
+        [self.count_key, self.touch_key]
             .into_iter()
             .filter(move |count_key| count != 0 && !count_key.is_empty())
             .map(move |count_key| Bin {
@@ -52,43 +56,47 @@ impl Streak {
     }
 }
 
-/// What the first copies of programs with a twin did last on a CPU.
+/// Marks of the programs that have a twin: the last one whose primary copy ran on a CPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Marks {
-    /// In a task: its thread id in the upper half, the program's number in the lower. One word, so that nobody sees half of it.
+    /// In a task: its thread id in the upper half, the program's number in the lower. They are one
+    /// word, so that nobody sees half of a mark.
     pub task: u64,
     /// In an interrupt: the program's number.
     pub irq: u64,
 }
 
-/// A CPU as the hot programs know it. What most events need comes first, on few lines of the cache.
+/// A CPU as the hot programs know it. Words that most events need come first, on few cache lines.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct CpuState {
-    /// Address of the task whose events the streaks take without a look at who it is; 0 when the next one must look, as after each switch of
-    /// tasks.
-    pub streaking: u64,
-    /// Which kernel stack that task is on: tells it from others where a switch was not seen.
+    /// Address of the task whose events the streaks take without a lookup of their owner; 0 when
+    /// the next event must look it up, as after each context switch.
+    pub cached_task: u64,
+    /// Number of the kernel stack that this task is on. It tells the task from others where a
+    /// switch was not seen.
     pub stack: u64,
-    /// Where this element lies.
+    /// Address of this element.
     pub address: u64,
     /// Streak of pages that user space may map.
     pub user: Streak,
-    /// Marks for the second copies.
+    /// Marks for the backup copies of programs.
     pub marks: Marks,
-    /// The fault this CPU is in.
+    /// The page fault this CPU is in.
     pub fault: Fault,
-    /// The run of first touches under way, those from the hugetlb pool aside.
+    /// The open run of first touches, those from the hugetlb pool aside.
     pub open: OpenTouch,
-    /// Allocations in task context: whose the streaks are, and where they end.
+    /// Slot of allocations in task context: it holds the owner of the streaks, and takes their
+    /// counts when they end.
     pub slot: Slot,
     /// Streak of everything else.
     pub kernel: Streak,
 }
 
 impl CpuState {
-    /// All counts of this CPU's tasks: streaks, bins, and what waits for its cause.
+    /// Returns all counts of this CPU's tasks: streaks, bins, and the allocation that waits for its
+    /// cause.
     pub fn counts(&self) -> impl Iterator<Item = Bin> {
         let bins = self.slot.counts();
         self.user.bins().chain(self.kernel.bins()).chain(bins)
@@ -106,7 +114,7 @@ mod tests {
         let mut cpu = CpuState {
             user: Streak {
                 count_key: count_key(Stem::PageAlloc),
-                touch: count_key(Stem::FirstTouch),
+                touch_key: count_key(Stem::FirstTouch),
                 count: 5,
                 pages: 512,
                 ..Streak::default()

@@ -1,15 +1,18 @@
-//! What the kernel programs are told before they are loaded: one read-only struct, frozen, so that the verifier treats every
-//! field as a constant and drops what a zero switches off.
+//! Settings of the kernel programs, written before they are loaded: one read-only struct, frozen,
+//! so that the verifier treats every field as a constant and drops code that a zero switches off.
 
 use bytemuck::{Pod, Zeroable};
 
-/// Offset of a member the kernel does not have: the verifier refuses programs that would load it, and their hook is absent.
+/// Offset of a member that the kernel does not have: the verifier refuses programs that would load
+/// it, and their hook is absent.
 pub const ABSENT: u32 = u32::MAX;
 
-/// A value of [`Globals::mapping_runs`]: until the control word says otherwise.
+/// Value of [`Globals::mapping_runs`]: runs are wanted until
+/// [`Control::reduced`](crate::control::Control::reduced) says otherwise.
 pub const WHILE_CHEAP: u32 = 2;
 
-/// Byte offsets of kernel struct members, from the running kernel's BTF. Those that each allocation and fault needs come first.
+/// Byte offsets of kernel struct members, from the running kernel's BTF. Offsets that each
+/// allocation and fault needs come first.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Offsets {
@@ -57,7 +60,7 @@ pub struct Offsets {
     pub zone_node: u32,
     /// `linux_binprm.filename`
     pub bprm_filename: u32,
-    /// `page.lru` (in a union): how a page hangs in a bulk caller's list.
+    /// `page.lru` (in a union), the link of a page in a bulk caller's list.
     pub page_lru: u32,
     /// `task_struct.mempolicy`
     pub task_mempolicy: u32,
@@ -91,11 +94,14 @@ pub struct Offsets {
     pub mm_owner: u32,
     /// `folio.flags`
     pub folio_flags: u32,
-    /// The byte with the order of a large folio: `folio._folio_order`, or the lowest of `folio._flags_1`.
+    /// Byte with the order of a large folio: `folio._folio_order`, or the lowest byte of
+    /// `folio._flags_1`.
     pub folio_order: u32,
-    /// The bit of `folio.flags` that large folios have, `PG_head`; 0 where BTF does not say, and then every folio counts one page.
+    /// Bit of `folio.flags` that large folios have, `PG_head`; 0 where BTF does not say, and then
+    /// every folio counts one page.
     pub folio_head: u32,
-    /// `task_struct.se.sum_exec_runtime`; like the ones below [`ABSENT`] where the kernel has no such member.
+    /// `task_struct.se.sum_exec_runtime`; this one and those below are [`ABSENT`] where the kernel
+    /// has no such member.
     pub task_ran_ns: u32,
     /// `task_struct.thread_info.cpu`
     pub task_cpu: u32,
@@ -111,13 +117,13 @@ pub struct Offsets {
     pub vma_pgoff: u32,
     /// `inode.i_ino`
     pub inode_ino: u32,
-    /// `vm_fault.vma`; only kernels that pass a `vm_fault` to `mpol_misplaced` are asked for it.
+    /// `vm_fault.vma`, looked up only on kernels that pass a `vm_fault` to `mpol_misplaced`.
     pub vmf_vma: u32,
     /// `folio.mapping`
     pub folio_mapping: u32,
     /// `address_space.host`
     pub mapping_host: u32,
-    /// The user stack pointer in `pt_regs`; [`ABSENT`] where it has another name than ours.
+    /// User stack pointer in `pt_regs`; [`ABSENT`] where it is not named `sp`.
     pub regs_sp: u32,
 }
 
@@ -141,29 +147,34 @@ pub struct GfpBits {
     pub nowarn: u32,
 }
 
-/// The frozen globals. What each event needs comes first, on few lines of the cache.
+/// The frozen globals. Fields that each event needs come first, on few cache lines.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Globals {
-    /// `page.flags >> nodes_pgshift` is the page's node; 64 is never used, one node means a shift of 63 and a mask of 0.
+    /// `page.flags >> nodes_pgshift` is the page's node; never 64: a kernel with one node has a
+    /// shift of 63 and a mask of 0.
     pub nodes_pgshift: u32,
     /// Mask of the node number after the shift.
     pub nodes_mask: u32,
     /// Order of a PMD-sized folio (9 with 4 KiB pages on x86).
     pub pmd_order: u32,
+    /// log2 of a base page's bytes: 12 on x86, 12, 14 or 16 on arm64.
+    pub page_shift: u32,
     /// 1 when first touches are wanted.
     pub first_touch: u32,
-    /// 1 when first touches and hinting faults are wanted by mapping, as runs; [`WHILE_CHEAP`] when userspace may switch that off.
+    /// 1 when first touches and hinting faults are wanted by mapping, as runs; [`WHILE_CHEAP`] when
+    /// userspace may switch that off.
     pub mapping_runs: u32,
-    /// One user stack for so many pages of a run beside the one at its start; 0 = no stacks.
+    /// Capture a user stack at the start of each run of first touches, then after each so many
+    /// pages; 0 = no stacks.
     pub stack_every: u32,
     /// 1 when hot programs of functions are attached twice, because this kernel preempts them.
     pub twins: u32,
-    /// 1 when those of tracepoints are too.
+    /// 1 when hot programs of tracepoints are attached twice, likewise.
     pub tracepoint_twins: u32,
-    /// For tests of the audit: one in so many allocations is not counted; 0 for none.
+    /// For tests of the audit: one in so many allocations is left uncounted; 0 = none.
     pub drop_one_in: u32,
-    /// One kernel stack for so many base pages of kernel memory; 0 = none.
+    /// Capture a kernel stack after each so many base pages of kernel memory; 0 = no stacks.
     pub kernel_stack_every: u32,
     /// 1 when `bpf_probe_read_kernel` may be used (not under lockdown=confidentiality).
     pub probe_read: u32,
@@ -171,25 +182,30 @@ pub struct Globals {
     pub gfp: GfpBits,
     /// Struct member offsets.
     pub offsets: Offsets,
-    /// Our process id in it.
+    /// Our process id in our PID namespace.
     pub tracer_pid: u32,
-    /// 1 when only the processes of the scope map are looked at.
+    /// 1 when the session is limited to the processes of the scope map.
     pub scoped: u32,
     /// 1 when children of processes in scope are in scope.
     pub follow_children: u32,
-    /// 1 when moves of single folios are gathered into runs; 0 when each is told as it happens.
+    /// 1 when moves of single folios are gathered into runs; 0 when each gets a record at once.
     pub gather_moves: u32,
     /// 1 when the kernel counts weighted interleave in interleave_hit (from 6.14 on).
     pub weighted_counts: u32,
-    /// Arguments of the bulk allocator: 6 with a list, 5 without; the array is the last one.
+    /// Number of arguments of the bulk allocator: 6 with a list, 5 without; the array is the last
+    /// one.
     pub bulk_args: u32,
-    /// Device number of `/dev/shm` as the kernel keeps it, 0 when there is none: files there are shared memory.
+    /// Device number of `/dev/shm` as the kernel keeps it, 0 when there is none: files there are
+    /// shared memory.
     pub shm_dev: u32,
     /// 1 when `mpol_misplaced` is passed a `struct vm_fault` instead of the mapping.
     pub hint_vmf: u32,
     /// 1 when the kernel stack of each change of CPU is wanted.
     pub verify_reasons: u32,
-    /// Address of the per-CPU `__preempt_count` (or of its place in `pcpu_hot`), 0 when kallsyms hides it.
+    /// Zero.
+    pub reserved: u32,
+    /// Address of the per-CPU `__preempt_count` (or of its place in `pcpu_hot`), 0 when kallsyms
+    /// hides it.
     pub preempt_count: u64,
     /// Address of `__per_cpu_offset[]`, 0 when kallsyms hides it.
     pub per_cpu_offset: u64,
@@ -197,7 +213,8 @@ pub struct Globals {
     pub pidns_dev: u64,
     /// Inode number of our PID namespace.
     pub pidns_ino: u64,
-    /// When the session was loaded, ns since boot: who was born later can be the child of somebody in scope.
+    /// Time at which the session was loaded, ns since boot: a process born later can be the child
+    /// of one in scope.
     pub session_start_ns: u64,
     /// Nodes with memory, one bit each.
     pub has_memory: [u64; 16],
@@ -205,4 +222,4 @@ pub struct Globals {
     pub has_normal_memory: [u64; 16],
 }
 
-const _: () = assert!(size_of::<Globals>() == 616);
+const _: () = assert!(size_of::<Globals>() == 624);

@@ -1,4 +1,4 @@
-//! What every record begins with.
+//! The header of every record.
 
 use bytemuck::{Pod, Zeroable};
 

@@ -1,10 +1,10 @@
-//! Record kinds: the number in every header. A number is never reused; a retired one stays listed.
+//! Record kinds: the number in every header. Numbers are never reused; retired ones stay listed.
 
-/// What a ring-buffer record is about.
+/// Kind of a ring-buffer record.
 #[repr(u16)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    // 1 was a run of allocations: they are told from the totals, which are exact.
+    // 1 was a run of allocations, which now follow from the totals, exactly.
     /// [`crate::event::task_life::TaskFork`]
     TaskFork = 2,
     /// [`crate::event::task_life::TaskExec`]
@@ -45,7 +45,7 @@ impl Kind {
         Kind::MoveStack,
     ];
 
-    /// The word used for this kind in reports and messages.
+    /// Returns the name of this kind in reports and messages.
     pub const fn name(self) -> &'static str {
         match self {
             Kind::TaskFork => "task_fork",
@@ -66,7 +66,7 @@ impl Kind {
 impl TryFrom<u16> for Kind {
     type Error = u16;
 
-    /// The number itself comes back when no kind has it.
+    /// Returns the kind with a number, or the number itself when no kind has it.
     fn try_from(number: u16) -> Result<Self, u16> {
         Kind::ALL
             .into_iter()

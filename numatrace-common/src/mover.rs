@@ -1,34 +1,34 @@
-//! What the kernel side remembers about threads and CPUs to tell why a task moved.
+//! Notes of the kernel side on threads and CPUs, from which the reason of a task's move follows.
 
 use bytemuck::{Pod, Zeroable};
 
-/// What is known of a thread between two of its moves, by thread id.
+/// Notes on a thread between two of its moves, by thread id.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Mover {
     /// Start of the thread, ns since boot: thread ids are reused.
     pub start_ns: u64,
-    /// The CPU NUMA balancing is about to put it on, plus one; 0 when it is not.
+    /// CPU that NUMA balancing is about to move it to, plus one; 0 when it is not.
     pub numa_cpu: u32,
-    /// The node its last cross-node move began on, plus one; 0 before the first.
+    /// Node that its last cross-node move left, plus one; 0 before the first.
     pub came_from: u16,
     /// Bits [`BY_AFFINITY`], [`IN_AFFINITY`], [`IN_EXEC`], [`NUMA_SWAP`].
     pub state: u16,
-    /// When its last cross-node move was, ns since boot; 0 before the first.
+    /// Time of its last cross-node move, ns since boot (`CLOCK_BOOTTIME`); 0 before the first.
     pub crossed_ns: u64,
     /// Hinting faults on pages of other nodes since then.
-    pub far_faults: u64,
+    pub remote_faults: u64,
 }
 
 const _: () = assert!(size_of::<Mover>() == 32);
 
-/// The last change of its CPU mask came from sched_setaffinity(2).
+/// Bit of [`Mover::state`]: the last change of its CPU mask came from sched_setaffinity(2).
 pub const BY_AFFINITY: u16 = 1;
-/// A sched_setaffinity(2) for it is under way.
+/// Bit of [`Mover::state`]: a sched_setaffinity(2) for it is under way.
 pub const IN_AFFINITY: u16 = 2;
-/// It is in `sched_exec`.
+/// Bit of [`Mover::state`]: it is in `sched_exec`.
 pub const IN_EXEC: u16 = 4;
-/// [`Mover::numa_cpu`] comes from a swap.
+/// Bit of [`Mover::state`]: [`Mover::numa_cpu`] comes from a swap.
 pub const NUMA_SWAP: u16 = 8;
 
 /// An entry of the CPU table: the CPU's node plus one, 0 when not known, and [`CPU_LEAVING`].
@@ -36,17 +36,17 @@ pub const NUMA_SWAP: u16 = 8;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct CpuEntry(pub u32);
 
-/// The CPU is on its way offline, or has gone.
+/// Bit of a [`CpuEntry`]: the CPU is on its way offline, or has gone.
 pub const CPU_LEAVING: u32 = 1 << 31;
 
 impl CpuEntry {
-    /// A CPU that is online on a node.
+    /// Returns the entry of a CPU that is online on a node.
     #[inline(always)]
     pub const fn on(node: u16) -> Self {
         CpuEntry(node as u32 + 1)
     }
 
-    /// Its node, `None` when not known.
+    /// Returns its node, `None` when not known.
     #[inline(always)]
     pub const fn node(self) -> Option<u16> {
         match self.0 & 0xffff {
@@ -56,13 +56,13 @@ impl CpuEntry {
         }
     }
 
-    /// Is it on its way offline, or gone?
+    /// Returns whether the CPU is on its way offline, or gone.
     #[inline(always)]
     pub const fn is_leaving(self) -> bool {
         self.0 & CPU_LEAVING != 0
     }
 
-    /// The same CPU, leaving.
+    /// Returns the entry of the same CPU, leaving.
     #[inline(always)]
     pub const fn leaving(self) -> Self {
         CpuEntry(self.0 | CPU_LEAVING)

@@ -1,4 +1,4 @@
-//! Which processes a scoped session looks at.
+//! Scope: the processes that a session is limited to.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -6,7 +6,8 @@ use bytemuck::{Pod, Zeroable};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct ScopeEntry {
-    /// Start of the process in clock ticks since boot, as in field 22 of `/proc/PID/stat`: a reused pid does not inherit a scope.
+    /// Start of the process in clock ticks since boot, as in field 22 of `/proc/PID/stat`: a reused
+    /// pid does not inherit a scope.
     pub start_ticks: u64,
     /// 0 while a launched command has not yet called exec, 1 from then on.
     pub active: u32,

@@ -1,8 +1,9 @@
-//! Per-CPU run slots: where events are counted before they reach the totals map.
+//! Per-CPU slots: they count events on the way to the totals map.
 //!
-//! A slot belongs to one thread at a time. While the same thread goes on, an event costs a comparison and two additions;
-//! when another thread comes, the epoch changes, or two count keys meet in one bin, the bin is *flushed* into the totals.
-//! Userspace reads slots without stopping anybody, so a slot tells when a flush is under way and how many there were.
+//! A slot belongs to one thread at a time. While the same thread continues, an event costs a
+//! comparison and two additions. A different thread, a new epoch, or a second count key in one bin
+//! *flushes* the bin into the totals. Userspace reads slots without stopping anybody, so a slot
+//! says whether a flush is under way and how many there were.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -12,21 +13,23 @@ use crate::{count_key::CountKey, event::mapping_run::Area, limits::BINS};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Bin {
-    /// What is counted; empty when nothing is.
+    /// Key of the events; empty when the bin is.
     pub count_key: CountKey,
     /// Events since the last flush.
     pub count: u64,
-    /// What they add up to.
+    /// Sum of their amounts.
     pub amount: u64,
-    /// Zero. It makes a bin 32 bytes long, so that a bin's offset is a shift and a mask, which every verifier follows.
+    /// Zero. It makes a bin 32 bytes long, so that a bin's offset is a shift and a mask, which
+    /// every verifier follows.
     pub reserved: u64,
 }
 
-/// A per-CPU slot. What each event needs is on one line of the cache.
+/// A per-CPU slot. The words that each event needs are on one cache line.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Slot {
-    /// Address of the `task_struct` that owns the bins. Addresses are reused within milliseconds, so `task_start_ns` belongs to it.
+    /// Address of the `task_struct` that holds the slot. Addresses are reused within milliseconds,
+    /// so `task_start_ns` belongs to it.
     pub task: u64,
     /// Start time of that task, ns since boot.
     pub task_start_ns: u64,
@@ -34,15 +37,17 @@ pub struct Slot {
     pub epoch: u64,
     /// Node of this CPU.
     pub node: u32,
-    /// Not 0 while something is on its way: a bin into the totals, or a streak into a bin.
+    /// Not 0 while a count is in two places: a bin and the totals, or a streak and a bin.
     pub flushing: u32,
-    /// Address of the page last counted here. The policy hook, which runs right after, finds by it what it explains.
+    /// Address of the page last counted here. The policy hook, which runs right after, finds by it
+    /// the allocation that it explains.
     pub last_page: u64,
     /// 1 when the page last counted came from the preferred node.
     pub last_hit: u32,
-    /// 1 while a program works on this slot: another one that interrupts it must leave the slot alone.
+    /// 1 while a program works on this slot: a program that interrupts it must leave the slot
+    /// alone.
     pub busy: u32,
-    /// The owner as it is charged: start time, 0 for a pseudo owner.
+    /// Start time of the owner who is charged, 0 for a pseudo owner.
     pub start_ns: u64,
     /// The owner's thread id.
     pub tid: u32,
@@ -52,7 +57,8 @@ pub struct Slot {
     pub flushes: u64,
     /// Address of this CPU's preempt count, 0 until looked up.
     pub preempt_count: u64,
-    /// A remote allocation whose cause the policy hook may still give; it becomes a bin's count with the next event at the latest.
+    /// A remote allocation whose cause the policy hook may still name. The next event at the latest
+    /// moves it into a bin.
     pub pending: Bin,
     /// The counts.
     pub bins: [Bin; BINS],
@@ -60,16 +66,24 @@ pub struct Slot {
 
 const _: () = assert!(size_of::<Slot>() == 112 + 32 * BINS && size_of::<Bin>() == 32);
 
-/// Bit of [`Fault::what`]: there is a fault, and its end will be told.
+/// Bits of [`Fault::page_kind`] that hold a [`TouchKind`](crate::count_key::TouchKind).
+pub const FAULT_KIND: u64 = 0xff;
+
+/// Position of the marks ([`TOUCH_COW`](crate::count_key::TOUCH_COW)) in [`Fault::page_kind`].
+pub const FAULT_MARKS_SHIFT: u32 = 8;
+
+/// Bit of [`Fault::page_kind`]: there is a fault, and a hook at its end.
 pub const FAULT_KNOWN: u64 = 1 << 16;
 
-/// Bit of [`Fault::what`]: it is a hinting fault. What it allocates are the new places of pages that were touched long ago.
-pub const FAULT_MOVES: u64 = 1 << 17;
+/// Bit of [`Fault::page_kind`]: it is a hinting fault. The pages it allocates are new places of
+/// pages that were touched long ago, so they are no first touches.
+pub const FAULT_HINTING: u64 = 1 << 17;
 
-/// The page fault a CPU is in, as far as the allocation program needs it.
+/// The page fault that a CPU is in, as far as the allocation program needs it.
 ///
-/// It is the fault of `task` as long as that task has not been switched out since: so nothing stale is ever taken for a fault. When it is
-/// switched out in the middle, the fault is parked with its thread id until it goes on.
+/// The entry is the fault of `task` as long as that task has not been switched out since; so a
+/// stale entry is never taken for a fault. When the task is switched out in the middle, the fault
+/// is parked under its thread id until the task continues.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Fault {
@@ -77,27 +91,30 @@ pub struct Fault {
     pub task: u64,
     /// Its context switches so far.
     pub switches: u64,
-    /// What its pages are: in the lowest byte a [`crate::count key::TouchKind`], above it their marks, and bits beginning with [`FAULT_KNOWN`].
-    /// 0 where only the address is known.
-    pub what: u64,
-    /// Where it happened; 0 when only the totals are wanted.
+    /// Kind of the pages that the fault allocates: [`FAULT_KIND`], marks from [`FAULT_MARKS_SHIFT`]
+    /// on, and bits beginning with [`FAULT_KNOWN`]. 0 where only the address is known.
+    pub page_kind: u64,
+    /// Address of the fault; 0 when only the totals are wanted.
     pub address: u64,
-    /// Address of a task: `what` holds for any fault of it in `area`, but for what the fault itself turns out to be; 0 when it does not.
-    pub alike: u64,
-    /// Not 0 when the open run of first touches is known to be this task's, and in `area` if that is known.
+    /// Address of a task whose faults in `area` all have this `page_kind`, apart from the bits that
+    /// a fault acquires on its way; 0 when there is none.
+    pub kind_holds_for: u64,
+    /// Not 0 when the open run of first touches is known to be this task's, and to lie in `area` if
+    /// that is known.
     pub in_run: u64,
-    /// The mapping it happened in.
+    /// Mapping that the fault is in.
     pub area: Area,
 }
 
 const _: () = assert!(size_of::<Fault>() == 96);
 
-/// Slots per CPU: two programs must never share one, because one can interrupt the other.
+/// Slots of a CPU, one for each program that counts: two programs must never share one, because one
+/// can interrupt the other.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotIndex {
-    /// `page_alloc` in interrupts: a busy network card must not flush the task under it. Tasks' allocations are in
-    /// [`CpuState`](crate::cpu::CpuState).
+    /// `page_alloc` in interrupts: a busy network card must not flush the counts of the task it
+    /// interrupts. Allocations of tasks are in [`CpuState`](crate::cpu::CpuState).
     AllocIrq = 0,
     /// `alloc_policy`.
     Interleave = 1,
@@ -107,22 +124,23 @@ pub enum SlotIndex {
     FirstTouch = 3,
     /// First touches from the hugetlb pool.
     TouchHugetlb = 4,
-    /// `hint_fault`.
+    /// `hint_fault`, hinting faults.
     HintFault = 5,
-    /// `hint_fault`, of what was migrated.
+    /// `hint_fault`, pages that hinting faults migrated.
     HintMigrated = 6,
-    /// `task_run`, and as many more as there are [`RUN_SLOTS`].
+    /// `task_run`, the first of [`RUN_SLOTS`].
     TaskRun = 7,
 }
 
-/// Slots of `task_run`, shared out by thread id: two threads that take turns on a CPU flush each other's counts in one and not in two.
+/// Slots of `task_run`, chosen by thread id: of two threads that alternate on a CPU, each usually
+/// has a slot of its own, and neither flushes the other's counts.
 pub const RUN_SLOTS: u32 = 4;
 
-/// How many slots each CPU has.
+/// Number of slots of each CPU.
 pub const SLOTS: u32 = SlotIndex::TaskRun as u32 + RUN_SLOTS;
 
 impl Slot {
-    /// All counts of the slot, the pending one included. Empty bins are passed over.
+    /// Returns all counts of the slot, the pending one included, without empty bins.
     pub fn counts(&self) -> impl Iterator<Item = Bin> {
         self.bins
             .iter()

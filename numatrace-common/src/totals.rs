@@ -1,4 +1,4 @@
-//! Totals: how often each [`Count key`] was counted for each thread.
+//! Totals: the count of each [`CountKey`] for each thread.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -14,7 +14,7 @@ pub struct TotalKey {
     pub tid: u32,
     /// Process id, or [`IRQ`], [`OUT_OF_SCOPE`], [`OVERFLOW`], [`NO_OWNER`].
     pub tgid: u32,
-    /// What was counted.
+    /// Key of the events.
     pub count_key: CountKey,
 }
 
@@ -24,17 +24,20 @@ pub struct TotalKey {
 pub struct TotalValue {
     /// Events.
     pub count: u64,
-    /// What they add up to (pages, ns), see [`crate::count key::Stem`].
+    /// Sum of their amounts, in the unit that [`Stem`](crate::count_key::Stem) states (pages, ns,
+    /// entries).
     pub amount: u64,
 }
 
-/// `tgid` of what interrupts allocated. The idle task's own number: it never allocates in task context.
+/// `tgid` of allocations in interrupts: the number of the idle task, which never allocates in task
+/// context.
 pub const IRQ: u32 = 0;
 /// `tgid` of everything outside a session's scope. Linux pids end at 2^22.
 pub const OUT_OF_SCOPE: u32 = u32::MAX;
-/// `tgid` of what the totals map had no room for.
+/// `tgid` of counts for which the totals map had no room.
 pub const OVERFLOW: u32 = u32::MAX - 1;
-/// `tgid` of memory that no process has mapped (page cache), or whose process the kernel does not tell.
+/// `tgid` of memory that no process has mapped (page cache), or whose process the kernel does not
+/// name.
 pub const NO_OWNER: u32 = u32::MAX - 2;
 
 const _: () = assert!(size_of::<TotalKey>() == 24 && size_of::<TotalValue>() == 16);

@@ -2,10 +2,11 @@
 
 use numatrace_common::globals::Globals;
 
-/// Set by userspace before loading.
+/// The globals, which userspace sets before it loads the object.
 #[unsafe(no_mangle)]
 pub static GLOBALS: Globals = Globals {
-    // Anything but zero keeps the struct in `.rodata`, where a frozen map makes it constant to the verifier.
+    // Anything but zero keeps the struct in `.rodata`, where a frozen map makes it constant to the
+    // verifier.
     nodes_pgshift: 63,
     ..ZERO
 };
@@ -13,14 +14,15 @@ pub static GLOBALS: Globals = Globals {
 // SAFETY: the struct is `Pod`: all zeroes is a value of it.
 const ZERO: Globals = unsafe { core::mem::zeroed() };
 
-/// Reads a global. Volatile, because userspace replaces the value the compiler sees.
+/// Returns a global. The read is volatile, because userspace replaces the value that the compiler
+/// sees.
 #[inline(always)]
 pub fn read<T: Copy>(field: &T) -> T {
     // SAFETY: a reference is valid and aligned, and nothing writes the globals after loading.
     unsafe { core::ptr::read_volatile(field) }
 }
 
-/// Reads one field of [`GLOBALS`]: `global!(scoped)`, `global!(offsets.task_pid)`.
+/// Returns a field of [`GLOBALS`]: `global!(scoped)`, `global!(offsets.task_pid)`.
 macro_rules! global {
     ($($field:tt).+) => {
         $crate::globals::read(&$crate::globals::GLOBALS.$($field).+)
@@ -28,7 +30,7 @@ macro_rules! global {
 }
 pub(crate) use global;
 
-/// Is a switch of [`GLOBALS`] on?
+/// Returns whether a switch of [`GLOBALS`] is on.
 macro_rules! enabled {
     ($($field:tt).+) => {
         $crate::globals::global!($($field).+) != 0

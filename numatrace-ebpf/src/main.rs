@@ -1,7 +1,7 @@
 //! Kernel side of numatrace: the module list.
 //!
-//! `probes/<stem>.rs` holds one hook family each; `kernel/` is the only place that reads kernel structs; `totals.rs` is the
-//! counting bin, `emit.rs` the record bin.
+//! `probes/<stem>.rs` holds one hook family each; `kernel/` is the only place that reads kernel
+//! structs; `totals.rs` is the counting bin, `emit.rs` the record bin.
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
@@ -11,28 +11,21 @@
     reason = "atomic_xadd is the one atomic the BPF target has"
 )]
 
+mod atomic;
+mod clock;
 mod control;
+mod counters;
+mod cpu;
 mod globals;
 mod maps;
 
 mod kernel;
 
-mod cause;
-mod cpus;
-mod filter;
-mod move_stack;
-mod mover;
-mod owner;
+mod who;
 
-mod emit;
-mod streaks;
-mod totals;
-mod twin;
+mod count;
 
-mod kernel_memory;
-mod moved_runs;
-mod runs;
-mod touch;
+mod record;
 
 mod probes;
 

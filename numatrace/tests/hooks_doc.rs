@@ -1,4 +1,5 @@
-//! `docs/hooks.md` is the hook table, printed. `UPDATE_DOCS=1 cargo test -p numatrace --test hooks_doc` writes it anew.
+//! `docs/hooks.md` is the hook table, printed. `UPDATE_DOCS=1 cargo test -p numatrace --test hooks_doc`
+//! writes it anew.
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
@@ -16,18 +17,25 @@ fn the_page_of_hooks_is_the_table() {
     let found = fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(
         found, expected,
-        "write it anew: UPDATE_DOCS=1 cargo test -p numatrace --test hooks_doc"
+        "write the page anew: UPDATE_DOCS=1 cargo test -p numatrace --test hooks_doc"
     );
 }
 
+const HEAD: &str = "\
+# Hooks
+
+The hooks of numatrace, in the order in which a session tries them. A hook that does not attach never
+ends a session, unless the session is pointless without it; the report, `doctor` and the JSON name the
+hooks in place. `numatrace doctor` shows which hooks a machine allows; `numatrace trace --hooks` chooses
+the hooks of a session.
+
+Costs are the kernel's own run time of the programs (`BPF_ENABLE_STATS`), including the time that
+reading the clock adds to it, on a virtual machine with two CPUs and Linux 6.18.
+`numatrace trace -v -d 10` ends with the mean run time of each program on your machine.
+";
+
 fn page() -> String {
-    let mut page = String::from(
-        "# Hooks\n\nWhat numatrace hangs on, in the order in which it is tried. A hook that does not attach never ends a session unless the \
-         session is pointless without it; the report, `doctor` and the JSON say what is in place. `numatrace doctor` says what a machine allows, \
-         `numatrace trace --hooks` which of them a session has.\n\n\
-         Costs are the kernel's own run time of the programs (`BPF_ENABLE_STATS`) with what reading the clock adds to it, on a virtual machine with \
-         two CPUs and Linux 6.18. `numatrace trace -v -d 10` says at its end what a run of each program takes on your machine.\n",
-    );
+    let mut page = String::from(HEAD);
     for row in HOOKS {
         section(&mut page, row).unwrap();
     }
@@ -54,10 +62,7 @@ fn section(page: &mut String, row: &Row) -> std::fmt::Result {
         writeln!(page, "- needs {}", row.needs.join(", "))?;
     }
     if row.required {
-        writeln!(
-            page,
-            "- when it is refused there is no session; it can be left out"
-        )?;
+        writeln!(page, "- a session that wants it ends when it is refused")?;
     }
     if row.accounts {
         writeln!(page, "- without its exact form the audit is `approximate`")?;

@@ -2,8 +2,8 @@
 
 use numatrace_tests::{or_skip, test_name, tracer};
 
-use crate::closed::closed;
-use crate::machine::at;
+use crate::support::closed::closed;
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
 #[test]

@@ -4,7 +4,7 @@ use numatrace_tests::harness::balancer::Balancer;
 use numatrace_tests::harness::skipped;
 use numatrace_tests::{or_skip, test_name, tracer};
 
-use crate::machine::at;
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
 #[test]

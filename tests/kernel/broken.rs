@@ -2,7 +2,7 @@
 
 use numatrace_tests::{or_skip, tracer};
 
-use crate::closed::closed;
+use crate::support::closed::closed;
 
 #[test]
 fn counts_that_are_left_out_make_the_audit_fail() {

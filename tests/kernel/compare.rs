@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use numatrace_tests::harness::report::Part;
 use numatrace_tests::harness::tracer::{Outcome, Traced, Tracer};
 
-use crate::machine::{at, whole_node};
+use crate::support::machine::{at, whole_node};
 
 /// Pages by which scenarios differ in what they take themselves: a thread's stack, a pipe to a child, one more line of output.
 const MARGIN: u64 = 16;

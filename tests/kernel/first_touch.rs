@@ -6,7 +6,7 @@ use numatrace_tests::harness::tracer::Traced;
 use numatrace_tests::{or_skip, tracer};
 
 use crate::compare::{Own, child_has, is_told_and_own, matrix_has, within_a_hundredth};
-use crate::machine::at;
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
 /// Holds a run's matrix against what its workload told, and the pages of one kind.

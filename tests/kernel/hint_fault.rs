@@ -5,7 +5,7 @@ use numatrace_tests::harness::report::Report;
 use numatrace_tests::harness::skipped;
 use numatrace_tests::{or_skip, test_name, tracer};
 
-use crate::machine::at;
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
 const PAGES: &str = "4096";

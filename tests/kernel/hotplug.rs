@@ -12,8 +12,8 @@ use numatrace_tests::harness::tracer::{DEADLINE, READY};
 use numatrace_tests::harness::truth::Truth;
 use numatrace_tests::{test_name, tracer};
 
-use crate::closed::closed;
-use crate::machine::{at, nodes};
+use crate::support::closed::closed;
+use crate::support::machine::{at, nodes};
 use crate::two_nodes_or_skip;
 
 /// A CPU or memory block by its switch; put back on at the end.

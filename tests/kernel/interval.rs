@@ -3,7 +3,7 @@
 use numatrace_tests::harness::report::Report;
 use numatrace_tests::tracer;
 
-use crate::closed::closed;
+use crate::support::closed::closed;
 use crate::two_nodes_or_skip;
 
 /// Σ over intervals of an array per node of one process.

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
-mod machine;
+mod support;
 
 mod workload;
 
@@ -20,9 +20,8 @@ mod compare;
 
 mod alloc_class;
 mod audit;
-mod beside;
 mod broken;
-mod closed;
+mod cross_check;
 mod diff;
 mod hotplug;
 mod interval;

@@ -9,7 +9,7 @@ use numatrace_tests::{or_skip, tracer};
 
 use crate::compare::within_a_hundredth;
 use crate::first_touch::data_file;
-use crate::machine::{at, nodes};
+use crate::support::machine::{at, nodes};
 use crate::two_nodes_or_skip;
 
 /// Pages touched in the mappings of a process that `holds` says, with their kinds and names.

@@ -16,7 +16,7 @@ use numatrace_tests::harness::truth::Truth;
 use numatrace_tests::tracer;
 use serde_json::json;
 
-use crate::closed::closed;
+use crate::support::closed::closed;
 use crate::two_nodes_or_skip;
 
 /// Runs of the mixed load; more than one shows what is rare.

@@ -5,7 +5,7 @@ use numatrace_tests::harness::report::COUNTERS;
 use numatrace_tests::harness::skipped;
 use numatrace_tests::{or_skip, test_name, tracer};
 
-use crate::machine::{at, memoryless_node, nodes};
+use crate::support::machine::{at, memoryless_node, nodes};
 use crate::two_nodes_or_skip;
 
 /// What a process of the size of the workload allocates beside what it is told to: page tables, its program, stack and I/O.

@@ -5,7 +5,7 @@ use numatrace_tests::harness::report::Part;
 use numatrace_tests::harness::tracer::Traced;
 use numatrace_tests::{or_skip, tracer};
 
-use crate::machine::at;
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
 const PAGES: u64 = 512;

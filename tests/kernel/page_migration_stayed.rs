@@ -2,7 +2,7 @@
 
 use numatrace_tests::{or_skip, tracer};
 
-use crate::machine::whole_node;
+use crate::support::machine::whole_node;
 use crate::two_nodes_or_skip;
 
 const PAGES: u64 = 64;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use numatrace_tests::{or_skip, tracer};
 
-use crate::closed::closed;
+use crate::support::closed::closed;
 
 const PID_MAX: &str = "/proc/sys/kernel/pid_max";
 

@@ -3,7 +3,7 @@
 use numatrace_tests::harness::report::COUNTERS;
 use numatrace_tests::{or_skip, tracer};
 
-use crate::machine::nodes;
+use crate::support::machine::nodes;
 
 /// Does this kernel preempt the kernel itself? `None` where debugfs does not tell.
 fn preempts() -> Option<bool> {

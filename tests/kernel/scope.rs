@@ -3,7 +3,7 @@
 use numatrace_tests::harness::tracer::Traced;
 use numatrace_tests::{or_skip, tracer};
 
-use crate::machine::at;
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
 /// What may differ: a process attached to later has its own start behind it.

@@ -13,8 +13,8 @@ use numatrace_tests::harness::truth::Truth;
 use numatrace_tests::test_name;
 use serde_json::Value;
 
-use crate::machine;
 use crate::stat_numastat::{ours, workload};
+use crate::support::machine;
 use crate::two_nodes_or_skip;
 
 /// Base pages of each kind on each node.

@@ -55,11 +55,11 @@ fn without_total(mut rows: Rows, nodes: usize) -> Rows {
 
 #[test]
 fn counters_and_memory_rows_lie_between_two_of_numastats() {
-    if !numastat::is_here() {
+    if !numastat::is_available() {
         return skipped(test_name!(), "no numastat here");
     }
     let nodes = Nodes::read().unwrap().online().len();
-    let theirs = |options: &[&str], columns| rows(&numastat::says(options).unwrap(), columns);
+    let theirs = |options: &[&str], columns| rows(&numastat::output(options).unwrap(), columns);
 
     let before = theirs(&[], nodes);
     assert_eq!(before.len(), 6, "{before:?}");
@@ -80,7 +80,7 @@ fn counters_and_memory_rows_lie_between_two_of_numastats() {
 
 #[test]
 fn a_process_that_holds_still_is_numastats() {
-    if !numastat::is_here() {
+    if !numastat::is_available() {
         return skipped(test_name!(), "no numastat here");
     }
     let nodes = Nodes::read().unwrap();
@@ -97,7 +97,7 @@ fn a_process_that_holds_still_is_numastats() {
         .collect();
     for holder in holders {
         let pid = holder.pid().to_string();
-        let theirs = rows(&numastat::says(&["-p", &pid]).unwrap(), columns);
+        let theirs = rows(&numastat::output(&["-p", &pid]).unwrap(), columns);
         assert!(theirs.contains_key("Private"), "{theirs:?}");
         assert_eq!(rows(&ours(&["-p", &pid]), columns), theirs);
         assert!(holder.finish(DEADLINE).unwrap().status.success());

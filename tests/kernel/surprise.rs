@@ -8,7 +8,7 @@ use numatrace_tests::{or_skip, test_name, tracer};
 use serde_json::Value;
 
 use crate::compare::{Own, within_a_hundredth};
-use crate::machine::at;
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
 /// Pages of 64 MiB.

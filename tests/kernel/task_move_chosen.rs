@@ -7,7 +7,7 @@ use numatrace_tests::harness::report::Part;
 use numatrace_tests::harness::skipped;
 use numatrace_tests::{or_skip, test_name, tracer};
 
-use crate::machine::nodes;
+use crate::support::machine::nodes;
 use crate::two_nodes_or_skip;
 
 /// Sessions until the scheduler does what it is watched for, which it need not.

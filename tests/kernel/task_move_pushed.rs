@@ -12,7 +12,7 @@ use numatrace_tests::harness::skipped;
 use numatrace_tests::harness::tracer::{DEADLINE, READY, Tracer};
 use numatrace_tests::test_name;
 
-use crate::machine::{at, nodes};
+use crate::support::machine::{at, nodes};
 use crate::two_nodes_or_skip;
 
 /// Files that are written back as they were on drop, last one first; a folder is removed.
@@ -98,7 +98,7 @@ fn pushed(
     let mut command = Tracer::new(name).command(&path).unwrap();
     let tracer = Running::start(command.args(["-p", &pid.to_string()])).unwrap();
     tracer.wait_for(READY, DEADLINE).unwrap();
-    program.say("\n").unwrap();
+    program.send("\n").unwrap();
     wait_for_worker(pid, &cpus, true);
     let mut undo = Undo(Vec::new());
     let done = push(pid, &mut undo);

@@ -4,7 +4,7 @@ use numatrace_tests::harness::balancer::Balancer;
 use numatrace_tests::harness::report::Report;
 use numatrace_tests::{or_skip, tracer};
 
-use crate::machine::nodes;
+use crate::support::machine::nodes;
 use crate::two_nodes_or_skip;
 
 /// What became of the moves of some sessions: all, those whose stack says something else, those whose stack does not tell.

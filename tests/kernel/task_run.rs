@@ -2,7 +2,7 @@
 
 use numatrace_tests::{or_skip, tracer};
 
-use crate::machine::at;
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
 #[test]

@@ -9,7 +9,7 @@ use numatrace_tests::harness::truth::Truth;
 use numatrace_tests::harness::{left_out, programs, skipped};
 use numatrace_tests::test_name;
 
-use crate::machine::{at, memoryless_node, nodes};
+use crate::support::machine::{at, memoryless_node, nodes};
 use crate::two_nodes_or_skip;
 
 const DEADLINE: Duration = Duration::from_secs(120);

@@ -201,19 +201,27 @@ fn row(outcome: &Outcome) -> String {
 
 const INTRODUCTION: &str = "# Do the numbers add up?
 
-Made by `cargo xtask accounting`: guests under QEMU's emulation, stock Debian kernels, one session of the whole system a run, and in each run a mixed
-load: page faults, pages bound to the other node from both sides, interleaved, by weight where the kernel can, preferred-many, transparent huge pages,
-fork storms with and without exec, files written and read, page cache under a memory cgroup's limit, shared memory, pages moved between
-nodes, and a node filled up. `tests/kernel/mixed.rs` is the load, and fails when a residual has no name.
+This page is written by `cargo xtask accounting`. It runs guests under QEMU's emulation with stock
+Debian kernels. Each run is one session of the whole system under a mixed load: page faults; pages
+bound to the other node from both sides, interleaved, by weight where the kernel can,
+preferred-many; transparent huge pages; fork storms with and without exec; files written and read;
+page cache under a memory cgroup's limit; shared memory; pages moved between nodes; and a node
+filled up. `tests/kernel/mixed.rs` is the load. It fails when a residual has no named cause.
 
 ";
 
 const LEGEND: &str = "
-Each figure but the allocations is the worst of the row's runs. *Residual*: kernel less traced, without sign, summed over the nodes, of the counter that is off
-most. *Misses*: runs of the allocation programs that the kernel skipped in every copy; at most so many allocations are missing. *Edge*: allocations in
-flight at the two readings, of which each CPU can have one at each; a `2x2` guest has four CPUs, so the bound is 8. *CPU changed*: allocations of tasks that
-changed their node between the kernel's count and ours. *Carried*: pages that the report charges to the load's own processes, of those the load
-says it touched.
+Each figure except the allocations is the worst of the row's runs.
+
+- *Residual*: kernel less traced, without sign, summed over the nodes, of the counter that differs
+  most.
+- *Misses*: runs of the allocation programs that the kernel skipped in every copy; at most this many
+  allocations are missing.
+- *Edge*: allocations in flight at the two readings. Each CPU can have one at each reading; a `2x2`
+  guest has four CPUs, so the bound is 8.
+- *CPU changed*: allocations of tasks that changed their node between the kernel's count and ours.
+- *Carried*: pages that the report charges to the load's own processes, as a share of those that the
+  load says it touched.
 ";
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Find or install what the build needs: rust-src, the musl target, bpf-linker.
+    /// Find or install what builds and checks need: rust-src, the musl target, bpf-linker,
+    /// cargo-deny.
     Setup,
     /// Build numatrace and run `numatrace trace` on this machine; asks for root only to run.
     Trace {
@@ -31,7 +32,7 @@ enum Command {
     Test(test::Options),
     /// Run a command as root in a NUMA guest, with numatrace and the workload in its PATH.
     Vm(vm::command::Options),
-    /// Check formatting and lints, of the eBPF crate too.
+    /// Check line lengths, formatting, dependencies and lints, of the eBPF crate too.
     Lint,
     /// Measure what numatrace costs, beside empty programs and beside peers, and write docs/performance.md.
     Bench(bench::Options),
@@ -53,10 +54,13 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode> {
     let toolchain = toolchain::ensure()?;
     match cli.command {
         Command::Vm(_) => {}
-        Command::Setup => eprintln!(
-            "xtask: ready; static binaries for {}",
-            toolchain.static_target.triple()
-        ),
+        Command::Setup => {
+            toolchain::cargo_deny()?;
+            eprintln!(
+                "xtask: ready; static binaries for {}",
+                toolchain.static_target.triple()
+            );
+        }
         Command::Trace { arguments } => trace::run(&arguments)?,
         Command::Demo => return demo::run(&toolchain),
         Command::Test(options) => return test::run(&options, &toolchain),

@@ -14,7 +14,7 @@ use crate::{
 const FIRST_KERNEL: &str = "6.12";
 /// 64 MiB that one thread writes from node 0 and that lie on node 1.
 const SCRIPT: &str = "#!/bin/sh\n\
-    numatrace trace -o report -- workload bind --node 1 --cpu-node 0 --pages 16384 >told.json && cat report\n";
+    numatrace trace -o report -- workload bind --node 1 --cpu-node 0 --pages 16384 >truth.json && cat report\n";
 
 /// Boots the guest and prints its report.
 ///
@@ -45,5 +45,5 @@ pub fn run(toolchain: &Toolchain) -> Result<ExitCode> {
     let outcome = guest
         .run(&|| (Box::new(io::stdout()), Box::new(io::stderr())))
         .context("the lab could not run a guest")?;
-    Ok(command::tell(&kernel, &layout, &outcome))
+    Ok(command::print_outcome(&kernel, &layout, &outcome))
 }

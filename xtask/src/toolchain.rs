@@ -15,6 +15,8 @@ use crate::{debian::Mirror, run, workspace};
 /// The last bpf-linker that links with rustc's own LLVM, and the LLVM releases it knows.
 const BPF_LINKER: &str = "0.10.4";
 const BPF_LINKER_LLVM: std::ops::RangeInclusive<u32> = 20..=22;
+/// The cargo-deny that `deny.toml` was written for.
+const CARGO_DENY: &str = "0.20.2";
 
 /// What builds are made with.
 #[derive(Debug)]
@@ -150,41 +152,67 @@ fn rust_src_from_debian(rustc: &Rustc, source: &Path) -> Result<()> {
     )
 }
 
-/// bpf-linker in `tools/bin`, built for the LLVM that rustc itself brings.
+/// Builds bpf-linker into `tools/bin`, for the LLVM that rustc itself brings, unless it is there.
 fn bpf_linker(rustc: &Rustc, tools: &Path) -> Result<()> {
-    let binary = tools.join("bin/bpf-linker");
-    if binary.is_file() && fits(&binary) {
+    if is_there(tools, "bpf-linker", BPF_LINKER) {
         return Ok(());
     }
     if !BPF_LINKER_LLVM.contains(&rustc.llvm) {
         let (first, last) = (BPF_LINKER_LLVM.start(), BPF_LINKER_LLVM.end());
         bail!(
-            "bpf-linker {BPF_LINKER} knows LLVM {first} to {last}, rustc {} has LLVM {}: build with Rust 1.95",
+            "bpf-linker {BPF_LINKER} knows LLVM {first} to {last}, rustc {} has LLVM {}: \
+             build with Rust 1.95",
             rustc.release,
             rustc.llvm
         );
     }
-    eprintln!("xtask: building bpf-linker {BPF_LINKER} into target/tools");
-    let mut install = run::cargo();
-    install.args([
+    install(&mut run::cargo(), tools, "bpf-linker", BPF_LINKER)
+}
+
+/// Builds cargo-deny into `target/tools/bin` unless it is there, and returns its path.
+///
+/// # Errors
+/// It does not build, or its sources cannot be fetched.
+pub fn cargo_deny() -> Result<PathBuf> {
+    let tools = workspace::tools();
+    if !is_there(&tools, "cargo-deny", CARGO_DENY) {
+        let mut cargo = run::cargo();
+        // It runs for a second. Its own release profile (LTO, one codegen unit) would take minutes
+        // more to build than all its runs save.
+        cargo
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
+        install(&mut cargo, &tools, "cargo-deny", CARGO_DENY)?;
+    }
+    Ok(tools.join("bin/cargo-deny"))
+}
+
+/// Builds a tool into `tools/bin` from the crate registry.
+fn install(cargo: &mut Command, tools: &Path, name: &str, version: &str) -> Result<()> {
+    eprintln!("xtask: building {name} {version} into target/tools");
+    cargo.args([
         "install",
         "--quiet",
         "--locked",
         "--force",
         "--version",
-        BPF_LINKER,
-        "bpf-linker",
-        "--root",
+        version,
     ]);
-    run::check(install.arg(tools)).with_context(|| {
-        format!("bpf-linker is missing; by hand: cargo install bpf-linker --version {BPF_LINKER} --root target/tools")
+    run::check(cargo.arg(name).arg("--root").arg(tools)).with_context(|| {
+        format!(
+            "{name} is missing; by hand: \
+             cargo install --locked {name} --version {version} --root target/tools"
+        )
     })
 }
 
-/// A binary that does not start was built for another toolchain or machine.
-fn fits(binary: &Path) -> bool {
-    let said = run::capture(Command::new(binary).arg("--version"));
-    said.is_ok_and(|text| text.split_whitespace().any(|word| word == BPF_LINKER))
+/// Returns whether a tool is in `tools/bin` in that version and starts: one that was built for
+/// another toolchain or machine does not.
+fn is_there(tools: &Path, name: &str, version: &str) -> bool {
+    let binary = tools.join("bin").join(name);
+    let output = run::capture(Command::new(binary).arg("--version"));
+    output.is_ok_and(|text| text.split_whitespace().any(|word| word == version))
 }
 
 fn static_target(rustc: &Rustc) -> StaticTarget {
@@ -220,7 +248,13 @@ mod tests {
     }
 
     #[test]
-    fn the_linker_is_rebuilt_when_it_does_not_run() {
-        assert!(!fits(Path::new("/nonexistent/bpf-linker")));
+    fn a_tool_is_rebuilt_when_it_does_not_run_or_is_of_another_version() {
+        let tools = tempfile::tempdir().unwrap();
+        assert!(!is_there(tools.path(), "tool", "1.2.3"));
+        fs::create_dir(tools.path().join("bin")).unwrap();
+        let echo = run::capture(Command::new("sh").args(["-c", "command -v echo"])).unwrap();
+        let tool = tools.path().join("bin/tool");
+        std::os::unix::fs::symlink(echo.trim(), &tool).unwrap();
+        assert!(!is_there(tools.path(), "tool", "1.2.3"));
     }
 }

@@ -1,4 +1,5 @@
-//! Runs of page-cache pages that one thread brought in for one file, onto one node, in one way.
+//! Runs of page-cache pages that one thread brought in for one file, on one node, by a fault or by
+//! a system call.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -12,7 +13,7 @@ use crate::{
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct FillRun {
-    /// When it was written; the run ended at the latest then.
+    /// Time of writing; the run ended at the latest then.
     pub header: Header,
     /// Start time of the thread, ns since boot.
     pub start_ns: u64,
@@ -38,7 +39,7 @@ impl Record for FillRun {
     const KIND: Kind = Kind::FillRun;
 }
 
-/// The run under way on a CPU. Userspace reads it when a session ends.
+/// The open run of a CPU. Userspace reads it when a session ends.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct OpenFill {

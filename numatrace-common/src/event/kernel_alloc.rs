@@ -1,4 +1,5 @@
-//! A sample of the memory that the kernel takes for itself on behalf of a thread, with the code that asked for it.
+//! A sample of the memory that the kernel allocates for itself on behalf of a thread, with the
+//! kernel stack that asked for it.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -12,7 +13,7 @@ use crate::{
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct KernelAlloc {
-    /// When.
+    /// Time of the allocation.
     pub header: Header,
     /// Start time of the thread, ns since boot.
     pub start_ns: u64,
@@ -22,7 +23,8 @@ pub struct KernelAlloc {
     pub tgid: u32,
     /// Nodes of thread and page; its epoch is 0.
     pub count_key: CountKey,
-    /// Base pages since the last sample on this CPU, this allocation's included: what the sample stands for.
+    /// Base pages since the last sample on this CPU, this allocation's included: the sample stands
+    /// for all of them.
     pub pages: u64,
     /// Number of the kernel stack in the stack map, negative when there is none.
     pub stack: i64,

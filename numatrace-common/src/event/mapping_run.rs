@@ -1,6 +1,7 @@
-//! Runs by mapping: first touches and hinting faults of one thread in one mapping, counted until something of it changes.
+//! Runs by mapping: first touches and hinting faults of one thread in one mapping, counted until
+//! thread, mapping, kind or node changes.
 //!
-//! A run carries what its mapping is, so that it can be told from others after the process is gone.
+//! A run carries a description of its mapping, which identifies it after the process is gone.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -16,7 +17,7 @@ use crate::{
 pub struct Area {
     /// First address; start and end are 0 when only the address of the fault is known.
     pub start: u64,
-    /// First address behind it.
+    /// First address behind the mapping.
     pub end: u64,
     /// `VM_*` (include/linux/mm.h).
     pub flags: u64,
@@ -32,14 +33,14 @@ pub struct Area {
 
 const _: () = assert!(size_of::<Area>() == 48);
 
-/// First touches of one thread in one mapping, of one kind, onto one node. The totals hold the same pages: a lost run loses
-/// detail, never a number.
+/// First touches of one thread in one mapping, of one kind, on one node. The totals hold the same
+/// pages: a lost run loses detail, never a number.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct TouchRun {
-    /// When it was written; the run ended at the latest then.
+    /// Time of writing; the run ended at the latest then.
     pub header: Header,
-    /// When it began, ns since boot.
+    /// Time at which it began, ns since boot.
     pub began_ns: u64,
     /// Start time of the thread, ns since boot.
     pub start_ns: u64,
@@ -55,14 +56,16 @@ pub struct TouchRun {
     pub high: u64,
     /// Base pages.
     pub pages: u64,
-    /// The thread's stack pointer in user mode when the run began, 0 when unknown: tells its stack from other memory.
+    /// The thread's stack pointer in user mode when the run began, 0 when unknown: it tells the
+    /// thread's stack from other memory.
     pub sp: u64,
-    /// Where: the mapping when the run began.
+    /// The mapping as it was when the run began.
     pub area: Area,
-    /// Number of the user stack in the stack map, negative when there is none (then an errno, or -1 when none was wanted).
+    /// Number of the user stack in the stack map; negative when there is none: an errno, or -1 when
+    /// none was wanted.
     pub stack: i64,
-    /// Base pages by the number of a [`RemoteCause`](crate::count key::RemoteCause): of those that are remote or missed the preferred node, as far as
-    /// it was told while the run was open.
+    /// Base pages that are remote or missed the preferred node, by the number of a [`RemoteCause`],
+    /// as far as the cause was known while the run was open.
     pub causes: [u32; RemoteCause::ALL.len()],
 }
 
@@ -72,13 +75,13 @@ impl Record for TouchRun {
     const KIND: Kind = Kind::TouchRun;
 }
 
-/// Hinting faults of one thread in one mapping, from one node to pages of another (or the same).
+/// Hinting faults of one thread in one mapping, from a CPU of one node to pages of one node.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct UseRun {
-    /// When it was written; the run ended at the latest then.
+    /// Time of writing; the run ended at the latest then.
     pub header: Header,
-    /// When it began, ns since boot.
+    /// Time at which it began, ns since boot.
     pub began_ns: u64,
     /// Start time of the thread, ns since boot.
     pub start_ns: u64,
@@ -94,9 +97,9 @@ pub struct UseRun {
     pub high: u64,
     /// Faults.
     pub faults: u64,
-    /// Base pages that the balancer moved to the thread's node in answer.
+    /// Base pages that the balancer moved to the thread's node in answer to them.
     pub migrated: u64,
-    /// Where: the mapping when the run began.
+    /// The mapping as it was when the run began.
     pub area: Area,
 }
 
@@ -106,7 +109,7 @@ impl Record for UseRun {
     const KIND: Kind = Kind::UseRun;
 }
 
-/// The run of first touches under way on a CPU. Userspace reads it when a session ends.
+/// The open run of first touches of a CPU. Userspace reads it when a session ends.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct OpenTouch {
@@ -118,7 +121,7 @@ pub struct OpenTouch {
     pub run: TouchRun,
 }
 
-/// The run of hinting faults under way on a CPU.
+/// The open run of hinting faults of a CPU. Userspace reads it when a session ends.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct OpenUse {

@@ -8,7 +8,7 @@ use crate::{
     limits::MOVE_FRAMES,
 };
 
-/// One change of CPU with the reason it was given and the way the kernel came there.
+/// One change of CPU, with the reason that marks and states gave and the kernel stack of the move.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct MoveStack {
@@ -20,15 +20,17 @@ pub struct MoveStack {
     pub tid: u32,
     /// Its process.
     pub tgid: u32,
-    /// CPU it left.
+    /// CPU that it left.
     pub from_cpu: u32,
-    /// CPU it was put on.
+    /// CPU that it was put on.
     pub to_cpu: u32,
-    /// A [`crate::count key::MoveReason`].
+    /// A [`crate::count_key::MoveReason`].
     pub reason: u32,
-    /// 1 when it was no longer allowed on the CPU it left, or that was on its way offline.
+    /// 1 when the thread was no longer allowed on the CPU that it left, or that CPU was on its way
+    /// offline.
     pub forced: u32,
-    /// Frames that were stored; negative when the kernel gave none (an errno).
+    /// Bytes of `stack` that the kernel stored (bpf_get_stack); negative when there is none, an
+    /// errno.
     pub frames: i64,
     /// Return addresses, innermost first.
     pub stack: [u64; MOVE_FRAMES],

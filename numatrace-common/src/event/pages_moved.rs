@@ -1,4 +1,5 @@
-//! Pages changed their node: a run of folios of one owner, in one call of the kernel's `migrate_pages` or in calls one after another.
+//! Pages that changed their node: a run of folios of one owner, in one call of the kernel's
+//! `migrate_pages` or in consecutive calls.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -8,7 +9,8 @@ use crate::{
     kind::Kind,
 };
 
-/// Consecutive moves with one owner, in one mapping, with two nodes and one reason. The totals hold the same counts.
+/// Consecutive moves with one owner, in one mapping, with two nodes and one reason. The totals hold
+/// the same counts.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct PagesMoved {
@@ -20,7 +22,7 @@ pub struct PagesMoved {
     pub tid: u32,
     /// The process whose memory it is, or a pseudo owner.
     pub tgid: u32,
-    /// Process that asked.
+    /// Process that asked for the move.
     pub asker: u32,
     /// Node the pages left.
     pub from: u16,
@@ -36,7 +38,7 @@ pub struct PagesMoved {
     pub low: u64,
     /// First address behind the highest page.
     pub high: u64,
-    /// Where: the mapping that had them.
+    /// The mapping that they belong to.
     pub area: Area,
 }
 
@@ -46,11 +48,12 @@ impl Record for PagesMoved {
     const KIND: Kind = Kind::PagesMoved;
 }
 
-/// The run under way on a CPU, of calls that moved a single folio each. Userspace reads it when a session ends.
+/// The open run of a CPU, of calls that moved a single folio each. Userspace reads it when a
+/// session ends.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct OpenMoved {
-    /// When it began, ns since boot; 0 when there is no run or one is being written.
+    /// Time at which it began, ns since boot; 0 when there is no run or one is being written.
     pub began_ns: u64,
     /// The record as it will be written: its time is that of the last move.
     pub run: PagesMoved,

@@ -1,4 +1,4 @@
-//! A thread was told where to run or where to put its memory.
+//! Changes of where a thread may run or where its memory goes.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -7,25 +7,26 @@ use crate::{
     kind::Kind,
 };
 
-/// What was changed.
+/// Property that was changed.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum BindWhat {
-    /// Its CPUs, by sched_setaffinity(2).
+    /// The thread's CPUs, by sched_setaffinity(2).
     Affinity = 0,
-    /// Its memory policy, by set_mempolicy(2).
+    /// The thread's memory policy, by set_mempolicy(2).
     MemoryPolicy = 1,
-    /// The policy of a range of its memory, by mbind(2), without having pages moved that are there.
+    /// The policy of a range of the process's memory, by mbind(2) without moving the pages that are
+    /// there.
     RangePolicy = 2,
-    /// Its CPUs, by a cpuset that changed or that it was put into.
+    /// The thread's CPUs, by a cpuset that changed or that it was put into.
     CpusetCpus = 3,
-    /// The nodes it may use, likewise.
+    /// The nodes that the thread may use, likewise.
     CpusetMems = 4,
 }
 
 impl BindWhat {
-    /// Every one, in the order of their numbers.
+    /// Every property, in the order of their numbers.
     pub const ALL: [BindWhat; 5] = [
         BindWhat::Affinity,
         BindWhat::MemoryPolicy,
@@ -39,7 +40,7 @@ impl BindWhat {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct TaskBind {
-    /// When; its CPU is the caller's, who need not be the thread.
+    /// Time of the change; its CPU is the caller's, who need not be the thread.
     pub header: Header,
     /// Start time of the thread, ns since boot.
     pub start_ns: u64,

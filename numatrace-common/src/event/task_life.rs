@@ -28,7 +28,7 @@ pub struct TaskFork {
     pub comm: [u8; COMM_LEN],
 }
 
-/// A process began to run another program.
+/// A process began to run a different program.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct TaskExec {
@@ -40,9 +40,10 @@ pub struct TaskExec {
     pub pid: u32,
     /// Zero.
     pub reserved: u32,
-    /// The name it has from now on.
+    /// Its name from now on.
     pub comm: [u8; COMM_LEN],
-    /// The path given to exec, cut to the first bytes, zero-padded; empty when the kernel refused the read.
+    /// The path given to exec, cut to its first bytes and padded with zeros; empty when the kernel
+    /// refused the read.
     pub filename: [u8; FILENAME_LEN],
 }
 

@@ -1,4 +1,4 @@
-//! A task changed its node.
+//! Moves of a task to a different node.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -19,22 +19,23 @@ pub struct TaskMoved {
     pub tid: u32,
     /// Its process.
     pub tgid: u32,
-    /// CPU it left.
+    /// CPU that it left.
     pub from_cpu: u32,
-    /// CPU it was put on.
+    /// CPU that it was put on.
     pub to_cpu: u32,
-    /// Node it left.
+    /// Node that it left.
     pub from: u16,
-    /// Node it was put on.
+    /// Node that it was put on.
     pub to: u16,
-    /// A [`crate::count key::MoveReason`].
+    /// A [`crate::count_key::MoveReason`].
     pub reason: u16,
     /// Zero.
     pub reserved: u16,
     /// CPU time of the thread so far, ns (`se.sum_exec_runtime`).
     pub ran_ns: u64,
-    /// Its hinting faults on pages of other nodes since its last cross-node move; 0 with the first.
-    pub far_faults: u64,
+    /// Its hinting faults on pages of other nodes since its last cross-node move; 0 for the first
+    /// move.
+    pub remote_faults: u64,
 }
 
 const _: () = assert!(size_of::<TaskMoved>() == 64);

@@ -1,4 +1,5 @@
-//! `struct alloc_context` (mm/internal.h), `struct zoneref` and `struct zone` (include/linux/mmzone.h), `nodemask_t`.
+//! `struct alloc_context` (mm/internal.h), `struct zoneref` and `struct zone`
+//! (include/linux/mmzone.h), `nodemask_t`.
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 
@@ -10,22 +11,23 @@ use crate::globals::{enabled, global};
 pub struct AllocContext(*const u8);
 
 impl AllocContext {
-    /// The traced function's argument.
+    /// Wraps the argument of the traced function.
     #[inline(always)]
     pub fn from_arg(pointer: *const u8) -> Self {
         Self(pointer)
     }
 
-    /// The preferred zone: `ac->preferred_zoneref->zone`.
+    /// Returns the preferred zone, `ac->preferred_zoneref->zone`.
     #[inline(always)]
     pub fn preferred_zone(self) -> *const u8 {
         // SAFETY: the traced function's argument; the offset is a `struct zoneref *`.
         let zoneref: *const u8 = unsafe { load(self.0, global!(offsets.ac_preferred_zoneref)) };
-        // SAFETY: a zoneref of the zonelist in use; the offset is a `struct zone *`, not NULL after a success.
+        // SAFETY: a zoneref of the zonelist in use; the offset is a `struct zone *`, not NULL after
+        // a success.
         unsafe { load(zoneref, global!(offsets.zoneref_zone)) }
     }
 
-    /// Node of the preferred zone, what `zone_statistics` compares with.
+    /// Returns the node of the preferred zone, with which `zone_statistics` compares.
     #[inline(always)]
     pub fn preferred_node(self) -> u16 {
         // SAFETY: a zone lives as long as its node; the offset is `int node`.
@@ -33,7 +35,7 @@ impl AllocContext {
         node as u16
     }
 
-    /// The nodes it may use, `None` for all.
+    /// Returns the nodes that the allocation may use, `None` for all.
     #[inline(always)]
     pub fn nodemask(self) -> Option<Nodemask> {
         // SAFETY: the traced function's argument; the offset is a `nodemask_t *`.
@@ -47,7 +49,8 @@ impl AllocContext {
 pub struct Nodemask(*const u8);
 
 impl Nodemask {
-    /// Is a node in it? A node beyond 63 on a kernel that refuses reads is taken to be.
+    /// Returns whether a node is in the mask; true for nodes beyond 63 where the kernel refuses
+    /// reads.
     #[inline(always)]
     pub fn contains(self, node: u16) -> bool {
         let word: u64 = if node < 64 {
@@ -63,7 +66,7 @@ impl Nodemask {
         word >> (node & 63) & 1 != 0
     }
 
-    /// Is it the task's own `mems_allowed`, that is its cpuset?
+    /// Returns whether the mask is the task's own `mems_allowed`, that is its cpuset.
     #[inline(always)]
     pub fn is_cpuset_of(self, task: Task) -> bool {
         self.0 as u64

@@ -9,7 +9,8 @@ const PREFERRED: u16 = 1;
 pub const INTERLEAVE: u16 = 3;
 /// `MPOL_WEIGHTED_INTERLEAVE`, from 6.9 on
 pub const WEIGHTED_INTERLEAVE: u16 = 6;
-/// `MPOL_F_MORON`: migrate on reference of a node; set in the kernel's own per-node default policies only.
+/// `MPOL_F_MORON`, migrate on reference of a node: set in the kernel's own per-node default
+/// policies only.
 const F_MORON: u16 = 1 << 4;
 
 /// A `struct mempolicy *` that may be NULL.
@@ -17,14 +18,14 @@ const F_MORON: u16 = 1 << 4;
 pub struct Mempolicy(*const u8);
 
 impl Mempolicy {
-    /// A BTF-typed pointer: an argument, or a member of a task or mapping.
+    /// Wraps a BTF-typed pointer: an argument, or a member of a task or mapping.
     #[inline(always)]
     pub fn from_pointer(pointer: *const u8) -> Self {
         Self(pointer)
     }
 
-    /// The mode somebody asked for, 0 for the kernel's defaults: no policy, `MPOL_LOCAL`, and the per-node preferences that NUMA balancing
-    /// gives to tasks without one.
+    /// Returns the mode that a program chose, 0 for the kernel's defaults: no policy, `MPOL_LOCAL`,
+    /// and the per-node preferences that NUMA balancing gives to tasks without a policy.
     #[inline(always)]
     pub fn chosen_mode(self) -> u16 {
         if self.0.is_null() {

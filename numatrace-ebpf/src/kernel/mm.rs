@@ -1,10 +1,10 @@
-//! `struct mm_struct` (include/linux/mm_types.h): whose memory it is.
+//! `struct mm_struct` (include/linux/mm_types.h): the process that memory belongs to.
 
 use super::{load, task::Task};
 use crate::globals::{enabled, global};
 
-/// A task of the process a mapping belongs to: `vma->vm_mm->owner`. `None` when the kernel keeps none (no CONFIG_MEMCG) or the
-/// process is gone.
+/// Returns a task of the process that a mapping belongs to, `vma->vm_mm->owner`; `None` when the
+/// kernel keeps no owner (no `CONFIG_MEMCG`) or the process is gone.
 #[inline(always)]
 pub fn owner(vma: *const u8) -> Option<Task> {
     if !enabled!(offsets.mm_owner) || vma.is_null() {

@@ -1,16 +1,19 @@
-//! `struct address_space` and `struct inode` (include/linux/fs.h): the file that a page of the page cache belongs to.
+//! `struct address_space` and `struct inode` (include/linux/fs.h): the file that a page of the page
+//! cache belongs to.
 
 use super::load;
 use crate::globals::global;
 
-/// Device and inode number of the file whose cache a folio has just joined.
+/// Returns device and inode number of the file whose cache a folio has just joined.
 #[inline(always)]
 pub fn file_of(folio: *const u8) -> (u32, u64) {
-    // SAFETY: a BTF-typed folio pointer; the offset is `struct address_space *mapping`, set before the folio is in the cache.
+    // SAFETY: a BTF-typed folio pointer; the offset is `struct address_space *mapping`, set before
+    // the folio is in the cache.
     let mapping: *const u8 = unsafe { load(folio, global!(offsets.folio_mapping)) };
     // SAFETY: an address_space pointer; the offset is `struct inode *host`, there for every file.
     let inode: *const u8 = unsafe { load(mapping, global!(offsets.mapping_host)) };
-    // SAFETY: a struct inode pointer; the offsets are `unsigned long i_ino` and `struct super_block *i_sb`.
+    // SAFETY: a struct inode pointer; the offsets are `unsigned long i_ino` and `struct super_block
+    // *i_sb`.
     let (ino, sb): (u64, *const u8) = unsafe {
         (
             load(inode, global!(offsets.inode_ino)),

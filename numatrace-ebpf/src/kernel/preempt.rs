@@ -1,15 +1,17 @@
-//! Is this an interrupt? No helper tells; the per-CPU preempt count does (include/linux/preempt.h).
+//! Interrupt context, for which there is no helper: the per-CPU preempt count
+//! (include/linux/preempt.h).
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_probe_read_kernel};
 use numatrace_common::slot::Slot;
 
 use crate::globals::{enabled, global};
 
-/// Serving a softirq (0x100), in a hard interrupt (0xf0000) or an NMI (0xf00000). A task that merely disabled bottom halves has 0x200.
+/// Bits that are set while a softirq is served (0x100), in a hard interrupt (0xf0000) and in an NMI
+/// (0xf00000). A task that merely disabled bottom halves has 0x200.
 const IN_INTERRUPT: u32 = 0x100 | 0xf_0000 | 0xf0_0000;
 
-/// True in softirq, hardirq or NMI context; false as well when the kernel hides where it counts (the session says so). Not inlined: few
-/// allocations ask.
+/// Returns whether the program runs in softirq, hardirq or NMI context; false as well where the
+/// kernel hides the address of its count (the report says so). Not inlined: few allocations ask.
 #[inline(never)]
 pub fn in_interrupt(slot: &mut Slot) -> bool {
     if !enabled!(preempt_count) || !enabled!(probe_read) {

@@ -1,28 +1,30 @@
-//! `struct vm_area_struct`, `struct mm_struct` (include/linux/mm_types.h), `struct file`, `struct super_block` (include/linux/fs.h).
+//! `struct vm_area_struct`, `struct mm_struct` (include/linux/mm_types.h), `struct file`, `struct
+//! super_block` (include/linux/fs.h).
 
 use numatrace_common::{
     count_key::{TOUCH_COW, TouchKind},
     event::mapping_run::Area,
 };
 
-use super::load;
+use super::{load, page};
 use crate::globals::global;
 
 /// `VM_SHARED`, `VM_GROWSDOWN`, `VM_HUGETLB` (include/linux/mm.h), the same on all kernels.
 const VM_SHARED: u64 = 0x8;
-pub const VM_GROWSDOWN: u64 = 0x100;
+const VM_GROWSDOWN: u64 = 0x100;
 const VM_HUGETLB: u64 = 0x40_0000;
-/// `SB_KERNMOUNT`: a file system the kernel mounted for itself: memfd, SysV and shared anonymous memory live there.
+/// `SB_KERNMOUNT`: a file system that the kernel mounted for itself; memfd, SysV and shared
+/// anonymous memory live there.
 const SB_KERNMOUNT: u64 = 1 << 22;
-/// log2 of the base page, as on x86; hugetlb orders count from it.
-const PAGE_SHIFT: u32 = 12;
 /// `FAULT_FLAG_WRITE` (include/linux/mm_types.h).
 const FAULT_FLAG_WRITE: u32 = 1;
 
-/// What a fault at `address` of a mapping will make: its kind and, for a private copy of a file's page, the mark.
+/// Returns the kind of page that a fault at `address` of a mapping allocates, and the mark of a
+/// private copy of a file's page.
 #[inline(always)]
-pub fn touch(vma: *const u8, address: u64, fault_flags: u32) -> (TouchKind, u8) {
-    // SAFETY: a BTF-typed argument; the offsets are `vm_flags_t vm_flags` and `struct file *vm_file`.
+pub fn touch_kind(vma: *const u8, address: u64, fault_flags: u32) -> (TouchKind, u8) {
+    // SAFETY: a BTF-typed argument; the offsets are `vm_flags_t vm_flags` and `struct file
+    // *vm_file`.
     let (flags, file): (u64, *const u8) = unsafe {
         (
             load(vma, global!(offsets.vma_flags)),
@@ -54,10 +56,12 @@ pub fn touch(vma: *const u8, address: u64, fault_flags: u32) -> (TouchKind, u8) 
     }
 }
 
-/// Where the heap of a mapping's process lies, in whole pages: it cannot change in there without a change of the mapping.
+/// Returns the range of the heap of a mapping's process, in whole pages: within them it cannot
+/// change without a change of the mapping.
 #[inline(always)]
 fn heap(vma: *const u8) -> (u64, u64) {
-    // SAFETY: a BTF-typed argument; the offset is `struct mm_struct *vm_mm`, not NULL for a mapping that can fault.
+    // SAFETY: a BTF-typed argument; the offset is `struct mm_struct *vm_mm`, not NULL for a mapping
+    // that can fault.
     let mm: *const u8 = unsafe { load(vma, global!(offsets.vma_mm)) };
     // SAFETY: an mm_struct pointer; the offsets are `unsigned long start_brk` and `brk`.
     let (start, end): (u64, u64) = unsafe {
@@ -66,11 +70,12 @@ fn heap(vma: *const u8) -> (u64, u64) {
             load(mm, global!(offsets.mm_brk)),
         )
     };
-    let in_page = (1 << PAGE_SHIFT) - 1;
+    let in_page = page::bytes(1) - 1;
     (start & !in_page, end.wrapping_add(in_page) & !in_page)
 }
 
-/// Is a mapping, of which `area` tells, anonymous memory of one kind whatever the address? One that has grown together with the heap is not.
+/// Returns whether a mapping, which `area` describes, is anonymous memory of one kind at every
+/// address. A mapping that has grown together with the heap is not.
 #[inline(always)]
 pub fn is_of_one_kind(vma: *const u8, area: &Area) -> bool {
     if !is_anonymous(vma, area) {
@@ -84,10 +89,24 @@ pub fn is_of_one_kind(vma: *const u8, area: &Area) -> bool {
     area.flags & VM_GROWSDOWN != 0 || outside || inside
 }
 
-/// Is a mapping anonymous, and still what `area` says? Files need more than this to be told from one another.
+/// Returns whether both describe the same mapping. A stack grows downwards, every other mapping
+/// keeps its start.
+#[inline(always)]
+pub fn is_same(a: &Area, b: &Area) -> bool {
+    let anchored = if a.flags & VM_GROWSDOWN != 0 {
+        a.end == b.end
+    } else {
+        a.start == b.start
+    };
+    anchored && a.ino == b.ino && a.flags == b.flags
+}
+
+/// Returns whether a mapping is anonymous and as `area` describes it. Mappings of files need more
+/// than this to be told from one another.
 #[inline(always)]
 pub fn is_anonymous(vma: *const u8, area: &Area) -> bool {
-    // SAFETY: a BTF-typed argument; the offsets are `unsigned long vm_start` and `vm_end`, `vm_flags_t vm_flags`, `struct file *vm_file`.
+    // SAFETY: a BTF-typed argument; the offsets are `unsigned long vm_start` and `vm_end`,
+    // `vm_flags_t vm_flags`, `struct file *vm_file`.
     let (start, end, flags, file): (u64, u64, u64, *const u8) = unsafe {
         (
             load(vma, global!(offsets.vma_start)),
@@ -99,10 +118,11 @@ pub fn is_anonymous(vma: *const u8, area: &Area) -> bool {
     file.is_null() && area.start == start && area.end == end && area.flags == flags
 }
 
-/// The mapping itself, as far as telling it from others takes.
+/// Returns a description of a mapping, as far as it takes to tell it from others.
 #[inline(always)]
 pub fn area(vma: *const u8) -> Area {
-    // SAFETY: a BTF-typed argument; the offsets are `unsigned long vm_start`, `vm_end` and `vm_pgoff`, `vm_flags_t vm_flags`, `struct file *vm_file`.
+    // SAFETY: a BTF-typed argument; the offsets are `unsigned long vm_start`, `vm_end` and
+    // `vm_pgoff`, `vm_flags_t vm_flags`, `struct file *vm_file`.
     let (start, end, pgoff, flags, file): (u64, u64, u64, u64, *const u8) = unsafe {
         (
             load(vma, global!(offsets.vma_start)),
@@ -132,17 +152,19 @@ pub fn area(vma: *const u8) -> Area {
     area
 }
 
-/// Order of the huge pages of a hugetlb mapping: its file system's block size is theirs (fs/hugetlbfs/inode.c).
+/// Returns the order of the huge pages of a hugetlb mapping: the block size of its file system is
+/// their size (fs/hugetlbfs/inode.c).
 #[inline(always)]
 pub fn hugetlb_order(vma: *const u8) -> u32 {
-    // SAFETY: a BTF-typed argument; the offset is `struct file *vm_file`, there for every hugetlb mapping.
+    // SAFETY: a BTF-typed argument; the offset is `struct file *vm_file`, there for every hugetlb
+    // mapping.
     let file: *const u8 = unsafe { load(vma, global!(offsets.vma_file)) };
     // SAFETY: a struct super_block pointer; the offset is `unsigned char s_blocksize_bits`.
     let bits: u8 = unsafe { load(super_block(file), global!(offsets.sb_blocksize_bits)) };
-    u32::from(bits).saturating_sub(PAGE_SHIFT)
+    u32::from(bits).saturating_sub(global!(page_shift))
 }
 
-/// `file->f_inode->i_sb`
+/// Returns `file->f_inode->i_sb`.
 #[inline(always)]
 fn super_block(file: *const u8) -> *const u8 {
     // SAFETY: a struct file pointer; the offset is `struct inode *f_inode`.
@@ -151,11 +173,12 @@ fn super_block(file: *const u8) -> *const u8 {
     unsafe { load(inode, global!(offsets.inode_sb)) }
 }
 
-/// Is a file memory that only looks like one? Then it has no path, or one under `/dev/shm`.
+/// Returns whether a file is shared memory: it has no path, or a path under `/dev/shm`.
 #[inline(always)]
 fn is_shared_memory(file: *const u8) -> bool {
     let sb = super_block(file);
-    // SAFETY: a struct super_block pointer; the offsets are `unsigned long s_flags` and `dev_t s_dev`.
+    // SAFETY: a struct super_block pointer; the offsets are `unsigned long s_flags` and `dev_t
+    // s_dev`.
     let (flags, dev): (u64, u32) = unsafe {
         (
             load(sb, global!(offsets.sb_flags)),

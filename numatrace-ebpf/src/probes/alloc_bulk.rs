@@ -1,8 +1,9 @@
-//! Bulk allocations: vmalloc, network page pools, pipes. numastat counts their pages in one go, and neither the tracepoint nor
-//! `get_page_from_freelist` sees them.
+//! Bulk allocations: vmalloc, network page pools, pipes. numastat counts their pages in one go, and
+//! they pass neither the tracepoint nor `get_page_from_freelist`.
 //!
-//! New pages are those the call returns less those the caller's array held before. When the fast path gives nothing, the kernel
-//! takes one page from the ordinary allocator: `page_alloc` has counted that one.
+//! New pages are the number that the call returns less the entries of the caller's array that were
+//! filled before. When the fast path gives nothing, the kernel takes one page from the ordinary
+//! allocator: `page_alloc` has counted that one.
 //!
 //! proto: 6.1..6.10: unsigned long __alloc_pages_bulk(gfp_t gfp, int preferred_nid, nodemask_t *nodemask, int nr_pages, struct list_head *page_list, struct page **page_array)
 //! proto: 6.10..6.14: unsigned long alloc_pages_bulk_noprof(gfp_t gfp, int preferred_nid, nodemask_t *nodemask, int nr_pages, struct list_head *page_list, struct page **page_array)
@@ -16,28 +17,41 @@ use aya_ebpf::{
             bpf_get_func_arg, bpf_get_func_ret, bpf_probe_read_kernel as bpf_probe_read_kernel_raw,
         },
     },
-    macros::{fentry, fexit},
+    macros::{fentry, fexit, map},
+    maps::{HashMap, PerCpuArray},
     programs::{FEntryContext, FExitContext},
 };
 use numatrace_common::{
     count_key::{AllocClass, CountKey, RemoteCause, Stem},
     counters::Counter,
+    limits::BULK_ENTRIES,
     slot::SlotIndex,
 };
 
 use crate::{
-    emit::count,
+    count::{
+        slot,
+        twin::{self, Role, Twin},
+    },
+    counters, cpu,
     globals::global,
     kernel::{page::node_of_flags, preempt::in_interrupt, task::Task},
-    maps::{BULK, BULK_FILLED},
-    streaks, totals,
-    twin::{self, Copy, Twin},
 };
 
-/// Most entries of a caller's array that are looked at: the kernel's own callers pass at most a few hundred.
+/// Bulk allocations under way: entries of the caller's array that were filled before. By thread id,
+/// with bit 32 set in an interrupt.
+#[map]
+static BULK: HashMap<u64, u32> = HashMap::with_max_entries(BULK_ENTRIES, 0);
+
+/// Filled entries of the array that `alloc_bulk_enter` looks through.
+#[map]
+static BULK_FILLED: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
+
+/// Most entries of a caller's array that are looked through: the kernel's own callers pass at most
+/// a few hundred.
 const SCAN: u32 = 512;
 
-/// mm/page_alloc.c: how much of the array is filled already.
+/// mm/page_alloc.c: counts the entries of the array that are filled already.
 #[fentry(function = "alloc_pages_bulk_noprof")]
 pub fn alloc_bulk_enter(ctx: FEntryContext) -> u32 {
     let array = argument(&ctx, global!(bulk_args) - 1);
@@ -48,11 +62,12 @@ pub fn alloc_bulk_enter(ctx: FEntryContext) -> u32 {
     let Some(filled) = BULK_FILLED.get_ptr_mut(0) else {
         return 0;
     };
-    // Counted in a map, not in a register: there the verifier would follow every possible count through every turn of the loop.
+    // The count is in a map, not in a register: there the verifier would follow every possible
+    // count through every turn of the loop.
     // SAFETY: a live per-CPU element that only this program writes, and it never nests on one CPU.
     unsafe { core::ptr::write_volatile(filled, 0) };
     if wanted > SCAN {
-        count(Counter::BulkUnscanned, u64::from(wanted));
+        counters::count(Counter::BulkUnscanned, u64::from(wanted));
     } else {
         for index in 0..SCAN {
             if index >= wanted {
@@ -70,34 +85,35 @@ pub fn alloc_bulk_enter(ctx: FEntryContext) -> u32 {
     }
     // SAFETY: as above.
     let filled = unsafe { core::ptr::read_volatile(filled) };
-    // Zero is what a missing entry means: only a partly filled array needs one.
+    // A missing entry means zero: only a partly filled array needs one.
     if filled != 0 {
         let _ = BULK.insert(key(in_irq()), filled, 0);
     }
     0
 }
 
-/// mm/page_alloc.c: how many pages it holds now, and where the last one lies.
+/// mm/page_alloc.c: counts the pages that were added, on the node of the last one.
 #[fexit(function = "alloc_pages_bulk_noprof")]
 pub fn alloc_bulk(ctx: FExitContext) -> u32 {
     let irq = in_irq();
-    bulk(Copy::First, &ctx, irq);
-    twin::ran(Twin::AllocBulk, Task::current(), irq);
+    count_new(Role::Primary, &ctx, irq);
+    twin::leave_mark(Twin::AllocBulk, Task::current(), irq);
     0
 }
 
-/// The twin.
+/// The backup copy of `alloc_bulk`.
 #[fexit(function = "alloc_pages_bulk_noprof")]
 pub fn alloc_bulk_second(ctx: FExitContext) -> u32 {
     let irq = in_irq();
-    if twin::skipped(Twin::AllocBulk, Task::current(), irq) {
-        bulk(Copy::Second, &ctx, irq);
+    if twin::was_skipped(Twin::AllocBulk, Task::current(), irq) {
+        count_new(Role::Backup, &ctx, irq);
     }
     0
 }
 
+/// Counts the pages that a call has added to the caller's array or list.
 #[inline(always)]
-fn bulk(copy: Copy, ctx: &FExitContext, irq: bool) {
+fn count_new(role: Role, ctx: &FExitContext, irq: bool) {
     let mut returned = 0u64;
     // SAFETY: writes eight bytes to `returned`.
     if unsafe { bpf_get_func_ret(ctx.as_ptr(), &raw mut returned) } != 0 {
@@ -115,11 +131,12 @@ fn bulk(copy: Copy, ctx: &FExitContext, irq: bool) {
     }
     let last = last_page(ctx, returned);
     if last != 0 {
-        tally(copy, ctx, irq, last, new);
+        tally(role, ctx, irq, last, new);
     }
 }
 
-/// Address of the page that was added last: the end of the array, or the head of the list that old callers pass instead.
+/// Returns the address of the page that was added last, from the end of the array or the head of
+/// the list that callers pass instead up to 6.13; 0 when it cannot be read.
 #[inline(always)]
 fn last_page(ctx: &FExitContext, returned: u64) -> u64 {
     let arguments = global!(bulk_args);
@@ -142,7 +159,7 @@ fn last_page(ctx: &FExitContext, returned: u64) -> u64 {
 }
 
 #[inline(always)]
-fn tally(copy: Copy, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
+fn tally(role: Role, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
     let flags_at = page.wrapping_add(u64::from(global!(offsets.page_flags)));
     // SAFETY: the helper checks the address.
     let Ok(flags) = (unsafe { bpf_probe_read_kernel(flags_at as *const u64) }) else {
@@ -154,7 +171,7 @@ fn tally(copy: Copy, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
     }
     let task = Task::current();
     let mode = task.mempolicy().chosen_mode();
-    let why = if u32::from(node) == totals::cpu_node() {
+    let cause = if u32::from(node) == cpu::node() {
         RemoteCause::None
     } else if task.has_policy() {
         RemoteCause::Policy
@@ -168,37 +185,38 @@ fn tally(copy: Copy, ctx: &FExitContext, irq: bool, page: u64, new: u64) {
         // The fast path never leaves the preferred zone's node.
         .with_preferred(node)
         .with_class(AllocClass::Kernel as u8)
-        .with_cause(why as u8)
-        .with_mark(if matches!(why, RemoteCause::Policy) {
+        .with_cause(cause as u8)
+        .with_mark(if matches!(cause, RemoteCause::Policy) {
             mode as u8
         } else {
             0
         });
-    match copy {
-        Copy::First => {
-            if let Some(slot) = totals::slot(SlotIndex::AllocBulk) {
-                totals::own(slot, task, irq);
-                totals::tally(slot, count_key, new, new);
+    match role {
+        Role::Primary => {
+            if let Some(slot) = slot::get(SlotIndex::AllocBulk) {
+                slot::assign(slot, task, irq);
+                slot::tally(slot, count_key, new, new);
             }
         }
-        Copy::Second => {
-            totals::tally_directly(task, irq, count_key, new, new);
+        Role::Backup => {
+            slot::count_without_slot(task, irq, count_key, new, new);
         }
     }
 }
 
-/// Has `page_alloc` just counted this page?
+/// Returns whether `page_alloc` has just counted this page.
 #[inline(always)]
 fn is_counted(irq: bool, page: u64) -> bool {
     let slot = if irq {
-        totals::slot(SlotIndex::AllocIrq)
+        slot::get(SlotIndex::AllocIrq)
     } else {
-        streaks::state().map(|cpu| &mut cpu.slot)
+        cpu::state().map(|cpu| &mut cpu.slot)
     };
     slot.is_some_and(|slot| slot.last_page == page)
 }
 
-/// Argument `n`, as a number: a pointer to pointers may not be loaded from the context directly.
+/// Returns argument `n` as a number: a pointer to pointers may not be loaded from the context
+/// directly.
 #[inline(always)]
 fn argument(ctx: &impl EbpfContext, n: u32) -> u64 {
     let mut value = 0u64;
@@ -209,10 +227,11 @@ fn argument(ctx: &impl EbpfContext, n: u32) -> u64 {
 
 #[inline(always)]
 fn in_irq() -> bool {
-    totals::slot(SlotIndex::AllocBulk).is_some_and(in_interrupt)
+    slot::get(SlotIndex::AllocBulk).is_some_and(in_interrupt)
 }
 
-/// A task's calls do not nest, but an interrupt's can stand on top of them.
+/// Returns the key of `BULK`: a task's calls do not nest, but an interrupt's can come on top of
+/// them.
 #[inline(always)]
 fn key(irq: bool) -> u64 {
     u64::from(Task::current().tid()) | u64::from(irq) << 32

@@ -1,8 +1,10 @@
-//! What NUMA balancing costs a thread: scans of its memory, page table entries made to fault, hinting faults; and the mappings it leaves alone.
+//! Costs of NUMA balancing to a thread: scans of its memory, page table entries made to fault,
+//! hinting faults; and the mappings that it leaves alone.
 //!
-//! All of it happens in the thread whose memory it is about, and the kernel keeps none of it by thread. A fault's time begins where the kernel asks
-//! whether the page is misplaced and ends when all that follows is done: migration, statistics, the search for a better CPU. One that the kernel
-//! gives up in between has no end and no time.
+//! All of this work is done in the thread that owns the memory, and the kernel keeps no account of
+//! it by thread. A fault's time begins where the kernel checks whether the page is misplaced and
+//! ends after migration, statistics and the search for a better CPU. A fault that the kernel gives
+//! up in between has no end and no time.
 //!
 //! proto: 6.1..: void task_numa_work(struct callback_head *work)
 //! proto: 6.1..: unsigned long change_prot_numa(struct vm_area_struct *vma, unsigned long addr, unsigned long end)
@@ -12,7 +14,6 @@
 //! tp: 6.7..: sched_skip_vma_numa(struct mm_struct *mm, struct vm_area_struct *vma, enum numa_vmaskip_reason reason)
 
 use aya_ebpf::{
-    helpers::bpf_ktime_get_ns,
     macros::{btf_tracepoint, fentry, fexit, map},
     maps::HashMap,
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
@@ -23,28 +24,28 @@ use numatrace_common::{
     limits::BALANCING_ENTRIES,
 };
 
-use super::page_migration::add;
-use crate::{emit::count, kernel::task::Task, owner::Owner};
+use crate::{clock, count::totals, counters, kernel::task::Task, who::owner::Owner};
 
-/// When what a thread is at began, ns since boot; by thread id and [`BalancerWork`]. Preallocated.
+/// Time at which work of a thread began, ns since boot; by thread id and [`BalancerWork`].
+/// Preallocated.
 #[map]
 static BALANCING: HashMap<u64, u64> = HashMap::with_max_entries(BALANCING_ENTRIES, 0);
 
-/// kernel/sched/fair.c; on the way back to user mode, once per scan period.
+/// kernel/sched/fair.c; the begin of a scan, on the way back to user mode, once per scan period.
 #[fentry(function = "task_numa_work")]
 pub fn balancer_scan_enter(_ctx: FEntryContext) -> u32 {
     begin(BalancerWork::Scan);
     0
 }
 
-/// The same.
+/// kernel/sched/fair.c; the end of a scan.
 #[fexit(function = "task_numa_work")]
 pub fn balancer_scan_leave(_ctx: FExitContext) -> u32 {
     end(BalancerWork::Scan);
     0
 }
 
-/// mm/mempolicy.c; the result is what vmstat counts in `numa_pte_updates`.
+/// mm/mempolicy.c; vmstat adds the result to `numa_pte_updates`.
 #[fexit(function = "change_prot_numa")]
 pub fn balancer_update(ctx: FExitContext) -> u32 {
     let updated: i64 = ctx.arg(3);
@@ -54,7 +55,7 @@ pub fn balancer_update(ctx: FExitContext) -> u32 {
     0
 }
 
-/// mm/mempolicy.c
+/// mm/mempolicy.c; the begin of a hinting fault.
 #[fentry(function = "mpol_misplaced")]
 pub fn balancer_fault_enter(_ctx: FEntryContext) -> u32 {
     begin(BalancerWork::Fault);
@@ -73,11 +74,11 @@ pub fn balancer_fault_leave(_ctx: FExitContext) -> u32 {
 pub fn balancer_skip(ctx: BtfTracePointContext) -> u32 {
     let reason: u32 = ctx.arg(2);
     let count_key = CountKey::new(Stem::VmaSkipped).with_cause(reason as u8 & 15);
-    add(Owner::of(Task::current()), count_key, 0);
+    totals::add_one(Owner::of(Task::current()), count_key, 0);
     0
 }
 
-/// The thread ends: a fault that was given up has left its beginning.
+/// Removes the begin of a fault that was given up in a thread that ends.
 #[inline(always)]
 pub fn forget(task: Task) {
     let _ = BALANCING.remove(key(task, BalancerWork::Fault));
@@ -90,13 +91,12 @@ fn key(task: Task, work: BalancerWork) -> u64 {
 
 #[inline(always)]
 fn begin(work: BalancerWork) {
-    // SAFETY: the helper has no preconditions.
-    let now = unsafe { bpf_ktime_get_ns() };
+    let now = clock::now();
     if BALANCING
         .insert(key(Task::current(), work), now, 0)
         .is_err()
     {
-        count(Counter::LostBalancerTimes, 1);
+        counters::count(Counter::LostBalancerTimes, 1);
     }
 }
 
@@ -107,8 +107,7 @@ fn end(work: BalancerWork) {
     let Some(began) = (unsafe { BALANCING.get(key) }).copied() else {
         return;
     };
-    // SAFETY: the helper has no preconditions.
-    let took = unsafe { bpf_ktime_get_ns() }.wrapping_sub(began);
+    let took = clock::now().wrapping_sub(began);
     let _ = BALANCING.remove(key);
     charge(work, took);
 }
@@ -116,5 +115,5 @@ fn end(work: BalancerWork) {
 #[inline(always)]
 fn charge(work: BalancerWork, amount: u64) {
     let count_key = CountKey::new(Stem::Balancer).with_class(work as u8);
-    add(Owner::of(Task::current()), count_key, amount);
+    totals::add_one(Owner::of(Task::current()), count_key, amount);
 }

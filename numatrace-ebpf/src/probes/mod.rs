@@ -1,4 +1,12 @@
-//! One hook family a file. The attributed function only turns a result into a return code; `try_…` holds the logic.
+//! Probes: the programs that are attached, one hook family per file.
+//!
+//! An attributed function reads its arguments and returns 0, whatever happened: events that a
+//! program could not count are in the loss counters. Logic that copies or variants of a program
+//! share stands in functions of its own.
+//!
+//! The first lines of each file declare, in C, the functions (`proto:`) and tracepoints (`tp:`)
+//! that it was written for, with the range of kernels; `numatrace/src/attach/prototype` compares
+//! them with the running kernel.
 
 pub mod alloc_bulk;
 pub mod alloc_policy;

@@ -1,5 +1,5 @@
-//! The instant at which the kernel adds up its own per-CPU numastat counters because we read a node's file: a new epoch begins, so
-//! that our totals can be cut at that very instant.
+//! The instant at which the kernel adds up its own per-CPU numastat counters because we read a
+//! node's file: it begins a new epoch, so that our totals have a boundary at that very instant.
 //!
 //! proto: 6.1..: void fold_vm_numa_events(void)
 
@@ -10,7 +10,7 @@ use aya_ebpf::{
 
 use crate::{control, globals::global};
 
-/// mm/vmstat.c. Others read numastat too: only our own reads count.
+/// mm/vmstat.c; reads of numastat by other processes are ignored.
 #[fentry(function = "fold_vm_numa_events")]
 pub fn numastat_fold(_ctx: FEntryContext) -> u32 {
     let mut ids = bpf_pidns_info { pid: 0, tgid: 0 };

@@ -1,8 +1,10 @@
-//! Page faults: between entry and return of `handle_mm_fault`, a movable page that the task allocates is a first touch.
+//! Page faults: a movable page that a task allocates between entry and return of `handle_mm_fault`
+//! is a first touch.
 //!
-//! Faults of the kernel on behalf of a task (read(2) into untouched memory, get_user_pages) pass here too. hugetlb faults take their pages from a pool and
-//! allocate nothing, so that pool is asked itself. Fallback: pages allocated while the task is in an exception from user mode; the mapping is not known then, and
-//! faults the kernel takes for a task are missed.
+//! Faults that the kernel takes on behalf of a task (read(2) into untouched memory, get_user_pages)
+//! pass here too. hugetlb faults allocate nothing and take their pages from a pool, so the pool is
+//! hooked itself. Fallback: pages allocated while the task is in an exception from user mode; it
+//! does not know the mapping, and misses faults that the kernel takes for a task.
 //!
 //! proto: 6.1..: vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address, unsigned int flags, struct pt_regs *regs)
 //! proto: 6.1..: vm_fault_t do_wp_page(struct vm_fault *vmf)
@@ -24,26 +26,30 @@ use numatrace_common::{
 };
 
 use crate::{
-    emit::count,
+    count::{
+        first_touch, slot,
+        twin::{self, Role, Twin},
+    },
+    counters, cpu,
     globals::enabled,
     kernel::{page, task::Task, vma},
-    runs, streaks, totals, touch,
-    twin::{self, Copy, Twin},
+    record::touch_run::{self, Touch},
+    who::fault,
 };
 
 /// mm/memory.c
 #[fentry(function = "handle_mm_fault")]
 pub fn page_fault_enter(ctx: FEntryContext) -> u32 {
-    touch::begin(Task::current(), ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    fault::begin(Task::current(), ctx.arg(0), ctx.arg(1), ctx.arg(2));
     0
 }
 
-/// The twin: nothing to do when the fault is known.
+/// The backup copy of `page_fault_enter`: does nothing when the fault is known.
 #[fentry(function = "handle_mm_fault")]
 pub fn page_fault_enter_second(ctx: FEntryContext) -> u32 {
     let task = Task::current();
-    if touch::fault_of(task).is_none() {
-        touch::begin(task, ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    if fault::fault_of(task).is_none() {
+        fault::begin(task, ctx.arg(0), ctx.arg(1), ctx.arg(2));
     }
     0
 }
@@ -51,171 +57,170 @@ pub fn page_fault_enter_second(ctx: FEntryContext) -> u32 {
 /// mm/memory.c
 #[fexit(function = "handle_mm_fault")]
 pub fn page_fault_leave(_ctx: FExitContext) -> u32 {
-    if !touch::end(Task::current()) {
-        count(Counter::FaultsInterrupted, 1);
+    if !fault::end(Task::current()) {
+        counters::count(Counter::FaultsInterrupted, 1);
     }
     0
 }
 
-/// The twin: finds a fault only when the first copy was skipped.
+/// The backup copy of `page_fault_leave`: finds a fault only when the primary was skipped.
 #[fexit(function = "handle_mm_fault")]
 pub fn page_fault_leave_second(_ctx: FExitContext) -> u32 {
-    touch::end(Task::current());
+    fault::end(Task::current());
     0
 }
 
-/// mm/memory.c: a write to a page that is shared: after fork, of the zero page, or of a private file mapping.
+/// mm/memory.c: a write to a page that is shared: after fork, of the zero page, or of a private
+/// file mapping.
 #[fentry(function = "do_wp_page")]
 pub fn page_fault_cow(_ctx: FEntryContext) -> u32 {
-    touch::copies(Task::current());
+    fault::mark_copying(Task::current());
     0
 }
 
-/// The twin.
+/// The backup copy of `page_fault_cow`: a second mark changes nothing.
 #[fentry(function = "do_wp_page")]
 pub fn page_fault_cow_second(_ctx: FEntryContext) -> u32 {
-    touch::copies(Task::current());
+    fault::mark_copying(Task::current());
     0
 }
 
-/// mm/hugetlb.c: a page leaves the pool for a mapping, or an error pointer says why not.
+/// mm/hugetlb.c: a page leaves the pool for a mapping; an error pointer when it does not.
 #[fexit(function = "alloc_hugetlb_folio")]
 pub fn page_fault_hugetlb(ctx: FExitContext) -> u32 {
-    if let Some(count_key) = from_pool(&ctx) {
+    if let Some(touch_key) = touch_from_pool(&ctx) {
         let task = Task::current();
-        taken(&ctx, Copy::First, task, count_key);
-        twin::ran(Twin::HugetlbFault, task, false);
+        count_from_pool(Role::Primary, &ctx, task, touch_key);
+        twin::leave_mark(Twin::HugetlbFault, task, false);
     }
     0
 }
 
-/// The twin.
+/// The backup copy of `page_fault_hugetlb`.
 #[fexit(function = "alloc_hugetlb_folio")]
 pub fn page_fault_hugetlb_second(ctx: FExitContext) -> u32 {
-    if let Some(count_key) = from_pool(&ctx)
-        && twin::skipped(Twin::HugetlbFault, Task::current(), false)
+    if let Some(touch_key) = touch_from_pool(&ctx)
+        && twin::was_skipped(Twin::HugetlbFault, Task::current(), false)
     {
-        taken(&ctx, Copy::Second, Task::current(), count_key);
+        count_from_pool(Role::Backup, &ctx, Task::current(), touch_key);
     }
     0
 }
 
-/// Counts a page of the pool.
+/// Counts a page of the pool as a first touch.
 #[inline(always)]
-fn taken(ctx: &FExitContext, copy: Copy, task: Task, count_key: CountKey) {
+fn count_from_pool(role: Role, ctx: &FExitContext, task: Task, touch_key: CountKey) {
     let pages = pool_pages(ctx);
-    let owner = totals::tally_in(copy, SlotIndex::TouchHugetlb, task, count_key, 1, pages);
+    let owner = slot::count_as(role, SlotIndex::TouchHugetlb, task, touch_key, 1, pages);
     if enabled!(mapping_runs)
         && owner.is_thread()
-        && let Some(fault) = touch::fault_of(task)
-        && let Some(open) = runs::of_hugetlb()
+        && let Some(fault) = fault::fault_of(task)
+        && let Some(open) = touch_run::of_hugetlb()
     {
-        let run = runs::Touch {
+        let touch = Touch {
             task,
             owner,
-            count_key: count_key.with_task_node(totals::cpu_node() as u16),
+            count_key: touch_key.with_task_node(cpu::node() as u16),
             pages,
             fault,
         };
-        match copy {
-            Copy::First => {
-                run.count(ctx, open);
-            }
-            Copy::Second => run.count_alone(),
-        }
+        touch.add_as(role, ctx, open);
     }
 }
 
-/// The touch of a page that did leave the pool.
+/// Returns the touch of a page that left the pool, `None` when none did.
 #[inline(always)]
-fn from_pool(ctx: &FExitContext) -> Option<CountKey> {
-    /// The last page of the address space holds error numbers, no folios (include/linux/err.h).
-    const FIRST_ERROR: u64 = u64::MAX - 4095;
+fn touch_from_pool(ctx: &FExitContext) -> Option<CountKey> {
+    /// Pointers from here on are error numbers, of which `MAX_ERRNO` is the largest
+    /// (include/linux/err.h).
+    const FIRST_ERROR: u64 = -4095_i64 as u64;
     let folio: *const u8 = ctx.arg(3);
     if folio.is_null() || folio as u64 >= FIRST_ERROR {
         return None;
     }
-    Some(touch::count_key(
+    Some(first_touch::key(
         TouchKind::Hugetlb as u8,
         0,
         page::node(folio),
     ))
 }
 
-/// Base pages of a page of the mapping's pool.
+/// Returns the base pages of a page of the mapping's pool.
 #[inline(always)]
 fn pool_pages(ctx: &FExitContext) -> u64 {
     1 << (vma::hugetlb_order(ctx.arg(0)) & 31)
 }
 
-/// arch/x86/include/asm/trace/exceptions.h: where the task is about to fault, whatever lies there.
+/// arch/x86/include/asm/trace/exceptions.h: the address at which the task is about to fault.
 #[btf_tracepoint(function = "page_fault_user")]
 pub fn page_fault_address(ctx: BtfTracePointContext) -> u32 {
     if enabled!(mapping_runs) {
-        touch::faults_at(&ctx, ctx.arg(0));
+        fault::begin_at_address(&ctx, ctx.arg(0));
     }
     0
 }
 
-/// Counts a first touch of the fallback where the exact allocation hook is attached: the fallback's own counts touches by the way.
+/// Counts a first touch of the fallback where the exact allocation hook is attached; where that is
+/// on its fallback too, it counts first touches itself.
 #[inline(always)]
-fn touched(ctx: &BtfTracePointContext, copy: Copy, task: Task, count_key: CountKey, pages: u64) {
-    let owner = totals::tally_in(copy, SlotIndex::FirstTouch, task, count_key, 1, pages);
+fn count_in_exception(
+    role: Role,
+    ctx: &BtfTracePointContext,
+    task: Task,
+    touch_key: CountKey,
+    pages: u64,
+) {
+    let owner = slot::count_as(role, SlotIndex::FirstTouch, task, touch_key, 1, pages);
     if enabled!(mapping_runs)
         && owner.is_thread()
-        && let Some(CpuState { fault, open, .. }) = streaks::state()
-        && touch::is_of(fault, task)
+        && let Some(CpuState { fault, open, .. }) = cpu::state()
+        && fault::is_current(fault, task)
     {
-        let run = runs::Touch {
+        let touch = Touch {
             task,
             owner,
-            count_key: count_key.with_task_node(totals::cpu_node() as u16),
+            count_key: touch_key.with_task_node(cpu::node() as u16),
             pages,
             fault,
         };
-        match copy {
-            Copy::First => {
-                run.count(ctx, open);
-            }
-            Copy::Second => run.count_alone(),
-        }
+        touch.add_as(role, ctx, open);
     }
 }
 
 /// include/trace/events/kmem.h
 #[btf_tracepoint(function = "mm_page_alloc")]
 pub fn page_fault_fallback(ctx: BtfTracePointContext) -> u32 {
-    if let Some((count_key, pages)) = in_exception(&ctx) {
+    if let Some((touch_key, pages)) = touch_in_exception(&ctx) {
         let task = Task::current();
-        touched(&ctx, Copy::First, task, count_key, pages);
+        count_in_exception(Role::Primary, &ctx, task, touch_key, pages);
         if enabled!(tracepoint_twins) {
-            twin::ran(Twin::PageFault, task, false);
+            twin::leave_mark(Twin::PageFault, task, false);
         }
     }
     0
 }
 
-/// The twin.
+/// The backup copy of `page_fault_fallback`.
 #[btf_tracepoint(function = "mm_page_alloc")]
 pub fn page_fault_fallback_second(ctx: BtfTracePointContext) -> u32 {
     let task = Task::current();
-    if let Some((count_key, pages)) = in_exception(&ctx)
-        && twin::skipped(Twin::PageFault, task, false)
+    if let Some((touch_key, pages)) = touch_in_exception(&ctx)
+        && twin::was_skipped(Twin::PageFault, task, false)
     {
-        touched(&ctx, Copy::Second, task, count_key, pages);
+        count_in_exception(Role::Backup, &ctx, task, touch_key, pages);
     }
     0
 }
 
-/// The touch, and its base pages, of an allocation in an exception from user mode.
+/// Returns the touch of an allocation in an exception from user mode, and its base pages.
 #[inline(always)]
-fn in_exception(ctx: &BtfTracePointContext) -> Option<(CountKey, u64)> {
+fn touch_in_exception(ctx: &BtfTracePointContext) -> Option<(CountKey, u64)> {
     let page: *const u8 = ctx.arg(0);
     let (order, gfp): (u32, u32) = (ctx.arg(1), ctx.arg(2));
-    let what = touch::in_exception(Task::current(), gfp);
-    if page.is_null() || what == 0 {
+    let page_kind = fault::page_kind_in_exception(Task::current(), gfp);
+    if page.is_null() || page_kind == 0 {
         return None;
     }
-    let count_key = touch::made_by(what, order, page::node(page));
-    Some((count_key, 1 << (order & 31)))
+    let touch_key = first_touch::key_in_fault(page_kind, order, page::node(page));
+    Some((touch_key, 1 << (order & 31)))
 }

@@ -1,4 +1,5 @@
-//! When a thread was bound: what it had touched before may lie elsewhere.
+//! Changes of where a thread may run or where its memory goes: memory that it touched before may
+//! lie elsewhere.
 //!
 //! proto: 6.1..6.2: int __sched_setaffinity(struct task_struct *p, const struct cpumask *mask)
 //! proto: 6.2..: int __sched_setaffinity(struct task_struct *p, struct affinity_context *ctx)
@@ -11,20 +12,21 @@ use aya_ebpf::{macros::fexit, programs::FExitContext};
 use numatrace_common::event::task_bind::{BindWhat, TaskBind};
 
 use crate::{
-    emit::{emit, header},
-    filter,
     globals::enabled,
     kernel::task::Task,
+    record::emit::{emit, header},
+    who::scope,
 };
 
-/// `MPOL_MF_MOVE` and `MPOL_MF_MOVE_ALL` (include/uapi/linux/mempolicy.h): pages that are there go where the policy wants them.
+/// `MPOL_MF_MOVE` and `MPOL_MF_MOVE_ALL` (include/uapi/linux/mempolicy.h): pages that are there
+/// move to where the policy wants them.
 const MOVES: u64 = 1 << 1 | 1 << 2;
 
 /// kernel/sched/: sched_setaffinity(2) for a task that need not be the caller.
 #[fexit(function = "__sched_setaffinity")]
 pub fn task_bind_affinity(ctx: FExitContext) -> u32 {
     if ctx.arg::<i32>(2) == 0 {
-        bound(Task::from_arg(ctx.arg(0)), BindWhat::Affinity, (0, 0));
+        emit_bind(Task::from_arg(ctx.arg(0)), BindWhat::Affinity, (0, 0));
     }
     0
 }
@@ -33,7 +35,7 @@ pub fn task_bind_affinity(ctx: FExitContext) -> u32 {
 #[fexit(function = "do_set_mempolicy")]
 pub fn task_bind_policy(ctx: FExitContext) -> u32 {
     if ctx.arg::<i64>(3) == 0 {
-        bound(Task::current(), BindWhat::MemoryPolicy, (0, 0));
+        emit_bind(Task::current(), BindWhat::MemoryPolicy, (0, 0));
     }
     0
 }
@@ -43,30 +45,31 @@ pub fn task_bind_policy(ctx: FExitContext) -> u32 {
 pub fn task_bind_range(ctx: FExitContext) -> u32 {
     let (start, len, flags): (u64, u64, u64) = (ctx.arg(0), ctx.arg(1), ctx.arg(5));
     if ctx.arg::<i64>(6) == 0 && flags & MOVES == 0 {
-        bound(Task::current(), BindWhat::RangePolicy, (start, start + len));
+        emit_bind(Task::current(), BindWhat::RangePolicy, (start, start + len));
     }
     0
 }
 
-/// kernel/sched/core.c: of user tasks only cpusets come this way; sched_setaffinity(2) has its own.
+/// kernel/sched/core.c: cpusets change user tasks this way; sched_setaffinity(2) has a way of its
+/// own.
 #[fexit(function = "set_cpus_allowed_ptr")]
 pub fn task_bind_cpuset_cpus(ctx: FExitContext) -> u32 {
     if ctx.arg::<i32>(2) == 0 {
-        bound(Task::from_arg(ctx.arg(0)), BindWhat::CpusetCpus, (0, 0));
+        emit_bind(Task::from_arg(ctx.arg(0)), BindWhat::CpusetCpus, (0, 0));
     }
     0
 }
 
-/// mm/mempolicy.c: called by cpusets alone, with the nodes that are allowed from now on.
+/// mm/mempolicy.c: called by cpusets only, with the nodes that are allowed from now on.
 #[fexit(function = "mpol_rebind_task")]
 pub fn task_bind_cpuset_mems(ctx: FExitContext) -> u32 {
-    bound(Task::from_arg(ctx.arg(0)), BindWhat::CpusetMems, (0, 0));
+    emit_bind(Task::from_arg(ctx.arg(0)), BindWhat::CpusetMems, (0, 0));
     0
 }
 
 #[inline(always)]
-fn bound(task: Task, what: BindWhat, (low, high): (u64, u64)) {
-    if enabled!(mapping_runs) && filter::in_scope(task) {
+fn emit_bind(task: Task, what: BindWhat, (low, high): (u64, u64)) {
+    if enabled!(mapping_runs) && scope::in_scope(task) {
         emit(TaskBind {
             header: header::<TaskBind>(),
             start_ns: task.start_ns(),

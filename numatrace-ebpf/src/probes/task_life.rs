@@ -1,4 +1,4 @@
-//! Birth, exec and death of tasks: names and scope for everything else.
+//! Birth, exec and death of tasks: the source of names and of scope.
 //!
 //! tp: 6.1..: sched_process_fork(struct task_struct *parent, struct task_struct *child)
 //! tp: 6.1..: sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
@@ -17,22 +17,21 @@ use numatrace_common::{
 
 use crate::{
     control,
-    emit::{emit, header},
-    filter,
+    count::twin,
     globals::{enabled, global},
     kernel::{load, task::Task},
-    maps::EVENTS,
-    mover, twin,
+    record::emit::{emit, emit_with, header},
+    who::{mover, scope},
 };
 
-/// include/trace/events/sched.h; runs in the parent. Threads pass here too and are of no interest.
+/// include/trace/events/sched.h; runs in the parent. New threads pass here too and are ignored.
 #[btf_tracepoint(function = "sched_process_fork")]
 pub fn task_fork(ctx: BtfTracePointContext) -> u32 {
     let (parent, child) = (Task::from_arg(ctx.arg(0)), Task::from_arg(ctx.arg(1)));
     if child.tid() != child.tgid() {
         return 0;
     }
-    if filter::inherit(parent, child) {
+    if scope::inherit(parent, child) {
         debug!(
             &ctx,
             "process {} inherits the scope of {}",
@@ -40,7 +39,7 @@ pub fn task_fork(ctx: BtfTracePointContext) -> u32 {
             parent.tgid()
         );
     }
-    if filter::in_scope(child) {
+    if scope::in_scope(child) {
         emit(TaskFork {
             header: header::<TaskFork>(),
             start_ns: child.start_ns(),
@@ -54,57 +53,58 @@ pub fn task_fork(ctx: BtfTracePointContext) -> u32 {
     0
 }
 
-/// include/trace/events/sched.h; runs in the process itself, after its new memory and name are in place.
+/// include/trace/events/sched.h; runs in the process itself, after its new memory and name are in
+/// place.
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn task_exec(ctx: BtfTracePointContext) -> u32 {
     let task = Task::from_arg(ctx.arg(0));
-    if enabled!(scoped) && filter::activate(task) {
+    if enabled!(scoped) && scope::activate(task) {
         debug!(&ctx, "process {} is in scope from its exec on", task.tgid());
-        // Slots still hold the launcher as the owner: a new epoch makes each of them look again.
+        // Slots still hold the launcher as their owner: a new epoch makes each of them look the
+        // owner up again.
         control::begin_epoch();
     }
-    if filter::in_scope(task) {
+    if scope::in_scope(task) {
         emit_exec(task, ctx.arg(2));
     }
     0
 }
 
-/// The record is too large to be built on the BPF stack and then copied: it is filled in place.
+/// Writes the record of an exec, in place: it is too large to be built on the BPF stack.
 #[inline(always)]
 fn emit_exec(task: Task, bprm: *const u8) {
-    let Some(mut entry) = EVENTS.reserve::<TaskExec>(0) else {
-        crate::emit::count(numatrace_common::counters::Counter::LostTaskExec, 1);
-        return;
-    };
-    let record = entry.as_mut_ptr();
-    // SAFETY: the reservation is as large as the record, and every field is written before it is submitted.
-    unsafe {
-        (*record).header = header::<TaskExec>();
-        (*record).start_ns = task.start_ns();
-        (*record).pid = task.tgid();
-        (*record).reserved = 0;
-        (*record).comm = task.comm();
-        let filename = &raw mut (*record).filename;
+    emit_with(|record: &mut TaskExec| {
+        record.header = header::<TaskExec>();
+        record.start_ns = task.start_ns();
+        record.pid = task.tgid();
+        record.reserved = 0;
+        record.comm = task.comm();
+        let filename = record.filename.as_mut_ptr();
         for word in 0..FILENAME_LEN / 8 {
-            core::ptr::write_volatile(filename.cast::<u64>().add(word), 0);
+            // SAFETY: within the array, whose offset in the record is a multiple of eight.
+            unsafe { core::ptr::write_volatile(filename.cast::<u64>().add(word), 0) };
         }
         if enabled!(probe_read) {
-            let path: *const u8 = load(bprm, global!(offsets.bprm_filename));
-            bpf_probe_read_kernel_str(filename.cast(), FILENAME_LEN as u32, path.cast());
+            // SAFETY: a BTF-typed argument; the offset is `const char *filename`.
+            let path: *const u8 = unsafe { load(bprm, global!(offsets.bprm_filename)) };
+            // SAFETY: the buffer is as long as said, and the helper checks the address that it
+            // reads from.
+            unsafe {
+                bpf_probe_read_kernel_str(filename.cast(), FILENAME_LEN as u32, path.cast());
+            }
         }
-    }
-    entry.submit(u64::from(aya_ebpf::bindings::BPF_RB_NO_WAKEUP));
-    crate::emit::count(numatrace_common::counters::Counter::Records, 1);
+    });
 }
 
-/// include/trace/events/sched.h; runs in the thread that ends. The second argument exists from 6.18 on and is not needed.
+/// include/trace/events/sched.h; runs in the thread that ends. The second argument exists from 6.18
+/// on and is not needed.
 #[btf_tracepoint(function = "sched_process_exit")]
 pub fn task_exit(ctx: BtfTracePointContext) -> u32 {
     let task = Task::from_arg(ctx.arg(0));
     mover::forget(task);
     super::balancer::forget(task);
     twin::forget(task);
-    if filter::in_scope(task) {
+    if scope::in_scope(task) {
         emit(TaskExit {
             header: header::<TaskExit>(),
             start_ns: task.start_ns(),

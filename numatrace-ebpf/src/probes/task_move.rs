@@ -1,8 +1,9 @@
-//! Changes of a task's CPU: from where to where, and why.
+//! Changes of a task's CPU: from which CPU to which, and the reason.
 //!
-//! `set_task_cpu` passes the tracepoint `sched_migrate_task` before it looks whether anything changes, with the task's old CPU still in
-//! place. `current` is whoever happened to run there, so everything is charged to the task that moves. A new task's first CPU is
-//! set without that tracepoint; `sched_wakeup_new` tells it, in the parent and on the parent's CPU.
+//! `set_task_cpu` passes the tracepoint `sched_migrate_task` before it checks whether anything
+//! changes, with the task's old CPU still in place. `current` is any task that happened to run
+//! there, so moves are charged to the task that moves. A new task's first CPU is set without that
+//! tracepoint; `sched_wakeup_new` has it, in the parent and on the parent's CPU.
 //!
 //! tp: 6.1..: sched_migrate_task(struct task_struct *p, int dest_cpu)
 //! tp: 6.1..: sched_wakeup_new(struct task_struct *p)
@@ -12,18 +13,19 @@ use numatrace_common::{
     bucket,
     count_key::{CountKey, MOVED_BACK, MOVED_TO_WAKER, MoveReason, Stem},
     event::task_moved::TaskMoved,
-    mover::{BY_AFFINITY, IN_AFFINITY, IN_EXEC, Mover, NUMA_SWAP},
-    totals::TotalKey,
+    mover::{BY_AFFINITY, IN_AFFINITY, IN_EXEC, NUMA_SWAP},
 };
 
 use crate::{
-    control, cpus,
-    emit::{emit, header},
+    count::totals,
+    cpu,
     globals::enabled,
     kernel::task::{MAX_RT_PRIO, Task},
-    move_stack, mover,
-    owner::Owner,
-    totals,
+    record::{
+        emit::{emit, header},
+        move_stack,
+    },
+    who::{mover, owner::Owner},
 };
 
 /// `TASK_WAKING` (include/linux/sched.h): in `try_to_wake_up`.
@@ -38,10 +40,10 @@ pub fn task_move(ctx: BtfTracePointContext) -> u32 {
     let to: i32 = ctx.arg(1);
     let (from, to) = (task.cpu(), to as u32);
     if from != to {
-        let why = reason(task, from, to);
-        tally(task, from, to, why);
+        let reason = reason_of_move(task, from, to);
+        count_move(task, from, to, reason);
         if enabled!(verify_reasons) {
-            move_stack::tell(&ctx, task, (from, to), why);
+            move_stack::write(&ctx, task, (from, to), reason);
         }
     }
     0
@@ -51,31 +53,25 @@ pub fn task_move(ctx: BtfTracePointContext) -> u32 {
 #[btf_tracepoint(function = "sched_wakeup_new")]
 pub fn task_placed(ctx: BtfTracePointContext) -> u32 {
     let task = Task::from_arg(ctx.arg(0));
-    let (from, to) = (cpus::here(), task.cpu());
+    let (from, to) = (cpu::number(), task.cpu());
     if from != to {
-        tally(task, from, to, MoveReason::Fork);
+        count_move(task, from, to, MoveReason::Fork);
     }
     0
 }
 
-/// Why a task goes from one CPU to another. Marks first: they say it; what is left follows from the states that the scheduler's own
-/// paths leave a task in.
+/// Returns why a task moves from one CPU to another. Marks come first, because they name the
+/// reason; the others follow from the states in which the scheduler's own paths leave a task.
 #[inline(always)]
-fn reason(task: Task, from: u32, to: u32) -> MoveReason {
-    // Only the stopper of a CPU takes a running task off it. When it goes to sleep, newly idle balancing pulls others to its CPU.
-    let stopped = from == cpus::here() && Task::current().is_stopper();
-    let mut was = Mover {
-        start_ns: 0,
-        numa_cpu: 0,
-        came_from: 0,
-        state: 0,
-        crossed_ns: 0,
-        far_faults: 0,
-    };
+fn reason_of_move(task: Task, from: u32, to: u32) -> MoveReason {
+    // Only the stopper of a CPU takes a running task off it. When the stopper goes to sleep, newly
+    // idle balancing pulls others to its CPU.
+    let stopped = from == cpu::number() && Task::current().is_stopper();
+    let mut was = mover::NO_NOTES;
     if let Some(mover) = mover::find(task) {
         was = *mover;
-        // A decision of the NUMA balancer and a placement at exec are good for one move; a task that is pulled away before its stopper comes
-        // to it is placed all the same.
+        // A decision of the NUMA balancer and a placement at exec hold for one move; a task that is
+        // pulled away before its stopper takes it is placed all the same.
         mover.numa_cpu = 0;
         if stopped {
             mover.state &= !IN_EXEC;
@@ -88,10 +84,10 @@ fn reason(task: Task, from: u32, to: u32) -> MoveReason {
             MoveReason::NumaMove
         };
     }
-    if cpus::entry(from).is_leaving() {
+    if cpu::entry(from).is_leaving() {
         return MoveReason::Hotplug;
     }
-    // Where the mask cannot be read, only a change under way tells.
+    // Where the mask cannot be read, only a change of it that is under way shows.
     let forced = match task.may_run_on(from) {
         Some(may) => !may,
         None => was.state & IN_AFFINITY != 0,
@@ -122,27 +118,27 @@ fn reason(task: Task, from: u32, to: u32) -> MoveReason {
     }
 }
 
-/// Counts a move for the task that moves.
+/// Counts a move for the task that moves, and writes its record when it crosses nodes.
 #[inline(always)]
-fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
+fn count_move(task: Task, from_cpu: u32, to_cpu: u32, reason: MoveReason) {
     let owner = Owner::of(task);
     if enabled!(scoped) && owner.is_thread() {
-        add(
+        totals::add_one(
             owner,
             CountKey::new(Stem::CpuMove).with_cpus(from_cpu, to_cpu),
             0,
         );
     }
-    let nodes = (cpus::entry(from_cpu).node(), cpus::entry(to_cpu).node());
-    // A CPU of an unknown node: the move is one of CPUs.
+    let nodes = (cpu::entry(from_cpu).node(), cpu::entry(to_cpu).node());
+    // Where a CPU's node is unknown, the move stays within the other's node.
     let (from, to) = match nodes {
         (Some(from), Some(to)) => (from, to),
         (Some(node), None) | (None, Some(node)) => (node, node),
         (None, None) => (0, 0),
     };
-    let (mut stayed, mut far_faults) = (None, 0);
-    if from != to && !matches!(why, MoveReason::Fork) {
-        (stayed, far_faults) = mover::crossed(task, from, to);
+    let (mut stayed, mut remote_faults) = (None, 0);
+    if from != to && !matches!(reason, MoveReason::Fork) {
+        (stayed, remote_faults) = mover::note_crossing(task, from, to);
     }
     if from != to && owner.is_thread() {
         emit(TaskMoved {
@@ -154,39 +150,28 @@ fn tally(task: Task, from_cpu: u32, to_cpu: u32, why: MoveReason) {
             to_cpu,
             from,
             to,
-            reason: why as u16,
+            reason: reason as u16,
             reserved: 0,
             ran_ns: task.ran_ns(),
-            far_faults,
+            remote_faults,
         });
     }
     let mut mark = if stayed.is_some() { MOVED_BACK } else { 0 };
-    // Who wakes runs here, unless an interrupt does; where it wakes by way of another CPU, that CPU lies on the same node.
-    if matches!(why, MoveReason::Wakeup) && cpus::entry(cpus::here()).node() == Some(to) {
+    // The waker runs here, unless it is an interrupt; where it wakes by way of another CPU, that
+    // CPU lies on the same node.
+    if matches!(reason, MoveReason::Wakeup) && cpu::entry(cpu::number()).node() == Some(to) {
         mark |= MOVED_TO_WAKER;
     }
     let count_key = CountKey::new(Stem::TaskMove)
         .with_task_node(from)
         .with_page_node(to)
-        .with_cause(why as u8)
+        .with_cause(reason as u8)
         .with_mark(mark);
-    add(owner, count_key, 0);
+    totals::add_one(owner, count_key, 0);
     if let Some(ns) = stayed {
         let count_key = CountKey::new(Stem::Stay)
             .with_task_node(from)
             .with_bucket(bucket::of(ns));
-        add(owner, count_key, ns);
+        totals::add_one(owner, count_key, ns);
     }
-}
-
-/// Straight into the totals: moves are seldom, and each has its own count key. Not inlined: it stands in for copies of itself.
-#[inline(never)]
-fn add(owner: Owner, count_key: CountKey, amount: u64) {
-    let mut key = TotalKey {
-        start_ns: owner.start_ns,
-        tid: owner.tid,
-        tgid: owner.tgid,
-        count_key: count_key.with_epoch(control::epoch() as u16),
-    };
-    totals::add_total(&mut key, 1, amount);
 }

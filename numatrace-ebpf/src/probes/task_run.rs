@@ -1,10 +1,11 @@
 //! CPU time of each thread on each node.
 //!
-//! `se.sum_exec_runtime` is the number schedstat shows. A task switched in on a CPU has it at one value, switched out at another: the
-//! difference is what it ran there, without a clock. Userspace runs `task_run_now` on each CPU when a session begins and whenever
-//! it reads the totals, for those that are not switched at all; there the number is as old as the last tick. Interrupts are charged
-//! to whom they interrupt, as the scheduler does, and the idle task to nobody.
-//! Whatever else must follow a task that is switched out is parked here.
+//! `se.sum_exec_runtime` is the number that schedstat shows. Its difference between switch-in and
+//! switch-out is the time that a task ran on a CPU, without a clock. For tasks that are not
+//! switched at all, userspace runs `task_run_now` on each CPU when a session begins and whenever it
+//! reads the totals; there the number is as old as the last tick. Interrupts are charged to the
+//! task that they interrupt, as the scheduler does, and the idle task to nobody. State of other
+//! programs that must follow a task that is switched out is parked here.
 //!
 //! tp: 6.1..: sched_switch(bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)
 
@@ -15,9 +16,14 @@ use aya_ebpf::{
 };
 use numatrace_common::count_key::{CountKey, Stem};
 
-use crate::{kernel::task::Task, streaks, totals, touch, twin};
+use crate::{
+    count::{slot, twin},
+    cpu,
+    kernel::task::Task,
+    who::fault,
+};
 
-/// The task on this CPU and what it had run when it was last looked at.
+/// The task on this CPU and its CPU time when it was last read.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Running {
@@ -27,25 +33,28 @@ pub struct Running {
     ran_ns: u64,
 }
 
-/// One entry: who runs here. Only that task can be the next one switched out here, so its address is identity enough.
+/// One entry: the task that runs here. Only that task can be the next one switched out here, so its
+/// address identifies it.
 #[map]
 static RUNNING: PerCpuArray<Running> = PerCpuArray::with_max_entries(1, 0);
 
-/// include/trace/events/sched.h; runs with interrupts off, so nothing else is between it and its CPU's entry.
+/// include/trace/events/sched.h; runs with interrupts off, so no other program writes its CPU's
+/// entry meanwhile.
 #[btf_tracepoint(function = "sched_switch")]
 pub fn task_run(ctx: BtfTracePointContext) -> u32 {
     if let Some(running) = RUNNING.get_ptr_mut(0) {
         // SAFETY: a live element of this CPU, which nobody else writes meanwhile.
         let running = unsafe { &mut *running };
         let out = Task::from_arg(ctx.arg(1));
-        settle(running, out);
+        charge(running, out);
         park(out);
-        look_at(running, Task::from_arg(ctx.arg(2)));
+        note(running, Task::from_arg(ctx.arg(2)));
     }
     0
 }
 
-/// The same tracepoint in a session that does not want run time: only what other programs left half done goes with its task.
+/// The same tracepoint in a session without run time: it only parks the state that other programs
+/// keep of the task.
 #[btf_tracepoint(function = "sched_switch")]
 pub fn task_park(ctx: BtfTracePointContext) -> u32 {
     let out = Task::from_arg(ctx.arg(1));
@@ -53,53 +62,55 @@ pub fn task_park(ctx: BtfTracePointContext) -> u32 {
     0
 }
 
-/// What is known of this CPU ends, and what `task` leaves half done goes with it.
+/// Invalidates the cached task of this CPU, and parks the fault and the mark of `task`, which is
+/// switched out.
 #[inline(always)]
 fn park(task: Task) {
-    if let Some(cpu) = streaks::state() {
-        cpu.streaking = 0;
-        touch::park(&mut cpu.fault, task);
+    if let Some(cpu) = cpu::state() {
+        cpu.cached_task = 0;
+        fault::park(&mut cpu.fault, task);
         twin::park(&mut cpu.marks, task);
     }
 }
 
-/// Not attached anywhere: userspace has it run on a CPU, from an interrupt.
+/// Attached to nothing: userspace has it run on a CPU, from an interrupt.
 #[raw_tracepoint(tracepoint = "sched_switch")]
 pub fn task_run_now(_ctx: RawTracePointContext) -> i32 {
     if let Some(running) = RUNNING.get_ptr_mut(0) {
         // SAFETY: as above; a switch cannot come between, as preemption is off.
         let running = unsafe { &mut *running };
         let task = Task::current();
-        settle(running, task);
-        look_at(running, task);
+        charge(running, task);
+        note(running, task);
     }
     0
 }
 
-/// Charges a task for the time since it was last looked at.
+/// Charges a task for the time since it was last read.
 #[inline(always)]
-fn settle(running: &Running, task: Task) {
+fn charge(running: &Running, task: Task) {
     let since = if running.task == task.address() {
         running.ran_ns
     } else if running.task == 0 || task.tid() == 0 {
         return;
     } else if let Some(picked) = task.picked_ns() {
-        // Somebody else was seen to run here: the switch to this one was not, as some virtual machines hide those of their agent.
+        // A different task was seen to run here: the switch to this one was hidden, as some virtual
+        // machines hide those of their agent.
         picked
     } else {
         return;
     };
     let ran = task.ran_ns().wrapping_sub(since);
-    let Some(slot) = totals::run_slot(task) else {
+    let Some(slot) = slot::of_run_time(task) else {
         return;
     };
-    totals::own(slot, task, false);
-    totals::tally(slot, CountKey::new(Stem::TaskRun), 1, ran);
+    slot::assign(slot, task, false);
+    slot::tally(slot, CountKey::new(Stem::TaskRun), 1, ran);
 }
 
-/// Remembers the task that runs from here on.
+/// Notes the task that runs from here on.
 #[inline(always)]
-fn look_at(running: &mut Running, task: Task) {
+fn note(running: &mut Running, task: Task) {
     if task.tid() == 0 {
         running.task = 0;
     } else {

@@ -1,4 +1,5 @@
-//! The table of CPUs and their nodes that the kernel side looks moves up in, filled before the first program runs.
+//! The table of each CPU's node, which the kernel side reads for task moves. Filled before the
+//! first program runs.
 
 use anyhow::Context;
 use aya::{Ebpf, maps::Array};
@@ -6,10 +7,10 @@ use numatrace_common::mover::CpuEntry;
 
 use crate::ids::{CpuId, NodeId};
 
-/// Writes the node of each CPU.
+/// Writes the node of each CPU into the map `CPUS`.
 ///
 /// # Errors
-/// The map is missing, or a CPU's number is beyond its end.
+/// The map is missing, or a CPU number is beyond its end.
 pub fn fill(ebpf: &mut Ebpf, cpus: impl Iterator<Item = (CpuId, NodeId)>) -> anyhow::Result<()> {
     let map = ebpf
         .map_mut("CPUS")

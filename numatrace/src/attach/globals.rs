@@ -1,4 +1,4 @@
-//! Everything the kernel programs are told before they are loaded.
+//! The frozen globals: all constants that the kernel programs get before they are loaded.
 
 use std::{fs, os::unix::fs::MetadataExt};
 
@@ -11,41 +11,42 @@ use super::{
 };
 use crate::ids::NodeId;
 
-/// What a session decides; the rest follows from the kernel.
+/// The globals that a session decides; the others follow from the kernel.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Switches {
-    /// Only processes of the scope map are charged by name.
+    /// Only processes in the scope map are charged by name.
     pub scoped: bool,
     /// Children of processes in scope are in scope.
     pub follow_children: bool,
-    /// Moves of single folios are gathered into runs: nobody waits to hear of each.
+    /// Moves of single folios are coalesced into runs; off with intervals and in live commands,
+    /// where each move is wanted at once.
     pub gather_moves: bool,
-    /// First touches are wanted.
+    /// First touches are counted.
     pub first_touch: bool,
-    /// What is to go wrong, for tests.
+    /// Injected faults, for tests.
     pub faults: Faults,
-    /// First touches and hinting faults are wanted by mapping.
+    /// First touches and hinting faults are recorded by mapping.
     pub mappings: bool,
-    /// They may be switched off while the session runs.
+    /// Details may be switched off while the session runs (`--max-overhead`).
     pub reducible: bool,
-    /// One user stack for so many pages of a run; 0 = none.
+    /// One user stack for every N pages of a run; 0 = none.
     pub stack_every: u32,
-    /// One kernel stack for so many base pages of kernel memory; 0 = none.
+    /// One kernel stack for every N base pages of kernel memory; 0 = none.
     pub kernel_stack_every: u32,
-    /// The kernel stack of each change of CPU is wanted.
+    /// The kernel stack of each CPU change is recorded.
     pub verify_reasons: bool,
 }
 
-/// Addresses that only kallsyms knows.
+/// Addresses that only `/proc/kallsyms` knows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Addresses {
-    /// `__preempt_count`, or its place in `pcpu_hot`; 0 when hidden.
+    /// `__preempt_count`, or its member of `pcpu_hot`; 0 when hidden.
     pub preempt_count: u64,
     /// `__per_cpu_offset`; 0 when hidden.
     pub per_cpu_offset: u64,
 }
 
-/// Sets of nodes, one bit each.
+/// Sets of nodes, one bit for each node.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NodeSets {
     /// Nodes with memory.
@@ -64,10 +65,10 @@ impl NodeSets {
     }
 }
 
-/// The frozen globals for this kernel and session.
+/// Returns the globals for this kernel and session.
 ///
 /// # Errors
-/// A struct member the kernel's BTF does not have, or an unreadable PID namespace.
+/// The kernel's BTF lacks a struct member, or the PID namespace cannot be read.
 pub fn globals(
     btf: &KernelBtf,
     switches: Switches,
@@ -78,7 +79,8 @@ pub fn globals(
     let pidns = fs::metadata("/proc/self/ns/pid")
         .context("cannot read /proc/self/ns/pid: is /proc mounted?")?;
     let shift = btf.nodes_shift()?;
-    // Both addresses or none: one alone tells nothing.
+    let page_bytes = page_bytes();
+    // Both addresses or neither: one alone is of no use.
     let known = addresses.preempt_count != 0 && addresses.per_cpu_offset != 0;
     Ok(Globals {
         preempt_count: if known { addresses.preempt_count } else { 0 },
@@ -87,10 +89,11 @@ pub fn globals(
         pidns_ino: pidns.ino(),
         session_start_ns: boot_ns(),
         tracer_pid: std::process::id(),
-        // One node takes no bits: any shift will do, the mask makes it node 0.
+        // One node takes no bits: any shift will do, because the mask is 0.
         nodes_pgshift: if shift == 0 { 63 } else { 64 - shift },
         nodes_mask: (1u32 << shift.min(16)) - 1,
-        pmd_order: pmd_order(),
+        pmd_order: pmd_order(page_bytes),
+        page_shift: page_bytes.ilog2(),
         scoped: u32::from(switches.scoped),
         follow_children: u32::from(switches.follow_children),
         gather_moves: u32::from(switches.gather_moves),
@@ -106,6 +109,7 @@ pub fn globals(
         },
         stack_every: switches.stack_every,
         kernel_stack_every: switches.kernel_stack_every,
+        reserved: 0,
         hint_vmf: u32::from(hint_vmf(btf)),
         twins: u32::from(preemption.preempts(HookKind::Fexit)),
         tracepoint_twins: u32::from(preemption.preempts(HookKind::TpBtf)),
@@ -118,18 +122,19 @@ pub fn globals(
     })
 }
 
-/// From here on numastat counts weighted interleave in interleave_hit (mm/mempolicy.c).
+/// The first series whose numastat counts weighted interleave in interleave_hit (mm/mempolicy.c).
 const WEIGHTED_COUNTS: Series = Series {
     major: 6,
     minor: 14,
 };
 
-/// The running kernel's series.
+/// Returns the running kernel's series.
 fn running() -> Option<Series> {
     Series::of_release(&fs::read_to_string("/proc/sys/kernel/osrelease").ok()?)
 }
 
-/// Arguments of the bulk allocator under whichever name it has; 5 where it has none, and then nothing is attached.
+/// Returns the number of arguments of the bulk allocator, under either of its names; 5 where it has
+/// neither, and then nothing is attached.
 fn bulk_args(btf: &KernelBtf) -> u32 {
     ["alloc_pages_bulk_noprof", "__alloc_pages_bulk"]
         .into_iter()
@@ -138,13 +143,14 @@ fn bulk_args(btf: &KernelBtf) -> u32 {
         .unwrap_or(5)
 }
 
-/// Is `mpol_misplaced` passed a `struct vm_fault`? So from 6.7 on.
+/// Returns whether `mpol_misplaced` gets a `struct vm_fault`, as from 6.7 on.
 fn hint_vmf(btf: &KernelBtf) -> bool {
     btf.c_prototype("mpol_misplaced")
         .is_ok_and(|prototype| prototype.contains("struct vm_fault"))
 }
 
-/// Device number of `/dev/shm` in the kernel's own form, `major << 20 | minor` (include/linux/kdev_t.h); 0 when it is no mount of its own.
+/// Returns the device number of `/dev/shm` in the kernel's form, `major << 20 | minor`
+/// (include/linux/kdev_t.h); 0 when it is not a mount point.
 fn shm_dev() -> u32 {
     let device = |path: &str| fs::metadata(path).ok().map(|found| found.dev());
     match (device("/dev/shm"), device("/dev")) {
@@ -153,22 +159,34 @@ fn shm_dev() -> u32 {
     }
 }
 
-/// Nanoseconds since boot, the clock of `task_struct.start_boottime`.
+/// Returns nanoseconds since boot, on the clock of `task_struct.start_boottime`.
 fn boot_ns() -> u64 {
     use nix::time::{ClockId, clock_gettime};
-    // The clock exists on every kernel we run on; without it nobody is born late.
+    // Every kernel we run on has this clock; without it no task counts as born during the session.
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(u64::MAX, |now| {
         let part = |number: i64| u64::try_from(number).unwrap_or(0);
         part(now.tv_sec()) * 1_000_000_000 + part(now.tv_nsec())
     })
 }
 
-/// log2 of a PMD-sized page in base pages, 9 (2 MiB of 4 KiB pages) where the kernel does not say.
-fn pmd_order() -> u32 {
+/// Returns the bytes of a base page; 4096 where the C library does not say.
+fn page_bytes() -> u64 {
+    use nix::unistd::{SysconfVar, sysconf};
+    sysconf(SysconfVar::PAGE_SIZE)
+        .ok()
+        .flatten()
+        .and_then(|bytes| u64::try_from(bytes).ok())
+        .filter(|bytes| bytes.is_power_of_two())
+        .unwrap_or(4096)
+}
+
+/// Returns log2 of a PMD-sized page in base pages; 9 (2 MiB of 4 KiB pages) where the kernel does
+/// not say.
+fn pmd_order(page_bytes: u64) -> u32 {
     let size = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")
         .ok()
         .and_then(|text| text.trim().parse::<u64>().ok());
-    size.and_then(|size| size.checked_div(4096))
+    size.and_then(|size| size.checked_div(page_bytes))
         .and_then(u64::checked_ilog2)
         .unwrap_or(9)
 }

@@ -1,92 +1,68 @@
-//! Trying the hook table on this kernel: exact probes first, then the fallback, never a failed session for an optional one.
+//! Tries the rows of the hook table on this kernel: exact probes first, then the fallback. An
+//! optional hook that is refused never fails the session.
 
 use aya::{
-    Btf, Ebpf,
-    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, RawTracePoint},
+    Ebpf,
+    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError},
 };
-
 use serde::{Deserialize, Serialize};
 
 use super::{
-    btf::Prototype,
     catalog::{HookKind, PARKING, Probe, Row, TASK_RUN},
-    preemption::Preemption,
+    load::{Kernel, load_for, unload},
     preload::Preloaded,
-    prototype::{StrangeShapes, TargetKind},
     refused,
     selection::Selection,
 };
 
-/// How a hook of the table ended up.
+/// The state of a hook after it was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HookState {
     /// All exact probes are attached.
     Attached,
-    /// The fallback is.
+    /// The fallback is attached.
     Fallback,
-    /// Nothing is.
+    /// Neither form is attached.
     Absent,
-    /// It was not wanted, so nothing was tried.
+    /// The session does not want it, so nothing was tried.
     LeftOut,
 }
 
-/// One hook after trying.
+/// One hook after it was tried.
 #[derive(Clone, Debug)]
 pub struct Hook {
     /// Its row.
     pub row: &'static Row,
-    /// What came of it.
+    /// Its state.
     pub state: HookState,
-    /// What is attached, as `fexit get_page_from_freelist`; `None` when nothing is.
+    /// The attached probes, as `fexit get_page_from_freelist`; `None` when none is.
     pub via: Option<String>,
     /// Why the exact probes are not attached.
     pub reason: Option<String>,
-    /// Programs attached for it, by their name in the object.
+    /// The programs attached for it.
     pub programs: Vec<Attached>,
 }
 
-/// A program that is attached.
+/// An attached program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attached {
     /// Its name in the object.
     pub program: &'static str,
-    /// That of its twin, where one is attached too.
+    /// The name of its twin, where one is attached too.
     pub twin: Option<&'static str>,
 }
 
 impl Attached {
-    /// Both.
+    /// Returns the names of the program and of its twin.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.program).chain(self.twin)
     }
 }
 
-/// What this kernel can be attached to.
-#[derive(Clone, Copy, Debug)]
-pub struct Targets<'a> {
-    /// Functions and tracepoints by name.
-    pub btf: &'a Btf,
-    /// Those that no probe was written for, whatever their name.
-    pub strange: &'a StrangeShapes,
-    /// Whether it preempts programs.
-    pub preemption: Preemption,
-}
-
-impl Targets<'_> {
-    /// How this kernel has a target that a probe was not written for; `None` for one that is as expected.
-    pub fn is_strange(&self, kind: HookKind, target: &str) -> Option<&Prototype> {
-        let kind = match kind {
-            HookKind::Fentry | HookKind::Fexit => TargetKind::Function,
-            HookKind::TpBtf | HookKind::OnDemand => TargetKind::Tracepoint,
-        };
-        self.strange.find(kind, target)
-    }
-}
-
-/// Tries one row if it is wanted: its exact sets in turn, then its fallback.
+/// Tries one row if the session wants it: its exact sets one after the other, then its fallback.
 pub fn attach(
     ebpf: &mut Ebpf,
-    kernel: Targets<'_>,
+    kernel: Kernel<'_>,
     preloaded: &mut Preloaded,
     row: &'static Row,
     wanted: &Selection,
@@ -119,7 +95,7 @@ pub fn attach(
                     programs,
                 };
             }
-            // Two sets that begin alike are refused alike: once is enough.
+            // Sets that begin with the same probe are refused with the same words: once is enough.
             Err(refusal) if refusals.contains(&refusal) => {}
             Err(refusal) => refusals.push(refusal),
         }
@@ -127,8 +103,9 @@ pub fn attach(
     absent(row, refusals.join("; "))
 }
 
-/// Sees to switches of tasks where the run time hook, which does so by the way, is not in place; charged to the first hook that needs it.
-pub fn attach_parking(ebpf: &mut Ebpf, kernel: Targets<'_>, hooks: &mut [Hook]) {
+/// Attaches the parking program where the run-time hook, which includes its work, is not attached.
+/// Its cost is charged to the first hook that needs it.
+pub fn attach_parking(ebpf: &mut Ebpf, kernel: Kernel<'_>, hooks: &mut [Hook]) {
     if hooks
         .iter()
         .any(|hook| hook.row.hook == TASK_RUN && !hook.programs.is_empty())
@@ -141,7 +118,7 @@ pub fn attach_parking(ebpf: &mut Ebpf, kernel: Targets<'_>, hooks: &mut [Hook]) 
     else {
         return;
     };
-    // Without it a count can be missed or doubled at a preemption, which the audit shows.
+    // Without the program a preemption can make a count missed or doubled; the audit shows that.
     let mut none = Preloaded::default();
     if let Ok((target, programs)) = try_all(ebpf, kernel, &mut none, &[PARKING]) {
         first.programs.extend(programs);
@@ -159,10 +136,13 @@ fn absent(row: &'static Row, refusal: String) -> Hook {
     }
 }
 
-/// Attaches all probes or none; says what is attached, or which probe failed and why.
+/// Attaches all probes or none; returns the attached ones as text and as programs.
+///
+/// # Errors
+/// Which probe was refused, and why.
 fn try_all(
     ebpf: &mut Ebpf,
-    kernel: Targets<'_>,
+    kernel: Kernel<'_>,
     preloaded: &mut Preloaded,
     probes: &[Probe],
 ) -> Result<(String, Vec<Attached>), String> {
@@ -200,11 +180,12 @@ fn try_all(
     Ok((targets.join(", "), programs))
 }
 
-/// Attaches a probe and its twin so that the first copy runs first: what is attached last to a function runs first, to a tracepoint last
-/// (`hlist_add_head` in kernel/bpf/trampoline.c, `func_add` in kernel/tracepoint.c).
+/// Attaches a probe and its twin in the order that makes the first copy run first: of programs at a
+/// function the one attached last runs first (`hlist_add_head` in kernel/bpf/trampoline.c), of
+/// programs at a tracepoint it runs last (`func_add` in kernel/tracepoint.c).
 fn try_pair(
     ebpf: &mut Ebpf,
-    kernel: Targets<'_>,
+    kernel: Kernel<'_>,
     preloaded: &mut Preloaded,
     probe: &Probe,
     twin: Option<&'static str>,
@@ -225,7 +206,7 @@ fn try_pair(
 /// Loads and attaches one copy of a probe to the first of its targets that this kernel has.
 fn try_one(
     ebpf: &mut Ebpf,
-    kernel: Targets<'_>,
+    kernel: Kernel<'_>,
     preloaded: &mut Preloaded,
     probe: &Probe,
     name: &str,
@@ -237,38 +218,9 @@ fn try_one(
         attach_loaded(program, probe.kind).map_err(|error| refused::reason(&error))?;
         return Ok(target);
     }
-    let mut last = String::from("no target given");
-    for target in probe.targets {
-        // It would load, and read the wrong arguments.
-        if let Some(found) = kernel.is_strange(probe.kind, target) {
-            return Err(format!(
-                "this kernel has it as `{found}`, which the probe was not written for"
-            ));
-        }
-        let attached = load(program, probe.kind, target, kernel.btf)
-            .and_then(|()| attach_loaded(program, probe.kind));
-        match attached {
-            Ok(()) => return Ok(target),
-            Err(error @ ProgramError::Btf(_)) => last = refused::reason(&error),
-            Err(error) => return Err(refused::reason(&error)),
-        }
-    }
-    Err(last)
-}
-
-/// Loads a program for a target.
-pub(super) fn load(
-    program: &mut Program,
-    kind: HookKind,
-    target: &str,
-    btf: &Btf,
-) -> Result<(), ProgramError> {
-    match kind {
-        HookKind::Fentry => <&mut FEntry>::try_from(program)?.load(target, btf),
-        HookKind::Fexit => <&mut FExit>::try_from(program)?.load(target, btf),
-        HookKind::TpBtf => <&mut BtfTracePoint>::try_from(program)?.load(target, btf),
-        HookKind::OnDemand => <&mut RawTracePoint>::try_from(program)?.load(),
-    }
+    let target = load_for(kernel, probe, program)?;
+    attach_loaded(program, probe.kind).map_err(|error| refused::reason(&error))?;
+    Ok(target)
 }
 
 fn is_loaded(ebpf: &Ebpf, name: &str) -> bool {
@@ -281,21 +233,7 @@ fn attach_loaded(program: &mut Program, kind: HookKind) -> Result<(), ProgramErr
         HookKind::Fentry => <&mut FEntry>::try_from(program)?.attach().map(drop),
         HookKind::Fexit => <&mut FExit>::try_from(program)?.attach().map(drop),
         HookKind::TpBtf => <&mut BtfTracePoint>::try_from(program)?.attach().map(drop),
-        // Run when we ask for it.
+        // Userspace runs it.
         HookKind::OnDemand => Ok(()),
     }
-}
-
-/// Detaches a program and frees it. The only error is "not loaded", which is what we want.
-pub(super) fn unload(ebpf: &mut Ebpf, name: &str) {
-    let Some(program) = ebpf.program_mut(name) else {
-        return;
-    };
-    let _ = match program {
-        Program::FEntry(program) => program.unload(),
-        Program::FExit(program) => program.unload(),
-        Program::BtfTracePoint(program) => program.unload(),
-        Program::RawTracePoint(program) => program.unload(),
-        _ => Ok(()),
-    };
 }

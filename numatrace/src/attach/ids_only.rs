@@ -1,8 +1,10 @@
-//! What aya is to look targets up in: our own targets with the kernel's ids, and nothing else.
+//! The BTF in which aya finds its targets: our own targets under the kernel's ids, and nothing
+//! else.
 //!
-//! aya reads the kernel's type information into a structure per type and goes through all 150,000 of them, names included, for every program. That
-//! is half of the time to start. Our reader has an index; so aya is given types without names, as many as are needed for the ids to be the
-//! kernel's, and the targets among them.
+//! aya reads the kernel's type information into one structure for each type and searches all
+//! 150,000 of them, names included, for every program: half of the time to start. Our own reader
+//! has an index. So aya gets a blob of nameless types, as many as the ids need to be the kernel's,
+//! with the targets among them.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +13,22 @@ use aya::Btf;
 
 use super::{
     btf::KernelBtf,
-    catalog::{HOOKS, HookKind, PARKING, Probe},
+    catalog::{HOOKS, HookKind, PARKING, Row},
 };
 
-/// Kinds of types (include/uapi/linux/btf.h): a forward declaration, which needs nothing, a typedef, a function.
+/// Kinds of types (include/uapi/linux/btf.h): a forward declaration (which refers to no other
+/// type), a typedef, a function.
 const FWD: u32 = 7;
 const TYPEDEF: u32 = 8;
 const FUNC: u32 = 12;
 
-/// Everything that a row of the table can attach to, as far as this kernel has it.
+/// Returns the functions and tracepoints that a row of the table can attach to and this kernel has.
 ///
 /// # Errors
-/// aya does not take it: a defect.
+/// aya does not accept the blob: a defect.
 pub fn targets(btf: &KernelBtf) -> anyhow::Result<Btf> {
     let mut wanted: BTreeMap<u32, (u32, String)> = BTreeMap::new();
-    for probe in HOOKS.iter().flat_map(probes).chain([&PARKING]) {
+    for probe in HOOKS.iter().flat_map(Row::probes).chain([&PARKING]) {
         for target in probe.targets {
             let (kind, name) = match probe.kind {
                 HookKind::Fentry | HookKind::Fexit => (FUNC, (*target).to_owned()),
@@ -46,13 +49,11 @@ pub fn targets(btf: &KernelBtf) -> anyhow::Result<Btf> {
         .map_err(|error| anyhow!(error).context("cannot hand type ids on"))
 }
 
-fn probes(row: &super::catalog::Row) -> impl Iterator<Item = &'static Probe> {
-    row.exact.iter().copied().flatten().chain(row.fallback)
-}
-
-/// Types 1 to the last wanted one: what is wanted by its id, nameless declarations in between.
+/// Builds types 1 to the last wanted one: wanted types at their ids, nameless declarations in
+/// between.
 fn blob(wanted: &BTreeMap<u32, (u32, String)>) -> Option<Vec<u8>> {
-    // A header of 24 bytes; each type is name, kind in bits 24 to 28, and the type it refers to, of which nothing is looked at.
+    // A header of 24 bytes; each type is its name, its kind in bits 24 to 28, and the type it
+    // refers to, which aya does not follow.
     let last = wanted.keys().next_back().copied().unwrap_or(0);
     let mut types = Vec::with_capacity(usize::try_from(last).ok()?.checked_mul(12)?);
     let mut names = vec![0u8];
@@ -72,7 +73,7 @@ fn blob(wanted: &BTreeMap<u32, (u32, String)>) -> Option<Vec<u8>> {
     let length = u32::try_from(types.len()).ok()?;
     let mut blob = Vec::with_capacity(24 + types.len() + names.len());
     blob.extend(0xeb9f_u16.to_ne_bytes());
-    // Version and flags.
+    // Version 1, no flags.
     blob.extend([1, 0]);
     for word in [24, 0, length, length, u32::try_from(names.len()).ok()?] {
         blob.extend(word.to_ne_bytes());
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wanted_has_its_id_and_the_rest_no_name() {
+    fn wanted_types_have_their_id_and_the_rest_no_name() {
         let wanted = BTreeMap::from([
             (3, (FUNC, "handle_mm_fault".to_owned())),
             (70_000, (TYPEDEF, "btf_trace_sched_switch".to_owned())),

@@ -1,19 +1,20 @@
-//! Faults on purpose: what tests ask for to see that a session notices, and what a user never needs.
+//! Injected faults, for tests that check whether a session notices them.
 //!
-//! A check that cannot fail proves nothing, so the accounting can be broken from outside: `--inject`, which the help does not show.
+//! A check that cannot fail proves nothing, so `--inject` breaks the accounting on purpose. The
+//! help does not show this option: users never need it.
 
 use std::str::FromStr;
 
 /// The faults of a session; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// One in so many allocations is not counted; 0 for none. Off, it is dead code to the verifier.
+    /// One in N allocations is not counted; 0 = all are. At 0 the verifier drops the code.
     pub drop_one_in: u32,
-    /// Entries of the table of totals, instead of its own size.
+    /// Entries of the table of totals, instead of its normal size.
     pub totals_entries: Option<u32>,
 }
 
-/// One fault as it is typed.
+/// One fault as typed on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// `drop=N`

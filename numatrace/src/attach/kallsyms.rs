@@ -1,7 +1,9 @@
-//! Addresses of kernel symbols from `/proc/kallsyms`, looked up in one pass: it has 100,000 to 250,000 lines.
+//! Addresses of kernel symbols from `/proc/kallsyms`, looked up in one pass: it has 100,000 to
+//! 250,000 lines.
 //!
-//! Without the right to see addresses every one reads as zero, and kernels built without `CONFIG_KALLSYMS_ALL` list functions
-//! only. Both are reasons, not errors: the session goes on and says what it cannot tell.
+//! A process without the right to see addresses reads every one as zero, and kernels built without
+//! `CONFIG_KALLSYMS_ALL` list functions only. Both are reasons, not errors: the session starts and
+//! reports the gap.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,27 +14,29 @@ use thiserror::Error;
 
 use super::btf::KernelBtf;
 
-/// Where the kernel lists its symbols.
+/// The kernel's list of symbols.
 pub const KALLSYMS: &str = "/proc/kallsyms";
 
 /// Per-CPU base address of each CPU, an array indexed by CPU number.
 pub const PER_CPU_OFFSET: &str = "__per_cpu_offset";
 /// The preempt count of 6.1, and again of 6.18 and later.
 const PREEMPT_COUNT: &str = "__preempt_count";
-/// The per-CPU struct that holds it in 6.12.
+/// The per-CPU struct that has it as a member in 6.12.
 const PCPU_HOT: &str = "pcpu_hot";
 
-/// Why an address is not known.
+/// Why an address is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SymbolGap {
     /// All addresses read as zero.
     #[error(
-        "kernel addresses are hidden from this process: it needs CAP_SYSLOG (and kernel.kptr_restrict below 2)"
+        "kernel addresses are hidden from this process: it needs CAP_SYSLOG (and \
+         kernel.kptr_restrict below 2)"
     )]
     Hidden,
     /// Addresses are shown, this symbol is not listed.
     #[error(
-        "this kernel does not list `{0}` in /proc/kallsyms (built without CONFIG_KALLSYMS_ALL, or renamed)"
+        "this kernel does not list `{0}` in /proc/kallsyms (built without CONFIG_KALLSYMS_ALL, or \
+         renamed)"
     )]
     Absent(String),
     /// The list could not be read.
@@ -47,23 +51,26 @@ pub struct Symbols {
     gap: Option<SymbolGap>,
 }
 
-/// Where the per-CPU preempt count lies: its address on a CPU is `symbol + *(per_cpu_offset + 8 * cpu)`, wrapping.
+/// The place of the per-CPU preempt count: its address on a CPU is
+/// `symbol + *(per_cpu_offset + 8 * cpu)`, wrapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PreemptCount {
-    /// Address of the per-CPU symbol, or of its place inside `pcpu_hot`.
+    /// Address of the per-CPU symbol, or of the member of `pcpu_hot`.
     pub symbol: u64,
     /// Address of `__per_cpu_offset[]`.
     pub per_cpu_offset: u64,
 }
 
 impl Symbols {
-    /// The symbols a session can use: where the preempt count lies. A kernel has it under one of two names.
+    /// Looks up the symbols a session uses: those that locate the preempt count, which kernels have
+    /// under one of two names.
     #[must_use]
     pub fn of_session(path: &Path) -> Self {
         Self::lookup(path, &[&[PER_CPU_OFFSET], &[PREEMPT_COUNT, PCPU_HOT]])
     }
 
-    /// Looks one of each group of names up in a file of the form of [`KALLSYMS`]. Symbols of modules are left out.
+    /// Looks up one symbol of each group of names in a file with the format of [`KALLSYMS`].
+    /// Symbols of modules are ignored.
     #[must_use]
     pub fn lookup(path: &Path, wanted: &[&[&str]]) -> Self {
         match File::open(path).and_then(|file| Self::read(&mut BufReader::new(file), wanted)) {
@@ -75,7 +82,8 @@ impl Symbols {
         }
     }
 
-    /// One pass over `address type name [module]` lines; ends early when there is one of each group. The first of equal names counts.
+    /// Reads `address type name [module]` lines once; ends early when each group has a symbol. Of
+    /// equal names the first one counts.
     fn read(lines: &mut dyn BufRead, wanted: &[&[&str]]) -> io::Result<Self> {
         let mut found = HashMap::new();
         let mut any_address = false;
@@ -98,10 +106,10 @@ impl Symbols {
         Ok(Self { found, gap })
     }
 
-    /// The address of a symbol that was asked for.
+    /// Returns the address of a symbol that was looked up.
     ///
     /// # Errors
-    /// Hidden, not listed, or the list could not be read.
+    /// Addresses are hidden, the symbol is not listed, or the list could not be read.
     pub fn address(&self, name: &str) -> Result<u64, SymbolGap> {
         match (&self.gap, self.found.get(name)) {
             (Some(gap), _) => Err(gap.clone()),
@@ -110,10 +118,10 @@ impl Symbols {
         }
     }
 
-    /// Where the preempt count of each CPU lies on x86: a symbol of its own, or inside `pcpu_hot`.
+    /// Returns the place of the preempt count on x86: a separate symbol, or a member of `pcpu_hot`.
     ///
     /// # Errors
-    /// Why one of the two addresses is not known; interrupts then count as the task they interrupted.
+    /// Why one of the two addresses is unknown; interrupts then count as the task they interrupted.
     pub fn preempt_count(&self, btf: &KernelBtf) -> Result<PreemptCount, SymbolGap> {
         let per_cpu_offset = self.address(PER_CPU_OFFSET)?;
         let symbol = self.address(PREEMPT_COUNT).or_else(|missing| {
@@ -128,7 +136,8 @@ impl Symbols {
     }
 }
 
-/// Can a line hold one of the names? On 64-bit machines an address has sixteen digits, so the name is where it always is.
+/// Returns whether a line can contain one of the names. On 64-bit machines an address has sixteen
+/// digits, so names begin at a fixed column.
 fn may_be(line: &[u8], wanted: &[&[&str]]) -> bool {
     const DIGITS: usize = 16;
     let (Some(b' '), Some(name)) = (line.get(DIGITS), line.get(DIGITS + 3..)) else {
@@ -138,7 +147,7 @@ fn may_be(line: &[u8], wanted: &[&[&str]]) -> bool {
     names.any(|wanted| name.starts_with(wanted.as_bytes()))
 }
 
-/// Address and name of one line; `None` for a module's symbol or anything unexpected.
+/// Returns address and name of one line; `None` for a module's symbol or an unexpected line.
 fn parse(line: &[u8]) -> Option<(u64, &[u8])> {
     let mut fields = line
         .split(u8::is_ascii_whitespace)
@@ -168,7 +177,7 @@ mod tests {
         .unwrap()
     }
 
-    /// A kernel whose `struct pcpu_hot` has the count at byte 8.
+    /// Returns a kernel whose `struct pcpu_hot` has the count at byte 8.
     fn kernel_with_pcpu_hot() -> KernelBtf {
         let mut b = BtfBuilder::new();
         let int = b.int("int", 4);
@@ -184,7 +193,8 @@ mod tests {
     #[test]
     fn the_kernels_own_symbol_wins_over_a_modules() {
         let found = symbols(
-            b"ffffffffc0000000 d shmem_vm_ops\t[evil]\nffffffff82000000 D shmem_vm_ops\nffffffff83000000 d shmem_vm_ops\n",
+            b"ffffffffc0000000 d shmem_vm_ops\t[evil]\nffffffff82000000 D shmem_vm_ops\n\
+              ffffffff83000000 d shmem_vm_ops\n",
         );
         assert_eq!(found.address(SHMEM_VM_OPS), Ok(0xffff_ffff_8200_0000));
         assert_eq!(

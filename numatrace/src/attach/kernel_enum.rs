@@ -1,22 +1,23 @@
-//! Names of the kernel's reasons, from its enums: their numbers differ between kernels, so BTF says.
+//! Names of the kernel's reasons, read from its enums in BTF: their numbers differ between kernels.
 
 use numatrace_common::count_key::REASON_UNKNOWN;
 use serde::{Deserialize, Serialize};
 
 use super::btf::KernelBtf;
 
-/// Names of reasons by number, as far as a count key can count them.
+/// Names of reasons by number, up to the largest number that a count key can hold.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ReasonNames {
     /// Why pages were migrated: `enum migrate_reason` (include/linux/migrate_mode.h).
     pub migrate: Vec<String>,
-    /// Why NUMA balancing left a mapping alone: `enum numa_vmaskip_reason` (include/linux/sched/numa_balancing.h).
+    /// Why NUMA balancing left a mapping alone: `enum numa_vmaskip_reason`
+    /// (include/linux/sched/numa_balancing.h).
     pub skip: Vec<String>,
 }
 
 impl ReasonNames {
-    /// Those of a kernel.
+    /// Reads the names of a kernel.
     #[must_use]
     pub fn of(btf: &KernelBtf) -> Self {
         Self {
@@ -26,8 +27,9 @@ impl ReasonNames {
     }
 }
 
-/// The names by number, in lower case without prefix (`compaction`, `syscall`, …); a number without a name is `reason_N`, the one
-/// for reasons that were not seen `unknown`. The constant `how_many` only counts the others.
+/// Returns the names by number, in lower case without prefix (`compaction`, `syscall`, …). A number
+/// without a name is `reason_N`; [`REASON_UNKNOWN`] is `unknown`. The constant `how_many` only
+/// counts the others and is no reason.
 fn names(btf: &KernelBtf, name: &str, prefix: &str, how_many: &str) -> Vec<String> {
     let constants = btf.enum_constants(name).unwrap_or_default();
     (0..=REASON_UNKNOWN)

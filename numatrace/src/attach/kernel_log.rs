@@ -1,4 +1,5 @@
-//! The kernel side's own diagnostics (aya-log), on stderr under `-vv`. Otherwise their level is 0 and the verifier drops them whole.
+//! The kernel side's own diagnostics (aya-log), printed on stderr with `-vv`. Without it their
+//! level is 0 and the verifier drops the code.
 
 use std::io::{self, Write};
 
@@ -6,7 +7,7 @@ use aya::Ebpf;
 use aya_log::EbpfLogger;
 use log::{Log, Metadata, Record};
 
-/// Reads what the programs logged.
+/// Reader of the programs' log.
 pub struct KernelLog(EbpfLogger<Stderr>);
 
 impl KernelLog {
@@ -15,16 +16,16 @@ impl KernelLog {
         EbpfLogger::init_with_logger(ebpf, Stderr).ok().map(Self)
     }
 
-    /// Prints what there is.
+    /// Prints the records that are waiting.
     pub fn flush(&mut self) {
         self.0.flush();
     }
 }
 
-/// Level of everything (`aya_log::Level::Trace`).
+/// The level that includes all records (`aya_log::Level::Trace`).
 pub const ALL: u8 = 5;
 
-/// Prints records on stderr.
+/// A log that prints records on stderr.
 struct Stderr;
 
 impl Log for Stderr {

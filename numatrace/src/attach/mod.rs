@@ -1,6 +1,7 @@
-//! attach: from the embedded object to attached programs: plan in, session out.
+//! attach: loads the embedded object, sets its globals and attaches its programs.
 //!
-//! Nothing is pinned and every descriptor is close-on-exec, so no program of ours outlives this process.
+//! Nothing is pinned and every descriptor is close-on-exec, so no program of ours outlives this
+//! process.
 
 pub mod btf;
 pub mod catalog;
@@ -12,12 +13,12 @@ pub mod inject;
 pub mod kallsyms;
 pub mod kernel_enum;
 pub mod kernel_log;
+mod load;
 pub mod object;
 pub mod offsets;
 pub mod preemption;
 pub mod preflight;
 mod preload;
-pub mod price;
 pub mod prototype;
 pub mod reading;
 pub mod refused;
@@ -41,12 +42,13 @@ use kernel_log::KernelLog;
 
 use btf::KernelBtf;
 use catalog::Row;
-use hooks::{Attached, Hook, HookState, Targets};
+use hooks::{Attached, Hook, HookState};
 use inject::Faults;
 use kernel_enum::ReasonNames;
+use load::Kernel;
 use preemption::Preemption;
 use preload::Preloaded;
-use prototype::StrangeShapes;
+use prototype::Mismatches;
 use reading::Reading;
 use selection::Selection;
 
@@ -54,33 +56,33 @@ use selection::Selection;
 pub struct Session {
     /// Owner of programs, links and maps.
     ebpf: Ebpf,
-    /// The hook table as it ended up.
+    /// The hooks after they were tried, in the table's order.
     pub hooks: Vec<Hook>,
-    /// Why interrupts cannot be told from the tasks they interrupt, if they cannot.
+    /// Why interrupts are charged to the tasks they interrupt; `None` where they are told apart.
     pub interrupts_unknown: Option<String>,
     log: Option<KernelLog>,
 }
 
-/// A session before anything is attached: maps exist, so scope and epoch can be set up first.
+/// A session before anything is attached. Its maps exist, so scope and epoch can be set up first.
 pub struct Loaded {
     ebpf: Ebpf,
     btf: Btf,
-    strange: StrangeShapes,
+    mismatches: Mismatches,
     preemption: Preemption,
     log: Option<KernelLog>,
-    /// Programs tell of memory by mapping.
+    /// The programs record memory by mapping.
     mapping_runs: bool,
-    /// Why interrupts cannot be told from the tasks they interrupt, if they cannot.
+    /// Why interrupts are charged to the tasks they interrupt; `None` where they are told apart.
     pub interrupts_unknown: Option<String>,
     /// Names of the kernel's reasons, by number.
     pub reasons: ReasonNames,
-    /// Hooks to try, in this order: the whole table unless somebody wants less.
+    /// Hooks to try, in this order: the whole table unless a caller shortens it.
     pub rows: Vec<&'static Row>,
-    /// Which of them a session has; the others are left out, and said to be.
+    /// The hooks that the session wants; the others are reported as left out.
     pub wanted: Selection,
 }
 
-/// Creates the maps and reads the object. Targets of a strange shape will not be attached to.
+/// Creates the maps and reads the object. Targets in `mismatches` will not be attached to.
 ///
 /// # Errors
 /// The kernel refuses maps.
@@ -88,13 +90,13 @@ pub fn load(
     loader: Reading<EbpfLoader<'static>>,
     btf: &KernelBtf,
     globals: &Globals,
-    strange: StrangeShapes,
+    mismatches: Mismatches,
     preemption: Preemption,
     faults: Faults,
     debug: bool,
 ) -> anyhow::Result<Loaded> {
     let btf = ids_only::targets(btf)?;
-    // Some hundred bytes for good: the loader that borrows them is freed on another thread.
+    // Leaks some hundred bytes: the loader that borrows them is freed on a different thread.
     let kept: &'static Globals = Box::leak(Box::new(*globals));
     let level: &'static u8 = if debug { &kernel_log::ALL } else { &0 };
     let mut loader = loader.end()?;
@@ -102,7 +104,7 @@ pub fn load(
         .override_global("GLOBALS", bytemuck::bytes_of(kept), true)
         .override_global(aya_log::LEVEL, level, false);
     if globals.scoped == 0 {
-        // Nobody looks at it: one entry instead of megabytes.
+        // No program reads the map: one entry instead of megabytes.
         loader.map_max_entries("SCOPE", 1);
     } else {
         loader.map_max_entries("SCOPE", SCOPE_ENTRIES);
@@ -119,9 +121,10 @@ pub fn load(
     let mut ebpf = loader
         .load(object::bytes())
         .map_err(|error| anyhow!(error).context("cannot create the eBPF maps"))?;
-    // It holds all types of the kernel; freeing them takes as long as attaching a hook. Without a thread they are freed here.
+    // The loader holds all types of the kernel; freeing them takes as long as attaching a hook. If
+    // no thread can be started they are freed here.
     let _ = thread::Builder::new().spawn(move || drop(loader));
-    // Programs that log need its map until they are loaded, and the map needs its reader.
+    // Programs that log need the log's map until they are loaded, and the map needs its reader.
     let log = if debug {
         KernelLog::take(&mut ebpf)
     } else {
@@ -130,7 +133,7 @@ pub fn load(
     Ok(Loaded {
         ebpf,
         btf,
-        strange,
+        mismatches,
         preemption,
         log,
         mapping_runs: globals.mapping_runs != 0,
@@ -142,22 +145,22 @@ pub fn load(
 }
 
 impl Loaded {
-    /// The loaded object, for setting up maps before the first program runs.
+    /// Returns the loaded object, for setting up maps before the first program runs.
     pub fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
 
-    /// Will there be memory by mapping to name?
+    /// Returns whether the session records memory by mapping, so that mappings need names.
     pub fn wants_mappings(&self) -> bool {
         let hooks = [catalog::PAGE_FAULT, catalog::HINT_FAULT];
         self.mapping_runs && hooks.iter().any(|hook| self.wanted.has(hook))
     }
 
-    /// Tries the wanted hooks.
+    /// Tries the wanted hooks, one after the other.
     pub fn attach(mut self) -> Session {
-        let kernel = Targets {
+        let kernel = Kernel {
             btf: &self.btf,
-            strange: &self.strange,
+            mismatches: &self.mismatches,
             preemption: self.preemption,
         };
         let mut preloaded = Preloaded::of(&mut self.ebpf, kernel, &self.rows, &self.wanted);
@@ -167,7 +170,7 @@ impl Loaded {
             .map(|row| hooks::attach(&mut self.ebpf, kernel, &mut preloaded, row, &self.wanted))
             .collect();
         for program in preloaded.rest() {
-            hooks::unload(&mut self.ebpf, program);
+            load::unload(&mut self.ebpf, program);
         }
         hooks::attach_parking(&mut self.ebpf, kernel, &mut hooks);
         Session {
@@ -180,19 +183,19 @@ impl Loaded {
 }
 
 impl Session {
-    /// The loaded object.
+    /// Returns the loaded object.
     pub fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
 
-    /// Prints what the kernel side has to say about itself.
+    /// Prints the kernel side's diagnostics on stderr.
     pub fn flush_log(&mut self) {
         if let Some(log) = &mut self.log {
             log.flush();
         }
     }
 
-    /// The state of a hook of the table, [`HookState::Absent`] for a name it does not have.
+    /// Returns the state of a hook; [`HookState::Absent`] for a name that the table does not have.
     pub fn state(&self, hook: &str) -> HookState {
         self.hooks
             .iter()
@@ -200,7 +203,7 @@ impl Session {
             .map_or(HookState::Absent, |tried| tried.state)
     }
 
-    /// Every attached program with its descriptor.
+    /// Returns every attached program with its descriptor.
     pub fn programs(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>)> {
         self.hooks
             .iter()
@@ -208,7 +211,7 @@ impl Session {
             .filter_map(|name| Some((name, self.program(name)?)))
     }
 
-    /// The attached programs of one hook of the table.
+    /// Returns the attached programs of one hook.
     pub fn programs_of(&self, hook: &str) -> &[Attached] {
         self.hooks
             .iter()
@@ -216,12 +219,12 @@ impl Session {
             .map_or(&[][..], |tried| &tried.programs)
     }
 
-    /// The descriptor of a loaded program.
+    /// Returns the descriptor of a loaded program.
     pub fn program(&self, name: &str) -> Option<BorrowedFd<'_>> {
         Some(self.ebpf.program(name)?.fd().ok()?.as_fd())
     }
 
-    /// The required hooks that were wanted and are absent, with their reasons.
+    /// Returns the required hooks that the session wanted and did not get.
     pub fn missing(&self) -> Vec<&Hook> {
         self.hooks
             .iter()

@@ -4,7 +4,7 @@ use numatrace_common::globals::{ABSENT, GfpBits, Offsets};
 
 use super::btf::{BtfError, KernelBtf};
 
-/// Offsets of every member the kernel programs read.
+/// Returns the offsets of all members that the kernel programs read.
 ///
 /// # Errors
 /// The first member this kernel's BTF does not have, by name.
@@ -17,7 +17,7 @@ pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         task_comm: at("task_struct", "comm")?,
         task_start_boottime: at("task_struct", "start_boottime")?,
         task_real_parent: at("task_struct", "real_parent")?,
-        // What a task had run when it was picked is only asked for when its switch was not seen.
+        // Only read for a task whose switch-in was not seen.
         task_picked_ns: match within(btf, "se", ("sched_entity", "prev_sum_exec_runtime")) {
             ABSENT => 0,
             offset => offset,
@@ -49,9 +49,9 @@ pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         sb_blocksize_bits: at("super_block", "s_blocksize_bits")?,
         task_nvcsw: at("task_struct", "nvcsw")?,
         task_nivcsw: at("task_struct", "nivcsw")?,
-        // x86 only; elsewhere the fallback of first touch has nothing to go by.
+        // x86 only; elsewhere the fallback of first touch cannot tell system calls from faults.
         regs_orig_ax: at("pt_regs", "orig_ax").unwrap_or(0),
-        // Without CONFIG_MEMCG memory has no owner to be told.
+        // Without CONFIG_MEMCG an address space has no owner.
         mm_owner: at("mm_struct", "owner").unwrap_or(0),
         folio_flags: at("folio", "flags")?,
         folio_order: at("folio", "_folio_order").or_else(|_| at("folio", "_flags_1"))?,
@@ -69,18 +69,19 @@ pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         folio_mapping: at("folio", "mapping")?,
         mapping_host: at("address_space", "host")?,
         vmf_vma: at("vm_fault", "vma").unwrap_or(ABSENT),
-        // x86's and arm64's name; elsewhere thread stacks are not told from other memory.
+        // The name on x86 and arm64; elsewhere thread stacks cannot be told from other memory.
         regs_sp: at("pt_regs", "sp").unwrap_or(ABSENT),
     })
 }
 
-/// A member of `task_struct` that only an optional hook needs.
+/// Returns the offset of a member of `task_struct` that only an optional hook needs; [`ABSENT`]
+/// without it.
 fn optional(btf: &KernelBtf, member: &str) -> u32 {
     btf.member("task_struct", member)
         .map_or(ABSENT, |at| at.offset_bytes)
 }
 
-/// The same for a member of a struct within it.
+/// Returns the offset of a member of a struct inside `task_struct`; [`ABSENT`] without it.
 fn within(btf: &KernelBtf, outer: &str, (of, member): (&str, &str)) -> u32 {
     match optional(btf, outer) {
         ABSENT => ABSENT,
@@ -90,7 +91,8 @@ fn within(btf: &KernelBtf, outer: &str, (of, member): (&str, &str)) -> u32 {
     }
 }
 
-/// `PG_head`: the flag of a large folio, at different places in different kernels; 0, which is another flag's, where BTF has no such enum.
+/// Returns the bit of `PG_head`, the flag of a large folio, which differs between kernels; 0, the
+/// bit of a different flag, where BTF has no such enum.
 fn head_bit(btf: &KernelBtf) -> u32 {
     btf.enum_value(Some("pageflags"), "PG_head")
         .ok()
@@ -98,8 +100,8 @@ fn head_bit(btf: &KernelBtf) -> u32 {
         .unwrap_or(0)
 }
 
-/// gfp bits. Kernels from about 6.10 on carry their positions in an enum; before that they were plain macros with the positions
-/// below, unchanged from 6.1 (include/linux/gfp_types.h).
+/// Returns the gfp bits. Kernels from about 6.10 on have their positions in an enum; before that
+/// they were plain macros with the values below, unchanged from 6.1 on (include/linux/gfp_types.h).
 pub fn gfp_bits(btf: &KernelBtf) -> GfpBits {
     let bit = |name: &str, before_the_enum: u32| {
         btf.enum_value(None, name)

@@ -1,6 +1,8 @@
-//! Programs loaded side by side before the first is attached: verifying one takes the kernel a millisecond or two, on whatever CPU asks.
+//! Loads programs in parallel before the first one is attached: verifying one takes the kernel a
+//! millisecond or two on the CPU of the caller.
 //!
-//! Only a head start: what does not load here is tried again in its turn, where the reason is kept.
+//! This only saves time: a program that does not load here is tried again when its hook is tried,
+//! and the reason is kept there.
 
 use std::{
     collections::HashMap,
@@ -9,29 +11,28 @@ use std::{
     thread,
 };
 
-use aya::{
-    Ebpf,
-    programs::{Program, ProgramError},
-};
+use aya::{Ebpf, programs::Program};
 
 use super::{
     catalog::{Probe, Row},
-    hooks::{self, Targets},
+    load::{Kernel, load_for},
     selection::Selection,
 };
 
-/// More would wait for one another: the kernel takes its turn at patching itself.
+/// More threads would wait for one another: the kernel patches itself under a lock.
 const MOST_THREADS: usize = 4;
 
-/// Programs that are loaded and not yet attached, by name, with the target each was loaded for.
+/// Programs that are loaded and not yet attached, by name, with the target that each was loaded
+/// for.
 #[derive(Debug, Default)]
 pub struct Preloaded(HashMap<&'static str, &'static str>);
 
 impl Preloaded {
-    /// Loads the first choice of each wanted row, and the fallback of those whose first choice does not load.
+    /// Loads the first exact set of each wanted row, and the fallback of rows whose first set does
+    /// not load.
     pub fn of(
         ebpf: &mut Ebpf,
-        kernel: Targets<'_>,
+        kernel: Kernel<'_>,
         rows: &[&'static Row],
         wanted: &Selection,
     ) -> Self {
@@ -60,17 +61,18 @@ impl Preloaded {
         preloaded
     }
 
-    /// The target a program was loaded for, if it was; whoever asks has it from now on.
+    /// Removes a program and returns the target that it was loaded for; `None` if it was not
+    /// loaded.
     pub fn take(&mut self, program: &str) -> Option<&'static str> {
         self.0.remove(program)
     }
 
-    /// The programs that nobody took.
+    /// Returns the programs that were never taken.
     pub fn rest(self) -> impl Iterator<Item = &'static str> {
         self.0.into_keys()
     }
 
-    fn load(&mut self, ebpf: &mut Ebpf, kernel: Targets<'_>, probes: &[&'static Probe]) {
+    fn load(&mut self, ebpf: &mut Ebpf, kernel: Kernel<'_>, probes: &[&'static Probe]) {
         let wanted: HashMap<&str, (&'static str, &Probe)> = probes
             .iter()
             .flat_map(|probe| {
@@ -93,39 +95,25 @@ impl Preloaded {
         let (jobs, loaded) = (Mutex::new(jobs), Mutex::new(&mut self.0));
         let work = || {
             loop {
-                // The lock is given back before the kernel is asked.
+                // The lock is released before the kernel is asked.
                 let job = locked(&jobs).pop();
                 let Some((name, probe, program)) = job else {
                     break;
                 };
-                if let Some(target) = load(kernel, probe, program) {
+                // A refusal comes again, with its reason, when the hook is tried.
+                if let Ok(target) = load_for(kernel, probe, program) {
                     locked(&loaded).insert(name, target);
                 }
             }
         };
         thread::scope(|scope| {
             for _ in 1..threads.min(MOST_THREADS) {
-                // Without another thread this one does it all.
+                // If no thread can be started, this one does all of the work.
                 let _ = thread::Builder::new().spawn_scoped(scope, work);
             }
             work();
         });
     }
-}
-
-/// Loads a program for the first of its targets that this kernel has.
-fn load(kernel: Targets<'_>, probe: &Probe, program: &mut Program) -> Option<&'static str> {
-    for target in probe.targets {
-        if kernel.is_strange(probe.kind, target).is_some() {
-            return None;
-        }
-        match hooks::load(program, probe.kind, target, kernel.btf) {
-            Ok(()) => return Some(target),
-            Err(ProgramError::Btf(_)) => {}
-            Err(_) => return None,
-        }
-    }
-    None
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

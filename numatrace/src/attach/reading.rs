@@ -1,20 +1,21 @@
-//! The long readings before anything can be loaded, side by side: kernel BTF, symbols of kallsyms, the processes there are.
+//! Reads in parallel what a session needs before it can load anything: kernel BTF, symbols of
+//! kallsyms, the living processes.
 //!
-//! None needs another, each takes tens of milliseconds, and somebody waits for the session. aya's loader reads BTF for itself, whether it needs
-//! it or not, so it is read twice.
+//! The readings are independent and each takes tens of milliseconds of the user's time. BTF is read
+//! twice, because aya's loader reads it by itself in any case.
 
 use std::thread;
 
 use anyhow::anyhow;
 
-/// Something that is being read on a thread of its own.
+/// A reading that runs on a separate thread.
 pub struct Reading<T> {
     thread: Option<thread::JoinHandle<T>>,
     read: fn() -> T,
 }
 
 impl<T: Send + 'static> Reading<T> {
-    /// Begins. A machine out of threads reads when the end is asked for.
+    /// Begins the reading. If no thread can be started, [`Reading::end`] does the work.
     #[must_use]
     pub fn begin(read: fn() -> T) -> Self {
         Self {
@@ -23,15 +24,15 @@ impl<T: Send + 'static> Reading<T> {
         }
     }
 
-    /// What was read.
+    /// Waits for the result and returns it.
     ///
     /// # Errors
-    /// Reading it panicked.
+    /// The reading panicked.
     pub fn end(self) -> anyhow::Result<T> {
         match self.thread {
             Some(thread) => thread
                 .join()
-                .map_err(|_| anyhow!("reading what the kernel says of itself failed")),
+                .map_err(|_| anyhow!("a reading of kernel data panicked")),
             None => Ok((self.read)()),
         }
     }

@@ -1,10 +1,10 @@
-//! Why a program was not loaded or attached, in words a person can act on.
+//! Turns the refusal of a program into a reason that a person can act on.
 
 use std::io;
 
 use aya::programs::ProgramError;
 
-/// One reason, short, without the program's name.
+/// Returns the reason in a few words, without the program's name.
 pub fn reason(error: &ProgramError) -> String {
     match error {
         ProgramError::LoadError {
@@ -19,10 +19,11 @@ pub fn reason(error: &ProgramError) -> String {
     }
 }
 
-/// What the verifier says after its verdict: figures, not reasons.
+/// Lines that the verifier prints after its verdict: figures, not reasons.
 const SUMMARY: [&str; 3] = ["processed ", "verification time", "stack depth"];
 
-/// EPERM with an empty log is the machine's refusal, EACCES with a log the verifier's: they need different ways out.
+/// Tells the machine's refusal (EPERM with an empty log) from the verifier's (EACCES with a log):
+/// they need different ways out.
 fn load_reason(error: &io::Error, log: &str) -> String {
     let said = log
         .lines()
@@ -30,7 +31,9 @@ fn load_reason(error: &io::Error, log: &str) -> String {
         .rfind(|line| !line.is_empty() && !SUMMARY.iter().any(|start| line.starts_with(start)));
     match (error.raw_os_error(), said) {
         (Some(libc::EPERM), None) => {
-            "this machine refuses to load it (EPERM): no permission, or a policy against this kind of program".to_owned()
+            "this machine refuses to load it (EPERM): no permission, or a policy against this kind \
+             of program"
+                .to_owned()
         }
         (Some(libc::ENOMEM), _) => "not enough memory for it (ENOMEM)".to_owned(),
         (_, Some(said)) => format!("the kernel's verifier refused it ({error}): {said}"),
@@ -39,7 +42,8 @@ fn load_reason(error: &io::Error, log: &str) -> String {
 }
 
 fn attach_reason(error: &io::Error) -> String {
-    /// `ENOTSUPP`, kernel-internal, leaks from the trampoline code: too many arguments for this kernel.
+    /// `ENOTSUPP` is internal to the kernel but leaks from the trampoline code: too many arguments
+    /// for this kernel.
     const ENOTSUPP: i32 = 524;
     match error.raw_os_error() {
         Some(libc::EBUSY) => "the function cannot be traced on this kernel (EBUSY)".to_owned(),

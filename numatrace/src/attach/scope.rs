@@ -1,4 +1,4 @@
-//! The scope map, from userspace: who is looked at from the start.
+//! The scope map, from userspace: the processes that are in scope from the start.
 
 use anyhow::Context;
 use aya::{Ebpf, maps::HashMap};

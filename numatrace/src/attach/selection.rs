@@ -1,54 +1,54 @@
 //! Which hooks of the table a session wants: all, just some, or all with some added and left out.
 //!
-//! `--hooks a,b` is a list, `--hooks +a,-b` changes the default. What a wanted hook cannot do without comes with it, and what hangs on
-//! a hook that is left out goes with it; both are said, never done in silence.
+//! `--hooks a,b` is a list, `--hooks +a,-b` changes the default. Hooks that a wanted hook needs are
+//! added, and hooks that need a hook that is left out are left out too; a remark reports either.
 
 use std::collections::BTreeSet;
 
 use super::catalog::{HOOKS, Row};
 
-/// What was asked for, completed.
+/// The hooks asked for, completed by their needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     left_out: BTreeSet<&'static str>,
     forced: BTreeSet<&'static str>,
-    /// Sentences on what was added or left out beyond what was asked for.
+    /// Sentences about hooks that were added or left out beyond the request.
     pub remarks: Vec<String>,
 }
 
-/// Why a list of hooks makes no selection.
+/// Why a list of hooks is no selection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
     /// No hook has that name.
     #[error("there is no hook {0:?}")]
     Unknown(String),
-    /// Some names with a sign and some without.
+    /// Some names have a sign and some have none.
     #[error("hooks are either listed (a,b) or added and left out (+a,-b), not both")]
     Mixed,
-    /// Two wishes that exclude each other.
+    /// A hook is wanted and one that it needs is left out.
     #[error("{hook} needs {needs}, which is left out")]
     Needed {
         /// The wanted hook.
         hook: &'static str,
-        /// What it cannot do without.
+        /// The hook it needs.
         needs: &'static str,
     },
-    /// Added and left out at once.
+    /// A hook is both added and left out.
     #[error("{0} is both added and left out")]
     Both(&'static str),
-    /// Nothing can be traced without it.
-    #[error("{0} cannot be left out: names and scope hang on it")]
+    /// The hook is part of every session.
+    #[error("{0} cannot be left out: names and scope depend on it")]
     Always(&'static str),
-    /// It has nothing to fall back to.
+    /// The hook has no fallback to force.
     #[error("{0} has no fallback")]
     NoFallback(&'static str),
 }
 
 impl Selection {
-    /// Reads what was typed; an empty list is the default, everything.
+    /// Reads the list as typed; an empty list is the default, all hooks.
     ///
     /// # Errors
-    /// An unknown name, or wishes that exclude each other.
+    /// An unknown name, or requests that exclude each other.
     pub fn parse<S: AsRef<str>>(words: &[S]) -> Result<Self, SelectionError> {
         let words: Vec<(Option<char>, &'static Row)> = words
             .iter()
@@ -79,11 +79,11 @@ impl Selection {
         Self::without(&named, dropped)
     }
 
-    /// These and what they need.
+    /// Returns the selection of these hooks and the ones they need.
     fn just(named: &BTreeSet<&'static str>) -> Self {
         let mut wanted = named.clone();
         let mut remarks = Vec::new();
-        // The table's order is not the order of needs: until nothing is added any more.
+        // The table is not sorted by needs, so repeat until nothing is added any more.
         while let Some((row, needs)) = lacking(&wanted) {
             wanted.insert(needs);
             remarks.push(format!("{needs} is attached too: {} needs it", row.hook));
@@ -93,7 +93,7 @@ impl Selection {
             .filter(|row| row.always && !wanted.contains(row.hook))
         {
             remarks.push(format!(
-                "{} is attached too: names and scope hang on it",
+                "{} is attached too: names and scope depend on it",
                 row.hook
             ));
         }
@@ -108,7 +108,7 @@ impl Selection {
         }
     }
 
-    /// All but those that are dropped and what needs them.
+    /// Returns the selection of all hooks but the dropped ones and the ones that need those.
     fn without(
         named: &BTreeSet<&'static str>,
         dropped: BTreeSet<&'static str>,
@@ -146,7 +146,8 @@ impl Selection {
         })
     }
 
-    /// Puts hooks on their fallback, although the exact probes might attach: for tests of the fallbacks.
+    /// Makes hooks use their fallback, although their exact probes might attach: for tests of the
+    /// fallbacks.
     ///
     /// # Errors
     /// An unknown name, or a hook without a fallback.
@@ -161,20 +162,20 @@ impl Selection {
         Ok(self)
     }
 
-    /// Is this hook wanted?
+    /// Returns whether this hook is wanted.
     #[must_use]
     pub fn has(&self, hook: &str) -> bool {
         !self.left_out.contains(hook)
     }
 
-    /// Shall it take its fallback whatever the kernel allows?
+    /// Returns whether a hook must use its fallback, whatever the kernel allows.
     #[must_use]
     pub fn is_forced(&self, hook: &str) -> bool {
         self.forced.contains(hook)
     }
 }
 
-/// A wanted hook and something it needs that is not wanted yet.
+/// Returns a wanted hook and a hook that it needs and that is not wanted yet.
 fn lacking(wanted: &BTreeSet<&'static str>) -> Option<(&'static Row, &'static str)> {
     HOOKS
         .iter()
@@ -182,7 +183,7 @@ fn lacking(wanted: &BTreeSet<&'static str>) -> Option<(&'static Row, &'static st
         .find_map(|row| Some((row, *row.needs.iter().find(|n| !wanted.contains(*n))?)))
 }
 
-/// A word as sign and row.
+/// Splits a word into its sign and its row.
 fn signed(word: &str) -> Result<(Option<char>, &'static Row), SelectionError> {
     let sign = word.chars().next().filter(|sign| matches!(sign, '+' | '-'));
     let name = word.trim_start_matches(|c| Some(c) == sign);
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_asked_is_everything() {
+    fn an_empty_request_is_all_hooks() {
         let all = Selection::parse::<&str>(&[]).unwrap();
         assert_eq!(has(&all).len(), HOOKS.len());
         assert_eq!(all, Selection::default());
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_change_the_default_and_what_hangs_on_a_hook_goes_with_it() {
+    fn signs_change_the_default_and_dependants_are_left_out_too() {
         let less = Selection::parse(&["-task_run", "+task_move"]).unwrap();
         assert_eq!(has(&less).len(), HOOKS.len() - 1);
         assert!(!less.has(TASK_RUN) && less.remarks.is_empty());
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn wishes_that_exclude_each_other_are_refused() {
+    fn requests_that_exclude_each_other_are_refused() {
         let refused = |words: &[&str]| Selection::parse(words).unwrap_err();
         assert_eq!(
             refused(&["page_aloc"]),
@@ -289,7 +290,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_wanted_has_what_it_needs(
+        fn every_wanted_hook_has_the_hooks_it_needs(
             words in proptest::collection::vec((0..3usize, 0..HOOKS.len()), 0..6)
         ) {
             let words: Vec<String> = words
@@ -302,7 +303,8 @@ mod tests {
                         prop_assert!(selection.has(needs), "{} without {}", row.hook, needs);
                     }
                 }
-                prop_assert!(HOOKS.iter().filter(|row| row.always).all(|row| selection.has(row.hook)));
+                let mut always = HOOKS.iter().filter(|row| row.always);
+                prop_assert!(always.all(|row| selection.has(row.hook)));
             }
         }
     }

@@ -1,8 +1,8 @@
-//! Kernel series such as 6.12: what ranges in the hook table and in prototype lines are made of.
+//! Kernel series such as 6.12, and ranges of them, as prototype lines in the probe files use them.
 
 use std::fmt;
 
-/// A kernel series; the point release and whatever a distribution appends do not matter here.
+/// A kernel series; the point release and a distribution's suffix do not matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Series {
     /// 6 of 6.12.
@@ -11,11 +11,13 @@ pub struct Series {
     pub minor: u32,
 }
 
-/// The oldest kernel numatrace runs on: older ones lack ring buffer, argument and multi-node facts it leans on.
+/// The oldest kernel numatrace runs on: older ones lack features of the ring buffer, of program
+/// arguments and of the allocator that it relies on.
 pub const OLDEST: Series = Series { major: 6, minor: 1 };
 
 impl Series {
-    /// The series of a release (`uname -r`) such as `6.12.107+deb13-cloud-amd64`, or of plain `6.12`.
+    /// Returns the series of a release (`uname -r`) such as `6.12.107+deb13-cloud-amd64`, or of
+    /// plain `6.12`.
     #[must_use]
     pub fn of_release(release: &str) -> Option<Self> {
         let mut numbers = release.trim().splitn(3, '.');
@@ -37,12 +39,12 @@ impl fmt::Display for Series {
     }
 }
 
-/// Series from one, inclusive, to another, exclusive; `6.1..6.18` or `6.18..` in writing.
+/// A range of series: the first is inside, the last is not. Written `6.1..6.18` or `6.18..`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeriesRange {
     /// First series inside.
     pub from: Series,
-    /// First series no longer inside; `None` = open.
+    /// First series no longer inside; `None` = no end.
     pub until: Option<Series>,
 }
 
@@ -62,7 +64,7 @@ impl SeriesRange {
             .then_some(Self { from, until })
     }
 
-    /// Whether a series lies inside.
+    /// Returns whether a series is inside.
     #[must_use]
     pub fn contains(self, series: Series) -> bool {
         self.from <= series && self.until.is_none_or(|until| series < until)

@@ -1,5 +1,6 @@
-//! `BPF_MAP_LOOKUP_BATCH` and `BPF_MAP_DELETE_BATCH` on hash maps, which aya does not have: a sweep of 100,000 entries in a few
-//! system calls instead of 200,000. See bpf(2) and include/uapi/linux/bpf.h (`union bpf_attr`, "batch").
+//! `BPF_MAP_LOOKUP_BATCH` and `BPF_MAP_DELETE_BATCH` on hash maps, which aya does not offer: a
+//! sweep of 100,000 entries takes a few system calls instead of 200,000. See bpf(2) and
+//! include/uapi/linux/bpf.h (`union bpf_attr`, "batch").
 
 use std::{
     io,
@@ -11,7 +12,7 @@ use bytemuck::{Pod, Zeroable};
 const BPF_MAP_LOOKUP_BATCH: libc::c_int = 24;
 const BPF_MAP_DELETE_BATCH: libc::c_int = 27;
 
-/// Entries asked for at once: a call holds a bucket lock only while it copies that bucket.
+/// Entries per call. A call holds a bucket lock only while it copies that bucket.
 const CHUNK: u32 = 16_384;
 
 /// The `batch` member of `union bpf_attr`.
@@ -28,10 +29,11 @@ struct BatchAttr {
     flags: u64,
 }
 
-/// All entries of a hash map. Entries that come or go meanwhile may be missing; no entry appears twice.
+/// Returns all entries of a hash map. Entries added or removed meanwhile may be missing; no entry
+/// appears twice.
 ///
 /// # Errors
-/// What bpf(2) returned.
+/// The error of bpf(2).
 pub fn lookup_all<K: Pod, V: Pod>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>> {
     let mut found = Vec::new();
     let mut cursor: Option<u32> = None;
@@ -53,7 +55,7 @@ pub fn lookup_all<K: Pod, V: Pod>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>
         let done = match bpf(BPF_MAP_LOOKUP_BATCH, &mut attr) {
             Ok(()) => false,
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => true,
-            // One bucket holds more than the chunk had room for: ask again from the same place.
+            // One bucket has more entries than the buffer: repeat the call with a larger one.
             Err(error) if error.raw_os_error() == Some(libc::ENOSPC) && chunk < 1 << 24 => {
                 chunk *= 2;
                 continue;
@@ -69,10 +71,10 @@ pub fn lookup_all<K: Pod, V: Pod>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>
     }
 }
 
-/// Removes entries; one that is already gone is no error.
+/// Removes entries. An entry that is already gone is no error.
 ///
 /// # Errors
-/// What bpf(2) returned.
+/// The error of bpf(2).
 pub fn delete_all<K: Pod>(map: BorrowedFd<'_>, keys: &[K]) -> io::Result<()> {
     let mut rest = keys;
     while !rest.is_empty() {
@@ -85,7 +87,7 @@ pub fn delete_all<K: Pod>(map: BorrowedFd<'_>, keys: &[K]) -> io::Result<()> {
         };
         let done = match bpf(BPF_MAP_DELETE_BATCH, &mut attr) {
             Ok(()) => now.len(),
-            // `count` were deleted, the next one is not there.
+            // `count` entries were deleted; the next one was gone.
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => attr.count as usize + 1,
             Err(error) => return Err(error),
         };
@@ -95,8 +97,9 @@ pub fn delete_all<K: Pod>(map: BorrowedFd<'_>, keys: &[K]) -> io::Result<()> {
 }
 
 fn bpf(command: libc::c_int, attr: &mut BatchAttr) -> io::Result<()> {
-    // SAFETY: bpf(2) with a batch attribute: every pointer in it refers to a live buffer of `count` elements of the sizes the
-    // map was created with (the callers' types), and the kernel writes within those.
+    // SAFETY: bpf(2) with a batch attribute: every pointer in it refers to a live buffer of `count`
+    // elements of the sizes that the map was created with (the callers' types), and the kernel
+    // writes only within those.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,

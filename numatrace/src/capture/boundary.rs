@@ -1,41 +1,43 @@
-//! What is read of the machine where a session or an interval begins or ends.
+//! Readings of the kernel's counters at a boundary: the start or end of a session or an interval.
 
 use serde::{Deserialize, Serialize};
 
 use super::{losses::Losses, numastat::Round, vm_counters::VmCounters};
 
-/// One cut.
+/// The readings at one boundary.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BoundaryReading {
-    /// When it was made, ns since boot.
+    /// Time of the readings, ns since boot.
     pub at_ns: u64,
-    /// Readings of all nodes' counters.
+    /// Readings of all nodes' numastat counters, several in a row.
     pub rounds: Vec<Round>,
     /// The reading of `/proc/vmstat`, and the epoch that began with it.
     pub system: Option<(u64, VmCounters)>,
-    /// What only grows, as it stood then.
+    /// The counters that only grow, at that time.
     pub grown: Grown,
-    /// Why there are no counters of the kernel at all.
+    /// Why the kernel's counters could not be read; `None` when they were.
     pub no_counters: Option<String>,
-    /// Somebody wrote to `vm.numa_stat` since the last cut.
+    /// `vm.numa_stat` was written since the previous boundary.
     pub switched: bool,
-    /// Another interval begins here.
+    /// An interval begins at this boundary: it is not the end of the session.
     pub goes_on: bool,
 }
 
-/// What grows from the start of the session.
+/// Counters that only grow from the start of the session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Grown {
-    /// Runs of the allocation programs that the kernel skipped: of each program, copy by copy.
+    /// Executions of the allocation programs that the kernel skipped: for each program, of each
+    /// copy.
     pub recursion_misses: Option<Vec<Vec<u64>>>,
     /// Losses of the kernel side.
     pub losses: Losses,
-    /// Records of mappings for which the kernel had no room.
+    /// Mapping records for which the kernel's buffers had no room.
     pub mapping_records_lost: u64,
-    /// Records of mappings that made no sense.
+    /// Mapping records that could not be read.
     pub mapping_records_rejected: u64,
-    /// Was the kernel counting? `None` when it does not say.
+    /// The value of `vm.numa_stat`: true while the kernel counts; `None` on kernels without the
+    /// switch.
     pub counting: Option<bool>,
 }

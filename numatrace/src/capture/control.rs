@@ -1,4 +1,5 @@
-//! The epoch, from userspace: read after our folds, and advanced where no fold hook does it.
+//! The control map, from userspace: reads the epoch, and advances it in sessions without the fold
+//! hook.
 
 use anyhow::Context;
 use aya::{
@@ -14,47 +15,48 @@ impl ControlMap {
     /// Takes the map out of the loaded object.
     ///
     /// # Errors
-    /// The object has no such map: a build mistake.
+    /// The object has no such map: a build error.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
         let map = ebpf
             .take_map(CONTROL_SECTION)
-            .context("the eBPF object has no control word")?;
+            .context("the eBPF object has no control variables")?;
         Ok(Self(map.try_into()?))
     }
 
-    /// The control word as it stands.
+    /// Reads the control variables.
     ///
     /// # Errors
-    /// What bpf(2) returned.
+    /// The error of bpf(2).
     pub fn read(&self) -> anyhow::Result<Control> {
         let bytes = self.0.get(&0, 0).context("cannot read the control map")?;
         Ok(bytemuck::cast(bytes))
     }
 
-    /// Tells the programs what is attached beside them.
+    /// Tells the programs which other programs are attached.
     ///
     /// # Errors
-    /// What bpf(2) returned.
+    /// The error of bpf(2).
     pub fn set_attached(&mut self, attached: u64) -> anyhow::Result<()> {
         let mut control = self.read()?;
         control.attached = attached;
         self.write(control)
     }
 
-    /// Tells the programs what to leave out from now on.
+    /// Tells the programs which details to leave out from now on.
     ///
     /// # Errors
-    /// What bpf(2) returned.
+    /// The error of bpf(2).
     pub fn set_reduced(&mut self, reduced: u64) -> anyhow::Result<()> {
         let mut control = self.read()?;
         control.reduced = reduced;
         self.write(control)
     }
 
-    /// Begins a new epoch and returns its number. For sessions without the fold hook, and for sweeps.
+    /// Begins a new epoch and returns its number. For sessions without the fold hook, and for
+    /// sweeps.
     ///
     /// # Errors
-    /// What bpf(2) returned.
+    /// The error of bpf(2).
     pub fn advance(&mut self) -> anyhow::Result<u64> {
         let mut control = self.read()?;
         control.epoch += 1;
@@ -73,13 +75,14 @@ impl ControlMap {
     }
 }
 
-/// The epoch a count key was counted in, as the full number: count keys carry sixteen bits of it, and it is never ahead of `now`.
-pub fn unwrap_epoch(cell_epoch: u16, now: u64) -> u64 {
+/// Returns the full number of the epoch of a count key. Count keys have its low sixteen bits, and
+/// an epoch is never later than `now`.
+pub fn unwrap_epoch(key_epoch: u16, now: u64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "the low sixteen bits are what a cell has"
+        reason = "a count key has the low sixteen bits"
     )]
-    let age = (now as u16).wrapping_sub(cell_epoch);
+    let age = (now as u16).wrapping_sub(key_epoch);
     now.saturating_sub(u64::from(age))
 }
 
@@ -88,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_epoch_is_the_latest_one_with_those_bits() {
+    fn the_epoch_of_a_key_is_the_latest_one_with_those_bits() {
         assert_eq!(unwrap_epoch(5, 5), 5);
         assert_eq!(unwrap_epoch(3, 5), 3);
         assert_eq!(unwrap_epoch(0xffff, 0x1_0002), 0xffff);

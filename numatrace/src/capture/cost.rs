@@ -1,7 +1,8 @@
-//! What the session costs: time in our programs, and our own process.
+//! The cost of a session: time in our programs, and CPU and memory of our own process.
 //!
-//! The kernel measures program run time only while BPF statistics are on, which slows every BPF program of the machine. So they are on for
-//! short windows: the time of one run is measured in the windows, the number of runs comes from our own counts, which are complete.
+//! The kernel measures program run time only while BPF statistics are on, which slows every BPF
+//! program of the machine. So they are on in short windows: the windows give the mean time of an
+//! execution, and our own counts, which are complete, give the number of executions.
 
 use serde::{Deserialize, Serialize};
 use std::{
@@ -12,30 +13,32 @@ use std::{
 
 use super::fdinfo::{ProgramFdInfo, RunStatistics};
 
-/// Length of a window: thousands of runs on a machine that is busy enough to ask.
+/// Length of a window: thousands of executions on a machine that is busy enough for the cost to
+/// matter.
 const WINDOW: Duration = Duration::from_millis(20);
-/// From the start of one window to the next: statistics are on for a fiftieth of the time, and short sessions have a window too.
+/// Time from the start of one window to the start of the next: statistics are on for a fiftieth of
+/// the time, and a session of a second has a window.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Run counts and times of one program, summed over windows.
+/// Executions and run time of one program, summed over windows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measured {
-    /// Runs within windows.
+    /// Executions within windows.
     pub runs: u64,
-    /// Their time, ns.
+    /// Their run time, ns.
     pub ns: u64,
 }
 
-/// What one window saw, all programs together.
+/// The run time of all programs in one window.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seen {
-    /// Time in our programs, ns.
+pub struct WindowCost {
+    /// Run time of our programs, ns.
     pub ns: u64,
     /// The window's length.
     pub length: Duration,
 }
 
-/// Switches the statistics on and off and sums what they say.
+/// Switches the statistics on and off, and sums their figures.
 #[derive(Default)]
 pub struct CostMeter {
     on: Option<(RunStatistics, Instant, BTreeMap<&'static str, Measured>)>,
@@ -46,12 +49,13 @@ pub struct CostMeter {
 }
 
 impl CostMeter {
-    /// To be called now and then: opens a window, or closes one that is over and says what it saw.
+    /// Opens a window when one is due, or closes one that is over and returns its cost. Called
+    /// regularly.
     pub fn tick<'a>(
         &mut self,
         now: Instant,
         programs: impl Iterator<Item = (&'static str, BorrowedFd<'a>)>,
-    ) -> Option<Seen> {
+    ) -> Option<WindowCost> {
         if let Some((_, since, _)) = &self.on {
             if now.duration_since(*since) >= WINDOW {
                 return self.close(now, programs);
@@ -62,21 +66,21 @@ impl CostMeter {
                     self.on = Some((guard, now, readings(programs)));
                     self.next = Some(now + PERIOD);
                 }
-                // CAP_SYS_ADMIN is missing: the report has no BPF time then.
+                // Without CAP_SYS_ADMIN the report has no BPF time.
                 Err(_) => self.refused = true,
             }
         }
         None
     }
 
-    /// Ends an open window.
+    /// Ends an open window and returns its cost.
     pub fn close<'a>(
         &mut self,
         now: Instant,
         programs: impl Iterator<Item = (&'static str, BorrowedFd<'a>)>,
-    ) -> Option<Seen> {
+    ) -> Option<WindowCost> {
         let (guard, since, before) = self.on.take()?;
-        let mut seen = Seen {
+        let mut window = WindowCost {
             ns: 0,
             length: now.duration_since(since),
         };
@@ -88,13 +92,14 @@ impl CostMeter {
             sum.runs += end.runs.saturating_sub(start.runs);
             let ns = end.ns.saturating_sub(start.ns);
             sum.ns += ns;
-            seen.ns += ns;
+            window.ns += ns;
         }
-        self.windows += seen.length;
-        Some(seen)
+        self.windows += window.length;
+        Some(window)
     }
 
-    /// What was measured since this was asked last, by program, and for how long; `None` when statistics were refused or no window has ended.
+    /// Returns the measurements since the last call, by program, and the length of their windows;
+    /// `None` when statistics were refused or no window has ended.
     pub fn take(&mut self) -> Option<(BTreeMap<&'static str, Measured>, Duration)> {
         let measured = std::mem::take(&mut self.measured);
         let windows = std::mem::take(&mut self.windows);
@@ -117,7 +122,7 @@ fn readings<'a>(
         .collect()
 }
 
-/// CPU seconds this process has used, user and system.
+/// Returns the CPU seconds that this process has used, user and system.
 pub fn own_cpu_seconds() -> Option<f64> {
     use nix::sys::{
         resource::{UsageWho, getrusage},
@@ -133,7 +138,7 @@ pub fn own_cpu_seconds() -> Option<f64> {
     Some((seconds(usage.user_time()) + seconds(usage.system_time())).as_secs_f64())
 }
 
-/// Resident memory of this process in KiB (`VmRSS` of proc_pid_status(5)).
+/// Returns the resident memory of this process in KiB (`VmRSS` of proc_pid_status(5)).
 pub fn own_rss_kb() -> Option<u64> {
     procfs::process::Process::myself()
         .ok()?

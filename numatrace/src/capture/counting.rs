@@ -1,24 +1,25 @@
-//! `vm.numa_stat`: is the kernel counting, and did anybody touch the switch?
+//! `vm.numa_stat`: whether the kernel counts, and whether the switch was written.
 //!
-//! Switching it off zeroes every counter, and switching it on again starts from zero, so two readings can look as if nothing had happened.
-//! A write to the file is noticed by inotify, which sysctl files support as any other file; only a write through another mount of
-//! `/proc` goes unseen.
+//! Switching it off zeroes every counter, and switching it on again starts from zero, so two
+//! readings can look as if nothing had happened. inotify reports writes to the file, as for any
+//! other file; only a write through a different mount of `/proc` is missed.
 
 use std::path::Path;
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
-/// Where the switch is.
+/// The file of the switch, below the root.
 const SWITCH: &str = "proc/sys/vm/numa_stat";
 
-/// The switch, watched.
+/// A watch on the switch.
 #[derive(Debug)]
 pub struct NumaStat {
     watch: Option<Inotify>,
 }
 
 impl NumaStat {
-    /// Begins to watch. A kernel without the switch, or one that does not let it be watched, is no error: then only its value is known.
+    /// Begins to watch. A kernel without the switch, or one that refuses the watch, is no error:
+    /// then only the value is known.
     pub fn watch() -> Self {
         let watch =
             Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).and_then(|watch| {
@@ -28,7 +29,7 @@ impl NumaStat {
         Self { watch: watch.ok() }
     }
 
-    /// Was it written since this was asked last?
+    /// Returns whether the switch was written since the last call.
     pub fn written(&self) -> bool {
         self.watch
             .as_ref()
@@ -36,7 +37,8 @@ impl NumaStat {
     }
 }
 
-/// `Some(false)` when the kernel does not count; `None` when it does not say (then it counts: kernels before the sysctl always did).
+/// Returns `Some(false)` when the kernel does not count, and `None` when it has no switch (kernels
+/// before the sysctl always count).
 pub fn counting(root: &Path) -> Option<bool> {
     let text = std::fs::read_to_string(root.join(SWITCH)).ok()?;
     Some(text.trim() != "0")
@@ -47,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_zero_says_that_the_kernel_does_not_count() {
+    fn only_a_zero_means_that_the_kernel_does_not_count() {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(counting(root.path()), None);
         let path = root.path().join(SWITCH);

@@ -1,4 +1,5 @@
-//! What the hot programs keep of each CPU: streaks and bins for a sweep of the totals, and the open run of first touches.
+//! The state of each CPU that the hot programs keep: streaks and bins for a sweep of the totals,
+//! and the open run of first touches.
 
 use anyhow::Context;
 use aya::{
@@ -14,7 +15,7 @@ impl CpuStates {
     /// Takes the map out of the loaded object.
     ///
     /// # Errors
-    /// The object has no such map: a build mistake.
+    /// The object has no such map: a build error.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
         let map = ebpf
             .take_map("CPU_STATE")
@@ -22,10 +23,10 @@ impl CpuStates {
         Ok(Self(map.try_into()?))
     }
 
-    /// All CPUs as they are, while they go on.
+    /// Reads the state of all CPUs, which may change meanwhile.
     ///
     /// # Errors
-    /// What bpf(2) returned.
+    /// The error of bpf(2).
     pub fn read(&self) -> anyhow::Result<Vec<CpuState>> {
         let per_cpu = self.0.get(&0, 0).context("cannot read the CPUs' state")?;
         Ok(per_cpu

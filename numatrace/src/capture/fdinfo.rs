@@ -1,8 +1,8 @@
-//! What the kernel counts about one BPF program: `/proc/self/fdinfo/FD` of its descriptor.
+//! The kernel's counters of one BPF program, from `/proc/self/fdinfo/FD` of its descriptor.
 //!
-//! The only place that tells `recursion_misses`, the runs the kernel skipped because the same program was active on that CPU:
-//! each is an event nobody counted, so the audit needs it. Always maintained; `run_cnt` and `run_time_ns` only grow while BPF
-//! statistics are on ([`RunStatistics`]).
+//! The audit needs `recursion_misses`: executions that the kernel skipped because the same program
+//! was active on that CPU, each an event that was not counted. The kernel always maintains it;
+//! `run_cnt` and `run_time_ns` only grow while BPF statistics are on ([`RunStatistics`]).
 
 use std::collections::HashSet;
 use std::fs;
@@ -17,29 +17,29 @@ use thiserror::Error;
 pub struct ProgramFdInfo {
     /// The kernel's id of the program, unique while it is loaded.
     pub prog_id: Option<u32>,
-    /// Runs while statistics were on.
+    /// Executions while statistics were on.
     pub run_cnt: Option<u64>,
-    /// Nanoseconds of those runs.
+    /// Nanoseconds of those executions.
     pub run_time_ns: Option<u64>,
-    /// Runs skipped since it was loaded, on all CPUs.
+    /// Executions skipped since it was loaded, on all CPUs.
     pub recursion_misses: Option<u64>,
-    /// Instructions the verifier looked at when loading it.
+    /// Instructions that the verifier processed when loading it.
     pub verified_insns: Option<u64>,
-    /// Bytes of kernel memory of its code.
+    /// Bytes of kernel memory for its code.
     pub memlock_bytes: Option<u64>,
 }
 
 impl ProgramFdInfo {
-    /// Reads the counters of a program this process holds.
+    /// Reads the counters of a program, by a descriptor of this process.
     ///
     /// # Errors
-    /// `/proc` is not mounted or not ours.
+    /// `/proc` is not mounted, or belongs to a different PID namespace.
     pub fn of(program: BorrowedFd<'_>) -> io::Result<Self> {
         let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", program.as_raw_fd()))?;
         Ok(Self::parse(&text))
     }
 
-    /// Reads the `name: value` lines it knows and leaves the others.
+    /// Reads the known `name: value` lines and ignores the others.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let mut info = Self::default();
@@ -59,12 +59,12 @@ impl ProgramFdInfo {
     }
 }
 
-/// Kernel memory behind the BPF descriptors this process holds, as the kernel estimates it.
+/// Kernel memory behind the BPF descriptors of this process, as the kernel estimates it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KernelMemory {
     /// Bytes of all maps, per-CPU copies included.
     pub maps_bytes: u64,
-    /// The part of them in maps that have a copy per possible CPU.
+    /// The part of `maps_bytes` in maps that have a copy for each possible CPU.
     pub per_cpu_bytes: u64,
     /// Bytes of all programs.
     pub programs_bytes: u64,
@@ -74,7 +74,8 @@ pub struct KernelMemory {
 const PER_CPU_TYPES: [u64; 2] = [5, 6];
 
 impl KernelMemory {
-    /// Bytes of all maps on a machine with another number of possible CPUs than this one's `here`.
+    /// Returns the bytes of all maps on a machine with `cpus` possible CPUs, where this machine has
+    /// `here`.
     #[must_use]
     pub fn maps_bytes_on(&self, cpus: u64, here: u64) -> Option<u64> {
         let each = self.per_cpu_bytes.checked_div(here)?;
@@ -85,10 +86,10 @@ impl KernelMemory {
     /// Adds up every map and program descriptor of this process, each object once.
     ///
     /// # Errors
-    /// `/proc` is not mounted or not ours.
+    /// `/proc` is not mounted, or belongs to a different PID namespace.
     pub fn of_this_process() -> io::Result<Self> {
         let entries = fs::read_dir("/proc/self/fdinfo")?;
-        // A descriptor can close while we look: that one has no memory any more.
+        // A descriptor can close meanwhile; its object then has no memory any more.
         let texts = entries
             .flatten()
             .filter_map(|entry| fs::read_to_string(entry.path()).ok());
@@ -109,7 +110,7 @@ impl KernelMemory {
             let Some(object) = map.or_else(|| number("prog_id").map(|id| (false, id))) else {
                 continue;
             };
-            // A link's descriptor names its program without having its memory.
+            // A link's descriptor names its program but has none of its memory.
             let Some(bytes) = number("memlock").filter(|_| seen.insert(object)) else {
                 continue;
             };
@@ -130,20 +131,22 @@ impl KernelMemory {
 /// The kernel refused to count run times.
 #[derive(Debug, Error)]
 #[error(
-    "cannot switch BPF run-time statistics on: {0}; the cost of tracing is not measured (it needs CAP_SYS_ADMIN)"
+    "cannot switch BPF run-time statistics on: {0}; the cost of tracing is not measured (it needs \
+     CAP_SYS_ADMIN)"
 )]
 pub struct StatisticsRefused(#[source] io::Error);
 
-/// BPF run-time statistics, on until dropped. They slow every BPF program of the machine: hold it for a short time.
+/// BPF run-time statistics, on until dropped. They slow every BPF program of the machine, so keep
+/// this value for a short time only.
 ///
-/// The kernel counts holders, so others who want statistics keep theirs.
+/// The kernel counts users: statistics that other processes switched on stay on.
 #[derive(Debug)]
 pub struct RunStatistics(
-    #[expect(dead_code, reason = "closing it is what switches statistics off")] OwnedFd,
+    #[expect(dead_code, reason = "closing the descriptor switches statistics off")] OwnedFd,
 );
 
 impl RunStatistics {
-    /// Switches them on.
+    /// Switches the statistics on.
     ///
     /// # Errors
     /// No CAP_SYS_ADMIN in the initial user namespace, or a kernel that does not have them.
@@ -162,7 +165,8 @@ mod tests {
 
     #[test]
     fn counters_are_read_and_missing_ones_are_none() {
-        let text = "pos:\t0\nflags:\t02000002\nprog_type:\t26\nprog_tag:\t5c5c\nmemlock:\t4096\nprog_id:\t44\n\
+        let text = "pos:\t0\nflags:\t02000002\nprog_type:\t26\nprog_tag:\t5c5c\n\
+                    memlock:\t4096\nprog_id:\t44\n\
                     run_time_ns:\t1234\nrun_cnt:\t7\nrecursion_misses:\t106\n";
         let wanted = ProgramFdInfo {
             prog_id: Some(44),

@@ -1,19 +1,20 @@
-//! The kernel's functions by address, from `/proc/kallsyms`: what a return address lies in. Some ten megabytes, so only who asks for kernel stacks reads it.
+//! The kernel's functions by address, from `/proc/kallsyms`, for naming return addresses. The file
+//! has some ten megabytes, so it is read only for sessions with kernel stacks.
 
 use std::{fs, path::Path};
 
 use crate::attach::kallsyms::SymbolGap;
 
-/// Functions in ascending order of address.
+/// The kernel's functions in ascending order of address.
 #[derive(Clone, Debug, Default)]
 pub struct KernelText {
     names: String,
-    /// Address, and where the name ends in `names`; it begins where the one before ends.
+    /// Address, and the end of the name in `names`; the name begins at the end of the previous one.
     functions: Vec<(u64, usize)>,
 }
 
 impl KernelText {
-    /// Reads a file of the form of `/proc/kallsyms`; modules' functions too.
+    /// Reads a file with the format of `/proc/kallsyms`, functions of modules included.
     ///
     /// # Errors
     /// The file cannot be read, or hides its addresses.
@@ -39,7 +40,8 @@ impl KernelText {
         Ok(all)
     }
 
-    /// The function that a return address leads back to: the call before it may be the last thing in there.
+    /// Returns the function that a return address leads back to. The call before that address may
+    /// be the last instruction of its function.
     #[must_use]
     pub fn caller(&self, returns_to: u64) -> Option<&str> {
         let behind = self
@@ -55,7 +57,7 @@ impl KernelText {
     }
 }
 
-/// Address and name of a function's line; `None` for data.
+/// Returns address and name of a function's line; `None` for data.
 fn function(line: &[u8]) -> Option<(u64, &str)> {
     let mut fields = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
     let address = u64::from_str_radix(fields.next()?, 16).ok()?;
@@ -70,7 +72,8 @@ mod tests {
 
     #[test]
     fn a_return_address_belongs_to_the_function_before_it() {
-        let text = b"ffffffff81000100 t second\nffffffff81000000 T first\nffffffff81000080 d data\nffffffff81000200 t third\t[module]\n";
+        let text = b"ffffffff81000100 t second\nffffffff81000000 T first\n\
+                     ffffffff81000080 d data\nffffffff81000200 t third\t[module]\n";
         let text = KernelText::of(text).unwrap();
         assert_eq!(text.caller(0xffff_ffff_8100_0001), Some("first"));
         // A call that never returns is the last instruction of its function.

@@ -1,4 +1,4 @@
-//! What the kernel side lost, from its per-CPU counters.
+//! Losses of the kernel side, from its per-CPU counters.
 
 use anyhow::Context;
 use aya::{
@@ -22,35 +22,38 @@ pub struct Losses {
     /// Records for which the ring had no room, by kind in the order of [`Kind::ALL`].
     #[serde(with = "fixed")]
     pub records_lost: [u64; Kind::ALL.len()],
-    /// Events counted in `[overflow]`.
+    /// Events counted in `[overflow]`: their owner's totals had no room.
     pub overflowed: u64,
-    /// Events no total holds.
+    /// Events that no total includes.
     pub totals_lost: u64,
-    /// Processes the scope had no room for.
+    /// Processes for which the scope map had no room.
     pub scope_lost: u64,
-    /// Allocations whose node was read wrongly.
+    /// Allocations whose node was misread: they asked for one node only and seemed to get a
+    /// different one.
     pub node_misread: u64,
     /// Threads for whose moves the table had no room.
     pub movers_lost: u64,
-    /// Events that the kernel skipped in one copy of a program and another counted.
+    /// Events that the kernel skipped in one copy of a program and the twin counted.
     pub caught_by_twin: u64,
-    /// Page faults that were lost sight of before they ended.
+    /// Page faults that were interrupted before they ended: later first touches in them are
+    /// missing.
     pub faults_interrupted: u64,
-    /// Page faults for which there was no room when their task was switched out.
+    /// Page faults that could not be parked when their task was switched out.
     pub faults_unparked: u64,
-    /// Scans and hinting faults for whose time there was no room.
+    /// Scans and hinting faults that were not timed: the table had no room.
     pub balancer_untimed: u64,
-    /// Interleaved allocations taken to be hits.
+    /// Interleaved allocations whose state was overwritten before the policy hook: assumed to be
+    /// hits.
     pub interleave_guessed: u64,
-    /// Bulk allocations whose array was too long to be looked through before.
+    /// Bulk allocations whose array was too long to be scanned beforehand.
     pub bulk_unscanned: u64,
 }
 
 impl Losses {
-    /// What was lost since an earlier reading.
+    /// Returns the losses since an earlier reading.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
-        // Every field, so that a new one asks how.
+        // Every field by name, so that a new one does not compile unhandled.
         let Self {
             records,
             mut records_lost,
@@ -91,7 +94,7 @@ impl LossCounters {
     /// Takes the map out of the loaded object.
     ///
     /// # Errors
-    /// The object has no such map: a build mistake.
+    /// The object has no such map: a build error.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
         let map = ebpf
             .take_map("COUNTERS")
@@ -99,10 +102,10 @@ impl LossCounters {
         Ok(Self(map.try_into()?))
     }
 
-    /// The counters, summed over CPUs.
+    /// Reads the counters, summed over CPUs.
     ///
     /// # Errors
-    /// What bpf(2) returned.
+    /// The error of bpf(2).
     pub fn read(&self) -> anyhow::Result<Losses> {
         let sum = |counter: Counter| -> anyhow::Result<u64> {
             let per_cpu = self

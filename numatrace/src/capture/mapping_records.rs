@@ -1,7 +1,8 @@
-//! Mappings as they are made, from the kernel's own records: one software event on each CPU that samples nothing and only tells of
-//! mmap(2), mprotect(2), brk(2) and exec.
+//! Mappings as they are made, from the kernel's own records: one perf event on each CPU that
+//! samples nothing and only reports mmap(2), mprotect(2), brk(2) and exec.
 //!
-//! A process that lasts some milliseconds has mapped its files, used them and gone before anybody can look into `/proc`. The records stay.
+//! A process that lasts some milliseconds maps its files, uses them and ends before `/proc` can be
+//! read. Its records stay.
 
 use std::io;
 
@@ -13,13 +14,15 @@ use perf_event::{
 
 use crate::ids::CpuId;
 
-/// Bytes of a CPU's buffer: an exec writes about 4 kB, so some hundred of them in the 10 ms between two looks are too many for it.
+/// Bytes of a CPU's buffer: an exec writes about 4 kB, so a CPU can make about a hundred in the 10
+/// ms between two drains.
 const RING_BYTES: usize = 512 << 10;
 
-/// The same where there are so many CPUs that the buffers would take more than all else together.
+/// Bytes of a CPU's buffer on machines with more than [`MANY`] CPUs, where the buffers would take
+/// more memory than everything else together.
 const SMALL_RING_BYTES: usize = 128 << 10;
 
-/// More CPUs than this are many.
+/// Up to this number of CPUs each has a large buffer.
 const MANY: usize = 32;
 
 /// The buffers.
@@ -31,10 +34,10 @@ pub struct MappingRecords {
 }
 
 impl MappingRecords {
-    /// Begins to listen on all of these CPUs that are online.
+    /// Opens a buffer for each of these CPUs that is online.
     ///
     /// # Errors
-    /// Why this machine does not allow it.
+    /// Why this machine refuses it, for a person.
     pub fn open(cpus: &[CpuId]) -> Result<Self, String> {
         let bytes = if cpus.len() > MANY {
             SMALL_RING_BYTES
@@ -45,7 +48,7 @@ impl MappingRecords {
         for cpu in cpus {
             match open(*cpu, bytes) {
                 Ok(ring) => rings.push(ring),
-                // Installed and switched off.
+                // The CPU is offline.
                 Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
                 Err(error) => return Err(why(&error)),
             }
@@ -56,11 +59,12 @@ impl MappingRecords {
         })
     }
 
-    /// Hands over what has been written since, CPU by CPU, each with its time (ns since boot).
+    /// Calls `each` for every record written since the last call, CPU by CPU, with its time (ns
+    /// since boot).
     pub fn drain(&mut self, each: &mut dyn FnMut(&Mmap2<'_>, u64)) {
         for ring in &mut self.rings {
             while let Some(record) = ring.next_record() {
-                // The time stands at the end of every record, whatever it says (`sample_id_all`).
+                // Every record ends with its time, whatever its type (`sample_id_all`).
                 let time_ns = record
                     .to_contiguous()
                     .last_chunk()
@@ -75,12 +79,12 @@ impl MappingRecords {
         }
     }
 
-    /// Records for which a buffer had no room, so far.
+    /// Returns the number of records so far for which a buffer had no room.
     pub fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// Records that made no sense, so far.
+    /// Returns the number of records so far that could not be read.
     pub fn rejected(&self) -> u64 {
         self.rejected
     }
@@ -98,7 +102,7 @@ fn open(cpu: CpuId, bytes: usize) -> io::Result<Sampler> {
         .sample_id_all(true)
         // The clock of all other records.
         .clockid(Clock::BOOTTIME)
-        // Nobody is woken: they are looked at when the ring of records is.
+        // Never wakes this process: the buffers are drained when the ring buffer is.
         .wakeup_watermark(bytes)
         .build()?
         .sampled(bytes)?;
@@ -106,7 +110,7 @@ fn open(cpu: CpuId, bytes: usize) -> io::Result<Sampler> {
     Ok(ring)
 }
 
-/// What a refusal means.
+/// Returns the meaning of a refusal.
 fn why(error: &io::Error) -> String {
     let meaning = match error.raw_os_error() {
         Some(libc::EACCES | libc::EPERM) => "refused (CAP_PERFMON)",

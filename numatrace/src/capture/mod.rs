@@ -1,4 +1,5 @@
-//! capture: bytes out of the kernel: ring buffer, map sweeps, numastat, recordings.
+//! capture: reads bytes: the ring buffer, sweeps of the maps, numastat, `/proc` and `/sys`,
+//! recordings.
 
 pub mod batch;
 pub mod boundary;
@@ -20,13 +21,13 @@ pub mod sys;
 pub mod totals;
 pub mod vm_counters;
 
-/// One record as the kernel wrote it, not yet looked at.
+/// One record as the kernel wrote it, unchecked.
 #[derive(Clone, Copy, Debug)]
 pub struct RawRecord<'a>(pub &'a [u8]);
 
-/// Where records come from: the live ring, or a recording.
+/// A source of records.
 pub trait Source {
-    /// Hands over everything there is now, in order; returns how many records that were.
+    /// Calls `each` for the records that are there now, in order; returns their number.
     ///
     /// # Errors
     /// The source broke. An empty source is no error.

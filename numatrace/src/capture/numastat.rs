@@ -1,7 +1,8 @@
 //! The kernel's own counters: `/sys/devices/system/node/nodeN/numastat`.
 //!
-//! Reading a node's file makes the kernel fold its per-CPU counters (mm/vmstat.c, `fold_vm_numa_events`) and is then exact for
-//! that instant. Files are opened once and read with pread, so that a reading allocates as little as possible.
+//! Reading a node's file makes the kernel fold its per-CPU counters (mm/vmstat.c,
+//! `fold_vm_numa_events`), so the values are exact for that instant. Files are opened once and read
+//! with pread, so that a reading allocates as little as possible.
 
 use serde::{Deserialize, Serialize};
 use std::{
@@ -19,14 +20,15 @@ use super::{
 };
 use crate::ids::NodeId;
 
-/// One reading of all nodes: per node the kernel's counters and the epoch that began with that very reading.
+/// One reading of all nodes: for each node the kernel's counters, and the epoch that began with the
+/// reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Round(pub Vec<(NodeId, u64, NodeCounters)>);
 
-/// Reads all nodes `times` times, noting the epoch that each reading began.
+/// Reads all nodes `times` times, with the epoch that each reading begins.
 ///
-/// With the fold hook attached the kernel program begins it, at the very instant of the kernel's own sums (`marked`); without, we do,
-/// a moment before.
+/// With the fold hook (`marked`) a program begins the epoch at the instant of the kernel's own
+/// sums; without it, this function does so immediately before the reading.
 ///
 /// # Errors
 /// A counter file or the control map cannot be read.
@@ -57,7 +59,8 @@ pub fn rounds(
     Ok(rounds)
 }
 
-/// Rounds that cut without the kernel's counters, for machines that do not count.
+/// Returns a round without the kernel's counters, for machines that do not count: it only begins an
+/// epoch.
 ///
 /// # Errors
 /// The control map cannot be written.
@@ -92,15 +95,15 @@ impl NumastatFiles {
         Ok(Self { files })
     }
 
-    /// The nodes, in the order they were given.
+    /// Returns the nodes, in the order in which they were given.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.files.iter().map(|(node, ..)| *node)
     }
 
-    /// Reads one node's counters: one fold, one instant.
+    /// Reads one node's counters, all of one instant.
     ///
     /// # Errors
-    /// The file cannot be read or is not in the expected form.
+    /// The file cannot be read or has an unexpected format.
     pub fn read(&self, index: usize) -> anyhow::Result<NodeCounters> {
         let (_, file, path) = self.files.get(index).context("no such node")?;
         let mut buffer = [0u8; 4096];
@@ -109,7 +112,7 @@ impl NumastatFiles {
         let text = String::from_utf8_lossy(&buffer[..length]);
         parse(&text).map_err(|what| {
             anyhow!(
-                "{} is not in the form this version knows: {what}",
+                "{} has a format that this version does not know: {what}",
                 path.display()
             )
         })

@@ -1,4 +1,4 @@
-//! Runs that are still under way when a session ends: they lie in per-CPU maps, not in the ring.
+//! Runs that are still open when a session ends: they are in per-CPU maps, not in the ring.
 
 use std::sync::Arc;
 
@@ -16,7 +16,8 @@ use numatrace_common::event::{
 
 use super::cpu_state::CpuStates;
 
-/// Readings before the last one is taken as it is: a run may grow meanwhile, but must not be read half-begun.
+/// Readings after which the last one is accepted: a run may grow meanwhile, but must not be read
+/// half written.
 const ATTEMPTS: usize = 8;
 
 /// The maps of open runs.
@@ -32,7 +33,7 @@ impl OpenRuns {
     /// Takes the maps out of the loaded object.
     ///
     /// # Errors
-    /// The object lacks one: a build mistake.
+    /// The object lacks one: a build error.
     pub fn take(ebpf: &mut Ebpf, cpus: Arc<CpuStates>) -> anyhow::Result<Self> {
         let mut take = |name: &'static str| {
             ebpf.take_map(name)
@@ -49,10 +50,10 @@ impl OpenRuns {
         })
     }
 
-    /// Open runs of first touches.
+    /// Returns the open runs of first touches.
     ///
     /// # Errors
-    /// What bpf(2) returned.
+    /// The error of bpf(2).
     pub fn touches(&self) -> anyhow::Result<Vec<TouchRun>> {
         let of_allocations = steady(|| {
             let cpus = self.cpus.read()?;
@@ -67,30 +68,30 @@ impl OpenRuns {
             .collect())
     }
 
-    /// Open runs of hinting faults.
+    /// Returns the open runs of hinting faults.
     ///
     /// # Errors
-    /// What bpf(2) returned.
+    /// The error of bpf(2).
     pub fn uses(&self) -> anyhow::Result<Vec<UseRun>> {
         let slots = steady(|| entries::<OpenUse, _>(&self.uses))?;
         let open = slots.iter().filter(|slot| slot.task != 0);
         Ok(open.map(|slot| slot.run).collect())
     }
 
-    /// Open runs of pages that come into the page cache.
+    /// Returns the open runs of page-cache fills.
     ///
     /// # Errors
-    /// What bpf(2) returned.
+    /// The error of bpf(2).
     pub fn fills(&self) -> anyhow::Result<Vec<FillRun>> {
         let slots = steady(|| entries::<OpenFill, _>(&self.fills))?;
         let open = slots.iter().filter(|slot| slot.task != 0);
         Ok(open.map(|slot| slot.run).collect())
     }
 
-    /// Open runs of pages that were moved.
+    /// Returns the open runs of page moves.
     ///
     /// # Errors
-    /// What bpf(2) returned.
+    /// The error of bpf(2).
     pub fn moves(&self) -> anyhow::Result<Vec<PagesMoved>> {
         let slots = steady(|| entries::<OpenMoved, _>(&self.moves))?;
         let open = slots.iter().filter(|slot| slot.began_ns != 0);
@@ -98,7 +99,7 @@ impl OpenRuns {
     }
 }
 
-/// One entry of every CPU.
+/// Reads the entry of every CPU.
 fn entries<T: Pod, const SIZE: usize>(
     map: &PerCpuArray<MapData, [u8; SIZE]>,
 ) -> anyhow::Result<Vec<T>> {

@@ -1,4 +1,4 @@
-//! The ring buffer: drained on a timer, a batch at a time.
+//! The ring buffer, drained on a timer in bounded batches.
 
 use anyhow::Context;
 use aya::{
@@ -27,7 +27,8 @@ impl Ring {
 impl Source for Ring {
     fn drain(&mut self, each: &mut dyn FnMut(RawRecord<'_>)) -> anyhow::Result<usize> {
         let mut drained = 0;
-        // Bounded: on a machine that writes faster than we read, the session's other work must still get its turn.
+        // Bounded: on a machine that writes faster than we read, the session's other work must
+        // still be done.
         while drained < MAX_BATCH {
             let Some(item) = self.0.next() else { break };
             each(RawRecord(&item));
@@ -37,5 +38,5 @@ impl Source for Ring {
     }
 }
 
-/// Records of one drain: about 20 ms of reading.
+/// Most records of one drain: about 20 ms of reading.
 const MAX_BATCH: usize = 500_000;

@@ -1,6 +1,7 @@
-//! `BPF_PROG_TEST_RUN` of a raw tracepoint program on a chosen CPU: the kernel runs it there from an interrupt, with whatever task that
-//! CPU runs as the current one. See include/uapi/linux/bpf.h (`union bpf_attr`, "test") and net/bpf/test_run.c,
-//! `bpf_prog_test_run_raw_tp`. aya offers it for other program types only.
+//! `BPF_PROG_TEST_RUN` of a raw tracepoint program on a chosen CPU: the kernel runs it there from
+//! an interrupt, and the current task is the one that the CPU runs. See include/uapi/linux/bpf.h
+//! (`union bpf_attr`, "test") and net/bpf/test_run.c, `bpf_prog_test_run_raw_tp`. aya offers this
+//! for other program types only.
 
 use std::{
     io,
@@ -34,10 +35,10 @@ struct TestAttr {
     cpu: u32,
 }
 
-/// Runs a program, which must take nothing from its context, once on a CPU.
+/// Runs a program once on a CPU. The program must not read its context.
 ///
 /// # Errors
-/// What bpf(2) returned; `ENXIO` for a CPU that is offline.
+/// The error of bpf(2); `ENXIO` for a CPU that is offline.
 pub fn run_on(program: BorrowedFd<'_>, cpu: CpuId) -> io::Result<()> {
     let mut attr = TestAttr {
         prog_fd: program.as_raw_fd().unsigned_abs(),
@@ -45,7 +46,8 @@ pub fn run_on(program: BorrowedFd<'_>, cpu: CpuId) -> io::Result<()> {
         cpu: cpu.0,
         ..TestAttr::zeroed()
     };
-    // SAFETY: bpf(2) with a test attribute that has no buffers: the kernel reads the struct and writes its result fields.
+    // SAFETY: bpf(2) with a test attribute that has no buffers: the kernel reads the struct and
+    // writes its result fields.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,

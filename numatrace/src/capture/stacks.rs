@@ -1,4 +1,4 @@
-//! User stacks that runs refer to: addresses by number, read when a report is made.
+//! Stacks that records refer to by number, read when a report is made.
 
 use anyhow::Context;
 use aya::{
@@ -13,7 +13,7 @@ impl Stacks {
     /// Takes the map out of the loaded object.
     ///
     /// # Errors
-    /// The object has no such map: a build mistake.
+    /// The object has no such map: a build error.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
         let map = ebpf
             .take_map("STACKS")
@@ -21,7 +21,8 @@ impl Stacks {
         Ok(Self(map.try_into()?))
     }
 
-    /// The addresses of a stack, innermost first; `None` when the map does not have it.
+    /// Returns the addresses of a stack, innermost first; `None` when the map does not have the
+    /// number.
     pub fn addresses(&self, number: u32) -> Option<Vec<u64>> {
         let trace = self.0.get(&number, 0).ok()?;
         let addresses: Vec<u64> = trace.frames().iter().map(|frame| frame.ip).collect();

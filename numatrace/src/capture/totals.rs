@@ -1,9 +1,10 @@
-//! Sweeps of the totals: what was counted so far, read while everybody goes on counting.
+//! Sweeps of the totals: the counts so far, read while the programs continue to count.
 //!
-//! A count lives in a bin of a per-CPU slot until it is flushed into a map, and in between it is for a moment in both. A sweep
-//! reads slots, maps, and slots again: when the bins of closed epochs are the same in both readings and none is on its way,
-//! nothing was seen twice or missed. Closed epochs get no new events (all but the few already under way when the epoch
-//! changed), so this settles at once however busy the machine is.
+//! A count is in a bin of a per-CPU slot until it is flushed into a map, and during the flush it is
+//! in both. A sweep reads slots, maps, and slots again: when the bins of closed epochs are the same
+//! in both readings and none is being flushed, no count was seen twice or missed. Closed epochs get
+//! no new events, except for the few under way when the epoch changed, so the two readings soon
+//! agree however busy the machine is.
 
 use std::{collections::HashMap, os::fd::AsFd, sync::Arc};
 
@@ -20,7 +21,7 @@ use numatrace_common::{
 
 use super::{batch, control::unwrap_epoch, cpu_state::CpuStates};
 
-/// Readings before a sweep takes the last one as it is and says so.
+/// Readings after which a sweep accepts the last one and reports itself as inconsistent.
 const ATTEMPTS: usize = 1_000;
 
 /// The maps that hold totals.
@@ -29,24 +30,24 @@ pub struct TotalsMaps {
     overflowed: MapData,
     cpus: Arc<CpuStates>,
     slots: PerCpuArray<MapData, [u8; size_of::<Slot>()]>,
-    /// What earlier sweeps took of keys that are still in a map or a bin.
-    taken: HashMap<TotalKey, TotalValue>,
+    /// Counts that earlier sweeps returned, of keys that are still in a map or a bin.
+    returned: HashMap<TotalKey, TotalValue>,
 }
 
-/// What a sweep found.
+/// The result of a sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sweep {
-    /// What was counted since the last sweep, with the full epoch number of each.
+    /// Counts since the last sweep, each with its full epoch number.
     pub counts: Vec<(u64, TotalKey, TotalValue)>,
-    /// False when slots would not stand still: some count may have been seen twice or missed.
-    pub settled: bool,
+    /// False when the slots changed in every attempt: a count may have been seen twice or missed.
+    pub consistent: bool,
 }
 
 impl TotalsMaps {
     /// Takes the maps out of the loaded object.
     ///
     /// # Errors
-    /// The object lacks one: a build mistake.
+    /// The object lacks one: a build error.
     pub fn take(ebpf: &mut Ebpf, cpus: Arc<CpuStates>) -> anyhow::Result<Self> {
         let mut hash = |name: &'static str| match ebpf.take_map(name) {
             Some(Map::HashMap(data)) => Ok(data),
@@ -61,14 +62,14 @@ impl TotalsMaps {
             overflowed,
             cpus,
             slots: slots.try_into()?,
-            taken: HashMap::new(),
+            returned: HashMap::new(),
         })
     }
 
-    /// Everything counted in epochs before `current` that no earlier sweep returned.
+    /// Returns the counts of epochs before `current` that no earlier sweep returned.
     ///
     /// # Errors
-    /// What bpf(2) returned.
+    /// The error of bpf(2).
     pub fn sweep(&mut self, current: u64) -> anyhow::Result<Sweep> {
         let mut attempt = 0;
         loop {
@@ -77,25 +78,22 @@ impl TotalsMaps {
             let totals = entries(&self.totals)?;
             let overflowed = entries(&self.overflowed)?;
             let after = self.closed_bins(current)?;
-            let settled = !before.moving && !after.moving && before.bins == after.bins;
-            if settled || attempt == ATTEMPTS {
+            let consistent = !before.flushing && !after.flushing && before.bins == after.bins;
+            if consistent || attempt == ATTEMPTS {
                 let counts = self.take_new(current, &totals, &overflowed, &after.bins)?;
-                return Ok(Sweep { counts, settled });
+                return Ok(Sweep { counts, consistent });
             }
         }
     }
 
-    /// Bins and streaks of closed epochs over all CPUs and slots.
-    fn closed_bins(&self, current: u64) -> anyhow::Result<ClosedLanes> {
-        let mut closed = ClosedLanes::default();
+    /// Reads the bins and streaks of closed epochs, of all CPUs and slots.
+    fn closed_bins(&self, current: u64) -> anyhow::Result<ClosedBins> {
+        let mut closed = ClosedBins::default();
         for cpu in self.cpus.read()? {
             closed.add(&cpu.slot, cpu.counts(), current);
         }
         for index in 0..SLOTS {
-            let per_cpu = self
-                .slots
-                .get(&index, 0)
-                .context("cannot read the run slots")?;
+            let per_cpu = self.slots.get(&index, 0).context("cannot read the slots")?;
             for bytes in per_cpu.iter() {
                 let slot: Slot = bytemuck::pod_read_unaligned(bytes);
                 closed.add(&slot, slot.counts(), current);
@@ -104,7 +102,7 @@ impl TotalsMaps {
         Ok(closed)
     }
 
-    /// The part of a consistent reading that is new, and removal of what is over and done with.
+    /// Returns the new part of a reading, and removes map entries that can no longer change.
     fn take_new(
         &mut self,
         current: u64,
@@ -121,45 +119,47 @@ impl TotalsMaps {
                 sum.amount += value.amount;
             }
         }
-        let counts = fresh(&self.taken, &now)
+        let counts = new_counts(&self.returned, &now)
             .into_iter()
             .map(|(key, value)| (epoch(&key), key, value))
             .collect();
-        // An entry may go once its epoch has been closed for a whole sweep and no bin can still add to it: a program that was
-        // interrupted between finding the entry and adding to it has long finished.
-        let gone = |entries: &[(TotalKey, TotalValue)]| -> Vec<TotalKey> {
+        // An entry can be removed once its epoch has been closed for a whole sweep and no bin can
+        // still be flushed into it: a program that was interrupted between finding the entry and
+        // adding to it has long finished.
+        let finished = |entries: &[(TotalKey, TotalValue)]| -> Vec<TotalKey> {
             entries
                 .iter()
                 .map(|(key, _)| *key)
                 .filter(|key| {
-                    self.taken.contains_key(key) && !bins.iter().any(|(bin, _)| bin == key)
+                    self.returned.contains_key(key) && !bins.iter().any(|(bin, _)| bin == key)
                 })
                 .filter(|key| epoch(key) < current)
                 .collect()
         };
-        let (gone_totals, gone_overflowed) = (gone(totals), gone(overflowed));
-        batch::delete_all(self.totals.fd().as_fd(), &gone_totals)
+        let (finished_totals, finished_overflowed) = (finished(totals), finished(overflowed));
+        batch::delete_all(self.totals.fd().as_fd(), &finished_totals)
             .context("cannot trim the totals")?;
-        batch::delete_all(self.overflowed.fd().as_fd(), &gone_overflowed)
+        batch::delete_all(self.overflowed.fd().as_fd(), &finished_overflowed)
             .context("cannot trim the totals")?;
-        for key in gone_totals.iter().chain(&gone_overflowed) {
+        for key in finished_totals.iter().chain(&finished_overflowed) {
             now.remove(key);
         }
-        self.taken = now;
+        self.returned = now;
         Ok(counts)
     }
 }
 
-/// What a reading has that earlier ones have not taken.
+/// Returns the counts of a reading that earlier sweeps have not returned.
 ///
-/// Counts only grow, with one exception: what was taken while it was in a bin can be flushed into `[overflow]`, when the totals have no room
-/// for its owner. It is its owner's then, and no more `[overflow]`'s.
-fn fresh(
-    taken: &HashMap<TotalKey, TotalValue>,
+/// Counts only grow, with one exception: a count that was returned while it was in a bin can later
+/// be flushed into `[overflow]`, when the totals have no room for its owner. Its owner was charged,
+/// so it must not be charged to `[overflow]` again.
+fn new_counts(
+    returned: &HashMap<TotalKey, TotalValue>,
     now: &HashMap<TotalKey, TotalValue>,
 ) -> Vec<(TotalKey, TotalValue)> {
     let mut overflowed: HashMap<CountKey, TotalValue> = HashMap::new();
-    for (key, before) in taken {
+    for (key, before) in returned {
         let after = now.get(key).copied().unwrap_or_default();
         let sum = overflowed.entry(key.count_key).or_default();
         sum.count += before.count.saturating_sub(after.count);
@@ -167,7 +167,7 @@ fn fresh(
     }
     let mut counts = Vec::new();
     for (key, value) in now {
-        let mut known = taken.get(key).copied().unwrap_or_default();
+        let mut known = returned.get(key).copied().unwrap_or_default();
         if key.tgid == OVERFLOW {
             let moved = overflowed.get(&key.count_key).copied().unwrap_or_default();
             known.count += moved.count;
@@ -190,15 +190,15 @@ fn entries(map: &MapData) -> anyhow::Result<Vec<(TotalKey, TotalValue)>> {
 
 /// Bins of closed epochs as one reading of the slots saw them.
 #[derive(Default)]
-struct ClosedLanes {
+struct ClosedBins {
     /// Owner, count key and counts.
     bins: Vec<(TotalKey, TotalValue)>,
-    /// A flush was under way that may concern one of them.
-    moving: bool,
+    /// A flush was under way that may concern one of the bins.
+    flushing: bool,
 }
 
-impl ClosedLanes {
-    /// Counts of the owner of a slot.
+impl ClosedBins {
+    /// Adds the counts of a slot's owner.
     fn add(&mut self, slot: &Slot, counts: impl Iterator<Item = Bin>, current: u64) {
         let before = self.bins.len();
         for bin in counts {
@@ -218,7 +218,7 @@ impl ClosedLanes {
                 },
             ));
         }
-        self.moving |= slot.flushing != 0 && self.bins.len() > before;
+        self.flushing |= slot.flushing != 0 && self.bins.len() > before;
     }
 }
 
@@ -243,18 +243,18 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_grown_is_new() {
-        let taken = HashMap::from([(key(1), value(10)), (key(2), value(5))]);
+    fn only_growth_is_new() {
+        let returned = HashMap::from([(key(1), value(10)), (key(2), value(5))]);
         let now = HashMap::from([(key(1), value(12)), (key(2), value(5))]);
-        assert_eq!(fresh(&taken, &now), [(key(1), value(2))]);
+        assert_eq!(new_counts(&returned, &now), [(key(1), value(2))]);
     }
 
     #[test]
-    fn what_was_taken_from_a_lane_is_not_taken_again_from_overflow() {
+    fn a_count_returned_from_a_bin_is_not_returned_again_from_overflow() {
         // 481 were in a bin of process 1; then the bin was flushed, and the totals had no room.
-        let taken = HashMap::from([(key(1), value(481)), (key(OVERFLOW), value(7))]);
+        let returned = HashMap::from([(key(1), value(481)), (key(OVERFLOW), value(7))]);
         let now = HashMap::from([(key(OVERFLOW), value(7 + 481 + 20))]);
-        assert_eq!(fresh(&taken, &now), [(key(OVERFLOW), value(20))]);
+        assert_eq!(new_counts(&returned, &now), [(key(OVERFLOW), value(20))]);
     }
 
     fn slot(epoch: u16, count: u64, flushing: u32) -> Slot {
@@ -274,27 +274,30 @@ mod tests {
         slot
     }
 
-    fn add(closed: &mut ClosedLanes, epoch: u16, count: u64, flushing: u32) {
+    fn add(closed: &mut ClosedBins, epoch: u16, count: u64, flushing: u32) {
         let slot = slot(epoch, count, flushing);
         closed.add(&slot, slot.counts(), 4);
     }
 
     #[test]
-    fn lanes_of_the_current_epoch_are_left_alone() {
-        let mut closed = ClosedLanes::default();
+    fn bins_of_the_current_epoch_are_ignored() {
+        let mut closed = ClosedBins::default();
         add(&mut closed, 4, 10, 0);
         add(&mut closed, 3, 20, 0);
         assert_eq!(closed.bins.len(), 1);
         assert_eq!(closed.bins[0].1.count, 20);
-        assert!(!closed.moving);
+        assert!(!closed.flushing);
     }
 
     #[test]
-    fn a_flush_matters_only_where_a_closed_lane_is() {
-        let mut closed = ClosedLanes::default();
+    fn a_flush_matters_only_in_a_slot_with_a_closed_bin() {
+        let mut closed = ClosedBins::default();
         add(&mut closed, 4, 10, 1);
-        assert!(!closed.moving, "it can only be a lane of the current epoch");
+        assert!(
+            !closed.flushing,
+            "the flush can only be of a bin of the current epoch"
+        );
         add(&mut closed, 3, 10, 1);
-        assert!(closed.moving);
+        assert!(closed.flushing);
     }
 }

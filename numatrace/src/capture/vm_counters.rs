@@ -1,28 +1,29 @@
-//! The few rows of `/proc/vmstat` that tell the whole system what we tell by process: a second opinion beside numastat.
+//! The rows of `/proc/vmstat` that count system-wide what we count by process: a cross-check beside
+//! numastat.
 
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 use super::sys::vmstat::{Vmstat, read_system};
 
-/// The rows, since boot. `None` where this kernel has no such row.
+/// The rows, counted since boot. `None` where this kernel has no such row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VmCounters {
-    /// Σ `pgalloc_*`: base pages that the allocator gave, counted where numastat counts the allocation.
+    /// Σ `pgalloc_*`: base pages allocated, counted where numastat counts the allocation.
     pub pages: Option<u64>,
-    /// `numa_hint_faults`: faults.
+    /// `numa_hint_faults`: NUMA hinting faults.
     pub hint_faults: Option<u64>,
     /// `numa_pte_updates`: page table entries that NUMA balancing made to fault.
     pub pte_updates: Option<u64>,
-    /// `numa_pages_migrated`: base pages moved because of them.
+    /// `numa_pages_migrated`: base pages that hinting faults moved.
     pub hint_migrated: Option<u64>,
-    /// `pgmigrate_success`: base pages moved, for whatever reason, between nodes or within one.
+    /// `pgmigrate_success`: base pages moved for any reason, between nodes or within one.
     pub migrated: Option<u64>,
 }
 
 impl VmCounters {
-    /// Reads them; `None` when the file cannot be had.
+    /// Reads the rows; `None` when the file cannot be read.
     pub fn read(root: &Path) -> Option<Self> {
         read_system(root).ok().map(|rows| Self::of(&rows))
     }
@@ -45,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zones_are_added_up_and_what_is_not_there_is_not_zero() {
+    fn zones_are_added_up_and_a_missing_row_is_not_zero() {
         let rows: Vmstat = [
             ("pgalloc_dma", 1),
             ("pgalloc_normal", 20),

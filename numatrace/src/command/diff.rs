@@ -42,7 +42,7 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         }
     }
     sink.finish(&bytes).context("cannot write the comparison")?;
-    for line in fail_if.look(&DiffValues(&diff), None) {
+    for line in fail_if.check(&DiffValues(&diff), None) {
         eprintln!("numatrace: {line}");
     }
     let (exit, lines) = fail_if.decide(Exit::Done);

@@ -120,7 +120,7 @@ impl Writer {
     fn write_events(&mut self, tracer: &mut Tracer) {
         let ingest = &mut tracer.ingest;
         let Some(live) = &mut ingest.live else { return };
-        for (time_ns, live_event) in live.take_heard() {
+        for (time_ns, live_event) in live.take_events() {
             if let Some(event) = self.teller.tell(time_ns, &live_event, &mut ingest.enrich) {
                 self.stream.send(Line::Event(Box::new(event)));
             }
@@ -132,7 +132,7 @@ impl Writer {
     fn write_losses(&mut self, tracer: &mut Tracer, console: &mut Console) -> anyhow::Result<()> {
         let (losses, rejected) = tracer.losses()?;
         let live = tracer.ingest.live.as_mut();
-        let not_kept = live.map_or(0, |live| std::mem::take(&mut live.unheard));
+        let not_kept = live.map_or(0, |live| std::mem::take(&mut live.dropped));
         let by_kind = report::lost_by_kind(&losses);
         let ring = losses.records_lost.iter().sum::<u64>() + not_kept;
         for (reason, count, by_kind) in [

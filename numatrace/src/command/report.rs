@@ -42,7 +42,7 @@ pub(super) fn run(args: ReportArgs) -> anyhow::Result<ExitCode> {
     let outcome = replay.run_with_progress(
         &mut |_| {},
         &mut |snapshot| {
-            crossed.extend(fail_if.look_at_report(&snapshot));
+            crossed.extend(fail_if.check_report(&snapshot));
             let report = rendering.of(&snapshot)?;
             match last.replace(report) {
                 Some(before) => sink.write(&before).context("cannot write the report"),

@@ -21,7 +21,11 @@ use crate::{
     ids::NodeId,
     ingest::Ingest,
     label::frame,
-    model::{frame::ScreenFrame, stat::pressure::NodePressure},
+    model::{
+        Snapshot,
+        frame::{ScreenAbsences, ScreenFrame},
+        stat::pressure::NodePressure,
+    },
     output::{
         self,
         sink::Sink,
@@ -223,7 +227,7 @@ impl View<'_> {
         let mut snapshot = self.session.report(&ended, false, &mut console);
         let nodes: Vec<NodeId> = snapshot.host.nodes.iter().map(|node| node.node).collect();
         let memory = memory(Path::new("/"), &nodes, snapshot.host.page_size / 1024);
-        let (away, back, untold) = absences(
+        let absences = absences(
             self.began_ns,
             &mut self.session.tracer,
             &ended.counted,
@@ -234,40 +238,24 @@ impl View<'_> {
         Ok(ScreenFrame {
             snapshot,
             memory,
-            away,
-            back,
-            untold,
+            absences,
         })
     }
 }
 
-/// Who is away, who came back, and how many more did.
+/// Takes the absences of the interval, and gives its processes their homes.
 fn absences(
     began_ns: u64,
     tracer: &mut Tracer,
     counted: &Counted,
-    snapshot: &mut crate::model::Snapshot,
-) -> (
-    Vec<crate::model::Incident>,
-    Vec<crate::model::Incident>,
-    u64,
-) {
+    snapshot: &mut Snapshot,
+) -> ScreenAbsences {
     let Ingest { live, enrich, .. } = &mut tracer.ingest;
     let Some(live) = live else {
-        return Default::default();
+        return ScreenAbsences::default();
     };
     frame::homes(snapshot, live, enrich);
-    let until_ns = counted.until_ns;
-    let ended = std::mem::take(&mut live.ended);
-    let told = |absences: Vec<_>, enrich: &mut _| {
-        absences
-            .iter()
-            .map(|absence| frame::incident(absence, began_ns, until_ns, enrich))
-            .collect()
-    };
-    let away = told(live.absences.open(), enrich);
-    let back = told(ended, enrich);
-    (away, back, std::mem::take(&mut live.unheard))
+    frame::absences(live, enrich, snapshot, began_ns, counted.until_ns)
 }
 
 /// Reads memory and free blocks of each node. It leaves out files whose reading folds the kernel's

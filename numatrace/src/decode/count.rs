@@ -1,4 +1,4 @@
-//! Typed counts: what an entry of the totals says.
+//! Typed counts: entries of the totals in the types of the later stages.
 
 use std::hash::{Hash, Hasher};
 
@@ -15,33 +15,33 @@ pub use numatrace_common::count_key::{BalancerWork, MoveReason};
 
 use crate::ids::{CpuId, NodeId, Pid, Tid};
 
-/// Whose an event is.
+/// The owner of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Owner {
     /// A thread of a process.
     Thread(ThreadId),
     /// An interrupt.
     Irq,
-    /// Something outside the session's scope.
+    /// Any task outside the session's scope.
     OutOfScope,
-    /// Somebody the table had no room for.
+    /// Owners for which the table of totals had no room.
     Overflow,
-    /// Memory without a process.
+    /// Memory that belongs to no process.
     Nobody,
 }
 
-/// A thread, told from an earlier one with the same number by its start.
+/// A thread: its start distinguishes it from earlier threads with the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ThreadId {
     /// Its process.
     pub pid: Pid,
-    /// Its own number.
+    /// Its thread id.
     pub tid: Tid,
     /// Its start, ns since boot.
     pub start_ns: u64,
 }
 
-// Looked up once per count: one word to hash instead of three.
+// Hashed once for each count: one word instead of three.
 impl Hash for ThreadId {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -51,7 +51,7 @@ impl Hash for ThreadId {
 }
 
 impl Owner {
-    /// The owner part of a key or a run.
+    /// Returns the owner of a count key or a run.
     pub fn new(tgid: u32, tid: u32, start_ns: u64) -> Self {
         match tgid {
             IRQ => Owner::Irq,
@@ -67,7 +67,7 @@ impl Owner {
     }
 }
 
-/// What an allocation count is about: everything the six numastat counters follow from.
+/// The facts that an allocation is counted by: the six numastat counters follow from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AllocKey {
     /// Node of the allocating CPU.
@@ -76,16 +76,16 @@ pub struct AllocKey {
     pub page_node: NodeId,
     /// Node of the preferred zone; `None` on the fallback hook.
     pub preferred: Option<NodeId>,
-    /// Size and use; `None` for a number this version does not know.
+    /// Size and use; `None` for a number unknown to this version.
     pub class: Option<AllocClass>,
-    /// Why it is remote or missed its node; `None` for a number this version does not know.
+    /// Why it is remote or missed its node; `None` for a number unknown to this version.
     pub cause: Option<RemoteCause>,
-    /// Mode of the policy when that is the cause (include/uapi/linux/mempolicy.h).
+    /// Mode of the memory policy when that is the cause (include/uapi/linux/mempolicy.h).
     pub policy_mode: u8,
 }
 
 impl AllocKey {
-    /// The count key of an allocation, without its epoch.
+    /// Decodes the count key of an allocation, without its epoch.
     pub fn new(count_key: CountKey) -> Self {
         Self {
             task_node: NodeId(count_key.task_node()),
@@ -100,29 +100,29 @@ impl AllocKey {
     }
 }
 
-/// One count out of the totals.
+/// One count of the totals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// Epoch it was counted in, in full.
+    /// The full number of the epoch it was counted in.
     pub epoch: u64,
-    /// Whose.
+    /// The owner of the events.
     pub owner: Owner,
-    /// What.
+    /// The events counted.
     pub what: CountKind,
-    /// Events.
+    /// The number of events.
     pub count: u64,
-    /// What they add up to: pages.
+    /// The sum of their amounts. The kind gives the unit: base pages, ns or page table entries.
     pub amount: u64,
 }
 
-/// What a count is about.
+/// The kind of events that a count is about. Kinds without a unit have no meaningful amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CountKind {
-    /// Page allocations.
+    /// Page allocations: amount = base pages.
     Alloc(AllocKey),
-    /// Allocations that an interleave policy placed as intended, by page node.
+    /// Allocations that an interleave policy placed on its chosen node, by that node.
     InterleaveHit(NodeId),
-    /// User pages made by faults: amount = base pages.
+    /// First touches: user pages that page faults made; amount = base pages.
     FirstTouch(TouchKey),
     /// NUMA hinting faults, by thread's node and page's node.
     HintFault(NodePair),
@@ -130,38 +130,39 @@ pub enum CountKind {
     HintMigrated,
     /// Pages moved between nodes: amount = base pages.
     PageMigration(NodePair, Reason),
-    /// Pages that were to be moved and stayed: amount = base pages.
+    /// Pages whose migration failed: amount = base pages.
     MigrationFailed(Failure),
-    /// CPU changes.
+    /// CPU changes of tasks.
     TaskMove(MoveKey),
     /// CPU time on a node: amount = ns.
     TaskRun(NodeId),
-    /// How long copies of folios took.
+    /// Times that moves of folios took, by bucket: amount = ns.
     FolioLatency(Bucket),
-    /// How long calls of `migrate_pages` took; charged to who asked: amount = ns.
+    /// Times that calls of `migrate_pages` took, by bucket; charged to the caller: amount = ns.
     BatchLatency(Bucket, Reason),
-    /// Who asked for moves of this owner's pages, when it was another process: amount = base pages.
+    /// Moves of this owner's pages that a different process asked for: amount = base pages.
     MovedBy(Pid),
-    /// How long tasks stayed on a node before they went back.
+    /// Times that tasks stayed on a node before they went back, by bucket: amount = ns.
     Stay(Bucket),
     /// CPU changes by CPU: from, to.
     CpuMove(CpuId, CpuId),
-    /// What NUMA balancing did in a thread; amount = ns, or page table entries. `None` for a number this version does not know.
+    /// Work of NUMA balancing in a thread: amount = ns, or page table entries. `None` for a number
+    /// unknown to this version.
     Balancer(Option<BalancerWork>),
-    /// A mapping that NUMA balancing left alone.
+    /// Mappings that NUMA balancing skipped.
     VmaSkipped(Reason),
 }
 
-/// Why pages stayed.
+/// Why a migration of pages failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Failure {
-    /// Why they were to be moved.
+    /// Why the pages were to be moved.
     pub reason: Reason,
-    /// Somebody else held references to them.
+    /// The pages had further references, so their copy was refused.
     pub busy: bool,
 }
 
-/// A number of [`numatrace_common::bucket`].
+/// A bucket number of [`numatrace_common::bucket`].
 pub type Bucket = u16;
 
 /// Two nodes: from and to, or task and page.
@@ -170,33 +171,33 @@ pub type NodePair = (NodeId, NodeId);
 /// A number of the kernel's `enum migrate_reason`.
 pub type Reason = u8;
 
-/// What a first touch is about.
+/// The facts that a first touch is counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TouchKey {
     /// Node of the thread, node of the page.
     pub nodes: NodePair,
-    /// Kind of the mapping; `None` for a number this version does not know.
+    /// Kind of the mapping; `None` for a number unknown to this version.
     pub kind: Option<TouchKind>,
-    /// A private copy of a shared page.
+    /// The page is a private copy of a shared page.
     pub cow: bool,
-    /// A transparent huge page.
+    /// The page is a transparent huge page.
     pub thp: bool,
 }
 
-/// What a change of CPU is about.
+/// The facts that a CPU change is counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MoveKey {
     /// From, to; equal when only the CPU changed.
     pub nodes: NodePair,
     /// Why.
     pub reason: MoveReason,
-    /// It went back to the node it had come from.
+    /// The task went back to the node that it had come from.
     pub back: bool,
-    /// It was woken by somebody who ran on the node it went to.
+    /// The task moved to the node of the task that woke it.
     pub to_waker: bool,
 }
 
-// As with threads: one word.
+// Hashed as one word, like [`ThreadId`].
 impl Hash for CountKind {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -242,21 +243,22 @@ impl Hash for CountKind {
 }
 
 impl CountKind {
-    /// The node whose reading decides on which side of a cut it lies.
+    /// Returns the node whose numastat reading decides on which side of a boundary an allocation
+    /// is; `None` for events without a per-node counter in the kernel, for which any instant will
+    /// do.
     pub fn counted_on(&self) -> Option<NodeId> {
         match self {
             CountKind::Alloc(count_key) => Some(count_key.page_node),
             CountKind::InterleaveHit(node) => Some(*node),
-            // The kernel keeps no per-node counters of these: any one instant will do.
             _ => None,
         }
     }
 }
 
-/// Decodes an entry of the totals; the stem's number comes back when no stem has it.
+/// Decodes an entry of the totals.
 ///
 /// # Errors
-/// The unknown stem.
+/// The number of an unknown stem.
 pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Count, u8> {
     let count_key = key.count_key;
     let stem = Stem::ALL
@@ -320,7 +322,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pseudo_owners_are_no_processes() {
+    fn pseudo_owners_are_not_processes() {
         assert_eq!(Owner::new(0, 0, 0), Owner::Irq);
         assert_eq!(Owner::new(u32::MAX, 0, 0), Owner::OutOfScope);
         assert_eq!(Owner::new(u32::MAX - 1, 0, 0), Owner::Overflow);

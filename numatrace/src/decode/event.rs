@@ -1,4 +1,4 @@
-//! Typed events: what a record says, in the types of the later stages.
+//! Typed events: records of the ring in the types of the later stages.
 
 use numatrace_common::{
     count_key::{MoveReason, REASON_UNKNOWN},
@@ -26,18 +26,18 @@ use crate::{
 pub struct Event {
     /// Nanoseconds since boot.
     pub time_ns: u64,
-    /// CPU it was written on.
+    /// The CPU that wrote it.
     pub cpu: u32,
-    /// What happened.
+    /// The event itself.
     pub body: Body,
 }
 
-/// What happened.
+/// An event of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// A process was born.
+    /// A process was forked.
     TaskFork(TaskFork),
-    /// A process runs another program.
+    /// A process began to run a different program.
     TaskExec(TaskExec),
     /// A thread ended.
     TaskExit(TaskExit),
@@ -47,55 +47,56 @@ pub enum Body {
     UseRun(UseRun),
     /// A thread was bound.
     TaskBind(TaskBind),
-    /// A task changed its node.
+    /// A task moved to a different node.
     TaskMoved(TaskMoved),
-    /// Pages changed their node.
+    /// Pages moved to a different node.
     PagesMoved(PagesMoved),
-    /// Pages came into the page cache.
+    /// Pages were added to the page cache.
     FillRun(FillRun),
-    /// The kernel took memory for itself.
+    /// The kernel allocated memory for itself.
     KernelAlloc(KernelAlloc),
-    /// The kernel stack of a change of CPU.
+    /// The kernel stack of a CPU change.
     MoveStack(MoveStack),
 }
 
-/// A task changed its node.
+/// A task moved to a different node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskMoved {
-    /// Who moved.
+    /// The thread that moved.
     pub thread: ThreadId,
     /// CPUs: from, to.
     pub cpus: (CpuId, CpuId),
     /// Nodes: from, to.
     pub nodes: NodePair,
-    /// Why.
+    /// Why it moved.
     pub reason: MoveReason,
     /// Its CPU time so far, ns.
     pub ran_ns: u64,
-    /// Its hinting faults on pages of other nodes since its last such move; 0 with the first.
+    /// Its hinting faults on pages of other nodes since its previous cross-node move; 0 for the
+    /// first one.
     pub far_faults: u64,
 }
 
-/// Pages of one owner changed their node.
+/// Pages of one owner moved to a different node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PagesMoved {
-    /// Whose.
+    /// The owner of the pages.
     pub owner: Owner,
-    /// Who asked.
+    /// The process that asked for the move.
     pub asker: Pid,
     /// Nodes: from, to.
     pub nodes: NodePair,
-    /// Why.
+    /// Why they moved.
     pub reason: Reason,
-    /// Base pages.
+    /// The number of base pages.
     pub pages: u64,
-    /// Lowest address, and the first one behind the highest page.
+    /// Lowest address, and first address after the highest page.
     pub range: (u64, u64),
-    /// The mapping that had them; not [known](Area::known) where addresses were not wanted.
+    /// Their mapping; not [known](Area::known) in sessions that do not record addresses.
     pub area: Area,
 }
 
-/// A process was born.
+/// A process was forked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskFork {
     /// The child.
@@ -104,22 +105,22 @@ pub struct TaskFork {
     pub start_ns: u64,
     /// Its parent.
     pub parent: Pid,
-    /// A kernel thread.
+    /// True for a kernel thread.
     pub kthread: bool,
     /// Its name.
     pub comm: Name,
 }
 
-/// A process runs another program.
+/// A process began to run a different program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskExec {
     /// The process.
     pub pid: Pid,
     /// Its start, ns since boot.
     pub start_ns: u64,
-    /// Its name from now on.
+    /// Its new name.
     pub comm: Name,
-    /// The path given to exec; `None` when the kernel would not let it be read.
+    /// The path passed to exec; `None` when it could not be read.
     pub filename: Option<Name>,
 }
 
@@ -134,9 +135,9 @@ pub struct TaskExit {
     pub pid: Pid,
     /// Start of the process, ns since boot.
     pub process_start_ns: u64,
-    /// A kernel thread.
+    /// True for a kernel thread.
     pub kthread: bool,
-    /// It was the last one of its process.
+    /// True for the last thread of its process.
     pub group_dead: bool,
     /// Its last name.
     pub comm: Name,
@@ -159,7 +160,7 @@ impl From<RawMoved> for Body {
             reason,
             reserved: _,
             ran_ns,
-            far_faults,
+            remote_faults: far_faults,
         } = raw;
         Body::TaskMoved(TaskMoved {
             thread: ThreadId {

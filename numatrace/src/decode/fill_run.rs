@@ -1,4 +1,4 @@
-//! Typed runs of page-cache pages that came in.
+//! Typed runs of page-cache fills.
 
 use numatrace_common::event::fill_run::FillRun as Raw;
 
@@ -8,18 +8,18 @@ use super::{
 };
 use crate::ids::{NodeId, Pid, Tid};
 
-/// Pages that one thread brought into the page cache for one file, onto one node.
+/// Pages of one file that one thread added to the page cache, on one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FillRun {
-    /// Who.
+    /// The thread.
     pub thread: ThreadId,
     /// Node of the thread, node of the pages.
     pub nodes: NodePair,
-    /// Which file.
+    /// The file.
     pub file: FileId,
-    /// Base pages.
+    /// The number of base pages.
     pub pages: u64,
-    /// A page fault asked for them, not a system call.
+    /// True if a page fault added them, false for a system call.
     pub by_fault: bool,
 }
 

@@ -1,18 +1,18 @@
-//! Typed samples of memory that the kernel takes for itself.
+//! Typed samples of memory that the kernel allocates for itself.
 
 use numatrace_common::event::kernel_alloc::KernelAlloc as Raw;
 
 use super::count::{NodePair, ThreadId};
 use crate::ids::{NodeId, Pid, Tid};
 
-/// One allocation out of many.
+/// A sampled allocation, which stands for several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelAlloc {
-    /// On whose behalf.
+    /// The thread that the kernel worked for.
     pub thread: ThreadId,
     /// Node of the thread, node of the page.
     pub nodes: NodePair,
-    /// Base pages it stands for.
+    /// The number of base pages that it stands for.
     pub pages: u64,
     /// Number of its kernel stack.
     pub stack: Option<u32>,

@@ -1,5 +1,5 @@
-//! A mapping that was made: `PERF_RECORD_MMAP2` (include/uapi/linux/perf_event.h), which the kernel writes for mmap(2), mprotect(2), brk(2)
-//! and exec, with the path and the file's numbers as they are at that moment.
+//! A new mapping: `PERF_RECORD_MMAP2` (include/uapi/linux/perf_event.h), which the kernel writes
+//! for mmap(2), mprotect(2), brk(2) and exec, with the path and numbers of the file at that moment.
 
 use perf_event::data::Mmap2;
 use serde::{Deserialize, Serialize};
@@ -7,32 +7,33 @@ use serde::{Deserialize, Serialize};
 use super::mapping_run::FileId;
 use crate::{ids::Pid, model::Name};
 
-/// `PROT_WRITE`, `PROT_EXEC` and `MAP_SHARED` (include/uapi/asm-generic/mman-common.h, include/uapi/linux/mman.h).
+/// `PROT_WRITE`, `PROT_EXEC` and `MAP_SHARED` (include/uapi/asm-generic/mman-common.h,
+/// include/uapi/linux/mman.h).
 const WRITE: u32 = 0x2;
 const EXEC: u32 = 0x4;
 const SHARED: u32 = 0x1;
 
-/// What the kernel calls plain memory, which has no name in `/proc/PID/maps`.
+/// The kernel's name for plain anonymous memory, which has no name in `/proc/PID/maps`.
 const ANONYMOUS: &[u8] = b"//anon";
 
-/// A mapping that was made.
+/// A new mapping.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MappingMade {
     /// The process.
     pub pid: Pid,
-    /// When, ns since boot.
+    /// Time, ns since boot.
     pub time_ns: u64,
     /// First address.
     pub start: u64,
-    /// First address behind it.
+    /// First address after it.
     pub end: u64,
-    /// Code can run in it.
+    /// True if code in it may be executed.
     pub executable: bool,
-    /// It can be written.
+    /// True if it may be written.
     pub writable: bool,
-    /// Others see what is written.
+    /// True if other processes see writes to it.
     pub shared: bool,
-    /// Offset of its start in the file, bytes.
+    /// Offset of its start in the file, in bytes.
     pub offset: u64,
     /// Its file.
     pub file: Option<FileId>,
@@ -41,7 +42,7 @@ pub struct MappingMade {
 }
 
 impl MappingMade {
-    /// Reads a record; `None` for one whose range makes no sense.
+    /// Reads a record; `None` for an empty or overflowing range.
     pub fn of(record: &Mmap2<'_>, time_ns: u64) -> Option<Self> {
         let numbers = || {
             let ino = record.ino().filter(|ino| *ino != 0)?;

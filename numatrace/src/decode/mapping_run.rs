@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::count::{NodePair, ThreadId};
 use crate::ids::{NodeId, Pid, Tid};
 
-/// A file, by the numbers the kernel tells it by.
+/// A file, by the numbers that identify it in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FileId {
     /// Device, `major << 20 | minor`.
@@ -21,12 +21,12 @@ pub struct FileId {
     pub ino: u64,
 }
 
-/// A mapping as the kernel had it when a run began.
+/// The kernel's mapping at the time when a run began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Area {
     /// First address.
     pub start: u64,
-    /// First address behind it.
+    /// First address after it.
     pub end: u64,
     /// `VM_*` (include/linux/mm.h).
     pub flags: u64,
@@ -37,39 +37,40 @@ pub struct Area {
 }
 
 impl Area {
-    /// `VM_WRITE`, `VM_EXEC`, `VM_SHARED`, `VM_GROWSDOWN`, `VM_HUGETLB` (include/linux/mm.h), the same on all kernels.
+    /// `VM_WRITE`, `VM_EXEC`, `VM_SHARED`, `VM_GROWSDOWN`, `VM_HUGETLB` (include/linux/mm.h), the
+    /// same on all kernels.
     const WRITE: u64 = 0x2;
     const EXEC: u64 = 0x4;
     const SHARED: u64 = 0x8;
     const GROWS_DOWN: u64 = 0x100;
     const HUGETLB: u64 = 0x40_0000;
 
-    /// It can be written.
+    /// Returns whether it may be written.
     pub fn writable(&self) -> bool {
         self.flags & Self::WRITE != 0
     }
 
-    /// It holds code.
+    /// Returns whether code in it may be executed.
     pub fn executable(&self) -> bool {
         self.flags & Self::EXEC != 0
     }
 
-    /// Others see what is written.
+    /// Returns whether other processes see writes to it.
     pub fn shared(&self) -> bool {
         self.flags & Self::SHARED != 0
     }
 
-    /// The main thread's stack.
+    /// Returns whether it is the main thread's stack.
     pub fn main_stack(&self) -> bool {
         self.flags & Self::GROWS_DOWN != 0
     }
 
-    /// Pages of the hugetlb pool.
+    /// Returns whether its pages come from the hugetlb pool.
     pub fn hugetlb(&self) -> bool {
         self.flags & Self::HUGETLB != 0
     }
 
-    /// False when the hook knew an address and nothing else.
+    /// Returns whether the range is known; false when the hook only knew an address.
     pub fn known(&self) -> bool {
         self.end > self.start
     }
@@ -99,29 +100,29 @@ impl From<RawArea> for Area {
 /// First touches of one thread in one mapping, of one kind, onto one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TouchRun {
-    /// Who.
+    /// The thread.
     pub thread: ThreadId,
     /// When it began, ns since boot.
     pub began_ns: u64,
     /// Node of the thread, node of the pages.
     pub nodes: NodePair,
-    /// Kind of the mapping; `None` for a number this version does not know.
+    /// Kind of the mapping; `None` for a number unknown to this version, and without a known range.
     pub kind: Option<TouchKind>,
-    /// Private copies of shared pages.
+    /// True for private copies of shared pages.
     pub cow: bool,
-    /// Transparent huge pages.
+    /// True for transparent huge pages.
     pub thp: bool,
     /// Lowest address.
     pub low: u64,
-    /// First address behind the highest page.
+    /// First address after the highest page.
     pub high: u64,
-    /// Base pages.
+    /// The number of base pages.
     pub pages: u64,
-    /// The thread's stack pointer when it began.
+    /// The thread's stack pointer when the run began.
     pub sp: Option<u64>,
-    /// Where.
+    /// The mapping.
     pub area: Area,
-    /// Number of its first user stack.
+    /// Number of the first user stack of the run.
     pub stack: Option<u32>,
     /// Base pages by the number of their [`RemoteCause`].
     pub causes: [u32; RemoteCause::ALL.len()],
@@ -130,7 +131,7 @@ pub struct TouchRun {
 /// Hinting faults of one thread in one mapping, from one node to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UseRun {
-    /// Who.
+    /// The thread.
     pub thread: ThreadId,
     /// When it began, ns since boot.
     pub began_ns: u64,
@@ -138,19 +139,20 @@ pub struct UseRun {
     pub nodes: NodePair,
     /// Lowest address.
     pub low: u64,
-    /// First address behind the highest page.
+    /// First address after the highest page.
     pub high: u64,
-    /// Faults.
+    /// The number of faults.
     pub faults: u64,
-    /// Base pages that were moved in answer.
+    /// The number of base pages that the faults moved.
     pub migrated: u64,
-    /// Where.
+    /// The mapping.
     pub area: Area,
 }
 
 #[cfg(test)]
 impl TouchRun {
-    /// A run of base pages on one node, of thread 7 on node 0, in memory of which only the address is known.
+    /// Returns a run of base pages on `node`, of thread 7 on node 0, in memory with a known address
+    /// only.
     pub fn example(low: u64, pages: u64, node: NodeId) -> Self {
         Self {
             thread: thread(7, 7, 5),
@@ -197,7 +199,7 @@ impl From<RawTouch> for TouchRun {
             thread: thread(tgid, tid, start_ns),
             began_ns,
             nodes: (NodeId(count_key.task_node()), NodeId(count_key.page_node())),
-            // Where only the address is known, the kind is a guess of the hook's.
+            // Without a known range the kind is a guess of the hook.
             kind: TouchKind::ALL
                 .get(usize::from(count_key.class()))
                 .copied()
@@ -246,11 +248,11 @@ impl From<RawUse> for UseRun {
 /// A thread was bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskBind {
-    /// Which.
+    /// The bound thread.
     pub thread: ThreadId,
-    /// What was changed; `None` for a number this version does not know.
+    /// The kind of binding; `None` for a number unknown to this version.
     pub what: Option<BindWhat>,
-    /// The range of memory it is about, when it is not all.
+    /// The range of memory that was bound; `None` for a binding of the whole thread.
     pub range: Option<(u64, u64)>,
 }
 

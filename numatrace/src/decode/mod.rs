@@ -1,7 +1,8 @@
 //! decode: bytes to typed events, never a panic.
 //!
-//! A record is checked once, here: kind known, length as the kind says, counts sane. What does not pass is counted and skipped,
-//! whether it came from the ring or from a recording somebody sent.
+//! A record is checked once, here: its kind is known and its length is that of the kind. A record
+//! that fails is counted and skipped, whether it came from the ring or from a recording of unknown
+//! origin.
 
 pub mod count;
 pub mod event;
@@ -33,20 +34,20 @@ use event::{Body, Event};
 /// Why a record was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Shorter than a header.
+    /// The record is shorter than a header.
     #[error("a record of {0} bytes has no header")]
     NoHeader(usize),
-    /// No kind has this number: a newer version wrote it, or it is damaged.
+    /// No kind has this number: a newer version wrote the record, or it is damaged.
     #[error("record kind {0} is unknown")]
     UnknownKind(u16),
-    /// The header's length, the record's and the kind's do not agree.
+    /// The lengths in the header, of the record and of the kind differ.
     #[error("a {kind} record has {found} bytes, not {expected}")]
     WrongLength {
         /// The kind's name.
         kind: &'static str,
-        /// Bytes there are.
+        /// Bytes of the record, or in its header.
         found: usize,
-        /// Bytes it should have.
+        /// Bytes of the kind.
         expected: usize,
     },
 }
@@ -54,7 +55,7 @@ pub enum DecodeError {
 /// Decodes one record.
 ///
 /// # Errors
-/// The reason it was rejected.
+/// The reason for the rejection.
 pub fn decode(raw: RawRecord<'_>) -> Result<Event, DecodeError> {
     let bytes = raw.0;
     let header: Header = bytes
@@ -93,7 +94,7 @@ fn read<T: Record + Pod>(bytes: &[u8], header: Header) -> Result<T, DecodeError>
     if usize::from(header.len) != expected {
         return Err(wrong(usize::from(header.len)));
     }
-    // The ring rounds up to eight bytes; a recording may have been cut.
+    // The ring rounds up to eight bytes; a record from a recording may be truncated.
     bytes
         .get(..expected)
         .map(bytemuck::pod_read_unaligned)
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_record_is_rejected_wherever_it_is_cut() {
+    fn a_truncated_record_is_rejected_wherever_it_ends() {
         let exit = exit();
         let bytes = bytemuck::bytes_of(&exit);
         for length in 0..bytes.len() {
@@ -153,7 +154,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn hostile_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0u16..12) {
+        fn hostile_bytes_never_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300),
+            kind in 0u16..12,
+        ) {
             let _ = decode(RawRecord(&bytes));
             if bytes.len() >= 16 {
                 let mut bytes = bytes;

@@ -1,4 +1,4 @@
-//! A change of CPU with the kernel stack it was made from.
+//! A CPU change with the kernel stack that led to it.
 
 use numatrace_common::{
     count_key::MoveReason, event::move_stack::MoveStack as Raw, limits::MOVE_FRAMES,
@@ -7,14 +7,14 @@ use numatrace_common::{
 use super::count::ThreadId;
 use crate::ids::{Pid, Tid};
 
-/// One change of CPU.
+/// One CPU change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MoveStack {
-    /// Who moved.
+    /// The thread that moved.
     pub thread: ThreadId,
-    /// The reason it was given.
+    /// The reason that the kernel side decided on.
     pub reason: MoveReason,
-    /// It could not stay where it was: its mask or the CPU's end forbade it.
+    /// True if it had to leave its CPU: the mask forbade it, or the CPU went offline.
     pub forced: bool,
     /// Return addresses, innermost first; empty when the kernel gave none.
     pub stack: Vec<u64>,

@@ -1,6 +1,6 @@
 //! What a session or an interval of it counted, closed at both ends.
 
-use super::{Accumulators, mapping::Mappings, timeline::Timeline, window::Window};
+use super::{accumulators::Accumulators, mapping::Mappings, timeline::Timeline, window::Window};
 use crate::capture::losses::Losses;
 
 /// Everything between two cuts.

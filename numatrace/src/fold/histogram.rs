@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use numatrace_common::bucket;
 
+use super::sums::{bump, bump_all};
+
 /// Counts by [`bucket`] number.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram(BTreeMap<u16, u64>);
@@ -12,7 +14,7 @@ pub struct Histogram(BTreeMap<u16, u64>);
 impl Histogram {
     /// Adds events to a bucket.
     pub fn add(&mut self, bucket: u16, count: u64) {
-        super::bump(&mut self.0, bucket, count);
+        bump(&mut self.0, bucket, count);
     }
 
     /// The middle of each bucket that has events (ns), shortest first, and how many there are.
@@ -23,7 +25,7 @@ impl Histogram {
 
     /// Adds another histogram.
     pub fn merge(&mut self, other: &Histogram) {
-        super::bump_all(&mut self.0, &other.0);
+        bump_all(&mut self.0, &other.0);
     }
 
     /// The middle of the bucket below which `percent` of the events lie, ns; `None` when there are no events.

@@ -1,16 +1,18 @@
-//! What a session keeps for those who watch while it goes on: who is away from home, and what happened, as it happens.
+//! The state of a session that somebody watches: live events as they come, and threads that are absent
+//! from their memory.
 //!
-//! Runs that are still under way lie in per-CPU maps until something else happens there, on a quiet CPU for ever. Here they are told by
-//! their growth, and what the ring brings of them later is told less that.
+//! Runs that are still open lie in per-CPU maps until another event there closes them, on a quiet CPU for
+//! ever. They are reported by their growth, and when the ring brings their records later, what was
+//! reported is taken off.
 
 use std::collections::HashMap;
 
 use numatrace_common::count_key::RemoteCause;
 
 use super::{
-    Tally,
-    absence::{Absence, Absences},
-    going_on::{GoingOn, goes_on},
+    absence::{Absence, live::Absences},
+    counts::Tally,
+    timeline::{LastPageMoves, extend},
 };
 use crate::{
     decode::{
@@ -21,10 +23,16 @@ use crate::{
     enrich::{Charged, Observation, process::ProcessIndex, timeline_event::TimelineEvent},
 };
 
-/// Most things that are kept between two looks of whoever listens; what comes beyond is counted.
-const MOST_HEARD: usize = 200_000;
+/// Most events that are kept until somebody takes them, some 30 MB; events beyond are counted.
+const MOST_EVENTS: usize = 200_000;
 
-/// What somebody who watches is told.
+/// Most absences that are kept for a screen between two frames.
+const MOST_ENDED: usize = 1_000;
+
+/// Sweeps after which a run that is neither open nor in the ring is forgotten: its record was lost.
+const UNSEEN: u8 = 3;
+
+/// Something that happened in a session that somebody watches.
 #[derive(Clone, Copy, Debug)]
 pub enum LiveEvent {
     /// Allocations of one owner with one count key since the last sweep.
@@ -35,86 +43,81 @@ pub enum LiveEvent {
     Use(ProcessIndex, UseRun),
     /// A move of a thread or of pages.
     TimelineEvent(TimelineEvent),
-    /// An absence that is over.
+    /// An absence that ended.
     Absence(Absence),
 }
 
-/// The state of a watched session.
+/// The state of a session that somebody watches.
 #[derive(Debug, Default)]
 pub struct Live {
-    /// Who is away now.
+    /// Threads that are absent from their memory.
     pub absences: Absences,
-    /// Absences that ended since somebody asked last; without listeners.
+    /// Absences that ended since they were taken last; empty where events are kept.
     pub ended: Vec<Absence>,
-    /// Times, ns since boot, and what happened then; only for listeners.
-    heard: Option<Vec<(u64, LiveEvent)>>,
-    going_on: GoingOn,
-    /// Things for which there was no room among them.
-    pub unheard: u64,
-    /// Open runs that were told in part.
-    told: HashMap<RunKey, Open>,
+    /// Events and when they happened, ns since boot; `None` where nobody wants them.
+    events: Option<Vec<(u64, LiveEvent)>>,
+    last: LastPageMoves,
+    /// Events, or absences that ended, for which there was no room.
+    pub dropped: u64,
+    /// What was reported of runs that were open.
+    reported: HashMap<RunKey, Reported>,
 }
 
-/// A run: thread, when it began.
+/// A run: its thread, and when it began, ns since boot.
 pub type RunKey = (ThreadId, u64);
 
-/// What was told of a run that was open.
+/// What was reported of a run while it was open.
 #[derive(Clone, Copy, Debug, Default)]
-struct Open {
+struct Reported {
     /// Pages touched, or faults.
     pages: u64,
     migrated: u64,
     causes: [u32; RemoteCause::ALL.len()],
-    /// Looks since it was last seen open.
+    /// Sweeps since it was last seen open.
     unseen: u8,
 }
 
-impl Open {
-    /// Takes off what was told before.
+impl Reported {
+    /// Takes off what was reported before.
     fn take_off(&self, run: &mut TouchRun) {
         run.pages = run.pages.saturating_sub(self.pages);
-        for (pages, told) in run.causes.iter_mut().zip(self.causes) {
-            *pages = pages.saturating_sub(told);
+        for (pages, reported) in run.causes.iter_mut().zip(self.causes) {
+            *pages = pages.saturating_sub(reported);
         }
     }
 }
 
-/// Looks after which a run that is neither open nor in the ring is forgotten: its record was lost.
-const UNSEEN: u8 = 3;
-
-/// Most absences kept for a screen between two looks.
-const MOST_ENDED: usize = 1_000;
-
 impl Live {
-    /// For somebody who wants to hear each thing.
-    pub fn listening() -> Self {
+    /// Keeps each event until [`Live::take_events`].
+    pub fn with_events() -> Self {
         Self {
-            heard: Some(Vec::new()),
+            events: Some(Vec::new()),
             ..Self::default()
         }
     }
 
-    /// What was heard since this was asked last, in order of time.
-    pub fn take_heard(&mut self) -> Vec<(u64, LiveEvent)> {
-        let mut heard = self.heard.as_mut().map(std::mem::take).unwrap_or_default();
-        self.going_on.clear();
-        heard.sort_by_key(|(time_ns, _)| *time_ns);
-        heard
+    /// Takes the events since the last call, in order of time, each with its time in ns since boot.
+    pub fn take_events(&mut self) -> Vec<(u64, LiveEvent)> {
+        let mut events = self.events.as_mut().map(std::mem::take).unwrap_or_default();
+        self.last.clear();
+        events.sort_by_key(|(time_ns, _)| *time_ns);
+        events
     }
 
-    /// What of an event has been told already is taken off; false when nothing is left.
-    pub fn before(&mut self, event: &mut Event) -> bool {
+    /// Takes off a record of the ring what was reported while its run was open. Returns whether anything
+    /// is left of it.
+    pub fn take_off_reported(&mut self, event: &mut Event) -> bool {
         match &mut event.body {
             Body::TouchRun(run) => {
-                if let Some(told) = self.told.remove(&(run.thread, run.began_ns)) {
-                    told.take_off(run);
+                if let Some(reported) = self.reported.remove(&(run.thread, run.began_ns)) {
+                    reported.take_off(run);
                     return run.pages > 0;
                 }
             }
             Body::UseRun(run) => {
-                if let Some(told) = self.told.remove(&(run.thread, run.began_ns)) {
-                    run.faults = run.faults.saturating_sub(told.pages);
-                    run.migrated = run.migrated.saturating_sub(told.migrated);
+                if let Some(reported) = self.reported.remove(&(run.thread, run.began_ns)) {
+                    run.faults = run.faults.saturating_sub(reported.pages);
+                    run.migrated = run.migrated.saturating_sub(reported.migrated);
                     return run.faults > 0 || run.migrated > 0;
                 }
             }
@@ -127,52 +130,49 @@ impl Live {
         true
     }
 
-    /// Takes in what an event told.
-    pub fn hear(&mut self, time_ns: u64, told: LiveEvent) {
-        if let LiveEvent::TimelineEvent(timeline_event) = told {
-            self.absences.apply(&timeline_event);
-            if self.is_more(&timeline_event) {
+    /// Takes in an event.
+    pub fn apply(&mut self, time_ns: u64, event: LiveEvent) {
+        if let LiveEvent::TimelineEvent(event) = event {
+            self.absences.apply(&event);
+            if self.extend_last(&event) {
                 return;
             }
         }
-        self.push(time_ns, told);
+        self.push(time_ns, event);
     }
 
-    /// Is it more of what was heard since somebody asked last?
-    fn is_more(&mut self, timeline_event: &TimelineEvent) -> bool {
+    /// Returns whether page moves were added to others since events were taken last.
+    fn extend_last(&mut self, event: &TimelineEvent) -> bool {
         let Self {
-            heard: Some(heard),
-            going_on,
+            events: Some(events),
+            last,
             ..
         } = self
         else {
             return false;
         };
-        let place = Some(heard.len()).filter(|place| *place < MOST_HEARD);
-        going_on.takes(timeline_event, place, |at| match heard.get_mut(at) {
-            Some((_, LiveEvent::TimelineEvent(before))) => goes_on(before, timeline_event),
+        let place = Some(events.len()).filter(|place| *place < MOST_EVENTS);
+        last.extend(event, place, |at| match events.get_mut(at) {
+            Some((_, LiveEvent::TimelineEvent(before))) => extend(before, event),
             _ => false,
         })
     }
 
-    /// Takes in what a sweep brought: first touches make homes, allocations are told owner by owner.
-    pub fn count(&mut self, now_ns: u64, seen: &[Observation]) {
+    /// Takes in what a sweep counted: first touches make homes, allocations become one event for each
+    /// owner and count key.
+    pub fn sweep(&mut self, now_ns: u64, counts: &[Observation]) {
         let mut allocs: HashMap<(Charged, AllocKey), Tally> = HashMap::new();
-        for observation in seen {
-            match (observation.what, observation.charged) {
-                (CountKind::FirstTouch(count_key), Charged::Thread { process, .. }) => {
-                    self.absences
-                        .touched(process, count_key.nodes.1, observation.amount);
-                }
-                (CountKind::Alloc(count_key), charged) if self.heard.is_some() => allocs
+        for count in counts {
+            match (count.what, count.charged) {
+                (CountKind::Alloc(count_key), charged) if self.events.is_some() => allocs
                     .entry((charged, count_key))
                     .or_default()
-                    .add(observation.count, observation.amount),
-                _ => {}
+                    .add(count.count, count.amount),
+                _ => self.absences.count(count),
             }
         }
-        for absence in self.absences.settle() {
-            self.over(absence.ended_ns.unwrap_or(now_ns), absence);
+        for absence in self.absences.end_sweep() {
+            self.end(absence.ended_ns.unwrap_or(now_ns), absence);
         }
         let mut allocs: Vec<_> = allocs.into_iter().collect();
         allocs.sort_unstable_by_key(|(key, _)| *key);
@@ -181,57 +181,61 @@ impl Live {
         }
     }
 
-    fn over(&mut self, time_ns: u64, absence: Absence) {
-        if self.heard.is_some() {
+    fn end(&mut self, time_ns: u64, absence: Absence) {
+        if self.events.is_some() {
             self.push(time_ns, LiveEvent::Absence(absence));
         } else if self.ended.len() < MOST_ENDED {
             self.ended.push(absence);
         } else {
-            self.unheard = self.unheard.saturating_add(1);
+            self.dropped = self.dropped.saturating_add(1);
         }
     }
 
-    fn push(&mut self, time_ns: u64, what: LiveEvent) {
-        let Some(heard) = &mut self.heard else { return };
-        if heard.len() < MOST_HEARD {
-            heard.push((time_ns, what));
+    fn push(&mut self, time_ns: u64, event: LiveEvent) {
+        let Some(events) = &mut self.events else {
+            return;
+        };
+        if events.len() < MOST_EVENTS {
+            events.push((time_ns, event));
         } else {
-            self.unheard = self.unheard.saturating_add(1);
+            self.dropped = self.dropped.saturating_add(1);
         }
     }
 
-    /// Leaves of an open run of first touches what it has grown by since it was looked at last; false when that is nothing.
-    pub fn grown_touch(&mut self, run: &mut TouchRun) -> bool {
+    /// Leaves of an open run of first touches what it has grown by since it was reported last. Returns
+    /// whether it has grown.
+    pub fn growth_of_touches(&mut self, run: &mut TouchRun) -> bool {
         let key = (run.thread, run.began_ns);
-        let now = Open {
+        let now = Reported {
             pages: run.pages,
             causes: run.causes,
-            ..Open::default()
+            ..Reported::default()
         };
-        let before = self.told.insert(key, now).unwrap_or_default();
+        let before = self.reported.insert(key, now).unwrap_or_default();
         before.take_off(run);
         run.pages > 0
     }
 
-    /// The same of hinting faults.
-    pub fn grown_use(&mut self, run: &mut UseRun) -> bool {
+    /// Leaves of an open run of hinting faults what it has grown by since it was reported last. Returns
+    /// whether it has grown.
+    pub fn growth_of_uses(&mut self, run: &mut UseRun) -> bool {
         let key = (run.thread, run.began_ns);
-        let now = Open {
+        let now = Reported {
             pages: run.faults,
             migrated: run.migrated,
-            ..Open::default()
+            ..Reported::default()
         };
-        let before = self.told.insert(key, now).unwrap_or_default();
+        let before = self.reported.insert(key, now).unwrap_or_default();
         run.faults = run.faults.saturating_sub(before.pages);
         run.migrated = run.migrated.saturating_sub(before.migrated);
         run.faults > 0 || run.migrated > 0
     }
 
-    /// One more look is over.
-    pub fn age(&mut self) {
-        self.told.retain(|_, told| {
-            told.unseen = told.unseen.saturating_add(1);
-            told.unseen <= UNSEEN
+    /// Open runs have been read once more: forgets those that were not seen for [`UNSEEN`] times.
+    pub fn forget_lost_runs(&mut self) {
+        self.reported.retain(|_, reported| {
+            reported.unseen = reported.unseen.saturating_add(1);
+            reported.unseen <= UNSEEN
         });
     }
 }
@@ -239,7 +243,10 @@ impl Live {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{NodeId, Tid};
+    use crate::{
+        fold::absence::spent::Spent,
+        ids::{NodeId, Tid},
+    };
 
     fn run(pages: u64) -> TouchRun {
         TouchRun {
@@ -248,10 +255,10 @@ mod tests {
         }
     }
 
-    /// What is told of a run that is open and so long.
-    fn told(live: &mut Live, pages: u64) -> u64 {
+    /// Returns what is reported of a run that is open and so long.
+    fn reported(live: &mut Live, pages: u64) -> u64 {
         let mut open = run(pages);
-        live.grown_touch(&mut open);
+        live.growth_of_touches(&mut open);
         open.pages
     }
 
@@ -265,42 +272,42 @@ mod tests {
 
     #[test]
     fn a_run_is_told_by_its_growth_and_its_record_brings_the_rest() {
-        let mut live = Live::listening();
-        assert_eq!(told(&mut live, 3), 3);
-        assert_eq!(told(&mut live, 8), 5);
+        let mut live = Live::with_events();
+        assert_eq!(reported(&mut live, 3), 3);
+        assert_eq!(reported(&mut live, 8), 5);
         let mut event = closed(10);
-        assert!(live.before(&mut event));
+        assert!(live.take_off_reported(&mut event));
         assert_eq!(event.body, Body::TouchRun(run(2)));
         // The next one with the same thread is another run.
         let mut event = closed(10);
-        assert!(live.before(&mut event));
+        assert!(live.take_off_reported(&mut event));
         assert_eq!(event.body, Body::TouchRun(run(10)));
     }
 
     #[test]
     fn a_run_that_was_told_whole_is_not_told_again() {
-        let mut live = Live::listening();
-        told(&mut live, 10);
-        assert!(!live.before(&mut closed(10)));
+        let mut live = Live::with_events();
+        reported(&mut live, 10);
+        assert!(!live.take_off_reported(&mut closed(10)));
     }
 
     #[test]
     fn runs_whose_record_was_lost_are_forgotten() {
-        let mut live = Live::listening();
-        told(&mut live, 10);
+        let mut live = Live::with_events();
+        reported(&mut live, 10);
         for _ in 0..=UNSEEN {
-            live.age();
+            live.forget_lost_runs();
         }
-        assert!(live.told.is_empty());
+        assert!(live.reported.is_empty());
     }
 
     #[test]
     fn what_there_is_no_room_for_is_counted() {
-        let mut live = Live::listening();
-        for _ in 0..MOST_HEARD + 2 {
+        let mut live = Live::with_events();
+        for _ in 0..MOST_EVENTS + 2 {
             live.push(1, LiveEvent::Absence(absence()));
         }
-        assert_eq!((live.take_heard().len(), live.unheard), (MOST_HEARD, 2));
+        assert_eq!((live.take_events().len(), live.dropped), (MOST_EVENTS, 2));
     }
 
     fn absence() -> Absence {
@@ -314,6 +321,7 @@ mod tests {
             back: None,
             pages_left: 0,
             pages_followed: 0,
+            spent: Spent::default(),
         }
     }
 }

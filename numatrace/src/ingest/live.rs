@@ -18,7 +18,7 @@ impl<F: Facts> Ingest<F> {
     /// events.
     pub fn stream_only(&mut self) {
         self.folding = None;
-        self.live = Some(Live::listening());
+        self.live = Some(Live::with_events());
     }
 
     /// Begins another interval of a session that only streams: forgets processes that have ended.
@@ -61,18 +61,18 @@ impl<F: Facts> Ingest<F> {
         };
         for open in touches {
             let mut run = TouchRun::from(open);
-            if live.grown_touch(&mut run) {
+            if live.growth_of_touches(&mut run) {
                 let process = runs::touched(&run, now_ns, enrich, mappings);
-                live.hear(now_ns, LiveEvent::Touch(process, run));
+                live.apply(now_ns, LiveEvent::Touch(process, run));
             }
         }
         for open in uses {
             let mut run = UseRun::from(open);
-            if live.grown_use(&mut run) {
+            if live.growth_of_uses(&mut run) {
                 let process = runs::used(&run, now_ns, enrich, mappings);
-                live.hear(now_ns, LiveEvent::Use(process, run));
+                live.apply(now_ns, LiveEvent::Use(process, run));
             }
         }
-        live.age();
+        live.forget_lost_runs();
     }
 }

@@ -16,7 +16,11 @@ use crate::{
         boundary::{BoundaryReading, Grown},
         totals::Sweep,
     },
-    decode::{count::decode_count, decode, event::Event},
+    decode::{
+        count::decode_count,
+        decode,
+        event::{Body, Event},
+    },
     enrich::{BATCH, Enrich, Observation, facts::Facts},
     fold::{
         Folding,
@@ -98,16 +102,19 @@ impl<F: Facts> Ingest<F> {
             ..
         } = self;
         if let Some(live) = live
-            && !live.before(&mut event)
+            && !live.take_off_reported(&mut event)
         {
             return None;
+        }
+        if let Body::TaskExit(exit) = &event.body {
+            timeline.exited((exit.tid, exit.start_ns), event.time_ns);
         }
         let live_event = runs::apply(&event, enrich, mappings);
         if let Some(LiveEvent::TimelineEvent(timeline_event)) = live_event {
             timeline.apply(timeline_event);
         }
         if let Some((live, live_event)) = live.as_mut().zip(live_event) {
-            live.hear(event.time_ns, live_event);
+            live.apply(event.time_ns, live_event);
         }
         Some(event)
     }
@@ -195,7 +202,7 @@ impl<F: Facts> Ingest<F> {
 
     /// Decodes counts and finds their owners.
     fn observe(&mut self, sweep: &Sweep) -> Vec<Observation> {
-        self.unsettled |= !sweep.settled;
+        self.unsettled |= !sweep.consistent;
         let mut seen = Vec::with_capacity(sweep.counts.len());
         let mut counts = Vec::with_capacity(BATCH);
         for batch in sweep.counts.chunks(BATCH) {
@@ -208,8 +215,9 @@ impl<F: Facts> Ingest<F> {
             self.enrich.counts(&counts, &mut seen);
             counts.clear();
         }
+        self.timeline.sweep(self.now_ns, &seen);
         if let Some(live) = &mut self.live {
-            live.count(self.now_ns, &seen);
+            live.sweep(self.now_ns, &seen);
         }
         seen
     }

@@ -8,7 +8,7 @@ use numatrace_common::count_key::{BalancerWork as Work, MoveReason as WireReason
 
 use crate::{
     decode::count::{NodePair, Reason},
-    fold::{Counts, histogram::Histogram},
+    fold::{Counts, histogram::Histogram, sums::bump},
     ids::NodeId,
     model::{
         BalancerWork, ByKind, CpuMoves, FailedByCause, FirstTouch, HintFaults, Latency,
@@ -109,7 +109,7 @@ pub fn page_migrations(
     measured.page_migrations.then(|| {
         let mut by_reason: BTreeMap<String, u64> = BTreeMap::new();
         for ((_, reason), pages) in &counts.page_migrations {
-            crate::fold::bump(
+            bump(
                 &mut by_reason,
                 reason_name(&measured.migrate_reasons, *reason),
                 *pages,
@@ -212,7 +212,7 @@ pub fn task_moves(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Opt
         };
         let mut by_reason: BTreeMap<MoveReason, u64> = BTreeMap::new();
         for (count_key, moves) in cross() {
-            crate::fold::bump(&mut by_reason, reason(count_key.reason), *moves);
+            bump(&mut by_reason, reason(count_key.reason), *moves);
         }
         TaskMoves {
             total: Some(counts.task_moves.values().sum()),

@@ -157,7 +157,7 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
         nodes,
         explained,
         unexplained: Some(unexplained),
-        beside: Vec::new(),
+        cross_check: Vec::new(),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::activity::{self, Measured, NUMA_MISPLACED};
+use super::{
+    activity::{self, Measured, NUMA_MISPLACED},
+    values::seconds,
+};
 use crate::{
     enrich::{Charged, process::Processes},
     fold::{Accumulators, Counts, slices::Faults},
@@ -142,7 +145,7 @@ impl Case<'_> {
         let slices = self.slices.iter();
         slices
             .map(|(until, faults)| FaultSlice {
-                until_s: super::millis(until.saturating_sub(self.began_ns)) / 1000.0,
+                until_s: seconds(until.saturating_sub(self.began_ns)),
                 faults: faults.all,
                 remote: faults.remote,
             })

@@ -5,14 +5,14 @@ use crate::{
     capture::vm_counters::VmCounters,
     decode::count::BalancerWork,
     fold::{Accumulators, window::Window},
-    model::{Beside, BesideWhat, CounterAudit},
+    model::{CounterAudit, CrossCheck, CrossCheckKind},
 };
 
 /// One of the rows.
 type Row = fn(VmCounters) -> Option<u64>;
 
 /// What can be compared, for kernels that have the rows and sessions that measured the like.
-pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> Vec<Beside> {
+pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> Vec<CrossCheck> {
     let Some((start, end)) = window
         .end
         .as_ref()
@@ -21,24 +21,24 @@ pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> V
         return Vec::new();
     };
     let sum = counted.total();
-    let rows: [(BesideWhat, Row, Option<u64>); 5] = [
+    let rows: [(CrossCheckKind, Row, Option<u64>); 5] = [
         (
-            BesideWhat::Pages,
+            CrossCheckKind::Pages,
             |counters| counters.pages,
             Some(counted.system_pages),
         ),
         (
-            BesideWhat::HintFaults,
+            CrossCheckKind::HintFaults,
             |counters| counters.hint_faults,
             measured.hint_faults.then(|| sum.hint_faults.values().sum()),
         ),
         (
-            BesideWhat::HintMigrated,
+            CrossCheckKind::HintMigrated,
             |counters| counters.hint_migrated,
             measured.hint_faults.then_some(sum.hint_migrated),
         ),
         (
-            BesideWhat::PteUpdates,
+            CrossCheckKind::PteUpdates,
             |counters| counters.pte_updates,
             measured.balancer.then(|| {
                 let updates = sum.balancer.get(&BalancerWork::Update);
@@ -46,7 +46,7 @@ pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> V
             }),
         ),
         (
-            BesideWhat::PageMigrations,
+            CrossCheckKind::PageMigrations,
             |counters| counters.migrated,
             measured
                 .page_migrations
@@ -61,7 +61,7 @@ pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> V
                 traced,
                 residual,
             } = CounterAudit::new(Some(kernel), traced);
-            Some(Beside {
+            Some(CrossCheck {
                 what,
                 kernel,
                 traced,

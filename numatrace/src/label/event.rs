@@ -5,7 +5,10 @@ use std::{collections::HashMap, time::Duration};
 use jiff::Timestamp;
 use numatrace_common::count_key::{RemoteCause, TouchKind};
 
-use super::activity::reason;
+use super::{
+    activity::reason,
+    values::{millis, name},
+};
 use crate::{
     decode::{
         count::{AllocKey, ThreadId},
@@ -222,7 +225,7 @@ impl Teller {
         let ended_ns = absence.ended_ns.unwrap_or(time_ns);
         event.reason = Some(reason(absence.reason).name().to_owned());
         event.migrated = Some(absence.pages_followed);
-        event.away_ms = Some(super::millis(ended_ns.saturating_sub(absence.left_ns)));
+        event.away_ms = Some(millis(ended_ns.saturating_sub(absence.left_ns)));
         event.back = absence.back.map(|why| reason(why).name().to_owned());
         Some(event)
     }
@@ -260,7 +263,7 @@ impl Teller {
         let pid = known.pid;
         // The first thread's name is its process's, and no thread of a process that ended can be looked up.
         let thread = thread.filter(|(tid, _)| tid.0 != pid.0 && !known.ended);
-        let process_name = super::name(known.comm.as_ref());
+        let process_name = name(known.comm.as_ref());
         let Some((tid, start_ns)) = thread else {
             return (pid, process_name);
         };

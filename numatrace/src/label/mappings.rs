@@ -8,9 +8,10 @@ use std::{
 use numatrace_common::{count_key::RemoteCause, event::task_bind::BindWhat as WireBind};
 
 use super::{
-    Labels, activity,
+    activity,
     code::Code,
     divide::divided,
+    labels::Labels,
     mapping_name::{Naming, unknown},
     resident,
     symbol::Of,

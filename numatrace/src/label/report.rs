@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use numatrace_common::kind::Kind;
 
 use super::{
-    Labels,
     activity::Measured,
+    alloc::Known,
     audit::{Evidence, audit},
     code::Code,
     cross_check::beside,
-    incidents::Stories,
-    processes,
+    incidents::Incidents,
+    labels::Labels,
+    processes::{nothing_traced, processes, rates, system},
     session_info::{CostParts, SessionInfo},
 };
 use crate::{
@@ -21,10 +22,10 @@ use crate::{
     },
     capture::losses::Losses,
     enrich::{Charged, Enrich, facts::Facts, topology::Topology},
-    fold::{Accumulators, alloc::Known, counted::Counted},
+    fold::{Accumulators, counted::Counted},
     ids::NodeId,
     model::{
-        Alloc, Audit, Beside, BesideWhat, Cost, CostMethod, Coverage, Hook, Host, HostNode,
+        Alloc, Audit, Cost, CostMethod, Coverage, CrossCheck, CrossCheckKind, Hook, Host, HostNode,
         Snapshot,
     },
 };
@@ -32,9 +33,9 @@ use crate::{
 /// The row of the hook table for the records that mappings are named from; no program of ours.
 const MAPPING_NAMES: &str = "mapping_names";
 
-/// Makes the report of a session or interval: what was counted, with names.
+/// Makes the report of a session or interval: everything that was counted, with names.
 ///
-/// `code` names the functions of stacks. With `timeline` the report holds every event of the process
+/// `code` names the functions of stacks. With `timeline` the report lists every event of the process
 /// that the session is about.
 pub fn report<F: Facts>(
     info: &SessionInfo,
@@ -70,14 +71,14 @@ pub fn report<F: Facts>(
     let filled = super::mappings::fill(&mut processes, &counted.mappings, code, enrich, labels);
     // Where memory lay is known with the mappings.
     for process in &mut processes {
-        super::away::fill(process, &nodes);
+        super::home::fill(process, &nodes);
     }
     let traced = Alloc::sum(
         processes
             .iter()
             .filter_map(|process| process.alloc.as_ref()),
     )
-    .unwrap_or_else(|| super::nothing_traced(labels));
+    .unwrap_or_else(|| nothing_traced(labels));
     let duration_s = info.session.duration_s;
 
     let mut snapshot = Snapshot::new(info.host.clone(), info.session.clone());
@@ -106,7 +107,7 @@ pub fn report<F: Facts>(
             audit(&counted.window, &traced, &nodes, &evidence)
         }
     };
-    snapshot.audit.beside = second;
+    snapshot.audit.cross_check = second;
     snapshot.hooks = hooks.iter().map(hook).collect();
     if let Some(why) = info.interrupts_unknown.as_deref() {
         snapshot.hooks.push(Hook::absent(
@@ -150,7 +151,7 @@ pub fn report<F: Facts>(
         .coverage
         .unattributed("no room for mapping", counted.mappings.no_room);
     snapshot.cost = cost(info.cost.clone(), duration_s, cpus);
-    let mut system = super::system(inside, &processes, labels);
+    let mut system = system(inside, &processes, labels);
     super::balancing::judge(
         &mut processes,
         &mut system,
@@ -158,24 +159,23 @@ pub fn report<F: Facts>(
         &enrich.processes,
         counted.began_ns,
     );
-    super::rates(&mut processes, &mut system, duration_s);
+    rates(&mut processes, &mut system, duration_s);
     snapshot.system = Some(system);
     snapshot.verify = info.verified.as_ref().map(super::verify::verify);
     snapshot.processes = processes;
-    let stories = Stories {
+    let incidents = Incidents {
         timeline: &counted.timeline,
         began_ns: counted.began_ns,
         ended_ns: counted.until_ns,
         nodes: &nodes,
         known: &enrich.processes,
-        hint_faults: measured.hint_faults,
         migrate_reasons: &measured.migrate_reasons,
     };
-    snapshot.incidents = stories.incidents(&snapshot.processes);
+    snapshot.incidents = incidents.incidents(&snapshot.processes);
     snapshot.session.began_ns = Some(counted.began_ns);
     snapshot.coverage.untold = counted.timeline.dropped;
     snapshot.timeline = timeline
-        .then(|| snapshot.focus().map(|focus| stories.moments(focus)))
+        .then(|| snapshot.focus().map(|focus| incidents.moments(focus)))
         .flatten();
     snapshot.findings = crate::model::finding::diagnose(&snapshot);
     snapshot
@@ -266,11 +266,13 @@ fn hooks_lost(hooks: &[Tried]) -> Vec<(String, String)> {
 }
 
 /// Bulk allocations that were not seen, where their hook is not in place: pages that the kernel gave and we did not trace.
-fn bulk_unseen(second: &[Beside], hooks: &[Tried]) -> Option<u64> {
+fn bulk_unseen(second: &[CrossCheck], hooks: &[Tried]) -> Option<u64> {
     let missing = hooks
         .iter()
         .any(|hook| hook.row.hook == catalog::ALLOC_BULK && hook.state != TriedState::Attached);
-    let pages = second.iter().find(|row| row.what == BesideWhat::Pages)?;
+    let pages = second
+        .iter()
+        .find(|row| row.what == CrossCheckKind::Pages)?;
     // Less than none: compaction hands pages over that the kernel does not count.
     let residual = pages.residual.filter(|_| missing)?;
     Some(u64::try_from(residual).unwrap_or(0))

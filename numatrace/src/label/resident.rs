@@ -2,7 +2,7 @@
 
 use super::activity;
 use crate::{
-    enrich::{process::ProcessIndex, residency::Resident, spaces::Spaces},
+    enrich::{facts::resident::Resident, process::ProcessIndex, spaces::Spaces},
     ids::NodeId,
     model::{Addr, Mapping, MappingKind, Name, PerNode, Process},
 };

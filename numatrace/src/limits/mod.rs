@@ -1,4 +1,5 @@
-//! Limits of `--fail-if`: the language they are written in, and how a report or a diff is held to them.
+//! Limits of `--fail-if`: the expression language, and checking a report or a comparison against
+//! limits written in it.
 
 pub mod expr;
 pub mod fail_if;

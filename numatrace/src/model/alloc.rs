@@ -1,7 +1,7 @@
-//! What the page allocator gave: numastat's six counters of one process, thread or sum, with the pages and the causes beside them.
+//! Page allocations: numastat's six counters of a process, a thread or a sum, with pages and causes.
 //!
-//! The unit is numastat's: one satisfied request to the page allocator, of any order; a 2 MiB huge page counts once. `pages`
-//! says how many base pages those requests were.
+//! The unit is numastat's: one satisfied request to the page allocator, of any order; a 2 MiB huge
+//! page counts once. `pages` has the base pages of those requests.
 
 use std::collections::BTreeMap;
 
@@ -11,35 +11,40 @@ use super::alloc_class::{ByClass, PolicyMode};
 use super::audit::Counter;
 use super::matrix::{PerNode, add_known, share};
 
-/// The counters of one process, thread or sum of them; each per node of the page.
+/// The counters of a process, a thread or a sum; each per node of the page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alloc {
-    /// The page came from the node the request preferred. `None` on the fallback hook, which does not see the preference.
+    /// Allocations that preferred this node and got a page of it. `None` on the fallback hook, which
+    /// does not see the preference.
     pub numa_hit: Option<PerNode>,
-    /// The page came from this node although another one was preferred. `None` on the fallback hook.
+    /// Allocations that preferred a different node and got a page of this one. `None` on the
+    /// fallback hook.
     pub numa_miss: Option<PerNode>,
-    /// This node was preferred, and the page came from another one. `None` on the fallback hook.
+    /// Allocations that preferred this node and got a page of a different one. `None` on the
+    /// fallback hook.
     pub numa_foreign: Option<PerNode>,
-    /// An interleave policy wanted this node and got it. `None` on the fallback hook.
+    /// Interleaved allocations that got a page of this node as intended. `None` on the fallback
+    /// hook.
     pub interleave_hit: Option<PerNode>,
-    /// The page lies on the node of the CPU that asked.
+    /// Local allocations: page and allocating CPU are on this node.
     pub local_node: Option<PerNode>,
-    /// The page lies on this node and the CPU that asked is on another one: remote.
+    /// Remote allocations: the page is on this node, the allocating CPU on a different one.
     pub other_node: Option<PerNode>,
     /// Base pages: `1 << order` for each allocation.
     pub pages: Option<PerNode>,
-    /// Why allocations were remote or missed.
+    /// Remote and missed allocations by cause.
     pub remote_by_cause: Option<RemoteByCause>,
-    /// Modes of the policies behind [`RemoteByCause::policy`], of which they are a partition.
+    /// [`RemoteByCause::policy`] by mode of the policy: a partition.
     #[serde(default)]
     pub policy_by_mode: Option<BTreeMap<PolicyMode, u64>>,
-    /// All allocations by size and use.
+    /// All allocations by size and use: a partition.
     #[serde(default)]
     pub by_class: Option<ByClass>,
 }
 
 impl Alloc {
-    /// Everything measured, nothing counted, on `nodes` nodes. `Alloc::default()` is the opposite: nothing measured.
+    /// Everything measured and nothing counted, on `nodes` nodes. `Alloc::default()` is the opposite:
+    /// nothing measured.
     #[must_use]
     pub fn zeros(nodes: usize) -> Self {
         let zero = Some(PerNode::zeros(nodes));
@@ -57,7 +62,7 @@ impl Alloc {
         }
     }
 
-    /// One of the six counters by its numastat name.
+    /// Returns one of the six counters.
     #[must_use]
     pub fn counter(&self, counter: Counter) -> Option<&PerNode> {
         match counter {
@@ -70,43 +75,44 @@ impl Alloc {
         }
     }
 
-    /// All allocations: local and remote.
+    /// Returns all allocations, local and remote.
     #[must_use]
     pub fn allocations(&self) -> Option<u64> {
         Some(self.local()?.saturating_add(self.remote()?))
     }
 
-    /// Allocations whose page lies on the asking CPU's node.
+    /// Returns the allocations whose page is on the node of the allocating CPU.
     #[must_use]
     pub fn local(&self) -> Option<u64> {
         self.local_node.as_ref().map(PerNode::total)
     }
 
-    /// Allocations whose page lies on another node than the asking CPU.
+    /// Returns the allocations whose page is on a different node from the allocating CPU.
     #[must_use]
     pub fn remote(&self) -> Option<u64> {
         self.other_node.as_ref().map(PerNode::total)
     }
 
-    /// Allocations that fell back past the preferred node.
+    /// Returns the allocations that the preferred node could not satisfy.
     #[must_use]
     pub fn misses(&self) -> Option<u64> {
         self.numa_miss.as_ref().map(PerNode::total)
     }
 
-    /// Base pages allocated.
+    /// Returns the base pages of all allocations.
     #[must_use]
     pub fn page_total(&self) -> Option<u64> {
         self.pages.as_ref().map(PerNode::total)
     }
 
-    /// Remote allocations as a share of all, 0 to 1; `None` when nothing was allocated or measured.
+    /// Returns remote allocations as a share of all, 0 to 1; `None` when nothing was allocated or
+    /// measured.
     #[must_use]
     pub fn remote_share(&self) -> Option<f64> {
         share(self.remote()?, self.allocations()?)
     }
 
-    /// Adds another's counts; a counter that one of the two does not know becomes unknown.
+    /// Adds the counts of another; a counter that one of the two does not know becomes unknown.
     pub fn add(&mut self, other: &Self) {
         add_known(&mut self.numa_hit, other.numa_hit.as_ref());
         add_known(&mut self.numa_miss, other.numa_miss.as_ref());
@@ -137,7 +143,7 @@ impl Alloc {
         }
     }
 
-    /// The sum of the measured ones; `None` when none was.
+    /// Returns the sum of several; `None` when there is none to add.
     #[must_use]
     pub fn sum<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
         let mut parts = parts.into_iter();
@@ -152,24 +158,24 @@ impl Alloc {
 /// Allocations that were remote (`other_node`) or missed (`numa_miss`), each under one cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteByCause {
-    /// A memory policy of the task or mapping chose another node (bind, interleave, preferred).
+    /// A memory policy of the task or mapping chose a different node (bind, interleave, preferred).
     pub policy: u64,
     /// The preferred node had no page to give: every `numa_miss`.
     pub fallback: u64,
-    /// The cpuset does not allow the CPU's own node.
+    /// The cpuset does not allow the CPU's node.
     pub cpuset: u64,
-    /// The CPU's own node has no memory that fits the request.
+    /// The CPU's node has no memory that fits the request.
     pub memoryless: u64,
-    /// Kernel code asked for that node by number.
+    /// Kernel code asked for the node by number.
     pub kernel_node: u64,
-    /// The task changed its CPU between request and answer.
+    /// The task changed its CPU between the request and the count.
     pub task_moved: u64,
-    /// None of these could be shown.
+    /// None of these causes could be shown.
     pub unknown: u64,
 }
 
 impl RemoteByCause {
-    /// The causes with their field names, largest first; equal ones in the order of the fields.
+    /// Returns the causes by field name, largest first; equal ones in the order of the fields.
     #[must_use]
     pub fn ranked(&self) -> Vec<(&'static str, u64)> {
         let Self {
@@ -194,7 +200,7 @@ impl RemoteByCause {
         causes
     }
 
-    /// The sum over all causes.
+    /// Returns the sum over all causes.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.ranked()
@@ -202,7 +208,7 @@ impl RemoteByCause {
             .fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
-    /// Adds another's counts.
+    /// Adds the counts of another.
     pub fn add(&mut self, other: &Self) {
         let Self {
             policy,

@@ -1,8 +1,8 @@
-//! What allocations were for and how large: numastat's unit split by size and use, and the policies behind remote ones.
+//! Allocations by size and use, and the modes of the memory policies behind remote ones.
 
 use serde::{Deserialize, Serialize};
 
-/// Allocations by size and use: a partition of all of them, told apart by order and flags of the request.
+/// Allocations by size and use, a partition of all of them; order and flags of the request decide.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ByClass {
     /// One base page that user space may map: anonymous memory, page cache.
@@ -11,25 +11,25 @@ pub struct ByClass {
     pub user_large: ClassTally,
     /// A transparent huge page.
     pub thp: ClassTally,
-    /// A huge page on its way into the hugetlb pool.
+    /// A huge page for the hugetlb pool.
     pub hugetlb: ClassTally,
     /// A user page table.
     pub page_table: ClassTally,
-    /// Everything else the kernel takes for itself: slabs, stacks, buffers.
+    /// The kernel's own memory: slabs, stacks, buffers.
     pub kernel: ClassTally,
 }
 
 /// Allocations of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassTally {
-    /// Requests that were satisfied.
+    /// Satisfied requests.
     pub allocations: u64,
-    /// Base pages they came to.
+    /// Base pages of these requests.
     pub pages: u64,
 }
 
 impl ClassTally {
-    /// Adds to it, saturating.
+    /// Adds counts, saturating.
     pub fn add(&mut self, allocations: u64, pages: u64) {
         self.allocations = self.allocations.saturating_add(allocations);
         self.pages = self.pages.saturating_add(pages);
@@ -37,7 +37,7 @@ impl ClassTally {
 }
 
 impl ByClass {
-    /// The classes with their field names, from user pages to the kernel's own.
+    /// Returns the classes by field name, from user pages to kernel memory.
     #[must_use]
     pub fn named(&self) -> [(&'static str, ClassTally); 6] {
         let Self {
@@ -58,7 +58,7 @@ impl ByClass {
         ]
     }
 
-    /// Adds another's counts.
+    /// Adds the counts of another.
     pub fn add(&mut self, other: &Self) {
         let Self {
             user_4k,
@@ -95,12 +95,12 @@ pub enum PolicyMode {
     PreferredMany,
     /// `MPOL_WEIGHTED_INTERLEAVE`: over these nodes by weight.
     WeightedInterleave,
-    /// A policy was seen at work, its mode was not.
+    /// A policy took effect, but its mode was not seen.
     Unknown,
 }
 
 impl PolicyMode {
-    /// The mode of a number of the kernel's.
+    /// Returns the mode for the kernel's number (`MPOL_*`).
     #[must_use]
     pub fn of(number: u8) -> Self {
         match number {
@@ -113,7 +113,7 @@ impl PolicyMode {
         }
     }
 
-    /// As a person would say it.
+    /// Returns the mode in words.
     #[must_use]
     pub fn in_words(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The audit without the processes it sums up: what `--audit-only` prints as JSON.
+//! The audit without the processes that it sums up: the JSON document of `--audit-only`.
 
 use serde::Serialize;
 
@@ -7,28 +7,28 @@ use super::coverage::Coverage;
 use super::hooks::Hook;
 use super::report::{Host, Session, Snapshot};
 
-/// The parts of a report that the audit rests on.
+/// The parts of a report that the audit depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct AuditReport<'a> {
-    /// Always [`AuditReport::SCHEMA`]: this is no whole report.
+    /// Always [`AuditReport::SCHEMA`]: this is not a whole report.
     pub schema: &'static str,
     /// The machine.
     pub host: &'a Host,
-    /// What was traced, and how long.
+    /// Scope and length of the session.
     pub session: &'a Session,
-    /// Each hook family, and how it fared.
+    /// Each hook family with its state.
     pub hooks: &'a [Hook],
-    /// What was seen and what was lost.
+    /// Records and losses.
     pub coverage: &'a Coverage,
-    /// Our totals beside the kernel's.
+    /// Traced totals compared with the kernel's counters.
     pub audit: &'a Audit,
 }
 
 impl<'a> AuditReport<'a> {
-    /// The version of its shape.
+    /// Name and version of the document.
     pub const SCHEMA: &'static str = "numatrace.audit/1";
 
-    /// The audit of a report.
+    /// Takes the audit's parts out of a report.
     #[must_use]
     pub fn of(snapshot: &'a Snapshot) -> Self {
         Self {

@@ -1,24 +1,26 @@
-//! What the session saw, and what it knows it did not.
+//! Coverage: the records that a session has, and the losses that it knows of.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Counts of records and of losses. Totals do not depend on records: a lost record costs detail, not sums.
+/// Counts of records and losses. Totals do not depend on records: a lost record costs detail, the
+/// sums stay exact.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
-    /// Records that reached us.
+    /// Records written to the ring buffer.
     pub records: Option<u64>,
-    /// Records for which the ring had no room.
+    /// Records that the ring buffer had no room for.
     pub records_lost: Option<u64>,
     /// Runs of our programs that the kernel skipped because one was active on that CPU.
     pub recursion_misses: Option<u64>,
-    /// Records of mappings as they are made (`PERF_RECORD_MMAP2`) that were lost; `None` where there are none.
+    /// Lost records of new mappings (`PERF_RECORD_MMAP2`); `None` where the session does not get
+    /// such records.
     #[serde(default)]
     pub mapping_records_lost: Option<u64>,
-    /// Records that were malformed.
+    /// Malformed records.
     pub rejected: Option<u64>,
-    /// Pages whose process or mapping is unknown.
+    /// Pages whose process, mapping or node is unknown.
     pub unattributed: Option<u64>,
     /// `records_lost` by kind of record.
     #[serde(default)]
@@ -26,25 +28,36 @@ pub struct Coverage {
     /// `unattributed` by reason.
     #[serde(default)]
     pub unattributed_by_reason: BTreeMap<String, u64>,
-    /// Entries that a bounded table had no room for, by table; their counts are in `[overflow]`.
+    /// Number of times that a bounded table had no room, by table. Each table loses something
+    /// different:
+    ///
+    /// | table | when it is full |
+    /// |---|---|
+    /// | `totals` | events are counted under `[overflow]`, without their process: sums stay exact |
+    /// | `scope` | a child process is not taken into the scope and counts as `[out of scope]` |
+    /// | `movers` | moves are counted, but ping-pong and reasons that depend on an earlier event (exec, affinity, NUMA balancer) are not seen |
+    /// | `parked faults` | a page fault whose task was switched out is not counted as a first touch |
+    /// | `balancer times` | a scan or hinting fault is missing from the balancer's counts and times |
+    /// | `mapping names` | a mapping has no name |
     #[serde(default)]
     pub full_tables: BTreeMap<String, u64>,
-    /// Things that happened when the list of them was full: they are in no incident.
+    /// Moves of threads and pages that happened when the list of them was full: no incident has
+    /// them.
     #[serde(default)]
     pub untold: u64,
-    /// Runs that the kernel skipped and a second copy of the program made up for.
+    /// Runs that the kernel skipped in the first copy of a program and the second copy made up for.
     #[serde(default)]
     pub caught_by_twin: u64,
-    /// Events counted with less than certainty, by what is uncertain.
+    /// Events whose count is uncertain, by kind.
     #[serde(default)]
     pub uncertain: BTreeMap<String, u64>,
-    /// Why the recording that this is the report of holds less than its session.
+    /// Reason why the recording behind this report holds less than its session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<String>,
 }
 
 impl Coverage {
-    /// Adds pages to those whose process or mapping is unknown, and says why.
+    /// Adds pages to `unattributed`, under a reason.
     pub fn unattributed(&mut self, reason: &str, pages: u64) {
         if pages > 0 {
             *self.unattributed.get_or_insert(0) += pages;
@@ -55,7 +68,8 @@ impl Coverage {
         }
     }
 
-    /// Everything measured, nothing seen, nothing lost. `Coverage::default()` is the opposite: nothing measured.
+    /// Everything measured, no records, no losses. `Coverage::default()` is the opposite: nothing
+    /// measured.
     #[must_use]
     pub fn zeros() -> Self {
         Self {

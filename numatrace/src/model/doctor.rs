@@ -1,4 +1,4 @@
-//! What `numatrace doctor` prints, as plain data: the JSON document `numatrace.doctor/1`.
+//! The output of `numatrace doctor` as plain data: the JSON document `numatrace.doctor/1`.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,39 +7,39 @@ use super::hooks::Hook;
 /// The value of [`Doctor::schema`].
 pub const SCHEMA: &str = "numatrace.doctor/1";
 
-/// What this machine and user allow.
+/// The abilities of this machine and user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doctor {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// A tracing session is possible; the exit code is 0 then and 4 otherwise.
+    /// True when a tracing session is possible; the exit code is 0 then and 4 otherwise.
     pub possible: bool,
-    /// Why not, when not.
+    /// The reason why no session is possible; `null` when one is.
     pub refusal: Option<DoctorRefusal>,
     /// `uname -r`; `null` when it could not be read.
     pub kernel: Option<String>,
-    /// Architecture this binary is for.
+    /// Architecture of this binary.
     pub arch: String,
-    /// What was looked at, those that decide first.
+    /// Facts about the machine, those that decide first.
     pub checks: Vec<Check>,
-    /// Every hook of the table after trying it.
+    /// Every hook of the catalogue, after an attempt to attach it.
     pub hooks: Vec<DoctorHook>,
-    /// Capabilities of use, and whether this process has them in effect.
+    /// Capabilities that hooks and readers use, and whether this process has them in effect.
     pub capabilities: Vec<Capability>,
-    /// How to get them without being root.
+    /// Ways to get the capabilities without being root.
     pub grants: Grants,
-    /// Kernel memory a session takes on this machine; `null` when no session is possible.
+    /// Kernel memory of a session on this machine; `null` when no session is possible.
     pub memory: Option<Memory>,
 }
 
-/// Why no session is possible.
+/// The reason why no session is possible.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoctorRefusal {
-    /// What cannot be done.
+    /// The step that failed.
     pub what: String,
-    /// Why not.
+    /// The reason.
     pub why: String,
-    /// What to do about it.
+    /// The remedy.
     pub way_out: String,
 }
 
@@ -48,41 +48,41 @@ pub struct DoctorRefusal {
 pub struct Check {
     /// A short name: `type information`.
     pub name: String,
-    /// How good it is.
+    /// Effect on tracing.
     pub state: CheckState,
-    /// What was found.
+    /// The value that was found.
     pub value: String,
-    /// What follows from it; `null` when nothing does.
+    /// Consequence for tracing; `null` when there is none.
     pub means: Option<String>,
-    /// How to get more, where there is a way.
+    /// Remedy, where there is one.
     pub way_out: Option<String>,
 }
 
-/// How good a fact is for tracing.
+/// Effect of a fact on tracing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckState {
-    /// As it should be.
+    /// No restriction.
     Ok,
-    /// Something is not measured because of it.
+    /// Some quantity is not measured.
     Limited,
-    /// No session is possible because of it.
+    /// No session is possible.
     Blocked,
-    /// Could not be found out.
+    /// The fact could not be read.
     Unknown,
 }
 
-/// A hook after trying, with what it is for.
+/// A hook after an attempt to attach it, with its purpose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoctorHook {
-    /// As in a report.
+    /// The hook as in a report.
     #[serde(flatten)]
     pub hook: Hook,
-    /// What it measures.
+    /// The quantities that it measures.
     pub measures: String,
-    /// Kernels it was written for, and where it differs.
+    /// Kernels that have it, and differences between them.
     pub kernels: String,
-    /// When it runs, and how long a run takes.
+    /// How often its program runs, and time per run.
     #[serde(default)]
     pub cost: String,
 }
@@ -92,15 +92,15 @@ pub struct DoctorHook {
 pub struct Capability {
     /// `CAP_BPF`.
     pub name: String,
-    /// In effect for this process; `null` when that could not be read.
+    /// True when it is in effect for this process; `null` when that could not be read.
     pub held: Option<bool>,
-    /// What it is needed for.
+    /// The features that need it.
     pub purpose: String,
-    /// No hook works without it.
+    /// True when no hook works without it.
     pub for_hooks: bool,
 }
 
-/// Lines to copy.
+/// Lines to copy that grant the capabilities.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grants {
     /// A shell command that gives this binary the capabilities.
@@ -109,12 +109,12 @@ pub struct Grants {
     pub service: Vec<String>,
 }
 
-/// Kernel memory, by the kernel's own estimate.
+/// Kernel memory of a session, by the kernel's own estimate (`memlock` in fdinfo).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     /// Bytes of all maps; per-CPU maps have a copy per possible CPU.
     pub maps_bytes: u64,
-    /// What `maps_bytes` would be with 64 possible CPUs; `null` when the number here is not known.
+    /// `maps_bytes` for 64 possible CPUs; `null` when the number of this machine is not known.
     pub maps_bytes_64_cpus: Option<u64>,
     /// Bytes of all programs.
     pub programs_bytes: u64,

@@ -1,7 +1,8 @@
-//! One line of `numatrace events`: something that happened, to whom, between which nodes, and why (docs/events.md).
+//! One line of `numatrace events`: an event with its process, its nodes and its reason
+//! (docs/events.md).
 //!
-//! A document of its own beside the report: `numatrace.events/1`. What does not apply to a kind of event is left out; what applies and was not
-//! measured is `null`.
+//! A stream is a document of its own, `numatrace.events/1`. A field that does not apply to a kind of
+//! event is left out; one that applies and was not measured is `null`.
 
 use std::collections::BTreeMap;
 
@@ -15,18 +16,18 @@ use super::{
 };
 use crate::ids::{CpuId, NodeId, Pid, Tid};
 
-/// The version of a line's shape; a stream begins with a line that says it.
+/// Name and version of the document; the first line of a stream has it.
 pub const SCHEMA: &str = "numatrace.events/1";
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Line {
-    /// What the stream is, and what it cannot tell: its first line.
+    /// The first line: machine and hooks.
     Session(Box<Session>),
-    /// Something that happened.
+    /// An event.
     Event(Box<Event>),
-    /// Events that did not get here.
+    /// A gap: events that are missing from the stream.
     Lost(Lost),
 }
 
@@ -35,91 +36,93 @@ pub enum Line {
 pub struct Session {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// When it began.
+    /// Start of the stream.
     pub time: Timestamp,
     /// Kernel release, as `uname -r`.
     pub kernel: String,
     /// Bytes of a base page.
     pub page_size: u64,
-    /// The nodes there are.
+    /// Nodes of the machine.
     pub nodes: Vec<NodeId>,
-    /// Each hook family and how it fared: what is absent makes no events.
+    /// Each hook family with its state: one that is not attached yields no events.
     pub hooks: Vec<Hook>,
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// When; for what was counted together, when it was counted.
+    /// Time of the event; for events counted together, time of the count.
     pub time: Timestamp,
-    /// What it was.
+    /// Kind of the event.
     pub kind: Kind,
-    /// From node: of the CPU that asked, touched or used; or the one that was left.
+    /// From node: node of the allocating, touching or accessing CPU; node that was left.
     pub from: NodeId,
-    /// To node: of the page, or the one that was gone to.
+    /// To node: node of the page; destination of a move.
     pub to: NodeId,
-    /// Whose; 0 for interrupts and for memory nobody has mapped.
+    /// The process; 0 for interrupts and for memory that no process has mapped.
     pub pid: Pid,
-    /// The thread; `None` where it is the process's.
+    /// The thread; `None` where an event belongs to the process as a whole.
     pub tid: Option<Tid>,
     /// Name of the thread, or of the process.
     pub comm: Name,
-    /// Why: a cause of remote allocations, a reason of moves or migrations as the report names them; `None` when there is none or it is not known.
+    /// Cause of remote allocations, or reason of a move or migration, named as in the report; `None`
+    /// when there is none or it is not known.
     pub reason: Option<String>,
-    /// Base pages allocated, touched, moved; of an incident, those that lay where the thread had left.
+    /// Base pages allocated, touched or migrated; in an incident, base pages on the node that the
+    /// thread left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pages: Option<u64>,
     /// Allocations or hinting faults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// Pages that hinting faults moved, or that followed a thread.
+    /// Base pages that hinting faults migrated, or that followed a thread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrated: Option<u64>,
-    /// The node an allocation wanted, when it got another one.
+    /// The preferred node of an allocation that got a page of a different one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<NodeId>,
     /// CPUs of a move: from, to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpus: Option<[CpuId; 2]>,
-    /// Where memory was touched or used.
+    /// The mapping that was touched or accessed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<Place>,
-    /// Who asked for a migration.
+    /// The process that requested a migration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_by: Option<Pid>,
-    /// How long an incident's thread was away, milliseconds.
+    /// Length of a thread's absence, milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub away_ms: Option<f64>,
-    /// Why it came back; left out when it ended there.
+    /// Reason of the thread's return; left out when it ended there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<String>,
 }
 
-/// A stretch of memory.
+/// A range of addresses in a mapping.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// What kind of mapping; `None` when the hook does not tell.
+    /// Kind of the mapping; `None` when the hook does not see it.
     pub kind: Option<MappingKind>,
-    /// Its name; `None` when nobody could look.
+    /// Name of the mapping; `None` when it could not be read.
     pub name: Option<Name>,
     /// Lowest address.
     pub low: Addr,
-    /// First address behind the highest page.
+    /// Address after the highest page.
     pub high: Addr,
 }
 
-/// Events that did not get to the reader.
+/// Events that did not reach the reader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
-    /// When this was noticed.
+    /// Time at which the loss was noticed.
     pub time: Timestamp,
     /// Always `lost`.
     pub kind: LostKind,
-    /// Why.
+    /// Reason of the loss.
     pub reason: LostReason,
-    /// How many since the last such line with this reason.
+    /// Events lost since the last such line with this reason.
     pub count: u64,
-    /// The same by what they were, where that is known.
+    /// `count` by kind of event, where that is known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_kind: BTreeMap<String, u64>,
 }
@@ -137,31 +140,31 @@ pub enum LostKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LostReason {
-    /// Whoever reads the stream was too slow.
+    /// The reader of the stream was too slow.
     SlowReader,
-    /// The ring buffer had no room, or more happened at once than is kept.
+    /// The ring buffer was full, or the bounded list of live events behind it.
     RingFull,
-    /// Records made no sense.
+    /// Records were malformed.
     Malformed,
 }
 
 impl LostReason {
-    /// As a person would say it.
+    /// Returns the reason in words.
     #[must_use]
     pub fn in_words(self) -> &'static str {
         match self {
             Self::SlowReader => "the reader was too slow",
-            Self::RingFull => "the ring buffer had no room for them",
-            Self::Malformed => "their records made no sense",
+            Self::RingFull => "a buffer was full",
+            Self::Malformed => "their records were malformed",
         }
     }
 }
 
-/// What happened.
+/// Kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Page allocations of one thread that are alike, since the last look.
+    /// Page allocations of one thread with the same nodes and cause, since the last sweep.
     Alloc,
     /// A run of first touches.
     FirstTouch,
@@ -171,7 +174,7 @@ pub enum Kind {
     PageMigration,
     /// A thread changed its node.
     TaskMove,
-    /// A thread was away from its process's memory.
+    /// An absence: a thread ran on a different node from its process's memory.
     Incident,
 }
 
@@ -186,7 +189,7 @@ impl Kind {
         Self::Incident,
     ];
 
-    /// Its name in JSON.
+    /// Returns the name in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -200,23 +203,24 @@ impl Kind {
     }
 }
 
-/// Which events are wanted.
+/// Selects events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of these kinds; empty is all.
+    /// Kinds to pass; empty is all.
     pub kinds: Vec<Kind>,
-    /// With one of these nodes at either end; empty is all.
+    /// Nodes, one of which an event must have at either end; empty is all.
     pub nodes: Vec<NodeId>,
-    /// Between two different nodes.
+    /// Passes only events between two different nodes.
     pub cross_node_only: bool,
-    /// Of at least so many pages; hinting faults count as one page each, moves of threads have none and pass.
+    /// Least number of pages; hinting faults count as one page each, moves of threads have none and
+    /// pass.
     pub min_pages: u64,
-    /// Of processes or threads with one of these names; empty is all.
+    /// Names of processes or threads; empty is all.
     pub comms: Vec<String>,
 }
 
 impl Filter {
-    /// What can be told before anybody looks up names.
+    /// Returns whether an event passes everything but the names, which cost a look-up.
     #[must_use]
     pub fn passes(&self, kind: Kind, nodes: (NodeId, NodeId), pages: Option<u64>) -> bool {
         let (from, to) = nodes;
@@ -226,7 +230,7 @@ impl Filter {
             && pages.is_none_or(|pages| pages >= self.min_pages)
     }
 
-    /// Is a name wanted?
+    /// Returns whether a name passes.
     #[must_use]
     pub fn wants_name(&self, comm: &Name) -> bool {
         self.comms.is_empty()
@@ -249,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_looks_at_kind_nodes_and_pages() {
+    fn a_filter_checks_kind_nodes_and_pages() {
         let pass = |filter: &Filter, kind, from, to, pages| {
             filter.passes(kind, (NodeId(from), NodeId(to)), pages)
         };

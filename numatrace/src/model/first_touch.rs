@@ -1,21 +1,22 @@
-//! First touch: the faults that made user pages exist, by node of the thread and node of the page.
+//! First touch: user pages faulted in, by node of the faulting thread and node of the page.
 
 use serde::{Deserialize, Serialize};
 
 use super::matrix::Matrix;
 
-/// User pages by who touched them first and where they were put.
+/// User pages that were faulted in, by node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstTouch {
-    /// Base pages, `[task node][page node]`; off the diagonal is memory placed away from its first user.
+    /// Base pages, `[task node][page node]`; off the diagonal are remote touches.
     pub pages: Option<Matrix>,
-    /// The same pages by kind of mapping: a partition of `pages`.
+    /// `pages` by kind of mapping: a partition.
     pub by_kind: Option<ByKind>,
-    /// Some of the same pages counted again by a property.
+    /// Parts of `pages` with a property; a page can be in several.
     pub marks: Option<Marks>,
 }
 
-/// Base pages by kind of mapping. A file with a path is `file`, on tmpfs too; memory shared without a path is `shmem`.
+/// Base pages by kind of mapping. A file with a path is `file`, on tmpfs too; shared memory without
+/// a path is `shmem`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ByKind {
     /// Private anonymous memory that is neither heap nor stack.
@@ -32,7 +33,7 @@ pub struct ByKind {
     pub hugetlb: Option<u64>,
 }
 
-/// Base pages that have a property, whatever their kind.
+/// Base pages with a property, of any kind of mapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marks {
     /// Copied on write.

@@ -1,4 +1,4 @@
-//! What a screen shows of one interval: its report, and what a report has no place for.
+//! One frame of the screen of `numatrace top`: the report of an interval, and what no report holds.
 
 use super::{Incident, Snapshot, stat::pressure::NodePressure};
 
@@ -9,10 +9,17 @@ pub struct ScreenFrame {
     pub snapshot: Snapshot,
     /// Memory and fragmentation of each node now, parallel to the report's nodes.
     pub memory: Vec<NodePressure>,
-    /// Threads that are away from their process's memory now; seconds count from the start of the session.
-    pub away: Vec<Incident>,
-    /// Those that came back, or ended, in this interval.
-    pub back: Vec<Incident>,
-    /// Absences that came back and were not kept: too many at once.
-    pub untold: u64,
+    /// Threads that are away from their process's memory, or were.
+    pub absences: ScreenAbsences,
+}
+
+/// The absences of a frame. Seconds count from the start of the session, not of the interval.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScreenAbsences {
+    /// Those that go on, longest first.
+    pub open: Vec<Incident>,
+    /// Those that ended in this interval.
+    pub ended: Vec<Incident>,
+    /// How many more ended in it and were not kept, because too many did at once.
+    pub dropped: u64,
 }

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::matrix::Matrix;
 
-/// The kernel's own sample of who uses which memory.
+/// The kernel's own sample of memory accesses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HintFaults {
     /// Faults, `[task node][page node before any migration]`; off the diagonal are remote accesses.
     pub matrix: Option<Matrix>,
-    /// Base pages that the balancer moved because of these faults.
+    /// Base pages that NUMA balancing migrated because of these faults.
     #[serde(default)]
     pub migrated: Option<u64>,
 }

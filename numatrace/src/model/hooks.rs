@@ -1,25 +1,25 @@
-//! How each hook of the session fared.
+//! The hooks of a session and their states.
 
 use serde::{Deserialize, Serialize};
 
-/// One hook family: attached, on its fallback, or absent, and what that costs.
+/// One hook family: attached, reduced to its fallback, or absent, with the consequences.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hook {
     /// The stem: `page_alloc`, `task_move`, …
     pub hook: String,
-    /// How it fared.
+    /// Its state.
     pub state: HookState,
-    /// What it hangs on: `fexit get_page_from_freelist`; `None` when absent.
+    /// Attach point: `fexit get_page_from_freelist`; `None` when absent.
     pub via: Option<String>,
-    /// Why it is not simply attached; always there when it is not.
+    /// Reason for a fallback or absence; always present then.
     pub reason: Option<String>,
-    /// What the report lacks because of that, in plain words.
+    /// Quantities that the report lacks because of that, in plain words.
     #[serde(default)]
     pub lost: Option<String>,
 }
 
 impl Hook {
-    /// The exact hook is in place.
+    /// The exact hook is attached.
     #[must_use]
     pub fn attached(hook: impl Into<String>, via: impl Into<String>) -> Self {
         Self {
@@ -31,7 +31,7 @@ impl Hook {
         }
     }
 
-    /// Something lesser is in place, because `reason`; `lost` is what it cannot see.
+    /// A reduced hook is attached because of `reason`; it cannot see `lost`.
     #[must_use]
     pub fn fallback(
         hook: impl Into<String>,
@@ -48,19 +48,19 @@ impl Hook {
         }
     }
 
-    /// Nothing is in place, because nobody wanted it; `lost` is what the report lacks.
+    /// Nothing is attached because `--hooks` left the hook out; the report lacks `lost`.
     #[must_use]
     pub fn left_out(hook: impl Into<String>, lost: impl Into<String>) -> Self {
         Self::absent(hook, LEFT_OUT, lost)
     }
 
-    /// Is it absent because nobody wanted it?
+    /// Returns whether `--hooks` left the hook out.
     #[must_use]
     pub fn is_left_out(&self) -> bool {
         self.state == HookState::Absent && self.reason.as_deref() == Some(LEFT_OUT)
     }
 
-    /// Nothing is in place, because `reason`; `lost` is what the report lacks.
+    /// Nothing is attached because of `reason`; the report lacks `lost`.
     #[must_use]
     pub fn absent(
         hook: impl Into<String>,
@@ -80,14 +80,14 @@ impl Hook {
 /// The reason of a hook that `--hooks` left out.
 const LEFT_OUT: &str = "left out on request";
 
-/// The three ways a hook can fare.
+/// State of a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HookState {
     /// The exact hook.
     Attached,
-    /// A lesser one, with a reason.
+    /// A reduced hook, with a reason.
     Fallback,
-    /// None, with a reason.
+    /// No hook, with a reason.
     Absent,
 }

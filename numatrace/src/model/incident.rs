@@ -37,6 +37,9 @@ pub struct Incident {
     pub pages_followed: u64,
     /// Why it came back; `None` when it did not.
     pub back: Option<MoveReason>,
+    /// Whether the thread ended while it was away.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 /// One moment of a process, for `--timeline`.

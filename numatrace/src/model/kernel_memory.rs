@@ -1,16 +1,16 @@
-//! Memory that the kernel took for itself on a process's behalf, by the code that asked for it: a sample, on request.
+//! Kernel memory allocated on behalf of a process, by allocating code: a sample, on request.
 
 use serde::{Deserialize, Serialize};
 
-/// One kernel stack's part.
+/// Kernel memory allocated from one kernel stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelMemory {
-    /// Its id in the report's `stacks`; `None` when it was not kept.
+    /// Id of the stack in the report's `stacks`; `None` when it was not kept.
     pub stack: Option<u32>,
-    /// Samples that were taken there.
+    /// Samples with this stack.
     pub samples: u64,
-    /// Base pages they stand for.
+    /// Base pages that the samples stand for.
     pub pages: u64,
-    /// Those of samples whose page was on another node than the thread.
+    /// Part of `pages` from samples whose page was on a different node from the thread.
     pub remote_pages: u64,
 }

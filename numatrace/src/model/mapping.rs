@@ -1,4 +1,4 @@
-//! Mappings: the address ranges of one process with who placed their pages and who uses them.
+//! Mappings: address ranges of a process, with the threads that placed and use their pages.
 
 use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
@@ -10,7 +10,8 @@ use super::matrix::{Matrix, PerNode};
 use super::name::Name;
 use crate::ids::{NodeId, Tid};
 
-/// A virtual address; `"0x…"` in JSON, because readers keep numbers as doubles and would lose its low bits.
+/// A virtual address; `"0x…"` in JSON, because readers that keep numbers as doubles would lose the
+/// low bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Addr(pub u64);
 
@@ -35,48 +36,50 @@ impl<'de> Deserialize<'de> for Addr {
     }
 }
 
-/// One run of addresses that was one mapping while its pages were touched.
+/// One range of addresses that was one mapping while its pages were touched.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
 pub struct Mapping {
     /// First address.
     pub start: Addr,
-    /// First address behind it.
+    /// Address after the last byte.
     pub end: Addr,
-    /// What kind of memory it is.
+    /// Kind of memory.
     pub kind: MappingKind,
-    /// As a person knows it: `[heap]`, `/usr/lib/libfoo.so`, `[anon:name]`.
+    /// Name: `[heap]`, `/usr/lib/libfoo.so`, `[anon:name]`.
     pub name: Name,
-    /// Who placed its pages.
+    /// First touches of its pages.
     pub first_touch: Option<MappingFirstTouch>,
-    /// Who uses them.
+    /// Sampled accesses to its pages.
     pub hint_faults: Option<HintFaults>,
-    /// Its pages that changed their node.
+    /// Migrations of its pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page_migrations: Option<MappingMigrations>,
-    /// The threads that use them, most hinting faults first.
+    /// The threads that use its pages, most hinting faults first.
     #[serde(default)]
     pub users: Vec<TidFaults>,
-    /// Base pages whose users sit on another node than first touch gave them. 0 for what is shared by nature (page cache, program text).
+    /// Base pages used remotely: the threads that use them run on a different node from the one that
+    /// first touch placed them on. 0 for memory that many processes share by design (page cache,
+    /// program text).
     #[serde(default)]
     pub surprise_pages: Option<u64>,
-    /// The same of what is shared by nature: nobody's fault here, and yet remote.
+    /// Base pages used remotely of page cache and program text, where the process is not to blame.
     #[serde(default)]
     pub shared_elsewhere_pages: Option<u64>,
-    /// Base pages on each node when it was last looked at, with `--residency`.
+    /// Base pages on each node when residency was last read, with `--residency`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residency: Option<PerNode>,
 }
 
-/// Pages of one mapping that changed their node.
+/// Migrations of the pages of one mapping.
 #[derive(Clone, Debug, Default, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
 pub struct MappingMigrations {
     /// Base pages, `[from][to]`.
     pub matrix: Matrix,
-    /// Base pages that went back to a node they had been moved from, as often as they did.
+    /// Base pages moved back to a node that they had been migrated from, counted each time.
     pub bounced: u64,
 }
 
-/// The kinds of memory; the same as the fields of [`ByKind`](super::ByKind).
+/// Kinds of memory, one for each field of [`ByKind`](super::ByKind).
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, DeriveSerialize, DeriveDeserialize,
 )]
@@ -92,12 +95,12 @@ pub enum MappingKind {
     File,
     /// Shared memory without a path.
     Shmem,
-    /// A hugetlb pool's pages.
+    /// Pages of a hugetlb pool.
     Hugetlb,
 }
 
 impl MappingKind {
-    /// Its name in JSON.
+    /// Returns the name in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -116,62 +119,62 @@ impl MappingKind {
 pub struct MappingFirstTouch {
     /// Base pages, `[task node][page node]`.
     pub pages: Option<Matrix>,
-    /// Base pages among them that came as transparent huge pages.
+    /// Part of `pages` that came as transparent huge pages.
     #[serde(default)]
     pub thp: Option<u64>,
-    /// Base pages among them that are remote, or that missed the node that was preferred, by cause; `None` where causes are not known.
+    /// Remote or missed part of `pages`, by cause; `None` where causes are not known.
     #[serde(default)]
     pub remote_by_cause: Option<RemoteByCause>,
-    /// The threads that touched them, most pages first.
+    /// The threads that touched the pages, most pages first.
     #[serde(default)]
     pub by_tid: Vec<TidPages>,
-    /// The stacks they did it from: ids in the report's `stacks`, most pages first.
+    /// The stacks that touched the pages: ids in the report's `stacks`, most pages first.
     #[serde(default)]
     pub stacks: Vec<u32>,
-    /// The same stacks with what was touched from each, most pages first.
+    /// Pages by stack, most pages first.
     #[serde(default)]
     pub by_stack: Vec<StackPages>,
 }
 
-/// What was touched from one stack.
+/// Pages touched from one stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
 pub struct StackPages {
-    /// Its id in the report's `stacks`.
+    /// Id of the stack in the report's `stacks`.
     pub id: u32,
-    /// Base pages of the runs that it was taken in.
+    /// Base pages of the runs in which the stack was taken.
     pub pages: u64,
-    /// Those among them put on another node than the thread's.
+    /// Part of `pages` placed on a different node from the thread.
     pub remote: u64,
 }
 
-/// One thread's share of a mapping.
+/// Pages of a mapping or file that one thread touched first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
 pub struct TidPages {
     /// The thread, in the initial PID namespace.
     pub tid: Tid,
-    /// Base pages it touched first.
+    /// Base pages that the thread touched first.
     pub pages: u64,
-    /// Those among them put on another node than its own.
+    /// Part of `pages` placed on a different node from the thread.
     #[serde(default)]
     pub remote: Option<u64>,
-    /// The node it did most of it on.
+    /// Node on which the thread touched most of them.
     #[serde(default)]
     pub node: Option<NodeId>,
-    /// When its last run of them on that node began: nanoseconds of boot time.
+    /// Start of the last run of touches on that node: nanoseconds of boot time.
     #[serde(default)]
     pub last_ns: Option<u64>,
 }
 
-/// One thread's use of a mapping.
+/// Sampled accesses of one thread to a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
 pub struct TidFaults {
     /// The thread, in the initial PID namespace.
     pub tid: Tid,
-    /// Its hinting faults.
+    /// Hinting faults of the thread.
     pub faults: u64,
-    /// Those to pages on another node.
+    /// Part of `faults` to pages on a different node.
     pub remote: u64,
-    /// The node most of them came from.
+    /// Node that most of the faults came from.
     #[serde(default)]
     pub node: Option<NodeId>,
 }

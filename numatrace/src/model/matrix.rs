@@ -1,7 +1,8 @@
 //! Counts per node and per pair of nodes.
 //!
-//! Both run parallel to `host.nodes`: position *i* is the *i*-th node of that list, not node number *i*; node numbers may have
-//! holes. Additions saturate: a count that no longer fits is still a large count, not a small one.
+//! Both run parallel to `host.nodes`: position *i* is the *i*-th node of that list, not node number
+//! *i*, because node numbers may have gaps. Additions saturate: a count that no longer fits must not
+//! become a small one.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,13 +12,13 @@ use serde::{Deserialize, Serialize};
 pub struct PerNode(pub Vec<u64>);
 
 impl PerNode {
-    /// Measured, and nothing counted, on `nodes` nodes.
+    /// Measured with nothing counted, on `nodes` nodes.
     #[must_use]
     pub fn zeros(nodes: usize) -> Self {
         Self(vec![0; nodes])
     }
 
-    /// The sum over all nodes.
+    /// Returns the sum over all nodes.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0
@@ -25,7 +26,7 @@ impl PerNode {
             .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// The count of the node at `position`; 0 beyond the end.
+    /// Returns the count of the node at `position`; 0 beyond the end.
     #[must_use]
     pub fn at(&self, position: usize) -> u64 {
         self.0.get(position).copied().unwrap_or(0)
@@ -55,13 +56,13 @@ impl PerNode {
 pub struct Matrix(pub Vec<PerNode>);
 
 impl Matrix {
-    /// Measured, and nothing counted, on `nodes` nodes.
+    /// Measured with nothing counted, on `nodes` nodes.
     #[must_use]
     pub fn zeros(nodes: usize) -> Self {
         Self(vec![PerNode::zeros(nodes); nodes])
     }
 
-    /// The sum over all pairs.
+    /// Returns the sum over all pairs.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0
@@ -69,7 +70,7 @@ impl Matrix {
             .fold(0, |sum, row| sum.saturating_add(row.total()))
     }
 
-    /// The sum over pairs of one node with itself.
+    /// Returns the sum over pairs of a node with itself.
     #[must_use]
     pub fn diagonal(&self) -> u64 {
         self.0
@@ -78,27 +79,27 @@ impl Matrix {
             .fold(0, |sum, (from, row)| sum.saturating_add(row.at(from)))
     }
 
-    /// The sum over pairs of two different nodes.
+    /// Returns the sum over pairs of two different nodes.
     #[must_use]
     pub fn off_diagonal(&self) -> u64 {
         self.total().saturating_sub(self.diagonal())
     }
 
-    /// The count for `from` and `to`; 0 beyond the ends.
+    /// Returns the count for `from` and `to`; 0 beyond the ends.
     #[must_use]
     pub fn at(&self, from: usize, to: usize) -> u64 {
         self.0.get(from).map_or(0, |row| row.at(to))
     }
 
-    /// Adds `count` for `from` and `to`. A square of the right size comes from [`Matrix::zeros`]; pairs beyond it are ignored,
-    /// because a ragged matrix would break every reader.
+    /// Adds `count` for `from` and `to`. Start from [`Matrix::zeros`]: pairs beyond its size are
+    /// ignored, because a ragged matrix would break every reader.
     pub fn add_at(&mut self, from: usize, to: usize, count: u64) {
         if let Some(slot) = self.0.get_mut(from).and_then(|row| row.0.get_mut(to)) {
             *slot = slot.saturating_add(count);
         }
     }
 
-    /// Adds another matrix of the same size; an empty one takes the other's size.
+    /// Adds a matrix of the same size; an empty matrix takes the size of the other.
     pub fn add(&mut self, other: &Self) {
         if self.0.is_empty() {
             self.0.clone_from(&other.0);
@@ -109,13 +110,13 @@ impl Matrix {
         }
     }
 
-    /// Sums by `from` (rows).
+    /// Returns the sums by `from` (rows).
     #[must_use]
     pub fn by_from(&self) -> PerNode {
         PerNode(self.0.iter().map(PerNode::total).collect())
     }
 
-    /// Sums by `to` (columns).
+    /// Returns the sums by `to` (columns).
     #[must_use]
     pub fn by_to(&self) -> PerNode {
         let mut sums = PerNode::zeros(self.0.len());
@@ -126,13 +127,13 @@ impl Matrix {
     }
 }
 
-/// `a + b` for quantities that may not have been measured: unknown plus known is unknown.
+/// Returns `a + b` for quantities that may not have been measured: unknown plus known is unknown.
 #[must_use]
 pub fn sum_known(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     Some(a?.saturating_add(b?))
 }
 
-/// Vector by vector, as [`sum_known`].
+/// Adds vectors by the rule of [`sum_known`].
 pub fn add_known(into: &mut Option<PerNode>, other: Option<&PerNode>) {
     match (into.as_mut(), other) {
         (Some(sum), Some(more)) => sum.add(more),
@@ -140,10 +141,10 @@ pub fn add_known(into: &mut Option<PerNode>, other: Option<&PerNode>) {
     }
 }
 
-/// `part / whole`; `None` when there is no whole to have a share of.
+/// Returns `part / whole`; `None` when the whole is 0.
 #[must_use]
 pub fn share(part: u64, whole: u64) -> Option<f64> {
-    // Counts above 2^53 lose their last digits here, which no share can show.
+    // Counts above 2^53 lose their last digits here; no share has that many.
     #[expect(clippy::cast_precision_loss, reason = "a share needs three digits")]
     (whole > 0).then(|| part as f64 / whole as f64)
 }

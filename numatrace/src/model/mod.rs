@@ -1,14 +1,14 @@
-//! model: the snapshot: plain data with serde, no I/O.
+//! model: the snapshot, plain data with serde and without I/O.
 //!
-//! Field for field the JSON of `numatrace.report/1` (docs/report.md). Serialised, a snapshot *is* the JSON report; a report read
-//! back is a snapshot again. The one rule: a quantity that was not measured is `None`, never 0.
-//! `Default` of a group of quantities therefore means "not measured", `zeros(n)` means "measured, and nothing happened".
+//! A snapshot has the fields of the JSON document `numatrace.report/1` (docs/report.md): serialised
+//! it is the report, and a report that is read back is a snapshot again. One rule holds everywhere: a
+//! quantity that was not measured is `None`, never 0. So `Default` of a group of quantities means
+//! "not measured", and `zeros(n)` means "measured, and nothing happened".
 
 pub mod frame;
 pub mod report;
 
 pub mod audit;
-pub mod audit_beside;
 pub mod audit_report;
 pub mod coverage;
 pub mod hooks;
@@ -39,7 +39,7 @@ pub mod name;
 pub mod number;
 pub mod page_cache;
 
-// Documents of their own, beside the report.
+// Documents of their own, besides the report.
 pub mod diff;
 pub mod doctor;
 pub mod event;
@@ -48,8 +48,10 @@ pub mod topology;
 
 pub use alloc::{Alloc, RemoteByCause};
 pub use alloc_class::{ByClass, ClassTally, PolicyMode};
-pub use audit::{Audit, AuditNode, Cause, Counter, CounterAudit, Explained, Verdict};
-pub use audit_beside::{Beside, BesideWhat, Equations, Imbalance};
+pub use audit::{
+    Audit, AuditNode, Cause, Counter, CounterAudit, CrossCheck, CrossCheckKind, Equations,
+    Explained, Imbalance, Verdict,
+};
 pub use audit_report::AuditReport;
 pub use balancer::{BalancerVerdict, BalancerWork, Balancing, FaultSlice};
 pub use coverage::Coverage;

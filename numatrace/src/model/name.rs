@@ -1,8 +1,9 @@
-//! Names that others chose: processes, files, mappings, cgroups, symbols.
+//! Names that strangers chose: processes, files, mappings, cgroups, symbols.
 //!
-//! A name is bytes, as the kernel has it. It has no `Display` on purpose: only `output` turns it into characters, escaped for
-//! the format at hand, so that a process cannot write to somebody's terminal by choosing its name.
-//! In JSON, bytes that are not UTF-8 become `\xNN`; everything else is the string itself.
+//! A name is bytes, as the kernel has it. [`Name`] has no `Display` on purpose: only `output` turns
+//! names into characters, escaped for the format at hand, so that a process cannot write to
+//! somebody's terminal by choosing its name. In JSON, bytes that are not UTF-8 become `\xNN`;
+//! everything else is the string itself.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -24,7 +25,7 @@ impl Name {
         Self(Vec::new())
     }
 
-    /// The name up to its first NUL: how `task_struct.comm` is kept, padded to 16 bytes.
+    /// Takes a name up to its first NUL: the kernel pads `task_struct.comm` to 16 bytes.
     #[must_use]
     pub fn from_nul_padded(bytes: &[u8]) -> Self {
         let end = bytes
@@ -34,19 +35,20 @@ impl Name {
         Self(bytes.iter().take(end).copied().collect())
     }
 
-    /// The bytes as the kernel gave them.
+    /// Returns the bytes as the kernel gave them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// True when there is no byte in it.
+    /// Returns whether the name has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// As valid UTF-8, each byte that is not part of any as `\xNN`. Control characters are still in it: not fit for a terminal.
+    /// Returns the name as UTF-8, with `\xNN` for each byte that is not valid. Control characters
+    /// are still in it: do not print it to a terminal.
     #[must_use]
     pub fn to_utf8(&self) -> Cow<'_, str> {
         if let Ok(text) = std::str::from_utf8(&self.0) {
@@ -114,7 +116,7 @@ impl PartialEq<str> for Name {
 
 impl Serialize for Name {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // A recording keeps the very bytes.
+        // A recording keeps the exact bytes.
         if serializer.is_human_readable() {
             serializer.serialize_str(&self.to_utf8())
         } else {
@@ -133,7 +135,7 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-/// Takes bytes as they are.
+/// Reads bytes unchanged.
 struct Bytes;
 
 impl Visitor<'_> for Bytes {
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_utf8_is_kept_as_hex_beside_what_is_valid() {
+    fn invalid_utf8_becomes_hex_and_valid_characters_stay() {
         let name = Name::from(&b"caf\xc3\xa9\xff\xc3"[..]);
         assert_eq!(name.to_utf8(), "caf\u{e9}\\xff\\xc3");
         assert_eq!(

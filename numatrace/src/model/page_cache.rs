@@ -1,4 +1,4 @@
-//! The page cache that a process filled, file by file.
+//! Page cache filled by a process, file by file.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,18 +6,19 @@ use super::mapping::TidPages;
 use super::matrix::Matrix;
 use super::name::Name;
 
-/// Pages of one file that a process brought into the page cache: by read(2), write(2) and what was read ahead of them, or by faults.
+/// Pages of one file that a process brought into the page cache: by read(2) and write(2) with their
+/// read-ahead, or by page faults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilledFile {
-    /// Its path, or `[file MAJOR:MINOR inode N]` when nobody could look while it was open.
+    /// Path, or `[file MAJOR:MINOR inode N]` when the path could not be read while the file was open.
     pub file: Name,
     /// Base pages, `[task node][page node]`.
     pub pages: Matrix,
-    /// Base pages among them that system calls brought in.
+    /// Part of `pages` brought in by system calls.
     pub by_io: u64,
-    /// Base pages among them that page faults brought in.
+    /// Part of `pages` brought in by page faults.
     pub by_fault: u64,
-    /// The threads that did it, most pages first.
+    /// The threads that brought the pages in, most pages first.
     #[serde(default)]
     pub by_tid: Vec<TidPages>,
 }

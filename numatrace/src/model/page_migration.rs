@@ -1,4 +1,4 @@
-//! Pages that moved between nodes, charged to the owner of the memory.
+//! Page migrations between nodes, charged to the owner of the memory.
 
 use std::collections::BTreeMap;
 
@@ -13,65 +13,67 @@ use crate::ids::Pid;
 pub struct PageMigrations {
     /// Base pages, `[from][to]`; a folio that moved counts once, however many attempts it took.
     pub matrix: Option<Matrix>,
-    /// Base pages by the kernel's `enum migrate_reason` in lower case without its prefix (`numa_misplaced`, `syscall`, …).
-    /// The names come from the running kernel's BTF, so they are text and not a type of ours.
+    /// Base pages by the kernel's `enum migrate_reason` in lower case without its prefix
+    /// (`numa_misplaced`, `syscall`, …). The names come from the running kernel's BTF, so they are
+    /// text and not an enum of ours.
     pub by_reason: Option<BTreeMap<String, u64>>,
-    /// Base pages that could not be moved; charged to who asked.
+    /// Base pages that could not be migrated; charged to the process that requested it.
     pub failed: Option<u64>,
-    /// The same by what kept them.
+    /// `failed` by cause.
     #[serde(default)]
     pub failed_by_cause: Option<FailedByCause>,
-    /// How long one folio took, in microseconds.
+    /// Time to copy one folio, in microseconds.
     #[serde(default)]
     pub latency_us: Latency,
-    /// How long one call of the kernel's `migrate_pages` took that this process made, in microseconds: what it waited for.
+    /// Time of one call of the kernel's `migrate_pages` by this process, in microseconds: the time
+    /// that the process waited.
     #[serde(default)]
     pub call_latency_us: Latency,
-    /// Who asked for the moves, largest first; often not the owner.
+    /// Processes that requested the migrations, largest first; often not the owner.
     #[serde(default)]
     pub moved_by: Option<Vec<MovedBy>>,
 }
 
-/// What keeps pages where they are, in base pages.
+/// Base pages that could not be migrated, by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedByCause {
-    /// Somebody else held references to them: pinned for a device, under I/O, in a pipe.
+    /// References held elsewhere: pinned for a device, under I/O, in a pipe.
     pub busy: u64,
-    /// Anything else: locked, no room on the target, of a kind that cannot be moved.
+    /// Other causes: locked, no room on the target, a kind of page that cannot move.
     pub other: u64,
 }
 
 /// Quantiles of a time in microseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
-    /// Half of them took no longer.
+    /// Median.
     pub p50: Option<f64>,
-    /// 99 of 100 took no longer.
+    /// 99th percentile.
     pub p99: Option<f64>,
-    /// The longest.
+    /// Longest time.
     pub max: Option<f64>,
-    /// How many took how long, shortest first; times are known to an eighth.
+    /// Histogram, shortest times first; times are exact to an eighth.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub histogram: Vec<LatencyBucket>,
 }
 
-/// Events that took about as long.
+/// Events of about the same length.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LatencyBucket {
     /// The middle of the bucket, microseconds.
     pub us: f64,
-    /// Events.
+    /// Events in the bucket.
     pub count: u64,
 }
 
-/// One process that moved pages.
+/// A process that migrated pages of another, or of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MovedBy {
-    /// The mover, in the initial PID namespace.
+    /// The process, in the initial PID namespace.
     pub pid: Pid,
-    /// Its name; `None` when it was gone before anybody could look.
+    /// Name; `None` when the process ended before it could be read.
     #[serde(default)]
     pub comm: Option<Name>,
-    /// Base pages it moved.
+    /// Base pages that it migrated.
     pub pages: u64,
 }

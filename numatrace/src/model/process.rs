@@ -1,4 +1,4 @@
-//! Processes and threads with what was counted for them.
+//! Processes and threads with their counts.
 
 use std::cmp::Reverse;
 
@@ -17,64 +17,68 @@ use super::page_migration::PageMigrations;
 use super::task_move::TaskMoves;
 use crate::ids::{NodeId, Pid, Tid};
 
-/// One process, or one of the buckets that keep the sums whole. Its identity is `(pid, start_ns)`: pids are reused.
+/// One process, or one of the buckets that complete the sums. `(pid, start_ns)` identifies it: PIDs
+/// are reused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Process {
-    /// In the initial PID namespace; 0 for buckets.
+    /// PID in the initial PID namespace; 0 for buckets.
     pub pid: Pid,
-    /// In the process's own PID namespace.
+    /// PID in the process's own PID namespace.
     #[serde(default)]
     pub ns_pid: Option<Pid>,
-    /// When it started: nanoseconds of boot time.
+    /// Start of the process: nanoseconds of boot time.
     pub start_ns: u64,
-    /// Its last name.
+    /// Last name.
     pub comm: Name,
-    /// Earlier names, first one first.
+    /// Earlier names, oldest first.
     #[serde(default)]
     pub comms: Vec<Name>,
-    /// Its executable.
+    /// Executable.
     #[serde(default)]
     pub exe: Option<Name>,
-    /// Its cgroup (v2 path).
+    /// Cgroup (v2 path).
     #[serde(default)]
     pub cgroup: Option<Name>,
-    /// What sort of thing this entry is.
+    /// Kind of the entry.
     pub kind: ProcessKind,
-    /// What the page allocator gave it.
+    /// Page allocations.
     pub alloc: Option<Alloc>,
-    /// The user pages it touched first.
+    /// User pages that it faulted in.
     pub first_touch: Option<FirstTouch>,
-    /// Its sampled accesses.
+    /// Sampled accesses.
     pub hint_faults: Option<HintFaults>,
-    /// Moves of its pages between nodes.
+    /// Migrations of its pages between nodes.
     pub page_migrations: Option<PageMigrations>,
     /// Moves of its threads between CPUs.
     pub task_moves: Option<TaskMoves>,
     /// CPU time of its threads per node, in nanoseconds.
     pub run_ns: Option<PerNode>,
-    /// The node that holds more than half of the memory it got in the session; `None` when no node does, or nothing is known of it.
+    /// Node that holds more than half of the memory it got in the session; `None` when no node does,
+    /// or nothing is known of its memory.
     #[serde(default)]
     pub home_node: Option<NodeId>,
-    /// CPU time on other nodes than that, in nanoseconds.
+    /// CPU time on nodes other than `home_node`, in nanoseconds.
     #[serde(default)]
     pub away_ns: Option<u64>,
-    /// What NUMA balancing did for it, and whether that helped.
+    /// Work of NUMA balancing, and whether it helped.
     #[serde(default)]
     pub balancer: Option<Balancing>,
-    /// Its threads, those that had a name of their own in the tables.
+    /// Threads that have entries of their own in the totals.
     pub threads: Vec<Thread>,
-    /// Its mappings, those with something to tell.
+    /// Mappings with touches, accesses, migrations or residency.
     pub mappings: Vec<Mapping>,
-    /// The page cache it filled in the session, file by file, most pages first; `None` where that was not measured.
+    /// Page cache that it filled in the session, file by file, most pages first; `None` where that
+    /// was not measured.
     #[serde(default)]
     pub page_cache: Option<Vec<FilledFile>>,
-    /// Memory the kernel took for itself on its behalf, by kernel stack, most first: a sample, with `--kernel-stacks`.
+    /// Kernel memory allocated on its behalf, by kernel stack, most first: a sample, with
+    /// `--kernel-stacks`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_memory: Option<Vec<KernelMemory>>,
 }
 
 impl Process {
-    /// A process of which nothing has been measured yet.
+    /// A process without any measured quantity.
     #[must_use]
     pub fn new(pid: Pid, start_ns: u64, comm: impl Into<Name>, kind: ProcessKind) -> Self {
         Self {
@@ -102,14 +106,15 @@ impl Process {
         }
     }
 
-    /// Base pages of its memory on each node, as far as the session knows them: where they lay when they were looked at, else those it touched first, after all
-    /// migrations.
+    /// Returns the base pages of its memory on each node, as far as the session knows them: by
+    /// residency if it was read, else by first touches and the migrations after them.
     #[must_use]
     pub fn pages(&self) -> Option<PerNode> {
         self.resident().or_else(|| self.touched())
     }
 
-    /// Where its memory lay when it was looked at, with `--residency`. Files are left out: their pages lie where somebody brought them in.
+    /// Returns its resident base pages on each node, with `--residency`. Files are left out: their
+    /// pages are on the node of whichever process brought them in.
     #[must_use]
     pub fn resident(&self) -> Option<PerNode> {
         let own = self
@@ -124,7 +129,7 @@ impl Process {
         (sum.total() > 0).then_some(sum)
     }
 
-    /// Pages that it touched first, by the node that migrations left them on.
+    /// Returns the pages that it touched first, by node after migrations.
     fn touched(&self) -> Option<PerNode> {
         let mut pages = self.first_touch.as_ref()?.pages.as_ref()?.by_to();
         let moved = self.page_migrations.as_ref();
@@ -139,19 +144,19 @@ impl Process {
         Some(pages)
     }
 
-    /// The bucket for interrupts: they borrow whatever task they interrupt, and are not its doing.
+    /// The bucket for interrupts: they run in the context of any task, which does not cause them.
     #[must_use]
     pub fn irq() -> Self {
         Self::new(Pid(0), 0, "[irq]", ProcessKind::Irq)
     }
 
-    /// The bucket for everything outside the session's scope.
+    /// The bucket for processes outside the session's scope.
     #[must_use]
     pub fn out_of_scope() -> Self {
         Self::new(Pid(0), 0, "[out of scope]", ProcessKind::Other)
     }
 
-    /// The bucket for what no table had room for.
+    /// The bucket for events whose owner the totals table had no room for.
     #[must_use]
     pub fn overflow() -> Self {
         Self::new(Pid(0), 0, "[overflow]", ProcessKind::Other)
@@ -163,8 +168,9 @@ impl Process {
         Self::new(Pid(0), 0, "[no owner]", ProcessKind::Other)
     }
 
-    /// The order of every ranking: remote allocations, then misses, then cross-node moves, then pages, most first; then pid and
-    /// start, so that equal ones keep their places from run to run. Buckets come after processes.
+    /// Returns the key of every ranking: remote allocations, then misses, then cross-node moves, then
+    /// pages, most first; then PID and start, so that equal processes keep their order from session
+    /// to session. Buckets come after processes.
     #[must_use]
     pub fn rank_key(&self) -> impl Ord + use<> {
         let alloc = self.alloc.as_ref();
@@ -180,7 +186,7 @@ impl Process {
     }
 }
 
-/// What sort of thing an entry of `processes` is.
+/// Kind of an entry of `processes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessKind {
@@ -197,71 +203,71 @@ pub enum ProcessKind {
 /// One thread of a process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Thread {
-    /// In the initial PID namespace.
+    /// TID in the initial PID namespace.
     pub tid: Tid,
-    /// Its last name.
+    /// Last name.
     pub comm: Name,
-    /// When it started: nanoseconds of boot time; tells a reused tid from the one before.
+    /// Start of the thread: nanoseconds of boot time; TIDs are reused.
     #[serde(default)]
     pub start_ns: Option<u64>,
-    /// What the page allocator gave it.
+    /// Page allocations.
     #[serde(default)]
     pub alloc: Option<Alloc>,
-    /// The user pages it touched first.
+    /// User pages that it faulted in.
     #[serde(default)]
     pub first_touch: Option<FirstTouch>,
-    /// Its sampled accesses.
+    /// Sampled accesses.
     #[serde(default)]
     pub hint_faults: Option<HintFaults>,
-    /// Its moves between CPUs.
+    /// Moves between CPUs.
     #[serde(default)]
     pub task_moves: Option<TaskMoves>,
-    /// Its CPU time per node, in nanoseconds.
+    /// CPU time per node, in nanoseconds.
     #[serde(default)]
     pub run_ns: Option<PerNode>,
-    /// Its CPU time on other nodes than its process's home node, in nanoseconds.
+    /// CPU time on nodes other than the process's home node, in nanoseconds.
     #[serde(default)]
     pub away_ns: Option<u64>,
-    /// What NUMA balancing did in it.
+    /// Work of NUMA balancing in this thread.
     #[serde(default)]
     pub balancer: Option<BalancerWork>,
-    /// When it was bound, the first and the last few times.
+    /// Changes of CPU mask or memory policy: the first and the last few.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub binds: Vec<Bind>,
 }
 
-/// A thread was told where to run, or where to put its memory.
+/// A change of the CPUs that a thread may run on, or of the nodes that its memory comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bind {
-    /// What was changed.
+    /// The changed setting.
     pub what: BindWhat,
-    /// When: nanoseconds of boot time.
+    /// Time of the change: nanoseconds of boot time.
     pub time_ns: u64,
-    /// When, counted from the start of the thread, in nanoseconds.
+    /// Time of the change since the start of the thread, in nanoseconds.
     pub after_ns: u64,
-    /// The range of memory it is about (first address, first behind it), when it is not all.
+    /// The range of memory (first address, address after the last), when it is not all memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<[Addr; 2]>,
 }
 
-/// What a bind changes.
+/// The setting that a bind changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BindWhat {
-    /// The CPUs it may run on.
+    /// The CPU mask of the thread.
     Affinity,
-    /// Its memory policy.
+    /// The memory policy of the thread.
     MemoryPolicy,
     /// The memory policy of a range.
     RangePolicy,
-    /// The CPUs it may run on, by its cpuset.
+    /// The CPUs of the thread's cpuset.
     CpusetCpus,
-    /// The nodes it may use, by its cpuset.
+    /// The memory nodes of the thread's cpuset.
     CpusetMems,
 }
 
 impl BindWhat {
-    /// What does it.
+    /// Returns the system call or file that changes the setting.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -275,7 +281,7 @@ impl BindWhat {
 }
 
 impl Thread {
-    /// A thread of which nothing has been measured yet.
+    /// A thread without any measured quantity.
     #[must_use]
     pub fn new(tid: Tid, comm: impl Into<Name>) -> Self {
         Self {
@@ -293,7 +299,7 @@ impl Thread {
         }
     }
 
-    /// The order of a ranking of threads: remote allocations, then pages, most first; then tid.
+    /// Returns the key of a ranking of threads: remote allocations, then pages, most first; then TID.
     #[must_use]
     pub fn rank_key(&self) -> impl Ord + use<> {
         let alloc = self.alloc.as_ref();

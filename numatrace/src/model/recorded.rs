@@ -1,22 +1,22 @@
-//! Moves one by one, as a recording has them: of every process, with the CPUs and to the nanosecond.
+//! Single moves, as a recording has them: of every process, with CPUs and to the nanosecond.
 
 use super::task_move::MoveReason;
 use crate::ids::{CpuId, NodeId, Pid, Tid};
 
-/// A task or pages that changed their node.
+/// A move of a task or of pages to a different node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// When: nanoseconds of boot time.
+    /// Time of the move: nanoseconds of boot time.
     pub time_ns: u64,
-    /// The process; `None` for memory without one and for what is outside the session's scope.
+    /// The process; `None` for memory without a process and for processes outside the scope.
     pub pid: Option<Pid>,
     /// From node, to node.
     pub nodes: (NodeId, NodeId),
-    /// What it was.
+    /// The thread or the pages.
     pub what: RecordedWhat,
 }
 
-/// What changed its node.
+/// The thing that moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordedWhat {
     /// A thread.
@@ -25,12 +25,12 @@ pub enum RecordedWhat {
         tid: Tid,
         /// From CPU, to CPU.
         cpus: (CpuId, CpuId),
-        /// Why.
+        /// Reason of the move.
         reason: MoveReason,
     },
     /// Memory.
     Pages {
-        /// Who asked.
+        /// The process that requested the migration.
         moved_by: Pid,
         /// Base pages.
         pages: u64,

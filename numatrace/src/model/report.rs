@@ -1,4 +1,4 @@
-//! The report as a whole: host, session, cost, and everything that was counted.
+//! The report as a whole: host, session, cost, and all counts.
 
 use jiff::Timestamp;
 use serde::de::{self, Deserialize, Deserializer};
@@ -23,35 +23,35 @@ use super::task_move::TaskMoves;
 use super::verify::Verify;
 use crate::ids::{CpuId, NodeId, Pid};
 
-/// One session, or one interval of it, as it is printed.
+/// One session, or one interval of it: the document `numatrace.report/1`.
 #[derive(Clone, Debug, PartialEq, DeriveSerialize, DeriveDeserialize)]
 pub struct Snapshot {
     /// Always `numatrace.report/1`.
     pub schema: Schema,
     /// The machine.
     pub host: Host,
-    /// What was traced, and how long.
+    /// Scope and length of the session.
     pub session: Session,
-    /// Each hook family, and how it fared.
+    /// Each hook family with its state.
     pub hooks: Vec<Hook>,
-    /// What was seen and what was lost.
+    /// Records and losses.
     pub coverage: Coverage,
-    /// What the tracing cost.
+    /// Cost of tracing.
     pub cost: Cost,
-    /// Our totals beside the kernel's.
+    /// Traced totals compared with the kernel's counters.
     pub audit: Audit,
     /// Activity of the whole system, whatever the scope.
     #[serde(default)]
     pub system: Option<System>,
-    /// Everyone; their sums are the totals.
+    /// All processes and buckets; their sums are the totals.
     pub processes: Vec<Process>,
-    /// Absences of threads from their memory, costliest first; two hundred of them.
+    /// Absences of threads from their memory, costliest first, two hundred at most.
     #[serde(default)]
     pub incidents: Vec<Incident>,
-    /// What happened to the process of the session, in order of time; only where it was asked for.
+    /// Moves of threads and pages of the session's process, in order of time; with `--timeline`.
     #[serde(default)]
     pub timeline: Option<Vec<Moment>>,
-    /// Reasons of moves against the kernel's stacks; only with `--verify-reasons`.
+    /// Reasons of moves compared with kernel stacks; only with `--verify-reasons`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<Verify>,
     /// Call stacks that mappings refer to.
@@ -61,7 +61,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// A report in which nothing has been measured yet: fill in what was.
+    /// A report without any measured quantity, to be filled in.
     #[must_use]
     pub fn new(host: Host, session: Session) -> Self {
         Self {
@@ -82,7 +82,8 @@ impl Snapshot {
         }
     }
 
-    /// The process the session was about: the most remote program in scope, when the scope names processes at all.
+    /// Returns the process that the session was about: the most remote program in scope, when the
+    /// scope names processes.
     #[must_use]
     pub fn focus(&self) -> Option<&Process> {
         let named = !self.session.scope.is_whole_system();
@@ -95,7 +96,7 @@ impl Snapshot {
             .filter(|_| named)
     }
 
-    /// The sum of all processes' allocations; `None` when none was measured.
+    /// Returns the sum of all processes' allocations; `None` when none were measured.
     #[must_use]
     pub fn alloc_total(&self) -> Option<Alloc> {
         Alloc::sum(
@@ -105,7 +106,7 @@ impl Snapshot {
         )
     }
 
-    /// The processes, most remote allocations first; see [`Process::rank_key`].
+    /// Returns the processes, most remote allocations first; see [`Process::rank_key`].
     #[must_use]
     pub fn ranked(&self) -> Vec<&Process> {
         let mut processes: Vec<&Process> = self.processes.iter().collect();
@@ -114,12 +115,13 @@ impl Snapshot {
     }
 }
 
-/// The version of the report's shape. Reading another version fails with a way out.
+/// Name and version of the document. Reading a different version fails with a remedy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Schema;
 
 impl Schema {
-    /// What `schema` says. Fields may be added under it; renaming or removing one makes the next.
+    /// The value of `schema`. Fields may be added under it; renaming or removing one requires a new
+    /// version.
     pub const NAME: &'static str = "numatrace.report/1";
 }
 
@@ -139,7 +141,8 @@ impl<'de> Deserialize<'de> for Schema {
         Err(de::Error::custom(
             if found.starts_with("numatrace.report/") {
                 format!(
-                    "this report is {found:?}, this numatrace reads {name}: read it with the version that wrote it"
+                    "this report is {found:?}, this numatrace reads {name}: \
+                     read it with the version that wrote it"
                 )
             } else {
                 format!("schema is {found:?}, not {name}: this is not a numatrace report")
@@ -157,14 +160,15 @@ pub struct Host {
     pub arch: String,
     /// Bytes of a base page.
     pub page_size: u64,
-    /// `kernel.numa_balancing`: bit 0 balancing, bit 1 memory tiering; `None` when the kernel has no such knob.
+    /// `kernel.numa_balancing`: bit 0 balancing, bit 1 memory tiering; `None` when the kernel does
+    /// not have the setting.
     pub numa_balancing: Option<u32>,
     /// Every node that existed during the session; arrays "per node" run parallel to this.
     pub nodes: Vec<HostNode>,
 }
 
 impl Host {
-    /// The position of a node in arrays "per node".
+    /// Returns the position of a node in arrays "per node".
     #[must_use]
     pub fn position(&self, node: NodeId) -> Option<usize> {
         self.nodes
@@ -176,37 +180,37 @@ impl Host {
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
 pub struct HostNode {
-    /// Its number; numbers may have holes.
+    /// Number of the node; numbers may have gaps.
     pub node: NodeId,
-    /// Its CPUs; empty for a node of memory only.
+    /// CPUs; empty for a memory-only node.
     pub cpus: Vec<CpuId>,
-    /// Its memory in KiB; 0 for a node without memory, `None` when unknown.
+    /// Memory in KiB; 0 for a node without memory, `None` when unknown.
     pub mem_kb: Option<u64>,
-    /// Firmware's distance to each node of the list, 10 is itself; `None` when unknown.
+    /// Firmware's distance to each node of the list, 10 to itself; `None` when unknown.
     pub distance: Option<Vec<u32>>,
 }
 
-/// What was traced.
+/// Scope, start and length of a session.
 #[derive(Clone, Debug, PartialEq, DeriveSerialize, DeriveDeserialize)]
 pub struct Session {
     /// The numatrace command: `trace`, `record`, …
     pub command: String,
-    /// When counting began.
+    /// Start of counting.
     pub start: Timestamp,
-    /// The same instant in nanoseconds of boot time, which all other times of a report are in that end in `_ns`.
+    /// `start` in nanoseconds of boot time, the clock of all times of a report that end in `_ns`.
     #[serde(default)]
     pub began_ns: Option<u64>,
-    /// How long it counted, in seconds.
+    /// Length of counting, in seconds.
     pub duration_s: f64,
-    /// Whose details were wanted.
+    /// Processes, CPUs and nodes whose details the report has.
     pub scope: Scope,
-    /// With `-i`: which interval this is, from 0.
+    /// Number of the interval, from 0; with `-i`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<u64>,
-    /// Of a recording: which part of its session this is.
+    /// Part of the session that the report covers; of a recording with `--from` or `--to`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
-    /// What ended the session.
+    /// Event that ended the session.
     #[serde(default)]
     pub ended_by: Option<EndedBy>,
     /// The launched command's status: its exit code, or 128 + signal.
@@ -235,13 +239,13 @@ impl Session {
 /// A part of a session.
 #[derive(Clone, Copy, Debug, PartialEq, DeriveSerialize, DeriveDeserialize)]
 pub struct Part {
-    /// Seconds from the begin of the session.
+    /// Start of the part, seconds since the session began.
     pub from_s: f64,
-    /// Likewise.
+    /// End of the part, seconds since the session began.
     pub to_s: f64,
 }
 
-/// What ended a session.
+/// Event that ended a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndedBy {
@@ -253,7 +257,8 @@ pub enum EndedBy {
     Exit,
 }
 
-/// Whose details a session shows. All empty is the whole system. Totals and audit do not depend on it.
+/// Processes, CPUs and nodes whose details a session shows. All empty is the whole system. Totals
+/// and audit do not depend on the scope.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
 pub struct Scope {
     /// `-p`.
@@ -280,7 +285,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Does it name no process at all?
+    /// Returns whether the scope names no process.
     #[must_use]
     pub fn is_whole_system(&self) -> bool {
         self.pids.is_empty()
@@ -290,7 +295,7 @@ impl Scope {
     }
 }
 
-/// Children are followed unless a report says otherwise.
+/// The default of `children`: reports of earlier versions do not have the field.
 fn yes() -> bool {
     true
 }
@@ -310,67 +315,67 @@ impl Default for Scope {
     }
 }
 
-/// What the tracing cost. `default()` is not measured.
+/// Cost of tracing. `default()` is not measured.
 #[derive(Clone, Debug, Default, PartialEq, DeriveSerialize, DeriveDeserialize)]
 pub struct Cost {
-    /// How `bpf_ns` was found.
+    /// Method of measuring `bpf_ns`.
     pub method: Option<CostMethod>,
     /// CPU time of our programs in the kernel, in nanoseconds.
     pub bpf_ns: Option<u64>,
-    /// How often they ran.
+    /// Runs of our programs.
     pub bpf_runs: Option<u64>,
     /// `bpf_ns` as a share of all CPU time of the machine in the session, 0 to 1.
     pub bpf_cpu_share: Option<f64>,
     /// CPU time of the tracer's own process, in seconds.
     pub tracer_cpu_s: Option<f64>,
-    /// Its largest resident memory, in KiB.
+    /// Peak resident memory of the tracer, in KiB.
     pub tracer_rss_kb: Option<u64>,
-    /// With `--max-overhead`: the share that our programs were allowed, 0 to 1.
+    /// With `--max-overhead`: the share of CPU time that our programs may use, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_overhead: Option<f64>,
-    /// Details that were given up to stay below it, in order of time. Totals are not among them.
+    /// Details dropped to stay below `max_overhead`, in order of time. Totals are never dropped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reduced: Vec<Reduction>,
 }
 
-/// Details that a session has from its start up to here, and not after.
+/// A detail that the session has from its start to `at_s`, and not after.
 #[derive(Clone, Debug, PartialEq, DeriveSerialize, DeriveDeserialize)]
 pub struct Reduction {
-    /// When, in seconds since the session began.
+    /// Time of the reduction, seconds since the session began.
     pub at_s: f64,
-    /// What is not taken any more.
+    /// The dropped detail.
     pub what: String,
-    /// Share of all CPU time that our programs took just before, 0 to 1.
+    /// Share of all CPU time that our programs used just before, 0 to 1.
     pub share: f64,
 }
 
-/// How the cost in the kernel was measured.
+/// Method of measuring the cost in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveSerialize, DeriveDeserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CostMethod {
-    /// Kernel statistics on for a part of the session, scaled by our own run counts.
+    /// Kernel statistics were on for a part of the session, scaled by our own run counts.
     Sampled,
-    /// Kernel statistics on all the time.
+    /// Kernel statistics were on all the time.
     Full,
 }
 
 /// Activity of the whole system, whatever the scope; `None` is not measured.
 #[derive(Clone, Debug, Default, PartialEq, DeriveSerialize, DeriveDeserialize)]
 pub struct System {
-    /// Allocations, `[node of the CPU that asked][node of the page]`.
+    /// Allocations, `[node of the allocating CPU][node of the page]`.
     #[serde(default)]
     pub allocations: Option<Matrix>,
-    /// User pages touched first.
+    /// User pages that were faulted in.
     pub first_touch: Option<FirstTouch>,
     /// Sampled accesses.
     pub hint_faults: Option<HintFaults>,
-    /// Pages moved between nodes.
+    /// Page migrations between nodes.
     pub page_migrations: Option<PageMigrations>,
-    /// Tasks moved between CPUs.
+    /// Moves of tasks between CPUs.
     pub task_moves: Option<TaskMoves>,
-    /// CPU time per node, in nanoseconds, idle not counted.
+    /// CPU time per node, in nanoseconds, without idle time.
     pub run_ns: Option<PerNode>,
-    /// What NUMA balancing did, and whether that helped.
+    /// Work of NUMA balancing, and whether it helped.
     #[serde(default)]
     pub balancer: Option<Balancing>,
 }
@@ -390,7 +395,7 @@ mod tests {
         assert_eq!(serde_json::from_value::<Snapshot>(after).unwrap(), snapshot);
     }
 
-    /// Everything in `small` is in `large`; `large` may have added fields.
+    /// Asserts that everything in `small` is in `large`; `large` may have more fields.
     fn contains(at: &str, large: &serde_json::Value, small: &serde_json::Value) {
         use serde_json::Value;
         match (large, small) {
@@ -413,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_of_another_version_is_refused_with_a_way_out() {
+    fn a_report_of_a_different_version_is_refused_with_a_remedy() {
         let error = serde_json::from_str::<Schema>("\"numatrace.report/2\"")
             .unwrap_err()
             .to_string();

@@ -1,4 +1,4 @@
-//! Call stacks, each kept once and named by its id.
+//! Call stacks, each stored once and referred to by id.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,11 +8,11 @@ use super::name::Name;
 /// One stack, innermost frame first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stack {
-    /// What `stacks` of a mapping refers to.
+    /// The id that `stacks` of a mapping refers to.
     pub id: u32,
-    /// Innermost first; an inlined function is a frame of its own.
+    /// Frames, innermost first; an inlined function has a frame of its own.
     pub frames: Vec<Frame>,
-    /// Why frames may be missing at its outer end.
+    /// Reason why frames may be missing at the outer end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub short: Option<String>,
 }
@@ -30,12 +30,12 @@ pub struct Frame {
     pub offset: Option<u64>,
     /// `file:line`.
     pub line: Option<Name>,
-    /// The build id of the module in hexadecimal, where there is no line: what `debuginfod-find` asks for.
+    /// The build id of the module in hexadecimal, where there is no line: `debuginfod-find` takes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build_id: Option<String>,
-    /// True for a function that the compiler put into its caller.
+    /// True for a function that the compiler inlined into its caller.
     pub inlined: bool,
-    /// Why there is no symbol or line.
+    /// Reason why there is no symbol or line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Tasks that changed their CPU, and the node with it.
+//! Moves of tasks between CPUs and nodes.
 
 use std::collections::BTreeMap;
 
@@ -10,82 +10,82 @@ use crate::ids::CpuId;
 /// Moves of one thread, of a process's threads, or of the whole system.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskMoves {
-    /// Every change of CPU, within a node too.
+    /// Every change of CPU, including within a node.
     pub total: Option<u64>,
     /// Changes of CPU that changed the node. The fields below count only these.
     pub cross_node: Option<u64>,
-    /// `cross_node` by second of the session.
+    /// `cross_node` per second of the session.
     #[serde(default)]
     pub cross_node_per_s: Option<f64>,
-    /// `[from][to]`; the diagonal is 0.
+    /// Moves, `[from][to]`; the diagonal is 0.
     pub matrix: Option<Matrix>,
-    /// Why: one reason per cross-node move.
+    /// Moves by reason; each cross-node move has one reason.
     pub by_reason: Option<BTreeMap<MoveReason, u64>>,
-    /// Moves A→B→A, overlapping ones counted each.
+    /// Moves A→B→A, counted overlapping.
     pub ping_pong: Option<u64>,
-    /// Wake-ups among these whose waker ran on the node that the thread was put on.
+    /// Wake-ups among `cross_node` whose waker ran on the destination node.
     #[serde(default)]
     pub to_waker: Option<u64>,
-    /// How long the threads stayed before they went back, over the moves of `ping_pong`; `None` when there were none.
+    /// Time between leaving and return, over the moves of `ping_pong`; `None` when there were none.
     #[serde(default)]
     pub stay_ms: Option<Stay>,
-    /// Every change of CPU, from and to; only of processes in a session with a scope.
+    /// Every change of CPU, by pair of CPUs; only in a session with a scope.
     #[serde(default)]
     pub cpus: Option<Vec<CpuMoves>>,
 }
 
-/// Milliseconds on a node between leaving another one and going back to it.
+/// Milliseconds between leaving a node and the return to it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stay {
-    /// The shortest.
+    /// Shortest time.
     pub shortest: f64,
-    /// Half of them were no longer.
+    /// Median.
     pub median: f64,
 }
 
 /// Moves from one CPU to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CpuMoves {
-    /// CPU left.
+    /// Old CPU.
     pub from: CpuId,
-    /// CPU taken.
+    /// New CPU.
     pub to: CpuId,
-    /// How often.
+    /// Moves from old to new.
     pub moves: u64,
 }
 
-/// What made a task change its node.
+/// Reason why a task changed its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MoveReason {
-    /// It was woken on another node.
+    /// The task was woken on a different node.
     Wakeup,
-    /// A load balancer pulled it.
+    /// Load balancing pulled the task.
     LoadBalance,
-    /// A load balancer stopped it while it ran, and pushed it.
+    /// Active load balancing stopped the running task and pushed it.
     ActiveBalance,
-    /// The NUMA balancer moved it to its memory.
+    /// NUMA balancing moved the task to its memory.
     NumaMove,
-    /// The NUMA balancer swapped it with another task.
+    /// NUMA balancing swapped the task with another.
     NumaSwap,
-    /// Placed at exec.
+    /// The scheduler placed the task at exec.
     Exec,
-    /// Placed at fork.
+    /// The scheduler placed the task at fork.
     Fork,
-    /// `sched_setaffinity` took its CPU away.
+    /// `sched_setaffinity` took the task's CPU away.
     Affinity,
-    /// Any other change of its mask: cpuset, kernel.
+    /// Any other change of the CPU mask: cpuset, kernel.
     Cpuset,
-    /// Its CPU went offline.
+    /// The task's CPU went offline.
     Hotplug,
-    /// Pushed or pulled by the real-time or deadline class.
+    /// The real-time or deadline class pushed or pulled the task.
     RtDl,
-    /// None of these could be shown.
+    /// None of these reasons could be shown.
     Unknown,
 }
 
 impl MoveReason {
-    /// Its name in JSON.
+    /// Returns the name in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

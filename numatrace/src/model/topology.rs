@@ -1,4 +1,4 @@
-//! What `numatrace topology` prints, as plain data: the JSON document `numatrace.topology/1`.
+//! The output of `numatrace topology` as plain data: the JSON document `numatrace.topology/1`.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,20 +8,20 @@ use crate::ids::{CpuId, NodeId, Pid};
 /// The value of [`Machine::schema`].
 pub const SCHEMA: &str = "numatrace.topology/1";
 
-/// The machine's nodes and what governs placement on them.
+/// The machine's nodes and the settings that govern placement on them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// `false` on a kernel built without NUMA, whose one node 0 stands for the whole machine.
+    /// `false` on a kernel built without NUMA, whose only node 0 stands for the whole machine.
     pub kernel_has_numa: bool,
     /// Bytes of a base page.
     pub page_size: u64,
     /// The online nodes, ascending; `distance` arrays run parallel to it.
     pub nodes: Vec<MachineNode>,
-    /// Nodes that could come online and are not.
+    /// Possible nodes that are not online.
     pub offline_nodes: Vec<NodeId>,
-    /// Settings that decide about placement, with what they imply.
+    /// Settings that decide about placement, with their meaning.
     pub knobs: Vec<Knob>,
     /// Last-level caches; empty where sysfs describes none.
     #[serde(default)]
@@ -32,26 +32,26 @@ pub struct Machine {
     /// Speed of memory as firmware states it (ACPI HMAT); empty where it states nothing.
     #[serde(default)]
     pub access: Vec<Access>,
-    /// Devices with a place.
+    /// Devices that belong to a node, or could.
     #[serde(default)]
     pub devices: Vec<Device>,
-    /// What a process may use: ours, or the one asked for.
+    /// CPUs and memory that a process may use: numatrace itself, or the process asked for.
     #[serde(default)]
     pub process: Option<ProcessLimits>,
-    /// What a reader should know about this machine before reading any other output.
+    /// Peculiarities of this machine that affect every other output.
     pub notes: Vec<String>,
-    /// What could not be read, and why.
+    /// Facts that could not be read, with the reason.
     pub missing: Vec<MissingFact>,
 }
 
 /// One online node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineNode {
-    /// Its number.
+    /// Number of the node.
     pub node: NodeId,
-    /// What it is made of.
+    /// Whether it has CPUs and memory.
     pub kind: NodeKind,
-    /// Its online CPUs.
+    /// Online CPUs.
     pub cpus: Vec<CpuId>,
     /// Memory in KiB; `null` when it could not be read.
     pub mem_kb: Option<u64>,
@@ -59,13 +59,13 @@ pub struct MachineNode {
     pub free_kb: Option<u64>,
     /// Distances to `nodes`, as firmware claims them; 10 is local. `null` when they could not be read.
     pub distance: Option<Vec<u32>>,
-    /// Whether ordinary kernel memory comes from it; `false` for memoryless and movable-only nodes.
+    /// True when kernel memory can come from the node; `false` for memoryless and movable-only nodes.
     pub has_normal_memory: bool,
-    /// Where allocations go that ask for this node, when it has no memory.
+    /// For a node without memory: the node that satisfies its allocations.
     pub falls_back_to: Option<NodeId>,
 }
 
-/// What a node is made of.
+/// Composition of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeKind {
@@ -75,22 +75,22 @@ pub enum NodeKind {
     Cpuless,
     /// CPUs only: all their memory is remote.
     Memoryless,
-    /// Neither.
+    /// Neither CPUs nor memory.
     Empty,
 }
 
 /// One setting in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Knob {
-    /// Its usual name: `vm.zone_reclaim_mode`.
+    /// Usual name: `vm.zone_reclaim_mode`.
     pub name: String,
-    /// The file it was read from.
+    /// File that it was read from.
     pub path: String,
-    /// Its value as the kernel prints it; `null` when it could not be read.
+    /// Value as the kernel prints it; `null` when it could not be read.
     pub value: Option<String>,
-    /// Why it could not be read.
+    /// Reason why it could not be read.
     pub reason: Option<String>,
-    /// What the value means for placement, in a few words.
+    /// Meaning of the value for placement, in a few words.
     pub implies: String,
 }
 
@@ -103,7 +103,7 @@ pub struct Cache {
     pub size_kb: Option<u64>,
     /// CPUs that share it.
     pub cpus: Vec<CpuId>,
-    /// Their nodes.
+    /// Nodes of these CPUs.
     pub nodes: Vec<NodeId>,
 }
 
@@ -112,16 +112,17 @@ pub struct Cache {
 pub struct Tier {
     /// The kernel's number; lower is faster.
     pub tier: u32,
-    /// Its nodes.
+    /// Nodes of the tier.
     pub nodes: Vec<NodeId>,
 }
 
-/// Speed of a node's memory for the CPUs nearest to it, as firmware states it; `null` where it does not.
+/// Speed of a node's memory for the CPUs nearest to it, as firmware states it; `null` where firmware
+/// states nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
     /// The node with the memory.
     pub target: NodeId,
-    /// The nodes it holds for.
+    /// The nodes whose CPUs have this speed.
     pub initiators: Vec<NodeId>,
     /// Nanoseconds of a read.
     pub read_latency_ns: Option<u64>,
@@ -133,38 +134,39 @@ pub struct Access {
     pub write_bandwidth_mb: Option<u64>,
 }
 
-/// A device with a place.
+/// A device, its node and the nodes that handle its interrupts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
-    /// Its name: `eth0`, `nvme0`, `card0`.
+    /// Name: `eth0`, `nvme0`, `card0`.
     pub name: Name,
     /// `network`, `nvme`, `gpu`, `accelerator` or `infiniband`.
     pub kind: String,
-    /// Its node; `null` when firmware does not say.
+    /// Node; `null` when firmware does not state it.
     pub node: Option<NodeId>,
-    /// How many interrupts it has.
+    /// Number of interrupts.
     pub irqs: usize,
-    /// Nodes whose CPUs handle them.
+    /// Nodes whose CPUs handle the interrupts.
     pub irq_nodes: Vec<NodeId>,
-    /// How many of them are handled on other nodes only; `null` when the device has no node.
+    /// Interrupts handled on other nodes only; `null` when the device has no node.
     pub remote_irqs: Option<usize>,
 }
 
-/// What a process may use.
+/// CPUs and memory that a process may use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessLimits {
-    /// The process; `null` for ours.
+    /// The process; `null` for numatrace itself.
     pub pid: Option<Pid>,
-    /// Memory policy that new processes inherit from us, as numactl sets it; `null` for another process, whose policy the
-    /// kernel does not show (its mappings' policies are in `stat -p PID --kinds`).
+    /// Memory policy that child processes inherit, as numactl sets it; `null` for a different
+    /// process, whose policy the kernel does not show (`stat -p PID --kinds` shows the policies of
+    /// its mappings).
     pub policy: Option<String>,
-    /// CPUs it may run on.
+    /// Allowed CPUs.
     pub cpus: Vec<CpuId>,
     /// Nodes of those CPUs.
     pub cpu_nodes: Vec<NodeId>,
-    /// Nodes it may take memory from.
+    /// Nodes from which it may allocate.
     pub mems: Vec<NodeId>,
-    /// Its cgroup; `null` when it has none.
+    /// The cgroup; `null` when it has none.
     pub cgroup: Option<Name>,
     /// CPUs of the cgroup's cpuset as a list; `null` without one.
     pub cpuset_cpus: Option<String>,
@@ -172,11 +174,11 @@ pub struct ProcessLimits {
     pub cpuset_mems: Option<String>,
 }
 
-/// A fact that could not be had.
+/// A fact that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingFact {
     /// The fact.
     pub what: String,
-    /// Why it could not be had.
+    /// Reason why it could not be read.
     pub why: String,
 }

@@ -1,31 +1,31 @@
-//! A second opinion on the reasons of task moves, with `--verify-reasons`.
+//! A check of the reasons of task moves against kernel stacks, with `--verify-reasons`.
 
 use serde::{Deserialize, Serialize};
 
 use super::task_move::MoveReason;
 
-/// Reasons of changes of CPU against the kernel's stack at each.
+/// Reasons of CPU changes compared with the kernel stack at each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verify {
-    /// Changes of CPU whose stack was looked at, within a node too; placements at fork have none.
+    /// Changes of CPU whose stack was read, including within a node; placements at fork have none.
     pub moves: u64,
-    /// Those whose stack leads to their reason.
+    /// Moves whose stack confirms the reason.
     pub agreed: u64,
-    /// Those whose stack leads elsewhere, most first.
+    /// Moves whose stack contradicts the reason, most first.
     pub disagreed: Vec<Disagreement>,
-    /// Those whose stack has none of the functions that tell, most first.
+    /// Moves whose stack has none of the deciding functions, most first.
     pub unclassified: Vec<Disagreement>,
 }
 
-/// Moves of one reason whose stack says something else.
+/// Moves with one reason that their stack does not confirm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disagreement {
-    /// The reason they were given.
+    /// The traced reason.
     pub reason: MoveReason,
-    /// The reasons that their stack can have.
+    /// The reasons that such a stack can have.
     pub stack_says: String,
-    /// How many.
+    /// Number of moves.
     pub count: u64,
-    /// The kernel's functions in the stack of one of them, innermost first.
+    /// Kernel functions in the stack of one of the moves, innermost first.
     pub stack: Vec<String>,
 }

@@ -164,7 +164,7 @@ fn outcome(player: Player, last_remark: Option<String>) -> Outcome {
 fn damage(end: &End) -> Option<String> {
     match end {
         End::Whole => None,
-        End::Boundary { at, left } => Some(format!(
+        End::Truncated { at, left } => Some(format!(
             "the file is truncated: {left} bytes from byte {at} on are no whole frame"
         )),
         End::Damaged { at, why } => Some(format!("the file is damaged from byte {at} on: {why}")),

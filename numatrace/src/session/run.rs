@@ -149,7 +149,7 @@ fn only_records(plan: &TracePlan) -> bool {
 
 /// Compares a report with the limits and reports those that it crosses.
 fn judge(fail_if: &mut FailIf, snapshot: &Snapshot, console: &mut Console) {
-    for line in fail_if.look_at_report(snapshot) {
+    for line in fail_if.check_report(snapshot) {
         console.insist(&line);
     }
 }

@@ -3,12 +3,12 @@
 
 use numatrace::ids::{CpuId, NodeId, Pid, Tid};
 use numatrace::model::{
-    Alloc, Audit, AuditNode, BalancerVerdict, BalancerWork, Balancing, Beside, BesideWhat, ByClass,
-    ByKind, Cause, ClassTally, Cost, CostMethod, Counter, CounterAudit, Coverage, Disagreement,
-    EndedBy, Equations, Explained, FailedByCause, FaultSlice, FirstTouch, HintFaults, Hook, Host,
-    HostNode, Latency, LatencyBucket, Marks, Matrix, MoveReason, MovedBy, Name, PageMigrations,
-    PerNode, PolicyMode, Process, ProcessKind, RemoteByCause, Scope, Session, Snapshot, Stay,
-    System, TaskMoves, Thread, Verdict, Verify, finding,
+    Alloc, Audit, AuditNode, BalancerVerdict, BalancerWork, Balancing, ByClass, ByKind, Cause,
+    ClassTally, Cost, CostMethod, Counter, CounterAudit, Coverage, CrossCheck, CrossCheckKind,
+    Disagreement, EndedBy, Equations, Explained, FailedByCause, FaultSlice, FirstTouch, HintFaults,
+    Hook, Host, HostNode, Latency, LatencyBucket, Marks, Matrix, MoveReason, MovedBy, Name,
+    PageMigrations, PerNode, PolicyMode, Process, ProcessKind, RemoteByCause, Scope, Session,
+    Snapshot, Stay, System, TaskMoves, Thread, Verdict, Verify, finding,
 };
 
 /// A machine of `nodes` nodes with two CPUs and 512 MiB each.
@@ -152,7 +152,7 @@ pub fn audited(mut snapshot: Snapshot, missed: u64) -> Snapshot {
         },
         why: None,
         equations: Equations::of(&nodes),
-        beside: Vec::new(),
+        cross_check: Vec::new(),
         nodes,
         explained: if missed == 0 {
             Vec::new()
@@ -209,21 +209,21 @@ pub fn two_nodes() -> Snapshot {
         },
     ];
     let mut snapshot = audited(snapshot, 2);
-    snapshot.audit.beside = vec![
-        Beside {
-            what: BesideWhat::Pages,
+    snapshot.audit.cross_check = vec![
+        CrossCheck {
+            what: CrossCheckKind::Pages,
             kernel: Some(216_231),
             traced: Some(216_229),
             residual: Some(2),
         },
-        Beside {
-            what: BesideWhat::HintFaults,
+        CrossCheck {
+            what: CrossCheckKind::HintFaults,
             kernel: Some(0),
             traced: Some(0),
             residual: Some(0),
         },
-        Beside {
-            what: BesideWhat::PageMigrations,
+        CrossCheck {
+            what: CrossCheckKind::PageMigrations,
             kernel: Some(64),
             traced: None,
             residual: None,

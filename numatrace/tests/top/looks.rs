@@ -6,7 +6,8 @@ use numatrace::{
     ids::{NodeId, Pid, Tid},
     model::{
         Addr, Finding, HintFaults, Incident, Mapping, MappingFirstTouch, MappingKind, Matrix,
-        MoveReason, Severity, Snapshot, System, TidPages, frame::ScreenFrame,
+        MoveReason, Severity, Snapshot, System, TidPages,
+        frame::{ScreenAbsences, ScreenFrame},
         stat::pressure::NodePressure,
     },
     output::tui::{Action, App, Options, Recording, View, draw},
@@ -35,7 +36,7 @@ pub fn look(mut snapshot: Snapshot) -> Arc<ScreenFrame> {
             ..NodePressure::default()
         })
         .collect();
-    let (away, back) = if nodes > 1 && !snapshot.processes.is_empty() {
+    let (open, ended) = if nodes > 1 && !snapshot.processes.is_empty() {
         (
             vec![incident(&snapshot, false)],
             vec![incident(&snapshot, true)],
@@ -46,9 +47,11 @@ pub fn look(mut snapshot: Snapshot) -> Arc<ScreenFrame> {
     Arc::new(ScreenFrame {
         snapshot,
         memory,
-        away,
-        back,
-        untold: 0,
+        absences: ScreenAbsences {
+            open,
+            ended,
+            dropped: 0,
+        },
     })
 }
 
@@ -56,8 +59,8 @@ fn incident(snapshot: &Snapshot, over: bool) -> Incident {
     let process = &snapshot.processes[0];
     let node = |position: usize| snapshot.host.nodes[position].node;
     Incident {
-        run_ms: None,
-        remote_hint_faults: None,
+        run_ms: Some(406.25),
+        remote_hint_faults: (!over).then_some(1_234),
         pid: process.pid,
         tid: Tid(process.pid.0 + u32::from(over)),
         comm: process.comm.clone(),
@@ -69,6 +72,7 @@ fn incident(snapshot: &Snapshot, over: bool) -> Incident {
         pages_left: 51_200,
         pages_followed: if over { 2_048 } else { 0 },
         back: over.then_some(MoveReason::NumaMove),
+        ended: false,
     }
 }
 

@@ -30,7 +30,7 @@ pub fn rows(text: &str, columns: usize) -> Rows {
 
 /// Whether there is a numastat to compare with.
 #[must_use]
-pub fn is_here() -> bool {
+pub fn is_available() -> bool {
     command()
         .arg("-V")
         .stdout(Stdio::null())
@@ -43,7 +43,7 @@ pub fn is_here() -> bool {
 ///
 /// # Errors
 /// It cannot be run, or fails.
-pub fn says(options: &[&str]) -> Result<String> {
+pub fn output(options: &[&str]) -> Result<String> {
     let output = command()
         .args(options)
         .output()

@@ -106,7 +106,7 @@ impl Running {
     ///
     /// # Errors
     /// When it no longer reads.
-    pub fn say(&mut self, text: &str) -> Result<()> {
+    pub fn send(&mut self, text: &str) -> Result<()> {
         let stdin = self.stdin.as_mut().context("stdin is closed")?;
         stdin
             .write_all(text.as_bytes())
@@ -319,7 +319,7 @@ mod tests {
     fn waiting_for_a_line_ends_at_the_line_or_with_the_program() {
         let mut program = shell("echo ready >&2; read x; echo got $x");
         program.wait_for("ready", Duration::from_secs(10)).unwrap();
-        program.say("it\n").unwrap();
+        program.send("it\n").unwrap();
         assert_eq!(
             program.finish(Duration::from_secs(10)).unwrap().stdout,
             "got it\n"

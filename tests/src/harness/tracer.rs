@@ -98,7 +98,7 @@ impl Tracer {
         let mut command = self.command(&kept.path)?;
         let tracer = Running::start(command.args(["-p", &program.pid().to_string()]))?;
         tracer.wait_for(READY, DEADLINE)?;
-        program.say("\n")?;
+        program.send("\n")?;
         Self::around(&kept, program, tracer)
     }
 

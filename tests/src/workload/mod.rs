@@ -4,7 +4,7 @@
 //! 1 when it did not, 2 when this machine cannot do it at all (too few nodes, no NUMA support).
 //! Pages are written before they are read: a read first maps the zero page and makes two faults of one.
 
-pub mod told;
+pub mod truth;
 
 pub mod crew;
 pub mod memory;
@@ -23,7 +23,7 @@ use clap::Parser;
 
 use scenario::Scenario;
 use scene::{Gate, Scene};
-use told::Trouble;
+use truth::{GroundTruth, Trouble};
 
 /// A program whose memory placement is known exactly.
 #[derive(Debug, Parser)]
@@ -39,18 +39,18 @@ pub struct Cli {
 
 /// Runs what the command line asks for and says how it went: the whole of the program.
 pub fn run(cli: &Cli) -> ExitCode {
-    let told = Scene::open(Gate::new(cli.start_on_stdin))
+    let truth = Scene::open(Gate::new(cli.start_on_stdin))
         .and_then(|mut scene| cli.scenario.run(&mut scene));
-    match told {
-        Ok(told) => {
-            if !told.said && say(&told).is_err() {
+    match truth {
+        Ok(truth) => {
+            if !truth.is_printed && print(&truth).is_err() {
                 eprintln!("workload: stdout is closed");
                 return ExitCode::FAILURE;
             }
-            for problem in &told.problems {
-                eprintln!("workload: {}: {problem}", told.workload);
+            for problem in &truth.problems {
+                eprintln!("workload: {}: {problem}", truth.workload);
             }
-            if told.held() {
+            if truth.is_confirmed() {
                 ExitCode::SUCCESS
             } else {
                 ExitCode::FAILURE
@@ -71,8 +71,8 @@ pub fn run(cli: &Cli) -> ExitCode {
 ///
 /// # Errors
 /// When stdout is closed.
-pub fn say(told: &told::Told) -> Result<(), Trouble> {
-    let mut line = serde_json::to_vec(told)?;
+pub fn print(truth: &GroundTruth) -> Result<(), Trouble> {
+    let mut line = serde_json::to_vec(truth)?;
     line.push(b'\n');
     let mut out = std::io::stdout().lock();
     out.write_all(&line)?;

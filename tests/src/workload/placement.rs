@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::memory::{Region, page_size};
 use super::nodes::Nodes;
-use super::told::Trouble;
+use super::truth::Trouble;
 
 /// Pages asked about in one call: what the kernel copies in one go is smaller, what the buffers cost is three pages.
 const CHUNK: usize = 1024;

@@ -5,7 +5,7 @@ use std::io;
 use anyhow::Result;
 
 use super::memory::Region;
-use super::told::Trouble;
+use super::truth::Trouble;
 
 /// `MPOL_*` of the kernel's `mempolicy.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

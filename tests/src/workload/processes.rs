@@ -12,7 +12,7 @@ use nix::unistd::{ForkResult, Pid, fork, pipe};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::told::Trouble;
+use super::truth::Trouble;
 
 /// A forked child that will say one value.
 #[derive(Debug)]

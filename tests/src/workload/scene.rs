@@ -8,7 +8,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::nodes::Nodes;
 use super::placement::Prober;
-use super::told::{Told, Trouble};
+use super::truth::{GroundTruth, Trouble};
 
 /// Holds a workload back until whoever watches it is ready.
 #[derive(Debug)]
@@ -67,21 +67,21 @@ impl Scene {
     ///
     /// # Errors
     /// When stdin ends before the start.
-    pub fn begin(&self, workload: &'static str) -> Result<Told> {
-        let mut told = Told::new(workload, &self.nodes);
+    pub fn begin(&self, workload: &'static str) -> Result<GroundTruth> {
+        let mut truth = GroundTruth::new(workload, &self.nodes);
         self.gate.pass()?;
-        told.start_ns = now_ns()?;
-        told.minor_faults = minor_faults()?;
-        Ok(told)
+        truth.start_ns = now_ns()?;
+        truth.minor_faults = minor_faults()?;
+        Ok(truth)
     }
 
     /// Ends the measured part: what follows is verification.
     ///
     /// # Errors
     /// When the clock or the process's usage cannot be read.
-    pub fn end(told: &mut Told) -> Result<()> {
-        told.end_ns = now_ns()?;
-        told.minor_faults = minor_faults()?.saturating_sub(told.minor_faults);
+    pub fn end(truth: &mut GroundTruth) -> Result<()> {
+        truth.end_ns = now_ns()?;
+        truth.minor_faults = minor_faults()?.saturating_sub(truth.minor_faults);
         Ok(())
     }
 }

@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+/// Widest line of the project's texts.
+const COLUMNS: usize = 100;
+
 /// A section under construction.
 #[derive(Debug, Default)]
 pub struct Section {
@@ -17,9 +20,9 @@ impl Section {
         }
     }
 
-    /// A paragraph.
+    /// A paragraph, wrapped.
     pub fn say(&mut self, paragraph: &str) {
-        self.text.push_str(paragraph);
+        self.text.push_str(&wrapped(paragraph));
         self.text.push_str("\n\n");
     }
 
@@ -50,6 +53,27 @@ impl Section {
     }
 }
 
+/// A paragraph in lines of at most 100 columns, as all Markdown of the project. Breaks at spaces
+/// only, also within code spans, where Markdown reads a line's end as a space.
+#[must_use]
+pub fn wrapped(paragraph: &str) -> String {
+    let mut text = String::new();
+    let mut column = 0;
+    for word in paragraph.split_whitespace() {
+        let width = word.chars().count();
+        if column > 0 && column + 1 + width > COLUMNS {
+            text.push('\n');
+            column = 0;
+        } else if column > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(word);
+        column += width;
+    }
+    text
+}
+
 /// A cell for a figure that may be missing.
 #[must_use]
 pub fn cell<T: std::fmt::Display>(figure: Option<T>) -> String {
@@ -59,6 +83,15 @@ pub fn cell<T: std::fmt::Display>(figure: Option<T>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_paragraph_keeps_its_words_in_lines_of_a_hundred_columns() {
+        let long = "word ".repeat(50);
+        let text = wrapped(&long);
+        assert_eq!(text.split_whitespace().count(), 50);
+        assert!(text.lines().all(|line| line.len() <= COLUMNS), "{text}");
+        assert_eq!(text.lines().count(), 3);
+    }
 
     #[test]
     fn a_table_has_as_many_cells_in_each_row() {

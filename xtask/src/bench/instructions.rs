@@ -44,8 +44,10 @@ const FALLBACK_OURS: &str = "fallback hooks of allocation and fault, ours";
 pub fn run(bench: &Bench) -> Result<Found> {
     let mut section = Section::new("Instructions added");
     section.say(&format!(
-        "Instructions of one event in a guest (`{LAYOUT}`, QEMU `-icount shift=0,sleep=off`), the work of the event included, and what each mode adds. One \
-         fault of 4 KiB is one allocation and a little of page tables. Guests have fentry and fexit, so ours are the exact hooks."
+        "Instructions of one event in a guest (`{LAYOUT}`, QEMU `-icount \
+         shift=0,sleep=off`), with the work of the event itself, and the instructions \
+         that each mode adds. One fault of 4 KiB is one allocation and a small part of \
+         page tables. Guests have fentry and fexit, so numatrace uses the exact hooks."
     ));
     let mut verdicts = Vec::new();
     let kernels = if bench.quick { &KERNELS[..1] } else { &KERNELS };

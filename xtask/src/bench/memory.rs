@@ -28,7 +28,8 @@ const GONE: [usize; 2] = [500, 5_000];
 pub fn measure(bench: &Bench) -> Result<Found> {
     let mut section = Section::new("Memory");
     section.say(
-        "Resident memory of the tracer at the end of a session, as its report says. Maps of the kernel are what `numatrace doctor` computes for a machine.",
+        "Resident memory of the tracer at the end of a session, from its report. \
+         `numatrace doctor` computes the size of the maps in the kernel for a machine.",
     );
     let mut rows = Vec::new();
     let mut many = None;

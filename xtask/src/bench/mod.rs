@@ -203,15 +203,25 @@ impl Bench {
             .iter()
             .map(|line| format!("{line}\n\n"))
             .collect();
-        format!(
-            "# What numatrace costs\n\n\
-             Written by `cargo xtask bench`, which took {seconds} s; not edited by hand. Measured at commit {}, on a {}, with a load average of {load} before it began.\n\n\
-             Each comparison takes its modes in turn ({} turns), so what else the machine does falls on all alike; figures are medians with quartiles in \
-             brackets. Compare ratios within a table, not figures of two tables. CPU time is that of the load itself, programs of tracers included, since they run in \
-             it. *Empty* means programs of two instructions at the same hooks: no tracer can be cheaper there.\n\n{missing}",
+        let written = format!(
+            "Written by `cargo xtask bench`, which took {seconds} s; not edited by hand. Measured \
+             at commit {}, on a {}, with a load average of {load} before it began.",
             machine::commit(),
             machine::described(),
+        );
+        let method = format!(
+            "Each comparison runs its modes in turn ({} turns), so that a change of the \
+             machine's load falls on all of them alike. Figures are medians, with quartiles \
+             in brackets. Compare ratios within a table, not figures of two tables. CPU time \
+             is the load's own, which includes the programs of tracers, because they run in \
+             it. *Empty* means programs of two instructions at the same hooks: no tracer can \
+             be cheaper there.",
             self.rounds,
+        );
+        format!(
+            "# What numatrace costs\n\n{}\n\n{}\n\n{missing}",
+            document::wrapped(&written),
+            document::wrapped(&method),
         )
     }
 }

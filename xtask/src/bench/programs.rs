@@ -31,8 +31,9 @@ struct Measure {
 pub fn run(bench: &Bench) -> Result<Found> {
     let mut section = Section::new("Program time per event");
     section.say(
-        "By `BPF_ENABLE_STATS`, which times each run of each program. Net is the programs' time less that of as many runs of an empty program at the same \
-         hook in the same run; an event is a run of that empty program.",
+        "Measured by `BPF_ENABLE_STATS`, which times each run of each program. Net is the \
+         programs' time less the time of as many runs of an empty program at the same \
+         hook in the same session. An event is a run of that empty program.",
     );
     let ours = |name: &str, arguments: &[&str]| {
         let words: Vec<&str> = std::iter::once("ours")

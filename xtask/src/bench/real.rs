@@ -37,7 +37,8 @@ pub fn run(bench: &Bench) -> Result<Found> {
     let mut section = Section::new("Real programs");
     let mut verdicts = Vec::new();
     section.say(
-        "Redis by wall time of a request at its client; the compiler by CPU time of a run. The quartiles are the noise: a slow-down below it is none.",
+        "Redis: wall time of a request at its client. The compiler: CPU time of a run. \
+         The quartiles are the noise: a slow-down below them is none.",
     );
     match Redis::start(bench) {
         Ok(redis) => {

@@ -22,7 +22,8 @@ const PROCESSES: [usize; 2] = [0, 1_000];
 pub fn run(bench: &Bench) -> Result<Found> {
     let mut section = Section::new("Start and end");
     section.say(
-        "ms from starting the program to its line that all hooks are in place, and from SIGINT to its end with the report written.",
+        "Milliseconds from starting the program to its line that all hooks are attached, \
+         and from SIGINT to its end with the report written.",
     );
     let (mut rows, mut last) = (Vec::new(), (None, None));
     for processes in PROCESSES {

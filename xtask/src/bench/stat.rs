@@ -24,7 +24,8 @@ const FILES: &str = "comm,numa_maps";
 pub fn run(bench: &Bench) -> Result<Found> {
     let mut section = Section::new("stat -p of many processes");
     section.say(&format!(
-        "CPU time in ms and peak memory of `numatrace stat -p` of so many processes, and CPU time of reading `{FILES}` of the same ones once."
+        "CPU time in ms and peak memory of `numatrace stat -p` of that many processes, \
+         and the CPU time of reading `{FILES}` of the same processes once."
     ));
     let mut rows = Vec::new();
     let mut verdicts = Vec::new();

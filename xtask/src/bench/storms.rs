@@ -31,7 +31,8 @@ struct Storm {
 pub fn run(bench: &Bench) -> Result<Found> {
     let mut section = Section::new("Storms");
     section.say(
-        "Time of one event in ns. The wall time is that of each thread; it suffers more from neighbours on the machine than CPU time does.",
+        "Time of one event in ns. The wall time is that of each thread; other load on the \
+         machine disturbs it more than it disturbs CPU time.",
     );
     let mut verdicts = Vec::new();
     let mut lost = None;

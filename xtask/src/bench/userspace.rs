@@ -31,8 +31,9 @@ const NODES: [u16; 3] = [2, 8, 64];
 pub fn run(bench: &Bench) -> Result<Found> {
     let mut section = Section::new("Decode, attribute, fold");
     section.say(
-        "Millions per second on one core, synthetic: counts out of the totals map are decoded, given to their process and folded into accumulators; records of \
-         moves out of the ring are decoded and given to their process.",
+        "Millions per second on one core, with synthetic input. Counts from the totals \
+         map are decoded, charged to their process and folded into accumulators. Records \
+         of moves from the ring buffer are decoded and charged to their process.",
     );
     let mut rows = Vec::new();
     let mut at_two_nodes = Vec::new();

@@ -98,7 +98,7 @@ pub struct Counted<W> {
     to: W,
     line: Vec<u8>,
     tally: Tally,
-    tell: Option<Sender<Tally>>,
+    at_the_end: Option<Sender<Tally>>,
 }
 
 impl<W: Write> Counted<W> {
@@ -107,17 +107,17 @@ impl<W: Write> Counted<W> {
         Self::with(to, None)
     }
 
-    /// The same, for a writer that is given away: it sends its count when it is dropped.
-    pub fn telling(to: W, tell: Sender<Tally>) -> Self {
-        Self::with(to, Some(tell))
+    /// Passes on to `to`, and sends the count when it is dropped: for a writer that is given away.
+    pub fn reporting(to: W, at_the_end: Sender<Tally>) -> Self {
+        Self::with(to, Some(at_the_end))
     }
 
-    fn with(to: W, tell: Option<Sender<Tally>>) -> Self {
+    fn with(to: W, at_the_end: Option<Sender<Tally>>) -> Self {
         Self {
             to,
             line: Vec::new(),
             tally: Tally::default(),
-            tell,
+            at_the_end,
         }
     }
 
@@ -148,9 +148,9 @@ impl<W: Write> Write for Counted<W> {
 
 impl<W> Drop for Counted<W> {
     fn drop(&mut self) {
-        if let Some(tell) = &self.tell {
+        if let Some(sender) = &self.at_the_end {
             // Nobody listens when the run itself failed.
-            let _ = tell.send(self.tally);
+            let _ = sender.send(self.tally);
         }
     }
 }
@@ -211,12 +211,12 @@ mod tests {
 
     #[test]
     fn a_given_away_counter_tells_at_its_end() {
-        let (tell, told) = std::sync::mpsc::channel();
-        let mut counter = Counted::telling(io::sink(), tell);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let mut counter = Counted::reporting(io::sink(), sender);
         counter
             .write_all(b"test result: ok. 2 passed; 0 failed\n")
             .unwrap();
         drop(counter);
-        assert_eq!(told.recv().unwrap(), Tally::new(2, 0));
+        assert_eq!(receiver.recv().unwrap(), Tally::new(2, 0));
     }
 }

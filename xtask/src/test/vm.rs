@@ -158,7 +158,7 @@ pub fn run_with(
     let kernels = kernels(options)?;
     for (index, kernel) in kernels.iter().enumerate() {
         let chosen = chosen(options, filters, index + 1 == kernels.len());
-        println!("vm: {kernel}: {}", chosen.told);
+        println!("vm: {kernel}: {}", chosen.description);
         let script = format!(
             "#!/bin/sh\n\
              export NUMATRACE_BIN=/usr/local/bin/numatrace NUMATRACE_WORKLOAD=/usr/local/bin/workload\n\
@@ -198,8 +198,8 @@ pub fn run_with(
 struct Chosen {
     /// Arguments of the test program.
     arguments: String,
-    /// The same for a person.
-    told: String,
+    /// The choice in words, for the terminal.
+    description: String,
 }
 
 fn chosen(options: &Guests, filters: &[String], is_last: bool) -> Chosen {
@@ -207,13 +207,13 @@ fn chosen(options: &Guests, filters: &[String], is_last: bool) -> Chosen {
         let quoted: Vec<String> = filters.iter().map(|filter| quoted(filter)).collect();
         return Chosen {
             arguments: quoted.join(" "),
-            told: format!("tests of {}", filters.join(" ")),
+            description: format!("tests of {}", filters.join(" ")),
         };
     }
     if options.whole {
         return Chosen {
             arguments: String::new(),
-            told: "all tests".to_owned(),
+            description: "all tests".to_owned(),
         };
     }
     let once = if is_last { [].as_slice() } else { &ONCE };
@@ -224,23 +224,23 @@ fn chosen(options: &Guests, filters: &[String], is_last: bool) -> Chosen {
             .map(|group| format!("--skip {group}"))
             .collect::<Vec<_>>()
             .join(" "),
-        told: format!("left out, --whole runs them: {}", left_out.join(" ")),
+        description: format!("left out, --whole runs them: {}", left_out.join(" ")),
     }
 }
 
 /// Boots one guest and counts its tests; a fault that its kernel found in itself is a failure of its own.
 fn one(guest: &Guest<'_>) -> Result<(String, Tally)> {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let sinks = || -> (Sink, Sink) {
         (
-            Box::new(Counted::telling(io::stdout(), tell.clone())),
-            Box::new(Counted::telling(io::stderr(), tell.clone())),
+            Box::new(Counted::reporting(io::stdout(), sender.clone())),
+            Box::new(Counted::reporting(io::stderr(), sender.clone())),
         )
     };
     let outcome = guest.run(&sinks).context("the lab could not run a guest")?;
-    drop(tell);
+    drop(sender);
     // Both writers are gone once the guest has ended, so this ends too.
-    let tally = told.iter().fold(Tally::default(), std::ops::Add::add);
+    let tally = receiver.iter().fold(Tally::default(), std::ops::Add::add);
     let mut tally = tally.settled(outcome.ending == Ending::Exited(0));
     if !matches!(outcome.ending, Ending::Exited(_)) {
         println!("{}", outcome.console_tail);

@@ -101,11 +101,11 @@ fn try_run(options: Options) -> Result<ExitCode> {
         timeout: Duration::from_secs(options.timeout),
     };
     let outcome = guest.run(&|| (Box::new(io::stdout()), Box::new(io::stderr())))?;
-    Ok(tell(&kernel, &layout, &outcome))
+    Ok(print_outcome(&kernel, &layout, &outcome))
 }
 
 /// Says on stderr how the guest ended, with the console's tail when it failed, and returns the code to exit with.
-pub fn tell(kernel: &Kernel, layout: &Layout, outcome: &Outcome) -> ExitCode {
+pub fn print_outcome(kernel: &Kernel, layout: &Layout, outcome: &Outcome) -> ExitCode {
     let failed = !matches!(outcome.ending, Ending::Exited(_));
     if failed {
         eprintln!("{}", outcome.console_tail);

@@ -1,14 +1,16 @@
-//! C types and function declarations: built from BTF, written as the kernel writes them, compared by type alone.
+//! C types and function declarations: built from BTF, written as the kernel writes them, compared
+//! by type alone.
 
 use std::fmt;
 
-use super::MAX_DEPTH;
-use super::format::{Blob, Kind, Type, TypeId};
+use super::format::{Blob, Kind, MAX_DEPTH, Type, TypeId};
 
-/// Types visited for one declaration before the rest is written as `…`: hostile BTF can nest without end.
+/// Types visited for one declaration before the rest is written as `…`: hostile BTF can nest
+/// without end.
 const MAX_TYPES: u32 = 4096;
 
-/// A C type, without the attributes and tags (`__user`, `__rcu`) that do not change how it is passed.
+/// A C type, without the attributes and tags (`__user`, `__rcu`) that do not change how it is
+/// passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CType {
     /// A type with a name: `struct page`, `gfp_t`, `unsigned long`, `void`.
@@ -24,7 +26,7 @@ pub enum CType {
     Ptr {
         /// `const` behind the star.
         is_const: bool,
-        /// What it points to.
+        /// The type pointed to.
         to: Box<CType>,
     },
     /// An array, which only occurs behind a pointer: as a parameter it decays.
@@ -59,7 +61,7 @@ pub struct Prototype {
 }
 
 impl CType {
-    /// A type by name and nothing else.
+    /// Returns a type with a name and no qualifiers.
     #[must_use]
     pub fn named(name: &str) -> Self {
         Self::Named {
@@ -69,7 +71,8 @@ impl CType {
         }
     }
 
-    /// The type without `const` and `volatile` at its top, which do not belong to a function's type.
+    /// Returns the type without `const` and `volatile` at its top, which are not part of a
+    /// function's type.
     #[must_use]
     pub fn unqualified(&self) -> Self {
         match self.clone() {
@@ -115,12 +118,14 @@ impl CType {
                 of: Box::new(of.add_volatile()),
                 len,
             },
-            // No kernel function has a volatile pointer; keeping it would double every case above.
+            // No kernel function takes a volatile pointer; keeping it would double every case
+            // above.
             other => other,
         }
     }
 
-    /// Writes a declaration of `what` (a name, or nothing) with this type, from the inside out as C has it.
+    /// Returns the declaration of `what` (a name, or nothing) with this type, written from the
+    /// inside out as in C.
     fn declare(&self, what: &str) -> String {
         match self {
             Self::Named {
@@ -184,7 +189,8 @@ impl fmt::Display for CType {
 }
 
 impl Prototype {
-    /// Whether both take and return the same types. Names, and `const` on a parameter itself, do not count.
+    /// Returns whether both take and return the same types. Names, and `const` on a parameter
+    /// itself, are ignored.
     #[must_use]
     pub fn same_types(&self, other: &Self) -> bool {
         let types = |proto: &Self| {
@@ -201,7 +207,8 @@ impl Prototype {
 }
 
 impl CType {
-    /// Whether both are passed alike: pointers to the same type, or both scalars, or the same struct by value.
+    /// Returns whether both are passed the same way: as pointers to the same type, as scalars, or
+    /// as the same struct by value.
     fn passed_like(&self, other: &Self) -> bool {
         let is_struct = |name: &str| name.starts_with("struct ") || name.starts_with("union ");
         match (self, other) {
@@ -219,8 +226,9 @@ impl CType {
 }
 
 impl Prototype {
-    /// Whether a program written for one reads the arguments of the other rightly: as many of them, each passed alike.
-    /// A `const` or another name for an integer type does not matter for that.
+    /// Returns whether a program written for one reads the arguments of the other correctly: the
+    /// same number of them, each passed the same way. A `const` or a different name of an integer
+    /// type does not matter.
     #[must_use]
     pub fn passed_like(&self, other: &Self) -> bool {
         self.variadic == other.variadic
@@ -249,9 +257,10 @@ impl fmt::Display for Prototype {
     }
 }
 
-/// One spelling for each integer type: DWARF says `long unsigned int`, the kernel `unsigned long`, C allows a dozen.
+/// Returns the kernel's spelling of an integer type: DWARF says `long unsigned int`, the kernel
+/// `unsigned long`, C allows a dozen.
 ///
-/// Anything that is not made of C's integer words comes back as it is.
+/// A name with any other word in it comes back unchanged.
 pub(in crate::attach) fn integer_name(name: &str) -> String {
     let mut longs = 0;
     let (mut is_unsigned, mut is_signed, mut is_char, mut is_short) = (false, false, false, false);
@@ -281,7 +290,7 @@ pub(in crate::attach) fn integer_name(name: &str) -> String {
     }
 }
 
-/// A declaration from a `FUNC_PROTO` record, leaving out the first `skip` parameters.
+/// Builds a declaration from a `FUNC_PROTO` record, without the first `skip` parameters.
 pub(super) fn prototype(blob: &Blob, name: &str, proto: Type<'_>, skip: usize) -> Prototype {
     let mut builder = Builder {
         blob,

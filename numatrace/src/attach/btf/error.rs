@@ -1,23 +1,24 @@
-//! Why a fact could not be had from kernel BTF. Each message names what is missing and what follows from it.
+//! Errors of reading kernel BTF. Each message names the missing part and its consequence.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// A BTF file that cannot be used, or a name it does not have.
+/// A BTF file that cannot be used, or a name that it lacks.
 #[derive(Debug, Error)]
 pub enum BtfError {
     /// The file could not be read.
     #[error(
-        "cannot read the kernel's type information at {}: {source}; without it no hook can be placed: use a kernel built with CONFIG_DEBUG_INFO_BTF=y", path.display()
+        "cannot read the kernel's type information at {}: {source}; without it no hook can be \
+         placed: use a kernel built with CONFIG_DEBUG_INFO_BTF=y", path.display()
     )]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The bytes are not BTF, or are cut off.
+    /// The bytes are not BTF, or are truncated.
     #[error(
         "the kernel's type information is {what} (at byte {offset}); no hook can be placed with it"
     )]
@@ -27,9 +28,11 @@ pub enum BtfError {
         /// Byte offset in the file.
         offset: usize,
     },
-    /// A type record of a kind that neither this reader nor the file's own layout section describes.
+    /// A type record of a kind that neither this reader nor the file's own layout section
+    /// describes.
     #[error(
-        "the kernel's type information has records of kind {number} (at byte {offset}), newer than this numatrace knows; use a newer numatrace"
+        "the kernel's type information has records of kind {number} (at byte {offset}), newer than \
+         this numatrace knows; use a newer numatrace"
     )]
     UnknownKind {
         /// The kind's number.
@@ -38,17 +41,15 @@ pub enum BtfError {
         offset: usize,
     },
     /// No such struct, union, enum or typedef.
-    #[error("this kernel has no {what} `{name}`; what is read from it stays unknown")]
+    #[error("this kernel has no {what} `{name}`; values read from it stay unknown")]
     NoType {
         /// "struct", "enum", "typedef", "type".
         what: &'static str,
-        /// The name looked for.
+        /// The missing name.
         name: String,
     },
     /// The struct is there, the member is not.
-    #[error(
-        "this kernel's struct `{of}` has no member `{path}`; what is read from it stays unknown"
-    )]
+    #[error("this kernel's struct `{of}` has no member `{path}`; values read from it stay unknown")]
     NoMember {
         /// The outer struct.
         of: String,
@@ -66,7 +67,10 @@ pub enum BtfError {
         path: String,
     },
     /// No enum has this constant.
-    #[error("this kernel has no constant `{constant}`{}; what depends on its value stays unknown", in_enum(of.as_deref()))]
+    #[error(
+        "this kernel has no constant `{constant}`{}; values that depend on it stay unknown",
+        in_enum(of.as_deref())
+    )]
     NoConstant {
         /// The enum, when one was named.
         of: Option<String>,
@@ -75,15 +79,17 @@ pub enum BtfError {
     },
     /// No function of this name.
     #[error(
-        "this kernel has no function `{0}` in its type information; it cannot be hooked (renamed or inlined)"
+        "this kernel has no function `{0}` in its type information; it cannot be hooked (renamed \
+         or inlined)"
     )]
     NoFunction(String),
     /// No tracepoint of this name.
     #[error("this kernel has no tracepoint `{0}`; it cannot be hooked")]
     NoTracepoint(String),
-    /// A type whose size or shape the kernel's own rules do not allow.
+    /// A type whose size or structure breaks the kernel's own rules.
     #[error(
-        "the kernel's type information contradicts itself at `{0}`; what is read from it stays unknown"
+        "the kernel's type information contradicts itself at `{0}`; values read from it stay \
+         unknown"
     )]
     Contradiction(String),
 }

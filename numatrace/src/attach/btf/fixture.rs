@@ -1,6 +1,6 @@
 //! Small BTF blobs made by hand, so that tests know every byte.
 
-/// Builds a blob in this machine's byte order; ids are given out from 1 in the order of the calls.
+/// Builds a blob in this machine's byte order; types get ids from 1 in the order of the calls.
 #[derive(Debug, Default)]
 pub(in crate::attach) struct BtfBuilder {
     types: Vec<u8>,
@@ -37,7 +37,7 @@ impl BtfBuilder {
         }
     }
 
-    /// Adds a string and gives its offset; the empty string is offset 0.
+    /// Adds a string and returns its offset; the empty string is offset 0.
     pub fn string(&mut self, text: &str) -> u32 {
         if text.is_empty() {
             return 0;
@@ -48,7 +48,8 @@ impl BtfBuilder {
         offset
     }
 
-    /// Adds a record: kind (or'ed with `FLAG`), element count, name, size or type, and the words that follow.
+    /// Adds a record: kind (or'ed with `FLAG`), element count, name, size or type, and the words
+    /// that follow.
     pub fn add(
         &mut self,
         kind: u32,
@@ -127,7 +128,8 @@ impl BtfBuilder {
         self.add(TYPEDEF, 0, &format!("btf_trace_{name}"), pointer, &[])
     }
 
-    /// Says how long the records of each kind up to `kind` are: (fixed bytes, bytes per element) of the last, 0 before.
+    /// Sets the record lengths of the kinds up to `kind`: fixed bytes and bytes per element of the
+    /// last one, 0 for those before.
     pub fn layout(&mut self, kind: u8, fixed: u8, each: u8) {
         self.layout = vec![0; usize::from(kind) * 4];
         self.layout.extend_from_slice(&[fixed, each, 0, 0]);

@@ -1,16 +1,19 @@
-//! The BTF binary format: bytes in, indexed types out. Nothing here knows what a kernel is.
+//! The BTF binary format: bytes in, indexed types out. No code here depends on the kernel's own
+//! types.
 //!
-//! Written after `Documentation/bpf/btf.rst` and `include/uapi/linux/btf.h` of 6.1 to 7.3. Own code because no crate under
-//! our licence terms fits: `btf` 0.5 loses return types and sign-extends the low half of 64-bit constants, `btfparse` 1.3
-//! takes 115 ms and 60 MB for one kernel and merges structs, functions and typedefs of one name; both stop at the first
-//! kind they do not know. This reader copies no string and takes 5-15 ms.
+//! Written after `Documentation/bpf/btf.rst` and `include/uapi/linux/btf.h` of 6.1 to 7.3. No crate
+//! under our licence terms fits: `btf` 0.5 loses return types and sign-extends the low half of
+//! 64-bit constants; `btfparse` 1.3 takes 115 ms and 60 MB for one kernel and merges structs,
+//! functions and typedefs of one name; both stop at the first unknown kind. This reader copies no
+//! string and takes 5-15 ms.
 //!
-//! 7.2 and later say how long each kind's records are (the layout section), so kinds newer than this file are stepped over.
-//! Every byte is treated as hostile: out of bounds is an error when parsing and `None` afterwards, never a panic.
+//! BTF of 7.2 and later has the record length of each kind (the layout section), so kinds newer
+//! than this file are stepped over. Every byte is treated as hostile: out of bounds is an error
+//! when parsing and `None` afterwards, never a panic.
 
 use std::ops::Range;
 
-use super::BtfError;
+use super::error::BtfError;
 
 const MAGIC: u16 = 0xeb9f;
 /// Magic, version, flags, header length and the offset and length of the type and string sections.
@@ -20,10 +23,14 @@ const TYPE_BYTES: usize = 12;
 /// `struct btf_layout`: fixed bytes, bytes per element, flags.
 const LAYOUT_BYTES: usize = 4;
 
+/// Longest chain of typedefs and qualifiers, and deepest nesting of unnamed members, that readers
+/// follow. Kernels have under 10.
+pub(super) const MAX_DEPTH: u32 = 32;
+
 /// Index of a type; 0 is `void`.
 pub(super) type TypeId = u32;
 
-/// What a type record describes (`BTF_KIND_*`).
+/// The kind of a type record (`BTF_KIND_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Void,
@@ -80,7 +87,8 @@ impl Kind {
             .unwrap_or(Self::Newer(number))
     }
 
-    /// Bytes after the 12 of `struct btf_type`: a fixed part and a part per element. `None` for a newer kind.
+    /// Returns the bytes after the 12 of `struct btf_type`: a fixed part and a part per element.
+    /// `None` for a newer kind.
     fn tail_bytes(self) -> Option<(usize, usize)> {
         Some(match self {
             Self::Int | Self::Var | Self::DeclTag => (4, 0),
@@ -110,7 +118,7 @@ pub(super) struct Type<'a> {
     pub flag: bool,
     /// Offset of the name in the string section; 0 = unnamed.
     pub name: u32,
-    /// Size in bytes or a type id, as the kind has it.
+    /// Size in bytes or a type id, depending on the kind.
     pub size_or_type: u32,
     tail: &'a [u8],
 }
@@ -141,7 +149,7 @@ impl<'a> Type<'a> {
         tail: &[],
     };
 
-    /// Members of a struct or union, nothing for other kinds.
+    /// Returns the members of a struct or union; none for other kinds.
     pub fn members(self) -> impl Iterator<Item = Member> + 'a {
         let wanted = matches!(self.kind, Kind::Struct | Kind::Union);
         words::<3>(if wanted { self.tail } else { &[] }).map(move |[name, type_id, offset]| {
@@ -159,16 +167,17 @@ impl<'a> Type<'a> {
         })
     }
 
-    /// Parameters of a function prototype, nothing for other kinds.
+    /// Returns the parameters of a function prototype; none for other kinds.
     pub fn params(self) -> impl Iterator<Item = Param> + 'a {
         let wanted = self.kind == Kind::FuncProto;
         words::<2>(if wanted { self.tail } else { &[] })
             .map(|[name, type_id]| Param { name, type_id })
     }
 
-    /// Constants of an enum as (name offset, value), nothing for other kinds.
+    /// Returns the constants of an enum as (name offset, value); none for other kinds.
     ///
-    /// An unsigned 64-bit constant above `i64::MAX` comes out as the negative number of the same bits.
+    /// An unsigned 64-bit constant above `i64::MAX` comes out as the negative number of the same
+    /// bits.
     pub fn constants(self) -> impl Iterator<Item = (u32, i64)> + 'a {
         let narrow = words::<2>(if self.kind == Kind::Enum {
             self.tail
@@ -196,14 +205,14 @@ impl<'a> Type<'a> {
         narrow.chain(wide)
     }
 
-    /// Element type and count of an array.
+    /// Returns element type and count of an array.
     pub fn array(self) -> Option<(TypeId, u32)> {
         let [element, _index, count] = words::<3>(self.tail).next()?;
         (self.kind == Kind::Array).then_some((element, count))
     }
 }
 
-/// A whole BTF blob with the place of each type.
+/// A whole BTF blob with the offset of each type.
 #[derive(Debug)]
 pub(super) struct Blob {
     bytes: Vec<u8>,
@@ -266,7 +275,7 @@ impl Blob {
                 .record_bytes(at)?
                 .checked_add(at)
                 .filter(|next| *next <= types.end)
-                .ok_or(malformed("cut off inside a type", at))?;
+                .ok_or(malformed("truncated inside a type", at))?;
             self.starts
                 .push(u32::try_from(at).map_err(|_| malformed("longer than 4 GiB", at))?);
             at = next;
@@ -277,7 +286,7 @@ impl Blob {
     fn record_bytes(&self, at: usize) -> Result<usize, BtfError> {
         let (kind, vlen, ..) = self
             .head(at)
-            .ok_or(malformed("cut off inside a type", at))?;
+            .ok_or(malformed("truncated inside a type", at))?;
         let (fixed, each) = match (kind.tail_bytes(), kind) {
             (Some(bytes), _) => bytes,
             (None, Kind::Newer(number)) => self
@@ -289,7 +298,7 @@ impl Blob {
         Ok(TYPE_BYTES + fixed + each * vlen)
     }
 
-    /// What the blob itself says about the record length of a kind.
+    /// Returns the record length of a kind from the blob's own layout section.
     fn layout_of(&self, number: u32) -> Option<(usize, usize)> {
         let entry = self
             .bytes
@@ -299,10 +308,10 @@ impl Blob {
         Some((usize::from(entry[0]), usize::from(entry[1])))
     }
 
-    /// (kind, element count, kind flag, name, size or type) of the record at a byte offset.
+    /// Returns (kind, element count, kind flag, name, size or type) of the record at a byte offset.
     fn head(&self, at: usize) -> Option<(Kind, usize, bool, u32, u32)> {
         let [name, info, size_or_type] = words::<3>(self.bytes.get(at..)?).next()?;
-        // Before 7.2 vlen has 16 bits and kind 5; the bits between were always 0.
+        // Before 7.2 vlen had 16 bits and kind 5; the bits between were always 0.
         let kind = Kind::from_number(info >> 24 & 0x7f);
         Some((
             kind,
@@ -313,7 +322,7 @@ impl Blob {
         ))
     }
 
-    /// The type of an id; `None` when there is no such id.
+    /// Returns the type of an id; `None` when there is no such id.
     pub fn get(&self, id: TypeId) -> Option<Type<'_>> {
         let Some(index) = id.checked_sub(1) else {
             return Some(Type::VOID);
@@ -333,12 +342,13 @@ impl Blob {
         })
     }
 
-    /// Ids of all types but `void`.
+    /// Returns the ids of all types but `void`.
     pub fn ids(&self) -> impl Iterator<Item = TypeId> + '_ {
         (1..).take(self.starts.len())
     }
 
-    /// A name as bytes; empty when the offset leads nowhere. Names are compared as bytes: nothing promises UTF-8.
+    /// Returns a name as bytes; empty when the offset is out of bounds. Names are compared as
+    /// bytes: the format does not promise UTF-8.
     pub fn name(&self, offset: u32) -> &[u8] {
         let strings = self.bytes.get(self.strings.clone()).unwrap_or_default();
         let rest = strings.get(offset as usize..).unwrap_or_default();
@@ -346,7 +356,7 @@ impl Blob {
     }
 }
 
-/// A byte slice as consecutive groups of 32-bit words; a remainder is dropped.
+/// Splits bytes into consecutive groups of 32-bit words; a remainder is dropped.
 fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u32; N]> + '_ {
     bytes.chunks_exact(4 * N).map(|group| {
         let mut words = [0; N];

@@ -1,7 +1,9 @@
-//! Facts from the running kernel's type information: offsets, sizes, constants, which functions and tracepoints exist.
+//! Facts from the running kernel's type information: offsets, sizes, constants, existing functions
+//! and tracepoints.
 //!
-//! Struct layouts change inside a stable series and rustc emits no CO-RE relocations, so every offset a probe uses is
-//! looked up here at start-up and handed to it as a frozen global. Nothing outside this folder knows the BTF format.
+//! Struct layouts change inside a stable series and rustc emits no CO-RE relocations, so every
+//! offset that a probe uses is looked up here at start-up and passed to it as a frozen global. No
+//! code outside this folder reads the BTF format, except `ids_only`, which writes it for aya.
 
 pub(in crate::attach) mod ctype;
 mod error;
@@ -17,18 +19,17 @@ use std::path::{Path, PathBuf};
 pub use ctype::{CType, Prototype};
 pub use error::BtfError;
 
-use format::{Blob, Kind, Type, TypeId};
+use format::{Blob, Kind, MAX_DEPTH, Type, TypeId};
 use names::NameIndex;
 
-/// Where a kernel with `CONFIG_DEBUG_INFO_BTF=y` shows its type information.
+/// The file with the type information of a kernel built with `CONFIG_DEBUG_INFO_BTF=y`.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
-/// Longest chain of typedefs and qualifiers, and deepest nesting of unnamed members, that is followed. Kernels have under 10.
-const MAX_DEPTH: u32 = 32;
-/// Members looked at in one lookup before it is called a contradiction. The kernel's largest struct has about 300.
+/// Members visited in one lookup before it is a contradiction. The kernel's largest struct has
+/// about 300.
 const MAX_MEMBERS: u32 = 1 << 16;
 
-/// Place of a member in its outermost struct.
+/// The place of a member in its outermost struct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemberAt {
     /// Bytes from the start of the outermost struct.
@@ -61,9 +62,10 @@ impl KernelBtf {
         Ok(Self { blob, index })
     }
 
-    /// Offset and size of a member such as `se.sum_exec_runtime` of `task_struct`.
+    /// Returns offset and size of a member such as `se.sum_exec_runtime` of `task_struct`.
     ///
-    /// Looks into unnamed struct and union members, through embedded structs and typedefs; never through pointers.
+    /// Searches unnamed struct and union members, embedded structs and typedefs; never follows
+    /// pointers.
     pub fn member(&self, of: &str, path: &str) -> Result<MemberAt, BtfError> {
         let mut at = self.aggregate(of)?;
         let mut offset_bits = 0_u32;
@@ -99,14 +101,15 @@ impl KernelBtf {
         })
     }
 
-    /// Size in bytes of a struct, union or typedef, named without its keyword.
+    /// Returns the size in bytes of a struct, union or typedef, named without its keyword.
     pub fn size_of(&self, name: &str) -> Result<u32, BtfError> {
         let id = self.aggregate(name)?;
         self.size_of_id(id, MAX_DEPTH)
             .ok_or_else(|| BtfError::Contradiction(name.into()))
     }
 
-    /// Value of an enum constant, in the named enum or, without a name, in the first enum that has it.
+    /// Returns the value of an enum constant, in the named enum or, without a name, in the first
+    /// enum that has it.
     pub fn enum_value(&self, of: Option<&str>, constant: &str) -> Result<i64, BtfError> {
         let value_in = |id: TypeId| {
             let constants = self.blob.get(id)?.constants();
@@ -125,7 +128,7 @@ impl KernelBtf {
         })
     }
 
-    /// All constants of an enum in the order of its definition, as (name, value).
+    /// Returns all constants of an enum in the order of its definition, as (name, value).
     pub fn enum_constants(&self, of: &str) -> Result<Vec<(String, i64)>, BtfError> {
         let found = self.blob.get(self.enumeration(of)?);
         let constants = found.into_iter().flat_map(Type::constants);
@@ -134,45 +137,50 @@ impl KernelBtf {
             .collect())
     }
 
-    /// Whether the kernel describes a function of this name. Not yet whether it can be hooked: it may be inlined or `notrace`.
+    /// Returns whether the kernel describes a function of this name. Hooking may still fail: the
+    /// function may be inlined or `notrace`.
     #[must_use]
     pub fn func_exists(&self, name: &str) -> bool {
         self.find(name, &[Kind::Func]).is_some()
     }
 
-    /// Number of parameters of a function.
+    /// Returns the number of parameters of a function.
     pub fn func_arg_count(&self, name: &str) -> Result<usize, BtfError> {
         let proto = self.func_proto(name)?;
         Ok(proto.params().count())
     }
 
-    /// Number of arguments that a `tp_btf` program of this tracepoint gets: its prototype's without the leading `void *`.
+    /// Returns the number of arguments that a `tp_btf` program of this tracepoint gets: its
+    /// prototype's without the leading `void *`.
     pub fn tracepoint_arg_count(&self, tracepoint: &str) -> Result<usize, BtfError> {
         let proto = self.tracepoint_proto(tracepoint)?;
         Ok(proto.params().count().saturating_sub(1))
     }
 
-    /// A function's declaration in C as the kernel writes it, without `static`.
+    /// Returns a function's declaration in C as the kernel writes it, without `static`.
     pub fn c_prototype(&self, func: &str) -> Result<String, BtfError> {
         Ok(self.prototype(func)?.to_string())
     }
 
-    /// A function's declaration as a value that can be compared.
+    /// Returns a function's declaration as a value that can be compared.
     pub fn prototype(&self, func: &str) -> Result<Prototype, BtfError> {
         let proto = self.func_proto(func)?;
         Ok(ctype::prototype(&self.blob, func, proto, 0))
     }
 
-    /// A tracepoint's arguments as a function returning `void`. BTF has no parameter names for them.
+    /// Returns a tracepoint's arguments as a function that returns `void`. BTF has no parameter
+    /// names for them.
     pub fn tracepoint_prototype(&self, tracepoint: &str) -> Result<Prototype, BtfError> {
         let proto = self.tracepoint_proto(tracepoint)?;
         Ok(ctype::prototype(&self.blob, tracepoint, proto, 1))
     }
 
-    /// `NODES_SHIFT` of this kernel: log2 of the nodes it was built for; a page's node is its flags shifted right by 64 minus this.
+    /// Returns `NODES_SHIFT` of this kernel: log2 of the number of nodes it was built for; a page's
+    /// node is its flags shifted right by 64 minus this.
     ///
-    /// From the length of a zonelist, which holds one reference per possible node and zone and one to end it. Exact for every
-    /// value, 0 without NUMA; `nodemask_t` would leave 0 to 6 undecided.
+    /// Computed from the length of a zonelist, which has one reference for each possible node and
+    /// zone and one that ends it. Exact for every value, 0 without NUMA; `nodemask_t` would leave 0
+    /// to 6 undecided.
     pub fn nodes_shift(&self) -> Result<u32, BtfError> {
         let zones = self.enum_value(Some("zone_type"), "__MAX_NR_ZONES")?;
         let zones =
@@ -195,12 +203,12 @@ impl KernelBtf {
         self.index.find(&self.blob, name.as_bytes(), kinds)
     }
 
-    /// The id of a function, for attaching to it.
+    /// Returns the id of a function, for attaching to it.
     pub(in crate::attach) fn function_id(&self, name: &str) -> Option<u32> {
         self.find(name, &[Kind::Func])
     }
 
-    /// The id of the typedef that stands for a tracepoint, `btf_trace_<name>`.
+    /// Returns the id of a typedef; `btf_trace_<name>` stands for a tracepoint.
     pub(in crate::attach) fn typedef_id(&self, name: &str) -> Option<u32> {
         self.find(name, &[Kind::Typedef])
     }
@@ -238,7 +246,8 @@ impl KernelBtf {
             .ok_or_else(missing)
     }
 
-    /// `btf_trace_<name>` is a typedef of a pointer to the function type a tracepoint calls.
+    /// Returns the function type that a tracepoint calls: `btf_trace_<name>` is a typedef of a
+    /// pointer to it.
     fn tracepoint_proto(&self, tracepoint: &str) -> Result<Type<'_>, BtfError> {
         let typedef = self.find(&format!("btf_trace_{tracepoint}"), &[Kind::Typedef]);
         typedef
@@ -250,7 +259,7 @@ impl KernelBtf {
             .ok_or_else(|| BtfError::NoTracepoint(tracepoint.into()))
     }
 
-    /// Steps through typedefs, qualifiers and tags to the type itself.
+    /// Follows typedefs, qualifiers and tags to the type itself.
     fn resolve(&self, mut id: TypeId) -> Option<(TypeId, Type<'_>)> {
         for _ in 0..MAX_DEPTH {
             let found = self.blob.get(id)?;
@@ -264,7 +273,7 @@ impl KernelBtf {
         None
     }
 
-    /// A member by name, offset counted from the start of `of`, looking into unnamed members.
+    /// Finds a member by name, in unnamed members too; its offset counts from the start of `of`.
     fn find_member(
         &self,
         of: TypeId,

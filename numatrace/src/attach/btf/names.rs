@@ -1,11 +1,11 @@
-//! From a name and a kind to a type id, without copying a name.
+//! Finds a type id by name and kind, without copying a name.
 //!
-//! A kernel has about 100,000 named types; one sorted list of (hash, id) costs 800 KB and a few milliseconds, where a map of
-//! strings costs ten times both.
+//! A kernel has about 100,000 named types. One sorted list of (hash, id) costs 800 KB and a few
+//! milliseconds; a map of strings costs ten times as much of both.
 
 use super::format::{Blob, Kind, TypeId};
 
-/// Sorted (hash of the name, type id) of everything that is looked up by name.
+/// Sorted pairs of (hash of the name, type id) of all types that are looked up by name.
 #[derive(Debug)]
 pub(super) struct NameIndex(Vec<(u32, TypeId)>);
 
@@ -25,7 +25,8 @@ impl NameIndex {
         Self(entries)
     }
 
-    /// The lowest id of that name among the kinds asked for: two kinds can share a name, and C files can disagree about one.
+    /// Returns the lowest id of that name among the given kinds: two kinds can share a name, and C
+    /// files can define a name differently.
     pub fn find(&self, blob: &Blob, name: &[u8], kinds: &[Kind]) -> Option<TypeId> {
         let hash = hash(name);
         let first = self.0.partition_point(|(other, _)| *other < hash);
@@ -41,7 +42,7 @@ impl NameIndex {
     }
 }
 
-/// FNV-1a, 32 bits: names are short and a collision only costs one more comparison.
+/// FNV-1a with 32 bits: names are short and a collision only costs one more comparison.
 fn hash(name: &[u8]) -> u32 {
     name.iter().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)

@@ -1,4 +1,5 @@
-//! Claims about BTF lookups: hand-made blobs where each byte is known, hostile bytes, and this machine's own kernel.
+//! Claims about BTF lookups: hand-made blobs in which each byte is known, hostile bytes, and this
+//! kernel.
 
 use std::time::Instant;
 
@@ -21,7 +22,9 @@ fn at(offset_bytes: u32, size_bytes: u32) -> MemberAt {
     }
 }
 
-/// `struct task { int on_rq; struct { union { u64 flags; u32 low; }; struct entity se; }; }` and one of each other kind.
+/// Returns
+/// `struct task { int on_rq; struct { union { u64 flags; u32 low; }; struct entity se; }; }` and
+/// one type of each other kind.
 fn task() -> BtfBuilder {
     let mut b = BtfBuilder::new();
     let int = b.int("int", 4);
@@ -209,7 +212,7 @@ fn kinds_newer_than_this_reader_are_stepped_over_when_the_file_says_how() {
 }
 
 #[test]
-fn a_blob_cut_anywhere_is_an_error_or_lacks_names_but_never_panics() {
+fn a_blob_truncated_anywhere_is_an_error_or_lacks_names_but_never_panics() {
     let whole = task().build();
     for len in 0..whole.len() {
         if let Ok(btf) = KernelBtf::from_bytes(whole[..len].to_vec()) {
@@ -234,7 +237,7 @@ fn types_that_contain_themselves_end() {
     assert!(btf.c_prototype("again").unwrap().contains('…'));
 }
 
-/// Everything that reads types, on whatever was loaded.
+/// Calls every function that reads types.
 fn ask_everything(btf: &KernelBtf) {
     let _ = btf.member("task", "se.sum_exec_runtime");
     let _ = btf.member("task", "low");
@@ -277,7 +280,7 @@ proptest! {
     }
 }
 
-/// This machine's kernel, or `None` where it has no BTF.
+/// Returns this machine's kernel, or `None` where it has no BTF.
 fn host() -> Option<KernelBtf> {
     let path = Path::new(VMLINUX);
     path.exists().then(|| KernelBtf::from_path(path).unwrap())

@@ -1,24 +1,24 @@
 //! The capabilities that hooks and details need, and which of them this process has in effect.
 //!
-//! Only used to name what is missing after the kernel has refused: a capability proves nothing (seccomp, user namespaces) and
-//! its absence neither (root of old, BPF tokens).
+//! Only used to name the missing ones after the kernel has refused: neither a capability (seccomp,
+//! user namespaces) nor its absence (BPF tokens) proves anything.
 
-/// One capability and what it is for.
+/// One capability and its purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
     /// `CAP_BPF`.
     pub name: &'static str,
     /// Its bit in the kernel's sets (`include/uapi/linux/capability.h`).
     pub bit: u8,
-    /// What it is needed for.
+    /// The use that reports name.
     pub purpose: &'static str,
-    /// No hook works without it, unless CAP_SYS_ADMIN stands in.
+    /// No hook works without it or CAP_SYS_ADMIN.
     pub for_hooks: bool,
     /// `CAP_SYS_ADMIN` includes it.
     pub in_sys_admin: bool,
 }
 
-/// All that are of use, those that hooks need first.
+/// All useful capabilities, those that hooks need first.
 pub const NEEDS: &[Need] = &[
     Need {
         name: "CAP_BPF",
@@ -44,7 +44,7 @@ pub const NEEDS: &[Need] = &[
     Need {
         name: "CAP_SYSLOG",
         bit: 34,
-        purpose: "kernel symbols: names in kernel stacks, interrupts told from tasks",
+        purpose: "kernel symbols: names in kernel stacks, interrupts separate from tasks",
         for_hooks: false,
         in_sys_admin: false,
     },
@@ -64,7 +64,7 @@ const CAP_SYS_ADMIN: u8 = 21;
 pub struct Capabilities(u64);
 
 impl Capabilities {
-    /// From the `CapEff` line of `/proc/PID/status`.
+    /// Reads the `CapEff` line of `/proc/PID/status`.
     #[must_use]
     pub fn parse(status: &str) -> Option<Self> {
         let line = status
@@ -73,14 +73,15 @@ impl Capabilities {
         u64::from_str_radix(line.trim(), 16).ok().map(Self)
     }
 
-    /// Whether a capability is in effect, by itself or through CAP_SYS_ADMIN where the kernel takes that for it.
+    /// Returns whether a capability is in effect, by itself or through CAP_SYS_ADMIN where the
+    /// kernel accepts that instead.
     #[must_use]
     pub fn has(self, need: &Need) -> bool {
         let set = |bit: u8| self.0 >> bit & 1 == 1;
         set(need.bit) || need.in_sys_admin && set(CAP_SYS_ADMIN)
     }
 
-    /// What it lacks of those no hook works without.
+    /// Returns the missing capabilities among those that hooks need.
     #[must_use]
     pub fn missing_for_hooks(self) -> Vec<Need> {
         NEEDS

@@ -1,4 +1,4 @@
-//! A refusal of bpf(2), by error number: each has another cause and another way out.
+//! Refusals of bpf(2), by error number: each has a different cause and a different way out.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use super::capabilities::Need;
 use super::host::{Host, Lockdown};
 
-/// What bpf(2) answered.
+/// A refusal of bpf(2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
     /// The class of refusal.
@@ -34,7 +34,7 @@ pub enum DeniedKind {
 }
 
 impl Denied {
-    /// From the error of a bpf(2) call.
+    /// Classifies the error of a bpf(2) call.
     #[must_use]
     pub fn of(error: &io::Error) -> Self {
         let kind = match error.raw_os_error() {
@@ -44,7 +44,7 @@ impl Denied {
             Some(libc::ENOSYS) => DeniedKind::NoSyscall,
             _ => DeniedKind::Other,
         };
-        // `EPERM: Operation not permitted`: the name is what one searches for.
+        // `EPERM: Operation not permitted`: people search for the name.
         let message = error.raw_os_error().map_or_else(
             || error.to_string(),
             |number| Errno::from_raw(number).to_string(),
@@ -52,7 +52,7 @@ impl Denied {
         Self { kind, message }
     }
 
-    /// The kernel does not have it.
+    /// Returns the refusal of a kernel that lacks the feature.
     #[must_use]
     pub fn unsupported() -> Self {
         Self {
@@ -61,7 +61,8 @@ impl Denied {
         }
     }
 
-    /// The cause in a sentence's middle; `missing` are the capabilities this process lacks of those the hooks need.
+    /// Returns the cause, as the middle of a sentence. `missing` are the capabilities that hooks
+    /// need and this process lacks.
     #[must_use]
     pub fn explain(&self, missing: &[Need], host: &Host) -> String {
         let cause = match self.kind {
@@ -69,11 +70,17 @@ impl Denied {
                 "the capabilities of a user namespace do not count here".into()
             }
             DeniedKind::Permission if missing.is_empty() => {
-                "the capabilities are there, so a seccomp filter or a policy of this host refuses it".into()
+                "the capabilities are there, so a seccomp filter or a policy of this host refuses \
+                 it"
+                .into()
             }
             DeniedKind::Permission => format!("this process lacks {}", names(missing)),
-            DeniedKind::Access => "a security module (SELinux, AppArmor, BPF LSM) or the verifier refuses it".into(),
-            DeniedKind::Memory => "the memory limit of this process's cgroup, or the machine's memory, is used up".into(),
+            DeniedKind::Access => {
+                "a security module (SELinux, AppArmor, BPF LSM) or the verifier refuses it".into()
+            }
+            DeniedKind::Memory => {
+                "the memory of this process's cgroup, or of the machine, is used up".into()
+            }
             DeniedKind::NoSyscall => "this kernel or sandbox has no bpf(2)".into(),
             DeniedKind::Unsupported if host.lockdown == Some(Lockdown::Confidentiality) => {
                 return "lockdown=confidentiality forbids it".into();
@@ -84,31 +91,47 @@ impl Denied {
         format!("{cause} ({})", self.message)
     }
 
-    /// What to do about it.
+    /// Returns the way out, as a hint.
     #[must_use]
     pub fn way_out(&self, missing: &[Need], host: &Host) -> String {
         match self.kind {
             DeniedKind::Permission if host.in_user_namespace == Some(true) => {
-                "run outside the user namespace: capabilities inside one do not reach the kernel's hooks".into()
+                "run outside the user namespace: its capabilities do not extend to the kernel's \
+                 hooks"
+                    .into()
             }
             DeniedKind::Permission if missing.is_empty() => {
-                "allow bpf(2) in the container's or service's seccomp profile, or run on the host itself".into()
+                "allow bpf(2) in the seccomp profile of the container or service, or run on the \
+                 host itself"
+                    .into()
             }
             DeniedKind::Permission => {
-                "run as root, or grant the capabilities with the lines that `numatrace doctor` ends with".into()
+                "run as root, or grant the capabilities with the commands that `numatrace doctor` \
+                 prints at its end"
+                    .into()
             }
-            DeniedKind::Access => "look for a denial in the audit log (`ausearch -m avc -ts recent`) and allow it there".into(),
-            DeniedKind::Memory => "raise memory.max of the cgroup, or start it outside".into(),
-            DeniedKind::NoSyscall => "run on a kernel with CONFIG_BPF_SYSCALL=y, outside the sandbox".into(),
-            DeniedKind::Unsupported | DeniedKind::Other if host.lockdown == Some(Lockdown::Confidentiality) => {
+            DeniedKind::Access => {
+                "find the denial in the audit log (`ausearch -m avc -ts recent`) \
+                                   and allow it in the policy"
+                    .into()
+            }
+            DeniedKind::Memory => "raise memory.max of the cgroup, or run outside it".into(),
+            DeniedKind::NoSyscall => {
+                "run on a kernel with CONFIG_BPF_SYSCALL=y, outside the sandbox".into()
+            }
+            DeniedKind::Unsupported | DeniedKind::Other
+                if host.lockdown == Some(Lockdown::Confidentiality) =>
+            {
                 "boot without lockdown=confidentiality".into()
             }
-            DeniedKind::Unsupported | DeniedKind::Other => "see `numatrace doctor` for what this machine allows".into(),
+            DeniedKind::Unsupported | DeniedKind::Other => {
+                "run `numatrace doctor`: it lists what this machine allows".into()
+            }
         }
     }
 }
 
-/// `CAP_BPF and CAP_PERFMON`.
+/// Joins names: `CAP_BPF and CAP_PERFMON`.
 fn names(needs: &[Need]) -> String {
     let names: Vec<&str> = needs.iter().map(|need| need.name).collect();
     match names.split_last() {

@@ -1,5 +1,5 @@
-//! Settings of the machine that explain refusals and limits. All of it read from files under a root; what cannot be read is
-//! `None`, which is not the same as a setting being off.
+//! Settings of the machine that explain refusals and limits, read from files under a root. A
+//! setting that cannot be read is `None`, which differs from a setting that is off.
 
 use std::fs;
 use std::path::Path;
@@ -11,19 +11,21 @@ pub struct Host {
     pub lockdown: Option<Lockdown>,
     /// `kernel.unprivileged_bpf_disabled`: 0 allowed, 1 off until reboot, 2 off.
     pub unprivileged_bpf_disabled: Option<u32>,
-    /// Which PID namespace this process is in.
+    /// The PID namespace of this process.
     pub pid_namespace: Option<PidNamespace>,
-    /// In a user namespace other than the first: root there is not root here.
+    /// This process is in a user namespace other than the initial one: its root has no
+    /// rights outside.
     pub in_user_namespace: Option<bool>,
     /// `vm.numa_stat`; `None` on a kernel without NUMA.
     pub numa_stat: Option<bool>,
-    /// tracefs is mounted and can be read. Nothing needs it.
+    /// tracefs is mounted and readable. No hook needs it.
     pub tracefs: bool,
-    /// Lowest `memory.max` of this process's cgroup and those above, in bytes; `None` = no limit, or not known.
+    /// The lowest `memory.max` of this process's cgroup and its ancestors, in bytes; `None` = no
+    /// limit, or unknown.
     pub memory_max: Option<u64>,
     /// Online nodes; `None` without `/sys`.
     pub nodes: Option<usize>,
-    /// Possible CPUs, the number of copies of each per-CPU map.
+    /// Possible CPUs: each per-CPU map has a copy for each of them.
     pub possible_cpus: Option<usize>,
 }
 
@@ -34,26 +36,27 @@ pub enum Lockdown {
     None,
     /// Kernel memory cannot be written; tracing works.
     Integrity,
-    /// Nor read: `bpf_probe_read_kernel` is refused, typed loads still work.
+    /// Kernel memory cannot be read either: `bpf_probe_read_kernel` is refused, typed loads still
+    /// work.
     Confidentiality,
 }
 
-/// Where this process's PIDs come from.
+/// The PID namespace that numbers this process's PIDs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PidNamespace {
-    /// The machine's own.
+    /// The initial one: PIDs are the kernel's.
     Initial,
-    /// A container's: the kernel's PIDs are not the ones seen here.
+    /// A container's: the kernel's PIDs differ from the ones seen here.
     Nested,
 }
 
-/// Inode of the first PID namespace, fixed since 3.8 (`PROC_PID_INIT_INO`).
+/// Link of the initial PID namespace, whose inode is fixed since 3.8 (`PROC_PID_INIT_INO`).
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
-/// `uid_map` of the first user namespace: everyone to themselves.
+/// `uid_map` of the initial user namespace: every id maps to itself.
 const INITIAL_UID_MAP: [&str; 3] = ["0", "0", "4294967295"];
 
 impl Host {
-    /// Reads what is there under `root`.
+    /// Reads the settings under `root`.
     #[must_use]
     pub fn read(root: &Path) -> Self {
         let number = |relative| read(root, relative)?.parse().ok();
@@ -85,13 +88,13 @@ impl Host {
     }
 }
 
-/// The trimmed text of a file; `None` when it cannot be read.
+/// Returns the trimmed text of a file; `None` when it cannot be read.
 pub(super) fn read(root: &Path, relative: &str) -> Option<String> {
     let text = fs::read_to_string(root.join(relative)).ok()?;
     Some(text.trim().to_owned())
 }
 
-/// `none [integrity] confidentiality`: the one in brackets is in force.
+/// Reads `none [integrity] confidentiality`: the word in brackets is in force.
 fn lockdown(text: &str) -> Option<Lockdown> {
     let (_, rest) = text.split_once('[')?;
     match rest.split_once(']')?.0 {
@@ -102,12 +105,12 @@ fn lockdown(text: &str) -> Option<Lockdown> {
     }
 }
 
-/// The tightest limit from this process's cgroup (v2) up to the root.
+/// Returns the lowest limit of this process's cgroup (v2) and its ancestors.
 fn memory_max(root: &Path) -> Option<u64> {
     let cgroups = read(root, "proc/self/cgroup")?;
     let own = cgroups.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let limits = Path::new(own).ancestors().filter_map(|group| {
-        // A name that climbs out of the hierarchy belongs to another cgroup namespace.
+        // A path with `..` belongs to a cgroup outside this cgroup namespace.
         let inside = group
             .components()
             .all(|part| matches!(part, std::path::Component::Normal(_)));
@@ -121,7 +124,7 @@ fn memory_max(root: &Path) -> Option<u64> {
     limits.min()
 }
 
-/// Length of a kernel list such as `0-3,8`.
+/// Returns the length of a kernel list such as `0-3,8`.
 fn list_len(list: &str) -> Option<usize> {
     list.split(',').try_fold(0_usize, |len, part| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

@@ -1,7 +1,9 @@
-//! What this machine and user allow, found out by trying: never by the uid, the kernel version or what a file claims.
+//! Finds out by trying what this machine allows this user: uid, kernel version and files may all
+//! mislead.
 //!
-//! [`Preflight::of`] collects typed facts, [`Preflight::refusal`] says whether a session is pointless before it starts (exit
-//! code 4). Facts that only cost detail never refuse: those hooks go to their fallback and say so.
+//! [`Preflight::of`] collects typed facts; [`Preflight::refusal`] returns why a session is
+//! pointless before it starts (exit code 4). Facts that only cost detail never refuse a session:
+//! their hooks use the fallback and the report says so.
 
 mod capabilities;
 mod denied;
@@ -19,8 +21,10 @@ pub use host::{Host, Lockdown, PidNamespace};
 pub use refusal::Refusal;
 pub use trial::{Trial, trampolines};
 
-use super::btf::{KernelBtf, VMLINUX};
-use super::series::{OLDEST, Series};
+use crate::attach::{
+    btf::{KernelBtf, VMLINUX},
+    series::{OLDEST, Series},
+};
 
 /// Everything that decides whether and how well this machine can be traced.
 #[derive(Debug)]
@@ -29,16 +33,17 @@ pub struct Preflight {
     pub release: Option<String>,
     /// The kernel's type information, or why there is none.
     pub btf: Result<KernelBtf, String>,
-    /// What the kernel said when asked to load something.
+    /// The kernel's answers to test loads.
     pub trial: Trial,
-    /// The capabilities in effect; only used to name what is missing, never to decide.
+    /// The capabilities in effect; only used to name missing ones, never to decide.
     pub capabilities: Option<Capabilities>,
     /// Settings that explain refusals and limits.
     pub host: Host,
 }
 
 impl Preflight {
-    /// Looks at the machine whose `/proc` and `/sys` lie under `root` ("/" on a live one) and tries bpf(2) on the running kernel.
+    /// Reads the machine's `/proc` and `/sys` under `root` ("/" on a live one) and tries bpf(2) on
+    /// the running kernel.
     #[must_use]
     pub fn of(root: &Path) -> Self {
         Self {
@@ -52,13 +57,14 @@ impl Preflight {
         }
     }
 
-    /// The running kernel's series.
+    /// Returns the running kernel's series.
     #[must_use]
     pub fn series(&self) -> Option<Series> {
         Series::of_release(self.release.as_deref()?)
     }
 
-    /// Why no session is possible, the first reason in the order a person would put them right. `None` = go on and attach.
+    /// Returns why no session is possible: the first reason in the order in which a person would
+    /// fix them. `None` = a session can attach.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         if let (Some(series), Some(release)) = (self.series(), &self.release)
@@ -80,15 +86,15 @@ impl Preflight {
             return Some(Refusal {
                 what: "cannot place any hook".into(),
                 why: why.clone(),
-                way_out:
-                    "run on a kernel with BTF: `ls /sys/kernel/btf/vmlinux` shows whether it has it"
-                        .into(),
+                way_out: "run on a kernel with BTF: one that has the file /sys/kernel/btf/vmlinux"
+                    .into(),
             });
         }
         None
     }
 
-    /// A refusal of bpf(2) itself, with the missing capability by name when that is the likely cause.
+    /// Returns the refusal of bpf(2) itself, with the missing capabilities by name when they are
+    /// the likely cause.
     fn denied(&self, what: &str, why: &Denied) -> Refusal {
         let missing = self
             .capabilities

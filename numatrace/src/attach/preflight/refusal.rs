@@ -1,4 +1,4 @@
-//! "This machine or user does not allow it": exit code 4, with a way out.
+//! The error of a session that this machine or user does not allow: exit code 4, with a way out.
 
 use thiserror::Error;
 
@@ -6,10 +6,10 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{what}: {why}\nhint: {way_out}")]
 pub struct Refusal {
-    /// What cannot be done: `cannot load eBPF programs`.
+    /// The step that failed: `cannot load eBPF programs`.
     pub what: String,
     /// Why not.
     pub why: String,
-    /// What a person can do about it.
+    /// The way out, as a hint.
     pub way_out: String,
 }

@@ -174,7 +174,7 @@ fn the_settings_of_a_confined_machine_are_read() {
 }
 
 #[test]
-fn what_cannot_be_read_is_unknown_and_not_off() {
+fn a_setting_that_cannot_be_read_is_unknown_and_not_off() {
     let dir = tree(&[
         ("sys/kernel/security/lockdown", "none integrity\n"),
         ("proc/sys/vm/numa_stat", "maybe\n"),
@@ -191,7 +191,7 @@ fn this_machine_is_described() {
     assert!(
         here.series().is_some() && here.capabilities.is_some() && here.host.pid_namespace.is_some()
     );
-    // Whatever it allows: what was refused has a cause and a way out that say something.
+    // Every refusal has a cause and a way out, whatever this machine allows.
     for answer in [
         here.trial.maps,
         here.trial.programs,

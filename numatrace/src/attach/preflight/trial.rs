@@ -1,24 +1,26 @@
-//! Asking the kernel: a ring buffer, a program of two instructions, a helper, a trampoline. Everything is closed again at once.
+//! Test loads: a ring buffer, a program of two instructions, a helper, a trampoline. Each is closed
+//! again at once.
 
 use aya::maps::MapType;
 use aya::programs::{ProgramError, ProgramType};
 use aya::sys::{BpfHelper, is_helper_supported, is_map_supported, is_program_supported};
 
-use super::denied::Denied;
+use super::denied::{Denied, DeniedKind};
 
-/// What the kernel answered, one request at a time.
+/// The kernel's answers, one for each request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trial {
-    /// A ring buffer, the map everything else leans on.
+    /// A ring buffer: no session works without one.
     pub maps: Result<(), Denied>,
-    /// A raw tracepoint program: what every hook needs at least.
+    /// A raw tracepoint program: the least that every hook needs.
     pub programs: Result<(), Denied>,
-    /// `bpf_probe_read_kernel`, refused under lockdown=confidentiality; used to tell interrupts from tasks.
+    /// `bpf_probe_read_kernel`, refused under lockdown=confidentiality; used to tell interrupts
+    /// from tasks.
     pub probe_read: Result<(), Denied>,
 }
 
 impl Trial {
-    /// Tries all of it; about a millisecond.
+    /// Makes the requests; takes about a millisecond.
     #[must_use]
     pub fn run() -> Self {
         let helper = BpfHelper::BPF_FUNC_probe_read_kernel;
@@ -38,12 +40,14 @@ impl Trial {
     }
 }
 
-/// A program at a function, attached for an instant to the kernel's own test function: what fentry and fexit hooks need.
+/// Attaches a program for an instant to the kernel's own test function, to see whether fentry and
+/// fexit hooks can work.
 ///
-/// Apart from the rest because it searches BTF for that function, and a session finds the same out by attaching its hooks.
+/// Not part of [`Trial::run`]: aya searches BTF for that function, and a session gets the answer
+/// anyway when it attaches its hooks.
 ///
 /// # Errors
-/// What the kernel answered.
+/// The kernel's refusal.
 pub fn trampolines() -> Result<(), Denied> {
     answer(is_program_supported(ProgramType::Tracing).map_err(|error| program_denied(&error)))
 }
@@ -61,7 +65,7 @@ fn program_denied(error: &ProgramError) -> Denied {
         ProgramError::SyscallError(call) => Denied::of(&call.io_error),
         ProgramError::LoadError { io_error, .. } => Denied::of(io_error),
         other => Denied {
-            kind: super::DeniedKind::Other,
+            kind: DeniedKind::Other,
             message: other.to_string(),
         },
     }

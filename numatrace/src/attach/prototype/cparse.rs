@@ -1,9 +1,10 @@
-//! Reads C function declarations as kernel sources write them, as far as hooked functions need: qualifiers, struct, union and
-//! enum tags, integers, typedef names, pointers, arrays and function pointers. Attributes that do not change types are skipped.
+//! Reads C function declarations as kernel sources write them, as far as hooked functions need:
+//! qualifiers, struct, union and enum tags, integers, typedef names, pointers, arrays and function
+//! pointers. Attributes that do not change types are skipped.
 
 use crate::attach::btf::ctype::{CType, Prototype, integer_name};
 
-/// Words of kernel declarations that say nothing about the type as it is passed.
+/// Words of kernel declarations that do not change how an argument is passed.
 const SKIPPED: &[&str] = &[
     "static",
     "extern",
@@ -21,13 +22,14 @@ const SKIPPED: &[&str] = &[
     "__restrict",
 ];
 
-/// Deepest nesting of declarators; the lines are our own, the bound only keeps a typing error from being a crash.
+/// Deepest nesting of declarators. The lines are our own: the bound only keeps a typing error from
+/// becoming a crash.
 const MAX_DEPTH: u32 = 16;
 
 /// Reads `struct page *name(gfp_t gfp, int order)`. Parameter names may be missing.
 ///
 /// # Errors
-/// What was expected, and the text where it was.
+/// The expected token, and the text found instead.
 pub(super) fn function(text: &str) -> Result<Prototype, String> {
     let mut parser = Parser::of(text)?;
     let ret = parser.specifiers()?;
@@ -38,7 +40,7 @@ pub(super) fn function(text: &str) -> Result<Prototype, String> {
 /// Reads `name(struct task_struct *p)`, a tracepoint's arguments.
 ///
 /// # Errors
-/// What was expected, and the text where it was.
+/// The expected token, and the text found instead.
 pub(super) fn tracepoint(text: &str) -> Result<Prototype, String> {
     Parser::of(text)?.rest_of_function(CType::named("void"))
 }
@@ -115,7 +117,7 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// Everything in front of the declarator: qualifiers and one base type.
+    /// Reads everything in front of the declarator: qualifiers and one base type.
     fn specifiers(&mut self) -> Result<CType, String> {
         const INTEGER: [&str; 6] = ["unsigned", "signed", "long", "short", "int", "char"];
         let (mut is_const, mut is_volatile) = (false, false);
@@ -189,7 +191,8 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// Parameters up to and including the closing bracket; arrays and functions become pointers as C has it.
+    /// Reads parameters up to and including the closing bracket. Arrays and functions decay to
+    /// pointers.
     fn params(&mut self) -> Result<(Vec<(CType, String)>, bool), String> {
         let mut params = Vec::new();
         if self.tokens.get(self.at..self.at + 2) == Some(&["void", ")"]) {
@@ -225,7 +228,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A declarator with or without a name, around a base type.
+    /// Reads a declarator with or without a name, around a base type.
     fn declarator(&mut self, base: CType) -> Result<(CType, String), String> {
         let Some(depth) = self.depth.checked_sub(1) else {
             return self.expected("less nesting");
@@ -236,7 +239,7 @@ impl<'a> Parser<'a> {
             let name = self.word().unwrap_or_default();
             return Ok((self.suffixes(base)?, name.into()));
         }
-        // What stands behind the brackets belongs to the base: read that first, then go back inside.
+        // The part behind the brackets belongs to the base: read it first, then go back inside.
         let inside = self.at + 1;
         self.skip_brackets()?;
         let base = self.suffixes(base)?;
@@ -295,7 +298,7 @@ impl<'a> Parser<'a> {
 mod tests {
     use super::*;
 
-    /// What is read, as the kernel would write it.
+    /// Returns the declaration as the kernel would write it.
     fn canonical(text: &str) -> String {
         function(text).map_or_else(|error| error, |proto| proto.to_string())
     }
@@ -304,7 +307,8 @@ mod tests {
     fn declarations_come_out_as_they_went_in() {
         for text in [
             "void fold_vm_numa_events(void)",
-            "struct page *get_page_from_freelist(gfp_t gfp_mask, unsigned int order, int alloc_flags, const struct alloc_context *ac)",
+            "struct page *get_page_from_freelist(gfp_t gfp_mask, unsigned int order, \
+             int alloc_flags, const struct alloc_context *ac)",
             "int visit(int (*each)(const struct page *, unsigned long), void *arg)",
             "void rows(int (*table)[4], char *const *names, ...)",
             "bool f(enum migrate_mode mode, bool group_dead)",
@@ -340,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_says_where() {
+    fn a_declaration_that_cannot_be_read_says_where() {
         assert_eq!(canonical("int f(int x"), "expected `,` at the end");
         assert_eq!(
             canonical("int f(struct *x)"),

@@ -1,16 +1,18 @@
-//! What each probe expects of the function it hooks, in C, compared with what a kernel really has.
+//! The prototypes that probes were written for, in C, compared with those of a kernel.
 //!
-//! A probe reads arguments by position. A kernel that moves one still loads the program and gives it something else, so each
-//! probe file in `numatrace-ebpf/src/probes` carries the declarations it was written for:
+//! A probe reads arguments by position. A kernel that moves one still loads the program and passes
+//! it a different value, so each probe file in `numatrace-ebpf/src/probes` has the declarations it
+//! was written for:
 //!
 //! ```text
 //! //! proto: 6.1..: void fold_vm_numa_events(void)
 //! //! tp: 6.1..6.18: sched_process_exit(struct task_struct *p)
 //! ```
 //!
-//! `proto` is a function, `tp` a tracepoint's arguments; the range is of kernel series, end exclusive, open without one. Ranges of one
-//! target overlap where a later version of a series has what an earlier one had not: then one of the declarations must hold.
-//! Types are compared, names are not: BTF has none for tracepoints.
+//! `proto` is a function, `tp` a tracepoint's arguments. The range is of kernel series: its end is
+//! exclusive, and a range without an end is open. Ranges of one target overlap where a point
+//! release changed the prototype within a series: then one of the declarations must match. Types
+//! are compared, names are not: BTF has none for tracepoints.
 
 mod cparse;
 mod sources;
@@ -21,8 +23,10 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::btf::{KernelBtf, Prototype};
-use super::series::{Series, SeriesRange};
+use crate::attach::{
+    btf::{KernelBtf, ctype::Prototype},
+    series::{Series, SeriesRange},
+};
 
 pub use sources::PROBES;
 
@@ -40,30 +44,31 @@ pub enum TargetKind {
 pub struct Expectation {
     /// Function or tracepoint.
     pub kind: TargetKind,
-    /// Kernels that have it so.
+    /// Kernels that have this prototype.
     pub kernels: SeriesRange,
     /// The declaration; a tracepoint's returns `void`.
     pub proto: Prototype,
 }
 
-/// A line that begins like a declaration and is none.
+/// A line that begins like a declaration and cannot be read as one.
 #[derive(Debug, Error)]
 #[error(
-    "line {line}: {what}; write `//! proto: 6.1..6.18: int name(int arg)` or `//! tp: 6.1..: name(int arg)`"
+    "line {line}: {what}; write `//! proto: 6.1..6.18: int name(int arg)` or \
+     `//! tp: 6.1..: name(int arg)`"
 )]
 pub struct LineError {
     /// Line number from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The mistake.
     pub what: String,
 }
 
-/// A kernel that has something else than a probe expects.
+/// A difference between a kernel and a probe's expectation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// Stem of the probe file.
     pub probe: String,
-    /// Kernel looked at.
+    /// The kernel's series.
     pub kernel: Series,
     /// The declaration in the probe file.
     pub expected: String,
@@ -85,7 +90,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// All declarations in a probe's source, in order.
+/// Returns all declarations in a probe's source, in order.
 ///
 /// # Errors
 /// The first line that begins with `//! proto:` or `//! tp:` and cannot be read.
@@ -127,12 +132,12 @@ fn read_line(kind: TargetKind, text: &str) -> Result<Expectation, String> {
 }
 
 impl Expectation {
-    /// Is it another declaration of the same function or tracepoint?
+    /// Returns whether both declare the same function or tracepoint.
     fn is_of_same_target(&self, other: &Self) -> bool {
         self.kind == other.kind && self.proto.name == other.proto.name
     }
 
-    /// What the kernel has under this name, `None` when it has nothing.
+    /// Returns the kernel's prototype of this name; `None` when it has none.
     #[must_use]
     pub fn found(&self, btf: &KernelBtf) -> Option<Prototype> {
         match self.kind {
@@ -141,7 +146,8 @@ impl Expectation {
         }
     }
 
-    /// Compares with a kernel inside the range; `probe` names the file in the difference.
+    /// Compares with a kernel of a series in the range. `probe` is the file's name in the
+    /// difference.
     #[must_use]
     pub fn difference(&self, probe: &str, kernel: Series, btf: &KernelBtf) -> Option<Difference> {
         let found = self.found(btf);
@@ -160,10 +166,10 @@ impl Expectation {
     }
 }
 
-/// Compares every declaration of every probe whose range holds this kernel. Empty = the kernel is as expected.
+/// Compares every declaration whose range includes this kernel. Empty = the kernel is as expected.
 ///
 /// # Errors
-/// A line of a probe file cannot be read: (stem, what).
+/// A line of a probe file cannot be read: (stem of the file, mistake).
 pub fn differences(
     kernel: Series,
     btf: &KernelBtf,
@@ -189,22 +195,25 @@ pub fn differences(
     Ok(all)
 }
 
-/// Hooked functions and tracepoints that a kernel passes its arguments to as no probe was written for.
+/// Hooked functions and tracepoints of a kernel whose arguments are passed in a way that no probe
+/// was written for.
 ///
-/// More lenient than [`differences`], as it decides about attaching on kernels nobody has seen: ranges do not count, since
-/// distributions carry changes back to older series, and neither do names of scalar types.
+/// More lenient than [`differences`], because it decides about attaching on unknown kernels: ranges
+/// are ignored, since distributions carry changes back to older series, and so are names of scalar
+/// types.
 #[derive(Clone, Debug, Default)]
-pub struct StrangeShapes(Vec<(TargetKind, Prototype)>);
+pub struct Mismatches(Vec<(TargetKind, Prototype)>);
 
-impl StrangeShapes {
-    /// Compares all declarations of all probes. Names the kernel does not have are not strange: attaching tells.
+impl Mismatches {
+    /// Compares all declarations of all probes. Names that the kernel lacks are no mismatch:
+    /// attaching to them fails anyway.
     #[must_use]
     pub fn of(btf: &KernelBtf) -> Self {
         let all: Vec<Expectation> = PROBES
             .iter()
             .flat_map(|(_, source)| expectations(source).unwrap_or_default())
             .collect();
-        let mut strange = Vec::new();
+        let mut mismatches = Vec::new();
         for (index, one) in all.iter().enumerate() {
             let seen = all
                 .iter()
@@ -215,17 +224,18 @@ impl StrangeShapes {
             };
             let mut known = all.iter().filter(|other| one.is_of_same_target(other));
             if !known.any(|known| known.proto.passed_like(&found)) {
-                strange.push((one.kind, found));
+                mismatches.push((one.kind, found));
             }
         }
-        Self(strange)
+        Self(mismatches)
     }
 
-    /// The kernel's own declaration of a target that must not be attached to.
+    /// Returns the kernel's own declaration of a target that must not be attached to; `None` for
+    /// any other.
     #[must_use]
     pub fn find(&self, kind: TargetKind, target: &str) -> Option<&Prototype> {
         let mut all = self.0.iter();
-        all.find(|(strange, found)| *strange == kind && found.name == target)
+        all.find(|(of, found)| *of == kind && found.name == target)
             .map(|(_, found)| found)
     }
 }

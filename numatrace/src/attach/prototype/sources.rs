@@ -1,4 +1,5 @@
-//! The probe sources, embedded for the declarations in their first lines, so that a binary can check any kernel it lands on.
+//! The probe sources, embedded for the declarations in their first lines, so that a binary can
+//! check any kernel it runs on.
 
 /// (stem, source) of each file in `numatrace-ebpf/src/probes`.
 pub const PROBES: &[(&str, &str)] = &[
@@ -24,7 +25,7 @@ pub const PROBES: &[(&str, &str)] = &[
     ),
     (
         "page_alloc",
-        include_str!("../../../../numatrace-ebpf/src/probes/page_alloc.rs"),
+        include_str!("../../../../numatrace-ebpf/src/probes/page_alloc/mod.rs"),
     ),
     (
         "page_cache",
@@ -36,7 +37,7 @@ pub const PROBES: &[(&str, &str)] = &[
     ),
     (
         "page_migration",
-        include_str!("../../../../numatrace-ebpf/src/probes/page_migration.rs"),
+        include_str!("../../../../numatrace-ebpf/src/probes/page_migration/mod.rs"),
     ),
     (
         "page_migration_fallback",

@@ -1,4 +1,5 @@
-//! Claims about declaration lines and their comparison: on hand-made kernels, on the probe files, and on this machine's kernel.
+//! Claims about declaration lines and their comparison: on hand-made kernels, on the probe files,
+//! and on this kernel.
 
 use std::path::Path;
 
@@ -6,7 +7,8 @@ use super::*;
 use crate::attach::btf::VMLINUX;
 use crate::attach::btf::fixture::{BtfBuilder, STRUCT};
 
-/// A kernel with `int migrate(struct page *page, int reason)` and the tracepoint `moved(struct page *)`.
+/// Returns a kernel with `int migrate(struct page *page, int reason)` and the tracepoint
+/// `moved(struct page *)`.
 fn kernel() -> KernelBtf {
     let mut b = BtfBuilder::new();
     let int = b.int("int", 4);
@@ -29,7 +31,7 @@ fn difference(line: &str) -> Option<String> {
 }
 
 #[test]
-fn a_kernel_of_the_expected_shape_has_no_difference() {
+fn a_kernel_with_the_expected_prototypes_has_no_difference() {
     assert_eq!(
         difference("//! proto: 6.1..: int migrate(struct page *page, int why)"),
         None
@@ -41,7 +43,7 @@ fn a_kernel_of_the_expected_shape_has_no_difference() {
 }
 
 #[test]
-fn a_difference_names_probe_kernel_and_both_shapes() {
+fn a_difference_names_probe_kernel_and_both_prototypes() {
     assert_eq!(
         difference("//! proto: 6.1..: int migrate(struct folio *folio, int reason)").unwrap(),
         "probe demo, kernel 6.12: expected `int migrate(struct folio *folio, int reason)`, \
@@ -104,7 +106,7 @@ fn every_probe_file_is_embedded_and_declares_what_it_hooks() {
 }
 
 #[test]
-fn ranges_of_one_target_overlap_only_where_they_tell_different_shapes() {
+fn ranges_of_one_target_overlap_only_where_their_prototypes_differ() {
     for (stem, source) in PROBES {
         let declared = expectations(source).unwrap();
         for (index, one) in declared.iter().enumerate() {
@@ -140,9 +142,9 @@ fn this_kernel_is_as_the_probes_expect() {
 }
 
 #[test]
-fn a_shape_no_probe_was_written_for_is_recognised() {
-    let strange = |changed: &KernelBtf| {
-        StrangeShapes::of(changed)
+fn a_prototype_that_no_probe_was_written_for_is_a_mismatch() {
+    let mismatch = |changed: &KernelBtf| {
+        Mismatches::of(changed)
             .find(TargetKind::Function, "fold_vm_numa_events")
             .map(ToString::to_string)
     };
@@ -151,10 +153,10 @@ fn a_shape_no_probe_was_written_for_is_recognised() {
     b.func("fold_vm_numa_events", 0, &[("node", int)]);
     let changed = KernelBtf::from_bytes(b.build()).unwrap();
     assert_eq!(
-        strange(&changed).unwrap(),
+        mismatch(&changed).unwrap(),
         "void fold_vm_numa_events(int node)"
     );
-    assert_eq!(strange(&kernel()), None, "absent is not strange");
+    assert_eq!(mismatch(&kernel()), None, "absent is no mismatch");
 }
 
 #[test]
@@ -183,10 +185,10 @@ fn another_name_for_a_number_does_not_keep_a_probe_away() {
 }
 
 #[test]
-fn nothing_of_this_kernel_is_strange() {
+fn this_kernel_has_no_mismatch() {
     if Path::new(VMLINUX).exists() {
         let btf = KernelBtf::from_path(Path::new(VMLINUX)).unwrap();
-        let strange = StrangeShapes::of(&btf);
-        assert!(strange.0.is_empty(), "{strange:?}");
+        let mismatches = Mismatches::of(&btf);
+        assert!(mismatches.0.is_empty(), "{mismatches:?}");
     }
 }

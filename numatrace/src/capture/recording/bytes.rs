@@ -1,8 +1,9 @@
-//! Numbers of any length: seven bits a byte, the lowest first; and a difference with its sign in the lowest bit.
+//! Variable-length numbers: seven bits in each byte, the lowest first. A difference has its sign in
+//! the lowest bit.
 
 use super::Garbled;
 
-/// Most bytes of a number.
+/// Most bytes that a number of 64 bits takes.
 const LONGEST: u32 = 10;
 
 /// Appends a number.
@@ -19,31 +20,35 @@ fn low_seven(number: u64) -> u8 {
     (number & 0x7f) as u8
 }
 
-/// What is added to `from`, wrapping, to get `to`: small for neighbours in either direction.
+/// Returns the wrapping difference from `from` to `to`, as a number that is small for neighbours in
+/// either direction.
 pub fn difference(from: u64, to: u64) -> u64 {
     let by = to.wrapping_sub(from);
     (by << 1) ^ (by >> 63).wrapping_neg()
 }
 
-/// The way back.
+/// Applies a [`difference`] to `from`: its inverse.
 pub fn add(from: u64, difference: u64) -> u64 {
     let by = (difference >> 1) ^ (difference & 1).wrapping_neg();
     from.wrapping_add(by)
 }
 
-/// Reads what was put, from bytes that may be anything.
+/// Reads numbers and parts from untrusted bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bytes<'a>(pub &'a [u8]);
 
 impl<'a> Bytes<'a> {
-    /// The next number.
+    /// Reads the next number.
     ///
     /// # Errors
-    /// The bytes end within it, or it has more than 64 bits.
+    /// The bytes end within the number, or it has more than 64 bits.
     pub fn number(&mut self) -> Result<u64, Garbled> {
         let mut number = 0u64;
         for place in 0..LONGEST {
-            let (byte, rest) = self.0.split_first().ok_or(Garbled("a number is cut"))?;
+            let (byte, rest) = self
+                .0
+                .split_first()
+                .ok_or(Garbled("a number is truncated"))?;
             self.0 = rest;
             let bits = u64::from(byte & 0x7f);
             if place == LONGEST - 1 && bits > 1 {
@@ -57,31 +62,31 @@ impl<'a> Bytes<'a> {
         Err(Garbled("a number has more than 64 bits"))
     }
 
-    /// The next bytes, so many.
+    /// Reads the next `count` bytes.
     ///
     /// # Errors
-    /// There are fewer.
+    /// There are fewer bytes.
     pub fn take(&mut self, count: u64) -> Result<&'a [u8], Garbled> {
         let count = usize::try_from(count).map_err(|_| Garbled("a length is too large"))?;
         let (taken, rest) = self
             .0
             .split_at_checked(count)
-            .ok_or(Garbled("a part is longer than what there is"))?;
+            .ok_or(Garbled("a part is longer than the remaining bytes"))?;
         self.0 = rest;
         Ok(taken)
     }
 
-    /// The next bytes, with their number before them.
+    /// Reads a length and that many bytes.
     ///
     /// # Errors
-    /// There are fewer.
+    /// There are fewer bytes.
     pub fn part(&mut self) -> Result<&'a [u8], Garbled> {
         let count = self.number()?;
         self.take(count)
     }
 }
 
-/// Appends bytes with their number before them.
+/// Appends the length of the bytes, and the bytes.
 pub fn put_part(out: &mut Vec<u8>, part: &[u8]) {
     put(out, part.len() as u64);
     out.extend_from_slice(part);
@@ -121,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_of_more_than_64_bits_is_none() {
+    fn a_number_of_more_than_64_bits_is_an_error() {
         let eleven = [0xff; 11];
         assert!(Bytes(&eleven).number().is_err());
         let mut largest = Vec::new();

@@ -1,47 +1,48 @@
-//! Chunks: what a frame holds, in the order it happened. A chunk is its kind (one byte), its length, and its bytes.
+//! Chunks: the contents of a frame, in the order of events. A chunk is its kind (one byte), its
+//! length, and its bytes.
 
 use super::{
     Garbled,
     bytes::{self, Bytes},
 };
 
-/// What a chunk is about. Numbers are never reused.
+/// The kind of a chunk. Numbers are never reused.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChunkKind {
-    /// The machine, the session and its hooks, as it began.
+    /// The machine, the session and its hooks at the start.
     Opening = 1,
-    /// What was asked of `/proc`, and the answers, in order; for the chunk behind it.
+    /// Questions to `/proc` and their answers, in order, for the next chunk.
     Facts = 2,
     /// Records of the ring.
     Records = 3,
     /// A sweep of the totals.
     Sweep = 4,
-    /// It was looked where memory lies.
+    /// The residency of processes was read.
     Residency = 5,
-    /// The first cut.
+    /// The first boundary: the session begins.
     Begin = 6,
-    /// A later cut: an interval or the session ends.
+    /// A later boundary: an interval or the session ends.
     Boundary = 7,
-    /// Runs that were under way at the end.
+    /// Runs that were open at the end.
     OpenRuns = 8,
     /// Addresses of user stacks.
     Stacks = 9,
-    /// Names of their functions.
+    /// Function names of those addresses.
     Frames = 10,
-    /// A report was made: what it is made of beside all this.
+    /// A report was made: its parts that no other chunk has.
     Report = 11,
-    /// Everything before, summed up: what was dropped is in it.
+    /// The ingest's state: the sum of everything before, including dropped chunks.
     Base = 12,
-    /// From here to the next `Base` nothing was kept.
+    /// Nothing was recorded from here to the next `Base`.
     Gap = 13,
-    /// Mappings that were made.
-    Made = 14,
-    /// It could be said whose.
-    Settle = 15,
+    /// Records of mappings.
+    MappingRecords = 14,
+    /// Pending mappings were assigned to their processes.
+    AssignMappings = 15,
     /// Build ids of files with code in them.
     BuildIds = 16,
-    /// What time it was.
+    /// The time.
     Time = 17,
 }
 
@@ -60,8 +61,8 @@ impl ChunkKind {
         ChunkKind::Report,
         ChunkKind::Base,
         ChunkKind::Gap,
-        ChunkKind::Made,
-        ChunkKind::Settle,
+        ChunkKind::MappingRecords,
+        ChunkKind::AssignMappings,
         ChunkKind::BuildIds,
         ChunkKind::Time,
     ];
@@ -73,13 +74,13 @@ pub fn put(out: &mut Vec<u8>, kind: ChunkKind, body: &[u8]) {
     bytes::put_part(out, body);
 }
 
-/// A chunk: its kind, or the number of one that this version does not know, and its body.
+/// A chunk: its kind, or the number of an unknown kind, and its body.
 pub type Found<'a> = (Result<ChunkKind, u8>, &'a [u8]);
 
-/// The next chunk of a frame; `None` at its end. A kind that this version does not know comes as its number.
+/// Reads the next chunk of a frame; `None` at its end. An unknown kind is returned as its number.
 ///
 /// # Errors
-/// The frame ends within it.
+/// The frame ends within the chunk.
 pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Found<'a>>, Garbled> {
     if from.0.is_empty() {
         return Ok(None);

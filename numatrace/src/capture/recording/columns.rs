@@ -1,14 +1,14 @@
-//! Tables of 64-bit words, column by column: what stands below each other is alike, so each word is told as a difference to what was expected
-//! there, and a compressor finds the rest.
+//! Tables of 64-bit words, column by column. The words of a column are similar, so each is stored
+//! as its difference from an expected word, and a compressor does the rest.
 
 use super::{Garbled, bytes};
 
-/// Columns on their way into a recording.
+/// Columns to be written to a recording.
 #[derive(Debug, Default)]
 pub struct Columns(Vec<Vec<u8>>);
 
 impl Columns {
-    /// Appends a word to a column, told by what was expected.
+    /// Appends a word to a column, as its difference from the expected word.
     pub fn push(&mut self, column: usize, expected: u64, word: u64) {
         if self.0.len() <= column {
             self.0.resize_with(column + 1, Vec::new);
@@ -18,7 +18,7 @@ impl Columns {
         }
     }
 
-    /// All columns, and an empty table again.
+    /// Appends all columns to `out` and empties the table.
     pub fn put(&mut self, out: &mut Vec<u8>) {
         bytes::put(out, self.0.len() as u64);
         for column in &mut self.0 {
@@ -28,18 +28,18 @@ impl Columns {
     }
 }
 
-/// Columns out of a recording.
+/// Columns read from a recording.
 #[derive(Debug, Default)]
 pub struct Read<'a>(Vec<bytes::Bytes<'a>>);
 
 impl<'a> Read<'a> {
-    /// Finds the columns.
+    /// Reads the lengths of the columns.
     ///
     /// # Errors
-    /// There are fewer bytes than they say.
+    /// There are fewer bytes than the columns claim.
     pub fn new(from: &mut bytes::Bytes<'a>) -> Result<Self, Garbled> {
         let count = from.number()?;
-        // Each takes a byte at least.
+        // A column takes at least one byte.
         if count > from.0.len() as u64 {
             return Err(Garbled("more columns than bytes"));
         }
@@ -47,7 +47,7 @@ impl<'a> Read<'a> {
         Ok(Self(columns.collect::<Result<_, _>>()?))
     }
 
-    /// The next word of a column.
+    /// Reads the next word of a column.
     ///
     /// # Errors
     /// The column has ended.

@@ -1,11 +1,11 @@
-//! Counts by a number that later versions have more of: a recording has as many as there were when it was made.
+//! Arrays of counts that later versions extend: a recording has as many counts as its writer knew.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// All of them.
+/// Writes all counts.
 ///
 /// # Errors
-/// The serializer's.
+/// The serializer's error.
 pub fn serialize<S: Serializer, const N: usize>(
     counts: &[u64; N],
     to: S,
@@ -13,10 +13,10 @@ pub fn serialize<S: Serializer, const N: usize>(
     counts.as_slice().serialize(to)
 }
 
-/// Those there are; the others are 0, for nothing counted them.
+/// Reads the counts of the recording. Counts that it lacks are 0: its writer did not count them.
 ///
 /// # Errors
-/// It is no list of numbers.
+/// The value is not a list of numbers.
 pub fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
     from: D,
 ) -> Result<[u64; N], D::Error> {

@@ -1,12 +1,14 @@
-//! Frames: what is written to the file at once. Each can be checked and unpacked by itself.
+//! Frames: the units of writing. Each can be checked and unpacked by itself.
 //!
-//! The file begins with 16 bytes: [`MAGIC`], the version (u16), two zero bytes, and the CRC-32 of these twelve. A frame is 24 bytes of header, all
-//! numbers little-endian (mark, number from 0, bytes unpacked, bytes packed, CRC-32 of the packed bytes, CRC-32 of the header before it) and the packed bytes
-//! (zstd).
+//! The file begins with 16 bytes: [`MAGIC`], the version (u16), two zero bytes, and the CRC-32 of
+//! these twelve. A frame is a header of 24 bytes (mark, number from 0, bytes unpacked, bytes
+//! packed, CRC-32 of the packed bytes, CRC-32 of the header before it; all numbers little-endian)
+//! and the packed bytes (zstd).
 
 use std::io::{self, Read};
 
-/// What a recording begins with. The first byte is no text, the last one is a line's end: a copy as text breaks it and is noticed.
+/// The first bytes of a recording. The first byte is not text and the last one ends a line, so a
+/// copy in text mode breaks them and is noticed.
 pub const MAGIC: [u8; 8] = *b"\x89numatr\n";
 /// The version that is written.
 pub const VERSION: u16 = 1;
@@ -14,14 +16,16 @@ pub const VERSION: u16 = 1;
 pub const FILE_HEADER: usize = 16;
 /// Bytes of a frame's header.
 pub const FRAME_HEADER: usize = 24;
-/// Largest frame, packed or not. Writers make frames of a few MiB; one chunk that is larger has a frame to itself.
+/// Largest frame in bytes, packed or not. Writers make frames of a few MiB; a larger chunk gets a
+/// frame to itself.
 pub const LARGEST: usize = 1 << 28;
-/// What a frame begins with.
+/// The first bytes of a frame.
 const MARK: [u8; 4] = *b"NMfr";
-/// Packs 300 to 500 MB/s on one core; higher levels save little, because the columns have done most of it.
+/// The zstd level: packs 300 to 500 MB/s on one core. Higher levels save little, because the
+/// columns have removed most of the redundancy.
 const LEVEL: i32 = 3;
 
-/// The file's header.
+/// Returns the file's header.
 pub fn file_header() -> [u8; FILE_HEADER] {
     let mut header = [0; FILE_HEADER];
     header[..8].copy_from_slice(&MAGIC);
@@ -31,10 +35,10 @@ pub fn file_header() -> [u8; FILE_HEADER] {
     header
 }
 
-/// Packs what frames hold.
+/// Packs the contents of frames.
 pub struct Packer(zstd::bulk::Compressor<'static>);
 
-/// The contents of a frame, packed. Only its number in a file is missing.
+/// The packed contents of a frame, not yet numbered.
 #[derive(Clone, Debug)]
 pub struct Packed {
     raw: u32,
@@ -43,10 +47,10 @@ pub struct Packed {
 }
 
 impl Packer {
-    /// A packer.
+    /// Creates a packer.
     ///
     /// # Errors
-    /// No memory.
+    /// There is no memory.
     pub fn new() -> io::Result<Self> {
         Ok(Self(zstd::bulk::Compressor::new(LEVEL)?))
     }
@@ -54,7 +58,7 @@ impl Packer {
     /// Packs chunks.
     ///
     /// # Errors
-    /// They are larger than [`LARGEST`], or there is no memory.
+    /// The chunks are larger than [`LARGEST`], or there is no memory.
     pub fn pack(&mut self, chunks: &[u8]) -> io::Result<Packed> {
         if chunks.len() > LARGEST {
             return Err(io::Error::other(
@@ -72,7 +76,7 @@ impl Packer {
 }
 
 impl Packed {
-    /// The frame, as the one of that number in its file.
+    /// Returns the whole frame, numbered for its file.
     pub fn frame(&self, number: u32) -> Vec<u8> {
         let mut frame = Vec::with_capacity(self.len());
         frame.extend(MARK);
@@ -85,33 +89,33 @@ impl Packed {
         frame
     }
 
-    /// Bytes of the frame.
+    /// Returns the bytes of the whole frame.
     pub fn len(&self) -> usize {
         FRAME_HEADER + self.bytes.len()
     }
 
-    /// A frame has a header at least.
+    /// Returns false: a frame has at least a header.
     pub fn is_empty(&self) -> bool {
         false
     }
 }
 
-/// Why a file is no recording that this version can read.
+/// Why this version cannot read a file as a recording.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReadable {
-    /// It is something else.
+    /// The file is not a recording.
     #[error("it is not a numatrace recording")]
     NotARecording,
-    /// It has no whole header.
+    /// The file has no complete header.
     #[error("it ends before its first frame")]
     Empty,
     /// A later version wrote it.
     #[error("its format is version {0}; this numatrace reads up to version {VERSION}")]
     Later(u16),
-    /// Its header is damaged.
+    /// The file's header is damaged.
     #[error("its header is damaged")]
     Damaged,
-    /// It cannot be read at all.
+    /// The system cannot read the file.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -119,20 +123,20 @@ pub enum NotReadable {
 /// How the frames of a file ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Behind a whole frame.
+    /// After a complete frame.
     Whole,
-    /// Within a frame: so many bytes of it are there.
-    Boundary {
-        /// Where the frame began.
+    /// Within a frame: the file is truncated.
+    Truncated {
+        /// Offset of the frame in the file.
         at: u64,
-        /// Bytes of it.
+        /// Bytes of the frame that are there.
         left: u64,
     },
-    /// In a frame that is not what its checksum says.
+    /// At a frame that does not match its checksum.
     Damaged {
-        /// Where the frame began.
+        /// Offset of the frame in the file.
         at: u64,
-        /// What is wrong.
+        /// The mismatch, for a person.
         why: String,
     },
 }
@@ -150,10 +154,10 @@ pub struct Frames<R> {
 }
 
 impl<R: Read> Frames<R> {
-    /// Begins to read.
+    /// Checks the file's header and begins to read.
     ///
     /// # Errors
-    /// What makes the file no recording of this version.
+    /// Why the file is no recording of this version.
     pub fn open(mut from: R) -> Result<Self, NotReadable> {
         let mut header = [0; FILE_HEADER];
         let length = fill(&mut from, &mut header)?;
@@ -187,20 +191,20 @@ impl<R: Read> Frames<R> {
         })
     }
 
-    /// Bytes read so far.
+    /// Returns the bytes read so far.
     pub fn position(&self) -> u64 {
         self.at
     }
 
-    /// How it ended, once [`Frames::next`] has said that it did.
+    /// Returns how the frames ended, once [`Frames::next`] has returned `false`.
     pub fn end(&self) -> Option<&End> {
         self.end.as_ref()
     }
 
-    /// Unpacks the next frame; `false` at the end, whatever that is like.
+    /// Unpacks the next frame; returns `false` at the end, whether complete or not.
     ///
     /// # Errors
-    /// The file cannot be read: that is no end of it.
+    /// The file cannot be read, which is not its end.
     pub fn next(&mut self, chunks: &mut Vec<u8>) -> io::Result<bool> {
         if self.end.is_some() {
             return Ok(false);
@@ -228,7 +232,7 @@ impl<R: Read> Frames<R> {
             return Ok(Some(End::Whole));
         }
         if length < FRAME_HEADER {
-            return Ok(Some(End::Boundary {
+            return Ok(Some(End::Truncated {
                 at,
                 left: length as u64,
             }));
@@ -247,14 +251,14 @@ impl<R: Read> Frames<R> {
         }
         let (raw, packed) = (word(8) as usize, word(12) as usize);
         if raw > LARGEST || packed > LARGEST {
-            return damaged("it says that it is larger than frames can be");
+            return damaged("its header claims more bytes than a frame can have");
         }
         self.packed.clear();
         let got = (&mut self.from)
             .take(packed as u64)
             .read_to_end(&mut self.packed)?;
         if got < packed {
-            return Ok(Some(End::Boundary {
+            return Ok(Some(End::Truncated {
                 at,
                 left: (FRAME_HEADER + got) as u64,
             }));
@@ -266,7 +270,7 @@ impl<R: Read> Frames<R> {
         chunks.reserve(raw);
         match self.zstd.decompress_to_buffer(&self.packed, chunks) {
             Ok(length) if length == raw => {}
-            Ok(_) => return damaged("it unpacks to another length than it says"),
+            Ok(_) => return damaged("its unpacked length differs from its header"),
             Err(error) => return damaged(&format!("it cannot be unpacked: {error}")),
         }
         self.at += (FRAME_HEADER + packed) as u64;
@@ -275,7 +279,7 @@ impl<R: Read> Frames<R> {
     }
 }
 
-/// Reads until the buffer is full or there is no more.
+/// Reads until the buffer is full or the file ends; returns the bytes read.
 fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     while let Some(rest) = buffer.get_mut(length..).filter(|rest| !rest.is_empty()) {
@@ -313,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_cut_at_any_byte_has_its_whole_frames_and_says_that_it_is_cut() {
+    fn a_file_truncated_at_any_byte_has_its_whole_frames_and_is_known_to_be_truncated() {
         let contents = [vec![1; 100], vec![2; 10], (0..=255).collect::<Vec<u8>>()];
         let whole = file(&contents);
         let ends: Vec<usize> = (0..=3)
@@ -345,7 +349,7 @@ mod tests {
             changed[at] ^= 0x10;
             if let Ok((frames, end)) = read(&changed) {
                 assert!(
-                    matches!(end, End::Damaged { .. } | End::Boundary { .. }),
+                    matches!(end, End::Damaged { .. } | End::Truncated { .. }),
                     "{at}: {end:?}"
                 );
                 assert!(contents.starts_with(&frames), "{at}");
@@ -354,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_recording_or_a_later_one_is_told_apart() {
+    fn a_file_of_a_different_kind_and_a_later_recording_have_different_errors() {
         assert!(matches!(
             read(b"{\"schema\": 1}  and more"),
             Err(NotReadable::NotARecording)

@@ -1,7 +1,8 @@
-//! Recordings as bytes: a header, then frames; each frame holds chunks, compressed and with a checksum.
+//! Recordings as bytes: a header, then frames of compressed chunks, each with a checksum.
 //!
-//! Nothing here knows what a chunk means beyond its kind. What a reader can rely on: whatever comes out has passed its checksum, nothing makes it
-//! panic or take more memory than [`frame::LARGEST`], and an end that is none is told as one.
+//! The code here knows the kinds of chunks but not their meaning. Guarantees for readers: all bytes
+//! returned have passed their checksum, no input makes a reader panic or take more memory than
+//! [`frame::LARGEST`], and a truncated file is reported as truncated.
 
 pub mod bytes;
 pub mod chunk;
@@ -11,7 +12,7 @@ pub mod frame;
 pub mod records;
 pub mod sweep;
 
-/// A place in a recording that makes no sense.
+/// A part of a recording that cannot be read, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Garbled(pub &'static str);

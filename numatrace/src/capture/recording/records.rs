@@ -1,8 +1,9 @@
 //! Records of the ring as columns.
 //!
-//! A record is a row of words of its kind. Most words are what they were in the last record of the same kind on the same CPU, for there a thread goes
-//! on with what it does; a run begins where the one before it ended, and ends as many pages later as it has. Records that are not what
-//! their header says are kept as they are.
+//! A record is a row of words in the table of its kind. Most words equal those of the previous
+//! record of the same kind on the same CPU, because a thread continues its work there; a run begins
+//! where the previous one ended, and ends as many pages later as it has. Records that do not match
+//! their header are stored unchanged.
 
 use std::collections::HashMap;
 
@@ -18,12 +19,13 @@ use crate::capture::RawRecord;
 
 /// Bytes of a word.
 const WORD: usize = 8;
-/// Words of a header: the time; CPU, kind and length.
+/// Words of a header: the time in one; CPU, kind and length in the other.
 const HEADER: usize = 2;
-/// Bits of a page's size.
+/// log2 of the page size that predictions assume. Part of the format: on a machine with a different
+/// size predictions are worse, and the words still read back.
 const PAGE_SHIFT: u32 = 12;
 
-/// Records as they came.
+/// Records in the order in which they came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     bytes: Vec<u8>,
@@ -37,23 +39,23 @@ impl Batch {
         self.ends.push(self.bytes.len());
     }
 
-    /// How many there are.
+    /// Returns the number of records.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// There are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Forgets them.
+    /// Removes all records.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
     }
 
-    /// Each, in order.
+    /// Returns each record, in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts
@@ -62,38 +64,39 @@ impl Batch {
     }
 }
 
-/// What a word is expected to be.
+/// The prediction of a word.
 #[derive(Clone, Copy, Debug)]
 enum Expected {
-    /// What it was in the last record of the same kind on the same CPU.
+    /// This word of the previous record of the kind on the CPU.
     Last,
-    /// Another word of that record.
+    /// A different word of that record.
     LastOf(usize),
-    /// The first of two words of this record, and as many pages as the second says.
-    Behind(usize, usize),
+    /// The address in one word of this record plus the pages in another.
+    End(usize, usize),
 }
 
-/// Words of a kind that are better told by others, in the order they are read in; all others are as they were.
+/// Returns the words of a kind that other words predict better, in the order in which they are
+/// read; all others are [`Expected::Last`].
 fn special(kind: u16) -> &'static [(usize, Expected)] {
     match Kind::try_from(kind) {
-        // Begun when the run before it was written; where that one ended; so many pages long.
+        // A run begins when and where the previous one ended, and ends after its pages.
         Ok(Kind::TouchRun) => &[
             (2, Expected::LastOf(0)),
             (6, Expected::LastOf(7)),
             (8, Expected::Last),
-            (7, Expected::Behind(6, 8)),
+            (7, Expected::End(6, 8)),
         ],
         Ok(Kind::UseRun) => &[
             (2, Expected::LastOf(0)),
             (6, Expected::LastOf(7)),
             (8, Expected::Last),
-            (7, Expected::Behind(6, 8)),
+            (7, Expected::End(6, 8)),
         ],
         _ => &[],
     }
 }
 
-/// The order in which the words of a record are told.
+/// Returns the words of a record in the order in which they are stored, with their predictions.
 fn order(kind: u16, words: usize) -> impl Iterator<Item = (usize, Expected)> {
     let special = special(kind);
     let first = special
@@ -114,11 +117,11 @@ fn expect(expected: Expected, word: usize, row: &[u64], last: &[u64]) -> u64 {
     match expected {
         Expected::Last => of(last, word),
         Expected::LastOf(other) => of(last, other),
-        Expected::Behind(start, pages) => of(row, start).wrapping_add(of(row, pages) << PAGE_SHIFT),
+        Expected::End(start, pages) => of(row, start).wrapping_add(of(row, pages) << PAGE_SHIFT),
     }
 }
 
-/// CPU, kind and length in bytes, as the second word of a header has them.
+/// Splits the second word of a header into CPU, kind and length in bytes.
 fn split(word: u64) -> (u32, u16, usize) {
     let [a, b, c, d, e, f, g, h] = word.to_le_bytes();
     (
@@ -128,28 +131,29 @@ fn split(word: u64) -> (u32, u16, usize) {
     )
 }
 
-/// The words of a record that is what its header says.
+/// Reads a record's words into `row`; returns whether the record matches its header.
 fn words(record: &[u8], row: &mut Vec<u64>) -> bool {
     row.clear();
     let chunks = record.chunks_exact(WORD);
     let whole = chunks.remainder().is_empty();
     row.extend(chunks.map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default())));
-    let told = row.get(1).map(|word| split(*word));
-    whole && told.is_some_and(|(_, kind, length)| length == record.len() && (1..64).contains(&kind))
+    let header = row.get(1).map(|word| split(*word));
+    whole
+        && header.is_some_and(|(_, kind, length)| length == record.len() && (1..64).contains(&kind))
 }
 
 /// Appends all records of a batch.
 pub fn put(out: &mut Vec<u8>, batch: &Batch) {
     let mut kinds = Vec::with_capacity(batch.len());
     let mut tables: Vec<Columns> = Vec::new();
-    let mut odd = Vec::new();
+    let mut unchanged = Vec::new();
     let mut lasts = Lasts::default();
     let mut headers: Vec<u64> = Vec::new();
     let (mut row, mut time) = (Vec::new(), 0u64);
     for record in batch.iter() {
         if !words(record, &mut row) {
             kinds.push(0);
-            bytes::put_part(&mut odd, record);
+            bytes::put_part(&mut unchanged, record);
             continue;
         }
         let (cpu, kind, _) = split(row[1]);
@@ -170,20 +174,20 @@ pub fn put(out: &mut Vec<u8>, batch: &Batch) {
         last.clone_from(&row);
     }
     bytes::put_part(out, &kinds);
-    bytes::put_part(out, &odd);
+    bytes::put_part(out, &unchanged);
     bytes::put(out, tables.len() as u64);
     for table in &mut tables {
         table.put(out);
     }
 }
 
-/// Hands over each record again, as it was.
+/// Calls `take` for each record, with its original bytes.
 ///
 /// # Errors
-/// The bytes are not what [`put`] makes. Records up to there have been handed over.
+/// The bytes are not a batch that [`put`] wrote. Records before the error have been passed on.
 pub fn each(mut from: Bytes<'_>, take: &mut dyn FnMut(RawRecord<'_>)) -> Result<(), Garbled> {
     let kinds = from.part()?;
-    let mut odd = Bytes(from.part()?);
+    let mut unchanged = Bytes(from.part()?);
     let count = from.number()?;
     if count > 64 {
         return Err(Garbled("more kinds than there can be"));
@@ -196,7 +200,7 @@ pub fn each(mut from: Bytes<'_>, take: &mut dyn FnMut(RawRecord<'_>)) -> Result<
     let (mut row, mut record, mut time) = (Vec::new(), Vec::new(), 0u64);
     for kind in kinds {
         if *kind == 0 {
-            take(RawRecord(odd.part()?));
+            take(RawRecord(unchanged.part()?));
             continue;
         }
         let at = usize::from(*kind);
@@ -205,15 +209,15 @@ pub fn each(mut from: Bytes<'_>, take: &mut dyn FnMut(RawRecord<'_>)) -> Result<
         };
         time = table.next(0, time)?;
         *header = table.next(1, *header)?;
-        let (cpu, told, length) = split(*header);
-        if usize::from(told) != at || length % WORD != 0 || length < HEADER * WORD {
-            return Err(Garbled("a record that is not what its header says"));
+        let (cpu, kind, length) = split(*header);
+        if usize::from(kind) != at || length % WORD != 0 || length < HEADER * WORD {
+            return Err(Garbled("a record that does not match its header"));
         }
         row.clear();
         row.resize(length / WORD, 0);
         (row[0], row[1]) = (time, *header);
-        let last = lasts.entry((told, cpu)).or_default();
-        for (word, expected) in order(told, length / WORD) {
+        let last = lasts.entry((kind, cpu)).or_default();
+        for (word, expected) in order(kind, length / WORD) {
             row[word] = table.next(word, expect(expected, word, &row, last))?;
         }
         record.resize(length, 0);
@@ -233,7 +237,7 @@ mod tests {
         event::mapping_run::TouchRun,
         header::{Header, record_len},
     };
-    use proptest::prelude::*;
+    use proptest::{collection::vec, prelude::*};
 
     fn read_back(batch: &Batch) -> (Batch, usize) {
         let mut out = Vec::new();
@@ -243,7 +247,8 @@ mod tests {
         (read, out.len())
     }
 
-    /// Two CPUs in turn, each going on where it stopped and begun when its run before was written.
+    /// Returns runs of two CPUs in turn: each begins when and where the previous one on its CPU
+    /// ended.
     fn touch(index: u64) -> TouchRun {
         let time_ns = |index: u64| 1_000_000 + index * 700;
         let low = 0x7f00_0000_0000 + ((index % 2) << 32) + (index / 2) * 8192;
@@ -266,7 +271,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_records_come_back_as_they_were(records in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 0..20)) {
+        fn any_records_read_back_unchanged(
+            records in vec(vec(any::<u8>(), 0..200), 0..20)
+        ) {
             let mut batch = Batch::default();
             for (index, record) in records.iter().enumerate() {
                 batch.push(RawRecord(record));
@@ -281,7 +288,11 @@ mod tests {
         }
 
         #[test]
-        fn a_cut_or_changed_batch_never_panics(cut in 0usize..400, at in 0usize..400, to: u8) {
+        fn a_truncated_or_changed_batch_never_panics(
+            length in 0usize..400,
+            at in 0usize..400,
+            to: u8,
+        ) {
             let mut batch = Batch::default();
             for index in 0..8 {
                 batch.push(RawRecord(bytemuck::bytes_of(&touch(index))));
@@ -291,13 +302,13 @@ mod tests {
             if let Some(byte) = out.get_mut(at) {
                 *byte = to;
             }
-            out.truncate(cut);
+            out.truncate(length);
             let _ = each(Bytes(&out), &mut |_| {});
         }
     }
 
     #[test]
-    fn what_is_as_expected_takes_a_byte_a_word() {
+    fn a_word_that_equals_its_prediction_takes_one_byte() {
         let mut batch = Batch::default();
         for index in 0..1000 {
             batch.push(RawRecord(bytemuck::bytes_of(&touch(index))));
@@ -305,7 +316,7 @@ mod tests {
         let (read, bytes) = read_back(&batch);
         assert_eq!(read, batch);
         let words = size_of::<TouchRun>() / WORD;
-        // Only times and the first of all take more.
+        // Only times and the words of the first record take more.
         assert!(bytes < 1000 * (words + 6), "{bytes} for {words} words");
     }
 }

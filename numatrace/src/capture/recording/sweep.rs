@@ -1,4 +1,4 @@
-//! A sweep of the totals as columns. Counts of one owner stand together.
+//! A sweep of the totals as columns, sorted so that the counts of one owner are neighbours.
 
 use numatrace_common::{
     count_key::CountKey,
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::capture::totals::Sweep;
 
-/// Words of a count: epoch, start, thread and process, count key, events, what they add up to.
+/// Words of a count: epoch, start, thread and process, count key, events, amount.
 const WORDS: usize = 6;
 
-/// Puts counts in the order in which they take least: by owner, then by count key.
+/// Sorts counts by owner, then by count key: the order that takes the fewest bytes.
 pub fn sort(sweep: &mut Sweep) {
     sweep.counts.sort_unstable_by_key(|(epoch, key, _)| {
         (key.tgid, key.start_ns, key.tid, *epoch, key.count_key)
@@ -40,25 +40,25 @@ pub fn put(out: &mut Vec<u8>, sweep: &Sweep) {
         }
         last = row;
     }
-    out.push(u8::from(sweep.settled));
+    out.push(u8::from(sweep.consistent));
     bytes::put(out, sweep.counts.len() as u64);
     columns.put(out);
 }
 
-/// Reads one.
+/// Reads a sweep.
 ///
 /// # Errors
-/// The bytes are not what [`put`] makes.
+/// The bytes are not a sweep that [`put`] wrote.
 pub fn read(mut from: Bytes<'_>) -> Result<Sweep, Garbled> {
-    let settled = from.take(1)? != [0];
+    let consistent = from.take(1)? != [0];
     let count = from.number()?;
-    // Each count takes a byte a word at least.
+    // A count takes at least one byte for each word.
     if count > from.0.len() as u64 {
         return Err(Garbled("more counts than bytes"));
     }
     let mut columns = Read::new(&mut from)?;
     let mut sweep = Sweep {
-        settled,
+        consistent,
         counts: Vec::new(),
     };
     let mut row = [0u64; WORDS];
@@ -89,11 +89,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_counts_read_back(settled: bool, rows: Vec<(u64, u64, u32, u32, u64, u64, u64)>) {
-            let counts = rows.into_iter().map(|(epoch, start_ns, tid, tgid, count_key, count, amount)| {
-                (epoch, TotalKey { start_ns, tid, tgid, count_key: CountKey(count_key) }, TotalValue { count, amount })
-            });
-            let mut sweep = Sweep { settled, counts: counts.collect() };
+        fn any_counts_read_back(consistent: bool, rows: Vec<(u64, u64, u32, u32, u64, u64, u64)>) {
+            let counts = rows.into_iter().map(
+                |(epoch, start_ns, tid, tgid, count_key, count, amount)| {
+                    let count_key = CountKey(count_key);
+                    let key = TotalKey { start_ns, tid, tgid, count_key };
+                    (epoch, key, TotalValue { count, amount })
+                },
+            );
+            let mut sweep = Sweep { consistent, counts: counts.collect() };
             sort(&mut sweep);
             let mut out = Vec::new();
             put(&mut out, &sweep);

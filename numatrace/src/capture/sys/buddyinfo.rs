@@ -16,7 +16,7 @@ pub struct FreeBlocks {
     pub blocks: Vec<u64>,
 }
 
-/// The zones, in the kernel's order.
+/// Reads the zones, in the kernel's order.
 pub fn read(root: &Path) -> Result<Vec<FreeBlocks>, ReadError> {
     let relative = "proc/buddyinfo";
     let text = read_text(root, relative)?;
@@ -42,7 +42,7 @@ fn parse(line: &str) -> Option<FreeBlocks> {
         .filter(|&word| word == "zone")
         .and_then(|_| words.next())?;
     let blocks: Vec<u64> = words.map(|word| word.parse().ok()).collect::<Option<_>>()?;
-    // A kernel's largest order is far below 64, and shifts by it must stay in 64 bits.
+    // A kernel's largest order is far below 32, and shifts by an order must stay within 64 bits.
     (!blocks.is_empty() && blocks.len() <= 32).then_some(())?;
     Some(FreeBlocks {
         node: NodeId(node.parse().ok()?),

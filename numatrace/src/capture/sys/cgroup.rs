@@ -10,24 +10,25 @@ use crate::ids::NodeId;
 pub struct Row {
     /// The kernel's name: `anon`, `file`, `shmem`, `kernel_stack`, `workingset_refault_file`, …
     pub name: String,
-    /// What the numbers count.
+    /// The unit of the numbers.
     pub unit: Unit,
     /// Numbers per node, as printed.
     pub nodes: Vec<(NodeId, u64)>,
 }
 
-/// What a row counts.
+/// The unit of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Bytes: memory in use now.
     Bytes,
     /// Pages: cgroup v1.
     Pages,
-    /// Things that happened since the cgroup was made (`workingset_*`).
+    /// Events since the cgroup was created (`workingset_*`).
     Events,
 }
 
-/// The rows of the cgroup at `path`: a directory, or a path within the cgroup file system such as `/user.slice`.
+/// Reads the rows of the cgroup at `path`: a directory, or a path within the cgroup file system
+/// such as `/user.slice`.
 pub fn read(root: &Path, path: &Path) -> Result<Vec<Row>, ReadError> {
     let within = path.strip_prefix("/").unwrap_or(path);
     let places: [PathBuf; 3] = [
@@ -48,7 +49,7 @@ pub fn read(root: &Path, path: &Path) -> Result<Vec<Row>, ReadError> {
             Ok(text) => {
                 return parse(&text).map_err(|what| ReadError::garbage(root.join(&relative), what));
             }
-            // The first place is the one to name when none has it.
+            // When no place has the cgroup, the error names the first one.
             Err(error) if error.is_absent() => {
                 if !matches!(result, Err(ReadError::Io { .. })) {
                     result = Err(error);
@@ -60,7 +61,7 @@ pub fn read(root: &Path, path: &Path) -> Result<Vec<Row>, ReadError> {
     result
 }
 
-/// v2: `anon N0=123 N1=0`; v1: `total=44611 N0=32631 N1=7501`.
+/// Parses either version: `anon N0=123 N1=0` (v2), `total=44611 N0=32631 N1=7501` (v1).
 fn parse(text: &str) -> Result<Vec<Row>, String> {
     let row = |line: &str| -> Option<Row> {
         let mut words = line.split_ascii_whitespace();
@@ -91,7 +92,7 @@ fn parse(text: &str) -> Result<Vec<Row>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
 
     #[test]
     fn both_versions_read_and_paths_may_be_given_either_way() {

@@ -1,4 +1,4 @@
-//! `nodeN/hugepages/hugepages-SIZEkB`: the pools of persistent huge pages, one per page size the kernel has.
+//! `nodeN/hugepages/hugepages-SIZEkB`: the pools of persistent huge pages, one for each page size.
 
 use std::path::Path;
 
@@ -12,13 +12,13 @@ pub struct Pool {
     pub page_kb: u64,
     /// Pages in the pool.
     pub total: u64,
-    /// Pages nobody uses.
+    /// Pages that are not in use.
     pub free: u64,
-    /// Pages above the pool's set size.
+    /// Pages beyond the pool's configured size.
     pub surplus: u64,
 }
 
-/// The pools of a node, smallest pages first. A kernel without huge pages has none.
+/// Reads the pools of a node, smallest pages first. A kernel without huge pages has none.
 pub fn read_node(root: &Path, node: NodeId) -> Result<Vec<Pool>, ReadError> {
     let dir = format!("sys/devices/system/node/node{node}/hugepages");
     let names = match read_names(root, &dir) {
@@ -47,7 +47,7 @@ pub fn read_node(root: &Path, node: NodeId) -> Result<Vec<Pool>, ReadError> {
     Ok(pools)
 }
 
-/// The default huge page size in KiB; `None` on a kernel without huge pages.
+/// Returns the default huge page size in KiB; `None` on a kernel without huge pages.
 #[must_use]
 pub fn default_size_kb(root: &Path) -> Option<u64> {
     meminfo::kib(&meminfo::read_system(root).ok()?, "Hugepagesize")
@@ -56,7 +56,7 @@ pub fn default_size_kb(root: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
 
     #[test]
     fn pools_come_by_size_and_none_is_no_error() {

@@ -1,25 +1,26 @@
-//! Where a process may run and take memory: `Cpus_allowed_list` and `Mems_allowed_list`, and its cgroup; from `/proc/PID`.
+//! The CPUs a process may run on and the nodes it may allocate from: `Cpus_allowed_list` and
+//! `Mems_allowed_list`, and its cgroup; from `/proc/PID`.
 
 use std::path::Path;
 
 use super::{ReadError, list, read_list, read_text};
 
-/// What a process is allowed, after affinity and cpusets.
+/// The limits of a process, after affinity and cpusets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// CPUs it may run on.
     pub cpus: Vec<u32>,
-    /// Nodes it may take memory from.
+    /// Nodes it may allocate from.
     pub mems: Vec<u32>,
-    /// Its cgroup that holds the cpuset, from that hierarchy's top.
+    /// The path of the cgroup with its cpuset, from the root of that hierarchy.
     pub cgroup: Option<String>,
-    /// CPUs of the cgroup's cpuset; `None` when it has none of its own.
+    /// CPUs of the cgroup's cpuset; `None` when the cgroup has none.
     pub cpuset_cpus: Option<Vec<u32>>,
-    /// Nodes of the cgroup's cpuset.
+    /// Nodes of the cgroup's cpuset; `None` when the cgroup has none.
     pub cpuset_mems: Option<Vec<u32>>,
 }
 
-/// The limits of `who`: a PID or `self`.
+/// Reads the limits of `who`: a PID or `self`.
 pub fn read(root: &Path, who: &str) -> Result<Limits, ReadError> {
     let relative = format!("proc/{who}/status");
     let text = read_text(root, &relative)?;
@@ -63,7 +64,8 @@ pub fn read(root: &Path, who: &str) -> Result<Limits, ReadError> {
     })
 }
 
-/// The hierarchy's directory and the cgroup in it: cgroup v1's cpuset controller where it is mounted, else v2.
+/// Returns the hierarchy's directory and the cgroup in it: of cgroup v1's cpuset controller where
+/// that is mounted, of v2 otherwise.
 fn cpuset(text: &str) -> Option<(&'static str, String)> {
     let mut unified = None;
     for line in text.lines() {
@@ -85,7 +87,7 @@ fn cpuset(text: &str) -> Option<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
 
     #[test]
     fn limits_with_and_without_a_cpuset() {

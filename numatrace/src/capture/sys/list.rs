@@ -1,15 +1,16 @@
-//! The one parser of node and CPU lists: the kernel's (`0-3,8`) and numactl's, which adds `!`, `+`, `all` and `same`.
+//! The parser of node and CPU lists: the kernel's (`0-3,8`) and numactl's, which adds `!`, `+`,
+//! `all` and `same`.
 //!
 //! | form | means |
 //! |---|---|
 //! | `0,2-3` | these numbers |
 //! | `2-5:4/2` | the kernel's groups: in 2 to 5, the first 2 of each 4 |
-//! | `!1` at the start | everything allowed except the whole list that follows, as numactl reads it |
-//! | `0-3,!1` | an item left out of those before it |
+//! | `!1` at the start | all allowed numbers except the whole list that follows, as in numactl |
+//! | `0-3,!1` | removes an item from the ones before it |
 //! | `+0-1` at the start | the first two *allowed* ones: the whole list counts positions |
 //! | `0,+1` | one item counted by position |
 //! | `all` | every allowed one |
-//! | `same` | what the option before it chose, where there is one |
+//! | `same` | the list of the previous option, where there is one |
 
 use std::collections::BTreeSet;
 
@@ -17,10 +18,11 @@ use thiserror::Error;
 
 use crate::ids::ranges;
 
-/// No kernel numbers a CPU (8192 at most) or node (1024) beyond this; a longer range is a typing error, not a machine.
+/// The largest number accepted. Kernels have at most 8192 CPUs and 1024 nodes, so a larger number
+/// is a typing error.
 const LARGEST: u32 = 65_535;
 
-/// What is wrong with a list, and where.
+/// A mistake in a list, and its position.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("in list {text:?} at position {}: {what}", at + 1)]
 pub struct ListError {
@@ -28,20 +30,22 @@ pub struct ListError {
     pub text: String,
     /// Byte offset of the mistake in it.
     pub at: usize,
-    /// What is wrong there.
+    /// The mistake, for a person.
     pub what: String,
 }
 
-/// What a numactl-style list is resolved against.
+/// The context that resolves a list in numactl's syntax.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ListContext<'a> {
-    /// What may be chosen, ascending: `all`, `!` and `+` refer to it and numbers outside it are refused.
+    /// The allowed numbers, ascending: `all`, `!` and `+` refer to them, and other numbers are
+    /// refused.
     pub allowed: &'a [u32],
-    /// What `same` means; `None` where there is no earlier list.
+    /// The meaning of `same`; `None` where there is no earlier list.
     pub same: Option<&'a [u32]>,
 }
 
-/// The kernel's own list format as sysfs and /proc print it; the empty list is a list. Ascending, without repeats.
+/// Parses the kernel's list format as sysfs and /proc print it, which may be empty. Returns the
+/// numbers ascending, without repeats.
 pub fn parse_kernel(text: &str) -> Result<Vec<u32>, ListError> {
     let mut cursor = Cursor {
         text: text.trim_end(),
@@ -61,7 +65,8 @@ pub fn parse_kernel(text: &str) -> Result<Vec<u32>, ListError> {
     Ok(numbers.into_iter().collect())
 }
 
-/// A list in numactl's syntax, resolved. Ascending, without repeats, never empty.
+/// Parses and resolves a list in numactl's syntax. Returns the numbers ascending, without repeats,
+/// at least one.
 pub fn parse_numactl(text: &str, context: ListContext<'_>) -> Result<Vec<u32>, ListError> {
     let mut cursor = Cursor { text, at: 0 };
     let invert = cursor.eat('!');
@@ -113,7 +118,7 @@ pub fn parse_numactl(text: &str, context: ListContext<'_>) -> Result<Vec<u32>, L
     Ok(chosen.into_iter().collect())
 }
 
-/// A typed number to the one it stands for, or why it stands for none.
+/// Resolves a number as typed; returns the error text for one that is not allowed.
 fn resolve(number: u32, relative: bool, allowed: &[u32]) -> Result<u32, String> {
     if relative {
         return usize::try_from(number)
@@ -138,7 +143,7 @@ fn resolve(number: u32, relative: bool, allowed: &[u32]) -> Result<u32, String> 
     }
 }
 
-/// Where the parser stands.
+/// The parser's position in the text.
 struct Cursor<'a> {
     text: &'a str,
     at: usize,
@@ -199,7 +204,7 @@ impl Cursor<'_> {
         Ok(number)
     }
 
-    /// `5`, `2-5`, or the kernel's grouped `2-5:used/group`.
+    /// Reads `5`, `2-5`, or the kernel's grouped `2-5:used/group`.
     fn range(&mut self) -> Result<Vec<u32>, ListError> {
         let at = self.at;
         let first = self.number()?;
@@ -277,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_list_says_where_and_what_there_is() {
+    fn the_error_of_a_list_has_a_position_and_the_allowed_numbers() {
         assert_eq!(
             numactl("0,9").unwrap_err(),
             "in list \"0,9\" at position 3: there is no 9 here, only 0-3,8".to_owned()
@@ -306,9 +311,12 @@ mod tests {
         }
 
         #[test]
-        fn what_is_printed_reads_back(numbers in proptest::collection::btree_set(0u32..300, 0..40)) {
+        fn a_printed_list_reads_back(
+            numbers in proptest::collection::btree_set(0u32..300, 0..40)
+        ) {
             let printed = ranges(numbers.iter().copied());
-            prop_assert_eq!(parse_kernel(&printed).unwrap(), numbers.into_iter().collect::<Vec<_>>());
+            let numbers: Vec<u32> = numbers.into_iter().collect();
+            prop_assert_eq!(parse_kernel(&printed).unwrap(), numbers);
         }
     }
 }

@@ -1,45 +1,46 @@
-//! `nodeN/meminfo` and `/proc/meminfo`: rows of a name and a number, in the kernel's order, whatever rows it has.
+//! `nodeN/meminfo` and `/proc/meminfo`: rows of a name and a number, in the kernel's order. Which
+//! rows there are depends on the kernel.
 
 use std::path::Path;
 
 use super::{ReadError, excerpt, read_text};
 use crate::ids::NodeId;
 
-/// One row as the kernel printed it.
+/// One row as the kernel prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The kernel's name, such as `MemTotal`, `Active(anon)` or `HugePages_Total`.
     pub name: String,
     /// The number, in the unit of `unit`.
     pub value: u64,
-    /// What the number counts.
+    /// The unit of the number.
     pub unit: Unit,
 }
 
-/// What a meminfo row counts.
+/// The unit of a meminfo row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Kibibytes, printed by the kernel as `kB`.
     KiB,
-    /// Things: the `HugePages_*` rows count huge pages of the default size.
+    /// A count: the `HugePages_*` rows count huge pages of the default size.
     Count,
 }
 
-/// The rows of one node.
+/// Reads the rows of one node.
 pub fn read_node(root: &Path, node: NodeId) -> Result<Vec<Row>, ReadError> {
     let relative = format!("sys/devices/system/node/node{node}/meminfo");
     let text = read_text(root, &relative)?;
     parse(&text).map_err(|what| ReadError::garbage(root.join(relative), what))
 }
 
-/// The rows of the whole system.
+/// Reads the rows of the whole system.
 pub fn read_system(root: &Path) -> Result<Vec<Row>, ReadError> {
     let relative = "proc/meminfo";
     let text = read_text(root, relative)?;
     parse(&text).map_err(|what| ReadError::garbage(root.join(relative), what))
 }
 
-/// The value of a KiB row; `None` when the kernel does not have the row.
+/// Returns the value of a row in KiB; `None` when the kernel does not have the row.
 #[must_use]
 pub fn kib(rows: &[Row], name: &str) -> Option<u64> {
     rows.iter()
@@ -47,7 +48,8 @@ pub fn kib(rows: &[Row], name: &str) -> Option<u64> {
         .map(|row| row.value)
 }
 
-/// Parses either file: node files begin each line with `Node N`. Fails on the first line that is no row, and on no rows.
+/// Parses either file: node files begin each line with `Node N`. Fails on a line that is no row,
+/// and on a file without rows.
 fn parse(text: &str) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
@@ -98,7 +100,8 @@ mod tests {
             row("Active(anon)", 1560, Unit::KiB),
             row("HugePages_Total", 3, Unit::Count),
         ];
-        let node = "Node 0 MemTotal:        5204180 kB\nNode 0 Active(anon):       1560 kB\nNode 0 HugePages_Total:     3\n";
+        let node = "Node 0 MemTotal:        5204180 kB\nNode 0 Active(anon):       1560 kB\n\
+                    Node 0 HugePages_Total:     3\n";
         assert_eq!(parse(node).unwrap(), wanted);
         assert_eq!(parse(&node.replace("Node 0 ", "")).unwrap(), wanted);
         assert_eq!(kib(&wanted, "MemTotal"), Some(5204180));

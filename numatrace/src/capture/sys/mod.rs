@@ -1,8 +1,10 @@
-//! Readers of /proc and /sys: text files under a root that is handed in, parsed into plain numbers.
-//!
-//! Every reader takes the root as a `&Path` ("/" on a live machine, a directory tree in tests) and never assumes that a
-//! file exists, ends, or says something sensible: what cannot be had is a [`ReadError`] with its path, not a panic.
+//! Readers of /proc and /sys: text files under a root, parsed into plain numbers. Every reader
+//! takes the root as a `&Path` ("/" on a live machine, a directory tree in tests) and never assumes
+//! that a file exists, ends, or has the expected format: a file that cannot be read is a
+//! [`ReadError`] with its path, never a panic.
 
+#[cfg(test)]
+pub mod fixture;
 pub mod list;
 
 pub mod buddyinfo;
@@ -25,10 +27,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// More than any one-value file, node file or /proc/PID/status holds; a file that goes on beyond is refused.
+/// Bytes that no one-value file, node file or /proc/PID/status has; a longer file is refused.
 const FILE_LIMIT: u64 = 4 << 20;
 
-/// Why a file under /proc or /sys gave nothing.
+/// Why a file under /proc or /sys could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The system refused: missing, not permitted, gone.
@@ -36,21 +38,21 @@ pub enum ReadError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file is there and says something else than expected.
+    /// The file's contents are not as expected.
     #[error("cannot understand {}: {what}", path.display())]
     Garbage {
         /// The file.
         path: PathBuf,
-        /// What was expected and what was found.
+        /// The expected and the found text.
         what: String,
     },
 }
 
 impl ReadError {
-    /// A file that is there and not understood.
+    /// Returns the error of a file whose contents are not as expected.
     pub fn garbage(path: impl Into<PathBuf>, what: impl Into<String>) -> Self {
         Self::Garbage {
             path: path.into(),
@@ -58,11 +60,12 @@ impl ReadError {
         }
     }
 
-    /// Whether the file (or the process it belongs to) does not exist, as opposed to being unreadable or garbled.
+    /// Returns whether the file, or its process, does not exist, as opposed to being unreadable or
+    /// garbled.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         match self {
-            // ESRCH is what /proc/PID files of a process that has just exited answer to read(2).
+            // read(2) of a /proc/PID file fails with ESRCH when the process has just exited.
             Self::Io { source, .. } => {
                 source.kind() == io::ErrorKind::NotFound
                     || source.raw_os_error() == Some(libc::ESRCH)
@@ -71,14 +74,14 @@ impl ReadError {
         }
     }
 
-    /// Whether permissions are what is missing.
+    /// Returns whether permissions are missing.
     #[must_use]
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
     }
 }
 
-/// The text of `root/relative`. Invalid UTF-8 is replaced; a file over 4 MiB is refused as garbage.
+/// Reads the text of `root/relative`. Invalid UTF-8 is replaced; a file over 4 MiB is refused.
 pub fn read_text(root: &Path, relative: &str) -> Result<String, ReadError> {
     let path = root.join(relative);
     let mut bytes = Vec::new();
@@ -103,7 +106,7 @@ pub fn read_text(root: &Path, relative: &str) -> Result<String, ReadError> {
     })
 }
 
-/// The one number that `root/relative` holds.
+/// Reads the one number in `root/relative`.
 pub fn read_number(root: &Path, relative: &str) -> Result<u64, ReadError> {
     let text = read_text(root, relative)?;
     text.trim().parse().map_err(|_| {
@@ -114,14 +117,15 @@ pub fn read_number(root: &Path, relative: &str) -> Result<u64, ReadError> {
     })
 }
 
-/// The kernel list (`0-3,8`) that `root/relative` holds, ascending and without repeats.
+/// Reads the kernel list (`0-3,8`) in `root/relative`, ascending and without repeats.
 pub fn read_list(root: &Path, relative: &str) -> Result<Vec<u32>, ReadError> {
     let text = read_text(root, relative)?;
     list::parse_kernel(&text)
         .map_err(|error| ReadError::garbage(root.join(relative), error.to_string()))
 }
 
-/// The entries of directory `root/relative`, sorted by name. Names that are not UTF-8 are left out: the kernel makes none.
+/// Returns the entries of directory `root/relative`, sorted by name. Names that are not UTF-8 are
+/// ignored: the kernel makes none.
 pub fn read_names(root: &Path, relative: &str) -> Result<Vec<String>, ReadError> {
     let path = root.join(relative);
     let io = |source| ReadError::Io {
@@ -138,7 +142,7 @@ pub fn read_names(root: &Path, relative: &str) -> Result<Vec<String>, ReadError>
     Ok(names)
 }
 
-/// The start of a text for an error message: one line, quoted, control characters escaped.
+/// Returns the start of a text for an error message: one line, quoted, control characters escaped.
 pub(crate) fn excerpt(text: &str) -> String {
     let start: String = text.trim_end().chars().take(40).collect();
     format!("{start:?}")

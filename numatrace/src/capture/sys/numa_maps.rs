@@ -1,36 +1,38 @@
 //! `/proc/PID/numa_maps`: each mapping's policy and resident pages per node, one line at a time.
-//!
-//! The file can be slow (the kernel walks the page tables) and long (a line per mapping), so it is streamed: memory use does
-//! not depend on the process. Reading it touches no page of the process.
+//! The file can be slow (the kernel walks the page tables) and long (a line for each mapping), so
+//! it is streamed: memory use does not depend on the process. Reading it touches no page of the
+//! process.
 
 use super::ReadError;
 use super::proc_files::ProcFiles;
 use crate::ids::{NodeId, Pid};
 
-/// One mapping, borrowed from the line it stood on.
+/// One mapping, borrowed from its line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct MapLine<'a> {
     /// First address.
     pub start: u64,
-    /// Policy in force as the kernel prints it: `default`, `bind:0`, `interleave:0-3`, `prefer (many):0`.
+    /// Policy in force as the kernel prints it: `default`, `bind:0`, `interleave:0-3`,
+    /// `prefer (many):0`.
     pub policy: &'a [u8],
     /// The path of a file mapping, with the kernel's escapes (`\040` is a space).
     pub file: Option<&'a [u8]>,
-    /// The process's brk heap.
+    /// The mapping is the process's brk heap.
     pub heap: bool,
-    /// The main thread's stack.
+    /// The mapping is the main thread's stack.
     pub stack: bool,
-    /// Persistent huge pages (hugetlb).
+    /// The mapping has persistent huge pages (hugetlb).
     pub huge: bool,
-    /// Size in KiB of the pages counted; `None` on kernels that do not say (before 3.6).
+    /// Size in KiB of the counted pages; `None` on kernels before 3.6, which do not print it.
     pub page_kb: Option<u64>,
-    /// Anonymous pages among them: a file mapping's are private copies.
+    /// Anonymous pages among them; in a file mapping these are private copies.
     pub anon: u64,
     /// Resident pages per node, as printed.
     pub pages: Vec<(NodeId, u64)>,
 }
 
-/// Calls `each` for every mapping of a process and returns how many lines were not understood.
+/// Calls `each` for every mapping of a process and returns the number of lines that could not be
+/// read.
 ///
 /// A process without a memory map (a kernel thread) has no lines.
 ///
@@ -42,7 +44,7 @@ pub fn for_each(
     mut each: impl FnMut(&MapLine<'_>),
 ) -> Result<u64, ReadError> {
     let mut garbled = 0;
-    // The vector of pages is handed from line to line: one allocation per file.
+    // The vector of pages is passed from line to line: one allocation for each file.
     let mut pages = Vec::new();
     files.lines(pid, "numa_maps", |line| {
         match parse(line, std::mem::take(&mut pages)) {
@@ -56,7 +58,8 @@ pub fn for_each(
     Ok(garbled)
 }
 
-/// Parses one line; `None` when it does not begin with an address and a policy, or a node's count is no number.
+/// Parses one line; `None` when it does not begin with an address and a policy, or a node's count
+/// is not a number.
 fn parse(line: &[u8], mut pages: Vec<(NodeId, u64)>) -> Option<MapLine<'_>> {
     pages.clear();
     let line = line.trim_ascii_end();
@@ -97,7 +100,7 @@ fn parse(line: &[u8], mut pages: Vec<(NodeId, u64)>) -> Option<MapLine<'_>> {
     Some(map)
 }
 
-/// The policy is one word, except for `prefer (many):0-1` and `weighted interleave:0-1`.
+/// Splits off the policy: one word, except for `prefer (many):0-1` and `weighted interleave:0-1`.
 fn split_policy(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (first, rest) = split_word(text);
     if first.is_empty() {
@@ -113,7 +116,7 @@ fn split_policy(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((first, rest))
 }
 
-/// The word before the next space, and what follows the spaces after it.
+/// Returns the word before the next space, and the text after the spaces that follow it.
 fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
     let end = text
         .iter()
@@ -136,7 +139,7 @@ fn number(digits: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
     use proptest::prelude::*;
 
     fn line(text: &str) -> Option<MapLine<'_>> {
@@ -157,7 +160,11 @@ mod tests {
             (map.pages, map.page_kb),
             (vec![(NodeId(0), 2), (NodeId(12), 1)], Some(4))
         );
-        let map = line("1000 interleave:0 file=/anon_hugepage\\040(deleted) huge anon=7 dirty=7 N0=7 kernelpagesize_kB=2048").unwrap();
+        let map = line(
+            "1000 interleave:0 file=/anon_hugepage\\040(deleted) huge anon=7 dirty=7 N0=7 \
+             kernelpagesize_kB=2048",
+        )
+        .unwrap();
         assert_eq!(
             (map.huge, map.file),
             (true, Some(&b"/anon_hugepage\\040(deleted)"[..]))
@@ -204,7 +211,7 @@ mod tests {
         assert_eq!(
             (starts, garbled),
             (vec![0x1000, 0x2000], 3),
-            "an endless line is cut and skipped in parts"
+            "an endless line is split and skipped in parts"
         );
         assert!(
             for_each(&mut files, Pid(8), |_| ())

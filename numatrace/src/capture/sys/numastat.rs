@@ -1,4 +1,5 @@
-//! `nodeN/numastat`: the six counters of one node, exact at the instant of the read (the kernel folds its per-CPU parts then).
+//! `nodeN/numastat`: the six counters of one node, exact at the instant of the read, because the
+//! kernel then folds its per-CPU parts.
 
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -6,31 +7,33 @@ use std::path::Path;
 use super::{ReadError, excerpt, read_text};
 use crate::ids::NodeId;
 
-/// The counters of one node since boot, or since `vm.numa_stat` was last switched on. They count allocations, not pages.
+/// The counters of one node since boot, or since `vm.numa_stat` was last switched on. They count
+/// allocations, not pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeCounters {
-    /// Wanted this node and got it.
+    /// Allocations that wanted this node and got it.
     pub numa_hit: u64,
-    /// Wanted another node and got this one.
+    /// Allocations that wanted a different node and got this one.
     pub numa_miss: u64,
-    /// Wanted this node and got another.
+    /// Allocations that wanted this node and got a different one.
     pub numa_foreign: u64,
-    /// Interleaving wanted this node and got it.
+    /// Allocations for which interleaving wanted this node and got it.
     pub interleave_hit: u64,
-    /// Came from this node to one of its own CPUs.
+    /// Allocations from this node by one of its own CPUs.
     pub local_node: u64,
-    /// Came from this node to a CPU of another.
+    /// Allocations from this node by a CPU of a different node.
     pub other_node: u64,
 }
 
-/// The counters of one node.
+/// Reads the counters of one node.
 pub fn read_node(root: &Path, node: NodeId) -> Result<NodeCounters, ReadError> {
     let relative = format!("sys/devices/system/node/node{node}/numastat");
     let text = read_text(root, &relative)?;
     parse(&text).map_err(|what| ReadError::garbage(root.join(relative), what))
 }
 
-/// Rows this version does not know are left aside; a missing one is an error, for a 0 in its place would be a lie.
+/// Parses the rows. Unknown rows are ignored; a missing row is an error, because a 0 in its place
+/// would be false.
 pub(crate) fn parse(text: &str) -> Result<NodeCounters, String> {
     let row = |wanted: &str| {
         let value = text
@@ -58,7 +61,8 @@ mod tests {
 
     #[test]
     fn six_rows_in_any_order_and_no_row_is_invented() {
-        let text = "other_node 6\nnuma_hit 1\nnuma_miss 2\nnew_row 9\nnuma_foreign 3\ninterleave_hit 4\nlocal_node 5\n";
+        let text = "other_node 6\nnuma_hit 1\nnuma_miss 2\nnew_row 9\nnuma_foreign 3\n\
+                    interleave_hit 4\nlocal_node 5\n";
         let counters = parse(text).unwrap();
         assert_eq!(
             (counters.numa_hit, counters.other_node, counters.local_node),

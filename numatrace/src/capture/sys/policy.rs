@@ -1,4 +1,5 @@
-//! The memory policy of this thread, as `numactl --show` prints it: what a launcher such as numactl left us with.
+//! The memory policy of this thread, as `numactl --show` prints it: inherited from a launcher such
+//! as numactl.
 
 use std::io;
 
@@ -7,21 +8,22 @@ use crate::ids::NodeId;
 /// A policy and its nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// The kernel's name for it: `default`, `bind`, `prefer`, `interleave`, `local`, `prefer (many)`, `weighted interleave`.
+    /// The kernel's name of the mode: `default`, `bind`, `prefer`, `interleave`, `local`,
+    /// `prefer (many)`, `weighted interleave`.
     pub mode: &'static str,
-    /// The nodes it names; none for `default` and `local`.
+    /// The nodes of the policy; none for `default` and `local`.
     pub nodes: Vec<NodeId>,
 }
 
-/// Bits of the node mask: the kernel's largest number of nodes.
+/// Bits of the node mask: the largest number of nodes that a kernel supports.
 const NODES: usize = 1024;
 
-/// The policy of the calling thread.
-pub fn own() -> io::Result<Policy> {
+/// Returns the policy of the calling thread.
+pub fn of_this_thread() -> io::Result<Policy> {
     let mut mode: libc::c_int = 0;
     let mut mask = [0u64; NODES / 64];
-    // SAFETY: both pointers are to live locals, the mask has at least the announced number of bits (the kernel reads one less
-    // than it is told), and without flags the address is not used.
+    // SAFETY: both pointers are to live locals, the mask has the passed number of bits (the kernel
+    // uses one less than the argument), and without flags the address is not used.
     let failed = unsafe {
         libc::syscall(
             libc::SYS_get_mempolicy,
@@ -49,7 +51,8 @@ pub fn own() -> io::Result<Policy> {
     })
 }
 
-/// include/uapi/linux/mempolicy.h; the flags above the low byte do not change the mode.
+/// Returns the name of a mode (include/uapi/linux/mempolicy.h); the flags above the low byte do not
+/// change it.
 fn name(mode: libc::c_int) -> &'static str {
     match mode & 0xff {
         0 => "default",
@@ -75,7 +78,7 @@ mod tests {
             unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, mask, 65usize) }
         };
         assert_eq!(set(2, mask.as_ptr()), 0, "{}", io::Error::last_os_error());
-        let bound = own();
+        let bound = of_this_thread();
         set(0, std::ptr::null());
         assert_eq!(
             bound.unwrap(),
@@ -85,7 +88,7 @@ mod tests {
             }
         );
         assert_eq!(
-            own().unwrap(),
+            of_this_thread().unwrap(),
             Policy {
                 mode: "default",
                 nodes: vec![]

@@ -1,6 +1,6 @@
-//! Files of many processes, one after the other: one descriptor of `/proc`, one buffer, no allocation per process.
-//!
-//! Ten thousand processes are twenty thousand files of some hundred bytes; what is spent on each beside the kernel's own work shows.
+//! Reads files of many processes, one after the other, with one descriptor of `/proc` and one
+//! buffer, and without an allocation for each process. Ten thousand processes are twenty thousand
+//! files of some hundred bytes, so any overhead for each of them counts.
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -14,7 +14,8 @@ use nix::sys::stat::Mode;
 use super::ReadError;
 use crate::ids::Pid;
 
-/// A path of 4096 bytes, all of it escaped fourfold, and 1024 nodes fit in a line of this length. Most files fit in as a whole.
+/// Bytes of the buffer. A line with a path of 4096 bytes, each escaped to four, and 1024 nodes fits
+/// in. Most files fit in as a whole.
 const BUFFER: usize = 64 << 10;
 
 /// Reads files of processes under one root.
@@ -22,13 +23,13 @@ const BUFFER: usize = 64 << 10;
 pub struct ProcFiles {
     proc: File,
     path: PathBuf,
-    /// `PID/file`, written anew for each.
+    /// `PID/file`, rewritten for each file.
     name: String,
     buffer: Vec<u8>,
 }
 
 impl ProcFiles {
-    /// Files under `root/proc`.
+    /// Opens `root/proc`.
     ///
     /// # Errors
     /// There is no such directory.
@@ -50,7 +51,8 @@ impl ProcFiles {
         })
     }
 
-    /// The start of a file: what one read gives, which is all of those that the kernel makes at once, such as `comm` and `stat`.
+    /// Returns the start of a file: the result of one read(2), which is the whole of files that the
+    /// kernel prints at once, such as `comm` and `stat`.
     ///
     /// # Errors
     /// The process is gone or may not be read.
@@ -60,7 +62,8 @@ impl ProcFiles {
         Ok(self.buffer.get(..read).unwrap_or_default())
     }
 
-    /// Calls `each` for every line of a file, without its newline. One longer than the buffer comes in parts.
+    /// Calls `each` for every line of a file, without its newline. A line longer than the buffer
+    /// comes in parts.
     ///
     /// # Errors
     /// The process is gone, or ends meanwhile, or may not be read.
@@ -110,7 +113,7 @@ impl ProcFiles {
         .map_err(|errno| self.error(errno.into()))
     }
 
-    /// An error with the file's whole path.
+    /// Returns an error with the file's whole path.
     fn error(&self, source: io::Error) -> ReadError {
         ReadError::Io {
             path: self.path.join(&self.name),
@@ -119,7 +122,7 @@ impl ProcFiles {
     }
 }
 
-/// A signal may come in between.
+/// Repeats a read that a signal interrupted.
 fn retry(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match read() {
@@ -132,8 +135,8 @@ fn retry(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::topology::fixture::write;
-    use proptest::prelude::*;
+    use crate::capture::sys::fixture::write;
+    use proptest::{collection::vec, prelude::*};
 
     fn lines(text: &[u8]) -> Vec<Vec<u8>> {
         let dir = tempfile::tempdir().unwrap();
@@ -148,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_end_beyond_the_buffer_are_whole_and_endless_ones_are_cut() {
+    fn lines_that_end_beyond_the_buffer_are_whole_and_longer_ones_come_in_parts() {
         let short = b"a".repeat(BUFFER - 10);
         let text = [&short[..], b"\n", &b"b".repeat(100), b"\n\n", b"end"].concat();
         assert_eq!(
@@ -177,9 +180,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lines_joined_again_are_the_file(parts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..30_000), 0..8)) {
+        fn lines_joined_again_are_the_file(
+            parts in vec(vec(any::<u8>(), 0..30_000), 0..8)
+        ) {
             let text = parts.join(&b'\n');
-            let mut expected: Vec<Vec<u8>> = text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+            let split = text.split(|byte| *byte == b'\n');
+            let mut expected: Vec<Vec<u8>> = split.map(<[u8]>::to_vec).collect();
             // A file's last newline ends its last line and begins none.
             if expected.last().is_some_and(Vec::is_empty) {
                 expected.pop();

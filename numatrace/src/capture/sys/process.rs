@@ -1,4 +1,4 @@
-//! Which processes there are, what they are called, and whose children they are; from `/proc/PID`.
+//! The processes of the machine, their names and their parents; from `/proc/PID`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -7,7 +7,7 @@ use super::ReadError;
 use super::proc_files::ProcFiles;
 use crate::ids::Pid;
 
-/// All processes, ascending. They may be gone by the time they are looked at.
+/// Returns all processes, ascending. Each may have ended by the time its files are read.
 pub fn all(root: &Path) -> Result<Vec<Pid>, ReadError> {
     let path = root.join("proc");
     let io = |source| ReadError::Io {
@@ -25,7 +25,7 @@ pub fn all(root: &Path) -> Result<Vec<Pid>, ReadError> {
     Ok(pids)
 }
 
-/// The name of a process as the kernel has it: up to 15 bytes of anything, more for kernel threads.
+/// Returns the kernel's name of a process: up to 15 arbitrary bytes, more for kernel threads.
 ///
 /// # Errors
 /// The process is gone.
@@ -34,7 +34,8 @@ pub fn comm(files: &mut ProcFiles, pid: Pid) -> Result<&[u8], ReadError> {
     Ok(comm.strip_suffix(b"\n").unwrap_or(comm))
 }
 
-/// Whether `pattern` is part of the process's name or command line (arguments separated by spaces), as numastat looks for it.
+/// Returns whether `pattern` is part of the process's name or command line (arguments separated by
+/// spaces), as in numastat's search.
 ///
 /// # Errors
 /// The process is gone.
@@ -50,7 +51,7 @@ pub fn matches(files: &mut ProcFiles, pid: Pid, pattern: &[u8]) -> Result<bool, 
     Ok(pattern.is_empty() || text.windows(pattern.len()).any(|part| part == pattern))
 }
 
-/// These processes and all their descendants at this moment.
+/// Returns these processes and all their descendants at this moment.
 ///
 /// # Errors
 /// `/proc` cannot be listed.
@@ -61,7 +62,7 @@ pub fn with_children(
 ) -> Result<Vec<Pid>, ReadError> {
     let mut children: HashMap<Pid, Vec<Pid>> = HashMap::new();
     for pid in all(root)? {
-        // Gone meanwhile: nobody's child any more.
+        // A process that ended meanwhile has no parent any more.
         if let Some(parent) = parent(files, pid) {
             children.entry(parent).or_default().push(pid);
         }
@@ -76,7 +77,8 @@ pub fn with_children(
     Ok(found.into_iter().collect())
 }
 
-/// The parent: the second field after the name, which is in parentheses and may itself contain some.
+/// Returns the parent: the second field after the name, which is in parentheses and may itself
+/// contain parentheses.
 fn parent(files: &mut ProcFiles, pid: Pid) -> Option<Pid> {
     let stat = files.start(pid, "stat").ok()?;
     let name_end = stat.iter().rposition(|&byte| byte == b')')?;
@@ -87,7 +89,7 @@ fn parent(files: &mut ProcFiles, pid: Pid) -> Option<Pid> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
 
     fn process(root: &Path, pid: u32, parent: u32, comm: &str, cmdline: &str) {
         let dir = root.join(format!("proc/{pid}"));

@@ -1,6 +1,7 @@
-//! `/proc/PID/smaps`: what numa_maps does not say of a mapping: end, permissions, name, and transparent huge pages.
+//! `/proc/PID/smaps`: the facts about a mapping that numa_maps lacks: end, permissions, name, and
+//! transparent huge pages.
 //!
-//! Streamed like numa_maps, and as slow: the kernel walks the page tables.
+//! Streamed like numa_maps, and equally slow: the kernel walks the page tables.
 
 use super::ReadError;
 use super::proc_files::ProcFiles;
@@ -13,20 +14,21 @@ pub struct Vma {
     pub start: u64,
     /// Address after the last.
     pub end: u64,
-    /// Whether it may be executed.
+    /// The mapping may be executed.
     pub exec: bool,
-    /// Whether it may be written.
+    /// The mapping may be written.
     pub write: bool,
-    /// Whether it is shared with other processes or a file.
+    /// The mapping is shared with other processes or a file.
     pub shared: bool,
-    /// Path, `[heap]`, `[anon:name]` or nothing; newlines escaped by the kernel, ` (deleted)` at its end kept.
+    /// Path, `[heap]`, `[anon:name]` or nothing. The kernel escapes newlines; a ` (deleted)` at the
+    /// end stays.
     pub name: Vec<u8>,
-    /// KiB in transparent huge pages, whatever they hold (anonymous, shared memory, file), mapped as such.
+    /// KiB in transparent huge pages that are mapped as huge: anonymous, shared memory and file.
     pub thp_kb: u64,
 }
 
-/// Calls `each` for every mapping of a process, in address order; lines that are not understood are passed over, for new kernels
-/// add some.
+/// Calls `each` for every mapping of a process, in address order. Unknown lines are ignored,
+/// because new kernels add some.
 ///
 /// # Errors
 /// The process is gone or may not be read.
@@ -47,9 +49,10 @@ pub fn for_each(
     Ok(())
 }
 
-/// `start-end rwxp offset dev inode   name`.
+/// Parses `start-end rwxp offset dev inode   name`.
 fn header(line: &[u8]) -> Option<Vma> {
-    // Field lines begin with a capital letter and a colon follows the first word; an address is lower-case hexadecimal.
+    // Field lines begin with a capital letter and have a colon after the first word; an address is
+    // lower-case hexadecimal.
     let dash = line.iter().take(17).position(|&byte| byte == b'-')?;
     let hex = |digits: &[u8]| u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
     let mut words = line.splitn(6, |&byte| byte == b' ');
@@ -68,7 +71,7 @@ fn header(line: &[u8]) -> Option<Vma> {
     })
 }
 
-/// The KiB of a line that counts transparent huge pages.
+/// Returns the KiB of a line that counts transparent huge pages.
 fn thp(line: &[u8]) -> Option<u64> {
     let line = std::str::from_utf8(line).ok()?;
     let value = ["AnonHugePages:", "ShmemPmdMapped:", "FilePmdMapped:"]
@@ -82,7 +85,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
 
     fn files(root: &Path) -> ProcFiles {
         ProcFiles::open(root).unwrap()

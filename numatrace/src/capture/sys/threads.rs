@@ -1,4 +1,4 @@
-//! The threads of a process: name, CPU last run on, and CPU time; from `/proc/PID/task/TID/stat`.
+//! The threads of a process: name, last CPU, and CPU time; from `/proc/PID/task/TID/stat`.
 
 use std::path::Path;
 
@@ -8,9 +8,9 @@ use crate::ids::{CpuId, Pid, Tid};
 /// One thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thread {
-    /// Its number.
+    /// Its thread id.
     pub tid: Tid,
-    /// Its name, lossy.
+    /// Its name, with invalid UTF-8 replaced.
     pub comm: String,
     /// The CPU it runs on or last ran on.
     pub cpu: CpuId,
@@ -18,7 +18,7 @@ pub struct Thread {
     pub ticks: u64,
 }
 
-/// The threads there are; those that end meanwhile are left out.
+/// Returns the threads of a process, without those that end meanwhile.
 pub fn all(root: &Path, pid: Pid) -> Result<Vec<Thread>, ReadError> {
     let dir = format!("proc/{pid}/task");
     let mut threads = Vec::new();
@@ -41,7 +41,8 @@ pub fn all(root: &Path, pid: Pid) -> Result<Vec<Thread>, ReadError> {
     Ok(threads)
 }
 
-/// proc(5): after the name in parentheses come state (field 3) to utime (14), stime (15) and processor (39).
+/// Parses a line of proc_pid_stat(5): after the name in parentheses come state (field 3), utime
+/// (14), stime (15) and processor (39).
 fn parse(tid: Tid, text: &str) -> Option<Thread> {
     let (head, rest) = text.rsplit_once(')')?;
     let (_, comm) = head.split_once('(')?;

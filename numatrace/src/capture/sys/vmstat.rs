@@ -1,4 +1,5 @@
-//! `/proc/vmstat` and `nodeN/vmstat`: names and numbers; which names there are depends on the kernel.
+//! `/proc/vmstat` and `nodeN/vmstat`: rows of a name and a number. Which rows there are depends on
+//! the kernel.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,22 +7,22 @@ use std::path::Path;
 use super::{ReadError, read_text};
 use crate::ids::NodeId;
 
-/// The rows by name. Numbers are what the kernel counts: pages or events.
+/// The rows by name, in the kernel's units: pages or events.
 pub type Vmstat = BTreeMap<String, u64>;
 
-/// The whole system's.
+/// Reads the rows of the whole system.
 pub fn read_system(root: &Path) -> Result<Vmstat, ReadError> {
     read(root, "proc/vmstat")
 }
 
-/// One node's.
+/// Reads the rows of one node.
 pub fn read_node(root: &Path, node: NodeId) -> Result<Vmstat, ReadError> {
     read(root, &format!("sys/devices/system/node/node{node}/vmstat"))
 }
 
 fn read(root: &Path, relative: &str) -> Result<Vmstat, ReadError> {
     let text = read_text(root, relative)?;
-    // The kernel prints a counter that raced below zero as a huge or negative number: such a row is left out.
+    // A row whose value is not an unsigned number, such as a negative one, is left out.
     let row = |line: &str| {
         let (name, value) = line.split_once(' ')?;
         Some((name.to_owned(), value.trim().parse().ok()?))
@@ -36,7 +37,7 @@ fn read(root: &Path, relative: &str) -> Result<Vmstat, ReadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
 
     #[test]
     fn rows_are_read_and_negative_ones_left_out() {

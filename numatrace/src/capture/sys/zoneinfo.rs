@@ -16,21 +16,21 @@ pub struct Zone {
     pub managed: u64,
     /// Free pages.
     pub free: u64,
-    /// Below this an allocation must reclaim by itself.
+    /// Below this watermark an allocation must reclaim memory itself.
     pub min: u64,
-    /// Below this kswapd is woken, and other nodes are tried first.
+    /// Below this watermark kswapd is woken, and other nodes are tried first.
     pub low: u64,
-    /// Up to this kswapd reclaims.
+    /// kswapd reclaims up to this watermark.
     pub high: u64,
 }
 
-/// The zones that have memory, in the kernel's order.
+/// Reads the zones that have memory, in the kernel's order.
 pub fn read(root: &Path) -> Result<Vec<Zone>, ReadError> {
     let text = read_text(root, "proc/zoneinfo")?;
     let zones = parse(&text).ok_or_else(|| {
         ReadError::garbage(
             root.join("proc/zoneinfo"),
-            "a zone's numbers are no numbers",
+            "a zone's numbers cannot be read",
         )
     })?;
     if zones.is_empty() {
@@ -57,7 +57,7 @@ fn parse(text: &str) -> Option<Vec<Zone>> {
             continue;
         };
         let mut words = line.split_ascii_whitespace();
-        // The zone's own numbers stand alone on their lines; per-CPU ones ("high: 14") have colons.
+        // The zone's own rows have a name without a colon; per-CPU rows ("high: 14") have one.
         let field = match (words.next(), words.next()) {
             (Some("pages"), Some("free")) => &mut zone.free,
             (Some("min"), Some(value)) => {
@@ -84,7 +84,7 @@ fn parse(text: &str) -> Option<Vec<Zone>> {
     Some(zones)
 }
 
-/// `Node 0, zone   Normal`.
+/// Parses `Node 0, zone   Normal`.
 fn header(line: &str) -> Option<(NodeId, &str)> {
     let (node, zone) = line.strip_prefix("Node ")?.split_once(',')?;
     let name = zone.trim_start().strip_prefix("zone")?.trim();
@@ -94,7 +94,7 @@ fn header(line: &str) -> Option<(NodeId, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::topology::fixture::write;
+    use crate::capture::sys::fixture::write;
 
     const TEXT: &str = "\
 Node 0, zone      DMA

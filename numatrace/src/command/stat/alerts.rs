@@ -108,7 +108,7 @@ impl Alerts {
                 shown(&outcome)
             ));
         }
-        lines.extend(self.fail_if.look(values, Some(time)));
+        lines.extend(self.fail_if.check(values, Some(time)));
         lines
     }
 }

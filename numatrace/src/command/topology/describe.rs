@@ -101,7 +101,9 @@ pub fn process(
         Some(pid) if error.is_absent() => format!("no process {pid}"),
         _ => error.to_string(),
     })?;
-    let own = || policy::own().map_err(|error| format!("cannot read our memory policy: {error}"));
+    let own = || {
+        policy::of_this_thread().map_err(|error| format!("cannot read our memory policy: {error}"))
+    };
     let policy = if pid.is_none() {
         Some(shown(&own()?))
     } else {

@@ -2,6 +2,7 @@
 
 pub mod noted;
 pub mod replayed;
+pub mod resident;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,10 +13,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    maps::{self, MapLine},
-    residency::{self, Resident},
-};
+use resident::Resident;
+
+use super::maps::{self, MapLine};
 use crate::{
     capture::sys::proc_files::ProcFiles,
     decode::mapping_run::FileId,
@@ -167,7 +167,7 @@ impl Facts for ProcFacts {
 
     fn numa_maps(&mut self, pid: Pid) -> Vec<Resident> {
         let files = self.files.as_mut();
-        files.map_or_else(Vec::new, |files| residency::read(files, pid))
+        files.map_or_else(Vec::new, |files| resident::read(files, pid))
     }
 
     fn open_file(&mut self, pid: Pid, file: FileId) -> Option<Name> {

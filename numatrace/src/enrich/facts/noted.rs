@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Details, Facts, Identity};
+use super::{Details, Facts, Identity, resident::Resident};
 use crate::{
     decode::mapping_run::FileId,
-    enrich::{maps::MapLine, residency::Resident},
+    enrich::maps::MapLine,
     ids::{Pid, Tid},
     model::Name,
 };

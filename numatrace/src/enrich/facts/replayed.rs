@@ -5,10 +5,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Details, Facts, Identity, noted::Fact};
+use super::{Details, Facts, Identity, noted::Fact, resident::Resident};
 use crate::{
     decode::mapping_run::FileId,
-    enrich::{maps::MapLine, residency::Resident},
+    enrich::maps::MapLine,
     ids::{Pid, Tid},
     model::Name,
 };

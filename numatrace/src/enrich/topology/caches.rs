@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Topology;
+use super::nodes::Topology;
 use crate::capture::sys::{read_list, read_names, read_number, read_text};
 use crate::ids::{CpuId, NodeId};
 

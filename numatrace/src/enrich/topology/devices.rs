@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Topology;
+use super::nodes::Topology;
 use crate::capture::sys::{read_list, read_names, read_text};
 use crate::ids::NodeId;
 

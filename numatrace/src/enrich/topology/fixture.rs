@@ -3,12 +3,15 @@
 //! Distances are 10 to itself and 20 to every other node.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::{Node, Topology};
+pub use crate::capture::sys::fixture::write;
+
+use super::{
+    nodes::{Node, Topology},
+    read::page_size,
+};
 use crate::ids::{CpuId, NodeId, ranges};
 
 /// One node to make.
@@ -57,7 +60,7 @@ pub fn memory(specs: &[Spec]) -> Topology {
         distance: Some(distances(&order, spec.node)),
         has_normal_memory: spec.mem_kb > 0,
     });
-    Topology::from_nodes(nodes.collect(), super::read::page_size())
+    Topology::from_nodes(nodes.collect(), page_size())
 }
 
 /// The machine as a root to hand to readers: node lists, and per node cpulist, meminfo, distance and a numastat of zeros.
@@ -123,10 +126,4 @@ fn distances(order: &[u16], from: u16) -> Vec<u32> {
         .iter()
         .map(|&to| if to == from { 10 } else { 20 })
         .collect()
-}
-
-/// Writes a file and the directories above it, ending in a newline as the kernel does.
-pub fn write(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, format!("{text}\n")).unwrap();
 }

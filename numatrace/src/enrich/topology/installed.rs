@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use super::Topology;
+use super::nodes::Topology;
 use crate::ids::{CpuId, NodeId};
 
 /// The CPUs of each node, from the `cpuN` links in its folder, which stay while a CPU is offline; and those that `topology` knows.
@@ -24,7 +24,7 @@ pub fn cpus(root: &Path, topology: &Topology) -> Vec<(CpuId, NodeId)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Node;
+    use super::super::nodes::Node;
     use super::*;
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Topology;
+use super::nodes::Topology;
 use crate::capture::sys::{read_list, read_names, read_number};
 use crate::ids::NodeId;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use nix::unistd::{SysconfVar, sysconf};
 use thiserror::Error;
 
-use super::{Gap, Node, Topology};
+use super::nodes::{Gap, Node, Topology};
 use crate::capture::sys::{ReadError, excerpt, meminfo, read_list, read_names, read_text};
 use crate::ids::{CpuId, NodeId};
 

@@ -1,17 +1,18 @@
-//! A syntax tree over values: true, false, or unknown when a value was not measured.
+//! Evaluates a syntax tree over values: true, false, or unknown when a value was not measured.
 
 use super::{Comparison, Name, Node, Values};
 
-/// What an expression came to.
+/// The result of an expression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// Whether it holds; `None` when what was not measured decides.
+    /// True or false; `None` when the result depends on a value that was not measured.
     pub holds: Option<bool>,
-    /// The values it refers to, each once, in the order of the text; `None` for what was not measured.
+    /// The values that the expression names, each once, in the order of the text; `None` for one
+    /// that was not measured.
     pub values: Vec<(Name, Option<f64>)>,
 }
 
-/// Whether a condition holds.
+/// Evaluates a condition.
 pub fn evaluate(root: &Node, values: &dyn Values) -> Outcome {
     let mut seen = Vec::new();
     names(root, &mut |name| {
@@ -43,7 +44,7 @@ fn names(node: &Node, each: &mut dyn FnMut(&Name)) {
 fn condition(node: &Node, values: &dyn Values) -> Option<bool> {
     match node {
         Node::Not(inner) => condition(inner, values).map(|holds| !holds),
-        // Known as soon as one side decides.
+        // One side can decide although the other is unknown.
         Node::And(left, right) => match (condition(left, values), condition(right, values)) {
             (Some(false), _) | (_, Some(false)) => Some(false),
             (left, right) => Some(left? && right?),
@@ -63,7 +64,7 @@ fn condition(node: &Node, values: &dyn Values) -> Option<bool> {
                 Comparison::NotEqual => !same(left, right),
             })
         }
-        // The parser lets no number stand for a condition.
+        // The parser refuses a number in place of a condition.
         Node::Literal(_) | Node::Name(_) | Node::Negative(_) | Node::Arithmetic(..) => None,
     }
 }
@@ -84,11 +85,11 @@ fn number(node: &Node, values: &dyn Values) -> Option<f64> {
         }
         Node::Compare(..) | Node::Not(_) | Node::And(..) | Node::Or(..) => return None,
     };
-    // A division by zero has no value.
+    // Division by zero has no value.
     number.is_finite().then_some(number)
 }
 
-/// Equal as typed: `0.3` equals `0.1 + 0.2`.
+/// Returns whether two numbers are equal as a person types them: `0.3` equals `0.1 + 0.2`.
 fn same(left: f64, right: f64) -> bool {
     (left - right).abs() <= 1e-9 * left.abs().max(right.abs())
 }

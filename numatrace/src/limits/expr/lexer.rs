@@ -1,4 +1,4 @@
-//! Text to tokens with their places.
+//! Splits the text of an expression into tokens, each with its byte offset.
 
 use super::Mistake;
 
@@ -17,12 +17,12 @@ pub enum Token {
     Sign(&'static str),
 }
 
-/// Longer ones first: `>=` is not `>`.
+/// Longer signs first, so that `>=` is not read as `>`.
 const SIGNS: [&str; 18] = [
     ">=", "<=", "==", "!=", "&&", "||", ">", "<", "=", "!", "+", "-", "*", "/", "(", ")", ".", "%",
 ];
 
-/// The tokens and their byte offsets.
+/// Returns the tokens of a text and their byte offsets.
 pub fn tokens(text: &str) -> Result<Vec<(usize, Token)>, Mistake> {
     let mut tokens: Vec<(usize, Token)> = Vec::new();
     let mut at = 0;
@@ -84,7 +84,7 @@ fn is_letter(c: char) -> bool {
     c.is_ascii_alphabetic() || c == '_'
 }
 
-/// Length and value of the number at the start of a text, its unit included.
+/// Returns length and value of the number at the start of a text, including its unit.
 fn number(text: &str) -> Result<(usize, f64), String> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
@@ -92,7 +92,7 @@ fn number(text: &str) -> Result<(usize, f64), String> {
     let (number, rest) = text.split_at(digits);
     let value: f64 = number
         .parse()
-        .map_err(|_| format!("{number} is no number"))?;
+        .map_err(|_| format!("{number} is not a number"))?;
     if rest.starts_with('%') {
         return Ok((digits + 1, value / 100.0));
     }

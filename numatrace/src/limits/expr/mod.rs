@@ -1,15 +1,17 @@
-//! The language of `--fail-if` and `--alert`: conditions over named values, such as `remote_share > 5% and numa_miss/s > 1k`.
+//! The language of `--fail-if` and `--alert`: conditions over named values, such as
+//! `remote_share > 5% and numa_miss/s > 1k`.
 //!
 //! | piece | forms |
 //! |---|---|
-//! | value | a documented name, `name/s` for its rate per second, `proc(redis).name`, `node(1).name` |
+//! | value | a documented name, `name/s` for the rate per second, `proc(redis).name`, `node(1).name` |
 //! | number | `5`, `0.5`, `5%` (0.05), `10k`, `2M`, `3G` (powers of 1000), `4KiB`, `2MiB`, `1GiB` (bytes), `10ms`, `2s` (seconds) |
 //! | arithmetic | `+ - * /` and parentheses |
 //! | comparison | `> >= < <= == !=` |
 //! | logic | `and` `or` `not`, also `&&` `||` `!` |
 //!
-//! A name is checked against the command's vocabulary when the expression is parsed, so that a typing error is found before a
-//! session starts. A value that was not measured makes what depends on it unknown, which is neither crossed nor clear.
+//! The parser checks every name against the command's vocabulary, so a typing error is found before
+//! a session starts. A condition that depends on a value that was not measured is unknown: neither
+//! true nor false.
 
 mod evaluate;
 mod lexer;
@@ -26,14 +28,14 @@ pub struct Expr {
     root: Node,
 }
 
-/// What an expression refers to.
+/// A named value that an expression refers to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name {
-    /// Whose value, when not the machine's: `proc(redis)` is `("proc", "redis")`.
+    /// The subject, when it is not the machine: `proc(redis)` is `("proc", "redis")`.
     pub of: Option<(String, String)>,
     /// The value's name.
     pub name: String,
-    /// Whether its rate per second is meant: `name/s`.
+    /// True for the rate per second: `name/s`.
     pub per_second: bool,
 }
 
@@ -51,14 +53,15 @@ impl fmt::Display for Name {
     }
 }
 
-/// What is wrong with an expression, and where. Its `Display` is several lines with a caret under the mistake.
+/// A mistake in an expression, with its place. `Display` writes several lines with a caret under
+/// the mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// The expression.
     pub text: String,
     /// Byte offset of the mistake.
     pub at: usize,
-    /// What is wrong there.
+    /// The mistake in words.
     pub what: String,
 }
 
@@ -66,7 +69,7 @@ impl std::error::Error for Mistake {}
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // One character for each, so that the caret stands right whatever was typed.
+        // One visible character for each, so that the caret is in the right column.
         let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
         let line: String = self.text.chars().map(visible).collect();
         let before = self.text.get(..self.at).unwrap_or_default().chars().count();
@@ -82,18 +85,24 @@ impl fmt::Display for Mistake {
 
 /// The names a command knows.
 pub trait Vocabulary {
-    /// Accepts a name, or says what is wrong with it and what there is instead.
+    /// Accepts a name.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the name and which names exist.
     fn check(&self, name: &Name) -> Result<(), String>;
 }
 
-/// Where values come from.
+/// A source of values.
 pub trait Values {
-    /// The value of a name that the vocabulary accepted; `None` when it was not measured.
+    /// Returns the value of a name that the vocabulary accepted; `None` when it was not measured.
     fn value(&self, name: &Name) -> Option<f64>;
 }
 
 impl Expr {
     /// Parses a condition whose names `vocabulary` accepts.
+    ///
+    /// # Errors
+    /// The first mistake, with its place.
     pub fn parse(text: &str, vocabulary: &dyn Vocabulary) -> Result<Self, Mistake> {
         let root = parser::parse(text, vocabulary)?;
         Ok(Self {
@@ -102,20 +111,20 @@ impl Expr {
         })
     }
 
-    /// The condition as it was typed.
+    /// Returns the condition as it was typed.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether it holds, and the values that decided it.
+    /// Evaluates the condition; the outcome has the values it was decided by.
     #[must_use]
     pub fn evaluate(&self, values: &dyn Values) -> Outcome {
         evaluate::evaluate(&self.root, values)
     }
 }
 
-/// The syntax tree. The parser has made sure that logic gets conditions and arithmetic gets numbers.
+/// The syntax tree. The parser guarantees that logic gets conditions and arithmetic gets numbers.
 #[derive(Clone, Debug, PartialEq)]
 enum Node {
     Literal(f64),
@@ -128,7 +137,7 @@ enum Node {
     Or(Box<Node>, Box<Node>),
 }
 
-/// How two numbers are compared.
+/// A comparison of two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Comparison {
     Greater,
@@ -139,36 +148,17 @@ enum Comparison {
     NotEqual,
 }
 
-/// The known name nearest to a mistyped one, for messages; `None` when nothing is near.
+/// Returns the known name nearest to a mistyped one, for messages; `None` when nothing is near.
 #[must_use]
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    /// Two letters wrong are a typing error, more are another word.
+    /// Two wrong letters are a typing error, more are a different word.
     const NEAR: usize = 2;
-    let scored = known.into_iter().map(|name| (distance(typed, name), name));
-    scored
+    known
+        .into_iter()
+        .map(|name| (strsim::levenshtein(typed, name), name))
         .filter(|&(distance, _)| distance <= NEAR)
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, name)| name)
-}
-
-/// Letters to change, add or take away between two words.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (cell, to) in row.iter_mut().skip(1).zip(&b) {
-            let changed = diagonal + usize::from(from != *to);
-            diagonal = *cell;
-            left = changed.min(diagonal + 1).min(left + 1);
-            *cell = left;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -176,7 +166,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Knows `a`, `b` and `share`, and `node(…)` of them.
+    /// A vocabulary of `a`, `b` and `share`, and of `node(…)` with these names.
     struct Words;
 
     impl Vocabulary for Words {
@@ -240,16 +230,19 @@ mod tests {
     }
 
     #[test]
-    fn the_values_behind_an_outcome_are_told_once_each() {
+    fn an_outcome_lists_each_value_behind_it_once() {
         let outcome = Expr::parse("a > 1 and b < 2 and a < 99", &Words)
             .unwrap()
             .evaluate(&Words);
-        let told: Vec<(String, Option<f64>)> = outcome
+        let named: Vec<(String, Option<f64>)> = outcome
             .values
             .iter()
             .map(|(name, value)| (name.to_string(), *value))
             .collect();
-        assert_eq!(told, [("a".to_owned(), Some(10.0)), ("b".to_owned(), None)]);
+        assert_eq!(
+            named,
+            [("a".to_owned(), Some(10.0)), ("b".to_owned(), None)]
+        );
     }
 
     #[test]
@@ -290,14 +283,6 @@ mod tests {
             Some("numa_miss")
         );
         assert_eq!(nearest("banana", ["numa_hit", "numa_miss"]), None);
-        assert_eq!(
-            (
-                distance("", "abc"),
-                distance("abc", "abc"),
-                distance("kitten", "sitting")
-            ),
-            (3, 0, 3)
-        );
     }
 
     proptest! {

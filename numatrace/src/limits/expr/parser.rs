@@ -1,12 +1,13 @@
-//! Tokens to a syntax tree, by recursive descent; conditions and numbers are told apart while parsing.
+//! Parses tokens into a syntax tree by recursive descent, and tells conditions from numbers on the
+//! way.
 
 use super::lexer::{Token, tokens};
 use super::{Comparison, Mistake, Name, Node, Vocabulary};
 
-/// Parentheses and signs within each other; more than anybody types, little enough for any stack.
+/// Deepest nesting of parentheses and signs: more than anybody types, little enough for any stack.
 pub const DEEPEST: usize = 50;
 
-/// The condition that a text is.
+/// Parses a text that must be one condition.
 pub fn parse(text: &str, vocabulary: &dyn Vocabulary) -> Result<Node, Mistake> {
     let mut parser = Parser {
         text,
@@ -22,7 +23,7 @@ pub fn parse(text: &str, vocabulary: &dyn Vocabulary) -> Result<Node, Mistake> {
     parser.condition(parsed)
 }
 
-/// A part of the tree, where it begins, and whether it is a condition or a number.
+/// A part of the tree: its node, its byte offset, and true for a condition, false for a number.
 struct Parsed {
     node: Node,
     place: usize,
@@ -46,7 +47,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Where the next token stands, or the end of the text.
+    /// Returns the byte offset of the next token, or of the end of the text.
     fn place(&self) -> usize {
         self.tokens
             .get(self.at)
@@ -80,7 +81,7 @@ impl Parser<'_> {
         Ok(Box::new(parsed.node))
     }
 
-    /// `or` binds least.
+    /// Parses alternatives joined by `or`, which binds weakest.
     fn any(&mut self) -> Result<Parsed, Mistake> {
         let mut left = self.all()?;
         while self.eat(&["or", "||"]).is_some() {
@@ -238,7 +239,7 @@ impl Parser<'_> {
         }
     }
 
-    /// What follows a word: `(which).name`, `/s`.
+    /// Parses the rest of a name after its first word: `(which).name`, `/s`.
     fn name(&mut self, word: String) -> Result<Name, Mistake> {
         let mut name = Name {
             of: None,

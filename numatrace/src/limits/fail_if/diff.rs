@@ -1,7 +1,8 @@
 //! The names of `--fail-if` in `diff`, and their values in a comparison.
 //!
-//! A name alone is the second report's value, as in `report`. With an ending it is about both: `_before` is the first report's value,
-//! `_change` after less before, `_sigma` that change in standard errors of what chance makes of it.
+//! A plain name is the value in the second report, as in `report`. An ending refers to both:
+//! `_before` is the value in the first, `_change` is after minus before, `_sigma` is the change in
+//! standard errors under the hypothesis that only chance differs.
 
 use super::report::{known, subject, unknown};
 use crate::{
@@ -12,16 +13,17 @@ use crate::{
     },
 };
 
-/// Of findings, beside the quantities: those of one report only; of the machine.
+/// Counts of findings that only one of the reports has. Names of the machine, besides the
+/// quantities.
 const FINDINGS: [(&str, Counted); 2] = [
     ("findings_new", |diff| diff.findings.new.len()),
     ("findings_gone", |diff| diff.findings.gone.len()),
 ];
 
-/// How many of something a comparison has.
+/// Counts something in a comparison.
 type Counted = fn(&Diff) -> usize;
 
-/// What an ending makes of a quantity.
+/// The value that an ending asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Which {
     After,
@@ -36,7 +38,7 @@ const ENDINGS: [(&str, Which); 3] = [
     ("_sigma", Which::Sigma),
 ];
 
-/// A word as quantity and ending.
+/// Splits a word into quantity and ending; `None` when there is no such quantity.
 fn split(word: &str) -> Option<(&'static Quantity, Which)> {
     let ended = ENDINGS.iter().find_map(|(ending, which)| {
         let quantity = find(word.strip_suffix(ending)?)?;
@@ -45,13 +47,14 @@ fn split(word: &str) -> Option<(&'static Quantity, Which)> {
     ended.or_else(|| Some((find(word)?, Which::After)))
 }
 
-/// Counts and shares of counts have a test; times, shares of times and what there is in the end have none.
+/// Returns whether a change of the quantity has a significance test: counts and shares of counts
+/// have one; times, shares of times and states at the end of a session have none.
 fn tested(quantity: &Quantity) -> bool {
     let counted = quantity.grows && quantity.unit != Unit::Seconds;
     counted || (quantity.unit == Unit::Share && quantity.name != "away_share")
 }
 
-/// Every word that can be asked of a subject.
+/// Returns every word that can be asked of a subject.
 fn words(of: Option<Of>) -> Vec<String> {
     let known = known(of);
     let quantities = ALL.iter().filter(|quantity| known.contains(&quantity.name));
@@ -84,7 +87,7 @@ impl Vocabulary for DiffNames {
             return Err(match nearest(word, words.iter().map(String::as_str)) {
                 Some(near) => format!("unknown name {word}: did you mean {near}?"),
                 None => format!(
-                    "{}, each also with _before, _change or _sigma behind it",
+                    "{}, each also with the ending _before, _change or _sigma",
                     unknown(word, &known(of))
                 ),
             });
@@ -123,7 +126,8 @@ impl Values for DiffValues<'_> {
                 let number: u16 = number.parse().ok()?;
                 of(&nodes().find(|node| node.node.0 == number)?.changes)
             }
-            // Of several processes of a name the worst would be a guess: the first is the one with most remote allocations.
+            // Several processes can have the name. The first of them has most remote allocations;
+            // choosing the "worst" in any other sense would be a guess.
             Some((_, process)) => of(&self.0.processes_of(process).next()?.changes),
         }
     }
@@ -177,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_come_with_what_there_is() {
+    fn a_message_about_an_unknown_name_lists_the_known_ones() {
         for (text, said) in [
             (
                 "remote_share_chang > 1",

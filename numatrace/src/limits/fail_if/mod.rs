@@ -1,7 +1,8 @@
-//! `--fail-if`: limits that a run is held to, and what they do to its exit status.
+//! `--fail-if`: limits that a session is checked against, and their effect on the exit status.
 //!
-//! A limit is crossed as soon as its condition holds once, and stays so. One that never had a value is neither kept nor crossed:
-//! nothing says that it was kept, so a gate must not pass on it either.
+//! A limit is crossed as soon as its condition holds once, and stays crossed. A limit that never
+//! had a value is neither kept nor crossed: nothing shows that it was kept, so a CI gate must not
+//! pass on it.
 
 mod diff;
 mod report;
@@ -15,29 +16,29 @@ use crate::{
 pub use diff::{DiffNames, DiffValues};
 pub use report::{ReportNames, ReportValues};
 
-/// The limits of a run.
+/// The limits of a session.
 #[derive(Clone, Debug, Default)]
 pub struct FailIf {
     limits: Vec<Limit>,
 }
 
-/// One limit and what is known of it.
+/// One limit and its state so far.
 #[derive(Clone, Debug)]
 struct Limit {
     expr: Expr,
     crossed: bool,
-    /// Names that had no value, as long as none of the readings could be judged.
+    /// Names without a value, until the condition has had a result once.
     unknown: Option<Vec<String>>,
 }
 
-/// How a run ended as far as its limits are concerned.
+/// The result of a session as far as its limits are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// None was crossed.
+    /// No limit was crossed.
     Kept,
-    /// One was.
+    /// At least one limit was crossed.
     Crossed,
-    /// One never had a value: nothing can be said for it.
+    /// At least one limit never had a value, and none was crossed.
     Unknown,
 }
 
@@ -73,14 +74,15 @@ impl FailIf {
         })
     }
 
-    /// Whether there is any limit.
+    /// Returns whether there is no limit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.limits.is_empty()
     }
 
-    /// Looks at a reading; returns a line for each limit that it crosses first. `when` tells which reading, where there are several.
-    pub fn look(&mut self, values: &dyn Values, when: Option<&str>) -> Vec<String> {
+    /// Checks a reading and returns a line for each limit that it is the first to cross. `when`
+    /// names the reading, where there are several.
+    pub fn check(&mut self, values: &dyn Values, when: Option<&str>) -> Vec<String> {
         let mut lines = Vec::new();
         for limit in &mut self.limits {
             let outcome = limit.expr.evaluate(values);
@@ -107,17 +109,17 @@ impl FailIf {
         lines
     }
 
-    /// [`FailIf::look`] at a report, of a session or of one of its intervals.
-    pub fn look_at_report(&mut self, snapshot: &Snapshot) -> Vec<String> {
+    /// Checks a report, of a session or of one of its intervals, like [`FailIf::check`].
+    pub fn check_report(&mut self, snapshot: &Snapshot) -> Vec<String> {
         if self.is_empty() {
             return Vec::new();
         }
         let interval = snapshot.session.interval;
         let when = interval.map(|interval| format!("interval {interval}"));
-        self.look(&ReportValues::new(snapshot), when.as_deref())
+        self.check(&ReportValues::new(snapshot), when.as_deref())
     }
 
-    /// How the run ended, with a line for each limit that could not be judged.
+    /// Returns the verdict, with a line for each limit that could not be judged.
     #[must_use]
     pub fn verdict(&self) -> (Verdict, Vec<String>) {
         let unknown = |limit: &Limit| {
@@ -143,8 +145,8 @@ impl FailIf {
         (verdict, lines)
     }
 
-    /// The exit of a run that would otherwise end with `exit`, and what is to be said. Limits come before everything else that a
-    /// finished run can end with, a launched command's own status included.
+    /// Returns the exit of a session that would otherwise end with `exit`, and the lines to print.
+    /// Limits override every other status of a finished session, including a launched command's.
     #[must_use]
     pub fn decide(&self, exit: Exit) -> (Exit, Vec<String>) {
         let (verdict, lines) = self.verdict();
@@ -157,7 +159,7 @@ impl FailIf {
     }
 }
 
-/// `remote_share is 0.0731, numa_miss/s is not known`.
+/// Lists the values behind an outcome: `remote_share is 0.0731, numa_miss/s is not known`.
 #[must_use]
 pub fn shown(outcome: &Outcome) -> String {
     let value = |value: Option<f64>| match value {
@@ -183,7 +185,7 @@ mod tests {
     use super::*;
     use crate::limits::expr::Name;
 
-    /// Knows `a`, whose value it is, and `b`, which has none.
+    /// `a` has this value, `b` has none.
     struct Known(f64);
 
     impl Vocabulary for Known {
@@ -204,11 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_once_crossed_stays_crossed_and_is_told_once() {
+    fn a_limit_once_crossed_stays_crossed_and_is_reported_once() {
         let mut limits = limits(&["a > 5"]);
         let said: Vec<String> = [1.0, 7.5, 9.0, 0.0]
             .into_iter()
-            .flat_map(|a| limits.look(&Known(a), Some("interval 3")))
+            .flat_map(|a| limits.check(&Known(a), Some("interval 3")))
             .collect();
         assert_eq!(
             said,
@@ -218,9 +220,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_known_is_neither_kept_nor_crossed() {
+    fn a_limit_without_a_value_is_neither_kept_nor_crossed() {
         let mut unknown = limits(&["b > 5"]);
-        assert!(unknown.look(&Known(1.0), None).is_empty());
+        assert!(unknown.check(&Known(1.0), None).is_empty());
         let (exit, lines) = unknown.decide(Exit::Done);
         assert_eq!(exit, Exit::Failed);
         assert!(
@@ -228,14 +230,14 @@ mod tests {
             "{lines:?}"
         );
         let mut both = limits(&["b > 5", "a > 5"]);
-        both.look(&Known(6.0), None);
+        both.check(&Known(6.0), None);
         assert_eq!(both.decide(Exit::Done).0, Exit::Crossed);
     }
 
     #[test]
     fn kept_limits_leave_the_exit_alone() {
         let mut kept = limits(&["a > 5", "not a < 3"]);
-        kept.look(&Known(1.0), None);
+        kept.check(&Known(1.0), None);
         assert_eq!(kept.decide(Exit::Command(9)), (Exit::Command(9), vec![]));
         assert_eq!(FailIf::default().decide(Exit::Done), (Exit::Done, vec![]));
     }

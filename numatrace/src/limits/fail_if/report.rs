@@ -1,4 +1,5 @@
-//! The names of `--fail-if` in `trace` and `report`, and their values in a report. docs/fail-if.md lists them.
+//! The names of `--fail-if` in `trace` and `report`, and their values in a report.
+//! docs/fail-if.md lists them.
 
 use crate::{
     ids::NodeId,
@@ -9,7 +10,7 @@ use crate::{
     },
 };
 
-/// Beside the quantities: how long the session counted, in seconds, of the machine only.
+/// A name besides the quantities: length of the session in seconds, of the machine only.
 const DURATION: &str = "duration_s";
 
 /// The vocabulary of reports.
@@ -35,7 +36,7 @@ impl Vocabulary for ReportNames {
     }
 }
 
-/// Whom a name is about: the machine when `None`.
+/// Returns the subject of a name; `None` is the machine.
 pub(super) fn subject(name: &Name) -> Result<Option<Of>, String> {
     let of = name.of.as_ref();
     match of.map(|(kind, which)| (kind.as_str(), which.trim())) {
@@ -53,14 +54,14 @@ pub(super) fn subject(name: &Name) -> Result<Option<Of>, String> {
     }
 }
 
-/// Names of the quantities that can be asked of a subject.
+/// Returns the names of the quantities that can be asked of a subject.
 pub(super) fn known(of: Option<Of>) -> Vec<&'static str> {
     let fits = |wanted: &[Of]| of.is_none_or(|of| wanted.contains(&of));
     let quantities = ALL.iter().filter(|quantity| fits(quantity.of));
     quantities.map(|quantity| quantity.name).collect()
 }
 
-/// What is wrong with a name, and what there is instead.
+/// Says what is wrong with a name, and which names exist.
 pub(super) fn unknown(word: &str, known: &[&str]) -> String {
     match nearest(word, known.iter().copied()) {
         Some(near) => format!("unknown name {word}: did you mean {near}?"),
@@ -68,14 +69,14 @@ pub(super) fn unknown(word: &str, known: &[&str]) -> String {
     }
 }
 
-/// A report's values.
+/// The values of a report.
 pub struct ReportValues<'a> {
     snapshot: &'a Snapshot,
     machine: Measures,
 }
 
 impl<'a> ReportValues<'a> {
-    /// The values of a report.
+    /// Reads the machine's sums once; nodes and processes are summed when they are asked for.
     #[must_use]
     pub fn new(snapshot: &'a Snapshot) -> Self {
         Self {
@@ -84,7 +85,7 @@ impl<'a> ReportValues<'a> {
         }
     }
 
-    /// The value of a quantity of a subject; nodes and processes are looked up by what was typed.
+    /// Returns the value of a quantity of a subject; the typed text finds nodes and processes.
     pub(super) fn of(&self, of: Option<(&str, &str)>, quantity: &str) -> Option<f64> {
         let read = find(quantity)?.read;
         let value = |measures: &Measures| read(measures).and_then(Measured::value);
@@ -105,13 +106,13 @@ impl<'a> ReportValues<'a> {
         }
     }
 
-    /// Seconds that were counted, when that is a length of time at all.
+    /// Returns the length of the session in seconds; `None` when it is not positive.
     pub(super) fn seconds(&self) -> Option<f64> {
         Some(self.snapshot.session.duration_s).filter(|seconds| *seconds > 0.0)
     }
 }
 
-/// The processes that a pid or a command's name means.
+/// Returns the processes that a PID or a command's name stands for.
 fn processes<'a>(snapshot: &'a Snapshot, which: &str) -> Vec<&'a Process> {
     let pid: Option<u32> = which.parse().ok();
     let meant = |process: &&Process| {
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_come_with_what_there_is() {
+    fn a_message_about_an_unknown_name_lists_the_known_ones() {
         for (text, said) in [
             ("numa_mis > 1", "did you mean numa_miss?"),
             ("banana > 1", "there are local_share"),

@@ -1,25 +1,26 @@
-//! numastat's six counters per node, their sums and shares. They count allocations of any order, not pages.
+//! numastat's six counters per node, with sums and shares. They count allocations of any order, not
+//! pages.
 
 use serde::{Deserialize, Serialize};
 
-/// The six counters, or what they grew by.
+/// The six counters, or their growth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
-    /// Wanted this node and got it.
+    /// Allocations that preferred this node and got a page of it.
     pub numa_hit: u64,
-    /// Wanted another node and got this one.
+    /// Allocations that preferred a different node and got a page of this one.
     pub numa_miss: u64,
-    /// Wanted this node and got another.
+    /// Allocations that preferred this node and got a page of a different one.
     pub numa_foreign: u64,
-    /// Interleaving wanted this node and got it.
+    /// Interleaved allocations that got a page of this node as intended.
     pub interleave_hit: u64,
-    /// Came from this node to one of its own CPUs.
+    /// Pages of this node allocated by its own CPUs.
     pub local_node: u64,
-    /// Came from this node to a CPU of another.
+    /// Pages of this node allocated by CPUs of other nodes.
     pub other_node: u64,
 }
 
-/// The counters' names in sysfs, in its order.
+/// The names of the counters in sysfs, in its order.
 pub const NAMES: [&str; 6] = [
     "numa_hit",
     "numa_miss",
@@ -30,7 +31,7 @@ pub const NAMES: [&str; 6] = [
 ];
 
 impl Counters {
-    /// The values in the order of [`NAMES`].
+    /// Returns the values in the order of [`NAMES`].
     #[must_use]
     pub fn values(&self) -> [u64; 6] {
         let Self {
@@ -51,7 +52,7 @@ impl Counters {
         ]
     }
 
-    /// From values in the order of [`NAMES`].
+    /// Builds the counters from values in the order of [`NAMES`].
     #[must_use]
     pub fn from_values(values: [u64; 6]) -> Self {
         let [
@@ -72,26 +73,28 @@ impl Counters {
         }
     }
 
-    /// Allocations that came from this node, whoever wanted what: hit and miss.
+    /// Returns all allocations of this node's pages: hits and misses.
     #[must_use]
     pub fn allocations(&self) -> u64 {
         self.numa_hit.saturating_add(self.numa_miss)
     }
 
-    /// Part of the allocations from this node that had wanted it, 0 to 1; `None` when there were none.
+    /// Returns the share of this node's allocations that preferred it, 0 to 1; `None` when there
+    /// were none.
     #[must_use]
     pub fn hit_share(&self) -> Option<f64> {
         share(self.numa_hit, self.numa_miss)
     }
 
-    /// Part of the allocations from this node that went to its own CPUs, 0 to 1; `None` when there were none.
+    /// Returns the share of this node's allocations by its own CPUs, 0 to 1; `None` when there were
+    /// none.
     #[must_use]
     pub fn local_share(&self) -> Option<f64> {
         share(self.local_node, self.other_node)
     }
 }
 
-/// `part` of `part + rest`.
+/// Returns `part / (part + rest)`.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a share of counts beyond 2^53 is right to 15 digits all the same"
@@ -101,10 +104,10 @@ fn share(part: u64, rest: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-/// Counters with what follows from them.
+/// Counters with their shares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CounterView {
-    /// The counters themselves.
+    /// The counters.
     #[serde(flatten)]
     pub counters: Counters,
     /// numa_hit / (numa_hit + numa_miss), 0 to 1; `null` without allocations.
@@ -123,29 +126,31 @@ impl From<Counters> for CounterView {
     }
 }
 
-/// The counters of all nodes at one moment, and what they grew by.
+/// The counters of all nodes at one moment, and their growth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CounterSection {
-    /// `false` when `vm.numa_stat` is 0 and every counter therefore 0; `null` when the kernel does not say.
+    /// `false` when `vm.numa_stat` is 0 and so every counter is 0; `null` when the kernel does not
+    /// have the setting.
     pub counting: Option<bool>,
     /// Since boot, per node; `null` for a node that could not be read.
     pub nodes: Vec<Option<CounterView>>,
     /// The sum over the nodes that could be read.
     pub total: CounterView,
-    /// Growth since the reading before, when there was one.
+    /// Growth since the previous reading, when there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<CounterInterval>,
 }
 
-/// What the counters grew by between two readings.
+/// Growth of the counters between two readings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CounterInterval {
-    /// Growth per node; `null` for a node that was not there before, or whose counters went backwards (they are set to
-    /// zero when `vm.numa_stat` is switched).
+    /// Growth per node; `null` for a node that is new, or whose counters went backwards (switching
+    /// `vm.numa_stat` sets them to zero).
     pub nodes: Vec<Option<CounterView>>,
-    /// The sum over the nodes that have one.
+    /// The sum over the nodes that have a value.
     pub total: CounterView,
-    /// Part of the allocations that would have had to come from another node for all nodes with memory to give equally
-    /// many: 0 is even, (n-1)/n is everything on one of n nodes. `null` without allocations or with one node.
+    /// Share of the allocations that would have to move to a different node for all nodes with
+    /// memory to serve equally many: 0 is even, (n-1)/n is everything on one of n nodes. `null`
+    /// without allocations or with one node.
     pub imbalance: Option<f64>,
 }

@@ -1,17 +1,18 @@
-//! What a process's resident memory is: heap, stacks, files, shared memory, huge pages; where it lies and under which policy.
+//! Resident memory of a process by kind (heap, stacks, files, shared memory, huge pages), node and
+//! policy.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CpuId, NodeId, Tid};
 use crate::model::name::Name;
 
-/// What a mapping is for. Each mapping is of one kind, so the kinds add up to the resident memory.
+/// Kind of a mapping. Each mapping has one kind, so the kinds add up to the resident memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// The brk heap.
     Heap,
-    /// The main thread's stack; other threads' stacks are anonymous mappings to the kernel.
+    /// The main thread's stack; to the kernel, stacks of other threads are anonymous mappings.
     Stack,
     /// Private memory without a file: malloc's large blocks, arenas, thread stacks.
     Anon,
@@ -19,16 +20,16 @@ pub enum Kind {
     Hugetlb,
     /// Executable file mappings: programs and libraries.
     Text,
-    /// Private writable file mappings: initialized data, and what was written to it.
+    /// Private writable file mappings: initialized data and private copies of it.
     Data,
-    /// Other file mappings: page cache that is mapped.
+    /// Other file mappings: mapped page cache.
     File,
     /// memfd, SysV, POSIX and shared anonymous memory.
     Shmem,
 }
 
 impl Kind {
-    /// All, in the order in which they are shown.
+    /// All kinds, in the order of the output.
     pub const ALL: [Self; 8] = [
         Self::Heap,
         Self::Stack,
@@ -40,7 +41,7 @@ impl Kind {
         Self::Shmem,
     ];
 
-    /// Its name, as in JSON.
+    /// Returns the name in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -59,7 +60,7 @@ impl Kind {
 /// One process's memory by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessKinds {
-    /// The kinds it has, in the order of [`Kind::ALL`].
+    /// The kinds that the process has, in the order of [`Kind::ALL`].
     pub kinds: Vec<KindMemory>,
     /// Transparent huge pages among all kinds.
     pub thp: Thp,
@@ -79,21 +80,22 @@ pub struct KindMemory {
     pub policies: Vec<PolicyMemory>,
 }
 
-/// How much of a kind is under a policy.
+/// Part of a kind under one policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyMemory {
-    /// As the kernel prints it: `default`, `bind:0`, `interleave:0-3`.
+    /// Policy as the kernel prints it: `default`, `bind:0`, `interleave:0-3`.
     pub policy: Name,
-    /// Resident KiB under it.
+    /// Resident KiB under the policy.
     pub kib: u64,
 }
 
-/// Transparent huge pages: the kernel says how many a mapping has, and where the mapping's pages lie, but not both together.
+/// Transparent huge pages: the kernel says how many a mapping has, and on which nodes the mapping's
+/// pages are, but not both together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thp {
-    /// KiB per node of those whose node is certain: the mapping lies on one node, or is all huge.
+    /// KiB per node of huge pages whose node is certain: the mapping is on one node, or is all huge.
     pub kib: Vec<u64>,
-    /// KiB of mappings that lie on several nodes and are huge in part.
+    /// KiB of huge pages in mappings that are on several nodes and only partly huge.
     pub somewhere_kib: u64,
 }
 
@@ -102,32 +104,32 @@ pub struct Thp {
 pub struct MappingMemory {
     /// First address, `0x…`.
     pub start: String,
-    /// Address after the last; `null` when the mapping changed while it was read.
+    /// Address after the last byte; `null` when the mapping changed while it was read.
     pub end: Option<String>,
-    /// What it is for.
+    /// Kind of the mapping.
     pub kind: Kind,
-    /// Path or the kernel's name for it; empty for plain anonymous memory.
+    /// Path or the kernel's name; empty for plain anonymous memory.
     pub name: Name,
     /// Policy in force.
     pub policy: Name,
     /// Resident KiB per node.
     pub kib: Vec<u64>,
-    /// KiB of it in transparent huge pages.
+    /// KiB in transparent huge pages.
     pub thp_kib: u64,
 }
 
-/// Where a thread runs.
+/// CPU and node of a thread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreadPlace {
     /// The thread.
     pub tid: Tid,
-    /// Its name.
+    /// Name of the thread.
     pub comm: Name,
-    /// CPU it ran on last.
+    /// CPU that it ran on last.
     pub cpu: CpuId,
-    /// That CPU's node; `null` when the CPU went offline.
+    /// Node of that CPU; `null` when the CPU went offline.
     pub node: Option<NodeId>,
-    /// CPU time since it was started, in ms.
+    /// CPU time since the thread started, in ms.
     pub cpu_ms: u64,
 }
 
@@ -145,18 +147,18 @@ pub struct CgroupMemory {
 pub struct CgroupRow {
     /// The kernel's name.
     pub name: String,
-    /// `bytes` for memory in use, `events` for what happened since the cgroup was made.
+    /// `bytes` for memory in use, `events` for events since the cgroup was created.
     pub unit: CgroupUnit,
     /// Numbers per node; `null` where the cgroup has none.
     pub nodes: Vec<Option<u64>>,
 }
 
-/// What a cgroup row counts.
+/// Unit of a cgroup row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CgroupUnit {
     /// Bytes in use.
     Bytes,
-    /// Things that happened.
+    /// Events since the cgroup was created.
     Events,
 }

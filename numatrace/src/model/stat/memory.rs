@@ -1,4 +1,4 @@
-//! Memory per node: the kernel's own rows, huge page pools, and what processes have resident.
+//! Memory per node: the kernel's own rows, huge page pools, and resident memory of processes.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +9,8 @@ use crate::model::name::Name;
 /// `nodeN/meminfo` of all nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeminfoSection {
-    /// The rows of all nodes in the kernel's order, in KiB. The `HugePages_*` rows, which the kernel gives in pages of the
-    /// default size only, are the sum over the pools of all sizes.
+    /// The rows of all nodes in the kernel's order, in KiB. The `HugePages_*` rows, which the kernel
+    /// gives in pages of the default size only, are the sum over the pools of all sizes.
     pub rows: Vec<MeminfoRow>,
     /// The huge page pools, one entry per page size.
     pub huge_page_pools: Vec<HugePagePool>,
@@ -43,12 +43,12 @@ pub struct HugePagePool {
 pub struct ProcessSection {
     /// The processes that could be read, by PID.
     pub processes: Vec<ProcessMemory>,
-    /// Processes that ended before they could be read.
+    /// Number of processes that ended before they could be read.
     pub vanished: u64,
-    /// Processes left out by `--sample`.
+    /// Number of processes left out by `--sample`.
     #[serde(default)]
     pub left_out: u64,
-    /// Processes that this user may not read; each is named in `missing`.
+    /// Number of processes that this user may not read; `missing` names each.
     pub denied: u64,
 }
 
@@ -57,14 +57,14 @@ pub struct ProcessSection {
 pub struct ProcessMemory {
     /// The process.
     pub pid: Pid,
-    /// Its name.
+    /// Name of the process.
     pub comm: Name,
-    /// In numastat's four categories.
+    /// Resident memory in numastat's four categories.
     pub numastat: NumastatCategories,
-    /// By kind of memory and policy; only with `--kinds` or `--by-mapping`.
+    /// Resident memory by kind and policy; only with `--kinds` or `--by-mapping`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kinds: Option<ProcessKinds>,
-    /// Where its threads run; only with `--by-thread-node`.
+    /// CPU and node of its threads; only with `--by-thread-node`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<Vec<ThreadPlace>>,
 }
@@ -78,12 +78,13 @@ pub struct NumastatCategories {
     pub heap: Vec<u64>,
     /// The main thread's stack.
     pub stack: Vec<u64>,
-    /// Everything else: anonymous memory with transparent huge pages, files, libraries and shared memory.
+    /// Everything else: anonymous memory with transparent huge pages, files, libraries and shared
+    /// memory.
     pub private: Vec<u64>,
 }
 
 impl NumastatCategories {
-    /// Nothing, on `nodes` nodes.
+    /// Zeros for `nodes` nodes.
     #[must_use]
     pub fn zeros(nodes: usize) -> Self {
         let zeros = || vec![0; nodes];
@@ -95,7 +96,7 @@ impl NumastatCategories {
         }
     }
 
-    /// The categories with numastat's names and in its order.
+    /// Returns the categories by numastat's names and in its order.
     #[must_use]
     pub fn rows(&self) -> [(&'static str, &[u64]); 4] {
         [
@@ -106,7 +107,7 @@ impl NumastatCategories {
         ]
     }
 
-    /// KiB per node over all categories.
+    /// Returns KiB per node over all categories.
     #[must_use]
     pub fn totals(&self) -> Vec<u64> {
         let sum = |node: usize| {

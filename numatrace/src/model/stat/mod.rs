@@ -1,7 +1,7 @@
-//! What `numatrace stat` prints, as plain data: the JSON document `numatrace.stat/1`.
+//! The output of `numatrace stat` as plain data: the JSON document `numatrace.stat/1`.
 //!
-//! Arrays per node run parallel to [`Sample::nodes`]. A quantity that could not be read is `null`, never 0. A section nobody
-//! asked for is left out.
+//! Arrays per node run parallel to [`Sample::nodes`]. A quantity that could not be read is `null`,
+//! never 0. A section that was not asked for is left out.
 
 pub mod counters;
 pub mod kinds;
@@ -27,9 +27,10 @@ pub const SCHEMA: &str = "numatrace.stat/1";
 pub struct Sample {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// When it was read, RFC 3339 in UTC.
+    /// Time of the reading, RFC 3339 in UTC.
     pub time: String,
-    /// Seconds since the reading that growth is counted from: the one before it, or the saved one; `null` in the first.
+    /// Seconds since the reading that growth is counted from: the previous or the saved one; `null`
+    /// in the first.
     pub interval_s: Option<f64>,
     /// Bytes of a base page.
     pub page_size: u64,
@@ -38,10 +39,10 @@ pub struct Sample {
     /// numastat's six counters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counters: Option<CounterSection>,
-    /// `--pressure`: how full each node is and what the kernel does about it.
+    /// `--pressure`: fill level of each node, and the kernel's activity against it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pressure: Option<PressureSection>,
-    /// `--since`: what changed since a saved reading.
+    /// `--since`: changes since a saved reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<SinceSection>,
     /// `-m`: the kernel's memory rows per node.
@@ -53,12 +54,12 @@ pub struct Sample {
     /// `--cgroup`: memory of a cgroup per node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<CgroupMemory>,
-    /// What could not be read, and why.
+    /// Facts that could not be read, with the reason.
     pub missing: Vec<MissingFact>,
 }
 
 impl Sample {
-    /// A reading with no section yet.
+    /// A reading without sections.
     #[must_use]
     pub fn new(time: String, page_size: u64, nodes: Vec<NodeId>) -> Self {
         Self {

@@ -1,4 +1,5 @@
-//! How full each node is, how far from reclaim, how fragmented, and what the kernel did about it.
+//! Memory pressure per node: fill level, distance from reclaim, fragmentation, and the kernel's
+//! activity against it.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,11 +10,12 @@ use crate::ids::NodeId;
 pub struct PressureSection {
     /// Per node, parallel to the sample's nodes.
     pub nodes: Vec<NodePressure>,
-    /// Reclaim, swap, compaction and migration of the whole system, which the kernel does not count per node.
+    /// Reclaim, swap, compaction and migration of the whole system, which the kernel does not count
+    /// per node.
     pub system: Vec<Activity>,
-    /// Settings that decide what a full node does, `name = value: meaning`.
+    /// Settings that decide what happens when a node is full, `name = value: meaning`.
     pub settings: Vec<String>,
-    /// What the numbers say together, in words.
+    /// Conclusions from the numbers, in words.
     pub findings: Vec<String>,
 }
 
@@ -22,29 +24,31 @@ pub struct PressureSection {
 pub struct NodePressure {
     /// The node.
     pub node: NodeId,
-    /// All its memory, KiB.
+    /// All memory, KiB.
     pub total_kib: Option<u64>,
     /// Free memory, KiB.
     pub free_kib: Option<u64>,
-    /// File pages and reclaimable slab, KiB: what reclaim could free without swapping, dirty pages included.
+    /// File pages and reclaimable slab, KiB: memory that reclaim can free without swapping, including
+    /// dirty pages.
     pub reclaimable_kib: Option<u64>,
-    /// Anonymous and shared pages, KiB: what only swap or demotion could free.
+    /// Anonymous and shared pages, KiB: memory that only swap or demotion can free.
     pub swappable_kib: Option<u64>,
-    /// Slab that can be reclaimed, KiB.
+    /// Reclaimable slab, KiB.
     pub slab_reclaimable_kib: Option<u64>,
-    /// Slab that cannot, KiB.
+    /// Unreclaimable slab, KiB.
     pub slab_unreclaimable_kib: Option<u64>,
-    /// Unreclaimable slab of the memory in use, 0 to 1.
+    /// Unreclaimable slab as a share of the memory in use, 0 to 1.
     pub slab_unreclaimable_share: Option<f64>,
-    /// Its zones with memory.
+    /// Zones with memory.
     pub zones: Vec<ZonePressure>,
-    /// Free memory of its zones above their low watermarks, KiB: what can be taken before kswapd runs and other nodes are
-    /// tried. Negative when below. `null` without zones.
+    /// Free memory of the zones above their low watermarks, KiB: memory that can be allocated before
+    /// kswapd runs and other nodes are tried. Negative when below. `null` without zones.
     pub above_low_kib: Option<i64>,
-    /// By order: part of the free memory that is in too small blocks for an allocation of that order, 0 to 1 (the kernel's
-    /// unusable free space index over the node's zones). Empty when not known.
+    /// Fragmentation by order: share of the free memory in blocks too small for an allocation of that
+    /// order, 0 to 1 (the kernel's unusable free space index over the node's zones). Empty when not
+    /// known.
     pub unusable: Vec<f64>,
-    /// What the kernel counts per node: reclaim, refaults, demotion and promotion.
+    /// Events that the kernel counts per node: reclaim, refaults, demotion and promotion.
     pub activity: Vec<Activity>,
 }
 
@@ -53,31 +57,32 @@ pub struct NodePressure {
 pub struct ZonePressure {
     /// `DMA`, `DMA32`, `Normal`, `Movable`.
     pub zone: String,
-    /// Memory the allocator manages.
+    /// Memory that the page allocator manages.
     pub managed_kib: u64,
     /// Free memory.
     pub free_kib: u64,
-    /// Below: an allocation reclaims by itself.
+    /// Watermark below which an allocation reclaims memory itself.
     pub min_kib: u64,
-    /// Below: kswapd is woken and other nodes are tried first.
+    /// Watermark below which kswapd is woken and other nodes are tried first.
     pub low_kib: u64,
-    /// Up to here kswapd reclaims.
+    /// Watermark up to which kswapd reclaims.
     pub high_kib: u64,
 }
 
-/// Something the kernel counts.
+/// A counter of the kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Activity {
     /// The kernel's name.
     pub name: String,
     /// Since boot, in pages or events.
     pub total: u64,
-    /// Growth since the reading before; `null` in the first.
+    /// Growth since the previous reading; `null` in the first.
     pub growth: Option<u64>,
 }
 
 impl PressureSection {
-    /// The growth of a system-wide count; `None` when it is not counted or this is the first reading.
+    /// Returns the growth of a system-wide counter; `None` when the kernel does not have it or this
+    /// is the first reading.
     #[must_use]
     pub fn growth(&self, name: &str) -> Option<u64> {
         self.system

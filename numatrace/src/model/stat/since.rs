@@ -1,20 +1,20 @@
-//! What changed since a saved reading.
+//! Changes since a saved reading.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Pid;
 use crate::model::name::Name;
 
-/// Changes since a reading that was saved; the growth of the counters is in the counter section.
+/// Changes since a saved reading; the growth of the counters is in the counter section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SinceSection {
-    /// When the saved reading was taken, RFC 3339.
+    /// Time of the saved reading, RFC 3339.
     pub time: String,
     /// Seconds from then to now by the wall clock.
     pub seconds: f64,
     /// Memory rows that changed, in the kernel's order.
     pub meminfo: Vec<RowChange>,
-    /// Processes that are in both readings, with the same name.
+    /// Processes in both readings.
     pub processes: Vec<ProcessChange>,
     /// Processes of the saved reading that are not in this one.
     pub gone: Vec<Pid>,
@@ -25,18 +25,18 @@ pub struct SinceSection {
 pub struct RowChange {
     /// The kernel's name.
     pub name: String,
-    /// KiB per node, now less then; `null` where one of the readings has none.
+    /// Change in KiB per node; `null` where one of the readings has no value.
     pub kib: Vec<Option<i64>>,
 }
 
-/// Where a process's memory was and is.
+/// Memory of a process per node, before and now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessChange {
-    /// The process. That it is the same one is taken from PID and name.
+    /// The process. PID and name identify it across the readings.
     pub pid: Pid,
-    /// Its name.
+    /// Name of the process.
     pub comm: Name,
-    /// Resident KiB per node then.
+    /// Resident KiB per node in the saved reading.
     pub before_kib: Vec<u64>,
     /// Resident KiB per node now.
     pub now_kib: Vec<u64>,

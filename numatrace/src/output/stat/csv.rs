@@ -1,23 +1,17 @@
-//! A sample as tidy CSV: one value a line, so that any spreadsheet or data frame can pivot it.
-//!
-//! Names are made safe for spreadsheets by [`cell`].
-
-use std::fmt::Write as _;
+//! A sample as tidy CSV: one value per line, so that any spreadsheet or data frame can pivot it.
 
 use crate::model::stat::Sample;
 use crate::model::stat::counters::{CounterView, NAMES};
-use crate::output::csv::cell;
-use crate::output::escape;
+use crate::output::{csv, escape};
 
 /// The header line.
 pub const HEADER: &str = "table,time,interval_s,node,pid,comm,name,value\n";
 
-/// The lines of one sample. Unknown values have no line.
+/// Returns the lines of one sample. Unknown values have no line.
 #[must_use]
 pub fn lines(sample: &Sample) -> String {
-    let mut out = String::new();
     let mut lines = Lines {
-        out: &mut out,
+        out: csv::Lines::default(),
         sample,
     };
     if let Some(section) = &sample.counters {
@@ -69,11 +63,11 @@ pub fn lines(sample: &Sample) -> String {
             rows("process_kind_kib", kind.kind.name(), &kind.kib);
         }
     }
-    out
+    lines.out.finish()
 }
 
 struct Lines<'a> {
-    out: &'a mut String,
+    out: csv::Lines,
     sample: &'a Sample,
 }
 
@@ -94,13 +88,17 @@ impl Lines<'_> {
             .sample
             .interval_s
             .map_or_else(String::new, |seconds| seconds.to_string());
-        let time = &self.sample.time;
-        let (comm, name) = (cell(comm), cell(name));
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            self.out,
-            "{table},{time},{seconds},{node},{pid},{comm},{name},{value}"
-        );
+        let (comm, name) = (csv::text(comm), csv::text(name));
+        self.out.line([
+            table,
+            self.sample.time.as_str(),
+            &seconds,
+            node,
+            pid,
+            &comm,
+            &name,
+            value,
+        ]);
     }
 }
 

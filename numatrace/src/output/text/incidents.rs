@@ -64,6 +64,7 @@ fn story(snapshot: &Snapshot, incident: &Incident) -> String {
         pages_left,
         pages_followed,
         back,
+        ended,
     } = incident;
     let mib = |pages: u64| number::mib(Some(pages), snapshot.host.page_size);
     let comm = escape::text(comm.as_bytes());
@@ -93,6 +94,7 @@ fn story(snapshot: &Snapshot, incident: &Incident) -> String {
     let away = length(*away_ms);
     match back {
         Some(reason) => story.push_str(&format!("; back after {away}, by {}.", because(*reason))),
+        None if *ended => story.push_str(&format!("; it ended there after {away}.")),
         None => story.push_str(&format!("; away to the end, {away}.")),
     }
     story

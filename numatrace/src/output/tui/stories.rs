@@ -31,9 +31,15 @@ impl Stories {
     pub fn take(&mut self, look: &ScreenFrame) {
         let page_size = look.snapshot.host.page_size;
         let much = |incident: &Incident| incident.pages_left.saturating_mul(page_size) >= LITTLE;
-        self.away = look.away.iter().filter(|one| much(one)).cloned().collect();
-        self.untold = self.untold.saturating_add(look.untold);
-        for incident in &look.back {
+        self.away = look
+            .absences
+            .open
+            .iter()
+            .filter(|one| much(one))
+            .cloned()
+            .collect();
+        self.untold = self.untold.saturating_add(look.absences.dropped);
+        for incident in &look.absences.ended {
             let short = incident.away_ms < SHORT_MS && incident.pages_followed == 0;
             if short || !much(incident) {
                 self.small = self.small.saturating_add(1);

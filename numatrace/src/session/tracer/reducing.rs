@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use numatrace_common::control::{NO_RUNS, NO_STACKS};
 
-use crate::{capture::cost::Seen, model::Reduction};
+use crate::{capture::cost::WindowCost, model::Reduction};
 
 /// A detail that can be given up: its bit of the control word, and its name in the report.
 type Step = (u64, &'static str);
@@ -67,7 +67,7 @@ impl Reducing {
 
     /// Judges the cost of one measuring window. Returns the new bits for the control word when it
     /// is above the limit and there is something left to give up.
-    pub fn judge(&mut self, seen: Seen, now: Instant) -> Option<u64> {
+    pub fn judge(&mut self, seen: WindowCost, now: Instant) -> Option<u64> {
         let share = share(seen, self.cpus);
         if share <= self.limit {
             return None;
@@ -85,7 +85,7 @@ impl Reducing {
 
 /// Returns the time in our programs as a share of the time of all CPUs.
 #[expect(clippy::cast_precision_loss, reason = "a share needs three digits")]
-fn share(seen: Seen, cpus: usize) -> f64 {
+fn share(seen: WindowCost, cpus: usize) -> f64 {
     seen.ns as f64 / 1e9 / (seen.length.as_secs_f64() * cpus.max(1) as f64)
 }
 
@@ -95,8 +95,8 @@ mod tests {
     use std::time::Duration;
 
     /// A window of 20 ms with so many percent of two CPUs in our programs.
-    fn window(percent: u64) -> Seen {
-        Seen {
+    fn window(percent: u64) -> WindowCost {
+        WindowCost {
             ns: percent * 400_000,
             length: Duration::from_millis(20),
         }

@@ -6,7 +6,7 @@ use crate::counters;
 use crate::workload::memory::{Region, page_size};
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::truth::{GroundTruth, Trouble};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -33,7 +33,7 @@ pub struct Args {
     early: bool,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     if args.follow_mib > args.mib {
         return Err(Trouble::Unsupported(
             "no more can follow than there is".to_owned(),
@@ -48,13 +48,13 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     if args.early {
         region.write_all(0..region.pages());
     }
-    let mut told = scene.begin("away")?;
+    let mut truth = scene.begin("away")?;
     if !args.early {
         region.write_all(0..region.pages());
     }
     let found = scene.prober.region(&region, 0..region.pages())?;
     if !args.early {
-        told.touched(args.node, &found);
+        truth.touched(args.node, &found);
     }
 
     let before = counters::vmstat()?;
@@ -70,7 +70,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     let away = left.elapsed();
     // From here: asked from home, pages that the balancer has marked would come back.
     let there = scene.prober.region(&region, 0..region.pages())?;
-    let followed = told
+    let followed = truth
         .nodes
         .iter()
         .zip(&there.per_node)
@@ -79,15 +79,15 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     // Read when it is back: what the balancer counts while it is away is in it to the last.
     scene.nodes.run_on(args.node)?;
     let grown = counters::growth(&before, &counters::vmstat()?);
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
-    told.detail("pages", region.pages());
-    told.detail("followed", followed);
+    truth.detail("pages", region.pages());
+    truth.detail("followed", followed);
     let faults = grown.get("numa_hint_faults").copied();
-    told.detail("numa_hint_faults", faults.unwrap_or(0));
-    told.detail(
+    truth.detail("numa_hint_faults", faults.unwrap_or(0));
+    truth.detail(
         "away_ms",
         u64::try_from(away.as_millis()).unwrap_or(u64::MAX),
     );
-    Ok(told)
+    Ok(truth)
 }

@@ -10,7 +10,7 @@ use crate::workload::crew::{Shift, Worked, join, named};
 use crate::workload::memory::Region;
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::truth::{GroundTruth, Trouble};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -25,11 +25,11 @@ pub struct Args {
     secs: u64,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let [a, b] = args.nodes[..] else {
         return Err(anyhow!("two nodes, not {}", args.nodes.len()).into());
     };
-    let mut told = scene.begin("crossed")?;
+    let mut truth = scene.begin("crossed")?;
     let mut gangs = Vec::new();
     for (home, away) in [(a, b), (b, a)] {
         scene.nodes.memory(home)?;
@@ -38,9 +38,9 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         scene.nodes.run_on(home)?;
         region.write_all(0..region.pages());
         let found = scene.prober.region(&region, 0..args.pages)?;
-        told.touched(home, &found);
-        told.expect_all_on("after the first touch", home, args.pages, &found);
-        told.span("region", &region);
+        truth.touched(home, &found);
+        truth.expect_all_on("after the first touch", home, args.pages, &found);
+        truth.span("region", &region);
         let shift = Shift {
             node: away,
             free: true,
@@ -67,8 +67,8 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         }
         workers.into_iter().map(join).collect()
     })?;
-    Scene::end(&mut told)?;
-    told.tids.extend(crew.iter().map(|worker| worker.tid));
-    told.detail("workers", serde_json::to_value(crew)?);
-    Ok(told)
+    Scene::end(&mut truth)?;
+    truth.tids.extend(crew.iter().map(|worker| worker.tid));
+    truth.detail("workers", serde_json::to_value(crew)?);
+    Ok(truth)
 }

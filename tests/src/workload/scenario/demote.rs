@@ -9,7 +9,7 @@ use crate::counters;
 use crate::workload::memory::{Region, page_size};
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::truth::{GroundTruth, Trouble};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -27,7 +27,7 @@ const TIERS: &str = "/sys/devices/virtual/memory_tiering";
 /// Whether what is cold goes to slow memory when room is wanted.
 const KNOB: &str = "/sys/kernel/mm/numa/demotion_enabled";
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     scene.nodes.memory(args.node)?;
     let slow = |node: &&u32| scene.nodes.cpus(**node).is_empty();
     if scene.nodes.with_memory().iter().find(slow).is_none() || !Path::new(KNOB).exists() {
@@ -49,11 +49,11 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     policy::set(&region, Mode::Bind, &[args.node])?;
     let old = fs::read_to_string(KNOB).context("cannot read whether it demotes")?;
     fs::write(KNOB, "1").context("cannot have it demote")?;
-    let mut told = scene.begin("demote")?;
+    let mut truth = scene.begin("demote")?;
     let before = counters::vmstat()?;
     region.write_all(0..region.pages());
     let grown = counters::growth(&before, &counters::vmstat()?);
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
     fs::write(KNOB, old.trim()).context("cannot set it back")?;
     // By kswapd, by whoever wanted memory, and by others: the kernel counts them apart.
     let demoted: u64 = grown
@@ -66,9 +66,9 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
             "nothing was demoted: the firmware does not tell that the memory is slow".to_owned(),
         ));
     }
-    told.detail("demoted", demoted);
-    told.detail("pages_written", region.pages());
-    Ok(told)
+    truth.detail("demoted", demoted);
+    truth.detail("pages_written", region.pages());
+    Ok(truth)
 }
 
 /// How many kinds of memory the kernel tells apart.

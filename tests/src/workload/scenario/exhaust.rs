@@ -6,9 +6,9 @@ use anyhow::Context;
 
 use crate::counters;
 use crate::workload::memory::{Region, page_size};
-use crate::workload::say;
+use crate::workload::print;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::truth::{GroundTruth, Trouble};
 
 /// Pages between two looks at where they went: 1 MiB, small beside the smallest node.
 const STEP: usize = 256;
@@ -30,7 +30,7 @@ pub struct Args {
     hold: bool,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let node = scene.nodes.memory(args.node)?;
     scene.nodes.other_than(node)?;
     scene.nodes.run_on(node)?;
@@ -44,7 +44,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     let ballast = Region::anonymous(limit)?;
     let extra = Region::anonymous(args.pages)?;
 
-    let mut told = scene.begin("exhaust")?;
+    let mut truth = scene.begin("exhaust")?;
     let mut filled = 0;
     let mut elsewhere_in_a_row = 0;
     // Bound memory would be killed for at the end; the default policy falls back, and is watched for that.
@@ -57,7 +57,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         } else {
             0
         };
-        told.touched(node, &found);
+        truth.touched(node, &found);
     }
     if elsewhere_in_a_row < SETTLED {
         return Err(Trouble::Unsupported(format!(
@@ -65,32 +65,32 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         )));
     }
     extra.write_all(0..args.pages);
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     let found = scene.prober.region(&extra, 0..args.pages)?;
-    let ballast_placement = told.placement.clone();
-    told.touched(node, &found);
-    told.span("ballast", &ballast);
-    told.span("region", &extra);
+    let ballast_placement = truth.placement.clone();
+    truth.touched(node, &found);
+    truth.span("ballast", &ballast);
+    truth.span("region", &extra);
     let elsewhere: u64 = found.present() - found.per_node[at];
     // kswapd may free a few pages of the full node while we take ours.
-    told.expect(elsewhere * 10 >= args.pages as u64 * 9, || {
+    truth.expect(elsewhere * 10 >= args.pages as u64 * 9, || {
         format!(
             "{elsewhere} of {} pages fell back from node {node}",
             args.pages
         )
     });
-    let missed = told.pages - told.placement[at];
-    told.detail("task_node", node);
-    told.detail("ballast_placement", ballast_placement);
-    told.detail("region_placement", found.per_node);
-    told.detail("missed_pages", missed);
+    let missed = truth.pages - truth.placement[at];
+    truth.detail("task_node", node);
+    truth.detail("ballast_placement", ballast_placement);
+    truth.detail("region_placement", found.per_node);
+    truth.detail("missed_pages", missed);
     if args.hold {
-        say(&told)?;
-        told.said = true;
+        print(&truth)?;
+        truth.is_printed = true;
         std::io::stdin().lock().read_to_end(&mut Vec::new())?;
     }
-    Ok(told)
+    Ok(truth)
 }
 
 /// Pages that stay free on the machine, so that nobody is killed for this: 32 MiB.

@@ -10,7 +10,7 @@ use nix::unistd::{ForkResult, Pid, execv, fork};
 use crate::workload::memory::Region;
 use crate::workload::processes::exit_now;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::truth::{GroundTruth, Trouble};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,7 +28,7 @@ pub struct Args {
     at_once: usize,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let region = Region::anonymous(args.child_pages)?;
     let mut pids: Vec<i32> = vec![-1; args.count];
     let mut alive = VecDeque::with_capacity(args.at_once);
@@ -39,7 +39,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     )?;
     let words = [c"workload".to_owned(), c"nothing".to_owned()];
 
-    let mut told = scene.begin("fork-storm")?;
+    let mut truth = scene.begin("fork-storm")?;
     let mut failed = 0;
     for slot in &mut pids {
         if alive.len() >= args.at_once.max(1)
@@ -70,15 +70,15 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     for child in alive {
         failed += reap(child)?;
     }
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
-    told.expect(failed == 0, || {
+    truth.expect(failed == 0, || {
         format!("{failed} of {} children failed", args.count)
     });
-    told.detail("child_pids", pids);
-    told.detail("exec", args.exec);
-    told.detail("child_pages", args.child_pages);
-    Ok(told)
+    truth.detail("child_pids", pids);
+    truth.detail("exec", args.exec);
+    truth.detail("child_pages", args.child_pages);
+    Ok(truth)
 }
 
 /// Waits for one child; 1 when it did not end well.

@@ -7,7 +7,7 @@ use anyhow::Context;
 use crate::counters;
 use crate::workload::memory::Region;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::truth::{GroundTruth, Trouble};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -22,7 +22,7 @@ pub struct Args {
 /// The knob: whatever is written compacts all zones.
 const COMPACT: &str = "/proc/sys/vm/compact_memory";
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     scene.nodes.memory(args.node)?;
     scene.nodes.run_on(args.node)?;
     if !std::path::Path::new(COMPACT).exists() {
@@ -31,19 +31,19 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         ));
     }
     let region = Region::anonymous(args.pages)?;
-    let mut told = scene.begin("fragment")?;
+    let mut truth = scene.begin("fragment")?;
     region.write_all(0..args.pages);
     for page in (1..args.pages).step_by(2) {
         region.drop_page(page)?;
     }
     let before = counters::vmstat()?;
     fs::write(COMPACT, "1").context("cannot ask for compaction")?;
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
     let grown = counters::growth(&before, &counters::vmstat()?);
     for counter in ["pgmigrate_success", "pgmigrate_fail"] {
-        told.detail(counter, grown.get(counter).copied().unwrap_or(0));
+        truth.detail(counter, grown.get(counter).copied().unwrap_or(0));
     }
     // Where they came to lie is compaction's business.
     drop(region);
-    Ok(told)
+    Ok(truth)
 }

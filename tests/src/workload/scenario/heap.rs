@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::workload::memory::{Region, page_size};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble, check};
+use crate::workload::truth::{GroundTruth, Trouble, check};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -18,11 +18,11 @@ pub struct Args {
     cpu_node: Option<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
     scene.nodes.run_on(task_node)?;
 
-    let mut told = scene.begin("heap")?;
+    let mut truth = scene.begin("heap")?;
     let page = page_size();
     let old = set_break(0)?;
     let start = old.next_multiple_of(page);
@@ -37,17 +37,17 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     let region = Region::borrowed(start, args.pages)?;
     region.advise(libc::MADV_NOHUGEPAGE)?;
     region.write_all(0..args.pages);
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     // The allocator may use the break as well: nothing was allocated since it moved, and it stays, because what comes next allocates.
     let found = scene.prober.region(&region, 0..args.pages)?;
-    told.touched(task_node, &found);
-    told.span("heap", &region);
-    told.expect(found.present() == args.pages as u64, || {
+    truth.touched(task_node, &found);
+    truth.span("heap", &region);
+    truth.expect(found.present() == args.pages as u64, || {
         format!("{} of {} pages are there", found.present(), args.pages)
     });
-    told.detail("task_node", task_node);
-    Ok(told)
+    truth.detail("task_node", task_node);
+    Ok(truth)
 }
 
 /// Asks for a new program break (0: asks for none) and returns the one in force.

@@ -9,7 +9,7 @@ use crate::workload::memory::{Region, page_size};
 use crate::workload::placement::Placement;
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::truth::{GroundTruth, Trouble};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -27,13 +27,13 @@ pub struct Args {
     move_to: Option<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let node = scene.nodes.memory(args.node)?;
     let huge = default_size()?;
     let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
     scene.nodes.run_on(task_node)?;
 
-    let mut told = scene.begin("hugetlb")?;
+    let mut truth = scene.begin("hugetlb")?;
     let pool = Pool::open(node, huge)?;
     let before = pool.before;
     pool.resize(before + args.count)?;
@@ -59,29 +59,29 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         target = Some(Pool::open(to, huge)?);
         move_each(scene, &region, 0, bytes / huge, each, to)?;
         let moved = placed(scene, &region, huge)?;
-        told.expect_all_on("huge pages moved", to, bytes / page_size(), &moved);
-        told.detail("moved_to", to);
+        truth.expect_all_on("huge pages moved", to, bytes / page_size(), &moved);
+        truth.detail("moved_to", to);
     }
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
-    told.touched(task_node, &found);
-    told.span("region", &region);
-    told.expect_all_on("huge pages", node, bytes / page_size(), &found);
+    truth.touched(task_node, &found);
+    truth.span("region", &region);
+    truth.expect_all_on("huge pages", node, bytes / page_size(), &found);
     drop(region);
     drop(target);
     pool.resize(before)?;
     let after = pool.size()?;
-    told.expect(after == before, || {
+    truth.expect(after == before, || {
         format!("the pool had {before} pages, and has {after} after emptying")
     });
-    told.detail("task_node", task_node);
-    told.detail("page_node", node);
-    told.detail("huge_pages", args.count);
-    told.detail("pages_per_huge_page", each);
-    told.detail("pool_before", before);
-    told.detail("pool_filled", filled);
-    told.detail("pool_after", after);
-    Ok(told)
+    truth.detail("task_node", task_node);
+    truth.detail("page_node", node);
+    truth.detail("huge_pages", args.count);
+    truth.detail("pages_per_huge_page", each);
+    truth.detail("pool_before", before);
+    truth.detail("pool_filled", filled);
+    truth.detail("pool_after", after);
+    Ok(truth)
 }
 
 /// Where the huge pages of a region lie, in base pages.

@@ -9,7 +9,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 
 use crate::workload::memory::{Region, page_size};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::truth::{GroundTruth, Trouble};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -34,7 +34,7 @@ const CODE: [u8; 21] = [
 /// What the perf map calls it.
 const NAME: &str = "jitted::fill(char*, long)";
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     if !cfg!(target_arch = "x86_64") || page_size() != 4096 {
         return Err(Trouble::Unsupported("its code is for x86-64".to_owned()));
     }
@@ -55,12 +55,12 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     let fill: extern "C" fn(usize, usize) =
         unsafe { std::mem::transmute(code.as_ptr().cast_const()) };
 
-    let mut told = scene.begin("jit")?;
+    let mut truth = scene.begin("jit")?;
     fill(region.start(), args.pages);
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
-    told.span("region", &region);
-    told.detail("function", NAME);
-    told.detail("map", path.display().to_string());
-    Ok(told)
+    truth.span("region", &region);
+    truth.detail("function", NAME);
+    truth.detail("map", path.display().to_string());
+    Ok(truth)
 }

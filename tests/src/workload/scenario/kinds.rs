@@ -14,9 +14,9 @@ use super::heap::set_break;
 use super::hugetlb::{Pool, default_size};
 use crate::workload::memory::{Region, page_size};
 use crate::workload::policy::{self, Mode};
-use crate::workload::say;
+use crate::workload::print;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble, check};
+use crate::workload::truth::{GroundTruth, Trouble, check};
 
 /// Base pages of a huge page on x86-64 and on arm64 with 4 KiB pages.
 const HUGE_PAGES: usize = 512;
@@ -46,8 +46,8 @@ struct Placed {
     first: usize,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
-    let mut told = scene.begin("kinds")?;
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
+    let mut truth = scene.begin("kinds")?;
     // Dropped in reverse: pools and files after the memory that is made of them.
     let mut pools = Vec::new();
     let mut files = Vec::new();
@@ -68,14 +68,14 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         placed.push(placement);
         files.push(file);
     }
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
     // move_pages(2) knows no huge pages of a pool by their base pages: what was bound there lies there, or touching it fails.
     for part in placed.iter().filter(|part| part.kind != "hugetlb") {
         let found = scene
             .prober
             .region(&part.region, part.first..part.first + part.pages)?;
-        told.touched(part.node, &found);
-        told.expect_all_on(part.kind, part.node, part.pages, &found);
+        truth.touched(part.node, &found);
+        truth.expect_all_on(part.kind, part.node, part.pages, &found);
     }
     let list: Vec<_> = placed
         .iter()
@@ -87,11 +87,11 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
             })
         })
         .collect();
-    told.detail("kinds", list);
-    say(&told)?;
-    told.said = true;
+    truth.detail("kinds", list);
+    print(&truth)?;
+    truth.is_printed = true;
     std::io::stdin().lock().read_to_end(&mut Vec::new())?;
-    Ok(told)
+    Ok(truth)
 }
 
 fn bound(kind: &'static str, region: Region, node: u32) -> Result<Placed, Trouble> {

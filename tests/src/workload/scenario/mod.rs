@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::scene::Scene;
-use super::told::{Told, Trouble};
+use super::truth::{GroundTruth, Trouble};
 
 mod bind;
 mod first_touch;
@@ -118,7 +118,7 @@ impl Scenario {
     ///
     /// # Errors
     /// [`Trouble::Unsupported`] when this machine cannot, a failure when it went wrong.
-    pub fn run(&self, scene: &mut Scene) -> Result<Told, Trouble> {
+    pub fn run(&self, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         match self {
             Self::Bind(args) => bind::run(args, scene),
             Self::FirstTouch(args) => first_touch::run(args, scene),

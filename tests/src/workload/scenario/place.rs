@@ -12,7 +12,7 @@ use nix::unistd::{ForkResult, execv, fork};
 use crate::workload::nodes::pin;
 use crate::workload::processes::{Helper, exit_now};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::truth::{GroundTruth, Trouble};
 
 /// What the scheduler is to place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -36,7 +36,7 @@ pub struct Args {
     count: usize,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let cpus = scene.nodes.cpus(args.node).to_vec();
     scene.nodes.run_on(args.node)?;
     let program = CString::new(
@@ -46,7 +46,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     )
     .context("a program with a zero in its name")?;
     let words = [c"workload".to_owned(), c"nothing".to_owned()];
-    let mut told = scene.begin("place")?;
+    let mut truth = scene.begin("place")?;
     // In a process of their own: who forks must have one thread.
     let hogs = Helper::fork(|| {
         busy(&cpus)?;
@@ -62,7 +62,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         match unsafe { fork() }.context("cannot fork")? {
             ForkResult::Parent { child } => {
                 let ended = waitpid(child, None).context("cannot wait for a child")?;
-                told.expect(ended == WaitStatus::Exited(child, 0), || {
+                truth.expect(ended == WaitStatus::Exited(child, 0), || {
                     format!("a child ended with {ended:?}")
                 });
             }
@@ -89,10 +89,10 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     .context("cannot end the busy threads")?;
     // It was killed, so it has nothing to say.
     let _ = hogs.finish::<()>();
-    Scene::end(&mut told)?;
-    told.detail("children", args.count);
-    told.detail("hogs_pid", hogs_pid);
-    Ok(told)
+    Scene::end(&mut truth)?;
+    truth.detail("children", args.count);
+    truth.detail("hogs_pid", hogs_pid);
+    Ok(truth)
 }
 
 /// Keeps each CPU busy with two threads, until killed.

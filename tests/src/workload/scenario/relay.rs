@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use nix::unistd::gettid;
 
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::truth::{GroundTruth, Trouble};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -19,11 +19,11 @@ pub struct Args {
     nodes: Vec<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let [a, b] = args.nodes[..] else {
         return Err(Trouble::Unsupported("needs two nodes".to_owned()));
     };
-    let mut told = scene.begin("relay")?;
+    let mut truth = scene.begin("relay")?;
     let nodes = &scene.nodes;
     let rounds = args.rounds;
     let (mut woken, wake) = pipe().map_err(anyhow::Error::from)?;
@@ -62,8 +62,8 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
             .map_err(|_| anyhow!("the sleeper panicked"))?;
         Ok(slept?)
     })?;
-    Scene::end(&mut told)?;
-    told.tids = vec![sleeper];
-    told.detail("wakeups", 2 * rounds);
-    Ok(told)
+    Scene::end(&mut truth)?;
+    truth.tids = vec![sleeper];
+    truth.detail("wakeups", 2 * rounds);
+    Ok(truth)
 }

@@ -13,7 +13,7 @@ use nix::unistd::gettid;
 
 use crate::workload::nodes::pin;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::truth::{GroundTruth, Trouble};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,7 +28,7 @@ pub struct Args {
 /// How long a push may take to show.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let [a, b] = args.nodes[..] else {
         return Err(Trouble::Unsupported("needs two nodes".to_owned()));
     };
@@ -37,7 +37,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         last.ok_or_else(|| Trouble::Unsupported(format!("node {node} has no CPU")))
     };
     let (x, y) = (cpu(a)?, cpu(b)?);
-    let mut told = scene.begin("rt-push")?;
+    let mut truth = scene.begin("rt-push")?;
     let (at, end) = (AtomicU64::new(u64::MAX), AtomicBool::new(false));
     let (turn_x, mut call_x) = pipe().map_err(anyhow::Error::from)?;
     let (turn_y, mut call_y) = pipe().map_err(anyhow::Error::from)?;
@@ -85,10 +85,10 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         turned?;
         Ok((low, pushed))
     })?;
-    Scene::end(&mut told)?;
-    told.tids = vec![low];
-    told.detail("pushed", pushed);
-    Ok(told)
+    Scene::end(&mut truth)?;
+    truth.tids = vec![low];
+    truth.detail("pushed", pushed);
+    Ok(truth)
 }
 
 /// Runs wherever it is, and says where.

@@ -12,7 +12,7 @@ use crate::workload::memory::{Region, page_size};
 use crate::workload::placement::Placement;
 use crate::workload::processes::Helper;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Member, Told, Trouble, check};
+use crate::workload::truth::{GroundTruth, Member, Trouble, check};
 
 /// Ways to make shared memory.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -39,7 +39,7 @@ pub struct Args {
     other_node: Option<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let node = args.node.map_or_else(|| scene.nodes.here(), Ok)?;
     let other = args
         .other_node
@@ -47,7 +47,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     scene.nodes.run_on(node)?;
     let (half, pages) = (args.pages / 2, args.pages);
 
-    let mut told = scene.begin("shmem")?;
+    let mut truth = scene.begin("shmem")?;
     let region = make(args.kind, pages)?;
     region.write_all(0..half);
     let helper = Helper::fork(|| second_half(scene, &region, half, other))?;
@@ -57,38 +57,38 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     for page in half..pages {
         sum += u64::from(region.read(page));
     }
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     let found = scene.prober.region(&region, 0..half)?;
     let all = scene.prober.region(&region, 0..pages)?;
-    told.touched(node, &found);
-    told.touched(
+    truth.touched(node, &found);
+    truth.touched(
         other,
         &Placement {
             per_node: theirs.clone(),
             absent: 0,
         },
     );
-    told.span("region", &region);
-    told.expect(sum == (pages - half) as u64, || {
+    truth.span("region", &region);
+    truth.expect(sum == (pages - half) as u64, || {
         format!("the other process wrote {sum} of {} pages", pages - half)
     });
-    told.expect(all.per_node == told.placement.clone(), || {
+    truth.expect(all.per_node == truth.placement.clone(), || {
         format!(
             "both see different placements: {:?} and {:?}",
             all.per_node, found.per_node
         )
     });
-    told.members.push(Member {
+    truth.members.push(Member {
         pid,
-        parent: told.pid,
+        parent: truth.pid,
         tids: vec![pid],
         placement: theirs,
     });
-    told.detail("kind", format!("{:?}", args.kind).to_lowercase());
-    told.detail("node", node);
-    told.detail("other_node", other);
-    Ok(told)
+    truth.detail("kind", format!("{:?}", args.kind).to_lowercase());
+    truth.detail("node", node);
+    truth.detail("other_node", other);
+    Ok(truth)
 }
 
 /// The child's part; returns where its half lies.

@@ -3,7 +3,7 @@
 use crate::workload::memory::page_size;
 use crate::workload::placement::{Placement, mapping_named};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::truth::{GroundTruth, Trouble};
 use std::hint::black_box;
 
 /// A frame larger than the page it stands for would skip pages.
@@ -19,7 +19,7 @@ pub struct Args {
     cpu_node: Option<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let limit = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_STACK)?.0;
     let wanted = (args.pages * page_size()) as u64;
     if wanted + (1 << 20) > limit {
@@ -34,9 +34,9 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     // Starting up went deeper than we are now: what is there already is passed before new pages come.
     let pages = args.pages + usize::try_from(before.present())?;
 
-    let mut told = scene.begin("stack")?;
+    let mut truth = scene.begin("stack")?;
     let depth = black_box(recurse((pages * page_size()).div_ceil(FRAME)));
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     let after = probe(scene)?;
     let grown: Vec<u64> = after
@@ -49,17 +49,17 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         per_node: grown,
         absent: 0,
     };
-    told.touched(task_node, &found);
-    told.expect(found.present() >= args.pages as u64, || {
+    truth.touched(task_node, &found);
+    truth.expect(found.present() >= args.pages as u64, || {
         format!(
             "the stack grew by {} of {} pages",
             found.present(),
             args.pages
         )
     });
-    told.detail("task_node", task_node);
-    told.detail("frames", depth);
-    Ok(told)
+    truth.detail("task_node", task_node);
+    truth.detail("frames", depth);
+    Ok(truth)
 }
 
 /// Where the pages of the main stack lie.

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use crate::workload::memory::{Region, page_size};
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::truth::{GroundTruth, Trouble};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -23,7 +23,7 @@ pub struct Args {
     move_to: Option<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let node = scene.nodes.memory(args.node)?;
     let huge = huge_size()?;
     let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
@@ -35,7 +35,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     policy::set(&region, Mode::Bind, &[node])?;
     let first = (region.start().next_multiple_of(huge) - region.start()) / page_size();
 
-    let mut told = scene.begin("thp")?;
+    let mut truth = scene.begin("thp")?;
     for i in 0..args.count {
         region.write(first + i * each, 1);
     }
@@ -47,26 +47,26 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         let moved = scene
             .prober
             .region(&region, first..first + args.count * each)?;
-        told.expect_all_on("huge pages moved", to, args.count * each, &moved);
-        told.detail("moved_to", to);
+        truth.expect_all_on("huge pages moved", to, args.count * each, &moved);
+        truth.detail("moved_to", to);
     }
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     let backed = huge_bytes(region.start()..region.start() + region.len())?;
-    told.touched(task_node, &found);
-    told.span("region", &region);
-    told.expect_all_on("huge pages", node, args.count * each, &found);
-    told.expect(backed == args.count * huge, || {
+    truth.touched(task_node, &found);
+    truth.span("region", &region);
+    truth.expect_all_on("huge pages", node, args.count * each, &found);
+    truth.expect(backed == args.count * huge, || {
         format!(
             "{backed} bytes are huge pages, should be {}",
             args.count * huge
         )
     });
-    told.detail("task_node", task_node);
-    told.detail("page_node", node);
-    told.detail("huge_pages", args.count);
-    told.detail("pages_per_huge_page", each);
-    Ok(told)
+    truth.detail("task_node", task_node);
+    truth.detail("page_node", node);
+    truth.detail("huge_pages", args.count);
+    truth.detail("pages_per_huge_page", each);
+    Ok(truth)
 }
 
 /// Moves huge pages by their first addresses: a request per base page would find the rest under way.

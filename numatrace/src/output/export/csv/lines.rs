@@ -1,13 +1,12 @@
-//! Lines under construction: the cells that a whole group of lines shares are set once.
+//! Lines under construction: cells that a group of lines has in common are set once.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 
 use crate::ids::{NodeId, Pid, Tid};
 use crate::model::{Matrix, Name, PerNode, Snapshot};
-use crate::output::csv::cell;
-use crate::output::escape;
+use crate::output::{csv, escape};
 
-/// The cells that tell whose value a line has; `None` is an empty cell.
+/// The cells that identify the subject of a value; `None` is an empty cell.
 #[derive(Clone, Debug, Default)]
 pub struct Key {
     /// Seconds since the session began.
@@ -26,40 +25,39 @@ pub struct Key {
 
 /// Lines of one report.
 pub struct Lines {
-    out: String,
+    out: csv::Lines,
     interval: Option<u64>,
     nodes: Vec<NodeId>,
 }
 
 impl Lines {
-    /// No lines yet.
+    /// Starts without lines, for the nodes and the interval of a report.
     pub fn of(snapshot: &Snapshot) -> Self {
         Self {
-            out: String::new(),
+            out: csv::Lines::default(),
             interval: snapshot.session.interval,
             nodes: snapshot.host.nodes.iter().map(|node| node.node).collect(),
         }
     }
 
-    /// One value.
+    /// Adds one value that is text.
     pub fn line(&mut self, table: &str, key: &Key, name: &str, value: impl Display) {
-        let value = cell(&escape::text(value.to_string().as_bytes()));
-        self.push(table, key, name, &value);
+        self.push(table, key, name, &text(value.to_string().as_bytes()));
     }
 
-    /// One number. A negative one is no formula.
+    /// Adds one number; it is not guarded, a negative one is not a formula.
     pub fn number(&mut self, table: &str, key: &Key, name: &str, value: impl Display) {
         self.push(table, key, name, &value.to_string());
     }
 
-    /// One number that may not have been measured.
+    /// Adds one number if it was measured.
     pub fn known(&mut self, table: &str, key: &Key, name: &str, value: Option<impl Display>) {
         if let Some(value) = value {
             self.number(table, key, name, value);
         }
     }
 
-    /// A number for each node.
+    /// Adds a number for each node.
     pub fn per_node(&mut self, table: &str, key: &Key, name: &str, counts: Option<&PerNode>) {
         for (node, count) in self
             .nodes
@@ -75,7 +73,7 @@ impl Lines {
         }
     }
 
-    /// A number for each pair of nodes; pairs with nothing have no line.
+    /// Adds a number for each pair of nodes; pairs with 0 have no line.
     pub fn matrix(&mut self, table: &str, key: &Key, name: &str, matrix: Option<&Matrix>) {
         let Some(matrix) = matrix else { return };
         for (from, node) in self.nodes.clone().into_iter().enumerate() {
@@ -94,29 +92,36 @@ impl Lines {
     }
 
     fn push(&mut self, table: &str, key: &Key, name: &str, value: &str) {
-        let text = |name: &Name| cell(&escape::text(name.as_bytes()));
+        let named = |name: &Name| text(name.as_bytes());
         let (pid, comm) = match &key.process {
-            Some((pid, comm)) => (pid.to_string(), text(comm)),
+            Some((pid, comm)) => (pid.to_string(), named(comm)),
             None => Default::default(),
         };
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            self.out,
-            "{table},{},{},{pid},{comm},{},{},{},{},{},{value}",
+        let cells = [
+            table.to_owned(),
             shown(self.interval),
             shown(key.at_s),
+            pid,
+            comm,
             shown(key.tid),
-            key.mapping.as_ref().map(text).unwrap_or_default(),
+            key.mapping.as_ref().map(named).unwrap_or_default(),
             shown(key.node),
             shown(key.to_node),
-            cell(&escape::text(name.as_bytes())),
-        );
+            text(name.as_bytes()),
+            value.to_owned(),
+        ];
+        self.out.line(&cells);
     }
 
-    /// The lines.
+    /// Returns the lines.
     pub fn finish(self) -> String {
-        self.out
+        self.out.finish()
     }
+}
+
+/// A text of a stranger as a cell: escaped, and never a formula.
+fn text(bytes: &[u8]) -> String {
+    csv::text(&escape::text(bytes)).into_owned()
 }
 
 fn shown(value: Option<impl Display>) -> String {

@@ -1,7 +1,8 @@
-//! A report as one tidy table of CSV: one value a line, what kind of value in the leading column `table`.
+//! A report as one tidy CSV table: one value per line; the first column, `table`, has the kind of
+//! value.
 //!
-//! Any spreadsheet or data frame can pivot it. What was not measured has no line. Names are made safe for spreadsheets by
-//! [`cell`](crate::output::csv::cell).
+//! Any spreadsheet or data frame can pivot it. A value that was not measured has no line. Names are
+//! made safe for spreadsheets by [`text`](crate::output::csv::text).
 
 mod events;
 mod lines;
@@ -12,33 +13,35 @@ use lines::Lines;
 
 use crate::model::Snapshot;
 
-/// The columns. A cell that has no meaning for a line is empty.
+/// The columns. A cell without a meaning for a line is empty.
 pub const HEADER: &str = "table,interval,at_s,pid,comm,tid,mapping,node,to_node,name,value\n";
 
-/// The tables, with what a line of each says; the order of the output.
+/// The tables in the order of the output, each with the meaning of its lines.
 pub const TABLES: [(&str, &str); 14] = [
     (
         "session",
-        "the session and the machine: `name` is a field of `session`, `host`, `coverage` or `cost`",
+        "session and machine: `name` is a field of `session`, `host`, `coverage` or `cost`",
     ),
     ("node", "a node's memory and number of CPUs"),
     ("hook", "`name` is a hook, `value` its state"),
     (
         "audit",
-        "`name` is `COUNTER.kernel`, `COUNTER.traced` or `COUNTER.residual`, by `node`; `verdict` and `unexplained` without",
+        "`name` is `COUNTER.kernel`, `COUNTER.traced` or `COUNTER.residual`, by `node`; \
+         `verdict` and `unexplained` have no node",
     ),
     (
         "machine",
         "a quantity of docs/fail-if.md, of the whole machine",
     ),
-    ("process", "the same of a process"),
+    ("process", "a quantity of docs/fail-if.md, of a process"),
     (
         "process_node",
         "a numastat counter, `pages` or `run_ns` of a process, by `node` of the page or CPU",
     ),
     (
         "process_matrix",
-        "first touches, hinting faults, page migrations, task moves of a process, from `node` to `to_node`",
+        "first touches, hinting faults, page migrations, task moves of a process, from `node` to \
+         `to_node`",
     ),
     (
         "task_move",
@@ -54,7 +57,8 @@ pub const TABLES: [(&str, &str); 14] = [
     ),
     (
         "mapping_thread",
-        "what a thread touched first in a mapping (`pages`, `remote_pages`) and how it uses it (`hint_faults`, `remote_hint_faults`)",
+        "pages that a thread touched first in a mapping (`pages`, `remote_pages`) and its sampled \
+         accesses there (`hint_faults`, `remote_hint_faults`)",
     ),
     (
         "incident",
@@ -63,7 +67,7 @@ pub const TABLES: [(&str, &str); 14] = [
     ("finding", "`name` is the diagnosis, `value` its title"),
 ];
 
-/// The lines of a report, without the header.
+/// Returns the lines of a report, without the header.
 #[must_use]
 pub fn lines(snapshot: &Snapshot) -> String {
     let mut lines = Lines::of(snapshot);
@@ -78,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_table_has_one_name() {
+    fn each_table_has_a_name_of_its_own() {
         let mut names: Vec<&str> = TABLES.iter().map(|(name, _)| *name).collect();
         names.sort_unstable();
         names.dedup();

@@ -1,16 +1,16 @@
 //! Second opinions, a line each: `/proc/vmstat` beside what was traced, and numastat's own equations.
 
 use crate::{
-    model::{Audit, Beside, BesideWhat, Imbalance, number},
+    model::{Audit, CrossCheck, CrossCheckKind, Imbalance, number},
     output::text::page::{Page, Tone},
 };
 
 /// Writes what there is; the verdict does not rest on it.
 pub fn write(page: &mut Page<'_>, audit: &Audit) {
-    let rows: Vec<String> = audit.beside.iter().filter_map(row).collect();
+    let rows: Vec<String> = audit.cross_check.iter().filter_map(row).collect();
     if !rows.is_empty() {
         page.legend(&format!(
-            "Beside /proc/vmstat, kernel | traced | residual: {}.",
+            "CrossCheck /proc/vmstat, kernel | traced | residual: {}.",
             rows.join("; ")
         ));
     }
@@ -38,16 +38,16 @@ pub fn write(page: &mut Page<'_>, audit: &Audit) {
 }
 
 /// One row in words; `None` where neither side counted anything.
-fn row(row: &Beside) -> Option<String> {
+fn row(row: &CrossCheck) -> Option<String> {
     if row.kernel.unwrap_or(0) == 0 && row.traced.unwrap_or(0) == 0 {
         return None;
     }
     let what = match row.what {
-        BesideWhat::Pages => "pages",
-        BesideWhat::HintFaults => "hint faults",
-        BesideWhat::PteUpdates => "page table entries made to fault",
-        BesideWhat::HintMigrated => "pages moved by hint faults",
-        BesideWhat::PageMigrations => "pages moved",
+        CrossCheckKind::Pages => "pages",
+        CrossCheckKind::HintFaults => "hint faults",
+        CrossCheckKind::PteUpdates => "page table entries made to fault",
+        CrossCheckKind::HintMigrated => "pages moved by hint faults",
+        CrossCheckKind::PageMigrations => "pages moved",
     };
     Some(format!(
         "{what} ({}) {} | {} | {}",

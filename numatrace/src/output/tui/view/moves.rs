@@ -71,40 +71,46 @@ fn reasons(look: &ScreenFrame) -> Row {
 struct Shape {
     /// Threads have their number.
     tid: bool,
+    /// Remote hinting faults have a column.
+    faults: bool,
     /// Columns of a name.
     name: usize,
 }
 
 impl Shape {
     /// Columns of all but number and name.
-    const OTHERS: usize = 72;
+    const OTHERS: usize = 74;
 
     fn of(width: usize) -> Self {
         let tid = width >= Self::OTHERS + 8 + 12;
-        let others = Self::OTHERS + if tid { 8 } else { 0 };
+        let faults = width >= Self::OTHERS + 8 + 12 + 14;
+        let others = Self::OTHERS + if tid { 8 } else { 0 } + if faults { 14 } else { 0 };
         Self {
             tid,
+            faults,
             name: width.saturating_sub(others).clamp(6, 24),
         }
     }
 }
 
-fn head(Shape { tid, name }: Shape) -> Row {
+fn head(Shape { tid, faults, name }: Shape) -> Row {
     let tid = if tid { "     TID " } else { " " };
+    let faults = if faults { "remote faults " } else { "" };
     plain(
         Tone::Strong,
         format!(
-            "{:>8} {:>7}{tid}{:<name$} {:>7} {:<14} {:>8} {:>8} back",
-            "at s", "PID", "thread", "nodes", "left by", "away ms", "MiB left"
+            "{:>8} {:>7}{tid}{:<name$} {:>7} {:<14} {:>7} {:>7} {faults}{:>8} back",
+            "at s", "PID", "thread", "nodes", "left by", "away ms", "ran ms", "MiB left"
         ),
     )
 }
 
-fn line(incident: &Incident, away: bool, Shape { tid, name }: Shape, page_size: u64) -> String {
+fn line(incident: &Incident, away: bool, shape: Shape, page_size: u64) -> String {
+    let Shape { tid, faults, name } = shape;
     let back = match (incident.back, away) {
         (Some(reason), _) => reason.name().to_owned(),
-        (None, true) => "still away".to_owned(),
-        (None, false) => "ended there".to_owned(),
+        (None, true) => "not yet".to_owned(),
+        (None, false) => "ended".to_owned(),
     };
     let followed = match incident.pages_followed {
         0 => String::new(),
@@ -115,8 +121,21 @@ fn line(incident: &Incident, away: bool, Shape { tid, name }: Shape, page_size: 
     } else {
         " ".to_owned()
     };
+    let remote = incident.remote_hint_faults;
+    let (column, tail) = match remote {
+        _ if faults => (format!("{:>13} ", number::count(remote)), String::new()),
+        Some(count) if count > 0 => {
+            let faults = usize::try_from(count).unwrap_or(usize::MAX);
+            let faults = number::plural(faults, "remote fault");
+            (String::new(), format!(", {faults}"))
+        }
+        _ => Default::default(),
+    };
+    let ran = incident
+        .run_ms
+        .map_or_else(|| number::UNKNOWN.to_owned(), brief);
     format!(
-        "{:>8.2} {:>7}{tid}{} {:>7} {:<14} {:>8} {:>8} {back}{followed}",
+        "{:>8.2} {:>7}{tid}{} {:>7} {:<14} {:>7} {ran:>7} {column}{:>8} {back}{followed}{tail}",
         incident.at_s,
         incident.pid,
         cells::left(&cells::name(&incident.comm), name),

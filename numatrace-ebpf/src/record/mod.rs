@@ -1,0 +1,14 @@
+//! Records, which leave through the ring: single events, and runs of events that have much in
+//! common.
+//!
+//! The totals hold the same counts, which stay exact whatever happens here: a lost record loses
+//! detail, never a number.
+
+pub mod address;
+pub mod emit;
+pub mod fill_run;
+pub mod kernel_memory;
+pub mod move_stack;
+pub mod moved_run;
+pub mod touch_run;
+pub mod use_run;

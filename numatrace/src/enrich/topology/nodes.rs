@@ -1,0 +1,211 @@
+//! The nodes of a machine as plain values, with the look-ups that later stages need.
+
+use std::{collections::BTreeMap, fmt};
+
+use crate::ids::{CpuId, NodeId};
+
+/// One online node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its number.
+    pub id: NodeId,
+    /// Its online CPUs, ascending; empty for a CPU-less node.
+    pub cpus: Vec<CpuId>,
+    /// Memory in KiB; 0 for a memoryless node, `None` when it could not be read.
+    pub mem_kb: Option<u64>,
+    /// Free memory in KiB when the topology was read.
+    pub free_kb: Option<u64>,
+    /// Distances to the online nodes, in the order of [`Topology::nodes`]; `None` when they could not be read.
+    pub distance: Option<Vec<u32>>,
+    /// Whether the kernel takes ordinary kernel memory from it; `false` for memoryless and movable-only (CXL) nodes.
+    pub has_normal_memory: bool,
+}
+
+impl Node {
+    /// Whether it is known to have no memory.
+    #[must_use]
+    pub fn is_memoryless(&self) -> bool {
+        self.mem_kb == Some(0)
+    }
+
+    /// Whether it has no online CPU.
+    #[must_use]
+    pub fn is_cpuless(&self) -> bool {
+        self.cpus.is_empty()
+    }
+}
+
+/// A fact that could not be had, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The fact: "distances of node 3".
+    pub what: String,
+    /// The reason, as read.
+    pub why: String,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.why)
+    }
+}
+
+/// The machine's nodes at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topology {
+    nodes: Vec<Node>,
+    pub(super) offline: Vec<NodeId>,
+    page_size: u64,
+    pub(super) numa: bool,
+    pub(super) gaps: Vec<Gap>,
+    cpu_node: BTreeMap<CpuId, NodeId>,
+}
+
+impl Topology {
+    /// A topology of these nodes (any order, repeated numbers dropped), with base pages of `page_size` bytes.
+    #[must_use]
+    pub fn from_nodes(mut nodes: Vec<Node>, page_size: u64) -> Self {
+        nodes.sort_by_key(|node| node.id);
+        nodes.dedup_by_key(|node| node.id);
+        let cpu_node = nodes
+            .iter()
+            .flat_map(|node| node.cpus.iter().map(|&cpu| (cpu, node.id)))
+            .collect();
+        Self {
+            nodes,
+            offline: Vec::new(),
+            page_size,
+            numa: true,
+            gaps: Vec::new(),
+            cpu_node,
+        }
+    }
+
+    /// The online nodes, ascending. Never empty when read from a machine.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Nodes the kernel could bring online but which are not there now.
+    #[must_use]
+    pub fn offline(&self) -> &[NodeId] {
+        &self.offline
+    }
+
+    /// Bytes of a base page.
+    #[must_use]
+    pub fn page_size(&self) -> u64 {
+        self.page_size
+    }
+
+    /// Whether the kernel knows nodes at all; `false` on kernels built without NUMA, shown as one node 0.
+    #[must_use]
+    pub fn kernel_has_numa(&self) -> bool {
+        self.numa
+    }
+
+    /// What could not be read, and why.
+    #[must_use]
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// The numbers of the online nodes, ascending.
+    pub fn node_ids(&self) -> impl ExactSizeIterator<Item = NodeId> + '_ {
+        self.nodes.iter().map(|node| node.id)
+    }
+
+    /// The position of a node in [`Topology::nodes`], and so in every per-node array.
+    #[must_use]
+    pub fn index_of(&self, id: NodeId) -> Option<usize> {
+        self.nodes.binary_search_by_key(&id, |node| node.id).ok()
+    }
+
+    /// The online node of this number.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(self.index_of(id)?)
+    }
+
+    /// The node of an online CPU.
+    #[must_use]
+    pub fn node_of_cpu(&self, cpu: CpuId) -> Option<NodeId> {
+        self.cpu_node.get(&cpu).copied()
+    }
+
+    /// The online CPUs with their nodes, ascending.
+    pub fn cpus(&self) -> impl Iterator<Item = (CpuId, NodeId)> + '_ {
+        self.cpu_node.iter().map(|(&cpu, &node)| (cpu, node))
+    }
+
+    /// One more than the largest node number, online or not: the size of a table indexed by node number.
+    #[must_use]
+    pub fn node_table_len(&self) -> usize {
+        let online = self.nodes.last().map(|node| node.id);
+        online
+            .max(self.offline.iter().copied().max())
+            .map_or(0, |id| id.index() + 1)
+    }
+
+    /// The distance from one online node to another as firmware claims it; 10 is local.
+    #[must_use]
+    pub fn distance(&self, from: NodeId, to: NodeId) -> Option<u32> {
+        self.node(from)?
+            .distance
+            .as_ref()?
+            .get(self.index_of(to)?)
+            .copied()
+    }
+
+    /// The nearest node with memory that the kernel falls back to from `from`: itself when it has memory, else the
+    /// least distance, then the lowest number.
+    #[must_use]
+    pub fn nearest_memory(&self, from: NodeId) -> Option<NodeId> {
+        let with_memory = self.nodes.iter().filter(|node| !node.is_memoryless());
+        with_memory
+            .min_by_key(|node| {
+                (
+                    node.id != from,
+                    self.distance(from, node.id).unwrap_or(u32::MAX),
+                    node.id,
+                )
+            })
+            .map(|node| node.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::enrich::topology::fixture::{memory, spec};
+
+    #[test]
+    fn sparse_nodes_keep_their_numbers_and_find_their_places() {
+        let topology = memory(&[spec(8, &[4, 5], 1024), spec(0, &[0, 1], 2048)]);
+        assert_eq!(
+            topology.node_ids().collect::<Vec<_>>(),
+            [NodeId(0), NodeId(8)]
+        );
+        assert_eq!(topology.index_of(NodeId(8)), Some(1));
+        assert_eq!(topology.index_of(NodeId(1)), None);
+        assert_eq!(topology.node_of_cpu(CpuId(5)), Some(NodeId(8)));
+        assert_eq!(topology.node_of_cpu(CpuId(2)), None);
+        assert_eq!(topology.node_table_len(), 9);
+        assert_eq!(topology.distance(NodeId(0), NodeId(8)), Some(20));
+        assert_eq!(topology.distance(NodeId(0), NodeId(3)), None);
+    }
+
+    #[test]
+    fn a_memoryless_node_falls_back_to_the_nearest_that_has_memory() {
+        let mut nodes: Vec<Node> =
+            memory(&[spec(0, &[0], 0), spec(1, &[1], 1024), spec(2, &[], 1024)])
+                .nodes()
+                .to_vec();
+        nodes[0].distance = Some(vec![10, 40, 17]);
+        let topology = Topology::from_nodes(nodes, 4096);
+        assert_eq!(topology.nearest_memory(NodeId(0)), Some(NodeId(2)));
+        assert_eq!(topology.nearest_memory(NodeId(1)), Some(NodeId(1)));
+        assert!(topology.nodes()[0].is_memoryless() && topology.nodes()[2].is_cpuless());
+    }
+}

@@ -1,0 +1,169 @@
+//! The processes of a report and the whole system: what was counted, with names.
+
+use std::collections::BTreeMap;
+
+use super::{activity, alloc, balancing, labels::Labels, moved_by, values::name};
+use crate::{
+    enrich::{Charged, Enrich, facts::Facts, process::ProcessIndex},
+    fold::{Accumulators, Counts},
+    ids::Tid,
+    model::{Alloc, Process, ProcessKind, Thread, report::System},
+};
+
+/// A thread's number, start, and counts.
+type CountedThread = (Tid, u64, Counts);
+
+/// The processes of a report, with their threads: one entry per incarnation and pseudo owner that counted anything.
+pub fn processes<F: Facts>(
+    counted: &Accumulators,
+    enrich: &mut Enrich<F>,
+    labels: Labels<'_>,
+) -> Vec<Process> {
+    let mut all: BTreeMap<ProcessIndex, Process> = BTreeMap::new();
+    let mut pseudo = Vec::new();
+    // The threads of a process follow one another.
+    let mut threads: Vec<CountedThread> = Vec::new();
+    let mut current = None;
+    let mut owners = counted.owners();
+    loop {
+        let owner = owners.next();
+        let next = match &owner {
+            Some((Charged::Thread { process, .. }, _)) => Some(*process),
+            _ => None,
+        };
+        if let Some(index) = current.filter(|_| next != current) {
+            all.insert(index, process(index, &threads, enrich, labels));
+            threads.clear();
+        }
+        current = next;
+        let Some((charged, counts)) = owner else {
+            break;
+        };
+        let other = match charged {
+            Charged::Thread { tid, start_ns, .. } => {
+                threads.push((tid, start_ns, counts));
+                continue;
+            }
+            Charged::Irq => Process::irq(),
+            Charged::OutOfScope => Process::out_of_scope(),
+            Charged::Overflow => Process::overflow(),
+            Charged::Nobody => Process::nobody(),
+        };
+        pseudo.push((other, counts));
+    }
+    // The kernel can skip every run of our programs in a short life: such a process is listed all the same, with zeros.
+    let announced: Vec<ProcessIndex> = enrich.processes.announced(labels.until_ns).collect();
+    for index in announced {
+        all.entry(index)
+            .or_insert_with(|| process(index, &[], enrich, labels));
+    }
+    let mut all: Vec<Process> = all.into_values().collect();
+    all.extend(pseudo.into_iter().map(|(mut process, counts)| {
+        fill(&mut process, &counts, labels);
+        moved_by::complete(&mut process, &enrich.processes, &mut enrich.facts);
+        process
+    }));
+    all
+}
+
+/// The counters of a session in which nothing happened: zeros where the hooks know them.
+pub fn nothing_traced(labels: Labels<'_>) -> Alloc {
+    alloc::counters(&Counts::default(), labels.nodes, labels.known)
+}
+
+/// Everything that was counted for an owner.
+fn fill(process: &mut Process, counts: &Counts, labels: Labels<'_>) {
+    let Labels {
+        nodes,
+        known,
+        measured,
+        ..
+    } = labels;
+    process.alloc = measured
+        .allocs
+        .then(|| alloc::counters(counts, nodes, known));
+    process.first_touch = activity::first_touch(counts, nodes, measured);
+    process.hint_faults = activity::hint_faults(counts, nodes, measured);
+    process.page_migrations = activity::page_migrations(counts, nodes, measured);
+    process.task_moves = activity::task_moves(counts, nodes, measured);
+    process.run_ns = activity::run_ns(counts, nodes, measured);
+    process.balancer = balancing::begin(counts, measured);
+}
+
+/// The matrices of the whole system.
+pub fn system(counted: &Accumulators, processes: &[Process], labels: Labels<'_>) -> System {
+    let sum = counted.total();
+    let (nodes, measured) = (labels.nodes, labels.measured);
+    System {
+        allocations: measured.allocs.then(|| alloc::matrix(&sum, nodes)),
+        first_touch: activity::first_touch(&sum, nodes, measured),
+        hint_faults: activity::hint_faults(&sum, nodes, measured),
+        page_migrations: activity::page_migrations(&sum, nodes, measured).map(|mut all| {
+            all.moved_by = all.moved_by.map(|_| moved_by::all(processes));
+            all
+        }),
+        task_moves: activity::task_moves(&sum, nodes, measured),
+        run_ns: activity::run_ns(&sum, nodes, measured),
+        balancer: balancing::begin(&sum, measured),
+    }
+}
+
+fn process<F: Facts>(
+    index: ProcessIndex,
+    threads: &[CountedThread],
+    enrich: &mut Enrich<F>,
+    labels: Labels<'_>,
+) -> Process {
+    let Enrich {
+        processes, facts, ..
+    } = enrich;
+    processes.look_again(index, facts);
+    let known = processes.get(index);
+    let kind = if known.kthread {
+        ProcessKind::Kthread
+    } else {
+        ProcessKind::User
+    };
+    let mut process = Process::new(known.pid, known.start_ns, name(known.comm.as_ref()), kind);
+    process.comms.clone_from(&known.comms);
+    process.exe.clone_from(&known.details.exe);
+    process.cgroup.clone_from(&known.details.cgroup);
+    process.ns_pid = known.details.ns_pid;
+    let mut sum = Counts::default();
+    for (.., counts) in threads {
+        sum.add(counts);
+    }
+    fill(&mut process, &sum, labels);
+    moved_by::complete(&mut process, processes, facts);
+    process.threads = threads
+        .iter()
+        .map(|(tid, start_ns, counts)| {
+            let comm = processes.thread_name(index, *tid, *start_ns, facts);
+            let mut thread = Thread::new(*tid, name(comm.as_ref()));
+            thread.start_ns = Some(*start_ns);
+            thread.alloc = labels
+                .measured
+                .allocs
+                .then(|| alloc::counters(counts, labels.nodes, labels.known));
+            thread.first_touch = activity::first_touch(counts, labels.nodes, labels.measured);
+            thread.hint_faults = activity::hint_faults(counts, labels.nodes, labels.measured);
+            thread.task_moves = activity::task_moves(counts, labels.nodes, labels.measured);
+            thread.run_ns = activity::run_ns(counts, labels.nodes, labels.measured);
+            thread.balancer = activity::balancer(counts, labels.measured);
+            thread
+        })
+        .collect();
+    process
+}
+
+/// How often threads changed their node, by second.
+pub fn rates(processes: &mut [Process], system: &mut System, duration_s: f64) {
+    let of_processes = processes
+        .iter_mut()
+        .filter_map(|process| process.task_moves.as_mut());
+    for moves in of_processes.chain(system.task_moves.as_mut()) {
+        #[expect(clippy::cast_precision_loss, reason = "a rate has three good digits")]
+        let rate = moves.cross_node.map(|moves| moves as f64 / duration_s);
+        moves.cross_node_per_s = rate.filter(|_| duration_s > 0.0);
+    }
+}

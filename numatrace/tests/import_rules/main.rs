@@ -1,0 +1,143 @@
+//! Holds the import rules of ARCHITECTURE.md against the code.
+//!
+//! - A room imports only the rooms that its row of the table names, and `aya`, `tokio` and
+//!   `unsafe` stand only where the table says so.
+//! - The table itself has no circle: rooms import one another in one direction.
+//! - No files import one another in a circle. Two relations are natural and do not count: a file
+//!   may use what the `mod.rs` of a folder around it defines, and a report holds the findings that
+//!   are computed from it ([`NATURAL`]).
+//! - The module of a folder is `x/mod.rs`, never `x.rs` beside `x/`.
+//!
+//! Tests are exempt: `#[cfg(test)] mod tests` may build what it needs from anywhere.
+
+#![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
+
+mod graph;
+mod made_up;
+mod rooms;
+mod source;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use graph::Graph;
+
+/// Sources, by path below the workspace.
+const TRACER: &str = "numatrace/src";
+const KERNEL_SIDE: &str = "numatrace-ebpf/src";
+
+/// A report holds its findings, and a finding is computed from a report.
+const NATURAL: (&str, &str) = ("model/report.rs", "model/finding/mod.rs");
+
+/// Circles of the tracer that are still to be broken up.
+const KNOWN: [&[&str]; 6] = [
+    &["attach/hooks.rs", "attach/preload.rs"],
+    &[
+        "enrich/facts/mod.rs",
+        "enrich/process/mod.rs",
+        "enrich/residency.rs",
+    ],
+    &["model/audit.rs", "model/audit_beside.rs"],
+    &[
+        "model/finding/affinity_split.rs",
+        "model/finding/ran_away.rs",
+    ],
+    &["recording/player.rs", "recording/replay.rs"],
+    &["session/info.rs", "session/interval.rs"],
+];
+
+/// The circle of rooms that is still to be broken up.
+const KNOWN_OF_ROOMS: [&[&str]; 1] = [&["cli", "console", "plan", "recording"]];
+
+/// The circle of the kernel side that is still to be broken up.
+const KNOWN_OF_KERNEL_SIDE: [&[&str]; 1] = [&[
+    "control.rs",
+    "emit.rs",
+    "filter.rs",
+    "owner.rs",
+    "runs.rs",
+    "streaks.rs",
+    "totals.rs",
+    "touch.rs",
+    "twin.rs",
+]];
+
+#[test]
+fn rooms_import_only_what_the_table_allows() {
+    let graph = tracer();
+    let table = architecture();
+    let breaches = rooms::breaches(&graph, &table);
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+    let unknown = rooms::unknown(&graph, &table);
+    assert!(unknown.is_empty(), "the table names no room: {unknown:?}");
+}
+
+#[test]
+fn rooms_import_one_another_in_one_direction() {
+    let table = architecture();
+    let imports = table.into_iter().map(|(room, row)| (room, row.may_import));
+    let rooms = Graph {
+        imports: imports.collect(),
+        uses: BTreeMap::new(),
+    };
+    no_circles(&rooms, &KNOWN_OF_ROOMS);
+}
+
+#[test]
+fn no_files_of_the_tracer_import_one_another_in_a_circle() {
+    let mut graph = tracer();
+    let (report, finding) = NATURAL;
+    assert!(
+        graph.imports.get_mut(report).unwrap().remove(finding),
+        "{report} no longer imports {finding}: the exception can go"
+    );
+    graph.leave_out_folders_around();
+    no_circles(&graph, &KNOWN);
+}
+
+#[test]
+fn no_files_of_the_kernel_side_import_one_another_in_a_circle() {
+    let mut graph = Graph::of_crate(&sources(KERNEL_SIDE), "numatrace_ebpf");
+    graph.leave_out_folders_around();
+    no_circles(&graph, &KNOWN_OF_KERNEL_SIDE);
+}
+
+#[test]
+fn the_module_of_a_folder_is_its_mod_rs() {
+    for src in [TRACER, KERNEL_SIDE] {
+        for file in sources(src).keys() {
+            let folder = root().join(src).join(file.trim_end_matches(".rs"));
+            assert!(
+                !folder.is_dir(),
+                "{src}/{file} stands beside a folder of its name"
+            );
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Returns the texts of a crate's files.
+fn sources(src: &str) -> BTreeMap<String, String> {
+    let sources = source::below(&root().join(src));
+    assert!(sources.len() > 20, "{src} has {} files", sources.len());
+    sources
+}
+
+fn architecture() -> rooms::Table {
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    rooms::of_architecture(&page)
+}
+
+fn tracer() -> Graph {
+    Graph::of_crate(&sources(TRACER), "numatrace")
+}
+
+/// Asserts that there are no circles but the known ones.
+fn no_circles(graph: &Graph, known: &[&[&str]]) {
+    let mut circles = graph.circles();
+    circles.retain(|circle| !known.contains(&circle.as_slice()));
+    assert!(circles.is_empty(), "circles: {circles:#?}");
+}

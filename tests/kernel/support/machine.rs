@@ -1,0 +1,62 @@
+//! The nodes of the machine that the tests run on, by the part they play.
+
+use numatrace_tests::workload::nodes::Nodes;
+
+/// The machine's nodes.
+pub fn nodes() -> Nodes {
+    Nodes::read().unwrap_or_else(|trouble| panic!("{trouble:?}"))
+}
+
+/// Nodes that have both memory and CPUs.
+fn whole_nodes() -> Vec<u32> {
+    let nodes = nodes();
+    let whole = nodes.with_memory().iter().copied();
+    whole.filter(|&node| !nodes.cpus(node).is_empty()).collect()
+}
+
+/// The first of them.
+pub fn whole_node() -> u32 {
+    let first = whole_nodes().first().copied();
+    first.expect("a machine has a node with memory and CPUs")
+}
+
+/// The first two of them.
+pub fn two_nodes() -> Option<(u32, u32)> {
+    match whole_nodes()[..] {
+        [a, b, ..] => Some((a, b)),
+        _ => None,
+    }
+}
+
+/// A node that has CPUs and no memory.
+pub fn memoryless_node() -> Option<u32> {
+    let nodes = nodes();
+    nodes
+        .online()
+        .iter()
+        .copied()
+        .find(|&node| !nodes.with_memory().contains(&node) && !nodes.cpus(node).is_empty())
+}
+
+/// Position of a node in arrays per node.
+pub fn at(node: u32) -> usize {
+    let found = nodes().online().iter().position(|&online| online == node);
+    found.unwrap_or_else(|| panic!("node {node} is not online"))
+}
+
+/// Binds `$a` and `$b` to two whole nodes, or ends the test as skipped.
+#[macro_export]
+macro_rules! two_nodes_or_skip {
+    () => {
+        match $crate::support::machine::two_nodes() {
+            Some(nodes) => nodes,
+            None => {
+                numatrace_tests::harness::skipped(
+                    numatrace_tests::test_name!(),
+                    "needs two nodes with memory and CPUs",
+                );
+                return;
+            }
+        }
+    };
+}
