@@ -10,7 +10,7 @@ use super::{
     alloc::Known,
     audit::{Evidence, audit},
     code::Code,
-    cross_check::beside,
+    cross_check::cross_check,
     incidents::Incidents,
     labels::Labels,
     processes::{nothing_traced, processes, rates, system},
@@ -140,7 +140,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
     let duration_s = parts.session.duration_s;
 
     let mut snapshot = Snapshot::new(parts.host, parts.session);
-    let second = beside(parts.window, parts.counted, &measured);
+    let second = cross_check(parts.window, parts.counted, &measured);
     snapshot.audit = match parts.uncounted {
         _ if !measured.allocs => Audit::unavailable(
             "page_alloc is left out on request: nothing was traced that numastat counts",
