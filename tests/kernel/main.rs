@@ -1,4 +1,5 @@
-//! What the tracer says beside what happened: one module per stem. For machines with two nodes or more, as root; `cargo xtask test vm` runs it in guests.
+//! Claims about the tracer on machines with two nodes or more, one module per subject. They need
+//! root; `cargo xtask test vm` runs them in guests.
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
@@ -15,8 +16,6 @@ mod scope;
 mod storm;
 mod top;
 mod top_truth;
-
-mod compare;
 
 mod alloc_class;
 mod audit;

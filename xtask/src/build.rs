@@ -39,7 +39,7 @@ pub struct Executable {
 }
 
 /// The test programs of numatrace-tests that trace, one for each tier that does.
-const TESTS: [&str; 2] = ["host", "kernel"];
+pub const TESTS: [&str; 2] = ["host", "kernel"];
 /// What a guest gets in its PATH.
 const FOR_GUESTS: [&str; 2] = ["numatrace", "workload"];
 

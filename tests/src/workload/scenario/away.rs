@@ -1,4 +1,5 @@
-//! `away`: a task that touches memory on one node, is sent to another, uses its memory from there, takes a part of it along, and is sent back.
+//! `away`: a task touches memory on one node, is sent to a different one, uses its memory from
+//! there, moves a part of it along, and is sent back.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +14,13 @@ pub struct Args {
     /// Memory, in MiB
     #[arg(long)]
     mib: usize,
-    /// The part of it that is moved after it, in MiB
+    /// The part of it that is moved along, in MiB
     #[arg(long, default_value_t = 0)]
     follow_mib: usize,
     /// Node of the memory
     #[arg(long)]
     node: u32,
-    /// Node it is sent to
+    /// Node the task is sent to
     #[arg(long)]
     to: u32,
     /// Leave the memory to the NUMA balancer, which then samples its use and may move it
@@ -68,7 +69,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         region.write_all(0..region.pages());
     }
     let away = left.elapsed();
-    // From here: asked from home, pages that the balancer has marked would come back.
+    // Asked from here: read from home, pages that the balancer has marked would come back.
     let there = scene.prober.region(&region, 0..region.pages())?;
     let followed = truth
         .nodes
@@ -76,7 +77,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         .zip(&there.per_node)
         .find(|(node, _)| **node == args.to)
         .map_or(0, |(_, pages)| *pages);
-    // Read when it is back: what the balancer counts while it is away is in it to the last.
+    // Read after the return, so that everything the balancer counted meanwhile is in it.
     scene.nodes.run_on(args.node)?;
     let grown = counters::growth(&before, &counters::vmstat()?);
     Scene::end(&mut truth)?;

@@ -1,4 +1,5 @@
-//! `bind`: pages bound to one node, written from a CPU of another: remote by policy, never a miss.
+//! `bind`: pages bound to one node, written from a CPU of a different one: remote by policy, never
+//! a miss.
 
 use crate::workload::memory::Region;
 use crate::workload::policy::{self, Mode};
@@ -20,7 +21,8 @@ pub struct Args {
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let node = scene.nodes.memory(args.node)?;
-    // Staying on one node is part of the truth told, so it is asked for even where no node was.
+    // Staying on one node is part of the ground truth, so the task is pinned even without
+    // --cpu-node.
     let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
     scene.nodes.run_on(task_node)?;
     let region = Region::anonymous(args.pages)?;

@@ -1,4 +1,5 @@
-//! `bounce`: a task that is sent from node to node by sched_setaffinity(2), a known number of times.
+//! `bounce`: a task that is sent from node to node by sched_setaffinity(2), a known number of
+//! times.
 
 use anyhow::Context;
 

@@ -1,4 +1,5 @@
-//! `brief`: children that each map a file of their own, write it, and end at once: nobody has time to look at them.
+//! `brief`: children that each map a file of their own, write it, and end before anybody can read
+//! their `/proc/PID/maps`.
 
 use std::fs::OpenOptions;
 use std::os::fd::AsFd;

@@ -1,4 +1,5 @@
-//! `cow`: a parent writes pages on one node; its forked child writes them on another, so each is copied there.
+//! `cow`: a parent writes pages on one node; its forked child writes them on a different one, so
+//! each is copied there.
 
 use crate::workload::memory::Region;
 use crate::workload::placement::{Placement, Prober};
@@ -14,7 +15,7 @@ pub struct Args {
     /// Base pages
     #[arg(long)]
     pages: usize,
-    /// Node of the child [default: another one, or the same when there is none]
+    /// Node of the child [default: a different one; the same on a machine with one node]
     #[arg(long)]
     child_node: Option<u32>,
 }
@@ -56,7 +57,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     Ok(truth)
 }
 
-/// The child's part; returns where its copies lie.
+/// Does the child's part and returns where its copies lie.
 fn copy(scene: &Scene, region: &Region, node: u32) -> Result<Vec<u64>, Trouble> {
     let mut prober = Prober::new(&scene.nodes);
     scene.nodes.run_on(node)?;

@@ -1,4 +1,5 @@
-//! `crossed`: two busy nodes whose threads use each other's memory, which stays where it is, so that the balancer can only exchange the threads.
+//! `crossed`: two busy nodes whose threads use each other's memory. The memory stays, so the
+//! balancer can only exchange the threads.
 
 use std::sync::Barrier;
 use std::thread;
@@ -49,7 +50,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         gangs.push((region, shift));
     }
 
-    // A thread for each CPU: a node without an idle one takes nobody in without giving somebody away.
+    // A thread for each CPU: a node without an idle CPU takes a thread in only in exchange.
     let nodes = &scene.nodes;
     let threads = gangs
         .iter()

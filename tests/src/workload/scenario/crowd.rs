@@ -1,4 +1,5 @@
-//! `crowd`: more threads than one node's CPUs, all begun on that node and then let go, so that the scheduler spreads them.
+//! `crowd`: more threads than one node has CPUs, begun on that node and then let go, so that the
+//! scheduler spreads them.
 
 use std::hint::black_box;
 use std::thread;

@@ -1,4 +1,5 @@
-//! `file`: writes a file, drops it from the page cache, and reads it again, by read(2) or through a mapping.
+//! `file`: writes a file, drops it from the page cache, and reads it again, by read(2) or through a
+//! mapping.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};

@@ -1,4 +1,5 @@
-//! `first-touch`: one thread writes memory on one node, workers use it on another under the default policy, so that the balancer may move it.
+//! `first-touch`: one thread writes memory on one node, workers use it from a different one under
+//! the default policy, so that the balancer may move it.
 
 use std::sync::Barrier;
 use std::thread;
@@ -46,7 +47,8 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         policy::set(&region, Mode::BindScanned, &[args.init_node])?;
     }
 
-    // The prober reads pages that the balancer has marked: from another node they would follow it.
+    // The prober reads pages that the balancer has marked: from a different node they would follow
+    // it.
     scene.nodes.run_on(args.init_node)?;
     let nodes = &scene.nodes;
 
@@ -90,7 +92,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     truth.detail("init_tid", init_tid);
     truth.detail("workers", serde_json::to_value(crew)?);
     truth.detail("placement_end", end.per_node);
-    // Of the whole system, while the workers ran.
+    // Counters of the whole system, while the workers ran.
     for name in [
         "numa_hint_faults",
         "numa_hint_faults_local",

@@ -1,4 +1,5 @@
-//! `fork-storm`: many children that live for a moment, some at a time; each may touch pages or execute a program.
+//! `fork-storm`: many children that live for a moment, a few at a time; each may touch pages or
+//! execute a program.
 
 use std::collections::VecDeque;
 use std::ffi::CString;
@@ -81,7 +82,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     Ok(truth)
 }
 
-/// Waits for one child; 1 when it did not end well.
+/// Waits for one child. Returns 1 when it did not end well.
 fn reap(child: Pid) -> Result<usize> {
     Ok(usize::from(!matches!(
         waitpid(child, None)?,
@@ -89,7 +90,7 @@ fn reap(child: Pid) -> Result<usize> {
     )))
 }
 
-/// What an executed child does. It ends without a word, unlike every other subcommand.
+/// Runs in an executed child: ends without printing a truth, unlike every other subcommand.
 pub fn nothing() -> ! {
     exit_now(0)
 }

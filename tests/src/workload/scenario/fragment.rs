@@ -1,4 +1,5 @@
-//! `fragment`: memory with a hole behind every page, and then a request to the kernel to compact it.
+//! `fragment`: memory with a hole behind every page, and then a request to the kernel to compact
+//! it.
 
 use std::fs;
 
@@ -19,7 +20,7 @@ pub struct Args {
     node: u32,
 }
 
-/// The knob: whatever is written compacts all zones.
+/// Any value written to this knob compacts all zones.
 const COMPACT: &str = "/proc/sys/vm/compact_memory";
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
@@ -43,7 +44,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     for counter in ["pgmigrate_success", "pgmigrate_fail"] {
         truth.detail(counter, grown.get(counter).copied().unwrap_or(0));
     }
-    // Where they came to lie is compaction's business.
+    // Compaction decides where the pages come to lie.
     drop(region);
     Ok(truth)
 }

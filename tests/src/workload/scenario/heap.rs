@@ -1,4 +1,4 @@
-//! `heap`: moves the program break up by brk(2) and writes what that gives.
+//! `heap`: moves the program break up by brk(2) and writes the pages that it gains.
 
 use std::io;
 
@@ -39,7 +39,8 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     region.write_all(0..args.pages);
     Scene::end(&mut truth)?;
 
-    // The allocator may use the break as well: nothing was allocated since it moved, and it stays, because what comes next allocates.
+    // The allocator may use the break as well. Nothing was allocated since it moved; it stays
+    // moved, because the next steps allocate.
     let found = scene.prober.region(&region, 0..args.pages)?;
     truth.touched(task_node, &found);
     truth.span("heap", &region);
@@ -52,7 +53,8 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
 
 /// Asks for a new program break (0: asks for none) and returns the one in force.
 pub(super) fn set_break(to: usize) -> Result<usize> {
-    // SAFETY: the break only grows, so no memory of ours goes away; allocators notice that it moved and begin anew.
+    // SAFETY: the break only grows, so no memory goes away; allocators notice that it moved and
+    // begin anew.
     let now = unsafe { libc::syscall(libc::SYS_brk, to) };
     usize::try_from(now).context("brk")
 }

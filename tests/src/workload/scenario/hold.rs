@@ -1,4 +1,5 @@
-//! `hold`: keeps pages of a node until stdin closes, telling as soon as they are in place.
+//! `hold`: keeps pages of a node until stdin closes, and prints its truth as soon as they are in
+//! place.
 
 use std::io::Read;
 

@@ -1,4 +1,5 @@
-//! `hugetlb`: fills a node's huge page pool, faults the pages in, and empties the pool. Filling allocates; faulting does not.
+//! `hugetlb`: fills a node's huge page pool, faults the pages in, and empties the pool. Filling
+//! allocates; faulting does not.
 
 use std::path::PathBuf;
 
@@ -53,7 +54,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         region.write(i * each, 1);
     }
     let found = placed(scene, &region, huge)?;
-    // A page that moved stays in the pool of its new node: that one is set back at the end too.
+    // A page that moved stays in the pool of its new node: that pool is set back at the end too.
     let mut target = None;
     if let Some(to) = args.move_to {
         target = Some(Pool::open(to, huge)?);
@@ -84,7 +85,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     Ok(truth)
 }
 
-/// Where the huge pages of a region lie, in base pages.
+/// Returns where the huge pages of a region lie, in base pages.
 fn placed(scene: &Scene, region: &Region, huge: usize) -> Result<Placement> {
     let online = scene.nodes.online();
     let mut found = Placement {
@@ -102,7 +103,7 @@ fn placed(scene: &Scene, region: &Region, huge: usize) -> Result<Placement> {
     Ok(found)
 }
 
-/// Bytes of the default huge page.
+/// Returns the bytes of the default huge page.
 pub(super) fn default_size() -> Result<usize, Trouble> {
     let meminfo = std::fs::read_to_string("/proc/meminfo")?;
     let line = meminfo
@@ -121,7 +122,7 @@ pub(super) fn default_size() -> Result<usize, Trouble> {
     Ok(kib << 10)
 }
 
-/// A node's pool, set back to the size it had on drop.
+/// A node's pool, set back to its previous size on drop.
 pub(super) struct Pool {
     path: PathBuf,
     pub(super) before: u64,

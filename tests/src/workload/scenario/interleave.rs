@@ -69,7 +69,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
             .position(|&n| n == node)
             .context("node went offline")?;
         let (has, share) = (found.per_node[at], args.pages as u64 * weight / all);
-        // The last, unfinished round may lie anywhere in the order.
+        // Pages of the last, unfinished round may lie on any of the nodes.
         truth.expect(has.abs_diff(share) <= weight, || {
             format!("node {node} has {has} pages, its share is {share}")
         });

@@ -1,4 +1,5 @@
-//! `kinds`: memory of every kind on two nodes, kept until stdin closes: what a per-process view has to tell apart.
+//! `kinds`: memory of every kind on two nodes, kept until stdin closes: the kinds that a
+//! per-process view has to tell apart.
 
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
@@ -34,13 +35,13 @@ pub struct Args {
     folder: PathBuf,
 }
 
-/// Memory that was placed, with what the kernel has to say about it.
+/// Memory that was placed, with the kernel's account of it.
 struct Placed {
     kind: &'static str,
     node: u32,
     policy: String,
     region: Region,
-    /// Pages of the region that are there.
+    /// How many pages of the region are present.
     pages: usize,
     /// The first of them.
     first: usize,
@@ -48,7 +49,7 @@ struct Placed {
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let mut truth = scene.begin("kinds")?;
-    // Dropped in reverse: pools and files after the memory that is made of them.
+    // Dropped in reverse order: pools and files after the memory that is made of them.
     let mut pools = Vec::new();
     let mut files = Vec::new();
     let mut placed = Vec::new();
@@ -69,7 +70,8 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         files.push(file);
     }
     Scene::end(&mut truth)?;
-    // move_pages(2) knows no huge pages of a pool by their base pages: what was bound there lies there, or touching it fails.
+    // move_pages(2) does not know the huge pages of a pool by their base pages. A page bound to a
+    // node lies there, or touching it fails.
     for part in placed.iter().filter(|part| part.kind != "hugetlb") {
         let found = scene
             .prober
@@ -118,7 +120,7 @@ fn shared(pages: usize, node: u32) -> Result<Placed, Trouble> {
     bound("shmem", Region::file(pages, memory.as_fd())?, node)
 }
 
-/// A piece of the brk heap, between whole pages.
+/// Returns a piece of the brk heap, between whole pages.
 fn heap(pages: usize, node: u32) -> Result<Placed, Trouble> {
     let start = set_break(0)?.next_multiple_of(page_size());
     let end = start + pages * page_size();
@@ -128,7 +130,8 @@ fn heap(pages: usize, node: u32) -> Result<Placed, Trouble> {
     bound("heap", Region::borrowed(start, pages)?, node)
 }
 
-/// Pages of a node's pool. The pool shrinks back when it is dropped, which must be after the pages.
+/// The pages of a node's pool. The pool shrinks back on drop, which must come after the drop of the
+/// pages.
 fn persistent(huge: usize, node: u32) -> Result<(Placed, Pool), Trouble> {
     let size = default_size()?;
     let pool = Pool::open(node, size)?;

@@ -20,7 +20,7 @@ pub struct Args {
     /// Node they begin on
     #[arg(long)]
     from: u32,
-    /// Node they shall go to
+    /// Node they are to go to
     #[arg(long)]
     to: u32,
     /// A child owns the pages, its parent moves them
@@ -71,7 +71,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     if args.lent == 0 {
         truth.expect_all_on("after the move", args.to, args.pages, &end);
     } else {
-        // When some stay the kernel says how many, not which: where they lie tells.
+        // When some stay, the kernel returns how many and not which; their places show it.
         moved = truth
             .nodes
             .iter()
@@ -104,7 +104,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     Ok(truth)
 }
 
-/// A child that writes the region, says so, and keeps it until told to end.
+/// A child that writes the region, reports so, and keeps it until it is released.
 struct Owner {
     helper: Helper,
     end: OwnedFd,
@@ -113,14 +113,14 @@ struct Owner {
 impl Owner {
     fn fork(region: &Region) -> Result<Self> {
         let (wait_end, end) = pipe()?;
-        let (ready, say_ready) = pipe()?;
+        let (ready, report_ready) = pipe()?;
         let helper = Helper::fork(|| {
             region.write_all(0..region.pages());
-            std::fs::File::from(say_ready.try_clone()?).write_all(b"r")?;
+            std::fs::File::from(report_ready.try_clone()?).write_all(b"r")?;
             std::fs::File::from(wait_end.try_clone()?).read_exact(&mut [0u8])?;
             Ok(())
         })?;
-        drop((wait_end, say_ready));
+        drop((wait_end, report_ready));
         std::fs::File::from(ready)
             .read_exact(&mut [0u8])
             .context("the owner of the pages died")?;

@@ -1,4 +1,5 @@
-//! `own-parts`: workers on several nodes, each touching first what it uses afterwards: as it should be.
+//! `own-parts`: workers on several nodes, each touching first the memory that it uses afterwards:
+//! the good case.
 
 use std::thread;
 use std::time::{Duration, Instant};

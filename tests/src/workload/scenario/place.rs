@@ -1,4 +1,5 @@
-//! `place`: on a node whose CPUs are all busy, children that may run anywhere are forked, or call exec: the scheduler places them elsewhere.
+//! `place`: on a node whose CPUs are all busy, children that may run anywhere are forked or call
+//! exec, and the scheduler places them elsewhere.
 
 use std::ffi::CString;
 use std::hint::black_box;
@@ -14,18 +15,18 @@ use crate::workload::processes::{Helper, exit_now};
 use crate::workload::scene::Scene;
 use crate::workload::truth::{GroundTruth, Trouble};
 
-/// What the scheduler is to place.
+/// The moment at which the scheduler is to place a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum At {
-    /// A child at its birth.
+    /// At its birth.
     Fork,
-    /// A child that executes a program.
+    /// When it executes a program.
     Exec,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// When it is placed
+    /// When the scheduler is to place a child
     #[arg(long, value_enum)]
     at: At,
     /// The busy node
@@ -47,7 +48,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     .context("a program with a zero in its name")?;
     let words = [c"workload".to_owned(), c"nothing".to_owned()];
     let mut truth = scene.begin("place")?;
-    // In a process of their own: who forks must have one thread.
+    // In a process of their own, since a process that forks must have one thread.
     let hogs = Helper::fork(|| {
         busy(&cpus)?;
         Ok(())
@@ -87,7 +88,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         nix::sys::signal::Signal::SIGKILL,
     )
     .context("cannot end the busy threads")?;
-    // It was killed, so it has nothing to say.
+    // It was killed, so it returns nothing.
     let _ = hogs.finish::<()>();
     Scene::end(&mut truth)?;
     truth.detail("children", args.count);

@@ -1,4 +1,4 @@
-//! `preferred-many`: pages that shall lie on some of the nodes, the nearest of them first.
+//! `preferred-many`: pages that prefer some of the nodes, the nearest of them first.
 
 use super::interleave::parse_nodes;
 use crate::workload::memory::Region;

@@ -1,4 +1,5 @@
-//! `read-file`: uses a file that somebody else brought into the page cache, through a mapping.
+//! `read-file`: uses, through a mapping, a file that a different process brought into the page
+//! cache.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -16,7 +17,7 @@ pub struct Args {
     /// The file
     #[arg(long)]
     path: PathBuf,
-    /// Node whose CPU reads
+    /// Node whose CPU reads it
     #[arg(long)]
     cpu_node: u32,
     /// Seconds of use

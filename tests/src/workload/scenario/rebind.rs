@@ -1,4 +1,5 @@
-//! `rebind`: a worker touches its memory on one node, binds itself to another, and uses the memory from there.
+//! `rebind`: a worker touches its memory on one node, binds itself to a different one, and uses the
+//! memory from there.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,7 +35,7 @@ pub struct Args {
 pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     scene.nodes.memory(args.from)?;
     let region = Region::anonymous(args.pages)?;
-    // The worker begins on that node because it inherits it, not because it binds itself.
+    // The worker begins on that node because it inherits the mask, not because it binds itself.
     scene.nodes.run_on(args.from)?;
     let nodes = &scene.nodes;
     let mut truth = scene.begin("rebind")?;
@@ -55,7 +56,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
 
 struct Worked {
     tid: u32,
-    /// Boot time right before and right after it bound itself.
+    /// Boot time right before and right after the worker bound itself.
     bound_ns: u64,
     bound_by_ns: u64,
 }

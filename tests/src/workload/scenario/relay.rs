@@ -1,4 +1,5 @@
-//! `relay`: a thread that may run anywhere is woken in turn by a thread on one node and a thread on another, through pipes.
+//! `relay`: a thread that may run anywhere is woken in turn by a thread on one node and a thread on
+//! another, through pipes.
 
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::thread;
@@ -11,7 +12,7 @@ use crate::workload::truth::{GroundTruth, Trouble};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Times each of the two wakes it
+    /// How often each of the two wakes it
     #[arg(long)]
     rounds: u64,
     /// The two nodes

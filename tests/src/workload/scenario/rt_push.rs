@@ -1,5 +1,5 @@
-//! `rt-push`: a real-time thread that may run on one CPU of each of two nodes is pushed from one to the other by real-time threads of higher priority that
-//! are bound to these CPUs and run in turn.
+//! `rt-push`: a real-time thread that may run on one CPU of each of two nodes is pushed from one to
+//! the other, by real-time threads of higher priority that are bound to these CPUs and run in turn.
 
 use std::hint::black_box;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
@@ -91,7 +91,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     Ok(truth)
 }
 
-/// Runs wherever it is, and says where.
+/// Runs wherever the scheduler puts it, and publishes its CPU.
 fn pushed_about(cpus: &[u32], at: &AtomicU64, end: &AtomicBool) -> Result<u32> {
     pin(cpus)?;
     real_time(10)?;
@@ -104,7 +104,7 @@ fn pushed_about(cpus: &[u32], at: &AtomicU64, end: &AtomicBool) -> Result<u32> {
     Ok(u32::try_from(gettid().as_raw())?)
 }
 
-/// At each call takes its CPU until the other thread has left it, and says whether it did.
+/// Takes its CPU at each call until the other thread has left it, and returns whether it did.
 fn pusher(cpu: u32, at: &AtomicU64, mut turn: PipeReader, mut say: PipeWriter) -> Result<()> {
     pin(&[cpu])?;
     real_time(20)?;
@@ -122,8 +122,9 @@ fn pusher(cpu: u32, at: &AtomicU64, mut turn: PipeReader, mut say: PipeWriter) -
 
 /// Gives the calling thread a real-time priority, first in, first out.
 fn real_time(priority: i32) -> Result<()> {
-    // Past the C library: musl refuses the call, because POSIX means processes by it.
-    // SAFETY: the kernel's struct sched_param is one int, which lives through the call; 0 is the calling thread.
+    // Past the C library: musl refuses the call, because POSIX means processes by it. SAFETY: the
+    // kernel's struct sched_param is one int, which lives through the call; 0 is the calling
+    // thread.
     let done = unsafe {
         libc::syscall(
             libc::SYS_sched_setscheduler,

@@ -1,4 +1,5 @@
-//! `shmem`: two processes on two nodes, each writing its half of one piece of shared memory, then using the other's half.
+//! `shmem`: two processes on two nodes, each writing its half of one piece of shared memory, then
+//! using the other's half.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
@@ -31,10 +32,12 @@ pub struct Args {
     /// Base pages, both halves together
     #[arg(long)]
     pages: usize,
-    /// Node of the process that makes it and writes the first half [default: the first with memory and CPUs]
+    /// Node of the process that makes it and writes the first half [default: the first with memory
+    /// and CPUs]
     #[arg(long)]
     node: Option<u32>,
-    /// Node of the process that writes the second half [default: another one, or the same when there is none]
+    /// Node of the process that writes the second half [default: a different one; the same on a
+    /// machine with one node]
     #[arg(long)]
     other_node: Option<u32>,
 }
@@ -91,7 +94,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     Ok(truth)
 }
 
-/// The child's part; returns where its half lies.
+/// Does the child's part and returns where its half lies.
 fn second_half(
     scene: &Scene,
     region: &Region,
@@ -119,7 +122,7 @@ fn make(kind: Kind, pages: usize) -> Result<Region, Trouble> {
         )?,
         Kind::Posix => sized(&posix()?, pages)?,
         Kind::Sysv => {
-            // SAFETY: creates a segment; no memory of ours is involved.
+            // SAFETY: creates a segment; no memory of this process is involved.
             let id = unsafe { libc::shmget(libc::IPC_PRIVATE, bytes, libc::IPC_CREAT | 0o600) };
             check(id >= 0, || {
                 format!(
@@ -128,7 +131,8 @@ fn make(kind: Kind, pages: usize) -> Result<Region, Trouble> {
                 )
             })?;
             let region = Region::sysv(id, pages);
-            // SAFETY: marks the segment for removal once the last process detaches; the null buffer is not used.
+            // SAFETY: marks the segment for removal once the last process detaches; the null buffer
+            // is not used.
             unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
             region?
         }
@@ -141,7 +145,7 @@ fn sized(fd: &OwnedFd, pages: usize) -> Result<Region> {
     Region::file(pages, fd.as_fd())
 }
 
-/// A POSIX shared memory object whose name is already gone.
+/// Returns a POSIX shared memory object, whose name is already removed.
 fn posix() -> Result<OwnedFd, Trouble> {
     if !std::path::Path::new("/dev/shm").is_dir() {
         return Err(Trouble::Unsupported(
@@ -165,6 +169,6 @@ fn posix() -> Result<OwnedFd, Trouble> {
     })?;
     // SAFETY: as above.
     unsafe { libc::shm_unlink(name.as_ptr()) };
-    // SAFETY: shm_open gave us this descriptor, and nobody else has it.
+    // SAFETY: shm_open returned this descriptor, and nothing else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -1,4 +1,5 @@
-//! `spawn-tree`: children, grandchildren and threads, each writing pages of its own: for tracing a process with what it starts.
+//! `spawn-tree`: children, grandchildren and threads, each writing pages of its own: for traces of
+//! a process with its descendants.
 
 use std::thread;
 
@@ -13,7 +14,7 @@ use crate::workload::truth::{GroundTruth, Member, Trouble};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Threads of each process beside its main thread
+    /// Threads of each process besides its main thread
     #[arg(long, default_value_t = 2)]
     threads: usize,
     /// Children of the first process
@@ -57,7 +58,8 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     Ok(truth)
 }
 
-/// One process of the tree: first its children (forking wants one thread), then its own threads. It comes first in what is returned.
+/// Runs one process of the tree: first its children (a process that forks must have one thread),
+/// then its own threads. It comes first in the returned list.
 fn process(
     args: &Args,
     scene: &Scene,

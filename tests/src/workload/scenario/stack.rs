@@ -6,7 +6,7 @@ use crate::workload::scene::Scene;
 use crate::workload::truth::{GroundTruth, Trouble};
 use std::hint::black_box;
 
-/// A frame larger than the page it stands for would skip pages.
+/// A frame larger than a page would skip pages.
 const FRAME: usize = 3584;
 
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,8 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
     scene.nodes.run_on(task_node)?;
     let before = probe(scene)?;
-    // Starting up went deeper than we are now: what is there already is passed before new pages come.
+    // Start-up went deeper than this frame: the recursion passes the existing pages before it makes
+    // new ones.
     let pages = args.pages + usize::try_from(before.present())?;
 
     let mut truth = scene.begin("stack")?;
@@ -62,7 +63,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     Ok(truth)
 }
 
-/// Where the pages of the main stack lie.
+/// Returns where the pages of the main stack lie.
 fn probe(scene: &mut Scene) -> Result<Placement, Trouble> {
     let range = mapping_named("[stack]")?;
     scene
@@ -78,7 +79,7 @@ fn recurse(frames: usize) -> usize {
         return 0;
     }
     let deeper = recurse(frames - 1);
-    // After the call, so that it is not a tail call and the frame stays.
+    // Used after the call, so that the call is no tail call and the frame stays.
     black_box(&frame);
     deeper + 1
 }

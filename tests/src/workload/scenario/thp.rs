@@ -1,4 +1,5 @@
-//! `thp`: transparent huge pages bound to a node: one allocation and one fault each, 512 base pages.
+//! `thp`: transparent huge pages bound to a node: one allocation and one fault each, 512 base
+//! pages.
 
 use anyhow::{Context, Result};
 
@@ -29,7 +30,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
     scene.nodes.run_on(task_node)?;
     let each = huge / page_size();
-    // One more than wanted, so that as many lie at huge page boundaries wherever the mapping begins.
+    // One more than wanted, so that enough lie at huge page boundaries wherever the mapping begins.
     let region = Region::anonymous((args.count + 1) * each)?;
     region.advise(libc::MADV_HUGEPAGE)?;
     policy::set(&region, Mode::Bind, &[node])?;
@@ -69,7 +70,8 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     Ok(truth)
 }
 
-/// Moves huge pages by their first addresses: a request per base page would find the rest under way.
+/// Moves huge pages by their first addresses: a request per base page would find the other pages
+/// already moving.
 pub(super) fn move_each(
     scene: &mut Scene,
     region: &Region,
@@ -86,18 +88,21 @@ pub(super) fn move_each(
     Ok(())
 }
 
-/// Bytes of a PMD-sized huge page, when `madvise` may ask for them.
+/// Returns the bytes of a PMD-sized huge page, if `madvise` may ask for them.
 fn huge_size() -> Result<usize, Trouble> {
     let folder = "/sys/kernel/mm/transparent_hugepage";
     let enabled = std::fs::read_to_string(format!("{folder}/enabled")).unwrap_or_default();
     if enabled.is_empty() || enabled.contains("[never]") {
-        return Err(Trouble::Unsupported("transparent huge pages are off; write madvise to /sys/kernel/mm/transparent_hugepage/enabled".into()));
+        return Err(Trouble::Unsupported(format!(
+            "transparent huge pages are off; write madvise to {folder}/enabled"
+        )));
     }
     let text = std::fs::read_to_string(format!("{folder}/hpage_pmd_size"))?;
     Ok(text.trim().parse().context("hpage_pmd_size")?)
 }
 
-/// `AnonHugePages` of the mappings that lie inside `range`, in bytes, from `/proc/self/smaps`.
+/// Returns `AnonHugePages` of the mappings that lie inside `range`, in bytes, from
+/// `/proc/self/smaps`.
 fn huge_bytes(range: std::ops::Range<usize>) -> Result<usize> {
     let smaps = std::fs::read_to_string("/proc/self/smaps")?;
     let (mut inside, mut kib) = (false, 0usize);

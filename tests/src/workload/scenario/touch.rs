@@ -1,4 +1,5 @@
-//! `touch`: plain anonymous base pages under the default policy, written once each; rounds give the same pages back and take them again.
+//! `touch`: plain anonymous base pages under the default policy, written once each; each round
+//! gives the pages back and takes them again.
 
 use crate::workload::memory::{Region, page_size};
 use crate::workload::scene::Scene;
@@ -12,11 +13,16 @@ pub struct Args {
     /// Run on a CPU of this node [default: wherever it started]
     #[arg(long)]
     cpu_node: Option<u32>,
-    /// Times to touch it; the pages go back in between
+    /// How often to touch it; the pages go back in between
     #[arg(long, default_value_t = 1)]
     rounds: u64,
-    /// Touch one page of so many: then each is a run of its own where runs are told by distance
-    #[arg(long, value_name = "PAGES", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    /// Touch one page in so many: each is then a run of its own where runs end by distance
+    #[arg(
+        long,
+        value_name = "PAGES",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
     every: u16,
 }
 
