@@ -9,7 +9,7 @@ use super::{
     alloc::Known,
     audit::{Evidence, audit},
     code::Code,
-    cross_check::beside,
+    cross_check::cross_check,
     incidents::Incidents,
     labels::Labels,
     processes::{nothing_traced, processes, rates, system},
@@ -82,7 +82,7 @@ pub fn report<F: Facts>(
     let duration_s = info.session.duration_s;
 
     let mut snapshot = Snapshot::new(info.host.clone(), info.session.clone());
-    let second = beside(&counted.window, inside, &measured);
+    let second = cross_check(&counted.window, inside, &measured);
     snapshot.audit = match counted.uncounted.as_deref() {
         _ if !measured.allocs => Audit::unavailable(
             "page_alloc is left out on request: nothing was traced that numastat counts",
