@@ -40,12 +40,14 @@ pub struct Executable {
 
 /// The test programs of numatrace-tests that trace, one for each tier that does.
 pub const TESTS: [&str; 2] = ["host", "kernel"];
-/// What a guest gets in its PATH.
+/// The programs in a guest's PATH.
 const FOR_GUESTS: [&str; 2] = ["numatrace", "workload"];
 
-/// The static, optimised programs of the tracer and of the tests: `numatrace`, `workload`, `host`, `kernel`.
+/// Builds the static, optimised programs of the tracer and of the tests: `numatrace`, `workload`,
+/// `host`, `kernel`.
 ///
-/// Always all of them: with fewer targets cargo would choose other features of the dependencies, and build those again.
+/// Always all of them: with fewer targets cargo would choose different features of the
+/// dependencies, and build those again.
 ///
 /// # Errors
 /// They do not build.
@@ -70,7 +72,7 @@ pub fn static_programs(toolchain: &Toolchain) -> Result<Vec<Executable>> {
     executables(&mut command)
 }
 
-/// `numatrace` and `workload` as files for a guest's `/usr/local/bin`.
+/// Returns `numatrace` and `workload` as files for a guest's `/usr/local/bin`.
 ///
 /// # Errors
 /// They do not build.
@@ -85,10 +87,11 @@ pub fn for_guests(toolchain: &Toolchain) -> Result<Vec<Put>> {
     Ok(programs.map(put).collect())
 }
 
-/// Runs a cargo command that builds, with its progress on stderr, and returns the programs it made.
+/// Runs a cargo command that builds, with its progress on stderr, and returns the programs that it
+/// made.
 ///
 /// # Errors
-/// The build failed; cargo has said why.
+/// The build failed; cargo has printed the reason.
 pub fn executables(cargo: &mut Command) -> Result<Vec<Executable>> {
     cargo.args(["--message-format", "json-render-diagnostics"]);
     let mut child = cargo

@@ -1,4 +1,4 @@
-//! Checks the reports that tests left against the report contract, with the contract's own script.
+//! Checks the reports of tests against the report contract, with the contract's own script.
 
 use std::{fs, path::Path, process::Command};
 
@@ -7,7 +7,8 @@ use anyhow::Result;
 use super::tally::Tally;
 use crate::{run, workspace};
 
-/// Checks every `report-*.json` of a folder; a breach is a failure. Says so when there is no python3 to do it.
+/// Checks every `report-*.json` of a folder; each breach is a failure. Prints a line instead
+/// without python3.
 ///
 /// # Errors
 /// The folder cannot be read.

@@ -1,6 +1,7 @@
-//! `cargo xtask test`: three tiers, from what needs nothing to what needs NUMA nodes.
+//! `cargo xtask test`: three tiers, from tests that need nothing to tests that need NUMA nodes.
 //!
-//! `pure` is `cargo test`; `host` traces this machine, as root; `vm` traces guests with the nodes and kernels asked for.
+//! `pure` is `cargo test`; `host` traces this machine, as root; `vm` traces guests with the nodes
+//! and kernels asked for.
 
 mod contract;
 pub mod tally;
@@ -36,12 +37,12 @@ pub struct Options {
     filters: Vec<String>,
 }
 
-/// What a test needs.
+/// The needs of a test.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 enum Tier {
     /// Nothing: decoding, folding, rendering, replays.
     Pure,
-    /// Root, and a kernel that lets us trace.
+    /// Root, and a kernel that allows tracing.
     Host,
     /// QEMU and kernels from the Debian mirror.
     Vm,
@@ -59,7 +60,7 @@ impl Tier {
     }
 }
 
-/// Runs the tiers, prints a verdict for each and the sum last.
+/// Runs the tiers, prints a verdict for each, and the sum last.
 ///
 /// # Errors
 /// A tier that was asked for cannot run here, or something did not build.
@@ -96,7 +97,7 @@ pub fn run(options: &Options, toolchain: &Toolchain) -> Result<ExitCode> {
     })
 }
 
-/// Why a tier cannot run on this machine.
+/// Returns why a tier cannot run on this machine.
 fn missing(tier: Tier, options: &Options) -> Option<String> {
     match tier {
         Tier::Pure => None,
@@ -145,7 +146,8 @@ fn host(options: &Options, toolchain: &Toolchain) -> Result<Tally> {
     Ok(tally)
 }
 
-/// What a tier with tracing runs: one test program, and the programs it drives. All static, so guests run the same.
+/// The programs of a tier that traces: one test program, and the programs that it drives. All are
+/// static, so that guests run the same ones.
 struct Programs {
     test: Executable,
     numatrace: Executable,
@@ -167,7 +169,7 @@ impl Programs {
     }
 }
 
-/// Runs a test program with its output passed through and counted.
+/// Runs a test program, passes its output through and counts it.
 fn counted(command: &mut Command) -> Result<Tally> {
     let shown = run::shown(command);
     let mut child = command
@@ -191,7 +193,7 @@ fn counted(command: &mut Command) -> Result<Tally> {
     Ok((results.tally() + skips).settled(status.success()))
 }
 
-/// An empty folder: a report of an earlier run must not pass for one of this.
+/// Makes an empty folder: a report of an earlier session must not pass for one of this.
 fn fresh(folder: &Path) -> Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(folder)?;

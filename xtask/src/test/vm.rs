@@ -1,4 +1,4 @@
-//! The VM tier: the `kernel` test program in a guest per kernel and node layout.
+//! The VM tier: the `kernel` test program in a guest for each kernel and node layout.
 
 use std::{
     io,
@@ -30,11 +30,11 @@ use crate::{
     workspace,
 };
 
-/// The oldest kernel that is supported and the newest that Debian has: where most differences show.
+/// The oldest supported kernel and the newest that Debian has, between which most differences show.
 const DEFAULT_KERNELS: &str = "6.1,7.3";
 
-/// Groups of tests that take minutes, or wait for what the balancer and the scheduler do in their own time: left out unless the whole tier
-/// is asked for, or a filter names them.
+/// Groups of tests that take minutes, or that wait for the balancer or the scheduler to act in
+/// their own time: left out unless the whole tier is asked for, or a filter names them.
 const LONG: [&str; 14] = [
     "audit::five_thousand",
     "balancer::",
@@ -52,8 +52,8 @@ const LONG: [&str; 14] = [
     "task_move_pushed::",
 ];
 
-/// Groups of tests about what is made of records and counts, whatever kernel they come from: run on the last of several kernels only, unless the
-/// whole tier is asked for, or a filter names them.
+/// Groups of tests about what is made of records and counts on any kernel: run on the last of
+/// several kernels only, unless the whole tier is asked for, or a filter names them.
 const ONCE: [&str; 8] = [
     "broken::",
     "diff::",
@@ -83,7 +83,7 @@ pub struct Guests {
 }
 
 impl Guests {
-    /// These kernels and layouts.
+    /// Returns the options for these kernels and layouts.
     pub fn new(kernel: &str, nodes: &str, timeout: u64) -> Self {
         Self {
             kernel: kernel.to_owned(),
@@ -94,7 +94,7 @@ impl Guests {
     }
 }
 
-/// Gets QEMU and the kernels, so that it is known before anything is built whether the tier can run.
+/// Gets QEMU and the kernels, so that a tier that cannot run is found before anything is built.
 ///
 /// # Errors
 /// One of them cannot be had.
@@ -122,10 +122,11 @@ pub fn run(options: &Guests, filters: &[String], toolchain: &Toolchain) -> Resul
     run_with(options, filters, "", toolchain, &mut |_, _, _| Ok(()))
 }
 
-/// The same, with more in the tests' environment (`NAME=value …`), and a look at what each guest left: kernel, layout, folder.
+/// Runs the tests with more in their environment (`NAME=value …`), and calls `left` with kernel,
+/// layout and folder of each guest's artifacts.
 ///
 /// # Errors
-/// As [`run`]; what the look says.
+/// As [`run`], and the error of `left`.
 pub fn run_with(
     options: &Guests,
     filters: &[String],
@@ -161,7 +162,8 @@ pub fn run_with(
         println!("vm: {kernel}: {}", chosen.description);
         let script = format!(
             "#!/bin/sh\n\
-             export NUMATRACE_BIN=/usr/local/bin/numatrace NUMATRACE_WORKLOAD=/usr/local/bin/workload\n\
+             export NUMATRACE_BIN=/usr/local/bin/numatrace\n\
+             export NUMATRACE_WORKLOAD=/usr/local/bin/workload\n\
              export NUMATRACE_ARTIFACTS=/artifacts RUST_BACKTRACE=1 {environment}\n\
              exec kernel-tests --test-threads=1 {}\n",
             chosen.arguments
@@ -194,7 +196,7 @@ pub fn run_with(
     Ok(total)
 }
 
-/// Which tests a guest runs.
+/// The tests that a guest runs.
 struct Chosen {
     /// Arguments of the test program.
     arguments: String,
@@ -228,7 +230,8 @@ fn chosen(options: &Guests, filters: &[String], is_last: bool) -> Chosen {
     }
 }
 
-/// Boots one guest and counts its tests; a fault that its kernel found in itself is a failure of its own.
+/// Boots one guest and counts its tests; a fault that its kernel found in itself is a failure of
+/// its own.
 fn one(guest: &Guest<'_>) -> Result<(String, Tally)> {
     let (sender, receiver) = mpsc::channel();
     let sinks = || -> (Sink, Sink) {

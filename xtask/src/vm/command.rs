@@ -104,7 +104,8 @@ fn try_run(options: Options) -> Result<ExitCode> {
     Ok(print_outcome(&kernel, &layout, &outcome))
 }
 
-/// Says on stderr how the guest ended, with the console's tail when it failed, and returns the code to exit with.
+/// Prints on stderr how the guest ended, with the console's tail when it failed, and returns the
+/// exit code.
 pub fn print_outcome(kernel: &Kernel, layout: &Layout, outcome: &Outcome) -> ExitCode {
     let failed = !matches!(outcome.ending, Ending::Exited(_));
     if failed {
