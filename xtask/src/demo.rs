@@ -22,7 +22,8 @@ const SCRIPT: &str = "#!/bin/sh\n\
 /// # Errors
 /// Something does not build, or the guest cannot be started.
 pub fn run(toolchain: &Toolchain) -> Result<ExitCode> {
-    let files = build::for_guests(toolchain)?;
+    let programs = build::static_programs(toolchain)?;
+    let files = programs.put(&build::FOR_GUESTS)?;
     let kernel = match kernel::newest_cached()? {
         Some(kernel) => kernel,
         None => kernel::get(FIRST_KERNEL)?,

@@ -17,12 +17,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::{
-    build::{self, Executable},
-    run,
-    toolchain::Toolchain,
-    vm::numastat,
-};
+use crate::{build, run, toolchain::Toolchain, vm::numastat};
 use tally::{Counted, Tally};
 
 /// Options of `cargo xtask test`.
@@ -125,13 +120,13 @@ fn pure(options: &Options) -> Result<Tally> {
 }
 
 fn host(options: &Options, toolchain: &Toolchain) -> Result<Tally> {
-    let programs = Programs::build("host", toolchain)?;
-    let mut command = Command::new(&programs.test.path);
+    let programs = build::static_programs(toolchain)?;
+    let mut command = Command::new(programs.path("host")?);
     command.arg("--test-threads=1").args(&options.filters);
     command.current_dir(crate::workspace::root().join("tests"));
     command
-        .env("NUMATRACE_BIN", &programs.numatrace.path)
-        .env("NUMATRACE_WORKLOAD", &programs.workload.path);
+        .env("NUMATRACE_BIN", programs.path("numatrace")?)
+        .env("NUMATRACE_WORKLOAD", programs.path("workload")?);
     match numastat::script() {
         Ok(theirs) => {
             command.env("NUMASTAT", theirs);
@@ -142,31 +137,8 @@ fn host(options: &Options, toolchain: &Toolchain) -> Result<Tally> {
     fresh(&artifacts)?;
     command.env("NUMATRACE_ARTIFACTS", &artifacts);
     let mut tally = counted(&mut command)?;
-    tally += contract::check(&artifacts)?;
+    tally += contract::check(&artifacts, &artifacts, options.filters.is_empty())?;
     Ok(tally)
-}
-
-/// The programs of a tier that traces: one test program, and the programs that it drives. All are
-/// static, so that guests run the same ones.
-struct Programs {
-    test: Executable,
-    numatrace: Executable,
-    workload: Executable,
-}
-
-impl Programs {
-    fn build(target: &str, toolchain: &Toolchain) -> Result<Self> {
-        let built = build::static_programs(toolchain)?;
-        let find = |name: &str| {
-            let found = built.iter().find(|e| e.name == name).cloned();
-            found.with_context(|| format!("cargo built no `{name}`"))
-        };
-        Ok(Self {
-            test: find(target)?,
-            numatrace: find("numatrace")?,
-            workload: find("workload")?,
-        })
-    }
 }
 
 /// Runs a test program, passes its output through and counts it.

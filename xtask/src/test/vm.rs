@@ -1,24 +1,19 @@
 //! The VM tier: the `kernel` test program in a guest for each kernel and node layout.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::mpsc,
-    time::Duration,
-};
+use std::{fs, io, path::Path, sync::mpsc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 
 use super::{
-    Programs, contract, fresh,
+    contract,
     tally::{Counted, Tally},
 };
 use crate::{
+    build,
     toolchain::Toolchain,
     vm::{
         guest::Guest,
-        initramfs::Put,
         kernel::{self, Kernel},
         layout,
         lines::Sink,
@@ -134,22 +129,9 @@ pub fn run_with(
     toolchain: &Toolchain,
     left: &mut dyn FnMut(&str, &str, &Path) -> Result<()>,
 ) -> Result<Tally> {
-    let programs = Programs::build("kernel", toolchain)?;
-    let place = |name: &str| PathBuf::from("/usr/local/bin").join(name);
-    let mut files = vec![
-        Put {
-            from: programs.test.path,
-            to: place("kernel-tests"),
-        },
-        Put {
-            from: programs.numatrace.path,
-            to: place("numatrace"),
-        },
-        Put {
-            from: programs.workload.path,
-            to: place("workload"),
-        },
-    ];
+    let programs = build::static_programs(toolchain)?;
+    let mut files = programs.put(&build::FOR_GUESTS)?;
+    files.extend(programs.put(&[("kernel", "kernel-tests")])?);
     match numastat::files() {
         Ok(theirs) => files.extend(theirs),
         Err(why) => eprintln!("xtask: guests have no numastat to compare with: {why:#}"),
@@ -169,9 +151,12 @@ pub fn run_with(
             chosen.arguments
         );
         for layout in layout::parse_list(&options.nodes)? {
-            let artifacts = workspace::lab().join(format!("artifacts/{kernel}-{layout}"));
-            fresh(&artifacts)?;
             println!("vm: {kernel} {layout}");
+            let kept = workspace::lab().join("artifacts");
+            fs::create_dir_all(&kept)?;
+            // A folder of its own until the end: another command may test the same guest.
+            let artifacts = tempfile::tempdir_in(&kept)?;
+            let place = kept.join(format!("{kernel}-{layout}"));
             let guest = Guest {
                 kernel,
                 layout: &layout,
@@ -179,14 +164,18 @@ pub fn run_with(
                 append: "",
                 script: &script,
                 files: &files,
-                artifacts: Some(&artifacts),
+                artifacts: Some(artifacts.path()),
                 data: true,
                 icount: false,
                 timeout: Duration::from_secs(options.timeout),
             };
             let (verdict, mut tally) = one(&guest)?;
-            tally += contract::check(&artifacts)?;
-            left(&kernel.to_string(), &layout.to_string(), &artifacts)?;
+            tally += contract::check(artifacts.path(), &place, filters.is_empty())?;
+            left(&kernel.to_string(), &layout.to_string(), artifacts.path())?;
+            if place.exists() {
+                fs::remove_dir_all(&place)?;
+            }
+            fs::rename(artifacts.keep(), &place)?;
             let word = if tally.failed == 0 { "PASS" } else { "FAIL" };
             verdicts.push(format!("vm: {word} {kernel} {layout}: {tally}, {verdict}"));
             total += tally;

@@ -77,11 +77,14 @@ pub fn run(options: Options) -> ExitCode {
 }
 
 fn try_run(options: Options) -> Result<ExitCode> {
-    let mut files = Vec::new();
-    if !options.bare {
-        files = build::for_guests(&toolchain::ensure()?)?;
+    let mut files = options.put;
+    let programs = match options.bare {
+        true => None,
+        false => Some(build::static_programs(&toolchain::ensure()?)?),
+    };
+    if let Some(programs) = &programs {
+        files.extend(programs.put(&build::FOR_GUESTS)?);
     }
-    files.extend(options.put);
     let layout = match options.mem {
         Some(mb) => options.nodes.with_memory(mb)?,
         None => options.nodes,
