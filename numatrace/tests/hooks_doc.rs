@@ -1,11 +1,15 @@
-//! `docs/hooks.md` is the hook table, printed. `UPDATE_DOCS=1 cargo test -p numatrace --test hooks_doc`
-//! writes it anew.
+//! `docs/hooks.md` is the hook table, printed. To write it anew:
+//! `UPDATE_DOCS=1 cargo test -p numatrace --test hooks_doc`.
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
 use std::{fmt::Write, fs, path::Path};
 
 use numatrace::attach::catalog::{HOOKS, Probe, Row};
+use textwrap::{Options, WordSeparator, WordSplitter};
+
+/// Columns of the project's texts.
+const COLUMNS: usize = 100;
 
 #[test]
 fn the_page_of_hooks_is_the_table() {
@@ -24,14 +28,14 @@ fn the_page_of_hooks_is_the_table() {
 const HEAD: &str = "\
 # Hooks
 
-The hooks of numatrace, in the order in which a session tries them. A hook that does not attach never
-ends a session, unless the session is pointless without it; the report, `doctor` and the JSON name the
-hooks in place. `numatrace doctor` shows which hooks a machine allows; `numatrace trace --hooks` chooses
-the hooks of a session.
+The hooks of numatrace, in the order in which a session tries them. A hook that does not attach
+never ends a session, unless the session is pointless without it; the report, `doctor` and the JSON
+name the hooks in place. `numatrace doctor` shows which hooks a machine allows; `numatrace trace
+--hooks` chooses the hooks of a session.
 
 Costs are the kernel's own run time of the programs (`BPF_ENABLE_STATS`), including the time that
-reading the clock adds to it, on a virtual machine with two CPUs and Linux 6.18.
-`numatrace trace -v -d 10` ends with the mean run time of each program on your machine.
+reading the clock adds to it, on a virtual machine with two CPUs and Linux 6.18. `numatrace trace -v
+-d 10` ends with the mean run time of each program on your machine.
 ";
 
 fn page() -> String {
@@ -39,7 +43,17 @@ fn page() -> String {
     for row in HOOKS {
         section(&mut page, row).unwrap();
     }
-    page
+    page.lines().map(|line| wrapped(line) + "\n").collect()
+}
+
+/// Wraps a paragraph, or an item of a list.
+fn wrapped(line: &str) -> String {
+    let indent = if line.starts_with("- ") { "  " } else { "" };
+    let options = Options::new(COLUMNS)
+        .subsequent_indent(indent)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation);
+    textwrap::fill(line, options)
 }
 
 fn section(page: &mut String, row: &Row) -> std::fmt::Result {

@@ -17,7 +17,7 @@ pub struct Evidence {
     /// Runs of the allocation programs that the kernel skipped: at most so many events are missing.
     pub recursion_misses: u64,
     /// Misses that fell between two nodes' readings.
-    pub foreign_edge: u64,
+    pub foreign_at_boundary: u64,
     /// CPUs: at the instant of a reading each can have one allocation under way.
     pub cpus: u64,
     /// Allocations of tasks that changed their node on the way: the kernel may have counted them before the change, as local, and we after it,
@@ -89,12 +89,12 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
     let under_way = evidence.cpus.saturating_mul(2);
     let edge = largest
         .saturating_sub(misses)
-        .min(under_way.saturating_add(evidence.foreign_edge));
+        .min(under_way.saturating_add(evidence.foreign_at_boundary));
     let unexplained = Counter::ALL
         .into_iter()
         .map(|counter| {
             let own = match counter {
-                Counter::NumaForeign => evidence.foreign_edge,
+                Counter::NumaForeign => evidence.foreign_at_boundary,
                 Counter::LocalNode | Counter::OtherNode => evidence.cpu_changed.saturating_mul(2),
                 _ => 0,
             };

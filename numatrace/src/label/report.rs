@@ -149,7 +149,7 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         None => {
             let evidence = Evidence {
                 recursion_misses: parts.recursion_misses.unwrap_or(0),
-                foreign_edge: parts.counted.foreign_edge,
+                foreign_at_boundary: parts.counted.foreign_at_boundary,
                 cpus: cpus as u64,
                 totals_lost: parts.losses.totals_lost,
                 bulk_unseen: bulk_unseen(&second, parts.hooks),
