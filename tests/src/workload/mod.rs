@@ -7,6 +7,7 @@
 //! are written before they are read: a read first maps the zero page, so there would be two faults
 //! instead of one.
 
+pub mod trouble;
 pub mod truth;
 
 pub mod crew;
@@ -26,7 +27,8 @@ use clap::Parser;
 
 use scenario::Scenario;
 use scene::{Gate, Scene};
-use truth::{GroundTruth, Trouble};
+use trouble::Trouble;
+use truth::GroundTruth;
 
 /// A program whose memory placement is known exactly.
 #[derive(Debug, Parser)]

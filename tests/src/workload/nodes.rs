@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 
-use super::truth::Trouble;
+use super::trouble::Trouble;
 
 const SYS_NODE: &str = "/sys/devices/system/node";
 

@@ -1,4 +1,4 @@
-//! The ground truth of a workload, which it prints as JSON, and the ways it can end without one.
+//! The ground truth of a workload, which it prints as JSON.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -6,22 +6,6 @@ use serde_json::{Map, Value};
 use super::memory::Region;
 use super::nodes::Nodes;
 use super::placement::Placement;
-
-/// Why a workload has no ground truth.
-#[derive(Debug)]
-pub enum Trouble {
-    /// This machine cannot do it: nodes, kernel or configuration are missing. No failure of the
-    /// code under test.
-    Unsupported(String),
-    /// A step that should have worked did not.
-    Failed(anyhow::Error),
-}
-
-impl<E: Into<anyhow::Error>> From<E> for Trouble {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
 
 /// One process that took part.
 #[derive(Clone, Debug, Default, Serialize, serde::Deserialize)]
@@ -167,17 +151,5 @@ impl GroundTruth {
                 found.per_node, found.absent
             )
         });
-    }
-}
-
-/// Returns an error unless `fact` holds: for calls that must work before there is any truth.
-///
-/// # Errors
-/// `otherwise`, when the fact does not hold.
-pub fn check(fact: bool, otherwise: impl FnOnce() -> String) -> anyhow::Result<()> {
-    if fact {
-        Ok(())
-    } else {
-        Err(anyhow::Error::msg(otherwise()))
     }
 }

@@ -202,7 +202,8 @@ mod tests {
         let wide = "wide ".repeat(30);
         let text = format!(
             "const A: &str = \"{wide}\";\nconst B: &str = r\"{wide}\";\n\
-             const C: &[u8] = br#\"\n{wide}\n{wide}\"#;\n// r\"{wide}\"\nfn f() {{ g(\"{wide}\") }}\n"
+             const C: &[u8] = br#\"\n{wide}\n{wide}\"#;\n\
+             // r\"{wide}\"\nfn f() {{ g(\"{wide}\") }}\n"
         );
         assert_eq!(long("a.rs", &text), [1, 6, 7]);
     }
