@@ -1,5 +1,5 @@
-//! `docs/hooks.md` is the hook table, printed. `UPDATE_DOCS=1 cargo test -p numatrace --test hooks_doc`
-//! writes it anew.
+//! `docs/hooks.md` is the hook table, printed. To write it anew:
+//! `UPDATE_DOCS=1 cargo test -p numatrace --test hooks_doc`.
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
@@ -24,10 +24,10 @@ fn the_page_of_hooks_is_the_table() {
 const HEAD: &str = "\
 # Hooks
 
-The hooks of numatrace, in the order in which a session tries them. A hook that does not attach never
-ends a session, unless the session is pointless without it; the report, `doctor` and the JSON name the
-hooks in place. `numatrace doctor` shows which hooks a machine allows; `numatrace trace --hooks` chooses
-the hooks of a session.
+The hooks of numatrace, in the order in which a session tries them. A hook that does not attach
+never ends a session, unless the session is pointless without it; the report, `doctor` and the JSON
+name the hooks in place. `numatrace doctor` shows which hooks a machine allows; `numatrace trace
+--hooks` chooses the hooks of a session.
 
 Costs are the kernel's own run time of the programs (`BPF_ENABLE_STATS`), including the time that
 reading the clock adds to it, on a virtual machine with two CPUs and Linux 6.18.

@@ -147,9 +147,9 @@ pub fn put_input(out: &mut Vec<u8>, input: &Input, sample: Option<&Sample>) {
         }
         Input::Made(made, senseless) => {
             body = packed(&(made, senseless));
-            ChunkKind::MappingRecords
+            ChunkKind::MappingsMade
         }
-        Input::Settle => ChunkKind::AssignMappings,
+        Input::Settle => ChunkKind::AttributeMappings,
         Input::Residency => ChunkKind::Residency,
         Input::Begin(reading, edge) | Input::Boundary(reading, edge) => {
             bytes::put_part(&mut body, &packed(reading));
@@ -231,11 +231,11 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
             let sample = unpacked(rest.part()?)?;
             Chunk::Input(Box::new(Input::Sweep(sweep::read(rest)?)), sample)
         }
-        ChunkKind::MappingRecords => {
+        ChunkKind::MappingsMade => {
             let (made, senseless) = unpacked(body)?;
             Chunk::Input(Box::new(Input::Made(made, senseless)), None)
         }
-        ChunkKind::AssignMappings => Chunk::Input(Box::new(Input::Settle), None),
+        ChunkKind::AttributeMappings => Chunk::Input(Box::new(Input::Settle), None),
         ChunkKind::Residency => Chunk::Input(Box::new(Input::Residency), None),
         ChunkKind::Begin => {
             let (reading, edge) = cut(rest)?;
