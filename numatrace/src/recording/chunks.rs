@@ -151,9 +151,9 @@ pub fn put_input(out: &mut Vec<u8>, input: &Input, sample: Option<&Sample>) {
         }
         Input::MappingsMade(made, rejected) => {
             body = packed(&(made, rejected));
-            ChunkKind::MappingRecords
+            ChunkKind::MappingsMade
         }
-        Input::AttributeMappings => ChunkKind::AssignMappings,
+        Input::AttributeMappings => ChunkKind::AttributeMappings,
         Input::Residency => ChunkKind::Residency,
         Input::Begin(reading, counts) | Input::Boundary(reading, counts) => {
             bytes::put_part(&mut body, &packed(reading));
@@ -235,11 +235,11 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
             let sample = unpacked(rest.part()?)?;
             Chunk::Input(Box::new(Input::Sweep(sweep::read(rest)?)), sample)
         }
-        ChunkKind::MappingRecords => {
+        ChunkKind::MappingsMade => {
             let (made, rejected) = unpacked(body)?;
             Chunk::Input(Box::new(Input::MappingsMade(made, rejected)), None)
         }
-        ChunkKind::AssignMappings => Chunk::Input(Box::new(Input::AttributeMappings), None),
+        ChunkKind::AttributeMappings => Chunk::Input(Box::new(Input::AttributeMappings), None),
         ChunkKind::Residency => Chunk::Input(Box::new(Input::Residency), None),
         ChunkKind::Begin => {
             let (reading, counts) = boundary(rest)?;
