@@ -11,13 +11,15 @@ use numatrace::decode::count::decode_count;
 use numatrace::enrich::facts::{Details, Facts, Identity};
 use numatrace::enrich::topology::Topology;
 use numatrace::enrich::{Enrich, Observation};
+use numatrace::fold::counted::Counted as Between;
 use numatrace::fold::mapping::Mappings;
 use numatrace::fold::timeline::Timeline;
 use numatrace::fold::window::{Boundary, Window};
-use numatrace::fold::{self, Accumulators, Folding};
+use numatrace::fold::{Accumulators, Folding};
 use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::label::code::NoCode;
-use numatrace::label::report::{CostParts, Parts, host, report};
+use numatrace::label::report::{host, report};
+use numatrace::label::session_info::{CostParts, HookInfo, SessionInfo};
 use numatrace::model::{Name, Process, Session, Snapshot};
 use numatrace_common::count_key::Stem;
 
@@ -162,7 +164,7 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
     let mut enrich = Enrich::new(KnownFacts);
     let seen = observed(&mut enrich, counted);
     let (window, inside) = folded(&nodes, &seen, kernel(&nodes, counted));
-    let session = fold::counted::Counted {
+    let session = Between {
         window,
         until_ns: u64::MAX,
         inside,
@@ -190,7 +192,7 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
 pub fn report_of(
     machine: &Topology,
     hooks: Hooks,
-    counted: &fold::counted::Counted,
+    counted: &Between,
     enrich: &mut Enrich<KnownFacts>,
 ) -> Snapshot {
     let start = "2026-01-02T03:04:05Z".parse().unwrap();
@@ -200,32 +202,17 @@ pub fn report_of(
             .to_vec(),
         skip: ["unsuitable", "shared_ro"].map(str::to_owned).to_vec(),
     };
-    let parts = Parts {
-        mapping_records: None,
-        lines_without_room: 0,
-        mappings: &counted.mappings,
-        code: &mut NoCode,
+    let info = SessionInfo {
         host: host(machine, "6.12.0".into(), "x86_64".into(), Some(1)),
         session: Session::new("trace", start, 10.0),
-        hooks: &hooks.tried(),
-        window: &counted.window,
-        until_ns: counted.until_ns,
-        began_ns: counted.began_ns,
-        timeline: &counted.timeline,
-        tell_timeline: false,
-        counted: &counted.inside,
-        reasons: &reasons,
-        verified: None,
+        hooks: hooks.tried().iter().map(HookInfo::from).collect(),
         interrupts_unknown: None,
-        recursion_misses: counted.recursion_misses,
-        losses: counted.losses,
-        rejected: counted.rejected,
-        unsettled: counted.unsettled,
-        uncounted: None,
-        switched: counted.switched,
+        mapping_records: None,
+        reasons,
+        verified: None,
         cost: CostParts::default(),
     };
-    report(parts, enrich)
+    report(&info, counted, &mut NoCode, false, enrich)
 }
 
 /// Adds up `part` of all processes: sum by name.
