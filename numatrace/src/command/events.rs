@@ -14,7 +14,7 @@ use crate::{
     enrich::topology::Topology,
     exit::Exit,
     ids::NodeId,
-    label::{event::EventLines, report},
+    label::{coverage::lost_by_kind, event::EventLines, hooks::hook},
     model::{
         HookState,
         event::{self, Line, Lost, LostKind, LostReason, SCHEMA},
@@ -133,7 +133,7 @@ impl Writer {
         let (losses, rejected) = tracer.losses()?;
         let live = tracer.ingest.live.as_mut();
         let not_kept = live.map_or(0, |live| std::mem::take(&mut live.dropped));
-        let by_kind = report::lost_by_kind(&losses);
+        let by_kind = lost_by_kind(&losses);
         let ring = losses.records_lost.iter().sum::<u64>() + not_kept;
         for (reason, count, by_kind) in [
             (LostReason::RingFull, ring, by_kind),
@@ -179,7 +179,7 @@ fn first_line(tracer: &Tracer, topology: &Topology) -> event::Session {
             .unwrap_or_default(),
         page_size: topology.page_size(),
         nodes,
-        hooks: tracer.session().hooks.iter().map(report::hook).collect(),
+        hooks: tracer.session().hooks.iter().map(hook).collect(),
     }
 }
 

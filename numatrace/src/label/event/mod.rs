@@ -32,8 +32,8 @@ use crate::{
 use cause::{cause, main_cause};
 use place::place;
 
-/// Most names of threads that are kept between two calls of [`EventLines::forget_names`]: looking one up
-/// reads `/proc`.
+/// Most names of threads that are kept between two calls of [`EventLines::forget_names`]: looking
+/// one up reads `/proc`.
 const NAMES: usize = 16_384;
 
 /// Makes lines of live events.
@@ -50,8 +50,9 @@ pub struct EventLines {
 type Subject = (u64, ProcessIndex, Option<Thread>);
 
 impl EventLines {
-    /// Makes lines of events that pass a filter. `migrate_reasons` are the kernel's names of reasons for
-    /// page migrations, by number. `now` and `now_ns` are one moment on the wall clock and since boot.
+    /// Makes lines of events that pass a filter. `migrate_reasons` are the kernel's names of
+    /// reasons for page migrations, by number. `now` and `now_ns` are one moment on the wall clock
+    /// and since boot.
     pub fn new(filter: Filter, migrate_reasons: Vec<String>, now: Timestamp, now_ns: u64) -> Self {
         let boot = now
             .checked_sub(Duration::from_nanos(now_ns))
@@ -258,8 +259,8 @@ impl EventLines {
     ) -> (Pid, Name) {
         let known = enrich.processes.get(process);
         let pid = known.pid;
-        // The first thread has the name of its process, and threads of a process that ended cannot be
-        // looked up.
+        // The first thread has the name of its process, and threads of a process that ended cannot
+        // be looked up.
         let thread = thread.filter(|(tid, _)| tid.0 != pid.0 && !known.ended);
         let process_name = name(known.comm.as_ref());
         let Some((tid, start_ns)) = thread else {

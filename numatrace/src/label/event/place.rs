@@ -8,8 +8,8 @@ use crate::{
     model::{Addr, MappingKind, event::Place},
 };
 
-/// Returns the range of addresses `low..high` of a process with the name of its mapping, as far as that
-/// is known now.
+/// Returns the range of addresses `low..high` of a process with the name of its mapping, as far as
+/// that is known now.
 pub fn place<F>(
     enrich: &Enrich<F>,
     process: ProcessIndex,
