@@ -69,14 +69,8 @@ mod tests {
 
     fn line(start: u64, end: u64, offset: u64, name: &str) -> MapLine {
         MapLine {
-            start,
-            end,
-            executable: false,
-            writable: true,
-            shared: false,
             offset,
-            file: None,
-            name: Name::from(name),
+            ..MapLine::example(start, end, name)
         }
     }
 

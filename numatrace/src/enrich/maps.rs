@@ -24,6 +24,23 @@ pub struct MapLine {
     pub name: Name,
 }
 
+#[cfg(test)]
+impl MapLine {
+    /// Returns writable private memory with a name, not of a file.
+    pub fn example(start: u64, end: u64, name: &str) -> Self {
+        Self {
+            start,
+            end,
+            executable: false,
+            writable: true,
+            shared: false,
+            offset: 0,
+            file: None,
+            name: Name::from(name),
+        }
+    }
+}
+
 /// Returns all lines of a file that can be read.
 pub fn parse(text: &[u8]) -> Vec<MapLine> {
     text.split(|byte| *byte == b'\n').filter_map(line).collect()
