@@ -221,8 +221,9 @@ impl ClosedBins {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use numatrace_common::count_key::Stem;
+
+    use super::*;
 
     fn key(tgid: u32) -> TotalKey {
         TotalKey {

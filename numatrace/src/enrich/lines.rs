@@ -63,9 +63,10 @@ fn part(line: &MapLine, start: u64, end: u64) -> Option<MapLine> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::model::Name;
-    use proptest::prelude::*;
 
     fn line(start: u64, end: u64, offset: u64, name: &str) -> MapLine {
         MapLine {

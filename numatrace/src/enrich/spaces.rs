@@ -5,8 +5,9 @@
 //! mappings, and from `/proc/PID/maps`, read when a run falls into unknown memory and once more for
 //! the report. The name of a file seen in any process is used for all of them.
 
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
 
 use super::{facts::Facts, lines::Lines, maps::MapLine, process::ProcessIndex};
 use crate::{
