@@ -6,8 +6,8 @@ use bytemuck::{Pod, Zeroable};
 ///
 /// The epoch counts the boundaries of totals: each fold of the kernel's own counters that we
 /// caused, each sweep, and the exec of a launched command. A count key carries the epoch it was
-/// counted in, so the totals between any two boundaries can be told apart exactly, while programs
-/// go on counting.
+/// counted in, so the totals between any two boundaries are exact, although programs continue to
+/// count.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Control {

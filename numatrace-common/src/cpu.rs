@@ -74,8 +74,8 @@ pub struct CpuState {
     /// Address of the task whose events the streaks take without a lookup of their owner; 0 when
     /// the next event must look it up, as after each context switch.
     pub cached_task: u64,
-    /// Number of the kernel stack that this task is on. It tells the task from others where a
-    /// switch was not seen.
+    /// Number of the kernel stack that this task is on. The number distinguishes the task from
+    /// others where a switch was not seen.
     pub stack: u64,
     /// Address of this element.
     pub address: u64,

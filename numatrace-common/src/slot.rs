@@ -19,8 +19,8 @@ pub struct Bin {
     pub count: u64,
     /// Sum of their amounts.
     pub amount: u64,
-    /// Zero. It makes a bin 32 bytes long, so that a bin's offset is a shift and a mask, which
-    /// every verifier follows.
+    /// Zero. This field makes a bin 32 bytes long, so that a bin's offset is a shift and a mask,
+    /// which every verifier follows.
     pub reserved: u64,
 }
 

@@ -1,7 +1,8 @@
 //! Kernel side of numatrace: the module list.
 //!
-//! `probes/<stem>.rs` holds one hook family each; `kernel/` is the only place that reads kernel
-//! structs; `totals.rs` is the counting bin, `emit.rs` the record bin.
+//! `probes/` holds the programs, one hook family per file; `kernel/` is the only place that reads
+//! kernel structs. An event is charged to an owner (`who/`), and leaves in one of two lanes:
+//! counted into the totals (`count/`), or written as a record into the ring (`record/`).
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
@@ -24,7 +25,6 @@ mod kernel;
 mod who;
 
 mod count;
-
 mod record;
 
 mod probes;

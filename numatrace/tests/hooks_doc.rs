@@ -6,6 +6,10 @@
 use std::{fmt::Write, fs, path::Path};
 
 use numatrace::attach::catalog::{HOOKS, Probe, Row};
+use textwrap::{Options, WordSeparator, WordSplitter};
+
+/// Columns of the project's texts.
+const COLUMNS: usize = 100;
 
 #[test]
 fn the_page_of_hooks_is_the_table() {
@@ -30,8 +34,8 @@ name the hooks in place. `numatrace doctor` shows which hooks a machine allows; 
 --hooks` chooses the hooks of a session.
 
 Costs are the kernel's own run time of the programs (`BPF_ENABLE_STATS`), including the time that
-reading the clock adds to it, on a virtual machine with two CPUs and Linux 6.18.
-`numatrace trace -v -d 10` ends with the mean run time of each program on your machine.
+reading the clock adds to it, on a virtual machine with two CPUs and Linux 6.18. `numatrace trace -v
+-d 10` ends with the mean run time of each program on your machine.
 ";
 
 fn page() -> String {
@@ -39,7 +43,17 @@ fn page() -> String {
     for row in HOOKS {
         section(&mut page, row).unwrap();
     }
-    page
+    page.lines().map(|line| wrapped(line) + "\n").collect()
+}
+
+/// Wraps a paragraph, or an item of a list.
+fn wrapped(line: &str) -> String {
+    let indent = if line.starts_with("- ") { "  " } else { "" };
+    let options = Options::new(COLUMNS)
+        .subsequent_indent(indent)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation);
+    textwrap::fill(line, options)
 }
 
 fn section(page: &mut String, row: &Row) -> std::fmt::Result {

@@ -1,16 +1,20 @@
-//! Choosing hooks: the list, and wishes that cannot be met. Nothing is traced here.
+//! The list of hooks, and choices that cannot be met. Nothing is traced here.
 
 use crate::numatrace;
 
 #[test]
 fn the_list_of_hooks_is_data_and_a_normal_end() {
-    let said = numatrace(&["trace", "--hooks", "list"]);
-    assert_eq!((said.status.code(), said.stderr.as_str()), (Some(0), ""));
+    let output = numatrace(&["trace", "--hooks", "list"]);
+    assert_eq!(
+        (output.status.code(), output.stderr.as_str()),
+        (Some(0), "")
+    );
     for hook in ["page_alloc\n", "page_migration\n", "task_run\n"] {
-        assert!(said.stdout.contains(hook), "{}", said.stdout);
+        assert!(output.stdout.contains(hook), "{}", output.stdout);
     }
     let json = numatrace(&["trace", "--hooks", "list", "-f", "json"]).stdout;
     let rows: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+    assert!(rows.len() > 10, "{json}");
     for row in rows {
         assert!(
             row["cost"].as_str().is_some_and(|cost| !cost.is_empty()),
@@ -27,13 +31,16 @@ fn a_wish_that_cannot_be_met_is_a_usage_error_with_the_names() {
         ("+page_fault,-page_alloc", "page_fault needs page_alloc"),
         ("-task_life", "task_life cannot be left out"),
     ] {
-        let said = numatrace(&["trace", "-d", "1", "--hooks", asked]);
-        assert_eq!((said.status.code(), said.stdout.as_str()), (Some(2), ""));
-        assert!(said.stderr.contains(why), "{asked}: {}", said.stderr);
+        let output = numatrace(&["trace", "-d", "1", "--hooks", asked]);
+        assert_eq!(
+            (output.status.code(), output.stdout.as_str()),
+            (Some(2), "")
+        );
+        assert!(output.stderr.contains(why), "{asked}: {}", output.stderr);
         assert!(
-            said.stderr.contains("page_migration"),
+            output.stderr.contains("page_migration"),
             "{asked}: {}",
-            said.stderr
+            output.stderr
         );
     }
 }

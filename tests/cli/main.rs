@@ -1,4 +1,5 @@
-//! The command line as a stranger meets it: no root, no tracing, only what the binary says and how it ends.
+//! The command line without root and without tracing: only the output of the binary and its exit
+//! code.
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 

@@ -1,4 +1,5 @@
-//! `record` and `report` before anything is traced: what they ask for, and files that are no recordings.
+//! `record` and `report` without tracing: the arguments that they require, and files that are no
+//! recordings.
 
 use std::fs;
 
@@ -7,25 +8,31 @@ use crate::numatrace;
 #[test]
 fn record_asks_for_a_file_and_report_for_a_recording() {
     for args in [&["record"][..], &["report"], &["record", "-d", "1"]] {
-        let said = numatrace(args);
-        assert_eq!((said.status.code(), said.stdout.as_str()), (Some(2), ""));
-        assert!(said.stderr.contains("Usage"), "{}", said.stderr);
+        let output = numatrace(args);
+        assert_eq!(
+            (output.status.code(), output.stdout.as_str()),
+            (Some(2), "")
+        );
+        assert!(output.stderr.contains("Usage"), "{}", output.stderr);
     }
 }
 
 #[test]
 fn the_help_of_record_says_that_o_is_the_recording() {
-    let said = numatrace(&["record", "--help"]);
-    assert_eq!((said.status.code(), said.stderr.as_str()), (Some(0), ""));
-    assert!(
-        said.stdout.contains("Write the recording to this file"),
-        "{}",
-        said.stdout
+    let output = numatrace(&["record", "--help"]);
+    assert_eq!(
+        (output.status.code(), output.stderr.as_str()),
+        (Some(0), "")
     );
     assert!(
-        said.stdout.contains("--pid"),
+        output.stdout.contains("Write the recording to this file"),
+        "{}",
+        output.stdout
+    );
+    assert!(
+        output.stdout.contains("--pid"),
         "it has trace's options: {}",
-        said.stdout
+        output.stdout
     );
 }
 
@@ -42,21 +49,21 @@ fn what_is_no_recording_is_refused_with_a_way_out() {
         (b"\x89numatr\n\x09\0\0\0\0\0\0\0", "its header is damaged"),
     ] {
         fs::write(&file, contents).unwrap();
-        let said = numatrace(&["report", file.to_str().unwrap()]);
+        let output = numatrace(&["report", file.to_str().unwrap()]);
         assert_eq!(
-            (said.status.code(), said.stdout.as_str()),
+            (output.status.code(), output.stdout.as_str()),
             (Some(1), ""),
-            "{said:?}"
+            "{output:?}"
         );
-        assert!(said.stderr.contains(why), "{}", said.stderr);
-        assert!(said.stderr.contains("hint:"), "{}", said.stderr);
+        assert!(output.stderr.contains(why), "{}", output.stderr);
+        assert!(output.stderr.contains("hint:"), "{}", output.stderr);
     }
-    let said = numatrace(&["report", "/no/such/recording"]);
-    assert_eq!(said.status.code(), Some(1));
+    let output = numatrace(&["report", "/no/such/recording"]);
+    assert_eq!(output.status.code(), Some(1));
     assert!(
-        said.stderr.contains("/no/such/recording"),
+        output.stderr.contains("/no/such/recording"),
         "{}",
-        said.stderr
+        output.stderr
     );
 }
 
@@ -74,8 +81,8 @@ fn times_and_sizes_that_make_no_sense_are_usage_errors() {
         (&["record", "-o", "x", "--max-size", "1K"], "64K at least"),
         (&["record", "-o", "x", "--keep", "last"], "--max-size"),
     ] {
-        let said = numatrace(args);
-        assert_eq!(said.status.code(), Some(2), "{args:?}: {said:?}");
-        assert!(said.stderr.contains(why), "{args:?}: {}", said.stderr);
+        let output = numatrace(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
+        assert!(output.stderr.contains(why), "{args:?}: {}", output.stderr);
     }
 }

@@ -1,4 +1,4 @@
-//! `diff`, `export` and limits on files: what needs no privileges.
+//! `diff`, `export` and limits on files, which need no privileges.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -92,13 +92,13 @@ fn a_wrong_limit_is_2_with_a_caret_before_anything_is_done() {
         ],
         &["stat", "--fail-if", "remote_shar > 5%"],
     ] {
-        let said = numatrace(args);
+        let output = numatrace(args);
         assert_eq!(
-            (said.status.code(), said.stdout.as_str()),
+            (output.status.code(), output.stdout.as_str()),
             (Some(2), ""),
-            "{said:?}"
+            "{output:?}"
         );
-        let lines: Vec<&str> = said.stderr.lines().collect();
+        let lines: Vec<&str> = output.stderr.lines().collect();
         let caret = lines
             .iter()
             .position(|line| line.trim() == "^")
@@ -109,9 +109,9 @@ fn a_wrong_limit_is_2_with_a_caret_before_anything_is_done() {
             "{lines:?}"
         );
         assert!(
-            said.stderr.contains("did you mean remote_share?"),
+            output.stderr.contains("did you mean remote_share?"),
             "{}",
-            said.stderr
+            output.stderr
         );
     }
 }
@@ -128,13 +128,13 @@ fn what_is_no_report_is_1_with_a_way_out() {
         &["export", other, "--to", "csv"],
         &["export", "/", "--to", "json"],
     ] {
-        let said = numatrace(args);
+        let output = numatrace(args);
         assert_eq!(
-            (said.status.code(), said.stdout.as_str()),
+            (output.status.code(), output.stdout.as_str()),
             (Some(1), ""),
-            "{said:?}"
+            "{output:?}"
         );
-        assert!(said.stderr.contains("hint:"), "{}", said.stderr);
+        assert!(output.stderr.contains("hint:"), "{}", output.stderr);
     }
 }
 
@@ -143,7 +143,7 @@ fn exports_are_written_private_and_whole_and_links_are_not_followed() {
     let folder = tempfile::tempdir().unwrap();
     for format in ["perfetto", "folded", "flamegraph", "csv", "json"] {
         let path = folder.path().join(format);
-        let said = numatrace(&[
+        let output = numatrace(&[
             "export",
             EXAMPLE,
             "--to",
@@ -152,9 +152,9 @@ fn exports_are_written_private_and_whole_and_links_are_not_followed() {
             path.to_str().unwrap(),
         ]);
         assert_eq!(
-            (said.status.code(), said.stdout.as_str()),
+            (output.status.code(), output.stdout.as_str()),
             (Some(0), ""),
-            "{said:?}"
+            "{output:?}"
         );
         let written = fs::metadata(&path).unwrap();
         assert_eq!(written.mode() & 0o777, 0o600);
@@ -164,7 +164,7 @@ fn exports_are_written_private_and_whole_and_links_are_not_followed() {
     }
     let link = folder.path().join("link");
     symlink("/etc/hostname", &link).unwrap();
-    let said = numatrace(&[
+    let output = numatrace(&[
         "export",
         EXAMPLE,
         "--to",
@@ -172,13 +172,13 @@ fn exports_are_written_private_and_whole_and_links_are_not_followed() {
         "-o",
         link.to_str().unwrap(),
     ]);
-    assert_eq!(said.status.code(), Some(1), "{said:?}");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
 
 #[test]
 fn the_json_export_is_the_report() {
-    let said = numatrace(&["export", EXAMPLE, "--to", "json"]);
-    let again: Value = serde_json::from_str(&said.stdout).unwrap();
+    let output = numatrace(&["export", EXAMPLE, "--to", "json"]);
+    let again: Value = serde_json::from_str(&output.stdout).unwrap();
     let report: Value = serde_json::from_str(&fs::read_to_string(EXAMPLE).unwrap()).unwrap();
     assert_eq!(
         again["processes"][0]["alloc"]["numa_hit"],

@@ -1,4 +1,5 @@
-//! A user without any capability: refused by trying, with exit 4 and a way out, before anything is written.
+//! A user without any capability: refused by trying, with exit code 4 and a way out, before
+//! anything is written.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -9,14 +10,15 @@ use numatrace_tests::harness::programs;
 
 use crate::ended;
 
-/// The kernel's overflow user: owns nothing.
+/// The kernel's overflow user, which owns nothing.
 const NOBODY: u32 = 65534;
 
-/// numatrace as a user without privileges, from a place that user may read.
+/// Returns numatrace as a user without privileges, from a folder that this user may read.
 fn as_nobody(folder: &tempfile::TempDir) -> Command {
     let copy = folder.path().join("numatrace");
-    // By a process of its own: a descriptor open for writing here would be inherited by whatever another test starts meanwhile, and a file that
-    // somebody can still write cannot be run (ETXTBSY).
+    // Copied by a process of its own: a descriptor open for writing here would be inherited by any
+    // process that another test starts meanwhile, and a file that is open for writing cannot be
+    // executed (ETXTBSY).
     let copied = Command::new("cp")
         .arg(programs::numatrace().unwrap())
         .arg(&copy)
@@ -35,36 +37,36 @@ fn as_nobody(folder: &tempfile::TempDir) -> Command {
 #[test]
 fn tracing_is_refused_with_4_and_a_way_out() {
     let folder = tempfile::tempdir().unwrap();
-    let said = ended(as_nobody(&folder).args(["trace", "-d", "1"]));
+    let output = ended(as_nobody(&folder).args(["trace", "-d", "1"]));
     assert_eq!(
-        (said.status.code(), said.stdout.as_str()),
+        (output.status.code(), output.stdout.as_str()),
         (Some(4), ""),
-        "{said:?}"
+        "{output:?}"
     );
     assert!(
-        said.stderr.contains("CAP_BPF"),
+        output.stderr.contains("CAP_BPF"),
         "what is missing has a name: {}",
-        said.stderr
+        output.stderr
     );
     assert!(
-        said.stderr.contains("hint:"),
+        output.stderr.contains("hint:"),
         "and there is a way out: {}",
-        said.stderr
+        output.stderr
     );
 }
 
 #[test]
 fn a_refused_tracer_starts_no_command() {
     let folder = tempfile::tempdir().unwrap();
-    let said = ended(as_nobody(&folder).args(["trace", "--", "echo", "it ran"]));
-    assert_eq!(said.status.code(), Some(4), "{said:?}");
-    assert!(!said.stdout.contains("it ran"), "{said:?}");
+    let output = ended(as_nobody(&folder).args(["trace", "--", "echo", "it ran"]));
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert!(!output.stdout.contains("it ran"), "{output:?}");
 }
 
 #[test]
 fn topology_needs_no_privileges() {
     let folder = tempfile::tempdir().unwrap();
-    let said = ended(as_nobody(&folder).args(["topology", "-f", "json"]));
-    assert_eq!(said.status.code(), Some(0), "{said:?}");
-    serde_json::from_str::<serde_json::Value>(&said.stdout).unwrap();
+    let output = ended(as_nobody(&folder).args(["topology", "-f", "json"]));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_str::<serde_json::Value>(&output.stdout).unwrap();
 }

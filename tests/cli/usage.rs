@@ -13,13 +13,17 @@ fn help_is_data_and_a_normal_end() {
         &["top", "--help"],
         &["events", "-h"],
     ] {
-        let said = numatrace(args);
+        let output = numatrace(args);
         assert_eq!(
-            (said.status.code(), said.stderr.as_str()),
+            (output.status.code(), output.stderr.as_str()),
             (Some(0), ""),
             "{args:?}"
         );
-        assert!(said.stdout.contains("Usage:"), "{args:?}: {}", said.stdout);
+        assert!(
+            output.stdout.contains("Usage:"),
+            "{args:?}: {}",
+            output.stdout
+        );
     }
 }
 
@@ -53,10 +57,10 @@ fn help_names_every_option_of_a_session() {
 
 #[test]
 fn the_version_is_that_of_the_build() {
-    let said = numatrace(&["--version"]);
-    assert_eq!(said.status.code(), Some(0));
+    let output = numatrace(&["--version"]);
+    assert_eq!(output.status.code(), Some(0));
     assert_eq!(
-        said.stdout.trim(),
+        output.stdout.trim(),
         format!("numatrace {}", env!("CARGO_PKG_VERSION"))
     );
 }
@@ -73,17 +77,17 @@ fn a_wrong_command_line_is_2_and_says_so_on_stderr_alone() {
         &["topology", "-f", "yaml"],
     ];
     for args in wrong {
-        let said = numatrace(args);
+        let output = numatrace(args);
         assert_eq!(
-            (said.status.code(), said.stdout.as_str()),
+            (output.status.code(), output.stdout.as_str()),
             (Some(2), ""),
-            "{args:?}: {said:?}"
+            "{args:?}: {output:?}"
         );
-        assert!(!said.stderr.is_empty(), "{args:?} ends without a word");
+        assert!(!output.stderr.is_empty(), "{args:?} ends without a word");
         assert!(
-            !said.stderr.contains('\u{1b}'),
+            !output.stderr.contains('\u{1b}'),
             "{args:?}: colour without a terminal: {:?}",
-            said.stderr
+            output.stderr
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What the audit is worth on this machine, whatever hooks it allows: exact, or close with its hole named.
+//! The audit on this machine, whatever hooks it allows: exact, or close with its gap named.
 
 use numatrace_tests::{or_skip, tracer};
 use serde_json::Value;
@@ -36,7 +36,8 @@ fn on_the_fallback_what_is_not_seen_is_estimated_and_what_is_not_known_is_null()
     for counter in ["numa_hit", "numa_miss", "numa_foreign", "interleave_hit"] {
         assert_eq!(sum(audit, counter, "traced"), None, "{counter}");
     }
-    // Stacks of new threads come from the bulk allocator or not, by kernel; whatever there was is in the estimate.
+    // Kernels allocate the stacks of new threads in bulk or not; bulk allocations are in the
+    // estimate.
     let causes = audit["explained"].as_array().unwrap();
     let bulk = causes
         .iter()

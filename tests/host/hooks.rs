@@ -1,11 +1,12 @@
-//! What was asked for decides what attaches; what was left out is null and said.
+//! The requested hooks decide what is attached; quantities of the others are null, and the report
+//! says so.
 
 use numatrace_tests::harness::report::Report;
 use numatrace_tests::{or_skip, tracer};
 
 const LEFT_OUT: &str = "left out on request";
 
-/// Hooks that are in place, on whichever form.
+/// Returns the hooks that are attached, in either form.
 fn in_place(report: &Report) -> Vec<&str> {
     let hooks = report.value["hooks"].as_array().expect("hooks");
     hooks
@@ -79,19 +80,24 @@ fn a_hook_left_out_takes_its_dependents_with_it_and_nothing_else() {
 
 #[test]
 fn without_the_allocation_hook_the_rest_is_measured_and_the_text_says_so() {
-    let said = numatrace_tests::harness::running::Running::start(
+    let output = numatrace_tests::harness::running::Running::start(
         std::process::Command::new(numatrace_tests::harness::programs::numatrace().unwrap())
             .args(["trace", "-d", "1", "--hooks", "-page_alloc"]),
     )
     .unwrap()
     .finish(numatrace_tests::harness::tracer::DEADLINE)
     .unwrap();
-    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(
-        said.stdout
+        output
+            .stdout
             .contains("Left out on request, so not measured: page_alloc"),
         "{}",
-        said.stdout
+        output.stdout
     );
-    assert!(!said.stdout.contains("Read this first"), "{}", said.stdout);
+    assert!(
+        !output.stdout.contains("Read this first"),
+        "{}",
+        output.stdout
+    );
 }

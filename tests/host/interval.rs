@@ -1,4 +1,4 @@
-//! `trace -i`: one report an interval, as they end.
+//! `trace -i`: one report for each interval, as it ends.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -15,12 +15,12 @@ fn trace(args: &[&str]) -> Command {
 }
 
 fn output(args: &[&str]) -> String {
-    let said = Running::start(&mut trace(args))
+    let output = Running::start(&mut trace(args))
         .unwrap()
         .finish(DEADLINE)
         .unwrap();
-    assert_eq!(said.status.code(), Some(0), "{said:?}");
-    said.stdout
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    output.stdout
 }
 
 #[test]
@@ -78,10 +78,10 @@ fn a_reader_that_has_seen_enough_ends_the_session() {
 
 #[test]
 fn intervals_too_short_to_count_in_are_refused() {
-    let said = Running::start(&mut trace(&["-i", "1ms"]))
+    let output = Running::start(&mut trace(&["-i", "1ms"]))
         .unwrap()
         .finish(DEADLINE)
         .unwrap();
-    assert_eq!(said.status.code(), Some(2), "{said:?}");
-    assert!(said.stderr.contains("100 ms"), "{said:?}");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(output.stderr.contains("100 ms"), "{output:?}");
 }

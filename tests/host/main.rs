@@ -1,4 +1,5 @@
-//! What the tracer says on the machine that builds it: any number of nodes, any hooks. As root; `cargo xtask test host` runs it.
+//! Claims about the tracer on the machine that builds it, with any number of nodes and any hooks.
+//! They need root; `cargo xtask test host` runs them.
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 

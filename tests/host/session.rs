@@ -1,4 +1,5 @@
-//! How a session begins and ends: deadlines, refusals before it begins, and where output goes.
+//! The beginning and the end of a session: deadlines, refusals before it begins, and the place of
+//! its output.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -25,48 +26,55 @@ fn ended(args: &[&str]) -> Finished {
 
 #[test]
 fn json_on_stdout_is_one_document_and_talk_is_on_stderr() {
-    let said = ended(&["-d", "1", "-f", "json"]);
-    assert_eq!(said.status.code(), Some(0), "{said:?}");
-    let report: Value = serde_json::from_str(&said.stdout).unwrap();
+    let output = ended(&["-d", "1", "-f", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(report["schema"], "numatrace.report/1");
-    assert!(said.stderr.contains(READY), "{}", said.stderr);
+    assert!(output.stderr.contains(READY), "{}", output.stderr);
 }
 
 #[test]
 fn a_commands_output_does_not_mix_with_json() {
-    let said = ended(&["-f", "json", "--", "sh", "-c", "echo from the command"]);
-    assert_eq!(said.status.code(), Some(0), "{said:?}");
-    serde_json::from_str::<Value>(&said.stdout).unwrap();
-    assert!(said.stderr.contains("from the command"), "{}", said.stderr);
+    let output = ended(&["-f", "json", "--", "sh", "-c", "echo from the command"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_str::<Value>(&output.stdout).unwrap();
+    assert!(
+        output.stderr.contains("from the command"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
 fn text_follows_the_commands_output() {
-    let said = ended(&["--", "sh", "-c", "echo from the command"]);
-    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    let output = ended(&["--", "sh", "-c", "echo from the command"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(
-        said.stdout.starts_with("from the command\n"),
+        output.stdout.starts_with("from the command\n"),
         "{}",
-        said.stdout
+        output.stdout
     );
-    assert!(said.stdout.len() > 200, "no report: {}", said.stdout);
-    assert!(!said.stdout.contains('\u{1b}'), "colour without a terminal");
+    assert!(output.stdout.len() > 200, "no report: {}", output.stdout);
+    assert!(
+        !output.stdout.contains('\u{1b}'),
+        "colour without a terminal"
+    );
 }
 
 #[test]
 fn a_process_that_does_nothing_is_there_when_it_was_asked_for_with_all_its_memory() {
     let mut command = Command::new(programs::workload().unwrap());
     let mut idle = Running::start(command.args(["hold", "--pages", "8192"])).unwrap();
-    // It holds them, and waits for the end of its input.
+    // The workload keeps the pages, and waits for the end of its input.
     idle.wait_for_output("\n", DEADLINE).unwrap();
     let pid = idle.pid().to_string();
-    let said = ended(&["-d", "2", "-f", "json", "--residency", "-p", &pid]);
+    let output = ended(&["-d", "2", "-f", "json", "--residency", "-p", &pid]);
     idle.hang_up();
-    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(idle.finish(DEADLINE).unwrap().status.code(), Some(0));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.json");
-    std::fs::write(&path, &said.stdout).unwrap();
+    std::fs::write(&path, &output.stdout).unwrap();
     let report = Report::read(&path).unwrap();
     let process = report
         .process(pid.parse().unwrap())
@@ -96,36 +104,40 @@ fn commands_that_cannot_be_run_end_as_in_a_shell() {
 #[test]
 fn an_unwritable_output_is_found_before_the_session_begins() {
     let begun = Instant::now();
-    let said = ended(&["-d", "30", "-o", "/no/such/folder/report.json"]);
+    let output = ended(&["-d", "30", "-o", "/no/such/folder/report.json"]);
     assert!(
         begun.elapsed() < Duration::from_secs(20),
         "found only after the session"
     );
-    assert_ne!(said.status.code(), Some(0));
+    assert_ne!(output.status.code(), Some(0));
     assert!(
-        !said.stderr.contains(READY),
+        !output.stderr.contains(READY),
         "the session began: {}",
-        said.stderr
+        output.stderr
     );
-    assert!(said.stderr.contains("/no/such/folder"), "{}", said.stderr);
+    assert!(
+        output.stderr.contains("/no/such/folder"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
 fn a_pid_that_does_not_exist_is_named() {
-    // Beyond what the kernel ever gives out (PID_MAX_LIMIT).
-    let said = ended(&["-d", "30", "-p", "4194305"]);
-    assert_ne!(said.status.code(), Some(0), "{said:?}");
-    assert_eq!(said.stdout, "");
-    assert!(said.stderr.contains("4194305"), "{}", said.stderr);
+    // Beyond the largest pid of any kernel (PID_MAX_LIMIT).
+    let output = ended(&["-d", "30", "-p", "4194305"]);
+    assert_ne!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(output.stdout, "");
+    assert!(output.stderr.contains("4194305"), "{}", output.stderr);
 }
 
 #[test]
 fn the_report_goes_to_dev_null_when_asked_to() {
-    let said = ended(&["-d", "1", "-f", "json", "-o", "/dev/null"]);
+    let output = ended(&["-d", "1", "-f", "json", "-o", "/dev/null"]);
     assert_eq!(
-        (said.status.code(), said.stdout.as_str()),
+        (output.status.code(), output.stdout.as_str()),
         (Some(0), ""),
-        "{said:?}"
+        "{output:?}"
     );
 }
 
@@ -138,8 +150,8 @@ fn a_report_file_is_private_and_replaces_no_link() {
         folder.path().join("precious"),
         folder.path().join("link"),
     );
-    let said = ended(&["-d", "1", "-f", "json", "-o", file.to_str().unwrap()]);
-    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    let output = ended(&["-d", "1", "-f", "json", "-o", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(
         std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
         0o600
@@ -156,9 +168,9 @@ fn a_report_file_is_private_and_replaces_no_link() {
 
 #[test]
 fn a_deadline_ends_the_command_by_sigterm_and_the_session_well() {
-    let said = ended(&["-d", "1", "-f", "json", "--", "sleep", "1000"]);
-    assert_eq!(said.status.code(), Some(0), "{said:?}");
-    serde_json::from_str::<Value>(&said.stdout).unwrap();
+    let output = ended(&["-d", "1", "-f", "json", "--", "sleep", "1000"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_str::<Value>(&output.stdout).unwrap();
 }
 
 #[test]
@@ -196,10 +208,10 @@ fn sigterm_is_a_normal_end_with_a_report() {
     let tracer = Running::start(&mut trace(&["-f", "json"])).unwrap();
     tracer.wait_for(READY, DEADLINE).unwrap();
     tracer.signal(Signal::SIGTERM).unwrap();
-    let said = tracer.finish(DEADLINE).unwrap();
-    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    let output = tracer.finish(DEADLINE).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(
-        serde_json::from_str::<Value>(&said.stdout).unwrap()["schema"],
+        serde_json::from_str::<Value>(&output.stdout).unwrap()["schema"],
         "numatrace.report/1"
     );
 }

@@ -1,5 +1,5 @@
-//! Each stem on a machine that may refuse programs at functions: exact or on its fallback, what is measured is right, and what is not is
-//! null with a reason.
+//! Each stem on a machine that may refuse programs at functions. A hook is exact or on its
+//! fallback, measured values are right, and the others are null with a reason.
 
 use std::process::Command;
 
@@ -22,7 +22,7 @@ fn total(matrix: &[Vec<u64>]) -> u64 {
     matrix.iter().flatten().sum()
 }
 
-/// The first node with CPUs and memory, as workloads are told it.
+/// Returns the first node with CPUs and memory, as an argument of a workload.
 fn a_node() -> String {
     let nodes = Nodes::read().unwrap_or_else(|trouble| panic!("{trouble:?}"));
     let node = nodes
@@ -32,7 +32,7 @@ fn a_node() -> String {
     node.expect("a node with CPUs and memory").to_string()
 }
 
-/// The reason of a hook that is not attached as it should be.
+/// Returns the reason of a hook that is not attached in its exact form.
 fn reason(report: &Report, hook: &str) -> String {
     let hooks = report.value["hooks"].as_array().expect("hooks");
     let entry = hooks.iter().find(|entry| entry["hook"] == hook);
@@ -44,15 +44,16 @@ fn reason(report: &Report, hook: &str) -> String {
 #[test]
 fn page_fault_has_the_known_pages() {
     let few = or_skip!(tracer!().launch(&["touch", "--mib", "1"]));
-    let own = total(&process(&few).matrix("/first_touch/pages").unwrap())
+    let overhead = total(&process(&few).matrix("/first_touch/pages").unwrap())
         - few.truth.count("pages").unwrap();
     let run = or_skip!(tracer!().launch(&["touch", "--mib", "100"]));
-    let told = run.truth.count("pages").unwrap();
+    let expected = run.truth.count("pages").unwrap();
     let touched = total(&process(&run).matrix("/first_touch/pages").unwrap());
-    // A program of this size takes so many itself, give or take the few that depend on addresses.
+    // A program of this size takes so many pages itself, give or take the few that depend on
+    // addresses.
     assert!(
-        touched.abs_diff(told + own) <= told / 100,
-        "it touched {told} pages and takes {own} itself, the report has {touched}"
+        touched.abs_diff(expected + overhead) <= expected / 100,
+        "it touched {expected} pages and takes {overhead} itself, the report has {touched}"
     );
     let exact = run.report.hook_state("page_fault") == Some("attached");
     assert_eq!(
@@ -113,7 +114,7 @@ fn task_move_counts_each_forced_change_of_cpu() {
     );
 }
 
-/// What a running thread reads of itself in schedstat is as old as the last tick, 10 ms with HZ=100.
+/// A running thread's own schedstat is as old as the last tick, 10 ms with HZ=100.
 const TICK: u64 = 10_000_000;
 
 #[test]
@@ -171,7 +172,7 @@ fn balancer_times_are_null_where_they_cannot_be_had_and_skips_need_a_tracepoint_
     }
 }
 
-/// The tracepoint and the stack are there on every host, whatever is refused.
+/// The tracepoint and the stack are there on every host, whatever else is refused.
 #[test]
 fn reasons_of_moves_agree_with_their_stacks() {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
@@ -193,7 +194,8 @@ fn reasons_of_moves_agree_with_their_stacks() {
         );
         return;
     }
-    // Without marks a pin counts as a cpuset's, which a stack that shows sched_setaffinity(2) contradicts, and nothing else does.
+    // Without marks a pin counts as a cpuset's. A stack that shows sched_setaffinity(2) contradicts
+    // that, and no other stack does.
     let wrong = verify["disagreed"].as_array().unwrap();
     let known = |entry: &&serde_json::Value| {
         entry["reason"] == "cpuset" && entry["stack_says"] == "affinity"
@@ -209,7 +211,7 @@ fn reasons_of_moves_agree_with_their_stacks() {
     assert!(count * 100 <= moves.unwrap_or(0), "{verify:#}");
 }
 
-/// Compaction moves pages on every machine, one node or many; `/proc/vmstat` counts them.
+/// Compaction moves pages on every machine, with one node or many; `/proc/vmstat` counts them.
 #[test]
 fn page_migration_has_what_compaction_moved_by_reason() {
     let folder = tempfile::tempdir().unwrap();
@@ -232,7 +234,7 @@ fn page_migration_has_what_compaction_moved_by_reason() {
     let report = Report::read(&path).unwrap();
     numatrace_tests::harness::contract::check(&path).unwrap();
 
-    let told = grown["pgmigrate_success"];
+    let expected = grown["pgmigrate_success"];
     let migrations = &report.value["system"]["page_migrations"];
     let moved: u64 = migrations["by_reason"]
         .as_object()
@@ -240,11 +242,11 @@ fn page_migration_has_what_compaction_moved_by_reason() {
         .values()
         .filter_map(serde_json::Value::as_u64)
         .sum();
-    assert!(told > 0, "compaction moved nothing; this proves little");
+    assert!(expected > 0, "compaction moved nothing; this proves little");
     // The session is a little longer than the time between the two readings.
     assert!(
-        moved + told / 100 >= told && moved <= told + told / 100 + 512,
-        "vmstat {told}, traced {migrations}"
+        moved + expected / 100 >= expected && moved <= expected + expected / 100 + 512,
+        "vmstat {expected}, traced {migrations}"
     );
     let failed = migrations["failed"].as_u64().expect("failed is measured");
     assert!(

@@ -1,4 +1,5 @@
-//! A known load on a machine that may refuse hooks: what is counted is right, what is refused is said.
+//! A known load on a machine that may refuse hooks: counted values are right, and refused ones are
+//! named.
 
 use std::process::Command;
 
@@ -32,14 +33,14 @@ fn a_process_that_touches_200_mib_has_its_pages_within_one_percent() {
 
     let report = Report::read(&path).unwrap();
     contract::check(&path).unwrap();
-    let told = truth.count("pages").unwrap();
+    let expected = truth.count("pages").unwrap();
     let process = report
         .process(truth.pid())
         .expect("the workload is in the report");
     let pages: u64 = process.vector("/alloc/pages").unwrap().iter().sum();
     assert!(
-        pages.abs_diff(told) <= told / 100,
-        "it touched {told} pages, the report has {pages}"
+        pages.abs_diff(expected) <= expected / 100,
+        "it touched {expected} pages, the report has {pages}"
     );
     let seconds = report.value["session"]["duration_s"].as_f64().unwrap();
     assert!((2.9..5.0).contains(&seconds), "-d 3 lasted {seconds} s");
@@ -52,7 +53,7 @@ fn touched_memory_has_its_mapping_whatever_the_hooks() {
         .report
         .process(run.truth.pid())
         .expect("the workload is in the report");
-    let told = run.truth.count("pages").unwrap();
+    let expected = run.truth.count("pages").unwrap();
     let address = |value: &serde_json::Value| {
         let text = value.as_str().expect("an address").trim_start_matches("0x");
         u64::from_str_radix(text, 16).unwrap()
@@ -73,11 +74,11 @@ fn touched_memory_has_its_mapping_whatever_the_hooks() {
         .filter_map(serde_json::Value::as_u64)
         .sum();
     assert!(
-        pages + told / 100 >= told && pages <= told + told / 20,
-        "{pages} pages in its mapping, {told} told: {mappings:#?}"
+        pages + expected / 100 >= expected && pages <= expected + expected / 20,
+        "{pages} pages in its mapping, {expected} expected: {mappings:#?}"
     );
     assert_eq!(holding[0]["kind"], "anon");
-    // Not measured is not 0.
+    // A quantity that was not measured is not 0.
     if run.report.hook_state("hint_fault") == Some("absent") {
         assert!(holding[0]["hint_faults"].is_null(), "{:#}", holding[0]);
         assert!(holding[0]["surprise_pages"].is_null(), "{:#}", holding[0]);
@@ -107,7 +108,8 @@ fn hooks_that_are_not_attached_say_why() {
         .report
         .process(run.truth.pid())
         .expect("the workload is in the report");
-    // The fallback does not know the preferred node: what hangs on it is unknown, never 0.
+    // The fallback does not know the preferred node: quantities that depend on it are unknown,
+    // never 0.
     assert_eq!(process.vector("/alloc/numa_hit").is_some(), exact);
     assert_eq!(process.vector("/alloc/numa_miss").is_some(), exact);
     assert!(process.vector("/alloc/local_node").is_some());
@@ -121,15 +123,15 @@ fn the_load_counts_the_same_by_pid_by_command_and_system_wide() {
         or_skip!(tracer!().attach(&args)),
         or_skip!(tracer!().system_wide(&args)),
     ] {
-        let told = run.truth.count("pages").unwrap();
+        let expected = run.truth.count("pages").unwrap();
         let process = run
             .report
             .process(run.truth.pid())
             .expect("the workload is in the report");
         let pages: u64 = process.vector("/alloc/pages").unwrap().iter().sum();
         assert!(
-            pages >= told && pages <= told + told / 20,
-            "it touched {told} pages, the report has {pages}"
+            pages >= expected && pages <= expected + expected / 20,
+            "it touched {expected} pages, the report has {pages}"
         );
     }
 }
@@ -181,7 +183,7 @@ fn code_that_is_made_as_it_runs_has_the_names_of_its_perf_map() {
     };
     let stack = stacks.iter().find(of_code);
     let stack = stack.unwrap_or_else(|| panic!("no frame of it: {stacks:#?}"));
-    // It reaches back through the code to who called it.
+    // The stack reaches back through the made code to its caller.
     let frames = stack["frames"].as_array().expect("frames");
     assert!(frames.len() > 1, "{stack:#}");
     assert!(

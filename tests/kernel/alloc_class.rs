@@ -6,7 +6,7 @@ use numatrace_tests::tracer;
 
 use crate::two_nodes_or_skip;
 
-/// What the report has of the workload of that name; `None` when this machine could not do it.
+/// Returns the report's entry of the workload of that name; `None` when this machine cannot run it.
 fn of<'a>(report: &'a Report, truths: &[Truth], workload: &str) -> Option<Part<'a>> {
     let truth = truths
         .iter()
@@ -15,7 +15,7 @@ fn of<'a>(report: &'a Report, truths: &[Truth], workload: &str) -> Option<Part<'
     Some(process.expect("a workload is in the report"))
 }
 
-/// Allocations and pages of a class.
+/// Returns the allocations and pages of a class.
 fn class(process: Part<'_>, class: &str) -> (u64, u64) {
     let of = |unit: &str| process.count(&format!("/alloc/by_class/{class}/{unit}"));
     (of("allocations").unwrap(), of("pages").unwrap())
@@ -49,12 +49,12 @@ fn huge_pages_of_both_kinds_base_pages_page_tables_and_the_kernels_own_are_told_
     }
     let bind = of(&report, &truths, "bind").expect("every machine can bind");
     let (user, pages) = class(bind, "user_4k");
-    // Its program and its result are user pages too.
+    // The program of the workload and its output take user pages too.
     assert!(
         (4096 - missed.min(4096)..4096 + 200).contains(&user) && user == pages,
         "{user} allocations of {pages} pages"
     );
-    // 4096 pages take 8 tables of 512 entries, a program's own mappings some more.
+    // 4096 pages take 8 tables of 512 entries; the program's other mappings take some more.
     let (tables, _) = class(bind, "page_table");
     assert!(
         (8 - missed.min(8)..60).contains(&tables),

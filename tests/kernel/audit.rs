@@ -1,9 +1,10 @@
-//! All six counters closed against the kernel's, and the workload's own truth by process and cause.
+//! All six counters closed against the kernel's, and the workload's ground truth by process and
+//! cause.
 
-use numatrace_tests::{or_skip, test_name, tracer};
+use numatrace_tests::{or_skip, tracer};
 
-use crate::closed::closed;
-use crate::machine::at;
+use crate::support::closed::closed;
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
 #[test]
@@ -50,7 +51,7 @@ fn what_a_full_node_refused_is_remote_by_fallback() {
     let fallback = process.count("/alloc/remote_by_cause/fallback").unwrap();
     assert!(fallback >= run.truth.count("missed_pages").unwrap());
     assert_eq!(fallback, misses);
-    // The nodes' misses are those of the report's processes: nobody else is charged with them.
+    // The nodes' misses are those of the report's processes: no other process is charged with them.
     let kernel: u64 = run
         .report
         .audited("numa_miss", "kernel")
@@ -95,12 +96,26 @@ fn weighted_interleave_is_counted_as_this_kernel_counts_it() {
         "--nodes",
         &format!("{a},{b}")
     ]));
+    let process = run
+        .report
+        .process(run.truth.pid())
+        .expect("the workload is in the report");
+    // By whichever weights: both nodes have some of the thousand.
+    let pages = process.vector("/alloc/pages").unwrap();
+    assert!(
+        pages[at(a)] > 0 && pages[at(b)] > 0 && pages[at(a)] + pages[at(b)] >= 1000,
+        "{pages:?}"
+    );
     // Kernels count it or not; the kernel's own growth says which, and ours has to be the same.
-    assert_eq!(
-        run.report.audited("interleave_hit", "traced"),
-        run.report.audited("interleave_hit", "kernel"),
-        "{}",
-        test_name!()
+    let kernel = run.report.audited("interleave_hit", "kernel").unwrap();
+    let traced = run.report.audited("interleave_hit", "traced").unwrap();
+    assert_eq!(traced, kernel);
+    let hits = process.vector("/alloc/interleave_hit").unwrap();
+    let hits: u64 = hits.iter().sum();
+    let counted: u64 = kernel.iter().sum();
+    assert!(
+        (hits == 0 && counted == 0) || hits + run.report.recursion_misses() >= 1000,
+        "the kernel counts all interleaved pages or none: {hits} of {counted}"
     );
 }
 
@@ -109,6 +124,7 @@ fn five_thousand_short_processes_leave_the_sums_whole() {
     let run = or_skip!(tracer!().system_wide(&["fork-storm", "--count", "5000"]));
     closed(&run.report);
     let children = run.truth.0["child_pids"].as_array().unwrap();
+    assert_eq!(children.len(), 5000);
     let listed = children
         .iter()
         .filter(|pid| {

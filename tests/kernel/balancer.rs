@@ -1,10 +1,11 @@
-//! What NUMA balancing costs and whether it helps, beside `/proc/vmstat` and a load that it can help.
+//! The cost and the use of NUMA balancing, compared with `/proc/vmstat` and with a load that
+//! balancing helps.
 
 use numatrace_tests::harness::balancer::Balancer;
 use numatrace_tests::harness::skipped;
 use numatrace_tests::{or_skip, test_name, tracer};
 
-use crate::machine::at;
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
 #[test]
@@ -30,9 +31,9 @@ fn memory_that_is_brought_to_its_users_is_help_with_its_price() {
     if run.report.hook_state("balancer") != Some("attached") {
         return skipped(test_name!(), "no programs at functions here");
     }
-    // Page table entries are the kernel's own number, read between the same two cuts.
-    let beside = run.report.value["audit"]["beside"].as_array().unwrap();
-    let row = beside
+    // Page table entries are the kernel's own number, read at the same two boundaries.
+    let rows = run.report.value["audit"]["beside"].as_array().unwrap();
+    let row = rows
         .iter()
         .find(|row| row["what"] == "pte_updates")
         .expect("PTE updates beside the audit");
@@ -66,7 +67,7 @@ fn memory_that_is_brought_to_its_users_is_help_with_its_price() {
         .sum();
     let all = process.matrix("/hint_faults/matrix").unwrap();
     assert_eq!(sliced, all.iter().flatten().sum::<u64>(), "{balancer:#}");
-    // The threads do all of it.
+    // The threads do all the work.
     let threads: u64 = process.0["threads"]
         .as_array()
         .unwrap()
@@ -108,7 +109,7 @@ fn mappings_that_scans_pass_over_are_counted_where_the_kernel_tells() {
         assert!(skipped_vmas.is_null(), "{skipped_vmas}");
         return skipped(test_name!(), "this kernel does not tell what it skips");
     }
-    // Program text is mapped read-only and shared: never worth a scan.
+    // Program text is mapped read-only and shared: the balancer never scans it.
     let sum: u64 = skipped_vmas
         .as_object()
         .unwrap()

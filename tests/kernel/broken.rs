@@ -2,11 +2,11 @@
 
 use numatrace_tests::{or_skip, tracer};
 
-use crate::closed::closed;
+use crate::support::closed::closed;
 
 #[test]
 fn counts_that_are_left_out_make_the_audit_fail() {
-    // One in a thousand is enough to be seen.
+    // One allocation in a thousand is enough to be seen.
     let run = or_skip!(
         tracer!()
             .args(["--inject", "drop=1000"])

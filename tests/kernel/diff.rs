@@ -1,4 +1,4 @@
-//! Before and after of a first-touch bug, and limits on live sessions.
+//! A first-touch bug before and after it is mended, and limits on live sessions.
 
 use std::process::Command;
 
@@ -54,13 +54,13 @@ fn a_first_touch_bug_that_was_mended_is_named_with_both_shares_and_the_other_way
     let bug = or_skip!(run(&a));
     let mended = or_skip!(run(&b));
 
-    let said = compare(
+    let output = compare(
         &bug,
         &mended,
         &["--fail-if", "proc(workload).surprise_pages_change > 0"],
     );
-    assert_eq!(said.status.code(), Some(0), "{said:?}");
-    let diff: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let diff: Value = serde_json::from_str(&output.stdout).unwrap();
     let headline = &diff["headline"];
     assert_eq!(headline["quantity"], "local_access_share", "{headline:#}");
     assert_eq!(headline["change"]["verdict"], "better", "{headline:#}");
@@ -73,7 +73,7 @@ fn a_first_touch_bug_that_was_mended_is_named_with_both_shares_and_the_other_way
     assert_eq!(workload["before"][0], bug.truth.pid());
     assert_eq!(workload["after"][0], mended.truth.pid());
 
-    let told = &bug.truth.0["spans"][0];
+    let span = &bug.truth.0["spans"][0];
     let address = |value: &Value| {
         u64::from_str_radix(value.as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
     };
@@ -81,10 +81,10 @@ fn a_first_touch_bug_that_was_mended_is_named_with_both_shares_and_the_other_way
     let region = mappings.iter().find(|mapping| {
         let before = &mapping["before"];
         before.is_object()
-            && address(&before["start"]) <= address(&told["start"])
-            && address(&told["end"]) <= address(&before["end"])
+            && address(&before["start"]) <= address(&span["start"])
+            && address(&span["end"]) <= address(&before["end"])
     });
-    let region = region.unwrap_or_else(|| panic!("no mapping holds {told}: {mappings:#?}"));
+    let region = region.unwrap_or_else(|| panic!("no mapping holds {span}: {mappings:#?}"));
     assert_eq!(region["before"]["node"].to_string(), a, "{region:#}");
     assert_eq!(region["after"]["node"].to_string(), b, "{region:#}");
     let surprise = &region["changes"]["surprise_share"];
@@ -123,7 +123,7 @@ fn a_limit_overrides_the_commands_own_status() {
         ("allocations < 0", 7),
         ("proc(nobody at all).pages > 0", 1),
     ] {
-        let said = numatrace(&[
+        let output = numatrace(&[
             "trace",
             "-q",
             "-f",
@@ -137,7 +137,12 @@ fn a_limit_overrides_the_commands_own_status() {
             "-c",
             "exit 7",
         ]);
-        assert_eq!(said.status.code(), Some(wanted), "{limit}: {said:?}");
-        assert_eq!(said.stderr.contains(limit), wanted != 7, "{}", said.stderr);
+        assert_eq!(output.status.code(), Some(wanted), "{limit}: {output:?}");
+        assert_eq!(
+            output.stderr.contains(limit),
+            wanted != 7,
+            "{}",
+            output.stderr
+        );
     }
 }

@@ -1,15 +1,16 @@
-//! What `doctor` says of a machine that allows everything, and to a user who may nothing. The machine is the guest: each lab kernel's
-//! own type information is compared with what the probes were written for.
+//! The answers of `doctor` on a machine that allows everything, and to a user without rights. The
+//! machine is the guest: the type information of each lab kernel is compared with the prototypes
+//! that the probes were written for.
 
 use std::{os::unix::process::CommandExt, path::Path, process::Command};
 
 use numatrace_tests::harness::programs;
 use serde_json::Value;
 
-/// Nobody, on every Linux.
+/// The user id of nobody on every Linux.
 const NOBODY: u32 = 65_534;
 
-/// Exit code and JSON document of `numatrace doctor -f json`, as root or as nobody.
+/// Returns the exit code and the JSON document of `numatrace doctor -f json`, as root or as nobody.
 fn doctor(as_nobody: bool) -> (Option<i32>, Value) {
     let mut command = Command::new(programs::numatrace().unwrap());
     command.args(["doctor", "-f", "json"]);
@@ -17,13 +18,13 @@ fn doctor(as_nobody: bool) -> (Option<i32>, Value) {
         command.uid(NOBODY).gid(NOBODY);
     }
     let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let document = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("no JSON document: {error}; it said: {said}"));
+        .unwrap_or_else(|error| panic!("no JSON document: {error}; stderr: {stderr}"));
     (output.status.code(), document)
 }
 
-/// The check of that name.
+/// Returns the check of that name.
 fn check<'a>(document: &'a Value, name: &str) -> &'a Value {
     let checks = document["checks"].as_array().unwrap();
     checks
@@ -32,7 +33,8 @@ fn check<'a>(document: &'a Value, name: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("no check {name}"))
 }
 
-/// Does this kernel have what the hook attaches to? All have, but for one tracepoint that came in 6.7.
+/// Returns whether this kernel has the hook's target. All kernels have all targets but one
+/// tracepoint, which came in 6.7.
 fn is_there(hook: &Value) -> bool {
     hook["hook"] != "balancer_skip"
         || Path::new("/sys/kernel/tracing/events/sched/sched_skip_vma_numa").exists()

@@ -1,4 +1,4 @@
-//! `numatrace events` and its readers: those who have seen enough, and those who are slow.
+//! `numatrace events` and its readers: readers that stop early, and slow readers.
 
 use std::{
     io::{BufRead, BufReader},
@@ -44,10 +44,10 @@ fn a_reader_that_has_seen_enough_is_a_quiet_end() {
     );
     let left = stream.wait_with_output().unwrap();
     assert_eq!(left.status.code(), Some(0));
-    let said = String::from_utf8_lossy(&left.stderr);
+    let text = String::from_utf8_lossy(&left.stderr);
     assert!(
-        !said.contains("error") && !said.contains("panicked"),
-        "{said}"
+        !text.contains("error") && !text.contains("panicked"),
+        "{text}"
     );
 }
 
@@ -58,9 +58,9 @@ fn a_reader_that_stops_costs_announced_lines_and_nothing_else() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let said = lines(stream.stderr.take().unwrap());
-    wait_for(&said, READY);
-    // Nobody reads, and there is more to tell than pipe and buffer hold.
+    let text = lines(stream.stderr.take().unwrap());
+    wait_for(&text, READY);
+    // Nothing reads, and there are more events than pipe and buffer hold.
     let storm = Running::start(Command::new(programs::workload().unwrap()).args([
         "fork-storm",
         "--count",
@@ -70,8 +70,8 @@ fn a_reader_that_stops_costs_announced_lines_and_nothing_else() {
     .finish(DEADLINE)
     .unwrap();
     assert!(storm.status.success(), "{storm:?}");
-    let mut announced = lost(&wait_for(&said, "the reader was too slow"));
-    // Now it reads on.
+    let mut announced = lost(&wait_for(&text, "the reader was too slow"));
+    // Now the test reads on.
     let read = lines(stream.stdout.take().unwrap());
     let ended = Watch::on(stream.id()).unwrap();
     kill(
@@ -81,7 +81,7 @@ fn a_reader_that_stops_costs_announced_lines_and_nothing_else() {
     .unwrap();
     assert!(ended.within(DEADLINE).unwrap(), "it hangs at its end");
     assert_eq!(stream.wait().unwrap().code(), Some(0));
-    announced += said
+    announced += text
         .iter()
         .filter(|line| line.contains("too slow"))
         .map(|line| lost(&line))
@@ -91,14 +91,14 @@ fn a_reader_that_stops_costs_announced_lines_and_nothing_else() {
         .map(|line| serde_json::from_str(&line).unwrap())
         .collect();
     let gaps = lines.iter().filter(|line| line["kind"] == "lost");
-    let told: u64 = gaps
+    let in_stream: u64 = gaps
         .clone()
         .filter(|gap| gap["reason"] == "slow_reader")
         .map(|gap| gap["count"].as_u64().unwrap())
         .sum();
     assert_eq!(
-        told, announced,
-        "what the stream tells and what stderr says"
+        in_stream, announced,
+        "lost lines in the stream and on stderr"
     );
     assert_eq!(
         gaps.filter(|gap| gap["reason"] != "slow_reader").count(),
@@ -108,7 +108,7 @@ fn a_reader_that_stops_costs_announced_lines_and_nothing_else() {
     assert!(lines.len() > 50, "{} lines", lines.len());
 }
 
-/// The number in an announcement.
+/// Returns the number in an announcement.
 fn lost(line: &str) -> u64 {
     let number = line
         .strip_prefix("numatrace: ")
@@ -117,7 +117,7 @@ fn lost(line: &str) -> u64 {
     number.replace(',', "").parse().unwrap()
 }
 
-/// Lines as they come.
+/// Sends the lines of a stream as they come.
 fn lines(from: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
     let (into, lines) = mpsc::channel();
     std::thread::spawn(move || {
@@ -138,7 +138,7 @@ fn wait_for(lines: &mpsc::Receiver<String>, text: &str) -> String {
         }
         seen.push(line);
     }
-    panic!("never said {text:?}: {seen:#?}");
+    panic!("never wrote {text:?}: {seen:#?}");
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn only_what_is_asked_for_is_told() {
         assert_eq!(line["kind"], "alloc", "{line}");
         assert!(line["pages"].as_u64().unwrap() >= 2, "{line}");
     }
-    // Hooks that it does not need are not there.
+    // Hooks that `events` does not need are not attached.
     let hooks = lines[0]["hooks"].as_array().unwrap();
     let moves = hooks
         .iter()

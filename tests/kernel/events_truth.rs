@@ -1,4 +1,5 @@
-//! What `numatrace events` tells of loads that are known: sums of allocations and first touches, and the story of an absence.
+//! The output of `numatrace events` for known loads: sums of allocations and first touches, and an
+//! absence.
 
 use std::process::Command;
 
@@ -15,11 +16,13 @@ use serde_json::Value;
 
 use crate::two_nodes_or_skip;
 
-/// What a workload allocates beside what it is told to: page tables, its program, stack and I/O.
+/// Pages that a workload allocates besides those of its scenario: page tables, its program, stack
+/// and I/O.
 const OWN: u64 = 70;
 
-/// What was told while a workload ran, and what the workload tells of itself; `None` when it cannot be done here.
-fn told(args: &[&str], workload: &[String]) -> Option<(Vec<Value>, Truth)> {
+/// Returns the events during a workload, and its ground truth; `None` when this machine cannot run
+/// it.
+fn events_of(args: &[&str], workload: &[String]) -> Option<(Vec<Value>, Truth)> {
     let mut command = Command::new(programs::numatrace().unwrap());
     let stream = Running::start(command.args(["events", "-f", "json"]).args(args)).unwrap();
     stream.wait_for(READY, DEADLINE).unwrap();
@@ -50,7 +53,7 @@ fn words(text: &str) -> Vec<String> {
     text.split(' ').map(str::to_owned).collect()
 }
 
-/// Pages of a process's events of a kind between two nodes.
+/// Returns the pages of a process's events of one kind between two nodes.
 fn pages(events: &[Value], kind: &str, pid: u64, (from, to): (u32, u32)) -> u64 {
     let of = events.iter().filter(|event| {
         event["kind"] == kind && event["pid"] == pid && event["from"] == from && event["to"] == to
@@ -62,7 +65,7 @@ fn pages(events: &[Value], kind: &str, pid: u64, (from, to): (u32, u32)) -> u64 
 fn allocations_and_first_touches_add_up_to_what_was_done() {
     let (a, b) = two_nodes_or_skip!();
     let load = format!("bind --node {b} --pages 1000 --cpu-node {a}");
-    let Some((events, truth)) = told(&["--kind", "alloc,first_touch"], &words(&load)) else {
+    let Some((events, truth)) = events_of(&["--kind", "alloc,first_touch"], &words(&load)) else {
         return skipped(test_name!(), "the workload cannot be done here");
     };
     let allocated = pages(&events, "alloc", truth.pid(), (a, b));
@@ -98,7 +101,7 @@ fn an_absence_is_told_when_it_is_over_and_its_moves_when_they_happen() {
     let (a, b) = two_nodes_or_skip!();
     let load = format!("away --mib 64 --follow-mib 16 --node {a} --to {b} --ms 1500");
     let kinds = "incident,task_move,page_migration";
-    let Some((events, truth)) = told(&["--kind", kinds], &words(&load)) else {
+    let Some((events, truth)) = events_of(&["--kind", kinds], &words(&load)) else {
         return skipped(test_name!(), "the workload cannot be done here");
     };
     let of = |kind: &str| -> Vec<&Value> {
@@ -115,10 +118,10 @@ fn an_absence_is_told_when_it_is_over_and_its_moves_when_they_happen() {
         (&Value::from(b), &Value::from("affinity"))
     );
     let near = |field: &str, wanted: u64| {
-        let told = incident[field].as_u64().unwrap();
+        let found = incident[field].as_u64().unwrap();
         assert!(
-            told.abs_diff(wanted) <= wanted / 20,
-            "{field}: {told}, done {wanted}"
+            found.abs_diff(wanted) <= wanted / 20,
+            "{field}: {found}, done {wanted}"
         );
     };
     near("pages", truth.count("pages").unwrap());

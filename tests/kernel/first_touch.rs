@@ -1,16 +1,19 @@
-//! Who touched pages first, from where, and what kind of memory it was.
+//! First touches: the thread, the nodes of page and CPU, and the kind of memory.
 
 use std::path::PathBuf;
 
 use numatrace_tests::harness::tracer::Traced;
 use numatrace_tests::{or_skip, tracer};
 
-use crate::compare::{Own, child_has, is_told_and_own, matrix_has, within_a_hundredth};
-use crate::machine::at;
+use crate::support::compare::{
+    Overhead, child_has, is_expected_with_overhead, matrix_has, within_a_hundredth,
+};
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
-/// Holds a run's matrix against what its workload told, and the pages of one kind.
-fn held(run: &Traced, kind: &str, told: u64) {
+/// Compares a run's matrix with its ground truth, and the pages of one kind with the expected
+/// number.
+fn matches_truth(run: &Traced, kind: &str, expected: u64) {
     let process = run
         .report
         .process(run.truth.pid())
@@ -20,7 +23,7 @@ fn held(run: &Traced, kind: &str, told: u64) {
     let traced = process
         .count(&format!("/first_touch/by_kind/{kind}"))
         .unwrap_or_else(|| panic!("no by_kind.{kind}"));
-    is_told_and_own(kind, traced, told, Own::measured().kind(kind));
+    is_expected_with_overhead(kind, traced, expected, Overhead::measured().kind(kind));
     let sum: u64 = process
         .matrix("/first_touch/pages")
         .unwrap()
@@ -40,7 +43,7 @@ fn args(text: &str) -> Vec<String> {
     text.split(' ').map(str::to_owned).collect()
 }
 
-/// A file name on a file system that has a page cache of its own.
+/// Returns a file name on a file system that has a page cache of its own.
 pub fn data_file(name: &str) -> PathBuf {
     let data = PathBuf::from("/data");
     let folder = if data.is_dir() {
@@ -64,21 +67,21 @@ fn interleaved_pages_are_touched_half_and_half() {
     let run = launched!(format!(
         "interleave --pages 1000 --nodes {a},{b} --cpu-node {a}"
     ));
-    held(&run, "anon", 1000);
+    matches_truth(&run, "anon", 1000);
 }
 
 #[test]
 fn bound_pages_are_touched_from_afar() {
     let (a, b) = two_nodes_or_skip!();
     let run = launched!(format!("bind --node {b} --pages 2000 --cpu-node {a}"));
-    held(&run, "anon", 2000);
+    matches_truth(&run, "anon", 2000);
 }
 
 #[test]
 fn huge_pages_are_touched_once_and_count_as_base_pages() {
     let (a, b) = two_nodes_or_skip!();
     let run = launched!(format!("thp --node {b} --count 8 --cpu-node {a}"));
-    held(&run, "anon", 8 * 512);
+    matches_truth(&run, "anon", 8 * 512);
     let process = run.report.process(run.truth.pid()).unwrap();
     assert_eq!(process.count("/first_touch/marks/thp"), Some(8 * 512));
 }
@@ -87,13 +90,13 @@ fn huge_pages_are_touched_once_and_count_as_base_pages() {
 fn pages_of_the_pool_are_touched_though_nothing_is_allocated() {
     let (a, b) = two_nodes_or_skip!();
     let run = launched!(format!("hugetlb --node {b} --count 4 --cpu-node {a}"));
-    held(&run, "hugetlb", 4 * 512);
+    matches_truth(&run, "hugetlb", 4 * 512);
 }
 
 #[test]
 fn the_heap_is_heap() {
     let (a, _) = two_nodes_or_skip!();
-    held(
+    matches_truth(
         &launched!(format!("heap --pages 800 --cpu-node {a}")),
         "heap",
         800,
@@ -104,8 +107,8 @@ fn the_heap_is_heap() {
 fn the_stack_is_stack() {
     let (a, _) = two_nodes_or_skip!();
     let run = launched!(format!("stack --pages 800 --cpu-node {a}"));
-    let told = run.truth.count("pages").unwrap();
-    held(&run, "stack", told);
+    let expected = run.truth.count("pages").unwrap();
+    matches_truth(&run, "stack", expected);
 }
 
 #[test]
@@ -121,10 +124,10 @@ fn a_mapped_file_is_file() {
         .process(run.truth.pid())
         .expect("the workload is in the report");
     let read = process.matrix("/first_touch/pages").unwrap()[at(b)][at(b)];
-    let own = Own::measured();
-    within_a_hundredth("file pages read", read, 2000, own.whole());
+    let overhead = Overhead::measured();
+    within_a_hundredth("file pages read", read, 2000, overhead.whole());
     let file = process.count("/first_touch/by_kind/file").unwrap();
-    is_told_and_own("file", file, 2000, own.kind("file"));
+    is_expected_with_overhead("file", file, 2000, overhead.kind("file"));
 }
 
 #[test]
@@ -139,13 +142,13 @@ fn copied_pages_are_the_childs_and_marked() {
         "the parent's pages",
         parent.matrix("/first_touch/pages").unwrap()[at(a)][at(a)],
         1000,
-        Own::measured().whole(),
+        Overhead::measured().whole(),
     );
     let (pid, _) = run.truth.members()[0].clone();
     let child = run.report.process(pid).expect("the child is in the report");
     child_has("the child's copies", child, b, 1000);
     let marked = child.count("/first_touch/marks/cow").unwrap();
-    is_told_and_own("copies marked", marked, 1000, 0);
+    is_expected_with_overhead("copies marked", marked, 1000, 0);
 }
 
 #[test]
@@ -159,7 +162,7 @@ fn shared_memory_belongs_to_whoever_touched_it_first() {
         for (pid, node) in [(run.truth.pid(), a), (pid, b)] {
             let process = run.report.process(pid).expect("both are in the report");
             let touched = process.count("/first_touch/by_kind/shmem").unwrap();
-            is_told_and_own(&format!("{kind}: shmem of {pid}"), touched, 500, 0);
+            is_expected_with_overhead(&format!("{kind}: shmem of {pid}"), touched, 500, 0);
             if pid != run.truth.pid() {
                 child_has(&format!("{kind}: pages of the child"), process, node, 500);
             }
@@ -174,7 +177,9 @@ fn each_thread_has_what_it_touched() {
         .report
         .process(run.truth.pid())
         .expect("the workload is in the report");
-    for tid in run.truth.vector("tids").unwrap() {
+    let tids = run.truth.vector("tids").unwrap();
+    assert_eq!(tids.len(), 3, "the main thread and two more");
+    for tid in tids {
         let thread = process
             .thread(tid)
             .unwrap_or_else(|| panic!("thread {tid} is in the report"));
@@ -185,11 +190,11 @@ fn each_thread_has_what_it_touched() {
             .flatten()
             .sum();
         // The main thread began as the whole process.
-        let own = if tid == run.truth.pid() {
-            Own::measured().whole()
+        let overhead = if tid == run.truth.pid() {
+            Overhead::measured().whole()
         } else {
             0
         };
-        is_told_and_own(&format!("thread {tid}"), pages, 500, own);
+        is_expected_with_overhead(&format!("thread {tid}"), pages, 500, overhead);
     }
 }

@@ -1,4 +1,5 @@
-//! CPUs and memory that come and go during a session: totals close, and no time is counted twice.
+//! CPUs and memory that come and go during a session: the totals close, and no time is counted
+//! twice.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,11 +13,11 @@ use numatrace_tests::harness::tracer::{DEADLINE, READY};
 use numatrace_tests::harness::truth::Truth;
 use numatrace_tests::{test_name, tracer};
 
-use crate::closed::closed;
-use crate::machine::{at, nodes};
+use crate::support::closed::closed;
+use crate::support::machine::{at, nodes};
 use crate::two_nodes_or_skip;
 
-/// A CPU or memory block by its switch; put back on at the end.
+/// A CPU or a memory block, by its switch in sysfs; switched on again at the end.
 struct Switch(PathBuf, &'static str);
 
 impl Switch {
@@ -31,14 +32,14 @@ impl Drop for Switch {
     }
 }
 
-/// The last CPU of a node, unless it cannot be switched.
+/// Returns the last CPU of a node, unless it cannot be switched off.
 fn last_cpu(node: u32) -> Option<(u32, Switch)> {
     let cpu = *nodes().cpus(node).last()?;
     let path = PathBuf::from(format!("/sys/devices/system/cpu/cpu{cpu}/online"));
     path.exists().then_some((cpu, Switch(path, "1")))
 }
 
-/// Memory blocks of a node that the kernel calls removable.
+/// Returns the memory blocks of a node that the kernel calls removable.
 fn blocks(node: u32) -> Vec<Switch> {
     let Ok(entries) = std::fs::read_dir(format!("/sys/devices/system/node/node{node}")) else {
         return Vec::new();
@@ -64,7 +65,7 @@ fn truth(running: Running) -> Truth {
     Truth::parse(&done.stdout).unwrap()
 }
 
-/// A session of the whole system during which `meanwhile` happens.
+/// Runs a session of the whole system and calls `meanwhile` during it.
 fn session<T>(name: &str, meanwhile: impl FnOnce() -> T) -> (Report, T) {
     let folder = tempfile::tempdir().unwrap();
     let path = match std::env::var_os("NUMATRACE_ARTIFACTS") {
@@ -80,17 +81,20 @@ fn session<T>(name: &str, meanwhile: impl FnOnce() -> T) -> (Report, T) {
     (Report::read(&path).unwrap(), done)
 }
 
-/// Each worker's time is what the kernel's schedstat says, wherever it ran.
+/// Each worker's time is the time in the kernel's schedstat, wherever the worker ran.
 fn time_is_whole(report: &Report, truth: &Truth) {
     let process = report.process(truth.pid()).expect("it is in the report");
-    for worker in truth.0["workers"].as_array().unwrap() {
+    let workers = truth.0["workers"].as_array().unwrap();
+    assert_eq!(workers.len(), 2);
+    for worker in workers {
         let (tid, ran) = (
             worker["tid"].as_u64().unwrap(),
             worker["run_ns"].as_u64().unwrap(),
         );
         let thread = process.thread(tid).expect("a worker is in the report");
         let traced: u64 = thread.vector("/run_ns").unwrap().iter().sum();
-        // It goes on for a while after it has looked: a tenth of a second on a slow guest.
+        // A worker runs on for a while after it has read its time: a tenth of a second on a slow
+        // guest.
         let most = ran + ran / 100 + 100_000_000;
         assert!(
             (ran - ran / 100..=most).contains(&traced),

@@ -1,4 +1,4 @@
-//! Stories: a thread that was sent away from its memory and back, and what the report tells of it.
+//! Incidents: a thread that was sent away from its memory and back, and the report's account of it.
 
 use numatrace_tests::harness::balancer::Balancer;
 use numatrace_tests::harness::report::Report;
@@ -7,18 +7,18 @@ use numatrace_tests::{or_skip, test_name, tracer};
 
 use crate::two_nodes_or_skip;
 
-/// `a` is `b`, give or take a twentieth.
+/// Asserts that `a` is `b`, give or take a twentieth.
 fn near(what: &str, a: u64, b: u64) {
-    assert!(a.abs_diff(b) <= b / 20, "{what}: {a}, told {b}");
+    assert!(a.abs_diff(b) <= b / 20, "{what}: {a}, expected {b}");
 }
 
-/// The report says so of the process.
+/// Asserts that the report has that finding for the process.
 fn ran_away(report: &Report, pid: u64) {
     let findings = report.value["findings"].as_array().unwrap();
-    let told = |finding: &serde_json::Value| {
+    let is_it = |finding: &serde_json::Value| {
         finding["id"] == "ran-away-from-memory" && finding["pid"] == pid
     };
-    assert!(findings.iter().any(told), "{findings:#?}");
+    assert!(findings.iter().any(is_it), "{findings:#?}");
 }
 
 #[test]
@@ -60,11 +60,11 @@ fn an_absence_is_told_with_its_memory_and_what_followed() {
         run.truth.count("followed").unwrap(),
     );
     let away_ms = incident["away_ms"].as_f64().unwrap();
-    let told = run.truth.count("away_ms").unwrap();
-    // From the pin to the pin back: a little more than the work between.
+    let expected = run.truth.count("away_ms").unwrap();
+    // From the pin to the pin back: a little more than the work between them.
     assert!(
-        away_ms >= told as f64 && away_ms <= told as f64 * 1.5 + 500.0,
-        "{away_ms} ms away, told {told}"
+        away_ms >= expected as f64 && away_ms <= expected as f64 * 1.5 + 500.0,
+        "{away_ms} ms away, expected {expected}"
     );
     let process = run
         .report
@@ -72,9 +72,9 @@ fn an_absence_is_told_with_its_memory_and_what_followed() {
         .expect("the workload is in the report");
     assert_eq!(process.0["home_node"], a);
     let away = process.count("/away_ns").unwrap() / 1_000_000;
-    // Its start, before it pinned itself, may have been there too.
+    // The workload's start, before it pinned itself, may have been on that node too.
     assert!(
-        away * 2 >= told && away as f64 <= away_ms + 500.0,
+        away * 2 >= expected && away as f64 <= away_ms + 500.0,
         "{away} ms of CPU time away, {away_ms} by the clock"
     );
     ran_away(&run.report, pid);
@@ -106,7 +106,7 @@ fn an_absence_tells_its_hinting_faults_and_what_the_balancer_moved() {
         .find(|incident| incident["pid"] == pid && incident["from"] == a)
         .unwrap_or_else(|| panic!("no incident of {pid} in {incidents:#?}"));
     assert_eq!(incident["reason"], "affinity", "{incident:#}");
-    // The costliest stands first, and this one is most of the session.
+    // The costliest incident comes first, and this one is most of the session.
     assert_eq!(incidents[0], *incident);
     let count = |field: &str| {
         incident[field]
@@ -119,7 +119,8 @@ fn an_absence_tells_its_hinting_faults_and_what_the_balancer_moved() {
     }
     let sampled = run.truth.count("numa_hint_faults").unwrap();
     let faults = count("remote_hint_faults");
-    // Beside its own there are those of others in the kernel's count, and its faults on memory that had followed.
+    // The kernel's count also has the faults of other threads, and this thread's faults on memory
+    // that had followed.
     assert!(
         faults > 0 && faults <= sampled,
         "{faults} of {sampled}: {incident:#}"
@@ -127,10 +128,11 @@ fn an_absence_tells_its_hinting_faults_and_what_the_balancer_moved() {
     let run_ms = incident["run_ms"].as_f64().unwrap();
     let away_ms = incident["away_ms"].as_f64().unwrap();
     assert!(run_ms > 0.0 && run_ms <= away_ms * 1.01, "{incident:#}");
-    // Where they lay when it went back; a few of its other pages may have followed too.
+    // Where the pages lay when the thread went back; a few of its other pages may have followed
+    // too.
     let migrated = run.truth.count("followed").unwrap();
     near("pages that followed", count("pages_followed"), migrated);
-    // The balancer moves page by page; what is told of it are runs.
+    // The balancer moves page by page; the report has runs of them.
     let records = run.report.count("/coverage/records").unwrap();
     assert!(
         migrated < 1_000 || records < migrated / 4,
@@ -146,11 +148,12 @@ fn a_task_that_stays_has_no_story() {
         or_skip!(tracer!().launch(&["touch", "--mib", "8", "--rounds", "4", "--cpu-node", &node]));
     let pid = run.truth.pid();
     let incidents = run.report.value["incidents"].as_array().unwrap();
-    let told: Vec<_> = incidents
+    let found: Vec<_> = incidents
         .iter()
         .filter(|incident| incident["pid"] == pid && incident["reason"] == "affinity")
         .collect();
-    assert!(told.is_empty(), "{told:#?}");
+    assert!(found.is_empty(), "{found:#?}");
+    assert!(run.report.process(pid).is_some(), "it was traced");
 }
 
 #[test]

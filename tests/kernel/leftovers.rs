@@ -1,4 +1,5 @@
-//! What stays when a session is over: nothing of ours in the kernel, and the launched command where it was left.
+//! The state after a session: nothing of the tracer in the kernel, and the launched command
+//! untouched.
 
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use numatrace_tests::harness::truth::Truth;
 use numatrace_tests::harness::{programs, report::Report};
 use numatrace_tests::tracer;
 
-/// The kernel frees programs after a grace period, trampolines after more of them.
+/// The kernel frees programs after a grace period, and trampolines after several more.
 const FREED: Duration = Duration::from_secs(30);
 
-/// Ends a session by `signal`; what it had in the kernel must go with it.
+/// Ends a session by `signal` and asserts that the tracer's objects in the kernel go with it.
 fn nothing_stays_after(signal: Signal) {
     let folder = tempfile::tempdir().unwrap();
     let pins = bpf::pins();
@@ -69,7 +70,7 @@ fn a_launched_command_goes_on_when_its_tracer_is_killed() {
             .args(["hold", "--pages", "10"]),
     )
     .unwrap();
-    // Its line is on the way through the tracer's stdout, which is the command's.
+    // The command's line goes through the tracer's stdout, which is the command's too.
     tracer.wait_for_output("}\n", DEADLINE).unwrap();
     let pid = Truth::parse(&tracer.output()).unwrap().pid();
     let command = Watch::on(u32::try_from(pid).unwrap()).unwrap();

@@ -1,8 +1,9 @@
-//! What the tracer says beside what happened: one module per stem. For machines with two nodes or more, as root; `cargo xtask test vm` runs it in guests.
+//! Claims about the tracer on machines with two nodes or more, one module per subject. They need
+//! root; `cargo xtask test vm` runs them in guests.
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
-mod machine;
+mod support;
 
 mod workload;
 
@@ -16,13 +17,10 @@ mod storm;
 mod top;
 mod top_truth;
 
-mod compare;
-
 mod alloc_class;
 mod audit;
-mod beside;
 mod broken;
-mod closed;
+mod cross_check;
 mod diff;
 mod hotplug;
 mod interval;

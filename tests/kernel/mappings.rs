@@ -1,4 +1,5 @@
-//! Memory by mapping: named as a person knows it, with what was told to be touched in it.
+//! Memory by mapping: each has a name that a person knows, and the pages that the workload touched
+//! in it.
 
 use std::fs::File;
 use std::io::Write;
@@ -7,12 +8,13 @@ use numatrace_tests::harness::report::Part;
 use numatrace_tests::harness::tracer::Traced;
 use numatrace_tests::{or_skip, tracer};
 
-use crate::compare::within_a_hundredth;
 use crate::first_touch::data_file;
-use crate::machine::{at, nodes};
+use crate::support::compare::within_a_hundredth;
+use crate::support::machine::{at, nodes};
 use crate::two_nodes_or_skip;
 
-/// Pages touched in the mappings of a process that `holds` says, with their kinds and names.
+/// Returns the pages touched in the mappings of a process that `holds` accepts, with their kinds
+/// and names.
 fn touched(process: Part<'_>, holds: impl Fn(&str, &str) -> bool) -> u64 {
     let mappings = process.0["mappings"].as_array().expect("mappings");
     mappings
@@ -35,7 +37,8 @@ fn launch(words: &str) -> Option<Traced> {
 #[test]
 fn mappings_have_the_names_that_people_know() {
     let (a, b) = two_nodes_or_skip!();
-    for (words, kind, name, told) in [
+    let mut named = 0;
+    for (words, kind, name, expected) in [
         (
             format!("heap --pages 800 --cpu-node {a}"),
             "heap",
@@ -74,10 +77,12 @@ fn mappings_have_the_names_that_people_know() {
         ),
     ] {
         let Some(run) = launch(&words) else { continue };
+        named += 1;
         let process = run.report.process(run.truth.pid()).expect("the workload");
         let pages = touched(process, |k, n| k == kind && n == name);
-        within_a_hundredth(&format!("{words}: {name}"), pages, told, 150);
+        within_a_hundredth(&format!("{words}: {name}"), pages, expected, 150);
     }
+    assert!(named >= 4, "{named} of six kinds only");
 }
 
 #[test]
@@ -125,7 +130,8 @@ fn mappings_add_up_to_what_the_process_touched() {
 fn a_file_that_was_filled_on_another_node_is_page_cache_and_no_surprise() {
     let (a, b) = two_nodes_or_skip!();
     let path = data_file("cached");
-    // Page cache lies where the writer runs; a thread of its own, so that the others stay free.
+    // Page cache lies on the writer's node; a thread of its own writes, so that the other threads
+    // stay free.
     let writer = std::thread::spawn({
         let path = path.clone();
         move || {

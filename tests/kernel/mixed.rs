@@ -1,5 +1,6 @@
-//! Half a million allocations of every kind that the page allocator tells apart, as often in a row as is asked for: no residual is left without
-//! a name. `cargo xtask accounting` runs this on many machines and publishes what it writes down.
+//! Half a million allocations of every kind that the page allocator tells apart, repeated as often
+//! as asked for: no residual is left without a name. `cargo xtask accounting` runs this in many
+//! guests and publishes the figures that it writes.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
@@ -16,10 +17,10 @@ use numatrace_tests::harness::truth::Truth;
 use numatrace_tests::tracer;
 use serde_json::json;
 
-use crate::closed::closed;
+use crate::support::closed::closed;
 use crate::two_nodes_or_skip;
 
-/// Runs of the mixed load; more than one shows what is rare.
+/// How often the mixed load runs: rare residuals show only in several runs.
 fn runs() -> u32 {
     std::env::var("NUMATRACE_AUDIT_RUNS")
         .ok()
@@ -27,7 +28,7 @@ fn runs() -> u32 {
         .unwrap_or(1)
 }
 
-/// Where files are files: a guest's own file systems are memory.
+/// A folder whose files have a page cache: a guest's other file systems are memory.
 fn data() -> &'static str {
     if Path::new("/data").is_dir() {
         "/data"
@@ -58,8 +59,9 @@ fn mixed_load(a: u32, b: u32) -> Vec<String> {
     ]
 }
 
-/// Writes a file of 24 MiB and reads it again with room for two thirds of it: page cache under a memory cgroup's limit, reclaimed as it comes. Left
-/// out where there is no such controller. On a slow disk the limit can be the end of it, which is as good a load as any.
+/// Writes a file of 24 MiB and reads it again with room for two thirds of it: page cache under a
+/// memory cgroup's limit, reclaimed as it comes. Left out without such a controller. On a slow disk
+/// the limit may kill the load, which is as good a load as any.
 fn limited() -> Result<()> {
     let top = Path::new("/sys/fs/cgroup");
     let group = top.join("numatrace-mixed");
@@ -71,7 +73,8 @@ fn limited() -> Result<()> {
     }
     let file = format!("{}/limited", data());
     let script = format!(
-        "echo $$ > {}/cgroup.procs && dd if=/dev/zero of={file} bs=64k count=384 && dd if={file} of=/dev/null bs=64k; rm -f {file}",
+        "echo $$ > {}/cgroup.procs && dd if=/dev/zero of={file} bs=64k count=384 \
+         && dd if={file} of=/dev/null bs=64k; rm -f {file}",
         group.display()
     );
     Command::new("sh").args(["-c", &script]).output()?;
@@ -79,8 +82,9 @@ fn limited() -> Result<()> {
     std::fs::remove_dir(&group).context("the cgroup is still in use")
 }
 
-/// The kernel takes its time to see the last of a cgroup's processes gone, and says so: a change of `cgroup.events` is an exceptional condition
-/// (Documentation/admin-guide/cgroup-v2.rst, "Un-populated Notification").
+/// The kernel takes its time until the last process of a cgroup is gone, and reports it: a change
+/// of `cgroup.events` is an exceptional condition (Documentation/admin-guide/cgroup-v2.rst,
+/// "Un-populated Notification").
 fn wait_until_empty(group: &Path) -> Result<()> {
     let until = Instant::now() + DEADLINE;
     let mut events = File::open(group.join("cgroup.events"))?;
@@ -110,17 +114,17 @@ fn a_mixed_load_leaves_no_residual_unexplained() {
         let all = allocations(&report);
         assert!(all >= 500_000, "run {run} made {all} allocations only");
         for truth in &truths {
-            let (told, traced) = carried(&report, truth);
+            let (expected, traced) = carried(&report, truth);
             assert!(
-                traced * 10 >= told * 9,
-                "{}: told {told}, traced {traced}",
+                traced * 10 >= expected * 9,
+                "{}: expected {expected}, traced {traced}",
                 truth.0["workload"]
             );
         }
     }
 }
 
-/// All allocations, by the kernel's count.
+/// Returns the number of all allocations, by the kernel's count.
 fn allocations(report: &Report) -> u64 {
     ["numa_hit", "numa_miss"]
         .iter()
@@ -128,18 +132,18 @@ fn allocations(report: &Report) -> u64 {
         .sum()
 }
 
-/// Pages that a workload told of, and those that the report charges its own processes with.
+/// Returns the pages of a workload's truth, and those that the report charges its processes with.
 fn carried(report: &Report, truth: &Truth) -> (u64, u64) {
-    let told = truth.count("touched_pages").or(truth.count("pages"));
+    let expected = truth.count("touched_pages").or(truth.count("pages"));
     let others: u64 = truth.members().iter().flat_map(|(_, pages)| pages).sum();
     let process = report
         .process(truth.pid())
         .expect("a workload is in the report");
     let traced = process.vector("/alloc/pages").unwrap().iter().sum();
-    (told.unwrap().saturating_sub(others), traced)
+    (expected.unwrap().saturating_sub(others), traced)
 }
 
-/// Writes down what a run came to, where artifacts are kept.
+/// Writes the figures of a run, where artifacts are kept.
 fn note(run: u32, report: &Report, truths: &[Truth]) -> Result<()> {
     let Some(folder) = std::env::var_os("NUMATRACE_ARTIFACTS") else {
         return Ok(());
@@ -149,7 +153,7 @@ fn note(run: u32, report: &Report, truths: &[Truth]) -> Result<()> {
         let causes = audit["explained"].as_array()?;
         causes.iter().find(|cause| cause["cause"] == name)?["count"].as_u64()
     };
-    // Of the counter that is off most: what it is off by, over all nodes.
+    // The residual over all nodes of the counter that has the largest.
     let residual = numatrace_tests::harness::report::COUNTERS
         .iter()
         .map(|counter| {
@@ -159,11 +163,11 @@ fn note(run: u32, report: &Report, truths: &[Truth]) -> Result<()> {
                 .map(i64::unsigned_abs)
                 .sum::<u64>()
         });
-    let (told, traced) = truths
+    let (expected, traced) = truths
         .iter()
         .map(|truth| carried(report, truth))
-        .fold((0, 0), |(told, traced), (more, traced_more)| {
-            (told + more, traced + traced_more.min(more))
+        .fold((0, 0), |(expected, traced), (more, traced_more)| {
+            (expected + more, traced + traced_more.min(more))
         });
     let line = json!({
         "verdict": audit["verdict"],
@@ -174,7 +178,7 @@ fn note(run: u32, report: &Report, truths: &[Truth]) -> Result<()> {
         "snapshot_edge": cause("snapshot_edge"),
         "cpu_changed": cause("cpu_changed"),
         "unexplained": audit["unexplained"],
-        "told_pages": told,
+        "told_pages": expected,
         "carried_pages": traced,
         "seconds": report.value["session"]["duration_s"],
     });

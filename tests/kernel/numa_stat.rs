@@ -10,7 +10,7 @@ use serde_json::Value;
 
 const SWITCH: &str = "/proc/sys/vm/numa_stat";
 
-/// Writes the switch, and puts it back to 1 at the end.
+/// The switch, put back to 1 at the end.
 struct Switched;
 
 impl Switched {
@@ -39,15 +39,15 @@ fn ended(args: &[&str]) -> Finished {
         .unwrap()
 }
 
-/// A session in JSON during which `meanwhile` happens.
+/// Runs a session in JSON and calls `meanwhile` during it.
 fn during(args: &[&str], meanwhile: impl FnOnce(&Running)) -> Vec<Value> {
     let tracer = Running::start(trace(args).args(["-f", "json"])).unwrap();
     tracer.wait_for(READY, DEADLINE).unwrap();
     meanwhile(&tracer);
     tracer.signal(Signal::SIGTERM).unwrap();
-    let said = tracer.finish(DEADLINE).unwrap();
-    assert_eq!(said.status.code(), Some(0), "{said:?}");
-    let lines = said.stdout.lines();
+    let output = tracer.finish(DEADLINE).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let lines = output.stdout.lines();
     lines
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
@@ -121,7 +121,7 @@ fn intervals_after_a_switch_are_audited_again() {
         let _switched = Switched.to("0");
         ended(1);
         std::fs::write(SWITCH, "1").unwrap();
-        // The one it was switched on in, and one after.
+        // The interval in which it was switched on, and one after.
         ended(4);
     });
     let verdicts: Vec<&str> = reports

@@ -1,16 +1,16 @@
-//! Pages that changed their node: how many, from where to where, why and whose.
+//! Pages that changed their node: their number, nodes, reason and owner.
 
 use numatrace_tests::counters;
 use numatrace_tests::harness::report::Part;
 use numatrace_tests::harness::tracer::Traced;
 use numatrace_tests::{or_skip, tracer};
 
-use crate::machine::at;
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
 const PAGES: u64 = 512;
 
-/// Words of a `move-pages` run, with more behind them.
+/// The words of a `move-pages` run, with more words behind them.
 fn move_pages(a: u32, b: u32, more: &[&str]) -> Vec<String> {
     let mut words = vec![
         "move-pages".to_owned(),
@@ -29,7 +29,8 @@ fn words(all: &[String]) -> Vec<&str> {
     all.iter().map(String::as_str).collect()
 }
 
-/// `pages` of the process went from `a` to `b` by system call, and nothing else but what the balancer added.
+/// Asserts that `pages` of the process went from `a` to `b` by system call, and nothing else but
+/// the balancer's share.
 fn has_all(run: &Traced, owner: Part<'_>, a: u32, b: u32, pages: u64) {
     let matrix = owner
         .matrix("/page_migrations/matrix")

@@ -1,8 +1,8 @@
-//! Pages that were to be moved and stayed, and moves that only the kernel itself asks for.
+//! Pages that were to be moved and stayed, and moves that the kernel itself asks for.
 
 use numatrace_tests::{or_skip, tracer};
 
-use crate::machine::whole_node;
+use crate::support::machine::whole_node;
 use crate::two_nodes_or_skip;
 
 const PAGES: u64 = 64;
@@ -50,14 +50,14 @@ fn demotion_has_its_reason() {
     let node = whole_node().to_string();
     let run = or_skip!(tracer!().system_wide(&["demote", "--node", &node, "--mib", "32"]));
     let demoted = run.truth.count("demoted").unwrap();
-    let told = run
+    let reported = run
         .report
         .count("/system/page_migrations/by_reason/demotion")
         .unwrap_or(0);
-    // kswapd goes on for a moment after the workload has looked.
+    // kswapd goes on for a moment after the workload has read its counters.
     assert!(
-        told + demoted / 100 >= demoted,
-        "{demoted} pages demoted, told {}",
+        reported + demoted / 100 >= demoted,
+        "{demoted} pages demoted, the report has {}",
         run.report.value["system"]["page_migrations"]
     );
 }
@@ -72,7 +72,8 @@ fn compaction_has_its_reason() {
         .report
         .count("/system/page_migrations/by_reason/compaction")
         .unwrap_or(0);
-    // The kernel's count is of the whole system while the workload waited; compaction may have gone on before and after.
+    // The kernel's count is of the whole system while the workload waited; compaction may have gone
+    // on before and after.
     assert!(
         compacted + migrated / 100 >= migrated,
         "{migrated} pages moved, {compacted} by compaction: {:#}",

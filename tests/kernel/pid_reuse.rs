@@ -1,14 +1,14 @@
-//! Pids that come round again within a session: each life is a process of its own.
+//! Pids that are reused within a session: each process is an entry of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use numatrace_tests::{or_skip, tracer};
 
-use crate::closed::closed;
+use crate::support::closed::closed;
 
 const PID_MAX: &str = "/proc/sys/kernel/pid_max";
 
-/// Fewer pids, put back at the end.
+/// A lower limit of pids, put back at the end.
 struct Few(String);
 
 impl Few {
@@ -27,27 +27,27 @@ impl Drop for Few {
 
 #[test]
 fn a_pid_that_is_used_again_is_another_process() {
-    // Six hundred are left after what the kernel reserves: each is used three times and more.
+    // Six hundred are left after the kernel's reserved ones: each is used three times or more.
     let few = Few::new(900);
     let children = 2000;
     let run = or_skip!(tracer!().system_wide(&["fork-storm", "--count", &children.to_string()]));
     drop(few);
     closed(&run.report);
-    let told: BTreeSet<u64> = run.truth.0["child_pids"]
+    let expected: BTreeSet<u64> = run.truth.0["child_pids"]
         .as_array()
         .unwrap()
         .iter()
         .filter_map(serde_json::Value::as_u64)
         .collect();
     assert!(
-        told.len() < children / 2,
+        expected.len() < children / 2,
         "{} pids for {children} children",
-        told.len()
+        expected.len()
     );
     let mut lives: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
     for process in run.report.processes() {
         if let (Some(pid), Some(start)) = (process.count("/pid"), process.count("/start_ns"))
-            && told.contains(&pid)
+            && expected.contains(&pid)
         {
             assert!(
                 lives.entry(pid).or_default().insert(start),

@@ -1,11 +1,12 @@
-//! What kernels lose that preempt programs: more threads than CPUs, all of them in the page allocator, and still every page is somebody's.
+//! The losses on kernels that preempt programs: with more threads than CPUs in the page allocator,
+//! every page still has an owner.
 
 use numatrace_tests::harness::report::COUNTERS;
 use numatrace_tests::{or_skip, tracer};
 
-use crate::machine::nodes;
+use crate::support::machine::nodes;
 
-/// Does this kernel preempt the kernel itself? `None` where debugfs does not tell.
+/// Returns whether this kernel preempts kernel code; `None` when debugfs does not say.
 fn preempts() -> Option<bool> {
     let line = std::fs::read_to_string("/sys/kernel/debug/sched/preempt").ok()?;
     let (_, rest) = line.split_once('(')?;
@@ -44,15 +45,21 @@ fn threads_that_preempt_each_other_in_our_programs_lose_nothing() {
             .sum();
         largest = largest.max(apart);
     }
-    let told = 10_000 * threads as u64;
-    // Without twins, a thread that is preempted inside a program takes a third of a short run with it. What two threads that are preempted in the
-    // two copies on one CPU take from a third one is left.
-    assert!(largest <= told / 20, "{largest} of {told}: {audit:#}");
+    let expected = 10_000 * threads as u64;
+    // Without twins, a thread that is preempted inside a program costs a short load a third of its
+    // events. With twins only a third thread loses events, while two are preempted in the two
+    // copies on one CPU.
+    assert!(
+        largest <= expected / 20,
+        "{largest} of {expected}: {audit:#}"
+    );
     let process = run
         .report
         .process(run.truth.pid())
         .expect("the workload is in the report");
-    for tid in run.truth.vector("tids").unwrap() {
+    let tids = run.truth.vector("tids").unwrap();
+    assert_eq!(tids.len(), threads + 1, "the main thread, and the others");
+    for tid in tids {
         let thread = process
             .thread(tid)
             .unwrap_or_else(|| panic!("thread {tid} is in the report"));

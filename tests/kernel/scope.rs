@@ -1,12 +1,12 @@
-//! The same load traced in three ways: by pid, as a launched command, and with the whole system.
+//! One load traced in three ways: by pid, as a launched command, and with the whole system.
 
 use numatrace_tests::harness::tracer::Traced;
 use numatrace_tests::{or_skip, tracer};
 
-use crate::machine::at;
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
-/// What may differ: a process attached to later has its own start behind it.
+/// Pages by which the three may differ: a process attached to later has its own start behind it.
 const START: u64 = 70;
 
 fn remote(run: &Traced, node: u32) -> u64 {
@@ -15,6 +15,18 @@ fn remote(run: &Traced, node: u32) -> u64 {
         .process(run.truth.pid())
         .expect("the workload is in the report");
     process.vector("/alloc/other_node").unwrap()[at(node)]
+}
+
+/// Returns the children and grandchildren of `spawn-tree`.
+fn descendants(run: &Traced) -> Vec<u64> {
+    let members = run.truth.members();
+    let pids: Vec<u64> = members.into_iter().map(|(pid, _)| pid).collect();
+    assert_eq!(
+        pids.len(),
+        2 + 2 * 2,
+        "two children with two each: {pids:?}"
+    );
+    pids
 }
 
 #[test]
@@ -58,10 +70,15 @@ fn totals_are_of_the_whole_system_in_every_scope() {
         or_skip!(tracer!().attach(&args)),
         or_skip!(tracer!().system_wide(&args)),
     ] {
-        // That processes add up to the totals is checked in every run; here: the totals are the system's, so others are in them.
+        // That processes add up to the totals is checked in every run. Here the totals are the
+        // system's, so processes outside the scope are in them.
         for counter in ["local_node", "other_node"] {
             let kernel: u64 = run.report.audited(counter, "kernel").unwrap().iter().sum();
             let traced: u64 = run.report.audited(counter, "traced").unwrap().iter().sum();
+            assert!(
+                kernel >= if counter == "other_node" { 2000 } else { 1 },
+                "{counter}: {kernel} only, and the workload alone has 2,000 on the other node"
+            );
             assert!(
                 kernel.abs_diff(traced) <= kernel / 100 + 20,
                 "{counter}: kernel {kernel}, traced {traced}"
@@ -73,12 +90,7 @@ fn totals_are_of_the_whole_system_in_every_scope() {
 #[test]
 fn what_is_out_of_scope_is_one_entry() {
     let run = or_skip!(tracer!().attach(&["spawn-tree", "--pages", "100"]));
-    let mut family: Vec<u64> = run
-        .truth
-        .members()
-        .into_iter()
-        .map(|(pid, _)| pid)
-        .collect();
+    let mut family = descendants(&run);
     family.push(run.truth.pid());
     for process in run
         .report
@@ -114,7 +126,7 @@ fn no_children_leaves_children_out() {
     );
     let report = &run.report;
     assert!(report.process(run.truth.pid()).is_some());
-    for (pid, _) in run.truth.members() {
+    for pid in descendants(&run) {
         assert!(report.process(pid).is_none(), "child {pid} is listed");
     }
 }

@@ -13,8 +13,8 @@ use numatrace_tests::harness::truth::Truth;
 use numatrace_tests::test_name;
 use serde_json::Value;
 
-use crate::machine;
 use crate::stat_numastat::{ours, workload};
+use crate::support::machine;
 use crate::two_nodes_or_skip;
 
 /// Base pages of each kind on each node.
@@ -44,7 +44,9 @@ fn kinds_on_two_nodes_are_right_to_the_page() {
         .pointer("/processes/processes/0/kinds/mappings")
         .and_then(Value::as_array)
         .unwrap();
-    for part in truth.0["kinds"].as_array().unwrap() {
+    let parts = truth.0["kinds"].as_array().unwrap();
+    assert_eq!(parts.len(), 2 * 6, "six kinds on two nodes: {parts:#?}");
+    for part in parts {
         let found = mappings
             .iter()
             .find(|mapping| mapping["start"] == part["start"])
@@ -76,8 +78,8 @@ fn a_full_node_explains_itself_and_alerts_once() {
     stat.wait_for_output("\n", DEADLINE).unwrap();
     let node_text = node.to_string();
     let mut filler = workload(&["exhaust", "--hold", "--node", &node_text, "--pages", "8192"]);
-    // The node stays full until a reading has seen it so, and what it turned away: the alert alone comes before it is quite full. Of two readings
-    // the second was begun afterwards.
+    // The node stays full until a reading shows it full together with the refused allocations: the
+    // alert alone comes before it is quite full. Of two readings the second began afterwards.
     if filler.wait_for_output("\n", DEADLINE).is_ok() {
         stat.wait_for("alert: ", DEADLINE).unwrap();
         stat.wait_for_lines(stat.lines() + 2, DEADLINE).unwrap();
@@ -90,12 +92,12 @@ fn a_full_node_explains_itself_and_alerts_once() {
     assert!(filled.status.success(), "{filled:?}");
     stat.wait_for("clear: ", DEADLINE).unwrap();
     stat.signal(Signal::SIGINT).unwrap();
-    let said = stat.finish(DEADLINE).unwrap();
+    let output = stat.finish(DEADLINE).unwrap();
 
-    let count = |word: &str| said.stderr.lines().filter(|l| l.contains(word)).count();
-    assert_eq!((count("alert: "), count("clear: ")), (1, 1), "{said:?}");
+    let count = |word: &str| output.stderr.lines().filter(|l| l.contains(word)).count();
+    assert_eq!((count("alert: "), count("clear: ")), (1, 1), "{output:?}");
     let at = machine::at(node);
-    let explained = said.stdout.lines().any(|line| {
+    let explained = output.stdout.lines().any(|line| {
         let reading: Value = serde_json::from_str(line).unwrap();
         let grown = |name: &str| {
             reading["counters"]["interval"]["nodes"][at][name]
@@ -107,14 +109,17 @@ fn a_full_node_explains_itself_and_alerts_once() {
         let full = free.as_u64().unwrap() * 10 < total.as_u64().unwrap();
         let zones = pressure["zones"].as_array().unwrap();
         let marked = zones.iter().all(|zone| zone["low_kib"].is_u64());
-        let told = reading["pressure"]["findings"]
+        let has_finding = reading["pressure"]["findings"]
             .as_array()
             .is_some_and(|findings| !findings.is_empty());
-        full && grown("numa_foreign") > 0 && marked && pressure["above_low_kib"].is_i64() && told
+        full && grown("numa_foreign") > 0
+            && marked
+            && pressure["above_low_kib"].is_i64()
+            && has_finding
     });
     assert!(
         explained,
-        "no reading shows the full node beside what it turned away: {}",
-        said.stdout
+        "no reading shows the full node with the allocations that it refused: {}",
+        output.stdout
     );
 }

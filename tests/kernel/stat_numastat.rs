@@ -1,4 +1,5 @@
-//! `numatrace stat` beside numactl's `numastat`: the same numbers for the same instant. In guests, and on the machine that builds it.
+//! `numatrace stat` and numactl's `numastat`: equal numbers for one instant. In guests, and on the
+//! machine that builds it.
 
 use std::process::Command;
 
@@ -10,34 +11,35 @@ use numatrace_tests::harness::tracer::DEADLINE;
 use numatrace_tests::test_name;
 use numatrace_tests::workload::nodes::Nodes;
 
-/// numastat and numatrace are processes with memory themselves: per-node memory rows move by as much between two readings.
-const OWN_MB: f64 = 8.0;
+/// numastat and numatrace are processes with memory themselves: per-node memory rows move by up to
+/// this much between two readings.
+const SLACK_MB: f64 = 8.0;
 
-/// What `numatrace stat` prints.
+/// Returns the output of `numatrace stat`.
 pub fn ours(args: &[&str]) -> String {
     let mut command = Command::new(programs::numatrace().unwrap());
-    let said = Running::start(command.arg("stat").args(args))
+    let output = Running::start(command.arg("stat").args(args))
         .unwrap()
         .finish(DEADLINE)
         .unwrap();
-    assert_eq!(said.status.code(), Some(0), "{said:?}");
-    said.stdout
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    output.stdout
 }
 
-/// A workload under way.
+/// Starts a workload and leaves it running.
 pub fn workload(args: &[&str]) -> Running {
     Running::start(Command::new(programs::workload().unwrap()).args(args)).unwrap()
 }
 
-/// Each cell of numastat's lies between two readings of its own, give or take `slack`.
+/// Asserts that each column of `ours` lies between two readings of numastat, give or take `slack`.
 fn between(before: &Rows, ours: &Rows, after: &Rows, slack: f64) {
-    for (name, cells) in before {
-        let our_cells = ours
+    for (name, columns) in before {
+        let our_columns = ours
             .get(name)
             .unwrap_or_else(|| panic!("no row {name}: {ours:?}"));
-        for (at, before) in cells.iter().enumerate() {
-            let [before, ours, after] =
-                [before, &our_cells[at], &after[name][at]].map(|cell| cell.parse::<f64>().unwrap());
+        for (at, before) in columns.iter().enumerate() {
+            let [before, ours, after] = [before, &our_columns[at], &after[name][at]]
+                .map(|column| column.parse::<f64>().unwrap());
             let range = before.min(after) - slack..=before.max(after) + slack;
             assert!(
                 range.contains(&ours),
@@ -47,19 +49,20 @@ fn between(before: &Rows, ours: &Rows, after: &Rows, slack: f64) {
     }
 }
 
-/// Without the Total column, which numastat's plain view lacks.
+/// Returns the rows without the Total column, which numastat's plain view lacks.
 fn without_total(mut rows: Rows, nodes: usize) -> Rows {
-    rows.values_mut().for_each(|cells| cells.truncate(nodes));
+    rows.values_mut()
+        .for_each(|columns| columns.truncate(nodes));
     rows
 }
 
 #[test]
 fn counters_and_memory_rows_lie_between_two_of_numastats() {
-    if !numastat::is_here() {
+    if !numastat::is_available() {
         return skipped(test_name!(), "no numastat here");
     }
     let nodes = Nodes::read().unwrap().online().len();
-    let theirs = |options: &[&str], columns| rows(&numastat::says(options).unwrap(), columns);
+    let theirs = |options: &[&str], columns| rows(&numastat::output(options).unwrap(), columns);
 
     let before = theirs(&[], nodes);
     assert_eq!(before.len(), 6, "{before:?}");
@@ -75,12 +78,12 @@ fn counters_and_memory_rows_lie_between_two_of_numastats() {
     assert!(before.len() > 10, "{before:?}");
     let memory = rows(&ours(&["-m"]), nodes + 1);
     assert_eq!(memory["MemTotal"], before["MemTotal"]);
-    between(&before, &memory, &theirs(&["-m"], nodes + 1), OWN_MB);
+    between(&before, &memory, &theirs(&["-m"], nodes + 1), SLACK_MB);
 }
 
 #[test]
 fn a_process_that_holds_still_is_numastats() {
-    if !numastat::is_here() {
+    if !numastat::is_available() {
         return skipped(test_name!(), "no numastat here");
     }
     let nodes = Nodes::read().unwrap();
@@ -95,9 +98,10 @@ fn a_process_that_holds_still_is_numastats() {
             holder
         })
         .collect();
+    assert!(!holders.is_empty(), "a machine has a node with memory");
     for holder in holders {
         let pid = holder.pid().to_string();
-        let theirs = rows(&numastat::says(&["-p", &pid]).unwrap(), columns);
+        let theirs = rows(&numastat::output(&["-p", &pid]).unwrap(), columns);
         assert!(theirs.contains_key("Private"), "{theirs:?}");
         assert_eq!(rows(&ours(&["-p", &pid]), columns), theirs);
         assert!(holder.finish(DEADLINE).unwrap().status.success());

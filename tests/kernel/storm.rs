@@ -1,9 +1,10 @@
-//! A storm of short processes with every hook in place: no record is lost, or it is counted, and the sums are whole whatever happens.
+//! A storm of short processes with every hook in place: no record is lost uncounted, and the sums
+//! are whole.
 
 use numatrace_tests::harness::report::{Part, Report};
 use numatrace_tests::{or_skip, tracer};
 
-/// Σ over processes of a count, beside that of the system.
+/// Returns the sum over processes of a count, and the system's count.
 fn whole(report: &Report, process: &str, system: &str) -> (u64, Option<u64>) {
     let parts = report.processes().filter_map(|p| p.count(process)).sum();
     (parts, report.count(system))
@@ -34,6 +35,10 @@ fn five_thousand_short_processes_lose_no_record_and_no_stem_its_sum() {
     ] {
         let system = Part(&report.value).matrix(of);
         assert_eq!(report.matrix_sum(part), system, "{part}");
+    }
+    if let Some(touched) = report.matrix_sum("/first_touch/pages") {
+        let pages: u64 = touched.iter().flatten().sum();
+        assert!(pages >= 5000, "{pages} first touches by 5,000 children");
     }
     let system = Part(&report.value).vector("/system/run_ns");
     assert_eq!(report.sum("/run_ns"), system);

@@ -1,4 +1,4 @@
-//! Who placed memory, who uses it, and what is said about it.
+//! Memory that one thread placed and others use, and the findings about it.
 
 use numatrace_tests::harness::balancer::Balancer;
 use numatrace_tests::harness::report::Part;
@@ -7,14 +7,14 @@ use numatrace_tests::harness::tracer::Traced;
 use numatrace_tests::{or_skip, test_name, tracer};
 use serde_json::Value;
 
-use crate::compare::{Own, within_a_hundredth};
-use crate::machine::at;
+use crate::support::compare::{Overhead, within_a_hundredth};
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
 /// Pages of 64 MiB.
 const PAGES: u64 = 16_384;
 
-/// The mapping of a process that holds a told range.
+/// Returns the mapping of a process that holds a given range.
 fn mapping<'a>(process: Part<'a>, span: &Value) -> Part<'a> {
     let address = |value: &Value| {
         let text = value.as_str().expect("an address").trim_start_matches("0x");
@@ -36,7 +36,7 @@ fn findings<'a>(run: &'a Traced, id: &str) -> Vec<&'a Value> {
         .collect()
 }
 
-/// Functions and lines of the stack that touched most of a mapping, innermost first.
+/// Returns functions and lines of the stack that touched most of a mapping, innermost first.
 fn function(run: &Traced, mapping: &Part<'_>) -> Vec<(String, String)> {
     let id = mapping
         .count("/first_touch/stacks/0")
@@ -79,19 +79,19 @@ fn memory_of_an_initialiser_that_others_use_is_found_with_both_sides() {
     let first = &region.0["first_touch"]["by_tid"][0];
     assert_eq!(first["tid"], init, "{first}");
     assert_eq!(first["node"], a, "{first}");
-    // The kernel may have merged the region with its neighbours: their pages are other threads'.
+    // The kernel may have merged the region with its neighbours, whose pages are other threads'.
     assert!(
         first["pages"].as_u64().unwrap().abs_diff(PAGES) <= 64,
         "16384 pages were touched first: {first}"
     );
-    let own = Own::measured().whole();
+    let overhead = Overhead::measured().whole();
     let touched = region.matrix("/first_touch/pages").unwrap();
     assert!(
-        touched[at(a)][at(a)].abs_diff(PAGES) <= 64 + own,
+        touched[at(a)][at(a)].abs_diff(PAGES) <= 64 + overhead,
         "on {a}, from {a}: {touched:?}"
     );
     assert!(
-        touched.iter().flatten().sum::<u64>() <= PAGES + 64 + own,
+        touched.iter().flatten().sum::<u64>() <= PAGES + 64 + overhead,
         "what the balancer moves is touched once: {touched:?}"
     );
     let users = region.0["users"].as_array().expect("users");
@@ -99,7 +99,8 @@ fn memory_of_an_initialiser_that_others_use_is_found_with_both_sides() {
         let user = users.iter().find(|user| user["tid"] == worker["tid"]);
         assert_eq!(user.map(|user| &user["node"]), Some(&b.into()), "{users:?}");
     }
-    // Its pages are nearly all there is to fault on, and the workers nearly all who do.
+    // The region's pages are nearly all there is to fault on, and the workers cause nearly all
+    // faults.
     let faults = region.matrix("/hint_faults/matrix").unwrap();
     let remote = run.truth.count("numa_hint_faults").unwrap()
         - run.truth.count("numa_hint_faults_local").unwrap();
@@ -110,7 +111,7 @@ fn memory_of_an_initialiser_that_others_use_is_found_with_both_sides() {
         remote / 50,
     );
     let surprise = region.count("/surprise_pages").unwrap();
-    // Asking where pages lie counts as a use from where the asker runs.
+    // Asking where pages lie counts as a use from the asking thread's node.
     assert!(surprise * 2 >= PAGES, "surprise {surprise}");
 
     let function = function(&run, &region);

@@ -36,10 +36,12 @@ fn all_of_a_storm_are_there(extra: &[&str]) {
         missing == 0 || overflow.iter().sum::<u64>() > 0,
         "{missing} of 200 children are nowhere"
     );
+    assert!(missing < 100, "{missing} of 200 children overflowed");
     for pid in children.intersection(&listed) {
         let child = run.report.process(*pid).expect("a child is a user process");
         let pages: u64 = child.vector("/alloc/pages").unwrap().iter().sum();
-        // One page of its own, its page tables and stack: no child of a fork takes fewer than a handful.
+        // One page of its own, its page tables and stack: no forked child takes fewer than a
+        // handful.
         assert!(
             pages + run.report.recursion_misses() >= 3,
             "child {pid} has {pages} pages"
@@ -137,17 +139,18 @@ fn the_commands_own_status_is_passed_on() {
 
 #[test]
 fn counting_begins_at_the_commands_exec() {
-    // The launcher waits before its exec while the hooks go in place; none of that is the command's.
+    // The launcher waits before its exec while the hooks are attached; none of that is the
+    // command's.
     let run = or_skip!(tracer!().launch(&["touch", "--mib", "1"]));
     let process = run
         .report
         .process(run.truth.pid())
         .expect("the workload is in the report");
     let pages: u64 = process.vector("/alloc/pages").unwrap().iter().sum();
-    let told = run.truth.count("pages").unwrap();
+    let expected = run.truth.count("pages").unwrap();
     assert!(
-        (told..told + 300).contains(&pages),
-        "told {told}, traced {pages}"
+        (expected..expected + 300).contains(&pages),
+        "expected {expected}, traced {pages}"
     );
     assert_eq!(process.text("/comm"), Some("workload"));
 }

@@ -2,10 +2,10 @@
 
 use numatrace_tests::{or_skip, tracer};
 
-use crate::machine::at;
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
-/// Moves beside the forced ones: placement at exec, wake-ups, the first pin.
+/// Moves besides the forced ones: placement at exec, wake-ups, the first pin.
 const OTHER: u64 = 6;
 
 #[test]
@@ -23,9 +23,9 @@ fn forced_bounces_are_cross_node_moves_by_affinity() {
     assert!((forced..=forced + OTHER).contains(&crossed), "{moves}");
     let matrix = process.matrix("/task_moves/matrix").unwrap();
     for (from, to) in [(a, b), (b, a)] {
-        let cell = matrix[at(from)][at(to)];
+        let count = matrix[at(from)][at(to)];
         assert!(
-            (forced / 2..=forced / 2 + OTHER).contains(&cell),
+            (forced / 2..=forced / 2 + OTHER).contains(&count),
             "{from} to {to}: {moves}"
         );
     }
@@ -34,7 +34,7 @@ fn forced_bounces_are_cross_node_moves_by_affinity() {
         let pinned = process.count("/task_moves/by_reason/affinity").unwrap_or(0);
         assert!((forced..=forced + 1).contains(&pinned), "{moves}");
     }
-    // Every move but the first goes back to where the one before it began.
+    // Every move but the first goes back to the node that the previous one left.
     assert!(
         process.count("/task_moves/ping_pong").unwrap() + 2 >= forced,
         "{moves}"
@@ -63,6 +63,6 @@ fn a_task_that_stays_on_its_node_is_not_moved_across() {
         .process(run.truth.pid())
         .expect("the workload is in the report");
     let crossed = process.count("/task_moves/cross_node").unwrap();
-    // Its exec and the pin may cross; nothing afterwards can.
+    // The exec and the pin may each cross nodes; nothing afterwards can.
     assert!(crossed <= OTHER, "{crossed} moves across nodes");
 }

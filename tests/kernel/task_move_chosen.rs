@@ -1,4 +1,5 @@
-//! Moves that the scheduler chooses, with their reasons, and every move against a count of the raw tracepoint kept by the kernel.
+//! Moves that the scheduler chooses, with their reasons, and every move compared with the kernel's
+//! own count of the raw tracepoint.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +8,19 @@ use numatrace_tests::harness::report::Part;
 use numatrace_tests::harness::skipped;
 use numatrace_tests::{or_skip, test_name, tracer};
 
-use crate::machine::nodes;
+use crate::support::machine::nodes;
 use crate::two_nodes_or_skip;
 
-/// Sessions until the scheduler does what it is watched for, which it need not.
+/// Sessions to try until the scheduler makes the wanted move, which it need not make.
 const ATTEMPTS: usize = 4;
 
-/// A kernel's count of moves by thread and both CPUs, or why there is none.
+/// Begins the kernel's count of moves by thread and both CPUs, or returns the reason why there is
+/// none.
 fn count_moves() -> anyhow::Result<KernelCount> {
     KernelCount::begin("sched/sched_migrate_task", "pid,orig_cpu,dest_cpu")
 }
 
-/// Changes of CPU by thread; entries that lead from a CPU to itself are none.
+/// Returns the changes of CPU by thread; entries that lead from a CPU to itself are none.
 fn by_thread(kernel: &KernelCount) -> BTreeMap<u64, u64> {
     let mut counts = BTreeMap::new();
     for (fields, hits) in kernel.read().unwrap() {
@@ -37,17 +39,19 @@ fn reason(part: Part<'_>, name: &str) -> u64 {
         .unwrap_or(0)
 }
 
-/// Every thread that lived wholly in the session has the kernel's number of moves, and its placement at birth on top.
+/// Asserts that every thread that lived wholly in the session has the kernel's number of moves, and
+/// its placement at birth on top.
 fn agrees_with_the_kernel(process: Part<'_>, kernel: &BTreeMap<u64, u64>, tids: &[u64]) {
+    assert!(!tids.is_empty(), "a workload has threads");
     for tid in tids {
         let thread = process
             .thread(*tid)
             .unwrap_or_else(|| panic!("thread {tid} is in the report"));
         let traced = thread.count("/task_moves/total").unwrap();
-        let told = kernel.get(tid).copied().unwrap_or(0);
+        let expected = kernel.get(tid).copied().unwrap_or(0);
         assert!(
-            traced == told || traced == told + 1,
-            "thread {tid}: traced {traced}, the kernel counted {told}: {}",
+            traced == expected || traced == expected + 1,
+            "thread {tid}: traced {traced}, the kernel counted {expected}: {}",
             thread.0["task_moves"]
         );
     }
@@ -79,7 +83,7 @@ fn threads_that_are_let_go_are_spread_by_load_balancing() {
     let moves = &process.0["task_moves"];
     let balanced = reason(process, "load_balance") + reason(process, "active_balance");
     assert!(balanced > 0, "{moves}");
-    // The pin that it begins with may cross.
+    // The workload's first pin may cross nodes.
     assert!(reason(process, "affinity") <= 1, "{moves}");
     assert_eq!(reason(process, "unknown"), 0, "{moves}");
     agrees_with_the_kernel(process, &counted, &run.truth.vector("tids").unwrap());
@@ -88,7 +92,8 @@ fn threads_that_are_let_go_are_spread_by_load_balancing() {
 #[test]
 fn running_threads_are_pushed_off_a_busy_node_by_active_balancing() {
     let (a, _) = two_nodes_or_skip!();
-    // One for each CPU but one of them: nobody waits, so that there is nobody to pull, and the others idle.
+    // One thread for each CPU but one: no thread waits, so no CPU has a thread to pull, and the
+    // idle ones stay idle.
     let threads = nodes().cpus(a).len().saturating_sub(1);
     if threads < 2 {
         return skipped(test_name!(), "needs a node with three CPUs");
@@ -135,8 +140,9 @@ fn a_thread_woken_from_two_nodes_follows_its_wakers() {
         .expect("the sleeper is in the report");
     let moves = &sleeper.0["task_moves"];
     let crossed = sleeper.count("/task_moves/cross_node").unwrap();
-    // Whether it follows is the scheduler's choice, and on nodes of one CPU it may not. Where it does, nobody pins it and nobody outruns it: what else
-    // could move it is its birth and, when CPUs are busy, the balancers.
+    // The scheduler may leave the thread, and has to where nodes have one CPU. If the thread
+    // follows, no pin and no priority moves it: only its birth and, on busy CPUs, the balancers
+    // could.
     assert!(
         crossed < 10 || reason(sleeper, "wakeup") * 2 > crossed,
         "{moves}"

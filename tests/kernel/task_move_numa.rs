@@ -1,4 +1,5 @@
-//! Tasks that NUMA balancing moves to their memory, or exchanges, against the kernel's own decisions.
+//! Tasks that NUMA balancing moves to their memory, or exchanges, compared with the kernel's own
+//! decisions.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +12,20 @@ use numatrace_tests::test_name;
 
 use crate::two_nodes_or_skip;
 
-/// Sessions until the balancer does what it is watched for: the scheduler may send a thread to its memory before it comes to that.
+/// Sessions to try until the balancer makes the wanted move: the scheduler may send a thread to its
+/// memory first.
 const ATTEMPTS: usize = 4;
 
-/// What the balancer decides while this lives, counted by the kernel.
+/// The balancer's decisions, which the kernel counts while this value lives.
 struct Decisions {
     moved: KernelCount,
     swapped: KernelCount,
-    /// Also what it gave up before: of its attempts only those with a partner or a CPU were decisions.
+    /// Attempts that were given up are counted as well: only those with a partner or a CPU were
+    /// decisions.
     failed: KernelCount,
 }
 
-/// Decisions by thread that the kernel does not say came to nothing.
+/// Decisions by thread that the kernel did not report as failed.
 #[derive(Default)]
 struct Decided {
     moves: BTreeMap<u64, u64>,
@@ -52,21 +55,21 @@ impl Decisions {
             let [source, partner, cpu] = fields[..] else {
                 anyhow::bail!("{fields:?}")
             };
-            // CPU -1, whatever its width here: no place was found, so nothing was tried.
+            // CPU -1, whatever its width on this kernel: no place was found, so nothing was tried.
             let nowhere = cpu >= u64::from(u32::MAX);
             if partner != 0 {
                 for tid in [source, partner] {
-                    take(&mut decided.swaps, tid, hits);
+                    subtract(&mut decided.swaps, tid, hits);
                 }
             } else if !nowhere {
-                take(&mut decided.moves, source, hits);
+                subtract(&mut decided.moves, source, hits);
             }
         }
         Ok(decided)
     }
 }
 
-fn take(counts: &mut BTreeMap<u64, u64>, tid: u64, hits: u64) {
+fn subtract(counts: &mut BTreeMap<u64, u64>, tid: u64, hits: u64) {
     if let Some(count) = counts.get_mut(&tid) {
         *count = count.saturating_sub(hits);
     }
@@ -77,44 +80,49 @@ fn reason(thread: Part<'_>, name: &str) -> u64 {
     thread.count(&pointer).unwrap_or(0)
 }
 
-/// Moves by the balancer, of both kinds: decided by the kernel, and told with their reason.
+/// Moves by the balancer, of both kinds: decided by the kernel, and reported with their reason.
 #[derive(Clone, Copy, Default)]
 struct Sums {
     decided: u64,
-    told: u64,
+    reported: u64,
 }
 
 const KINDS: [&str; 2] = ["numa_move", "numa_swap"];
 
-/// Each worker's moves by the balancer are those that the kernel decided; how many there were of each kind in all.
+/// Asserts that each worker's moves by the balancer are those that the kernel decided. Returns how
+/// many there were of each kind in all.
 fn agrees(run: &Traced, decided: &Decided) -> [Sums; 2] {
     let process = run
         .report
         .process(run.truth.pid())
         .expect("the workload is in the report");
     let mut all = [Sums::default(); 2];
-    for worker in run.truth.0["workers"].as_array().unwrap() {
+    let workers = run.truth.0["workers"].as_array().unwrap();
+    assert!(!workers.is_empty(), "{:#}", run.truth.0);
+    for worker in workers {
         let tid = worker["tid"].as_u64().unwrap();
         let thread = process.thread(tid).expect("a worker is in the report");
         let counts = [&decided.moves, &decided.swaps];
         for ((name, counts), sum) in KINDS.into_iter().zip(counts).zip(&mut all) {
-            let told = reason(thread, name);
+            let reported = reason(thread, name);
             let decisions = counts.get(&tid).copied().unwrap_or(0);
-            // One may come to nothing and nobody say so: a task that is just not queued is left where it is.
+            // One decision may fail unreported: a task that is not queued at that moment stays
+            // where it is.
             assert!(
-                told <= decisions && told + 1 >= decisions,
+                reported <= decisions && reported + 1 >= decisions,
                 "thread {tid}: the kernel decided {decisions} of {name}, {}",
                 thread.0["task_moves"]
             );
             sum.decided += decisions;
-            sum.told += told;
+            sum.reported += reported;
         }
     }
     all
 }
 
-/// Runs a load until the balancer does to its workers what it is meant for, and sees that it is told.
-fn until_told(name: &str, kind: usize, words: &[&str]) {
+/// Runs a load until the balancer makes the wanted move with its workers, and asserts that the
+/// report has it.
+fn until_reported(name: &str, kind: usize, words: &[&str]) {
     let mut decided = 0;
     for _ in 0..ATTEMPTS {
         let Some(_quick) = Balancer::quick().unwrap() else {
@@ -129,7 +137,7 @@ fn until_told(name: &str, kind: usize, words: &[&str]) {
             Outcome::Unsupported(why) => return skipped(name, &why),
         };
         let sums = agrees(&run, &decisions.read().unwrap())[kind];
-        if sums.told > 0 {
+        if sums.reported > 0 {
             return;
         }
         decided += sums.decided;
@@ -161,7 +169,7 @@ fn threads_that_the_balancer_sends_to_their_memory_have_its_reason() {
         "--free",
         "--keep",
     ];
-    until_told(test_name!(), 0, &words);
+    until_reported(test_name!(), 0, &words);
 }
 
 #[test]
@@ -171,5 +179,5 @@ fn threads_that_the_balancer_exchanges_have_its_reason_each() {
     let words = [
         "crossed", "--nodes", &list, "--pages", "4096", "--secs", "12",
     ];
-    until_told(test_name!(), 1, &words);
+    until_reported(test_name!(), 1, &words);
 }

@@ -1,4 +1,4 @@
-//! Children that the scheduler puts elsewhere, because the node they come from is busy: at fork, and at exec.
+//! Children that the scheduler places elsewhere because their node is busy: at fork, and at exec.
 
 use numatrace_tests::harness::report::Part;
 use numatrace_tests::harness::tracer::Traced;
@@ -8,7 +8,7 @@ use crate::two_nodes_or_skip;
 
 const CHILDREN: u64 = 20;
 
-/// Cross-node moves with a reason of everybody in the session.
+/// Returns the cross-node moves of all processes with that reason.
 fn all(run: &Traced, reason: &str) -> u64 {
     let processes = run.report.processes();
     let pointer = format!("/task_moves/by_reason/{reason}");
@@ -30,7 +30,8 @@ fn a_child_of_a_busy_node_is_placed_elsewhere_at_fork() {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let run = or_skip!(tracer!().launch(&words));
     let placed = all(&run, "fork");
-    // Each child is one placement, and the busy threads are some more; where it goes is the scheduler's choice.
+    // Each child is one placement, and the busy threads are some more; the scheduler chooses their
+    // nodes.
     let most = CHILDREN + 2 * 64;
     assert!(
         (1..=most).contains(&placed),

@@ -1,4 +1,5 @@
-//! Tasks that are sent away while they run: their CPU goes offline, or their cpuset no longer has it.
+//! Tasks that are sent away while they run: their CPU goes offline, or their cpuset no longer has
+//! it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +13,10 @@ use numatrace_tests::harness::skipped;
 use numatrace_tests::harness::tracer::{DEADLINE, READY, Tracer};
 use numatrace_tests::test_name;
 
-use crate::machine::{at, nodes};
+use crate::support::machine::{at, nodes};
 use crate::two_nodes_or_skip;
 
-/// Files that are written back as they were on drop, last one first; a folder is removed.
+/// Files that are written back as they were on drop, the last one first; a folder is removed.
 struct Undo(Vec<(PathBuf, Option<String>)>);
 
 impl Undo {
@@ -40,7 +41,7 @@ impl Drop for Undo {
     }
 }
 
-/// CPU that the worker thread of a process is on, `None` before there is one.
+/// Returns the CPU that the worker thread of a process is on, `None` before there is one.
 fn worker_cpu(pid: u32) -> Option<u32> {
     fs::read_dir(format!("/proc/{pid}/task"))
         .ok()?
@@ -50,13 +51,13 @@ fn worker_cpu(pid: u32) -> Option<u32> {
         })
         .and_then(|task| {
             let stat = fs::read_to_string(task.path().join("stat")).ok()?;
-            // Field 39, counted after the name, which may hold anything.
+            // Field 39, counted from behind the name, which may hold any character.
             let (_, rest) = stat.rsplit_once(')')?;
             rest.split_whitespace().nth(36)?.parse().ok()
         })
 }
 
-/// Looks until the worker runs on one of these CPUs, or on none of them.
+/// Polls until the worker runs on one of these CPUs, or on none of them.
 fn wait_for_worker(pid: u32, cpus: &[u32], there: bool) {
     let deadline = Instant::now() + DEADLINE;
     while worker_cpu(pid).is_none_or(|cpu| cpus.contains(&cpu) != there) {
@@ -69,7 +70,8 @@ fn wait_for_worker(pid: u32, cpus: &[u32], there: bool) {
     }
 }
 
-/// Traces a worker that runs on `from` until `push` has sent it to any other node. `push` is given its process; an error of it is a reason to skip.
+/// Traces a worker that runs on `from` until `push` has sent it to a different node. `push` gets
+/// its process; an error of `push` is a reason to skip.
 fn pushed(
     name: &str,
     from: u32,
@@ -77,7 +79,7 @@ fn pushed(
 ) -> Result<(Report, u64), String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.json");
-    // Known before the node loses them.
+    // Read before the node loses its CPUs.
     let cpus = nodes().cpus(from).to_vec();
     let from_word = from.to_string();
     let mut program = Running::start(Command::new(programs::workload().unwrap()).args([
@@ -98,7 +100,7 @@ fn pushed(
     let mut command = Tracer::new(name).command(&path).unwrap();
     let tracer = Running::start(command.args(["-p", &pid.to_string()])).unwrap();
     tracer.wait_for(READY, DEADLINE).unwrap();
-    program.say("\n").unwrap();
+    program.send("\n").unwrap();
     wait_for_worker(pid, &cpus, true);
     let mut undo = Undo(Vec::new());
     let done = push(pid, &mut undo);
@@ -114,7 +116,7 @@ fn pushed(
     Ok((Report::read(&path).unwrap(), u64::from(pid)))
 }
 
-/// The process has at least one move of that reason, and one that left the node.
+/// Asserts that the process has at least one move of that reason, and one that left the node.
 fn has_reason(report: &Report, pid: u64, from: u32, reason: &str) {
     let process = report.process(pid).expect("the workload is in the report");
     let moves = &process.0["task_moves"];
@@ -158,7 +160,7 @@ fn a_cpuset_that_shrinks_sends_its_task_away() {
         undo.0.push((group.clone(), None));
         let back = pid.to_string();
         undo.write(group.join("cgroup.procs"), &back, "")?;
-        // On the way back the process leaves the group, so that it can be removed.
+        // On the way back the process leaves the group, so that the group can be removed.
         undo.0.pop();
         undo.0.push((root.join("cgroup.procs"), Some(back)));
         fs::write(group.join("cpuset.cpus"), list.join(","))

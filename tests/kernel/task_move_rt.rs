@@ -1,4 +1,4 @@
-//! Real-time tasks that are pushed to another node by more important ones.
+//! Real-time tasks that are pushed to a different node by tasks of higher priority.
 
 use numatrace_tests::{or_skip, tracer};
 
@@ -21,7 +21,8 @@ fn a_real_time_thread_is_pushed_by_a_more_important_one() {
     let pushed = run.truth.count("pushed").unwrap();
     assert!(pushed > 0, "nobody was pushed: {:#}", run.truth.0);
     let counted = thread.count("/task_moves/by_reason/rt_dl").unwrap_or(0);
-    // It saw itself on the other CPU that often; a push that it did not see was undone by the next.
+    // The thread saw itself on the other CPU that often; a push that it did not see was undone by
+    // the next.
     assert!(counted >= pushed, "{pushed} pushes, {moves}");
     assert_eq!(
         thread.count("/task_moves/by_reason/unknown").unwrap_or(0),

@@ -1,22 +1,25 @@
-//! Reasons of moves against the kernel stack of each: at least 99 in 100 agree, whatever moves the tasks.
+//! Reasons of moves compared with the kernel stack of each move: at least 99 in 100 agree, however
+//! the tasks are moved.
 
 use numatrace_tests::harness::balancer::Balancer;
 use numatrace_tests::harness::report::Report;
 use numatrace_tests::{or_skip, tracer};
 
-use crate::machine::nodes;
+use crate::support::machine::nodes;
 use crate::two_nodes_or_skip;
 
-/// What became of the moves of some sessions: all, those whose stack says something else, those whose stack does not tell.
+/// The moves of several sessions: all of them, those whose stack contradicts the reason, and those
+/// whose stack has no reason.
 #[derive(Default)]
 struct Moves {
     all: u64,
     disagreed: u64,
     unclassified: u64,
-    said: Vec<serde_json::Value>,
+    verified: Vec<serde_json::Value>,
 }
 
-/// Of moves whose stack tells, 99 in 100 agree, and hardly any stack does not tell.
+/// Asserts that of the moves whose stack has a reason 99 in 100 agree, and that hardly any stack
+/// has none.
 fn agrees(report: &Report, least: u64) {
     let mut moves = Moves::default();
     moves.add(report);
@@ -47,21 +50,21 @@ impl Moves {
         self.all += moves;
         self.disagreed += disagreed;
         self.unclassified += unclassified;
-        self.said.push(verify.clone());
+        self.verified.push(verify.clone());
     }
 
     fn agree(&self, least: u64) {
-        let said = &self.said;
+        let verified = &self.verified;
         assert!(
             self.all >= least,
-            "{} moves prove little: {said:#?}",
+            "{} moves prove little: {verified:#?}",
             self.all
         );
-        // One in a hundred, and one at least: a short run has few.
+        // One in a hundred, and at least one: a short session has few moves.
         let slack = (self.all / 100).max(1);
         assert!(
             self.disagreed <= slack && self.unclassified <= slack,
-            "{said:#?}"
+            "{verified:#?}"
         );
     }
 }

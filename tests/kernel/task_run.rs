@@ -1,8 +1,8 @@
-//! How long tasks ran on each node, beside their `schedstat`.
+//! The time that tasks ran on each node, compared with their `schedstat`.
 
 use numatrace_tests::{or_skip, tracer};
 
-use crate::machine::at;
+use crate::support::machine::at;
 use crate::two_nodes_or_skip;
 
 #[test]
@@ -26,8 +26,10 @@ fn run_time_is_that_of_schedstat_on_the_node_it_was_pinned_to() {
         .report
         .process(run.truth.pid())
         .expect("the workload is in the report");
-    let mut told = 0;
-    for worker in run.truth.0["workers"].as_array().unwrap() {
+    let mut expected = 0;
+    let workers = run.truth.0["workers"].as_array().unwrap();
+    assert_eq!(workers.len(), 2);
+    for worker in workers {
         let (tid, ran) = (
             worker["tid"].as_u64().unwrap(),
             worker["run_ns"].as_u64().unwrap(),
@@ -43,11 +45,11 @@ fn run_time_is_that_of_schedstat_on_the_node_it_was_pinned_to() {
             traced[at(b)] * 100 >= sum * 99,
             "thread {tid} was pinned to node {b}: {traced:?}"
         );
-        told += ran;
+        expected += ran;
     }
     let whole: u64 = process.vector("/run_ns").expect("run_ns").iter().sum();
     assert!(
-        whole >= told - told / 100,
-        "threads ran {told} ns, the process {whole} ns"
+        whole >= expected - expected / 100,
+        "threads ran {expected} ns, the process {whole} ns"
     );
 }

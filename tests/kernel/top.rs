@@ -1,4 +1,5 @@
-//! `numatrace top` on a terminal of its own: what it shows is what its report says, and the terminal it leaves is the one it found.
+//! `numatrace top` on a terminal of its own: its screens agree with its report, and it leaves the
+//! terminal as it found it.
 
 use std::process::Command;
 use std::time::Duration;
@@ -13,10 +14,10 @@ fn top(args: &[&str]) -> Command {
     command
 }
 
-/// A first look takes a whole start and an interval, several of which may run side by side.
+/// The first frame takes a whole start and an interval, and several tests may run at once.
 const START: Duration = Duration::from_secs(3 * DEADLINE.as_secs());
 
-/// A screen that has its first look.
+/// Starts `top` and waits for its first frame.
 fn opened(command: &mut Command, rows: u16, columns: u16) -> OnTerminal {
     let screen = OnTerminal::start(command, rows, columns).unwrap();
     screen
@@ -40,9 +41,10 @@ fn the_terminal_is_as_before_after_q_control_c_and_sigterm() {
         assert!(left.status.success(), "{way}: {:?}", left.status);
         assert!(left.as_before, "{way}: the terminal has other settings");
         assert!(!left.screen.contains("audit"), "{way}: {}", left.screen);
-        let said = String::from_utf8_lossy(&left.bytes);
+        let written = String::from_utf8_lossy(&left.bytes);
         let at = |text: &str| {
-            said.rfind(text)
+            written
+                .rfind(text)
                 .unwrap_or_else(|| panic!("{way}: no {text:?}"))
         };
         assert!(at("\x1b[?1049h") < at("\x1b[?1049l"), "{way}");
@@ -99,7 +101,7 @@ fn values_on_the_screen_are_those_of_the_report_of_the_same_interval() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("reports.jsonl");
     let mut screen = opened(&mut top(&["-o", log.to_str().unwrap()]), 50, 160);
-    // By CPU time: on a machine with one node nothing is remote.
+    // Sorted by CPU time: on a machine with one node nothing is remote.
     screen.press("sssssss").unwrap();
     screen
         .wait_for("the order", DEADLINE, |shown| {
@@ -153,10 +155,10 @@ fn r_records_into_a_file_that_a_report_can_be_made_of() {
     screen.press("q").unwrap();
     let left = screen.finish(DEADLINE).unwrap();
     assert!(left.status.success());
-    let said = String::from_utf8_lossy(&left.bytes);
+    let text = String::from_utf8_lossy(&left.bytes);
     assert!(
-        said.contains("to see it: numatrace report numatrace-"),
-        "{said}"
+        text.contains("to see it: numatrace report numatrace-"),
+        "{text}"
     );
     let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     let [Ok(file)] = files.as_slice() else {
@@ -179,7 +181,7 @@ fn r_records_into_a_file_that_a_report_can_be_made_of() {
 
 #[test]
 fn a_recording_that_cannot_be_written_is_told_and_fails_the_command_but_not_the_screen() {
-    // Nobody can make a file there.
+    // No user can create a file there.
     let mut screen = opened(top(&[]).current_dir("/proc"), 24, 80);
     screen.press("r").unwrap();
     screen
@@ -196,8 +198,8 @@ fn a_recording_that_cannot_be_written_is_told_and_fails_the_command_but_not_the_
     screen.press("q").unwrap();
     let left = screen.finish(DEADLINE).unwrap();
     assert_eq!(left.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&left.bytes);
-    assert!(said.contains("hint: "), "{said}");
+    let text = String::from_utf8_lossy(&left.bytes);
+    assert!(text.contains("hint: "), "{text}");
 }
 
 #[test]
@@ -217,14 +219,14 @@ fn a_recording_that_goes_on_is_whole_when_the_screen_ends() {
         .arg(file.unwrap().path())
         .output()
         .unwrap();
-    // A recording that was cut says so.
+    // A recording that was cut short says so.
     assert!(
         report.status.success() && report.stderr.is_empty(),
         "{report:?}"
     );
 }
 
-/// Rows of processes on a screen: pid, and the cells behind the name.
+/// Returns the rows of processes on a screen: the pid, and the columns behind the name.
 fn rows(screen: &str) -> Vec<(u64, Vec<String>)> {
     let lines = screen
         .lines()
@@ -234,23 +236,26 @@ fn rows(screen: &str) -> Vec<(u64, Vec<String>)> {
         .filter_map(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
             let pid = words.first()?.parse().ok()?;
-            let cells = words.len().checked_sub(COLUMNS)?;
+            let columns = words.len().checked_sub(COLUMNS)?;
             Some((
                 pid,
-                words[cells..].iter().map(|&word| word.to_owned()).collect(),
+                words[columns..]
+                    .iter()
+                    .map(|&word| word.to_owned())
+                    .collect(),
             ))
         })
         .collect()
 }
 
-/// Columns of numbers on a wide screen.
+/// The number of columns of a wide screen.
 const COLUMNS: usize = 9;
 
-/// What differs between a report and the rows of a screen.
+/// Returns the first difference between a report and the rows of a screen.
 fn differs(report: &Value, rows: &[(u64, Vec<String>)]) -> Option<String> {
     let seconds = report["session"]["duration_s"].as_f64()?;
     let mut last = f64::INFINITY;
-    for (pid, cells) in rows {
+    for (pid, columns) in rows {
         let process = report["processes"]
             .as_array()?
             .iter()
@@ -264,7 +269,7 @@ fn differs(report: &Value, rows: &[(u64, Vec<String>)]) -> Option<String> {
         };
         let local = sum("/alloc/local_node");
         let cpu = sum("/run_ns").map(|ns| ns / 1e7 / seconds);
-        let told = [
+        let expected = [
             sum("/alloc/other_node").map(|n| n / seconds),
             sum("/alloc/numa_miss").map(|n| n / seconds),
             process["task_moves"]["cross_node"]
@@ -275,9 +280,9 @@ fn differs(report: &Value, rows: &[(u64, Vec<String>)]) -> Option<String> {
                 .zip(sum("/alloc/other_node"))
                 .map(|(a, b)| (a + b) / seconds),
         ];
-        for (value, cell) in told.iter().zip([0, 1, 5, 7, 8].map(|at| &cells[at])) {
-            if !agrees(*value, cell) {
-                return Some(format!("{pid}: {value:?} is shown as {cell}"));
+        for (value, column) in expected.iter().zip([0, 1, 5, 7, 8].map(|at| &columns[at])) {
+            if !agrees(*value, column) {
+                return Some(format!("{pid}: {value:?} is shown as {column}"));
             }
         }
         let cpu = cpu.unwrap_or(0.0);
@@ -289,15 +294,15 @@ fn differs(report: &Value, rows: &[(u64, Vec<String>)]) -> Option<String> {
     None
 }
 
-/// Is a value what a cell shows, as far as its digits go?
-fn agrees(value: Option<f64>, cell: &str) -> bool {
+/// Returns whether a value is the one shown, as far as the shown digits go.
+fn agrees(value: Option<f64>, column: &str) -> bool {
     let Some(value) = value else {
-        return cell == "-";
+        return column == "-";
     };
-    if cell == "<0.1" {
+    if column == "<0.1" {
         return value > 0.0 && value < 0.051;
     }
-    let plain = cell.replace(',', "");
+    let plain = column.replace(',', "");
     let (digits, unit) = match plain.strip_suffix('k') {
         Some(digits) => (digits, 1e3),
         None => match plain.strip_suffix('M') {
@@ -314,7 +319,7 @@ fn agrees(value: Option<f64>, cell: &str) -> bool {
 
 #[test]
 fn an_end_after_a_time_gives_the_terminal_back_too() {
-    // Whether a look came in time or not: on a slow machine none may.
+    // Returns whether a frame came in time: on a slow machine none may.
     let screen = OnTerminal::start(&mut top(&["-d", "3", "-i", "500ms"]), 24, 80).unwrap();
     let left = screen.finish(DEADLINE + Duration::from_secs(3)).unwrap();
     assert!(left.status.success() && left.as_before);

@@ -1,4 +1,4 @@
-//! What `numatrace top` shows of a load that is known: who is remote, from where to where, and why.
+//! The screens of `numatrace top` for a known load: the remote process, its nodes, and the reason.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,8 @@ use numatrace_tests::harness::{programs, terminal::OnTerminal, tracer::DEADLINE}
 
 use crate::two_nodes_or_skip;
 
-/// A load that goes on until it is dropped; then it ends with what it is at, so that nothing of it runs into the next test.
+/// A load that goes on until it is dropped. It then ends its current round, so that nothing of it
+/// runs into the next test.
 struct Load(Child);
 
 impl Load {
@@ -60,7 +61,7 @@ fn a_bound_process_stands_first_with_its_cause_and_the_matrix_has_its_nodes() {
             && row
                 .split_whitespace()
                 .nth(2)
-                .is_some_and(|cell| cell != "0")
+                .is_some_and(|column| column != "0")
     };
     let shown = screen
         .wait_for(
@@ -101,7 +102,7 @@ fn a_bound_process_stands_first_with_its_cause_and_the_matrix_has_its_nodes() {
     assert!(screen.finish(DEADLINE).unwrap().status.success());
 }
 
-/// Leaves a screen where it can be looked at.
+/// Keeps a screen as an artifact.
 fn keep(name: &str, screen: &str) {
     if let Some(folder) = std::env::var_os("NUMATRACE_ARTIFACTS") {
         let folder = PathBuf::from(folder);

@@ -1,4 +1,4 @@
-//! The workloads themselves, held against the kernel's counters: ground truth that is wrong proves nothing.
+//! The workloads compared with the kernel's counters: wrong ground truth proves nothing.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,11 +9,12 @@ use numatrace_tests::harness::truth::Truth;
 use numatrace_tests::harness::{left_out, programs, skipped};
 use numatrace_tests::test_name;
 
-use crate::machine::{at, memoryless_node, nodes};
+use crate::support::machine::{at, memoryless_node, nodes};
 use crate::two_nodes_or_skip;
 
 const DEADLINE: Duration = Duration::from_secs(120);
-/// Allocations of anybody else on an idle guest while a short workload runs, its own start included.
+/// Allocations of all other processes on an idle guest during a short workload, its own start
+/// included.
 const NOISE: u64 = 600;
 
 fn run(args: &str) -> Finished {
@@ -24,7 +25,8 @@ fn run(args: &str) -> Finished {
         .unwrap()
 }
 
-/// Runs a workload; its truth and how much numastat grew on each node. `None` when this machine cannot do it.
+/// Runs a workload. Returns its truth and the growth of numastat on each node; `None` when this
+/// machine cannot run it.
 fn measured(test: &str, args: &str) -> Option<(Truth, Vec<Counters>)> {
     let numastat = || {
         nodes()
@@ -76,15 +78,15 @@ fn every_workload_holds() {
         format!("move-pages --pages 512 --from {a} --to {b}"),
         format!("move-pages --pages 512 --from {a} --to {b} --other-process"),
     ];
+    let (mut held, all) = (0, commands.len());
     for command in commands {
         let finished = run(&command);
         match finished.status.code() {
-            Some(0) => assert_eq!(
-                Truth::parse(&finished.stdout).unwrap().0["problems"]
-                    .as_array()
-                    .map(Vec::len),
-                Some(0)
-            ),
+            Some(0) => {
+                let truth = Truth::parse(&finished.stdout).unwrap();
+                assert_eq!(truth.0["problems"], serde_json::json!([]), "{command}");
+                held += 1;
+            }
             Some(2) => left_out(
                 test_name!(),
                 &format!("{command}: {}", finished.stderr.trim()),
@@ -92,6 +94,7 @@ fn every_workload_holds() {
             _ => panic!("{command}: {finished:?}"),
         }
     }
+    assert!(held * 2 > all, "{held} of {all} workloads only");
 }
 
 #[test]

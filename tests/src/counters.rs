@@ -1,14 +1,16 @@
-//! The kernel's own counters, read independently of the tracer: `/proc/vmstat`, per-node `numastat`, `schedstat`.
+//! The kernel's own counters, read independently of the tracer: `/proc/vmstat`, per-node
+//! `numastat`, `schedstat`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Counters of one file: name to value, in the unit the kernel uses for that name.
+/// The counters of one file by name, in the unit that the kernel uses for that name.
 pub type Counters = BTreeMap<String, u64>;
 
-/// Parses lines of `name value`, as in `/proc/vmstat` and `nodeN/numastat`. Lines of another shape are skipped.
+/// Parses lines of `name value`, as in `/proc/vmstat` and `nodeN/numastat`. Lines of a different
+/// shape are skipped.
 #[must_use]
 pub fn parse(text: &str) -> Counters {
     text.lines()
@@ -19,23 +21,24 @@ pub fn parse(text: &str) -> Counters {
         .collect()
 }
 
-/// `/proc/vmstat`: events and states of the whole system since boot.
+/// Returns `/proc/vmstat`: events and states of the whole system since boot.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// The file cannot be read.
 pub fn vmstat() -> Result<Counters> {
     read(Path::new("/proc/vmstat"))
 }
 
-/// `nodeN/numastat`: allocations (not pages) since boot. Each read folds the kernel's per-CPU counters, so keep reads rare.
+/// Returns `nodeN/numastat`: allocations (not pages) since boot. Each read folds the kernel's
+/// per-CPU counters, so keep reads rare.
 ///
 /// # Errors
-/// When the node does not exist.
+/// The node does not exist.
 pub fn numastat(node: u32) -> Result<Counters> {
     read(&Path::new("/sys/devices/system/node").join(format!("node{node}/numastat")))
 }
 
-/// Nanoseconds a thread has run so far, as the scheduler counts them (first field of its `schedstat`).
+/// The thread is gone. field of its `schedstat`).
 ///
 /// # Errors
 /// When the thread is gone.
@@ -51,7 +54,8 @@ pub fn run_ns(pid: u32, tid: u32) -> Result<u64> {
         .with_context(|| format!("{path} begins with {first:?}, which is no number"))
 }
 
-/// How much each counter grew from `before` to `after`; a counter that went backwards (it was reset) is left out.
+/// How much each counter grew from `before` to `after`; a counter that went backwards (it was
+/// reset) is left out.
 #[must_use]
 pub fn growth(before: &Counters, after: &Counters) -> Counters {
     after

@@ -1,6 +1,7 @@
 //! Workloads with exact ground truth, and the harness that runs them under the tracer.
 //!
-//! `workload` is what happens, `counters` what the kernel says about it, `harness` what the tracer says about it. A test compares them.
+//! `workload` does things to memory and placement, `counters` reads the kernel's own counts of
+//! them, and `harness` reads the tracer's. A test compares the three.
 
 pub mod workload;
 

@@ -8,8 +8,8 @@ use super::{
 
 /// The family of events that a count key counts, and the meaning of its fields.
 ///
-/// A number is never reused; 0 stands in the empty key. "Reason" is the kernel's `enum
-/// migrate_reason`.
+/// A number is never reused; 0 stands in the empty key. "Reason" is the kernel's
+/// `enum migrate_reason`.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stem {
@@ -50,8 +50,8 @@ pub enum Stem {
     CpuMove = 13,
     /// Work that NUMA balancing did in a thread: class = [`BalancerWork`].
     Balancer = 14,
-    /// Mappings that NUMA balancing looked at and left alone: cause = the kernel's `enum
-    /// numa_vmaskip_reason`; count = times.
+    /// Mappings that NUMA balancing looked at and left alone: cause = the kernel's
+    /// `enum numa_vmaskip_reason`; count = times.
     VmaSkipped = 15,
 }
 

@@ -57,7 +57,7 @@ pub const FAILED_BUSY: u8 = 1;
 
 /// Mark of a move: back to the node that its last cross-node move began on.
 pub const MOVED_BACK: u8 = 1;
-/// Mark of a move: woken by somebody who ran on the node it was put on.
+/// Mark of a move: the waker ran on the node that the task was put on.
 pub const MOVED_TO_WAKER: u8 = 2;
 
 /// Work of NUMA balancing that takes a thread's time.
@@ -155,7 +155,7 @@ pub enum RemoteCause {
     KernelNode = 5,
     /// The task moved to a different node between its request and the page.
     TaskMoved = 6,
-    /// The hook cannot tell.
+    /// The hook cannot determine the cause.
     Unknown = 7,
 }
 

@@ -56,8 +56,8 @@ pub struct TouchRun {
     pub high: u64,
     /// Base pages.
     pub pages: u64,
-    /// The thread's stack pointer in user mode when the run began, 0 when unknown: it tells the
-    /// thread's stack from other memory.
+    /// The thread's stack pointer in user mode when the run began, 0 when unknown: it distinguishes
+    /// the thread's stack from other memory.
     pub sp: u64,
     /// The mapping as it was when the run began.
     pub area: Area,

@@ -11,7 +11,7 @@ use crate::{
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct TaskMoved {
-    /// Time of the move; its CPU is that of whoever moved it.
+    /// Time of the move; its CPU is that of the code that moved it.
     pub header: Header,
     /// Start time of the thread that moved, ns since boot.
     pub start_ns: u64,

@@ -20,8 +20,7 @@ pub const EMPTY: Bin = Bin {
     reserved: 0,
 };
 
-/// [`Slot::task`] of interrupts, which are one holder whatever task they interrupt: no task lies at
-/// this address.
+/// [`Slot::task`] of interrupts. They are one holder, and no task lies at this address.
 const INTERRUPTS: u64 = 1;
 
 /// Returns this CPU's slot of an index.
@@ -68,7 +67,7 @@ pub fn leave(slot: &mut Slot) {
     unsafe { write_volatile(&raw mut slot.busy, 0) };
 }
 
-/// A task, or the interrupts of a CPU, in an epoch: whatever may hold a slot.
+/// A holder of slots: a task, or the interrupts of a CPU, in an epoch.
 pub struct Holder {
     /// Address of the task, or [`INTERRUPTS`].
     task: u64,

@@ -28,8 +28,8 @@ pub fn add_one(owner: Owner, count_key: CountKey, amount: u64) {
     add(&mut key, 1, amount);
 }
 
-/// Adds to an owner's total. Where the map has no room, adds to the total of `[overflow]`, whose
-/// key `key` then is; where that fails too, counts the loss.
+/// Adds to an owner's total. If the map has no room, adds to the total of `[overflow]`, whose key
+/// `key` then is; if that fails too, counts the loss.
 #[inline(always)]
 pub fn add(key: &mut TotalKey, count: u64, amount: u64) {
     let value = &TotalValue { count, amount };

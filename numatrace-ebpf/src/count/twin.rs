@@ -5,7 +5,7 @@
 //! `__bpf_trace_run`). On a preemptible kernel "under way" can last: a task that is preempted in
 //! the middle of a program makes the kernel skip that program for everybody else on that CPU until
 //! the task runs again. So hot programs are attached twice there. The primary copy does the work
-//! and leaves a mark; the backup copy takes the mark away. Where it finds none, the primary was
+//! and leaves a mark; the backup copy takes the mark away. If there is none, the primary was
 //! skipped, and the backup does the work itself, without the slots, which the skipped copy may have
 //! left half-written.
 //!

@@ -16,7 +16,7 @@ pub fn node(page: *const u8) -> u16 {
     node_of_flags(unsafe { load(page, global!(offsets.page_flags)) })
 }
 
-/// Returns the node in a page's flags: the top bits, from `nodes_pgshift` on, which BTF tells
+/// Returns the node in a page's flags: the top bits, from `nodes_pgshift` on, known from BTF
 /// (include/linux/page-flags-layout.h).
 #[inline(always)]
 pub fn node_of_flags(flags: u64) -> u16 {

@@ -12,8 +12,8 @@ pub fn file_of(folio: *const u8) -> (u32, u64) {
     let mapping: *const u8 = unsafe { load(folio, global!(offsets.folio_mapping)) };
     // SAFETY: an address_space pointer; the offset is `struct inode *host`, there for every file.
     let inode: *const u8 = unsafe { load(mapping, global!(offsets.mapping_host)) };
-    // SAFETY: a struct inode pointer; the offsets are `unsigned long i_ino` and `struct super_block
-    // *i_sb`.
+    // SAFETY: a struct inode pointer; the offsets are `unsigned long i_ino` and
+    // `struct super_block *i_sb`.
     let (ino, sb): (u64, *const u8) = unsafe {
         (
             load(inode, global!(offsets.inode_ino)),

@@ -111,8 +111,8 @@ impl Task {
             return false;
         }
         self.user_regs().is_some_and(|regs| {
-            // SAFETY: the helper's result is typed as pt_regs; the offset is `unsigned long
-            // orig_ax`.
+            // SAFETY: the helper's result is typed as pt_regs; the offset is
+            // `unsigned long orig_ax`.
             let orig_ax: i64 = unsafe { load(regs, global!(offsets.regs_orig_ax)) };
             orig_ax == -1
         })

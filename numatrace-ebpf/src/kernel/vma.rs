@@ -1,5 +1,5 @@
-//! `struct vm_area_struct`, `struct mm_struct` (include/linux/mm_types.h), `struct file`, `struct
-//! super_block` (include/linux/fs.h).
+//! `struct vm_area_struct`, `struct mm_struct` (include/linux/mm_types.h), `struct file`,
+//! `struct super_block` (include/linux/fs.h).
 
 use numatrace_common::{
     count_key::{TOUCH_COW, TouchKind},
@@ -23,8 +23,8 @@ const FAULT_FLAG_WRITE: u32 = 1;
 /// private copy of a file's page.
 #[inline(always)]
 pub fn touch_kind(vma: *const u8, address: u64, fault_flags: u32) -> (TouchKind, u8) {
-    // SAFETY: a BTF-typed argument; the offsets are `vm_flags_t vm_flags` and `struct file
-    // *vm_file`.
+    // SAFETY: a BTF-typed argument; the offsets are `vm_flags_t vm_flags` and
+    // `struct file *vm_file`.
     let (flags, file): (u64, *const u8) = unsafe {
         (
             load(vma, global!(offsets.vma_flags)),
@@ -101,8 +101,8 @@ pub fn is_same(a: &Area, b: &Area) -> bool {
     anchored && a.ino == b.ino && a.flags == b.flags
 }
 
-/// Returns whether a mapping is anonymous and as `area` describes it. Mappings of files need more
-/// than this to be told from one another.
+/// Returns whether a mapping is anonymous and as `area` describes it. To distinguish mappings of
+/// files takes more than this.
 #[inline(always)]
 pub fn is_anonymous(vma: *const u8, area: &Area) -> bool {
     // SAFETY: a BTF-typed argument; the offsets are `unsigned long vm_start` and `vm_end`,
@@ -118,7 +118,7 @@ pub fn is_anonymous(vma: *const u8, area: &Area) -> bool {
     file.is_null() && area.start == start && area.end == end && area.flags == flags
 }
 
-/// Returns a description of a mapping, as far as it takes to tell it from others.
+/// Returns a description of a mapping that distinguishes it from others.
 #[inline(always)]
 pub fn area(vma: *const u8) -> Area {
     // SAFETY: a BTF-typed argument; the offsets are `unsigned long vm_start`, `vm_end` and
@@ -177,8 +177,8 @@ fn super_block(file: *const u8) -> *const u8 {
 #[inline(always)]
 fn is_shared_memory(file: *const u8) -> bool {
     let sb = super_block(file);
-    // SAFETY: a struct super_block pointer; the offsets are `unsigned long s_flags` and `dev_t
-    // s_dev`.
+    // SAFETY: a struct super_block pointer; the offsets are `unsigned long s_flags` and
+    // `dev_t s_dev`.
     let (flags, dev): (u64, u32) = unsafe {
         (
             load(sb, global!(offsets.sb_flags)),

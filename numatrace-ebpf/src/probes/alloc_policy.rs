@@ -82,8 +82,8 @@ pub fn alloc_policy_vma(ctx: FExitContext) -> u32 {
     if page.is_null() || vma.is_null() {
         return 0;
     }
-    // SAFETY: a BTF-typed argument; the offset is `vm_area_struct.vm_policy`, a `struct mempolicy
-    // *`.
+    // SAFETY: a BTF-typed argument; the offset is `vm_area_struct.vm_policy`, a
+    // `struct mempolicy *`.
     let policy = Mempolicy::from_pointer(unsafe { load(vma, global!(offsets.vma_policy)) });
     let mode = match policy.chosen_mode() {
         0 => Task::current().mempolicy().chosen_mode(),

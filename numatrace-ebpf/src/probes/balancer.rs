@@ -31,14 +31,14 @@ use crate::{clock, count::totals, counters, kernel::task::Task, who::owner::Owne
 #[map]
 static BALANCING: HashMap<u64, u64> = HashMap::with_max_entries(BALANCING_ENTRIES, 0);
 
-/// kernel/sched/fair.c; the begin of a scan, on the way back to user mode, once per scan period.
+/// kernel/sched/fair.c; a scan begins, on the way back to user mode, once per scan period.
 #[fentry(function = "task_numa_work")]
 pub fn balancer_scan_enter(_ctx: FEntryContext) -> u32 {
     begin(BalancerWork::Scan);
     0
 }
 
-/// kernel/sched/fair.c; the end of a scan.
+/// kernel/sched/fair.c; a scan ends.
 #[fexit(function = "task_numa_work")]
 pub fn balancer_scan_leave(_ctx: FExitContext) -> u32 {
     end(BalancerWork::Scan);
@@ -55,14 +55,14 @@ pub fn balancer_update(ctx: FExitContext) -> u32 {
     0
 }
 
-/// mm/mempolicy.c; the begin of a hinting fault.
+/// mm/mempolicy.c; a hinting fault begins.
 #[fentry(function = "mpol_misplaced")]
 pub fn balancer_fault_enter(_ctx: FEntryContext) -> u32 {
     begin(BalancerWork::Fault);
     0
 }
 
-/// kernel/sched/fair.c; the last thing a hinting fault does.
+/// kernel/sched/fair.c; a hinting fault ends: nothing follows in it.
 #[fexit(function = "task_numa_fault")]
 pub fn balancer_fault_leave(_ctx: FExitContext) -> u32 {
     end(BalancerWork::Fault);
@@ -78,7 +78,7 @@ pub fn balancer_skip(ctx: BtfTracePointContext) -> u32 {
     0
 }
 
-/// Removes the begin of a fault that was given up in a thread that ends.
+/// Removes the time at which a fault began that the kernel gave up, in a thread that ends.
 #[inline(always)]
 pub fn forget(task: Task) {
     let _ = BALANCING.remove(key(task, BalancerWork::Fault));

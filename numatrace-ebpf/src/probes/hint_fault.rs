@@ -3,7 +3,7 @@
 //!
 //! The kernel calls `mpol_misplaced` once for each fault that it counts in `numa_hint_faults`, with
 //! the page still on its old node and the page table locked, so task node and page node are the
-//! kernel's own. It calls `task_numa_fault` with the result. There is no tracepoint for either.
+//! kernel's own. Then it calls `task_numa_fault` with the result. Neither has a tracepoint.
 //!
 //! proto: 6.1..6.7: int mpol_misplaced(struct page *page, struct vm_area_struct *vma, unsigned long addr)
 //! proto: 6.12..: int mpol_misplaced(struct folio *folio, struct vm_fault *vmf, unsigned long addr)
@@ -65,8 +65,8 @@ fn count_fault(ctx: &FExitContext, role: Role) {
     }
     let mut vma: *const u8 = ctx.arg(1);
     if enabled!(hint_vmf) {
-        // SAFETY: there the argument is a `struct vm_fault *`; the offset is its `struct
-        // vm_area_struct *vma`.
+        // SAFETY: there the argument is a `struct vm_fault *`; the offset is its
+        // `struct vm_area_struct *vma`.
         vma = unsafe { load(vma, global!(offsets.vmf_vma)) };
     }
     let used = Use {

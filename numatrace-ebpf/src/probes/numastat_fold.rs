@@ -14,7 +14,7 @@ use crate::{control, globals::global};
 #[fentry(function = "fold_vm_numa_events")]
 pub fn numastat_fold(_ctx: FEntryContext) -> u32 {
     let mut ids = bpf_pidns_info { pid: 0, tgid: 0 };
-    // SAFETY: `ids` is the struct the helper fills, of the size it is told.
+    // SAFETY: `ids` is the struct that the helper fills, and its size the one that is passed.
     let failed = unsafe {
         bpf_get_ns_current_pid_tgid(
             global!(pidns_dev),

@@ -15,6 +15,7 @@ use numatrace_common::{
     limits::FILENAME_LEN,
 };
 
+use super::balancer;
 use crate::{
     control,
     count::twin,
@@ -102,7 +103,7 @@ fn emit_exec(task: Task, bprm: *const u8) {
 pub fn task_exit(ctx: BtfTracePointContext) -> u32 {
     let task = Task::from_arg(ctx.arg(0));
     mover::forget(task);
-    super::balancer::forget(task);
+    balancer::forget(task);
     twin::forget(task);
     if scope::in_scope(task) {
         emit(TaskExit {

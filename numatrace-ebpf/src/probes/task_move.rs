@@ -87,7 +87,7 @@ fn reason_of_move(task: Task, from: u32, to: u32) -> MoveReason {
     if cpu::entry(from).is_leaving() {
         return MoveReason::Hotplug;
     }
-    // Where the mask cannot be read, only a change of it that is under way shows.
+    // If the mask cannot be read, only a change of it that is under way shows.
     let forced = match task.may_run_on(from) {
         Some(may) => !may,
         None => was.state & IN_AFFINITY != 0,
@@ -130,7 +130,7 @@ fn count_move(task: Task, from_cpu: u32, to_cpu: u32, reason: MoveReason) {
         );
     }
     let nodes = (cpu::entry(from_cpu).node(), cpu::entry(to_cpu).node());
-    // Where a CPU's node is unknown, the move stays within the other's node.
+    // If a CPU's node is unknown, the move counts as one within the other's node.
     let (from, to) = match nodes {
         (Some(from), Some(to)) => (from, to),
         (Some(node), None) | (None, Some(node)) => (node, node),

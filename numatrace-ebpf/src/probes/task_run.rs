@@ -43,7 +43,7 @@ static RUNNING: PerCpuArray<Running> = PerCpuArray::with_max_entries(1, 0);
 #[btf_tracepoint(function = "sched_switch")]
 pub fn task_run(ctx: BtfTracePointContext) -> u32 {
     if let Some(running) = RUNNING.get_ptr_mut(0) {
-        // SAFETY: a live element of this CPU, which nobody else writes meanwhile.
+        // SAFETY: a live element of this CPU, which no other program writes meanwhile.
         let running = unsafe { &mut *running };
         let out = Task::from_arg(ctx.arg(1));
         charge(running, out);
@@ -53,8 +53,8 @@ pub fn task_run(ctx: BtfTracePointContext) -> u32 {
     0
 }
 
-/// The same tracepoint in a session without run time: it only parks the state that other programs
-/// keep of the task.
+/// include/trace/events/sched.h, in a session without run time: only parks the state that other
+/// programs keep of the task.
 #[btf_tracepoint(function = "sched_switch")]
 pub fn task_park(ctx: BtfTracePointContext) -> u32 {
     let out = Task::from_arg(ctx.arg(1));

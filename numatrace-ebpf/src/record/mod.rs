@@ -1,8 +1,8 @@
 //! Records, which leave through the ring: single events, and runs of events that have much in
 //! common.
 //!
-//! The totals hold the same counts, which stay exact whatever happens here: a lost record loses
-//! detail, never a number.
+//! The totals hold the same counts, and stay exact when a record is lost: it loses detail, never a
+//! number.
 
 pub mod address;
 pub mod emit;

@@ -6,7 +6,7 @@ use numatrace_common::{
 };
 
 use crate::{
-    counters::count,
+    counters,
     globals::{enabled, global},
     kernel::task::Task,
     maps::SCOPE,
@@ -62,7 +62,7 @@ pub fn inherit(parent: Task, child: Task) -> bool {
     };
     let inside = SCOPE.insert(child.tgid(), entry, 0).is_ok();
     if !inside {
-        count(Counter::LostScope, 1);
+        counters::count(Counter::LostScope, 1);
     }
     inside
 }

@@ -16,17 +16,19 @@ use crate::{
 
 /// Everything counted in a session or interval.
 ///
-/// One flat table: most owners have a handful of count keys, so a map for each would be many times larger than what it holds, and every count would
-/// wait for one more cache line.
+/// One flat table: most owners have a handful of count keys, so a map for each owner would be many
+/// times larger than what it holds, and every count would wait for one more cache line.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Accumulators {
-    /// What each owner did, count key by count key.
+    /// Events of each owner by count key.
     pub tallies: Table<(Charged, CountKind), Tally>,
-    /// Allocations that numastat's counters of the preferred node hold but that were counted in epochs around a cut: what
-    /// `numa_foreign` may differ by.
-    pub foreign_edge: u64,
-    /// Base pages allocated between the two readings of `/proc/vmstat`, which are other instants than those of the nodes.
+    /// Allocations in the epochs around a boundary that the preferred node's `numa_foreign` may
+    /// hold although the page's node does not, or the other way round.
+    #[serde(rename = "foreign_edge")]
+    pub foreign_at_boundary: u64,
+    /// Base pages allocated between the two readings of `/proc/vmstat`, which is read at other
+    /// instants than the nodes' files.
     pub system_pages: u64,
     /// Hinting faults over time.
     pub faults: Slices,
@@ -34,25 +36,26 @@ pub struct Accumulators {
 
 impl Accumulators {
     /// Adds one observation that belongs to this session.
-    pub fn apply(&mut self, seen: &Observation) {
-        self.apply_at(place(seen), seen);
+    pub fn apply(&mut self, observation: &Observation) {
+        self.apply_at(place(observation), observation);
     }
 
     #[inline]
-    pub(super) fn apply_at(&mut self, hash: Hashed, seen: &Observation) {
+    pub(super) fn apply_at(&mut self, hash: Hashed, observation: &Observation) {
         self.tallies
-            .entry(hash, (seen.charged, seen.what))
-            .add(seen.count, seen.amount);
-        if let CountKind::HintFault(nodes) = seen.what {
-            let process = match seen.charged {
+            .entry(hash, (observation.charged, observation.what))
+            .add(observation.count, observation.amount);
+        if let CountKind::HintFault(nodes) = observation.what {
+            let process = match observation.charged {
                 Charged::Thread { process, .. } => Some(process),
                 _ => None,
             };
-            self.faults.add(process, nodes, seen.count);
+            self.faults.add(process, nodes, observation.count);
         }
     }
 
-    /// What each owner did, one after the other in order: the counts of all of them at once would be many times the table.
+    /// Returns the counts of each owner, one owner after the other in order. The counts of all
+    /// owners at once would be many times the table.
     pub fn owners(&self) -> impl Iterator<Item = (Charged, Counts)> {
         let mut count_keys: Vec<_> = self.tallies.iter().collect();
         count_keys.sort_unstable_by_key(|((charged, _), _)| *charged);
@@ -69,7 +72,7 @@ impl Accumulators {
         })
     }
 
-    /// Charges everything anew: to whom, is answered for each owner.
+    /// Charges every count anew, to the owner that `to` returns for its owner.
     pub fn charge(&mut self, mut to: impl FnMut(Charged) -> Charged) {
         for ((charged, what), tally) in std::mem::take(&mut self.tallies).iter() {
             let count_key = (to(*charged), *what);
@@ -80,7 +83,7 @@ impl Accumulators {
         }
     }
 
-    /// What all of them did.
+    /// Returns the counts of all owners added up.
     #[must_use]
     pub fn total(&self) -> Counts {
         let mut sum = Counts::default();
@@ -90,7 +93,7 @@ impl Accumulators {
         sum
     }
 
-    /// Allocations by owner and count key.
+    /// Returns the allocations by owner and count key.
     pub fn allocs(&self) -> impl Iterator<Item = (Charged, AllocKey, Tally)> {
         self.tallies
             .iter()
@@ -100,7 +103,7 @@ impl Accumulators {
             })
     }
 
-    /// Adds what another accumulator holds: two halves of a session are the whole.
+    /// Adds all counts of another accumulator: two halves of a session make the whole.
     pub fn merge(&mut self, other: &Accumulators) {
         for (count_key, tally) in other.tallies.iter() {
             let hash = Table::<(Charged, CountKind), Tally>::hash(count_key);
@@ -108,14 +111,16 @@ impl Accumulators {
                 .entry(hash, *count_key)
                 .add(tally.count, tally.amount);
         }
-        self.foreign_edge = self.foreign_edge.saturating_add(other.foreign_edge);
+        self.foreign_at_boundary = self
+            .foreign_at_boundary
+            .saturating_add(other.foreign_at_boundary);
         self.system_pages = self.system_pages.saturating_add(other.system_pages);
         self.faults.merge(&other.faults);
     }
 }
 
-/// Where an observation is counted.
+/// Returns the hash of the table entry that counts an observation.
 #[inline]
-pub(super) fn place(seen: &Observation) -> Hashed {
-    Table::<(Charged, CountKind), Tally>::hash(&(seen.charged, seen.what))
+pub(super) fn place(observation: &Observation) -> Hashed {
+    Table::<(Charged, CountKind), Tally>::hash(&(observation.charged, observation.what))
 }

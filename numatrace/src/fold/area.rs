@@ -1,6 +1,8 @@
-//! Areas: stretches of one process's memory that are of one file and sort, with who touched, used and moved their pages.
+//! Areas: ranges of one process's memory of one file and class, with the threads that touched and
+//! used their pages, and the moves of these pages.
 //!
-//! What was counted is kept with the addresses it was counted at, so that an area can be divided once its mappings are known.
+//! Counts are kept with their addresses, so that an area can be divided once its mappings are
+//! known.
 
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, ops::Range};
@@ -17,18 +19,19 @@ use crate::{
     ids::Tid,
 };
 
-/// Stacks of one area that are kept.
+/// Most stacks that are kept of one area.
 const STACKS: usize = 256;
-/// The same where one area is all memory of a process, its mappings not being known yet.
+/// Most stacks that are kept of an area that may be all memory of a process, because its mappings
+/// are not known yet.
 const STACKS_UNKNOWN: usize = 4_096;
 
-/// A thread, told from an earlier one with the same number by its start (ns since boot).
+/// A thread: its number and its start (ns since boot), because numbers are reused.
 pub type Thread = (Tid, u64);
 
-/// What sort of memory it is, as far as the kernel's mapping tells.
+/// The class of an area, as far as the kernel's mapping shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Class {
-    /// No file, not a stack that grows.
+    /// Without a file, and not a stack that grows.
     Anon,
     /// The main thread's stack.
     Stack,
@@ -36,16 +39,16 @@ pub enum Class {
     Hugetlb,
     /// Code of a file.
     Text,
-    /// A file, private and writable: what is written is copied.
+    /// A file, private and writable: pages that are written to are copied.
     Data,
-    /// A file otherwise.
+    /// Any other mapping of a file.
     File,
     /// Only the address is known.
     Unknown,
 }
 
 impl Class {
-    /// What the mapping of a run is.
+    /// Returns the class of the mapping of a run.
     pub fn of(area: &RunArea) -> Self {
         if !area.known() {
             Class::Unknown
@@ -68,7 +71,7 @@ impl Class {
 /// One area of a process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Area {
-    /// What sort.
+    /// Its class.
     pub class: Class,
     /// Its file.
     pub file: Option<FileId>,
@@ -82,23 +85,24 @@ pub struct Area {
     pub uses: BTreeMap<(Thread, NodePair), Extents>,
     /// Base pages that hinting faults moved.
     pub migrated: u64,
-    /// Pages that were moved, for whatever reason, from node to node: where they lay in the mapping.
+    /// Base pages that were moved for any reason, by nodes, and where they lie in the mapping.
     #[serde(default)]
     pub moved: BTreeMap<NodePair, Extents>,
-    /// Pages among them that went back to a node they had been moved from, as often as they did.
+    /// Of these, pages that moved back to a node that they had been moved from; counted each time.
     #[serde(default)]
     pub bounced: u64,
-    /// What was touched from user stacks, by the stack's number.
+    /// First touches by the number of the user stack they came from.
     pub stacks: BTreeMap<u32, FromStack>,
 }
 
-/// What was touched from one user stack: base pages, and where they lie, since one run of touches goes through adjacent mappings.
+/// First touches from one user stack: base pages, and where they lie, because one run of touches
+/// goes through adjacent mappings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FromStack {
-    /// Put on the thread's node.
+    /// Pages put on the thread's node.
     pub near: Extents,
-    /// Put on another.
+    /// Pages put on a different node.
     pub far: Extents,
 }
 
@@ -112,40 +116,40 @@ impl FromStack {
         side.add(run.low, run.high, run.pages);
     }
 
-    /// Base pages.
+    /// Returns the number of base pages.
     pub fn pages(&self) -> u64 {
         self.near.total().saturating_add(self.far.total())
     }
 }
 
-/// Who touched, from where to where, and what kind of pages.
+/// First touches that are counted together: thread, nodes and kind of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TouchKey {
-    /// Who.
+    /// The thread.
     pub thread: Thread,
     /// Node of the thread, node of the pages.
     pub nodes: NodePair,
-    /// The kernel's kind of the pages.
+    /// Kind of the pages as the kernel side saw it; `None` where it did not.
     pub kind: Option<TouchKind>,
 }
 
-/// What was touched.
+/// The first touches of one [`TouchKey`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Touched {
-    /// Where: base pages.
+    /// Base pages, and where they lie.
     pub pages: Extents,
-    /// When the last run of it began, ns since boot.
+    /// When their last run began, ns since boot.
     pub last_ns: u64,
-    /// Pages among them that are transparent huge pages.
+    /// Of these, pages of transparent huge pages.
     pub thp: u64,
-    /// Pages among them by the number of the [`RemoteCause`] that was told for them.
+    /// Of these, pages with a [`RemoteCause`], by its number.
     #[serde(with = "fixed")]
     pub causes: [u64; RemoteCause::ALL.len()],
 }
 
 impl Touched {
-    /// The part of it that lies where `pages` says, causes by length.
+    /// Returns the part that lies at `pages`; causes are divided by the number of pages.
     fn part(&self, pages: Extents) -> Self {
         let (part, whole) = (pages.total(), self.pages.total().max(1));
         let share = |count: u64| {
@@ -161,7 +165,7 @@ impl Touched {
 }
 
 impl Area {
-    /// One that nothing has been counted in.
+    /// An area in which nothing has been counted.
     pub fn new(class: Class, file: Option<FileId>, range: Range<u64>) -> Self {
         Self {
             class,
@@ -177,8 +181,8 @@ impl Area {
         }
     }
 
-    /// Takes in first touches.
-    pub fn take(&mut self, run: &TouchRun) {
+    /// Takes in a run of first touches.
+    pub fn touched(&mut self, run: &TouchRun) {
         let key = TouchKey {
             thread: (run.thread.tid, run.thread.start_ns),
             nodes: run.nodes,
@@ -204,11 +208,11 @@ impl Area {
         }
     }
 
-    /// What lies below an address, and the rest.
+    /// Returns the parts below an address and from it on.
     pub fn split_at(&self, at: u64) -> (Self, Self) {
         let mut below = Self::new(self.class, self.file, self.start..at);
         let mut above = Self::new(self.class, self.file, at..self.end);
-        // Not told by address: it stays with the rest.
+        // These have no addresses: they stay with the upper part.
         (above.migrated, above.bounced) = (self.migrated, self.bounced);
         for (number, from) in &self.stacks {
             let (near_low, near_high) = from.near.split_at(at);
@@ -250,13 +254,14 @@ impl Area {
         (below, above)
     }
 
-    /// Base pages touched first.
+    /// Returns the base pages that were touched first.
     pub fn pages(&self) -> u64 {
         let (near, far) = self.near_and_far();
         near.saturating_add(far)
     }
 
-    /// Base pages touched first: those put on the node of the thread, and the others.
+    /// Returns the base pages that were touched first: those put on the thread's node, and the
+    /// others.
     pub fn near_and_far(&self) -> (u64, u64) {
         let touches = self.touches.iter();
         touches.fold((0, 0), |(near, far), (key, touched)| {
@@ -269,12 +274,13 @@ impl Area {
         })
     }
 
-    /// Was anything counted in it?
+    /// Returns whether nothing was counted in it.
     pub fn is_empty(&self) -> bool {
         self.touches.is_empty() && self.uses.is_empty() && self.moved.is_empty()
     }
 
-    /// Why pages are remote or missed the node that was preferred, by number: what was told, and `Unknown` for the remote rest.
+    /// Returns the pages that are remote or missed the preferred node, by the number of their
+    /// cause. The remote pages without a recorded cause are `Unknown`.
     pub fn causes(&self) -> [u64; RemoteCause::ALL.len()] {
         let mut causes = [0u64; RemoteCause::ALL.len()];
         for (key, touched) in &self.touches {
@@ -282,14 +288,15 @@ impl Area {
                 *sum = sum.saturating_add(pages);
             }
             if key.nodes.0 != key.nodes.1 {
-                let told: u64 = touched.causes.iter().sum();
-                causes[RemoteCause::Unknown as usize] += touched.pages.total().saturating_sub(told);
+                let known: u64 = touched.causes.iter().sum();
+                causes[RemoteCause::Unknown as usize] +=
+                    touched.pages.total().saturating_sub(known);
             }
         }
         causes
     }
 
-    /// The kernel's kind of most of the pages touched.
+    /// Returns the kind of most of the pages that were touched; `None` where none was seen.
     pub fn kind(&self) -> Option<TouchKind> {
         let mut by_kind = [0u64; TouchKind::ALL.len()];
         for (key, touched) in &self.touches {
@@ -323,21 +330,21 @@ mod tests {
     fn a_stack_has_of_each_mapping_what_its_runs_touched_there() {
         let mut area = Area::new(Class::Unknown, None, 0..100 * PAGE);
         for run in [
-            // One run goes on into the mapping behind.
+            // One run extends into the mapping behind.
             touched(0, 0, 14, 1),
             touched(1, 20, 10, 1),
             touched(0, 40, 5, 2),
         ] {
-            area.take(&run);
+            area.touched(&run);
         }
         let (below, above) = area.split_at(4 * PAGE);
-        let told = |area: &Area| -> Vec<(u32, u64, u64)> {
+        let pages = |area: &Area| -> Vec<(u32, u64, u64)> {
             let stacks = area.stacks.iter();
             stacks
                 .map(|(number, from)| (*number, from.near.total(), from.far.total()))
                 .collect()
         };
-        assert_eq!(told(&below), [(1, 4, 0)]);
-        assert_eq!(told(&above), [(1, 10, 10), (2, 5, 0)]);
+        assert_eq!(pages(&below), [(1, 4, 0)]);
+        assert_eq!(pages(&above), [(1, 10, 10), (2, 5, 0)]);
     }
 }

@@ -1,35 +1,36 @@
-//! What a session or an interval of it counted, closed at both ends.
+//! The counts of a session or interval that has ended.
 
 use super::{accumulators::Accumulators, mapping::Mappings, timeline::Timeline, window::Window};
 use crate::capture::losses::Losses;
 
-/// Everything between two cuts.
+/// All counts between two boundaries.
 #[derive(Clone, Debug)]
 pub struct Counted {
-    /// Both cuts.
+    /// The boundaries.
     pub window: Window,
-    /// When the last one was made, ns since boot.
+    /// When the last boundary was read, ns since boot.
     pub until_ns: u64,
-    /// The counts between them.
+    /// The counts between the boundaries.
     pub inside: Accumulators,
-    /// What happened when.
+    /// Moves of threads and pages in order.
     pub timeline: Timeline,
-    /// When it began, ns since boot.
+    /// When the first boundary was read, ns since boot.
     pub began_ns: u64,
-    /// The same by mapping, as far as runs ended meanwhile.
+    /// Memory by mapping, from runs that ended between the boundaries.
     pub mappings: Mappings,
-    /// Runs of the allocation programs that the kernel skipped meanwhile.
+    /// Runs of the allocation programs that the kernel skipped; `None` where it does not tell.
     pub recursion_misses: Option<u64>,
-    /// Losses of the kernel side meanwhile.
+    /// Losses of the kernel side.
     pub losses: Losses,
-    /// Records that made no sense.
+    /// Malformed records.
     pub rejected: u64,
-    /// Records of mappings for which the kernel, or we, had no room.
+    /// Records of mappings for which the kernel or numatrace had no room.
     pub mapping_records_lost: u64,
-    /// A sweep did not settle.
+    /// Whether counts would not stand still while a sweep read them.
     pub unsettled: bool,
-    /// `vm.numa_stat` was off, or the kernel has no such counters: why there is nothing to compare with.
+    /// Why there are no counters of the kernel to compare with: `vm.numa_stat` was off, or the
+    /// kernel has none.
     pub uncounted: Option<String>,
-    /// Somebody wrote to `vm.numa_stat` meanwhile, which may have set the kernel's counters to zero.
+    /// Whether somebody wrote to `vm.numa_stat`, which may have set the kernel's counters to zero.
     pub switched: bool,
 }

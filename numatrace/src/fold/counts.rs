@@ -14,7 +14,7 @@ use crate::{
     ids::{CpuId, NodeId, Pid},
 };
 
-/// What one owner, or a sum of owners, did.
+/// The counts of one owner, or of a sum of owners.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counts {
@@ -30,32 +30,32 @@ pub struct Counts {
     pub hint_migrated: u64,
     /// Pages moved, by nodes and reason.
     pub page_migrations: BTreeMap<(NodePair, Reason), u64>,
-    /// Pages that were to be moved and stayed, by why.
+    /// Pages that the kernel failed to move, by cause.
     pub migrations_failed: BTreeMap<Failure, u64>,
     /// CPU changes.
     pub task_moves: BTreeMap<MoveKey, u64>,
     /// CPU time by node, ns.
     pub run_ns: BTreeMap<NodeId, u64>,
-    /// How long copies of this owner's folios took.
+    /// Times that copies of this owner's folios took.
     pub folio_latency: Histogram,
-    /// How long its own calls of `migrate_pages` took.
+    /// Times that its own calls of `migrate_pages` took.
     pub batch_latency: Histogram,
-    /// Time in its own calls of `migrate_pages`, by reason, ns.
+    /// Time in its own calls of `migrate_pages` by reason, ns.
     pub migrating_ns: BTreeMap<Reason, u64>,
-    /// What NUMA balancing did in it.
+    /// Work of NUMA balancing in its threads.
     pub balancer: BTreeMap<BalancerWork, Tally>,
     /// Mappings that NUMA balancing left alone, by reason.
     pub vmas_skipped: BTreeMap<Reason, u64>,
-    /// Pages moved by others, by who asked.
+    /// Its pages that other processes had moved, by the process that asked.
     pub moved_by: BTreeMap<Pid, u64>,
-    /// How long it stayed on nodes before it went back.
+    /// Times that it stayed on a node before it moved back.
     pub stays: Histogram,
     /// CPU changes: from, to.
     pub cpu_moves: BTreeMap<(CpuId, CpuId), u64>,
 }
 
 impl Counts {
-    /// Adds another owner's.
+    /// Adds the counts of another owner.
     pub fn add(&mut self, other: &Counts) {
         let Counts {
             alloc,
@@ -103,7 +103,7 @@ impl Counts {
         bump_all(&mut self.cpu_moves, cpu_moves);
     }
 
-    /// Adds what was counted in one count key.
+    /// Adds the events of one count key.
     pub(super) fn add_tally(&mut self, what: CountKind, Tally { count, amount }: Tally) {
         match what {
             CountKind::Alloc(count_key) => {
@@ -141,12 +141,12 @@ impl Counts {
     }
 }
 
-/// Events and what they add up to.
+/// Events, and the amount that they add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Events.
     pub count: u64,
-    /// Pages, ns: whatever the stem adds up.
+    /// Pages, ns or table entries: the unit of the stem.
     pub amount: u64,
 }
 

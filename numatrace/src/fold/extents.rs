@@ -1,4 +1,5 @@
-//! Stretches of addresses with a count each, bounded: sequential use is one stretch, scattered use at most a few hundred.
+//! Ranges of addresses with a count each. Their number is bounded: sequential use is one range,
+//! scattered use at most a few hundred.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,29 +11,31 @@ use serde::{Deserialize, Serialize};
 /// Bytes of a base page, as on x86.
 pub const PAGE: u64 = 4096;
 
-/// Stretches at most; beyond it the closest become one, whose count is then spread over all of it.
+/// Most ranges of one list. When there are more, the closest are joined, and their count is spread
+/// over all of the range that they become.
 const MOST: usize = 384;
-/// Stretches that are left then: so many are joined at a time that it costs each next to nothing.
+/// Ranges that are left then. A hundred and more are joined at a time, so the cost of it for each
+/// range that is added is next to nothing.
 const LEFT: usize = 256;
 
-/// Disjoint stretches in ascending order.
+/// Disjoint ranges in ascending order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Extent>", into = "Vec<Extent>")]
 pub struct Extents(BTreeMap<u64, Extent>);
 
-/// One stretch.
+/// One range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
     /// First address.
     pub low: u64,
     /// First address behind it.
     pub high: u64,
-    /// What was counted in it: pages, faults.
+    /// Pages or faults that were counted in it.
     pub count: u64,
 }
 
 impl Extents {
-    /// Adds a count to `low..high`. What it overlaps or touches becomes one stretch with it.
+    /// Adds a count to `low..high`. Ranges that it overlaps or touches are joined with it.
     pub fn add(&mut self, low: u64, high: u64, count: u64) {
         let mut whole = Extent {
             low,
@@ -55,14 +58,14 @@ impl Extents {
         }
     }
 
-    /// Adds all of another's.
+    /// Adds all ranges of another list.
     pub fn merge(&mut self, other: &Self) {
         for extent in other.iter() {
             self.add(extent.low, extent.high, extent.count);
         }
     }
 
-    /// Joins neighbours, the closest first, until [`LEFT`] stretches are left.
+    /// Joins neighbours, the closest first, until [`LEFT`] ranges are left.
     fn join_closest(&mut self) {
         let pairs = self.0.values().zip(self.0.values().skip(1));
         let mut gaps: Vec<(u64, u64)> = pairs
@@ -87,18 +90,18 @@ impl Extents {
             .collect();
     }
 
-    /// The stretches.
+    /// Returns the ranges in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = &Extent> {
         self.0.values()
     }
 
-    /// The sum of all counts.
+    /// Returns the sum of all counts.
     pub fn total(&self) -> u64 {
         self.iter()
             .fold(0, |sum, extent| sum.saturating_add(extent.count))
     }
 
-    /// What lies below an address, and the rest: a stretch across it is divided by length.
+    /// Returns the parts below an address and from it on. A range across it is divided by length.
     pub fn split_at(&self, at: u64) -> (Self, Self) {
         let (mut below, mut above) = (Vec::new(), Vec::new());
         for extent in self.iter() {
@@ -125,10 +128,10 @@ impl Extents {
 }
 
 impl From<Vec<Extent>> for Extents {
-    /// Of stretches in any order: those of a recording may be anything.
-    fn from(stretches: Vec<Extent>) -> Self {
+    /// Takes ranges in any order and overlapping: those of a damaged recording may be anything.
+    fn from(ranges: Vec<Extent>) -> Self {
         let mut extents = Self::default();
-        for extent in stretches {
+        for extent in ranges {
             extents.add(extent.low, extent.high, extent.count);
         }
         extents
@@ -142,14 +145,15 @@ impl From<Extents> for Vec<Extent> {
 }
 
 impl Extent {
-    /// Becomes the stretch of both.
+    /// Grows to hold another range too.
     fn absorb(&mut self, other: &Self) {
         self.low = self.low.min(other.low);
         self.high = self.high.max(other.high);
         self.count = self.count.saturating_add(other.count);
     }
 
-    /// The part of the count that falls to `low..high`, which lies within the stretch, spread evenly and rounded down.
+    /// Returns the part of the count that falls to `low..high`, as if it were spread evenly over
+    /// the range; rounded down.
     pub fn part(&self, low: u64, high: u64) -> u64 {
         let length = u128::from(self.high - self.low);
         let share = u128::from(high.min(self.high).saturating_sub(low.max(self.low)));
@@ -185,16 +189,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_and_stretches_stay_ordered_and_few(adds in proptest::collection::vec((0u64..10_000, 0u64..50, 1u64..9), 0..1500)) {
+        fn nothing_is_lost_and_ranges_stay_ordered_and_few(
+            adds in proptest::collection::vec((0u64..10_000, 0u64..50, 1u64..9), 0..1500)
+        ) {
             let mut extents = Extents::default();
             for (low, length, count) in &adds {
                 extents.add(*low, low + length, *count);
             }
-            prop_assert_eq!(extents.total(), adds.iter().map(|(.., count)| count).sum::<u64>());
+            let sum = adds.iter().map(|(.., count)| count).sum::<u64>();
+            prop_assert_eq!(extents.total(), sum);
             prop_assert!(extents.0.len() <= MOST);
-            let stretches: Vec<Extent> = extents.clone().into();
-            prop_assert!(stretches.windows(2).all(|pair| pair[0].high < pair[1].low));
-            prop_assert_eq!(&Extents::from(stretches), &extents);
+            let ranges: Vec<Extent> = extents.clone().into();
+            prop_assert!(ranges.windows(2).all(|pair| pair[0].high < pair[1].low));
+            prop_assert_eq!(&Extents::from(ranges), &extents);
             let (below, above) = extents.split_at(5_000);
             prop_assert_eq!(below.total() + above.total(), extents.total());
         }

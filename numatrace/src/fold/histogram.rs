@@ -1,4 +1,4 @@
-//! Times by bucket, as the kernel side counts them, and what can be said of them.
+//! Times by bucket, as the kernel side counts them, and their percentiles.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,7 +17,8 @@ impl Histogram {
         bump(&mut self.0, bucket, count);
     }
 
-    /// The middle of each bucket that has events (ns), shortest first, and how many there are.
+    /// Returns the middle of each bucket that has events (ns), shortest first, and its number of
+    /// events.
     pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
         let buckets = self.0.iter();
         buckets.map(|(number, count)| (bucket::middle(*number), *count))
@@ -28,7 +29,8 @@ impl Histogram {
         bump_all(&mut self.0, &other.0);
     }
 
-    /// The middle of the bucket below which `percent` of the events lie, ns; `None` when there are no events.
+    /// Returns the middle of the bucket up to which `percent` of the events lie, ns; `None` without
+    /// events.
     pub fn percentile(&self, percent: u64) -> Option<u64> {
         let total: u64 = self.0.values().fold(0, |sum, n| sum.saturating_add(*n));
         let wanted = total.saturating_mul(percent).div_ceil(100).max(1);
@@ -39,12 +41,12 @@ impl Histogram {
         })
     }
 
-    /// The smallest bucket's middle, ns.
+    /// Returns the middle of the smallest bucket with events, ns.
     pub fn shortest(&self) -> Option<u64> {
         self.0.keys().next().map(|bucket| bucket::middle(*bucket))
     }
 
-    /// The largest bucket's middle, ns.
+    /// Returns the middle of the largest bucket with events, ns.
     pub fn longest(&self) -> Option<u64> {
         self.0
             .keys()
@@ -62,7 +64,7 @@ mod tests {
         let mut times = Histogram::default();
         times.add(bucket::of(1_000), 98);
         times.add(bucket::of(1_000_000), 2);
-        let near = |ns: Option<u64>, told: u64| ns.unwrap().abs_diff(told) <= told / 8;
+        let near = |ns: Option<u64>, wanted: u64| ns.unwrap().abs_diff(wanted) <= wanted / 8;
         assert!(near(times.percentile(50), 1_000));
         assert!(near(times.percentile(98), 1_000));
         assert!(near(times.percentile(99), 1_000_000));

@@ -1,7 +1,8 @@
-//! Memory by mapping: who touched which addresses first, who uses them, from runs.
+//! Memory by mapping, from runs: the threads that touched addresses first, and those that use them.
 //!
-//! Runs are joined into areas: what the kernel showed as one mapping, or as several that overlap (a heap that grows), of the same file and
-//! sort. Names are a later stage's business. Bounded: what finds no room is counted.
+//! Runs are joined into areas. An area is one mapping, or several that overlap (a heap that grows),
+//! of one file and class. Names are found by `label`. All tables are bounded; runs without room are
+//! counted.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -23,15 +24,15 @@ use crate::{
     enrich::process::ProcessIndex,
 };
 
-/// Areas of one process that are kept: programs with more have thousands of small ones.
+/// Most areas of one process: programs with more have thousands of small ones.
 const AREAS_EACH: usize = 4_096;
-/// Areas of all processes: about 100 MB when all are full.
+/// Most areas of all processes: about 100 MB when all are full.
 const AREAS: usize = 65_536;
-/// Kernel stacks of one process that are told apart.
+/// Most kernel stacks of one process that are kept apart.
 const KERNEL_STACKS: usize = 4_096;
-/// Files of one process whose pages are told apart: a backup reads millions.
+/// Most files of one process whose pages are kept apart: a backup reads millions of files.
 const FILES_EACH: usize = 4_096;
-/// Binds of one thread that are kept.
+/// Most binds of one thread that are kept.
 const BINDS: usize = 8;
 
 /// One process's memory.
@@ -40,46 +41,47 @@ const BINDS: usize = 8;
 pub struct Memory {
     /// Its areas, in no order.
     pub areas: Vec<Area>,
-    /// Stack pointers seen of its threads: lowest and highest.
+    /// The lowest and the highest stack pointer seen of each of its threads.
     pub stack_pointers: BTreeMap<Thread, (u64, u64)>,
-    /// When threads were bound: the first and the last few times.
+    /// Binds of its threads: the first and the last few.
     pub binds: BTreeMap<Thread, Vec<Bound>>,
-    /// Pages it brought into the page cache, file by file.
+    /// Pages that it brought into the page cache, by file.
     pub filled: BTreeMap<FileId, BTreeMap<FillKey, u64>>,
-    /// Samples of memory the kernel took for itself on its behalf, by number of the kernel stack.
+    /// Samples of memory that the kernel took for itself on behalf of the process, by the number of
+    /// the kernel stack.
     pub kernel: BTreeMap<Option<u32>, KernelTook>,
 }
 
-/// What samples of one kernel stack add up to.
+/// The samples of one kernel stack, added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelTook {
     /// Samples.
     pub samples: u64,
     /// Base pages they stand for.
     pub pages: u64,
-    /// Those of samples whose page was on another node than the thread.
+    /// Of these, pages on a different node than the thread.
     pub remote: u64,
 }
 
-/// Who brought pages of a file in, and how.
+/// Page cache fills that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FillKey {
-    /// Who.
+    /// The thread.
     pub thread: Thread,
     /// Node of the thread, node of the pages.
     pub nodes: NodePair,
-    /// A page fault asked for them, not a system call.
+    /// Whether a page fault asked for the pages, not a system call.
     pub by_fault: bool,
 }
 
-/// One time a thread was bound.
+/// A bind of a thread to CPUs or nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {
     /// When, ns since boot.
     pub time_ns: u64,
-    /// By what.
+    /// The kind of bind.
     pub what: BindWhat,
-    /// The range of memory it is about, when it is not all.
+    /// The range of memory that it is about; `None` when it is about all memory.
     pub range: Option<(u64, u64)>,
 }
 
@@ -87,15 +89,15 @@ pub struct Bound {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Mappings {
-    /// By process.
+    /// Memory by process.
     pub by_process: BTreeMap<ProcessIndex, Memory>,
-    /// Base pages of runs for which there was no room.
+    /// Base pages, or faults, of runs for which there was no room.
     pub no_room: u64,
     areas: usize,
 }
 
 impl Mappings {
-    /// Takes in first touches.
+    /// Takes in a run of first touches.
     pub fn touched(&mut self, process: ProcessIndex, run: &TouchRun) {
         let thread = (run.thread.tid, run.thread.start_ns);
         if let Some(sp) = run.sp {
@@ -107,10 +109,10 @@ impl Mappings {
             self.no_room = self.no_room.saturating_add(run.pages);
             return;
         };
-        area.take(run);
+        area.touched(run);
     }
 
-    /// Takes in hinting faults.
+    /// Takes in a run of hinting faults.
     pub fn used(&mut self, process: ProcessIndex, run: &UseRun) {
         let Some(area) = self.area(process, &run.area, run.low, run.high) else {
             self.no_room = self.no_room.saturating_add(run.faults);
@@ -124,7 +126,7 @@ impl Mappings {
         area.migrated = area.migrated.saturating_add(run.migrated);
     }
 
-    /// Takes in pages that changed their node.
+    /// Takes in a run of pages that were moved between nodes.
     pub fn moved(&mut self, process: ProcessIndex, run: &PagesMoved) {
         let (low, high) = run.range;
         let Some(area) = self.area(process, &run.area, low, high) else {
@@ -132,23 +134,23 @@ impl Mappings {
             return;
         };
         let (from, to) = run.nodes;
-        let came: u64 = area.moved.get(&(to, from)).map_or(0, |before| {
+        let came_before: u64 = area.moved.get(&(to, from)).map_or(0, |before| {
             let overlaps = before.iter();
             overlaps
                 .filter(|extent| extent.low < high && low < extent.high)
                 .map(|extent| extent.part(low, high))
                 .sum()
         });
-        // A run with gaps has its share of them.
+        // Of a run with gaps, only a share of the pages in its range moved.
         let pages = (high.saturating_sub(low) / PAGE).max(run.pages).max(1);
-        let came = u128::from(came.min(pages)) * u128::from(run.pages) / u128::from(pages);
-        let came = u64::try_from(came).unwrap_or(run.pages);
-        area.bounced = area.bounced.saturating_add(came);
-        let interval = area.moved.entry(run.nodes).or_default();
-        interval.add(low, high, run.pages);
+        let back = u128::from(came_before.min(pages)) * u128::from(run.pages) / u128::from(pages);
+        let back = u64::try_from(back).unwrap_or(run.pages);
+        area.bounced = area.bounced.saturating_add(back);
+        let moved = area.moved.entry(run.nodes).or_default();
+        moved.add(low, high, run.pages);
     }
 
-    /// Takes in pages that came into the page cache.
+    /// Takes in a run of pages that came into the page cache.
     pub fn filled(&mut self, process: ProcessIndex, run: &FillRun) {
         let files = &mut self.by_process.entry(process).or_default().filled;
         if files.len() >= FILES_EACH && !files.contains_key(&run.file) {
@@ -164,7 +166,8 @@ impl Mappings {
         *pages = pages.saturating_add(run.pages);
     }
 
-    /// Takes in a sample of memory that the kernel took for itself. Stacks beyond the bound count as none.
+    /// Takes in a sample of memory that the kernel took for itself. Samples of stacks beyond the
+    /// bound count as samples without a stack.
     pub fn kernel_took(&mut self, process: ProcessIndex, sample: &KernelAlloc) {
         let kernel = &mut self.by_process.entry(process).or_default().kernel;
         let known = kernel.len() < KERNEL_STACKS || kernel.contains_key(&sample.stack);
@@ -176,7 +179,7 @@ impl Mappings {
         }
     }
 
-    /// Takes in that a thread was bound. Of many times the first and the last few stay.
+    /// Takes in a bind of a thread. Of many binds the first and the last few are kept.
     pub fn bound(&mut self, process: ProcessIndex, bind: &TaskBind, time_ns: u64) {
         let Some(what) = bind.what else { return };
         let memory = self.by_process.entry(process).or_default();
@@ -192,7 +195,8 @@ impl Mappings {
         });
     }
 
-    /// The area a run belongs to, grown to hold its mapping; `None` when there is no room for another.
+    /// Returns the area that a run belongs to, grown to hold its mapping; `None` when there is no
+    /// room for another area.
     fn area(
         &mut self,
         process: ProcessIndex,
@@ -209,7 +213,7 @@ impl Mappings {
         let same = |area: &Area| {
             area.class == class
                 && area.file == run.file
-                // A file is one thing wherever it is mapped.
+                // All mappings of a file are one area.
                 && (run.file.is_some()
                     || class == Class::Unknown
                     || area.start < end && start < area.end)
@@ -233,11 +237,12 @@ impl Mappings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::count::Owner;
-
-    use crate::enrich::process::Processes;
-    use crate::fold::extents::Extents;
-    use crate::ids::{NodeId, Pid};
+    use crate::{
+        decode::count::Owner,
+        enrich::process::Processes,
+        fold::extents::Extents,
+        ids::{NodeId, Pid},
+    };
 
     fn moved(from: u16, to: u16, first: u64, pages: u64) -> PagesMoved {
         PagesMoved {
@@ -263,10 +268,10 @@ mod tests {
         let mut mappings = Mappings::default();
         for run in [
             moved(0, 1, 0, 100),
-            // Others, and the same way again.
+            // Other pages, and pages in the first direction again.
             moved(1, 0, 200, 50),
             moved(0, 1, 300, 10),
-            // Half of the first ones back, and a part of these to the other node once more.
+            // Half of the first pages back, and a part of these to the other node once more.
             moved(1, 0, 0, 50),
             moved(0, 1, 10, 20),
         ] {
@@ -278,7 +283,7 @@ mod tests {
         let total = |area: &Area| area.moved.values().map(Extents::total).sum::<u64>();
         assert_eq!(total(&below) + total(&above), 230);
         assert_eq!(below.bounced + above.bounced, 70);
-        // Of a run with gaps a part has moved: what went back in it is as much of that.
+        // A run with gaps: a quarter of the pages in its range moved back.
         let gaps = PagesMoved {
             pages: 25,
             ..moved(1, 0, 300, 100)

@@ -1,7 +1,8 @@
-//! Hinting faults over time: how many were remote in each slice of a session, by process.
+//! Hinting faults over time: all of them and the remote ones in each slice of a session, by
+//! process.
 //!
-//! A slice is the time between two sweeps, a second or so. The list is bounded: when it is full, neighbours become one, so a long session
-//! has longer slices.
+//! A slice is the time between two sweeps, about a second. The list is bounded: when it is full,
+//! neighbours are merged, so a long session has longer slices.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +16,9 @@ const MOST: usize = 64;
 /// Hinting faults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Faults {
-    /// All.
+    /// All of them.
     pub all: u64,
-    /// On pages of another node.
+    /// Those on pages of a different node than the thread's.
     pub remote: u64,
 }
 
@@ -28,26 +29,26 @@ impl Faults {
     }
 }
 
-/// One slice: faults by process, `None` for owners that are no process.
+/// The faults of one slice by process; `None` for owners that are no process.
 type Slice = BTreeMap<Option<ProcessIndex>, Faults>;
 
 /// The slices of a session or interval.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Slices {
     open: Slice,
-    /// When each ended, ns since boot, and what was in it.
+    /// Slices that ended, and when each did, ns since boot.
     closed: Vec<(u64, Slice)>,
 }
 
 impl Slices {
-    /// Counts faults of the slice that is open.
+    /// Adds faults to the slice that is open.
     pub fn add(&mut self, process: Option<ProcessIndex>, nodes: NodePair, count: u64) {
         let remote = if nodes.0 == nodes.1 { 0 } else { count };
         let faults = self.open.entry(process).or_default();
         faults.add(Faults { all: count, remote });
     }
 
-    /// Ends the slice that is open and begins another.
+    /// Ends the slice that is open, `now_ns` after boot, and begins another.
     pub fn close(&mut self, now_ns: u64) {
         self.closed.push((now_ns, std::mem::take(&mut self.open)));
         if self.closed.len() > MOST {
@@ -65,12 +66,12 @@ impl Slices {
         }
     }
 
-    /// The slices of one process.
+    /// Returns the slices of one process, each with its end in ns since boot.
     pub fn of(&self, process: ProcessIndex) -> Vec<(u64, Faults)> {
         self.each(|slice| slice.get(&Some(process)).copied().unwrap_or_default())
     }
 
-    /// Those of everybody.
+    /// Returns the slices of all owners together, each with its end in ns since boot.
     pub fn whole(&self) -> Vec<(u64, Faults)> {
         self.each(|slice| {
             let mut sum = Faults::default();
@@ -84,7 +85,7 @@ impl Slices {
         closed.map(|(until, slice)| (*until, of(slice))).collect()
     }
 
-    /// Adds later slices.
+    /// Appends later slices.
     pub fn merge(&mut self, other: &Self) {
         for (process, faults) in &other.open {
             self.open.entry(*process).or_default().add(*faults);
@@ -116,7 +117,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_long_it_lasts_nothing_is_lost_and_slices_are_few(counts in proptest::collection::vec((any::<bool>(), 0u64..1000), 0..500)) {
+        fn however_long_it_lasts_nothing_is_lost_and_slices_are_few(
+            counts in proptest::collection::vec((any::<bool>(), 0u64..1000), 0..500)
+        ) {
             let mut slices = Slices::default();
             for (at, (remote, count)) in counts.iter().enumerate() {
                 slices.add(None, if *remote { AWAY } else { HERE }, *count);
@@ -125,9 +128,14 @@ mod tests {
             let whole = slices.whole();
             prop_assert!(whole.len() <= MOST);
             prop_assert!(whole.is_sorted_by_key(|(until, _)| *until));
-            prop_assert_eq!(whole.iter().map(|(_, faults)| faults.all).sum::<u64>(), counts.iter().map(|(_, count)| count).sum::<u64>());
-            let remote = counts.iter().filter(|(remote, _)| *remote).map(|(_, count)| count).sum::<u64>();
-            prop_assert_eq!(whole.iter().map(|(_, faults)| faults.remote).sum::<u64>(), remote);
+            let sum = |of: fn(&Faults) -> u64| {
+                whole.iter().map(|(_, faults)| of(faults)).sum::<u64>()
+            };
+            let all = counts.iter().map(|(_, count)| count).sum::<u64>();
+            prop_assert_eq!(sum(|faults| faults.all), all);
+            let remote = counts.iter().filter(|(remote, _)| *remote);
+            let remote = remote.map(|(_, count)| count).sum::<u64>();
+            prop_assert_eq!(sum(|faults| faults.remote), remote);
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Surprises: pages whose users sit on another node than first touch gave them.
+//! Memory used remotely: pages whose users run on a different node than the one that first touch
+//! put them on.
 //!
-//! First touches and uses are compared address by address. Where first touch lies before the session, a page's home is where the
-//! balancer's sample found it.
+//! First touches and uses are compared range by range. Where first touch lies before the session, a
+//! page's node is the one on which the balancer's sample found it.
 
 use std::collections::BTreeMap;
 
@@ -11,30 +12,32 @@ use super::{
 };
 use crate::ids::NodeId;
 
-/// Stretches of one area that are compared: beyond it neighbours are compared as one, because time grows with the square.
-const STRETCHES: usize = 2_048;
+/// Most ranges of one area that are compared. Beyond that neighbours are compared as one, because
+/// time grows with the square of their number.
+const RANGES: usize = 2_048;
 
-/// Base pages of an area whose users are elsewhere.
+/// Returns the base pages of an area that are used mainly from other nodes than they lie on.
 pub fn pages(area: &Area) -> u64 {
-    let mut cuts: Vec<u64> = area
+    let mut ends: Vec<u64> = area
         .touches
         .values()
         .flat_map(|touched| touched.pages.iter())
         .chain(area.uses.values().flat_map(Extents::iter))
         .flat_map(|extent| [extent.low, extent.high])
         .collect();
-    cuts.sort_unstable();
-    cuts.dedup();
-    if let (true, Some(last)) = (cuts.len() > STRETCHES, cuts.last().copied()) {
-        let step = cuts.len().div_ceil(STRETCHES);
-        cuts = cuts.into_iter().step_by(step).chain([last]).collect();
+    ends.sort_unstable();
+    ends.dedup();
+    if let (true, Some(last)) = (ends.len() > RANGES, ends.last().copied()) {
+        let step = ends.len().div_ceil(RANGES);
+        ends = ends.into_iter().step_by(step).chain([last]).collect();
     }
-    cuts.windows(2)
-        .filter_map(|pair| Some(interval(area, *pair.first()?, *pair.get(1)?)))
+    ends.windows(2)
+        .filter_map(|pair| Some(in_range(area, *pair.first()?, *pair.get(1)?)))
         .sum()
 }
 
-fn interval(area: &Area, low: u64, high: u64) -> u64 {
+/// Returns those in one range of addresses.
+fn in_range(area: &Area, low: u64, high: u64) -> u64 {
     let within = |extents: &Extents, least: u64| -> u64 {
         extents
             .iter()
@@ -42,32 +45,32 @@ fn interval(area: &Area, low: u64, high: u64) -> u64 {
             .map(|extent| extent.part(low, high).max(least))
             .sum()
     };
-    let mut homes: BTreeMap<NodeId, u64> = BTreeMap::new();
+    let mut placed: BTreeMap<NodeId, u64> = BTreeMap::new();
     for (key, touched) in &area.touches {
         let pages = within(&touched.pages, 0);
         if pages > 0 {
-            *homes.entry(key.nodes.1).or_default() += pages;
+            *placed.entry(key.nodes.1).or_default() += pages;
         }
     }
     let mut users: BTreeMap<NodeId, u64> = BTreeMap::new();
     let mut remote = 0;
     for ((_, nodes), faults) in &area.uses {
-        // Somebody who used a page in a hundred uses them all: it is a sample.
+        // Hinting faults are a sample: one fault in a hundred pages stands for all of them.
         let faults = within(faults, 1);
         if faults > 0 {
             *users.entry(nodes.0).or_default() += faults;
             remote += if nodes.0 == nodes.1 { 0 } else { faults };
         }
     }
-    let (there, used) = (homes.values().sum::<u64>(), users.values().sum::<u64>());
+    let (there, used) = (placed.values().sum::<u64>(), users.values().sum::<u64>());
     if used == 0 {
         return 0;
     }
     if there == 0 {
         return remote.min((high - low) / PAGE);
     }
-    // Users that are spread as the pages are have what they need.
-    let surprised = homes
+    // Users spread over nodes as the pages are need no page moved.
+    let used_remotely = placed
         .iter()
         .map(|(node, pages)| {
             let fair = u128::from(there) * u128::from(users.get(node).copied().unwrap_or(0))
@@ -75,5 +78,5 @@ fn interval(area: &Area, low: u64, high: u64) -> u64 {
             pages.saturating_sub(u64::try_from(fair).unwrap_or(u64::MAX))
         })
         .sum::<u64>();
-    surprised.min(there)
+    used_remotely.min(there)
 }

@@ -1,48 +1,53 @@
-//! A second opinion on the reasons of moves: the functions on the kernel's way to `set_task_cpu`.
+//! A second opinion on the reasons of task moves: the functions on the kernel's way to
+//! `set_task_cpu`.
 //!
-//! A stack tells who moved the task, not always who asked for it: the stopper thread moves on behalf of sched_setaffinity(2), cpusets, exec
-//! and the NUMA balancer alike. So a stack stands for the reasons that can lead there, and agrees with each of them.
+//! A stack shows which function moved the task, not always who asked for the move: the stopper
+//! thread moves tasks for sched_setaffinity(2), cpusets, exec and the NUMA balancer alike. So a
+//! stack stands for all reasons that can lead to it, and agrees with each of them.
 
 use std::collections::BTreeMap;
 
 use numatrace_common::count_key::MoveReason;
 use serde::{Deserialize, Serialize};
 
-/// What a stack says.
+/// The class of a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum StackSays {
-    /// `try_to_wake_up` and what a remote wake-up does on the target.
+    /// `try_to_wake_up`, or the target's part of a remote wake-up.
     Wakeup,
-    /// A balancer took it off a run queue.
+    /// A load balancer took the task off a run queue.
     LoadBalance,
-    /// The stopper, sent by a balancer.
+    /// The stopper thread, sent by a load balancer.
     ActiveBalance,
-    /// The stopper, swapping two tasks.
+    /// The stopper thread, swapping two tasks.
     NumaSwap,
-    /// The stopper, sent by somebody who waits: a mask change, exec, the NUMA balancer.
+    /// The stopper thread, sent by a caller that waits: a change of the CPU mask, exec, or the NUMA
+    /// balancer.
     Stopper,
-    /// sched_setaffinity(2), which found it waiting and moved it itself.
+    /// sched_setaffinity(2), which found the task waiting and moved it itself.
     Affinity,
-    /// Another change of the mask, likewise.
+    /// Any other change of the CPU mask that moved a waiting task itself.
     Mask,
-    /// The stopper of a CPU that goes offline.
+    /// The stopper thread of a CPU that goes offline.
     Hotplug,
-    /// The real-time or deadline class.
+    /// The real-time or deadline scheduling class.
     RtDl,
-    /// The stopper, sent by the real-time class, or for a task that could not be migrated before.
+    /// The stopper thread, sent by the real-time class, or for a task that could not be migrated
+    /// before.
     Pushed,
-    /// None of the functions that are known is in it.
+    /// A stack without any known function.
     Unclassified,
 }
 
 impl StackSays {
-    /// Walks outwards from `set_task_cpu` to the first function that tells.
+    /// Classifies a stack by its first known function, from `set_task_cpu` outwards.
     pub fn of<'a>(functions: impl IntoIterator<Item = &'a str>) -> Self {
         let mut mask = false;
         for name in functions {
             match plain(name) {
                 "try_to_wake_up" | "sched_ttwu_pending" => return Self::Wakeup,
-                // Renamed in 6.10; the last three are sched_ext and core scheduling, which take a task from another queue as a balancer does.
+                // Renamed in 6.10. The last three are of sched_ext and core scheduling, which take
+                // a task from another queue as a load balancer does.
                 "load_balance"
                 | "sched_balance_rq"
                 | "newidle_balance"
@@ -71,8 +76,8 @@ impl StackSays {
         if mask { Self::Mask } else { Self::Unclassified }
     }
 
-    /// Can a move with this reason have been made from such a stack? `None` for a stack that says nothing. A forced wake-up has the reason of what forced
-    /// it.
+    /// Returns whether a move with this reason can have such a stack; `None` for an unclassified
+    /// stack. A wake-up that a change of the CPU mask or a hotplug forced has the reason of that.
     #[must_use]
     pub fn agrees(self, reason: MoveReason, forced: bool) -> Option<bool> {
         use MoveReason as R;
@@ -97,7 +102,7 @@ impl StackSays {
         })
     }
 
-    /// As it stands in a report.
+    /// Returns the name that the report uses.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -116,7 +121,8 @@ impl StackSays {
     }
 }
 
-/// A function's name without what compilers put around it: leading underscores, `.isra.0`, `.part.0`, `.constprop.0`.
+/// Returns a function's name without leading underscores and without the suffixes of compilers:
+/// `.isra.0`, `.part.0`, `.constprop.0`.
 fn plain(name: &str) -> &str {
     let name = name.split_once('.').map_or(name, |(name, _)| name);
     name.trim_start_matches('_')
@@ -125,20 +131,20 @@ fn plain(name: &str) -> &str {
 /// Verified moves of a session or interval.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Verified {
-    /// By reason and what the stack says.
+    /// Moves by recorded reason and class of the stack.
     pub by: BTreeMap<(MoveReason, StackSays), Opinions>,
 }
 
-/// How often a pair of opinions came together.
+/// How often a reason met a class of stacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opinions {
-    /// Where they agree.
+    /// Moves where both agree.
     pub agreed: u64,
-    /// Where they do not.
+    /// Moves where they do not.
     pub disagreed: u64,
-    /// Where the stack has none.
+    /// Moves with an unclassified stack.
     pub unclassified: u64,
-    /// The functions of one stack without agreement, innermost first.
+    /// The functions of one stack that does not agree, innermost first.
     pub example: Vec<String>,
 }
 
@@ -171,14 +177,15 @@ mod tests {
     }
 
     #[test]
-    fn the_first_function_that_tells_decides() {
+    fn the_first_known_function_decides() {
         assert_eq!(
             says("set_task_cpu try_to_wake_up wake_up_q futex_wake load_balance"),
             StackSays::Wakeup
         );
         assert_eq!(
             says(
-                "set_task_cpu detach_task detach_tasks sched_balance_rq sched_balance_newidle __schedule"
+                "set_task_cpu detach_task detach_tasks sched_balance_rq sched_balance_newidle \
+                 __schedule"
             ),
             StackSays::LoadBalance
         );
@@ -191,13 +198,15 @@ mod tests {
         );
         assert_eq!(
             says(
-                "set_task_cpu move_queued_task.isra.0 __migrate_task __balance_push_cpu_stop cpu_stopper_thread"
+                "set_task_cpu move_queued_task.isra.0 __migrate_task __balance_push_cpu_stop \
+                 cpu_stopper_thread"
             ),
             StackSays::Hotplug
         );
         assert_eq!(
             says(
-                "set_task_cpu move_queued_task affine_move_task __set_cpus_allowed_ptr_locked __sched_setaffinity sched_setaffinity"
+                "set_task_cpu move_queued_task affine_move_task __set_cpus_allowed_ptr_locked \
+                 __sched_setaffinity sched_setaffinity"
             ),
             StackSays::Affinity
         );
@@ -257,13 +266,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_move_is_counted_once(moves in proptest::collection::vec((0..MoveReason::ALL.len(), any::<bool>(), 0..4usize), 0..200)) {
+        fn every_move_is_counted_once(
+            moves in proptest::collection::vec(
+                (0..MoveReason::ALL.len(), any::<bool>(), 0..4usize),
+                0..200,
+            )
+        ) {
             let stacks = ["try_to_wake_up", "migration_cpu_stop", "push_cpu_stop", "nobody"];
             let mut verified = Verified::default();
             for (reason, forced, stack) in &moves {
                 verified.apply(MoveReason::ALL[*reason], *forced, &[stacks[*stack]]);
             }
-            let counted: u64 = verified.by.values().map(|o| o.agreed + o.disagreed + o.unclassified).sum();
+            let all = verified.by.values();
+            let counted: u64 = all.map(|o| o.agreed + o.disagreed + o.unclassified).sum();
             prop_assert_eq!(counted, moves.len() as u64);
         }
     }

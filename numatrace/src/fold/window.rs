@@ -1,9 +1,11 @@
-//! Which counts belong between two readings of numastat.
+//! The window between two readings of numastat, and which counts lie in it.
 //!
-//! A node's file is exact for the instant of its own fold, and nodes are read one after the other, so a cut is not one instant but
-//! one per node. An allocation is counted on its page's node, so that node's instant decides. Only `numa_foreign` is counted on
-//! another node, the preferred one; the few allocations between the two instants are counted and named. What the kernel does not count
-//! by node is cut at the reading of `/proc/vmstat`.
+//! A node's file is exact for the instant at which the kernel folds that node, and nodes are read
+//! one after the other. So a boundary is not one instant but one for each node. An allocation is
+//! counted on its page's node, and that node's instant decides. Only `numa_foreign` is counted on a
+//! different node, the preferred one; the few allocations between the two instants are counted and
+//! named. Counts that the kernel does not keep by node are divided at the reading of
+//! `/proc/vmstat`.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,24 +17,27 @@ use crate::{
     ids::NodeId,
 };
 
-/// The reading chosen for each node, and the one of the whole system.
+/// A boundary of a window: the reading chosen for each node, and the reading of the whole system.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Boundary {
-    /// Per node the epoch that began with its reading, and what was read.
+    /// By node: the epoch that began with its reading, and the counters that were read.
     pub nodes: BTreeMap<NodeId, (u64, NodeCounters)>,
-    /// The same of `/proc/vmstat`; `None` when it could not be read.
+    /// The epoch that began with the reading of `/proc/vmstat`, and its counters; `None` when it
+    /// could not be read.
     pub system: Option<(u64, VmCounters)>,
 }
 
 impl Boundary {
     /// Chooses, for each node, the round in which kernel and traced totals differ least.
     ///
-    /// The kernel counts an allocation a little before our program sees it. What is under way at the instant of a reading makes
-    /// the kernel's number the larger one, never the smaller one; so among several readings the one with the smallest difference has the least under way.
+    /// The kernel counts an allocation a little before our program does. Allocations in flight at
+    /// the instant of a reading make the kernel's number larger, never smaller; so of several
+    /// readings the one with the smallest difference has the fewest in flight. `around` are the
+    /// counts of the epochs around the boundary.
     pub fn choose(
         rounds: &[Round],
         system: Option<(u64, VmCounters)>,
-        edge: &[Observation],
+        around: &[Observation],
     ) -> Self {
         let mut chosen = BTreeMap::new();
         let nodes = rounds.first().map_or(&[][..], |round| &round.0);
@@ -41,12 +46,12 @@ impl Boundary {
                 .iter()
                 .filter_map(|round| round.0.get(index))
                 .min_by_key(|(_, epoch, kernel)| {
-                    let traced: u64 = edge
+                    let traced: u64 = around
                         .iter()
-                        .filter(|seen| seen.epoch < *epoch)
-                        .filter_map(|seen| match seen.what {
+                        .filter(|one| one.epoch < *epoch)
+                        .filter_map(|one| match one.what {
                             CountKind::Alloc(count_key) => {
-                                (count_key.page_node == *node).then_some(seen.count)
+                                (count_key.page_node == *node).then_some(one.count)
                             }
                             _ => None,
                         })
@@ -64,7 +69,8 @@ impl Boundary {
         }
     }
 
-    /// The first epoch that lies after this cut for a node; for a node it does not know, the latest of all.
+    /// Returns the first epoch behind this boundary for a node; the latest of all for an unknown
+    /// node.
     fn epoch(&self, node: NodeId) -> u64 {
         self.nodes
             .get(&node)
@@ -72,7 +78,7 @@ impl Boundary {
             .unwrap_or_else(|| self.last_epoch())
     }
 
-    /// The first and the last of the epochs that began with its readings.
+    /// Returns the first and the last of the epochs that began with its readings.
     fn epochs(&self) -> (u64, u64) {
         let last = self.last_epoch();
         let nodes = self.nodes.values().map(|(epoch, _)| *epoch);
@@ -81,11 +87,12 @@ impl Boundary {
         })
     }
 
-    /// The epoch that began with the reading of the whole system, or the last of the chosen readings.
+    /// Returns the epoch that began with the reading of the whole system, or with the last of the
+    /// chosen readings where there is none.
     fn last_epoch(&self) -> u64 {
         match &self.system {
             Some((epoch, _)) => *epoch,
-            // Asked for each count: the nodes are gone through only where the system could not be read.
+            // Called for each count, so nodes are searched only where the system could not be read.
             None => self
                 .nodes
                 .values()
@@ -96,21 +103,21 @@ impl Boundary {
     }
 }
 
-/// A start, and once it is known an end.
+/// The window of a session or interval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Where it begins.
     pub start: Boundary,
-    /// Where it ends, `None` while it is open.
+    /// Where it ends; `None` while it is open.
     pub end: Option<Boundary>,
-    /// Epochs from this one on lie after every reading of the start …
+    /// Epochs from this one on lie behind every reading of the start.
     after_start: u64,
-    /// … and those before this one before every reading of the end.
+    /// Epochs below this one lie before every reading of the end.
     before_end: u64,
 }
 
 impl Window {
-    /// An open window.
+    /// Opens a window.
     pub fn new(start: Boundary) -> Self {
         let (_, after_start) = start.epochs();
         Self {
@@ -127,47 +134,49 @@ impl Window {
         self.end = Some(end);
     }
 
-    /// Does everything of an epoch lie inside, whatever it is? So it is with all but the epochs around a cut.
+    /// Returns whether all counts of an epoch lie inside. That holds for all epochs but those
+    /// around a boundary.
     pub fn wholly_contains(&self, epoch: u64) -> bool {
         (self.after_start..self.before_end).contains(&epoch)
     }
 
-    /// Does a count lie before it?
-    pub fn precedes(&self, seen: &Observation) -> bool {
-        let start = match seen.what.counted_on() {
+    /// Returns whether a count lies before the window.
+    pub fn precedes(&self, count: &Observation) -> bool {
+        let start = match count.what.counted_on() {
             Some(node) => self.start.epoch(node),
             None => self.start.last_epoch(),
         };
-        seen.epoch < start
+        count.epoch < start
     }
 
-    /// Does a count lie inside?
-    pub fn contains(&self, seen: &Observation) -> bool {
-        match seen.what.counted_on() {
-            Some(node) => self.contains_epoch(seen.epoch, node),
-            None => self.contains_system(seen),
+    /// Returns whether a count lies inside.
+    pub fn contains(&self, count: &Observation) -> bool {
+        match count.what.counted_on() {
+            Some(node) => self.contains_epoch(count.epoch, node),
+            None => self.contains_system(count),
         }
     }
 
-    /// Does a count lie between the two readings of the whole system?
-    pub fn contains_system(&self, seen: &Observation) -> bool {
-        seen.epoch >= self.start.last_epoch()
+    /// Returns whether a count lies between the two readings of the whole system.
+    pub fn contains_system(&self, count: &Observation) -> bool {
+        count.epoch >= self.start.last_epoch()
             && self
                 .end
                 .as_ref()
-                .is_none_or(|end| seen.epoch < end.last_epoch())
+                .is_none_or(|end| count.epoch < end.last_epoch())
     }
 
-    /// Allocations of a count that the preferred node's window sees differently from the page node's.
-    pub fn foreign_edge(&self, seen: &Observation) -> u64 {
-        match seen.what {
+    /// Returns the allocations of a count that lie inside for the preferred node and outside for
+    /// the page's node, or the other way round.
+    pub fn foreign_at_boundary(&self, count: &Observation) -> u64 {
+        match count.what {
             CountKind::Alloc(count_key) => match count_key.preferred {
                 Some(preferred)
                     if preferred != count_key.page_node
-                        && self.contains_epoch(seen.epoch, count_key.page_node)
-                            != self.contains_epoch(seen.epoch, preferred) =>
+                        && self.contains_epoch(count.epoch, count_key.page_node)
+                            != self.contains_epoch(count.epoch, preferred) =>
                 {
-                    seen.count
+                    count.count
                 }
                 _ => 0,
             },
@@ -212,19 +221,20 @@ mod tests {
     }
 
     #[test]
-    fn the_round_with_least_under_way_is_taken_per_node() {
-        // Node 0: at the first reading 3 allocations were under way, at the second none (they are traced in epoch 1).
+    fn the_round_with_fewest_allocations_in_flight_is_taken_per_node() {
+        // Node 0: at the first reading 3 allocations were in flight, at the second none: they are
+        // traced in epoch 1.
         let rounds = [
             Round(vec![reading(0, 1, 103), reading(1, 2, 50)]),
             Round(vec![reading(0, 3, 103), reading(1, 4, 51)]),
         ];
-        let edge = [seen(1, 0, 0, 3)];
-        let cut = Boundary::choose(&rounds, None, &edge);
-        assert_eq!(cut.nodes[&NodeId(0)].0, 3);
+        let around = [seen(1, 0, 0, 3)];
+        let boundary = Boundary::choose(&rounds, None, &around);
+        assert_eq!(boundary.nodes[&NodeId(0)].0, 3);
         assert_eq!(
-            cut.nodes[&NodeId(1)].0,
+            boundary.nodes[&NodeId(1)].0,
             2,
-            "the later reading had one under way"
+            "the later reading had one in flight"
         );
     }
 
@@ -248,36 +258,37 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_away_from_both_cuts_lies_wholly_inside() {
-        let cut = |epoch| {
+    fn an_epoch_away_from_both_boundaries_lies_wholly_inside() {
+        let boundary = |epoch| {
             Boundary::choose(
                 &[Round(vec![reading(0, epoch, 0), reading(1, epoch + 1, 0)])],
                 Some((epoch + 2, VmCounters::default())),
                 &[],
             )
         };
-        let mut window = Window::new(cut(1));
+        let mut window = Window::new(boundary(1));
         assert!(!window.wholly_contains(2) && window.wholly_contains(3));
-        window.close(cut(8));
+        window.close(boundary(8));
         assert!(window.wholly_contains(7) && !window.wholly_contains(8));
     }
 
     #[test]
-    fn misses_between_the_instants_of_two_nodes_are_the_foreign_edge() {
+    fn misses_between_the_instants_of_two_nodes_are_foreign_at_the_boundary() {
         let window = Window::new(Boundary::choose(
             &[Round(vec![reading(0, 1, 0), reading(1, 2, 0)])],
             None,
             &[],
         ));
-        // Preferred node 1, page on node 0, in epoch 1: inside for node 0, before the start for node 1.
-        assert_eq!(window.foreign_edge(&seen(1, 0, 1, 4)), 4);
-        assert_eq!(window.foreign_edge(&seen(2, 0, 1, 4)), 0);
-        assert_eq!(window.foreign_edge(&seen(1, 0, 0, 4)), 0);
+        // Preferred node 1, page on node 0, in epoch 1: inside for node 0, before the start for
+        // node 1.
+        assert_eq!(window.foreign_at_boundary(&seen(1, 0, 1, 4)), 4);
+        assert_eq!(window.foreign_at_boundary(&seen(2, 0, 1, 4)), 0);
+        assert_eq!(window.foreign_at_boundary(&seen(1, 0, 0, 4)), 0);
     }
 
     #[test]
-    fn what_has_no_node_of_its_own_is_cut_at_the_reading_of_the_whole_system() {
-        let cut = |epoch| Boundary {
+    fn what_has_no_node_of_its_own_is_divided_at_the_reading_of_the_whole_system() {
+        let boundary = |epoch| Boundary {
             system: Some((epoch, VmCounters::default())),
             ..Boundary::choose(
                 &[Round(vec![reading(0, 1, 0), reading(1, 9, 0)])],
@@ -285,7 +296,7 @@ mod tests {
                 &[],
             )
         };
-        let window = Window::new(cut(4));
+        let window = Window::new(boundary(4));
         let fault = |epoch| Observation {
             what: CountKind::HintFault((NodeId(0), NodeId(1))),
             ..seen(epoch, 0, 0, 1)

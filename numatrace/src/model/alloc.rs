@@ -1,4 +1,5 @@
-//! Page allocations: numastat's six counters of a process, a thread or a sum, with pages and causes.
+//! Page allocations: numastat's six counters of a process, a thread or a sum, with pages and
+//! causes.
 //!
 //! The unit is numastat's: one satisfied request to the page allocator, of any order; a 2 MiB huge
 //! page counts once. `pages` has the base pages of those requests.
@@ -14,8 +15,8 @@ use super::matrix::{PerNode, add_known, share};
 /// The counters of a process, a thread or a sum; each per node of the page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alloc {
-    /// Allocations that preferred this node and got a page of it. `None` on the fallback hook, which
-    /// does not see the preference.
+    /// Allocations that preferred this node and got a page of it. `None` on the fallback hook,
+    /// which does not see the preference.
     pub numa_hit: Option<PerNode>,
     /// Allocations that preferred a different node and got a page of this one. `None` on the
     /// fallback hook.
@@ -43,8 +44,8 @@ pub struct Alloc {
 }
 
 impl Alloc {
-    /// Everything measured and nothing counted, on `nodes` nodes. `Alloc::default()` is the opposite:
-    /// nothing measured.
+    /// Everything measured and nothing counted, on `nodes` nodes. `Alloc::default()` is the
+    /// opposite: nothing measured.
     #[must_use]
     pub fn zeros(nodes: usize) -> Self {
         let zero = Some(PerNode::zeros(nodes));

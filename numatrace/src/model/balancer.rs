@@ -13,13 +13,13 @@ pub struct BalancerWork {
     pub scan_ns: Option<u64>,
     /// Page table entries that scans made to fault.
     pub pte_updates: Option<u64>,
-    /// Time in hinting faults, in nanoseconds: from the kernel's check whether the page is misplaced
-    /// to the end of the fault, including migration.
+    /// Time in hinting faults, in nanoseconds: from the kernel's check whether the page is
+    /// misplaced to the end of the fault, including migration.
     pub fault_ns: Option<u64>,
     /// Part of `fault_ns` that migrated pages, in nanoseconds.
     pub migrate_ns: Option<u64>,
-    /// Mappings that scans skipped, by the kernel's `enum numa_vmaskip_reason` in lower case without
-    /// its prefix.
+    /// Mappings that scans skipped, by the kernel's `enum numa_vmaskip_reason` in lower case
+    /// without its prefix.
     pub vmas_skipped: Option<BTreeMap<String, u64>>,
 }
 

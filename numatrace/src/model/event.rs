@@ -1,8 +1,8 @@
 //! One line of `numatrace events`: an event with its process, its nodes and its reason
 //! (docs/events.md).
 //!
-//! A stream is a document of its own, `numatrace.events/1`. A field that does not apply to a kind of
-//! event is left out; one that applies and was not measured is `null`.
+//! A stream is a document of its own, `numatrace.events/1`. A field that does not apply to a kind
+//! of event is left out; one that applies and was not measured is `null`.
 
 use std::collections::BTreeMap;
 
@@ -65,8 +65,8 @@ pub struct Event {
     pub tid: Option<Tid>,
     /// Name of the thread, or of the process.
     pub comm: Name,
-    /// Cause of remote allocations, or reason of a move or migration, named as in the report; `None`
-    /// when there is none or it is not known.
+    /// Cause of remote allocations, or reason of a move or migration, named as in the report;
+    /// `None` when there is none or it is not known.
     pub reason: Option<String>,
     /// Base pages allocated, touched or migrated; in an incident, base pages on the node that the
     /// thread left.

@@ -57,9 +57,9 @@ pub struct Mapping {
     /// The threads that use its pages, most hinting faults first.
     #[serde(default)]
     pub users: Vec<TidFaults>,
-    /// Base pages used remotely: the threads that use them run on a different node from the one that
-    /// first touch placed them on. 0 for memory that many processes share by design (page cache,
-    /// program text).
+    /// Base pages used remotely: the threads that use them run on a different node from the one
+    /// that first touch placed them on. 0 for memory that many processes share by design (page
+    /// cache, program text).
     #[serde(default)]
     pub surprise_pages: Option<u64>,
     /// Base pages used remotely of page cache and program text, where the process is not to blame.
@@ -68,6 +68,53 @@ pub struct Mapping {
     /// Base pages on each node when residency was last read, with `--residency`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residency: Option<PerNode>,
+}
+
+impl Mapping {
+    /// Returns the pages touched first, `[task node][page node]`, where they were measured.
+    #[must_use]
+    pub fn touches(&self) -> Option<&Matrix> {
+        self.first_touch.as_ref()?.pages.as_ref()
+    }
+
+    /// Returns the sampled accesses, `[task node][page node]`, where they were measured.
+    #[must_use]
+    pub fn accesses(&self) -> Option<&Matrix> {
+        self.hint_faults.as_ref()?.matrix.as_ref()
+    }
+
+    /// Returns the base pages touched first, 0 where they were not measured.
+    #[must_use]
+    pub fn touched(&self) -> u64 {
+        self.touches().map_or(0, Matrix::total)
+    }
+
+    /// Returns the position of the node with most of the pages: by first touch, else by the sampled
+    /// remote accesses.
+    #[must_use]
+    pub fn home(&self) -> Option<usize> {
+        let touches = self.touches().filter(|pages| pages.total() > 0);
+        if let Some(pages) = touches {
+            return pages.by_to().most();
+        }
+        let accesses = self.accesses()?;
+        let mut remote = accesses.by_to();
+        for (position, count) in remote.0.iter_mut().enumerate() {
+            *count = count.saturating_sub(accesses.at(position, position));
+        }
+        remote.most()
+    }
+
+    /// Returns the position of the node, other than its home, with most of the sampled accesses.
+    #[must_use]
+    pub fn user(&self) -> Option<usize> {
+        let home = self.home()?;
+        let mut users = self.accesses()?.by_from();
+        if let Some(at_home) = users.0.get_mut(home) {
+            *at_home = 0;
+        }
+        users.most()
+    }
 }
 
 /// Migrations of the pages of one mapping.

@@ -1,8 +1,10 @@
 //! Counts per node and per pair of nodes.
 //!
 //! Both run parallel to `host.nodes`: position *i* is the *i*-th node of that list, not node number
-//! *i*, because node numbers may have gaps. Additions saturate: a count that no longer fits must not
-//! become a small one.
+//! *i*, because node numbers may have gaps. Additions saturate: a count that no longer fits must
+//! not become a small one.
+
+use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,15 @@ impl PerNode {
     #[must_use]
     pub fn at(&self, position: usize) -> u64 {
         self.0.get(position).copied().unwrap_or(0)
+    }
+
+    /// Returns the position with the largest count, the first of equal ones; `None` when all are 0.
+    #[must_use]
+    pub fn most(&self) -> Option<usize> {
+        let counts = self.0.iter().enumerate();
+        let (position, count) =
+            counts.max_by_key(|(position, count)| (**count, Reverse(*position)))?;
+        (*count > 0).then_some(position)
     }
 
     /// Adds `count` to the node at `position`, growing to reach it.
@@ -180,6 +191,12 @@ mod tests {
         add_known(&mut sum, None);
         assert_eq!(sum, None);
         assert_eq!(sum_known(Some(1), None), None);
+    }
+
+    #[test]
+    fn the_largest_count_wins_and_the_first_of_equal_ones() {
+        assert_eq!(PerNode(vec![3, 7, 7]).most(), Some(1));
+        assert_eq!(PerNode(vec![0, 0]).most(), None);
     }
 
     #[test]

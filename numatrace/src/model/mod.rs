@@ -1,8 +1,8 @@
 //! model: the snapshot, plain data with serde and without I/O.
 //!
 //! A snapshot has the fields of the JSON document `numatrace.report/1` (docs/report.md): serialised
-//! it is the report, and a report that is read back is a snapshot again. One rule holds everywhere: a
-//! quantity that was not measured is `None`, never 0. So `Default` of a group of quantities means
+//! it is the report, and a report that is read back is a snapshot again. One rule holds everywhere:
+//! a quantity that was not measured is `None`, never 0. So `Default` of a group of quantities means
 //! "not measured", and `zeros(n)` means "measured, and nothing happened".
 
 pub mod frame;

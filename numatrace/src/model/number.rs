@@ -1,10 +1,12 @@
-//! Numbers as a person reads them, in the sentences of findings and the cells of outputs: grouped by thousands, shares with one digit
-//! behind the point, `-` for what was not measured.
+//! Numbers as text, for the sentences of findings and the cells of outputs: grouped by thousands,
+//! shares with one decimal, `-` for a quantity that was not measured.
+//!
+//! `output::format` adds the forms that only one output has.
 
-/// What stands for a quantity that was not measured.
+/// Stands for a quantity that was not measured.
 pub const UNKNOWN: &str = "-";
 
-/// `1234567` as `1,234,567`.
+/// Formats `1234567` as `1,234,567`.
 #[must_use]
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
@@ -18,13 +20,13 @@ pub fn grouped(count: u64) -> String {
     out
 }
 
-/// A count that may not have been measured.
+/// Formats a count that may not have been measured.
 #[must_use]
 pub fn count(count: Option<u64>) -> String {
     count.map_or_else(|| UNKNOWN.into(), grouped)
 }
 
-/// A difference with its sign; 0 without.
+/// Formats a difference with its sign; 0 has none.
 #[must_use]
 pub fn signed(difference: Option<i64>) -> String {
     match difference {
@@ -35,7 +37,7 @@ pub fn signed(difference: Option<i64>) -> String {
     }
 }
 
-/// Base pages as MiB with one digit behind the point; something that rounds to nothing is `<0.1`.
+/// Formats base pages as MiB with one decimal; a size that would round to nothing is `<0.1`.
 #[must_use]
 pub fn mib(pages: Option<u64>, page_size: u64) -> String {
     let Some(pages) = pages else {
@@ -54,7 +56,8 @@ pub fn mib(pages: Option<u64>, page_size: u64) -> String {
     format!("{}.{}", grouped(whole), tenths % 10)
 }
 
-/// A share of 0 to 1 as percent without the sign: `0`, `<0.1`, `12.3`, `>99.9`, `100`. Neither end is reached by rounding.
+/// Formats a share of 0 to 1 as percent without the sign: `0`, `<0.1`, `12.3`, `>99.9`, `100`.
+/// Rounding reaches neither end.
 #[must_use]
 pub fn percent(share: Option<f64>) -> String {
     match share.map(|share| share * 100.0) {
@@ -67,7 +70,16 @@ pub fn percent(share: Option<f64>) -> String {
     }
 }
 
-/// Nanoseconds as seconds with two digits behind the point.
+/// Formats a share as [`percent`] does, with the sign: `12.3 %`; `-` when it is not known.
+#[must_use]
+pub fn percent_sign(share: Option<f64>) -> String {
+    match share {
+        None => UNKNOWN.into(),
+        share => format!("{} %", percent(share)),
+    }
+}
+
+/// Formats nanoseconds as seconds with two decimals.
 #[must_use]
 pub fn seconds(ns: Option<u64>) -> String {
     let Some(ns) = ns else { return UNKNOWN.into() };
@@ -75,7 +87,7 @@ pub fn seconds(ns: Option<u64>) -> String {
     format!("{}.{:02}", grouped(hundredths / 100), hundredths % 100)
 }
 
-/// A short stretch of time in nanoseconds, for a sentence: `812 µs`, `8.1 ms`, `2.11 s`.
+/// Formats a short time in nanoseconds, for a sentence: `812 µs`, `8.1 ms`, `2.11 s`.
 #[must_use]
 pub fn brief(ns: u64) -> String {
     match ns {
@@ -85,7 +97,7 @@ pub fn brief(ns: u64) -> String {
     }
 }
 
-/// A latency in microseconds, for a sentence: `4.7 µs`, `812 µs`, `8.1 ms`.
+/// Formats a latency in microseconds, for a sentence: `4.7 µs`, `812 µs`, `8.1 ms`.
 #[must_use]
 pub fn micros(us: f64) -> String {
     match us {
@@ -96,7 +108,7 @@ pub fn micros(us: f64) -> String {
     }
 }
 
-/// A stretch of time in seconds: `0.25 s`, `10.02 s`, `2 min 3 s`, `1 h 2 min`.
+/// Formats a length of time in seconds: `0.25 s`, `10.02 s`, `2 min 3 s`, `1 h 2 min`.
 #[must_use]
 pub fn duration(seconds: f64) -> String {
     #[expect(
@@ -112,14 +124,15 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// `1 node`, `2 nodes`.
+/// Formats a number of things: `1 node`, `2 nodes`, `2 processes`.
 #[must_use]
 pub fn plural(count: usize, noun: &str) -> String {
-    format!(
-        "{} {noun}{}",
-        grouped(count as u64),
-        if count == 1 { "" } else { "s" }
-    )
+    let ending = match (count, noun.ends_with('s')) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{} {noun}{ending}", grouped(count as u64))
 }
 
 #[cfg(test)]
@@ -169,6 +182,27 @@ mod tests {
         assert_eq!(
             ["812 µs", "8.1 ms", "2.11 s"],
             [812_999, 8_123_450, 2_105_000_000].map(brief)
+        );
+    }
+
+    #[test]
+    fn one_thing_is_singular_and_none_is_not() {
+        let things = [
+            (0, "node"),
+            (1, "node"),
+            (1, "process"),
+            (2_000, "process"),
+            (3, "CPU"),
+        ];
+        assert_eq!(
+            [
+                "0 nodes",
+                "1 node",
+                "1 process",
+                "2,000 processes",
+                "3 CPUs"
+            ],
+            things.map(|(count, noun)| plural(count, noun))
         );
     }
 }

@@ -10,7 +10,8 @@ use super::name::Name;
 /// read-ahead, or by page faults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilledFile {
-    /// Path, or `[file MAJOR:MINOR inode N]` when the path could not be read while the file was open.
+    /// Path, or `[file MAJOR:MINOR inode N]` when the path could not be read while the file was
+    /// open.
     pub file: Name,
     /// Base pages, `[task node][page node]`.
     pub pages: Matrix,

@@ -53,8 +53,8 @@ pub struct Process {
     pub task_moves: Option<TaskMoves>,
     /// CPU time of its threads per node, in nanoseconds.
     pub run_ns: Option<PerNode>,
-    /// Node that holds more than half of the memory it got in the session; `None` when no node does,
-    /// or nothing is known of its memory.
+    /// Node that holds more than half of the memory it got in the session; `None` when no node
+    /// does, or nothing is known of its memory.
     #[serde(default)]
     pub home_node: Option<NodeId>,
     /// CPU time on nodes other than `home_node`, in nanoseconds.
@@ -168,9 +168,9 @@ impl Process {
         Self::new(Pid(0), 0, "[no owner]", ProcessKind::Other)
     }
 
-    /// Returns the key of every ranking: remote allocations, then misses, then cross-node moves, then
-    /// pages, most first; then PID and start, so that equal processes keep their order from session
-    /// to session. Buckets come after processes.
+    /// Returns the key of every ranking: remote allocations, then misses, then cross-node moves,
+    /// then pages, most first; then PID and start, so that equal processes keep their order from
+    /// session to session. Buckets come after processes.
     #[must_use]
     pub fn rank_key(&self) -> impl Ord + use<> {
         let alloc = self.alloc.as_ref();
@@ -299,7 +299,8 @@ impl Thread {
         }
     }
 
-    /// Returns the key of a ranking of threads: remote allocations, then pages, most first; then TID.
+    /// Returns the key of a ranking of threads: remote allocations, then pages, most first; then
+    /// TID.
     #[must_use]
     pub fn rank_key(&self) -> impl Ord + use<> {
         let alloc = self.alloc.as_ref();

@@ -30,7 +30,8 @@ pub struct Frame {
     pub offset: Option<u64>,
     /// `file:line`.
     pub line: Option<Name>,
-    /// The build id of the module in hexadecimal, where there is no line: `debuginfod-find` takes it.
+    /// The build id of the module in hexadecimal, where there is no line: `debuginfod-find` takes
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build_id: Option<String>,
     /// True for a function that the compiler inlined into its caller.

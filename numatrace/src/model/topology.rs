@@ -57,9 +57,11 @@ pub struct MachineNode {
     pub mem_kb: Option<u64>,
     /// Free memory in KiB.
     pub free_kb: Option<u64>,
-    /// Distances to `nodes`, as firmware claims them; 10 is local. `null` when they could not be read.
+    /// Distances to `nodes`, as firmware claims them; 10 is local. `null` when they could not be
+    /// read.
     pub distance: Option<Vec<u32>>,
-    /// True when kernel memory can come from the node; `false` for memoryless and movable-only nodes.
+    /// True when kernel memory can come from the node; `false` for memoryless and movable-only
+    /// nodes.
     pub has_normal_memory: bool,
     /// For a node without memory: the node that satisfies its allocations.
     pub falls_back_to: Option<NodeId>,
@@ -116,8 +118,8 @@ pub struct Tier {
     pub nodes: Vec<NodeId>,
 }
 
-/// Speed of a node's memory for the CPUs nearest to it, as firmware states it; `null` where firmware
-/// states nothing.
+/// Speed of a node's memory for the CPUs nearest to it, as firmware states it; `null` where
+/// firmware states nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
     /// The node with the memory.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
+mod absences;
 mod load;
 mod machine;
 mod order;

@@ -109,7 +109,7 @@ proptest! {
             count_keys
         };
         prop_assert_eq!(sorted(&merged), sorted(&whole));
-        prop_assert_eq!(merged.foreign_edge, whole.foreign_edge);
+        prop_assert_eq!(merged.foreign_at_boundary, whole.foreign_at_boundary);
     }
 
     /// The records of one CPU keep their order; those of different CPUs may come in any.

@@ -14,10 +14,11 @@ use numatrace::enrich::{Enrich, Observation};
 use numatrace::fold::mapping::Mappings;
 use numatrace::fold::timeline::Timeline;
 use numatrace::fold::window::{Boundary, Window};
-use numatrace::fold::{Accumulators, Folding};
+use numatrace::fold::{self, Accumulators, Folding};
 use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::label::code::NoCode;
-use numatrace::label::report::{CostParts, Parts, host, report};
+use numatrace::label::report::{host, report};
+use numatrace::label::session_info::{CostParts, HookInfo, SessionInfo};
 use numatrace::model::{Name, Process, Session, Snapshot};
 use numatrace_common::count_key::Stem;
 
@@ -162,6 +163,37 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
     let mut enrich = Enrich::new(KnownFacts);
     let seen = observed(&mut enrich, counted);
     let (window, inside) = folded(&nodes, &seen, kernel(&nodes, counted));
+    let session = fold::counted::Counted {
+        window,
+        until_ns: u64::MAX,
+        inside,
+        timeline: Timeline::default(),
+        began_ns: 0,
+        mappings: Mappings::default(),
+        recursion_misses: Some(0),
+        losses: Losses::default(),
+        rejected: 0,
+        mapping_records_lost: 0,
+        unsettled: false,
+        uncounted: None,
+        switched: false,
+    };
+    let mut snapshot = report_of(machine, hooks, &session, &mut enrich);
+    let order = |process: &Process| (process.pid, process.start_ns, process.comm.clone());
+    snapshot.processes.sort_by_key(order);
+    for process in &mut snapshot.processes {
+        process.threads.sort_by_key(|thread| thread.tid);
+    }
+    snapshot
+}
+
+/// The report of a session that counted this.
+pub fn report_of(
+    machine: &Topology,
+    hooks: Hooks,
+    counted: &fold::counted::Counted,
+    enrich: &mut Enrich<KnownFacts>,
+) -> Snapshot {
     let start = "2026-01-02T03:04:05Z".parse().unwrap();
     let reasons = ReasonNames {
         migrate: ["compaction", "memory_failure", "syscall"]
@@ -169,38 +201,17 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
             .to_vec(),
         skip: ["unsuitable", "shared_ro"].map(str::to_owned).to_vec(),
     };
-    let parts = Parts {
-        mapping_records: None,
-        lines_without_room: 0,
-        mappings: &Mappings::default(),
-        code: &mut NoCode,
+    let info = SessionInfo {
         host: host(machine, "6.12.0".into(), "x86_64".into(), Some(1)),
         session: Session::new("trace", start, 10.0),
-        hooks: &hooks.tried(),
-        window: &window,
-        until_ns: u64::MAX,
-        began_ns: 0,
-        timeline: &Timeline::default(),
-        tell_timeline: false,
-        counted: &inside,
-        reasons: &reasons,
-        verified: None,
+        hooks: hooks.tried().iter().map(HookInfo::from).collect(),
         interrupts_unknown: None,
-        recursion_misses: Some(0),
-        losses: Losses::default(),
-        rejected: 0,
-        unsettled: false,
-        uncounted: None,
-        switched: false,
+        mapping_records: None,
+        reasons,
+        verified: None,
         cost: CostParts::default(),
     };
-    let mut snapshot = report(parts, &mut enrich);
-    let order = |process: &Process| (process.pid, process.start_ns, process.comm.clone());
-    snapshot.processes.sort_by_key(order);
-    for process in &mut snapshot.processes {
-        process.threads.sort_by_key(|thread| thread.tid);
-    }
-    snapshot
+    report(&info, counted, &mut NoCode, false, enrich)
 }
 
 /// Adds up `part` of all processes: sum by name.

@@ -1,20 +1,21 @@
-//! The NUMA balancer, made quick enough for a test and set back afterwards.
+//! The NUMA balancer, made quick enough for a test, with its settings restored afterwards.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// Settings as they were; written back on drop.
+/// The balancer's settings before the test; written back on drop.
 #[derive(Debug)]
 pub struct Balancer {
     before: Vec<(PathBuf, String)>,
 }
 
 impl Balancer {
-    /// Balancing on, first scan at once, scans as often as the kernel allows. `None` when the kernel has no balancer or no debugfs.
+    /// Switches balancing on, with the first scan at once and scans as often as the kernel allows.
+    /// Returns `None` when the kernel has no balancer or no debugfs.
     ///
     /// # Errors
-    /// When a setting that is there cannot be written.
+    /// A setting that exists cannot be written.
     pub fn quick() -> Result<Option<Self>> {
         let debug = Path::new("/sys/kernel/debug/sched/numa_balancing");
         let wanted = [

@@ -1,4 +1,4 @@
-//! BPF objects in the kernel, by bpf(2) itself: guests have no bpftool.
+//! BPF objects in the kernel, listed by bpf(2) itself, since guests have no bpftool.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ use nix::poll::{PollTimeout, poll};
 /// `BPF_PROG_GET_NEXT_ID`, `BPF_MAP_GET_NEXT_ID`, `BPF_LINK_GET_NEXT_ID` of the kernel's `bpf.h`.
 const NEXT_ID: [(Kind, i64); 3] = [(Kind::Prog, 11), (Kind::Map, 12), (Kind::Link, 31)];
 
-/// Kinds of objects.
+/// A kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A program.
@@ -21,13 +21,14 @@ pub enum Kind {
     Link,
 }
 
-/// Objects by kind and id. The kernel does not reuse an id before it has counted through all of them.
+/// Objects by kind and id. The kernel does not reuse an id before it has counted through all of
+/// them.
 pub type Ids = BTreeSet<(Kind, u32)>;
 
-/// All objects in the kernel.
+/// Returns all objects in the kernel.
 ///
 /// # Errors
-/// When the caller may not list them.
+/// The caller may not list them.
 pub fn alive() -> Result<Ids> {
     let mut ids = Ids::new();
     for (kind, command) in NEXT_ID {
@@ -42,10 +43,10 @@ pub fn alive() -> Result<Ids> {
     Ok(ids)
 }
 
-/// Objects that a process holds descriptors of, from its `fdinfo`.
+/// Returns the objects that a process has descriptors of, from its `fdinfo`.
 ///
 /// # Errors
-/// When the process is gone.
+/// The process is gone.
 pub fn held_by(pid: u32) -> Result<Ids> {
     let mut ids = Ids::new();
     for entry in std::fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
@@ -71,10 +72,11 @@ pub fn held_by(pid: u32) -> Result<Ids> {
     Ok(ids)
 }
 
-/// Waits until none of `ids` is in the kernel, and returns those that stayed. There is no event for it: the kernel frees them when it finds time.
+/// Waits until none of `ids` is in the kernel, and returns those that are still there at the
+/// deadline. No event tells the end of an object: the kernel frees it when it finds time.
 ///
 /// # Errors
-/// When the caller may not list them.
+/// The caller may not list them.
 pub fn left_after(ids: &Ids, deadline: Duration) -> Result<Ids> {
     let until = Instant::now() + deadline;
     loop {
@@ -86,7 +88,8 @@ pub fn left_after(ids: &Ids, deadline: Duration) -> Result<Ids> {
     }
 }
 
-/// Names below `/sys/fs/bpf`: what is pinned. Empty when no bpf file system is mounted.
+/// Returns the paths below `/sys/fs/bpf`, where objects are pinned. Empty when no bpf file system
+/// is mounted.
 #[must_use]
 pub fn pins() -> BTreeSet<std::path::PathBuf> {
     let mut found = BTreeSet::new();
@@ -117,7 +120,7 @@ fn next(command: i64, after: u32) -> Result<Option<u32>> {
         next_id: 0,
         open_flags: 0,
     };
-    // SAFETY: the kernel reads and writes the bytes of `attr`, whose size it is told.
+    // SAFETY: the kernel reads and writes the bytes of `attr`, whose size it is given.
     let done = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut attr, size_of::<Attr>()) };
     if done == 0 {
         return Ok(Some(attr.next_id));

@@ -1,14 +1,15 @@
-//! The contract's own checker, run on a report where there is a python3. Guests have none: there the runner checks the kept reports afterwards.
+//! Runs the contract's own checker on a report, on machines with python3. Guests have none: the
+//! runner checks the reports that they leave.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// Checks a report file; `false` when there is no python3 or no checker to do it with.
+/// Checks a report file. Returns `false` without python3 or without the checker.
 ///
 /// # Errors
-/// With the breaches, one a line.
+/// The breaches, one a line.
 pub fn check(report: &Path) -> Result<bool> {
     let checker = checker();
     if !checker.is_file() {

@@ -1,4 +1,5 @@
-//! Events counted by the kernel itself: a tracefs histogram, independent of any program of ours.
+//! Events counted by the kernel itself, in a tracefs histogram: independent of numatrace's
+//! programs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
-/// Histogram of a tracepoint, kept by the kernel while this lives.
+/// A histogram of a tracepoint, which the kernel keeps while this value lives.
 #[derive(Debug)]
 pub struct KernelCount {
     event: PathBuf,
@@ -17,7 +18,7 @@ impl KernelCount {
     /// Begins to count an event (`sched/sched_migrate_task`) by some of its fields.
     ///
     /// # Errors
-    /// When the kernel has no such event, field or histogram.
+    /// The kernel has no such event, field or histogram.
     pub fn begin(event: &str, keys: &str) -> Result<Self> {
         let count = Self {
             event: PathBuf::from("/sys/kernel/tracing/events").join(event),
@@ -28,10 +29,10 @@ impl KernelCount {
         Ok(count)
     }
 
-    /// How often each combination of fields came, in the order of the keys.
+    /// Returns how often each combination of field values came, in the order of the keys.
     ///
     /// # Errors
-    /// When the histogram cannot be read, or had no room for all.
+    /// The histogram cannot be read, or had no room for all combinations.
     pub fn read(&self) -> Result<BTreeMap<Vec<u64>, u64>> {
         let text = fs::read_to_string(self.event.join("hist"))?;
         ensure!(text.contains("Dropped: 0"), "{text}");

@@ -1,7 +1,8 @@
-//! Runs numatrace beside a workload, and reads what it reported.
+//! Runs numatrace around a workload and reads its report.
 //!
-//! Binaries come from `NUMATRACE_BIN` and `NUMATRACE_WORKLOAD` (as in a guest), else from cargo's target folder. Each report is kept in
-//! `NUMATRACE_ARTIFACTS` when that is set, and checked against the contract where there is a python3.
+//! Binaries come from `NUMATRACE_BIN` and `NUMATRACE_WORKLOAD` (as in a guest), else from cargo's
+//! target folder. Each report is kept in `NUMATRACE_ARTIFACTS` when that is set, and checked
+//! against the contract on machines with python3.
 
 pub mod balancer;
 pub mod bpf;
@@ -17,17 +18,19 @@ pub mod truth;
 
 use std::io::Write;
 
-/// Says on stderr that a test was left out and why; the runner counts these lines. Written past libtest's capture, or nobody would see it.
+/// Reports on stderr that a test is skipped, and the reason; the runner counts these lines. They go
+/// past libtest's capture, which would hide them.
 pub fn skipped(test: &str, why: &str) {
     let _ = writeln!(std::io::stderr().lock(), "skipped: {test}: {why}");
 }
 
-/// Says on stderr that a part of a test was left out; the rest of it goes on, so it counts as run.
+/// Reports on stderr that a part of a test is left out. The rest of the test runs, so it counts as
+/// run.
 pub fn left_out(test: &str, why: &str) {
     let _ = writeln!(std::io::stderr().lock(), "left out: {test}: {why}");
 }
 
-/// The path of the function it stands in, for naming reports: `kernel::scope::…`.
+/// Returns the path of the function around it, to name reports after: `kernel::scope::…`.
 #[macro_export]
 macro_rules! test_name {
     () => {{
@@ -37,7 +40,7 @@ macro_rules! test_name {
     }};
 }
 
-/// A tracer named after the test it stands in.
+/// Makes a tracer named after the test around it.
 #[macro_export]
 macro_rules! tracer {
     () => {
@@ -45,7 +48,8 @@ macro_rules! tracer {
     };
 }
 
-/// The workload's truth of a run; ends the test as skipped when the workload could not be done on this machine.
+/// Returns the session of a run. Ends the test as skipped when this machine cannot run the
+/// workload.
 #[macro_export]
 macro_rules! or_skip {
     ($outcome:expr) => {

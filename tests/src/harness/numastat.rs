@@ -1,14 +1,14 @@
-//! numactl's `numastat`, for comparison: `NUMASTAT` names it, else the one in PATH.
+//! numactl's `numastat`, to compare with: `NUMASTAT` names it, else it is looked up in PATH.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-/// A table: row name to its cells. Names may contain spaces.
+/// The rows of a table by name, each with its columns. Names may contain spaces.
 pub type Rows = BTreeMap<String, Vec<String>>;
 
-/// The rows of a table that end in `columns` numbers.
+/// Returns the rows of a table that end in `columns` numbers.
 #[must_use]
 pub fn rows(text: &str, columns: usize) -> Rows {
     let mut rows = Rows::new();
@@ -28,9 +28,9 @@ pub fn rows(text: &str, columns: usize) -> Rows {
     rows
 }
 
-/// Whether there is a numastat to compare with.
+/// Returns whether there is a numastat to compare with.
 #[must_use]
-pub fn is_here() -> bool {
+pub fn is_available() -> bool {
     command()
         .arg("-V")
         .stdout(Stdio::null())
@@ -39,11 +39,11 @@ pub fn is_here() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// What numastat prints.
+/// Returns the output of numastat.
 ///
 /// # Errors
-/// It cannot be run, or fails.
-pub fn says(options: &[&str]) -> Result<String> {
+/// numastat cannot be run, or fails.
+pub fn output(options: &[&str]) -> Result<String> {
     let output = command()
         .args(options)
         .output()
@@ -65,8 +65,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_told_from_headers_and_talk() {
-        let text = "Per-node system memory usage (in MBs):\n                 Node 0   Node 1\nMemTotal  10.00 20.50\n\
+    fn rows_are_told_apart_from_headers_and_text() {
+        let text = "Per-node system memory usage (in MBs):\n                 Node 0   Node 1\n\
+                    MemTotal  10.00 20.50\n\
                     Node 0 Node 1\n---- ----\nHigh water  1 2\nTotal 3\n";
         let found = rows(text, 2);
         assert_eq!(found.len(), 2, "{found:?}");

@@ -1,4 +1,4 @@
-//! Where the programs under test are.
+//! Finds the programs under test.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,10 +7,11 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// The numatrace binary: `NUMATRACE_BIN`, else what cargo builds (so that it is never older than its source), else the one beside the test.
+/// Returns the path of numatrace: `NUMATRACE_BIN`, else what cargo builds (so that it is never
+/// older than its source), else the one next to the test program.
 ///
 /// # Errors
-/// When there is none.
+/// There is none.
 pub fn numatrace() -> Result<PathBuf> {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
@@ -19,10 +20,10 @@ pub fn numatrace() -> Result<PathBuf> {
     found.clone().map_err(anyhow::Error::msg)
 }
 
-/// The workload binary: `NUMATRACE_WORKLOAD`, else as [`numatrace`].
+/// Returns the path of the workload: `NUMATRACE_WORKLOAD`, else as [`numatrace`].
 ///
 /// # Errors
-/// When there is none.
+/// There is none.
 pub fn workload() -> Result<PathBuf> {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
@@ -59,7 +60,7 @@ fn find(variable: &str, package: &str, binary: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Builds it in the profile of the test and asks cargo where it went.
+/// Builds a program in the profile of the test, and returns the path that cargo reports.
 fn build(cargo: &Path, package: &str, binary: &str) -> Result<PathBuf> {
     let mut command = Command::new(cargo);
     command.args([

@@ -1,4 +1,5 @@
-//! Reading a `numatrace.report/1`: short ways to what tests compare. A quantity that is `null` or missing is `None`, never 0.
+//! Reads a `numatrace.report/1`, with short ways to the quantities that tests compare. A quantity
+//! that is `null` or missing is `None`, never 0.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,7 @@ pub const COUNTERS: [&str; 6] = [
 pub struct Report {
     /// The whole document.
     pub value: Value,
-    /// Where it is kept.
+    /// The file it was read from.
     pub path: PathBuf,
 }
 
@@ -28,7 +29,7 @@ impl Report {
     /// Reads a report file.
     ///
     /// # Errors
-    /// When it is missing, no JSON, or of another schema.
+    /// The file is missing, is no JSON, or has a different schema.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("no report {}", path.display()))?;
@@ -46,7 +47,7 @@ impl Report {
         })
     }
 
-    /// Node ids, in the order of all arrays.
+    /// Returns the node ids, in the order of all arrays.
     #[must_use]
     pub fn nodes(&self) -> Vec<u64> {
         let nodes = self.value["host"]["nodes"].as_array();
@@ -57,7 +58,7 @@ impl Report {
             .collect()
     }
 
-    /// All entries of `processes`.
+    /// Returns all entries of `processes`.
     pub fn processes(&self) -> impl Iterator<Item = Part<'_>> {
         self.value["processes"]
             .as_array()
@@ -66,7 +67,7 @@ impl Report {
             .map(Part)
     }
 
-    /// The user process with that pid; the one that started last when a pid was reused.
+    /// Returns the user process with that pid; the one that started last when a pid was reused.
     #[must_use]
     pub fn process(&self, pid: u64) -> Option<Part<'_>> {
         self.processes()
@@ -74,34 +75,35 @@ impl Report {
             .max_by_key(|p| p.0["start_ns"].as_u64())
     }
 
-    /// The collective entry of that name, such as `[out of scope]`.
+    /// Returns the collective entry of that name, such as `[out of scope]`.
     #[must_use]
     pub fn bucket(&self, comm: &str) -> Option<Part<'_>> {
         self.processes()
             .find(|p| p.0["comm"] == comm && p.0["kind"] != "user")
     }
 
-    /// A count by JSON pointer, such as `/coverage/records_lost`.
+    /// Returns a count by JSON pointer, such as `/coverage/records_lost`.
     #[must_use]
     pub fn count(&self, pointer: &str) -> Option<u64> {
         Part(&self.value).count(pointer)
     }
 
-    /// Runs of the tracer's programs that the kernel skipped: allocations that are in nobody's count, and in the audit's explanation. A process may
-    /// lack up to so many.
+    /// Returns how many executions of the tracer's programs the kernel skipped. Their allocations
+    /// are in nobody's count, and in the audit's explanation; a process may lack up to so many.
     #[must_use]
     pub fn recursion_misses(&self) -> u64 {
         self.count("/coverage/recursion_misses").unwrap_or(0)
     }
 
-    /// `state` of a hook by its stem.
+    /// Returns the `state` of a hook by its stem.
     #[must_use]
     pub fn hook_state(&self, stem: &str) -> Option<&str> {
         let hooks = self.value["hooks"].as_array()?;
         hooks.iter().find(|hook| hook["hook"] == stem)?["state"].as_str()
     }
 
-    /// One audited counter per node: `side` is `kernel` or `traced`. `None` when the audit is unavailable.
+    /// Returns one audited counter per node; `side` is `kernel` or `traced`. `None` when the audit
+    /// is unavailable.
     #[must_use]
     pub fn audited(&self, counter: &str, side: &str) -> Option<Vec<u64>> {
         self.value["audit"]["nodes"]
@@ -112,7 +114,8 @@ impl Report {
             .collect()
     }
 
-    /// Σ over processes of an array per node, such as `/alloc/numa_hit`. Processes without it count as nothing; `None` when none has it.
+    /// Returns the sum over processes of an array per node, such as `/alloc/numa_hit`. A process
+    /// without the array adds nothing; `None` when none has it.
     #[must_use]
     pub fn sum(&self, pointer: &str) -> Option<Vec<u64>> {
         self.processes()
@@ -125,7 +128,7 @@ impl Report {
             })
     }
 
-    /// Σ over processes of a node×node matrix.
+    /// Returns the sum over processes of a node×node matrix.
     #[must_use]
     pub fn matrix_sum(&self, pointer: &str) -> Option<Vec<Vec<u64>>> {
         self.processes()
@@ -139,7 +142,8 @@ impl Report {
             })
     }
 
-    /// What breaks the sums the contract promises; empty when they hold. For guests, where the contract's own checker cannot run.
+    /// Returns the breaches of the sums that the contract promises. For guests, where the
+    /// contract's own checker cannot run.
     #[must_use]
     pub fn broken_sums(&self) -> Vec<String> {
         let mut broken = Vec::new();
@@ -172,25 +176,25 @@ impl Report {
 pub struct Part<'a>(pub &'a Value);
 
 impl<'a> Part<'a> {
-    /// A count by JSON pointer.
+    /// Returns a count by JSON pointer.
     #[must_use]
     pub fn count(&self, pointer: &str) -> Option<u64> {
         self.0.pointer(pointer)?.as_u64()
     }
 
-    /// A text by JSON pointer.
+    /// Returns a text by JSON pointer.
     #[must_use]
     pub fn text(&self, pointer: &str) -> Option<&'a str> {
         self.0.pointer(pointer)?.as_str()
     }
 
-    /// An array per node by JSON pointer.
+    /// Returns an array per node by JSON pointer.
     #[must_use]
     pub fn vector(&self, pointer: &str) -> Option<Vec<u64>> {
         vector(self.0.pointer(pointer)?)
     }
 
-    /// A node×node matrix by JSON pointer.
+    /// Returns a node×node matrix by JSON pointer.
     #[must_use]
     pub fn matrix(&self, pointer: &str) -> Option<Vec<Vec<u64>>> {
         self.0
@@ -201,13 +205,14 @@ impl<'a> Part<'a> {
             .collect()
     }
 
-    /// The mappings of a process.
+    /// Returns the mappings of a process.
     pub fn mappings(&self) -> impl Iterator<Item = Part<'a>> + use<'a> {
         let mappings = self.0["mappings"].as_array();
         mappings.into_iter().flatten().map(Part)
     }
 
-    /// Of a mapping: the base pages touched first in it, and those of them that its stacks account for.
+    /// Returns, for a mapping, the base pages touched first in it, and how many of them its stacks
+    /// account for.
     fn touched(&self) -> (u64, u64) {
         let touch = Part(&self.0["first_touch"]);
         let whole = touch.matrix("/pages").into_iter().flatten().flatten();
@@ -216,7 +221,7 @@ impl<'a> Part<'a> {
         (whole.sum(), of_stacks.sum())
     }
 
-    /// The thread with that id.
+    /// Returns the thread with that id.
     #[must_use]
     pub fn thread(&self, tid: u64) -> Option<Part<'a>> {
         self.0["threads"]

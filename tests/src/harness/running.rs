@@ -1,4 +1,4 @@
-//! A child process whose output is collected while it runs, and that nothing waits for without a deadline.
+//! A child process whose output is collected while it runs. Every wait has a deadline.
 
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
@@ -23,14 +23,14 @@ pub struct Running {
     stderr: Stream,
 }
 
-/// What a program left behind.
+/// The end of a program, with its whole output.
 #[derive(Debug)]
 pub struct Finished {
-    /// How it ended.
+    /// The exit status.
     pub status: ExitStatus,
-    /// All it wrote to stdout.
+    /// Everything written to stdout.
     pub stdout: String,
-    /// All it wrote to stderr.
+    /// Everything written to stderr.
     pub stderr: String,
 }
 
@@ -38,7 +38,7 @@ impl Running {
     /// Starts `command` with all three streams piped.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// The program cannot be started.
     pub fn start(command: &mut Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command
@@ -60,7 +60,7 @@ impl Running {
         })
     }
 
-    /// Its process id.
+    /// Returns the process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -69,11 +69,11 @@ impl Running {
     /// Waits until stderr holds `text`.
     ///
     /// # Errors
-    /// When stderr ends or the time is over before; the message has what it said instead.
+    /// stderr ends or the deadline passes before; the message has the output so far.
     pub fn wait_for(&self, text: &str, deadline: Duration) -> Result<()> {
         self.stderr
             .wait_for(text, deadline)
-            .with_context(|| format!("{} never said {text:?} on stderr", self.name))
+            .with_context(|| format!("{} never wrote {text:?} to stderr", self.name))
     }
 
     /// Waits until stdout holds `text`.
@@ -86,7 +86,7 @@ impl Running {
             .with_context(|| format!("{} never wrote {text:?}", self.name))
     }
 
-    /// Waits until stdout holds so many lines.
+    /// Waits until stdout holds that many lines.
     ///
     /// # Errors
     /// As [`Running::wait_for`].
@@ -96,41 +96,41 @@ impl Running {
             .with_context(|| format!("{} never wrote {lines} lines", self.name))
     }
 
-    /// Lines of stdout so far.
+    /// Returns the lines of stdout so far.
     #[must_use]
     pub fn lines(&self) -> usize {
         lines_of(&self.stdout.lock().bytes)
     }
 
-    /// Writes to its stdin.
+    /// Writes to the program's stdin.
     ///
     /// # Errors
-    /// When it no longer reads.
-    pub fn say(&mut self, text: &str) -> Result<()> {
+    /// The program no longer reads.
+    pub fn send(&mut self, text: &str) -> Result<()> {
         let stdin = self.stdin.as_mut().context("stdin is closed")?;
         stdin
             .write_all(text.as_bytes())
             .with_context(|| format!("{} does not read", self.name))
     }
 
-    /// Closes its stdin.
+    /// Closes the program's stdin.
     pub fn hang_up(&mut self) {
         self.stdin = None;
     }
 
-    /// Sends it a signal.
+    /// Sends the program a signal.
     ///
     /// # Errors
-    /// When it is gone.
+    /// The program is gone.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         kill(Pid::from_raw(i32::try_from(self.pid())?), signal)
             .with_context(|| format!("cannot signal {}", self.name))
     }
 
-    /// Closes its stdin and waits for its end.
+    /// Closes the program's stdin and waits for its end.
     ///
     /// # Errors
-    /// When it runs beyond the deadline; it is killed then.
+    /// The program runs beyond the deadline; it is killed then.
     pub fn finish(mut self, deadline: Duration) -> Result<Finished> {
         self.hang_up();
         let until = Instant::now() + deadline;
@@ -142,7 +142,7 @@ impl Running {
             );
         }
         let status = self.child.wait()?;
-        // What it started may keep its output open for longer.
+        // A process that it started may keep its output open for longer.
         let left = until
             .saturating_duration_since(Instant::now())
             .max(Duration::from_secs(1));
@@ -153,15 +153,15 @@ impl Running {
         })
     }
 
-    /// True when it ends within `deadline`.
+    /// Returns whether the program ends within `deadline`.
     ///
     /// # Errors
-    /// When the kernel cannot say.
+    /// The kernel cannot say.
     pub fn has_ended(&self, deadline: Duration) -> Result<bool> {
         self.end.within(deadline)
     }
 
-    /// What it has written to stdout so far.
+    /// Returns the text that it has written to stdout so far.
     #[must_use]
     pub fn output(&self) -> String {
         self.stdout.text()
@@ -185,7 +185,7 @@ impl Watch {
     /// Begins to watch a process that runs.
     ///
     /// # Errors
-    /// When there is no such process.
+    /// There is no such process.
     pub fn on(pid: u32) -> Result<Self> {
         // SAFETY: the call takes two integers.
         let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, i64::from(pid), 0) };
@@ -198,10 +198,10 @@ impl Watch {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(i32::try_from(fd)?) }))
     }
 
-    /// True when it ends within `deadline`.
+    /// Returns whether the process ends within `deadline`.
     ///
     /// # Errors
-    /// When the kernel cannot say.
+    /// The kernel cannot say.
     pub fn within(&self, deadline: Duration) -> Result<bool> {
         let timeout = PollTimeout::try_from(deadline).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
@@ -209,7 +209,7 @@ impl Watch {
     }
 }
 
-/// What a stream has brought so far.
+/// The text that a stream has brought so far.
 #[derive(Clone, Debug)]
 struct Stream(Arc<(Mutex<Brought>, Condvar)>);
 
@@ -264,7 +264,7 @@ impl Stream {
         let (brought, _) = waited.unwrap_or_else(PoisonError::into_inner);
         ensure!(
             has(&brought.bytes),
-            "it said: {}",
+            "its output: {}",
             String::from_utf8_lossy(&brought.bytes)
         );
         Ok(())
@@ -319,7 +319,7 @@ mod tests {
     fn waiting_for_a_line_ends_at_the_line_or_with_the_program() {
         let mut program = shell("echo ready >&2; read x; echo got $x");
         program.wait_for("ready", Duration::from_secs(10)).unwrap();
-        program.say("it\n").unwrap();
+        program.send("it\n").unwrap();
         assert_eq!(
             program.finish(Duration::from_secs(10)).unwrap().stdout,
             "got it\n"

@@ -1,5 +1,5 @@
-//! A program on a terminal of its own: what it draws is read as a person would see it, keys are pressed, and nothing is waited for without a
-//! deadline.
+//! A program on a terminal of its own: tests read its screen as a person would see it, and press
+//! keys. Every wait has a deadline.
 
 use std::{
     fs::File,
@@ -31,26 +31,26 @@ pub struct OnTerminal {
     child: Child,
     end: Watch,
     master: File,
-    /// Kept open, so that its settings can be read when the program has ended.
+    /// Kept open, so that its settings can be read after the program has ended.
     slave: OwnedFd,
     before: Termios,
     shown: Arc<(Mutex<Shown>, Condvar)>,
 }
 
-/// What was drawn so far.
+/// The output so far, and the screen it makes.
 struct Shown {
     parser: vt100::Parser,
     bytes: Vec<u8>,
-    /// Bytes that are on the screen.
+    /// How many of the bytes are on the screen.
     drawn: usize,
     ended: bool,
 }
 
-/// Between these a terminal shows what it showed before (synchronized update).
+/// Between these two a terminal keeps showing the previous screen (synchronized update).
 const UPDATE: (&[u8], &[u8]) = (b"\x1b[?2026h", b"\x1b[?2026l");
 
 impl Shown {
-    /// Brings onto the screen what has come, but for half an update.
+    /// Draws the bytes that have come, except for half an update.
     fn draw(&mut self) {
         let last = |mark: &[u8]| self.bytes.windows(mark.len()).rposition(|at| at == mark);
         let whole = match (last(UPDATE.0), last(UPDATE.1)) {
@@ -64,16 +64,16 @@ impl Shown {
     }
 }
 
-/// What a program left behind.
+/// The end of a program, with its screen and its whole output.
 #[derive(Debug)]
 pub struct Left {
-    /// How it ended.
+    /// The exit status.
     pub status: ExitStatus,
-    /// The screen it left.
+    /// The screen at the end.
     pub screen: String,
-    /// Everything it wrote.
+    /// Everything written.
     pub bytes: Vec<u8>,
-    /// The terminal has the settings it had before.
+    /// Whether the terminal's settings are the same as before.
     pub as_before: bool,
 }
 
@@ -81,7 +81,7 @@ impl OnTerminal {
     /// Starts `command` on a terminal of that size.
     ///
     /// # Errors
-    /// There is no terminal to be had, or the program cannot be started.
+    /// No terminal can be had, or the program cannot be started.
     pub fn start(command: &mut Command, rows: u16, columns: u16) -> Result<Self> {
         let pty = openpty(&size(rows, columns), None).context("no pseudo terminal")?;
         let before = tcgetattr(&pty.slave)?;
@@ -91,9 +91,10 @@ impl OnTerminal {
             .stdout(slave()?)
             .stderr(slave()?)
             .env("TERM", "xterm-256color");
-        // A session of its own, so that the terminal of whoever runs the tests is out of reach. It does not become the controlling one: the
-        // kernel would reset it when its leader ends, and nobody could see how it was left.
-        // SAFETY: the call is safe between fork and exec, and touches nothing of ours.
+        // A session of its own, so that the terminal of whoever runs the tests is out of reach. The
+        // terminal does not become the controlling one: the kernel would reset it when its leader
+        // ends, and the test could not see the state it was left in. SAFETY: the call is safe
+        // between fork and exec, and touches nothing of this process.
         unsafe {
             command.pre_exec(|| {
                 nix::unistd::setsid()?;
@@ -123,7 +124,7 @@ impl OnTerminal {
         })
     }
 
-    /// Types.
+    /// Types text.
     ///
     /// # Errors
     /// The terminal is gone.
@@ -133,7 +134,7 @@ impl OnTerminal {
             .context("the terminal takes no keys")
     }
 
-    /// Makes the terminal another size.
+    /// Changes the terminal's size.
     ///
     /// # Errors
     /// The terminal is gone.
@@ -147,14 +148,14 @@ impl OnTerminal {
         let done =
             unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
         ensure!(done == 0, "{}", std::io::Error::last_os_error());
-        // Only a controlling terminal does this by itself.
+        // Only a controlling terminal sends this signal by itself.
         self.signal(Signal::SIGWINCH)
     }
 
-    /// Waits until the screen shows what is wanted, and returns it.
+    /// Waits until the screen shows the wanted text, and returns the screen.
     ///
     /// # Errors
-    /// It never did; the message has what it showed instead.
+    /// The deadline passed; the message has the screen.
     pub fn wait_for(
         &self,
         what: &str,
@@ -181,24 +182,24 @@ impl OnTerminal {
         Ok(screen)
     }
 
-    /// The screen as it is.
+    /// Returns the screen.
     #[must_use]
     pub fn screen(&self) -> String {
         lock(&self.shown.0).parser.screen().contents()
     }
 
-    /// Sends it a signal.
+    /// Sends the program a signal.
     ///
     /// # Errors
-    /// It is gone.
+    /// The program is gone.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         kill(Pid::from_raw(i32::try_from(self.child.id())?), signal).context("cannot signal it")
     }
 
-    /// Waits for its end.
+    /// Waits for the program's end.
     ///
     /// # Errors
-    /// It runs beyond the deadline; it is killed then.
+    /// The program runs beyond the deadline; it is killed then.
     pub fn finish(mut self, deadline: Duration) -> Result<Left> {
         ensure!(
             self.end.within(deadline)?,
@@ -207,7 +208,8 @@ impl OnTerminal {
         );
         let status = self.child.wait()?;
         let as_before = settings(&tcgetattr(&self.slave)?) == settings(&self.before);
-        // What it wrote last has been written by now; the reader gets it before the mark.
+        // The program's last output has been written by now, so the reader gets it before this
+        // mark.
         let mark = "\u{1}end\u{1}";
         nix::unistd::write(&self.slave, mark.as_bytes())?;
         let has_mark = |shown: &Shown| shown.bytes.ends_with(mark.as_bytes());
@@ -237,10 +239,11 @@ impl Drop for OnTerminal {
     }
 }
 
-/// Control characters that Linux has; the C library's structure has room for more, and fields for speeds, which the kernel does not fill.
+/// The number of control characters that Linux has. The C library's structure has room for more,
+/// and fields for speeds, which the kernel does not fill.
 const CHARACTERS: usize = 19;
 
-/// Everything of a terminal's settings that the kernel tells.
+/// Returns all settings of a terminal that the kernel fills.
 fn settings(termios: &Termios) -> impl PartialEq + use<> {
     let characters: Vec<u8> = termios
         .control_chars

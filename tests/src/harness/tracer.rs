@@ -1,4 +1,5 @@
-//! Running `numatrace trace` around a workload in the three ways it can be asked to, and what came of it.
+//! Runs `numatrace trace` around a workload in each of its three scopes, and returns the report
+//! with the workload's ground truth.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -14,40 +15,40 @@ use super::running::{Finished, Running};
 use super::truth::Truth;
 use super::{contract, programs};
 
-/// What numatrace says on stderr once all hooks are in place.
+/// numatrace's line on stderr once all hooks are in place.
 pub const READY: &str = "numatrace: tracing";
-/// A guest is up to ten times slower than the host, and loading programs is the slowest part there.
+/// A guest is up to ten times slower than the host, and loading programs is slowest there.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
-/// A tracer that is about to run.
+/// A tracer with its arguments, before it runs.
 #[derive(Debug)]
 pub struct Tracer {
     name: String,
     args: Vec<OsString>,
 }
 
-/// A session that was done.
+/// A session that has ended.
 #[derive(Debug)]
 pub struct Traced {
     /// The tracer's report.
     pub report: Report,
-    /// What the workload told.
+    /// The workload's ground truth.
     pub truth: Truth,
-    /// How the tracer ended.
+    /// The end of the tracer.
     pub tracer: Finished,
 }
 
-/// A session, or why there was none.
+/// A session, or the reason why there was none.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It was done.
+    /// The session took place.
     Done(Box<Traced>),
-    /// The workload cannot be done on this machine.
+    /// This machine cannot run the workload.
     Unsupported(String),
 }
 
 impl Tracer {
-    /// A tracer for the test `name`, which also names its reports.
+    /// Returns a tracer for the test `name`, which also names its reports.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
@@ -63,16 +64,17 @@ impl Tracer {
         self
     }
 
-    /// `numatrace trace -- workload …`.
+    /// Runs `numatrace trace -- workload …`.
     ///
     /// # Errors
-    /// When the tracer fails, the workload's truth does not hold, or the report breaks the contract.
+    /// The tracer fails, the kernel does not confirm the workload's truth, or the report breaks the
+    /// contract.
     pub fn launch(&self, workload: &[&str]) -> Result<Outcome> {
         let kept = Kept::new(&self.name)?;
         let mut command = self.command(&kept.path)?;
         command.arg("--").arg(programs::workload()?).args(workload);
         let tracer = Running::start(&mut command)?.finish(DEADLINE)?;
-        // The tracer's own refusals begin otherwise; this status is the workload's.
+        // The tracer's own refusals begin differently; this status is the workload's.
         if tracer.status.code() == Some(2) && tracer.stderr.contains(UNSUPPORTED) {
             return Ok(Outcome::Unsupported(why(&tracer.stderr)));
         }
@@ -81,7 +83,7 @@ impl Tracer {
         done(&kept, truth, tracer)
     }
 
-    /// `numatrace trace -p PID` of a workload that waits until the tracer is ready.
+    /// Runs `numatrace trace -p PID` of a workload that waits until the tracer is ready.
     ///
     /// # Errors
     /// As [`Tracer::launch`].
@@ -98,11 +100,11 @@ impl Tracer {
         let mut command = self.command(&kept.path)?;
         let tracer = Running::start(command.args(["-p", &program.pid().to_string()]))?;
         tracer.wait_for(READY, DEADLINE)?;
-        program.say("\n")?;
+        program.send("\n")?;
         Self::around(&kept, program, tracer)
     }
 
-    /// `numatrace trace` of the whole system while a workload runs.
+    /// Runs `numatrace trace` of the whole system while a workload runs.
     ///
     /// # Errors
     /// As [`Tracer::launch`].
@@ -114,7 +116,8 @@ impl Tracer {
         Self::around(&kept, program, tracer)
     }
 
-    /// `numatrace trace` of the whole system while workloads run one after the other. Those this machine cannot do are left out, and said.
+    /// Runs `numatrace trace` of the whole system while workloads run one after the other.
+    /// Workloads that this machine cannot run are left out, with a line on stderr.
     ///
     /// # Errors
     /// As [`Tracer::launch`].
@@ -122,7 +125,8 @@ impl Tracer {
         self.one_after_the_other(workloads, true, || Ok(()))
     }
 
-    /// The same, with something more that happens first. A workload that did not get the placement it was after is a load all the same.
+    /// Does so with something more that happens first. A workload that did not get the placement it
+    /// was after is a load all the same.
     ///
     /// # Errors
     /// As [`Tracer::launch`].
@@ -155,7 +159,8 @@ impl Tracer {
                 );
                 continue;
             }
-            // With status 1 it has told what came of it, and what it had expected.
+            // With status 1 it has printed its truth, and the expectation that the kernel did not
+            // confirm.
             if strict || finished.status.code() != Some(1) {
                 succeeded(workload, &finished)?;
             }
@@ -167,13 +172,14 @@ impl Tracer {
         Ok((read(&kept, &tracer)?, truths))
     }
 
-    /// `numatrace trace -i EVERY` of the whole system while workloads run one after the other: the report of each interval.
+    /// Runs `numatrace trace -i EVERY` of the whole system while workloads run one after the other,
+    /// and returns the report of each interval.
     ///
     /// # Errors
     /// As [`Tracer::launch`], for each interval's report.
     pub fn intervals(&self, every: &str, workloads: &[&str]) -> Result<(Vec<Report>, Vec<Truth>)> {
         let kept = Kept::new(&self.name)?;
-        // JSON Lines is no report by itself: each line becomes one.
+        // A file of JSON Lines is no report: each line becomes one.
         let lines = kept.path.with_extension("jsonl");
         let tracer = Running::start(self.command(&lines)?.args(["-i", every]))?;
         tracer.wait_for(READY, DEADLINE)?;
@@ -201,7 +207,7 @@ impl Tracer {
         if finished.status.code() == Some(2) {
             return Ok(Outcome::Unsupported(why(&finished.stderr)));
         }
-        // A tracer of one process may have ended with it; the signal then finds nobody, which is fine.
+        // A tracer of one process may have ended with it; the signal would find nobody.
         if !tracer.has_ended(Duration::ZERO)? {
             tracer.signal(Signal::SIGINT)?;
         }
@@ -211,10 +217,11 @@ impl Tracer {
         done(kept, Truth::parse(&finished.stdout)?, tracer)
     }
 
-    /// `numatrace trace -f json -o REPORT` with this tracer's arguments, for tests that run it themselves.
+    /// Returns the command `numatrace trace -f json -o REPORT` with this tracer's arguments, for
+    /// tests that run it themselves.
     ///
     /// # Errors
-    /// When there is no such binary.
+    /// There is no such binary.
     pub fn command(&self, report: &Path) -> Result<Command> {
         let mut command = Command::new(programs::numatrace()?);
         command
@@ -225,7 +232,7 @@ impl Tracer {
     }
 }
 
-/// How a workload begins to say that it cannot.
+/// The beginning of a workload's line when this machine cannot run it.
 const UNSUPPORTED: &str = "workload: cannot be done here: ";
 
 fn why(stderr: &str) -> String {
@@ -272,7 +279,7 @@ fn read(kept: &Kept, tracer: &Finished) -> Result<Report> {
     Ok(report)
 }
 
-/// A report file that stays when `NUMATRACE_ARTIFACTS` says where.
+/// A report file, kept when `NUMATRACE_ARTIFACTS` names a folder.
 struct Kept {
     path: PathBuf,
     _folder: Option<tempfile::TempDir>,

@@ -1,11 +1,11 @@
-//! What a workload told of itself, read for comparison.
+//! A workload's ground truth, read for comparison.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::report::Part;
 
-/// A workload's JSON; see [`crate::workload::told::Told`].
+/// A workload's JSON; see [`crate::workload::truth::GroundTruth`].
 #[derive(Debug)]
 pub struct Truth(pub Value);
 
@@ -13,40 +13,40 @@ impl Truth {
     /// Reads the last JSON object among the lines of a workload's stdout.
     ///
     /// # Errors
-    /// When there is none.
+    /// There is none.
     pub fn parse(stdout: &str) -> Result<Self> {
         let line = stdout.lines().rev().find(|line| line.starts_with('{'));
-        let line = line.with_context(|| format!("the workload told nothing: {stdout:?}"))?;
+        let line = line.with_context(|| format!("the workload printed no JSON: {stdout:?}"))?;
         Ok(Self(
-            serde_json::from_str(line).context("what the workload told is no JSON")?,
+            serde_json::from_str(line).context("the workload printed broken JSON")?,
         ))
     }
 
-    /// Its process id; 0 when it told none.
+    /// Returns the workload's process id; 0 without one.
     #[must_use]
     pub fn pid(&self) -> u64 {
         self.count("pid").unwrap_or(0)
     }
 
-    /// A count by name.
+    /// Returns a count by name.
     #[must_use]
     pub fn count(&self, name: &str) -> Option<u64> {
         self.0[name].as_u64()
     }
 
-    /// An array of counts by name.
+    /// Returns an array of counts by name.
     #[must_use]
     pub fn vector(&self, name: &str) -> Option<Vec<u64>> {
         Part(&self.0).vector(&format!("/{name}"))
     }
 
-    /// A node×node matrix by name.
+    /// Returns a node×node matrix by name.
     #[must_use]
     pub fn matrix(&self, name: &str) -> Option<Vec<Vec<u64>>> {
         Part(&self.0).matrix(&format!("/{name}"))
     }
 
-    /// Other processes that took part: pid and their pages per node.
+    /// Returns the other processes that took part, each with its pages per node.
     #[must_use]
     pub fn members(&self) -> Vec<(u64, Vec<u64>)> {
         let members = self.0["members"].as_array();

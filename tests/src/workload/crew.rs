@@ -1,4 +1,5 @@
-//! Threads that use memory until their time is over: an access per page and pass is what a hinting fault samples.
+//! Threads that use memory for a given time: one access per page and pass, which is what a hinting
+//! fault samples.
 
 use std::sync::Barrier;
 use std::thread;
@@ -12,25 +13,25 @@ use super::memory::Region;
 use super::nodes::Nodes;
 use crate::counters;
 
-/// What one worker did.
+/// The work of one thread.
 #[derive(Debug, Serialize)]
 pub struct Worked {
-    /// The thread.
+    /// The thread's id.
     pub tid: u32,
-    /// Times it used all pages.
+    /// How many times it used all pages.
     passes: u64,
-    /// Time it ran until its last pass, in ns, from its `schedstat`.
+    /// CPU time until its last pass, in ns, from its `schedstat`.
     run_ns: u64,
 }
 
 /// Where and how long workers work.
 #[derive(Clone, Copy, Debug)]
 pub struct Shift {
-    /// The node they begin on.
+    /// The node that the workers begin on.
     pub node: u32,
-    /// They may run anywhere once they have begun.
+    /// Whether they may run anywhere once they have begun.
     pub free: bool,
-    /// From when all have begun.
+    /// How long they work from the moment when all have begun.
     pub length: Duration,
 }
 
@@ -38,10 +39,10 @@ impl Shift {
     /// Uses every page of a region, again and again.
     ///
     /// # Errors
-    /// When the thread cannot run on its node, or its time cannot be read.
+    /// The thread cannot run on its node, or its time cannot be read.
     pub fn work(&self, nodes: &Nodes, start: &Barrier, region: &Region) -> Result<Worked> {
         let pinned = pin(nodes, self.node);
-        // Passed by all, also when pinning failed: the others wait for it.
+        // Every worker passes, also when pinning failed: the others wait for it.
         start.wait();
         pinned?;
         if self.free {
@@ -64,23 +65,23 @@ impl Shift {
     }
 }
 
-/// A thread with a name that reports can be searched for.
+/// Starts a thread with a name that a report can be searched for.
 pub fn named(name: &str) -> thread::Builder {
     thread::Builder::new().name(name.into())
 }
 
-/// What the thread returned.
+/// Returns the thread's result.
 ///
 /// # Errors
-/// Its own, or that it panicked.
+/// The thread's own error, or its panic.
 pub fn join<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().map_err(|_| anyhow!("a thread panicked"))?
 }
 
-/// The calling thread.
+/// Returns the id of the calling thread.
 ///
 /// # Errors
-/// A negative id, which no thread has.
+/// The id is negative, which no thread has.
 pub fn tid() -> Result<u32> {
     Ok(u32::try_from(gettid().as_raw())?)
 }
@@ -88,7 +89,7 @@ pub fn tid() -> Result<u32> {
 /// Keeps the calling thread on the CPUs of a node.
 ///
 /// # Errors
-/// When the node has none, or it may not run there.
+/// The node has no CPU, or the thread may not run there.
 pub fn pin(nodes: &Nodes, node: u32) -> Result<()> {
     nodes
         .run_on(node)

@@ -1,4 +1,4 @@
-//! Stretches of address space that are touched one page at a time.
+//! Ranges of address space that are touched one page at a time.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -30,10 +30,11 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    /// Private anonymous memory of `pages` base pages, which the kernel will not back by huge pages.
+    /// Maps private anonymous memory of `pages` base pages, which the kernel will not back by huge
+    /// pages.
     ///
     /// # Errors
-    /// When the address space is exhausted.
+    /// The address space is exhausted.
     pub fn anonymous(pages: usize) -> Result<Self> {
         let region = Self::map(
             pages,
@@ -44,34 +45,34 @@ impl Region {
         Ok(region)
     }
 
-    /// Anonymous memory that forked children share.
+    /// Maps anonymous memory that forked children share.
     ///
     /// # Errors
-    /// When the address space is exhausted.
+    /// The address space is exhausted.
     pub fn shared(pages: usize) -> Result<Self> {
         Self::map(pages, libc::MAP_SHARED | libc::MAP_ANONYMOUS, None)
     }
 
-    /// The first `pages` pages of a file, shared.
+    /// Maps the first `pages` pages of a file, shared.
     ///
     /// # Errors
-    /// When the file cannot be mapped.
+    /// The file cannot be mapped.
     pub fn file(pages: usize, file: BorrowedFd<'_>) -> Result<Self> {
         Self::map(pages, libc::MAP_SHARED, Some(file))
     }
 
-    /// The first `pages` pages of a file, to be read only; writing there kills.
+    /// Maps the first `pages` pages of a file for reading only; writing there kills the process.
     ///
     /// # Errors
-    /// When the file cannot be mapped.
+    /// The file cannot be mapped.
     pub fn reading(pages: usize, file: BorrowedFd<'_>) -> Result<Self> {
         Self::protected(pages, libc::PROT_READ, libc::MAP_SHARED, Some(file))
     }
 
-    /// `bytes` of huge pages from the pool.
+    /// Maps `bytes` of huge pages from the pool.
     ///
     /// # Errors
-    /// When the pool has too few.
+    /// The pool has too few.
     pub fn hugetlb(bytes: usize) -> Result<Self> {
         Self::map(
             bytes / page_size(),
@@ -80,22 +81,23 @@ impl Region {
         )
     }
 
-    /// Memory that is already mapped and stays mapped: for touching pages that came about otherwise. Never unmapped.
+    /// Stands for memory that is already mapped and stays mapped, to touch pages that a different
+    /// call made. Never unmapped.
     ///
     /// # Errors
-    /// At address 0.
+    /// The address is 0.
     pub fn borrowed(start: usize, pages: usize) -> Result<Self> {
         let mut region = Self::at(start as *mut libc::c_void, pages * page_size())?;
         region.owned = false;
         Ok(region)
     }
 
-    /// An attached System V shared memory segment, detached on drop of the process.
+    /// Attaches a System V shared memory segment; detached on drop.
     ///
     /// # Errors
-    /// When it cannot be attached.
+    /// The segment cannot be attached.
     pub fn sysv(id: i32, pages: usize) -> Result<Self> {
-        // SAFETY: the kernel chooses the address; nothing of ours is replaced.
+        // SAFETY: the kernel chooses the address, so nothing of this process is replaced.
         let base = unsafe { libc::shmat(id, std::ptr::null(), 0) };
         ensure!(
             base as isize != -1,
@@ -136,36 +138,37 @@ impl Region {
         })
     }
 
-    /// Its first address.
+    /// Returns the first address.
     #[must_use]
     pub fn start(&self) -> usize {
         self.base.as_ptr() as usize
     }
 
-    /// Its size in bytes.
+    /// Returns the size in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// True for a region of no page.
+    /// Returns whether the region has no page.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Its size in base pages.
+    /// Returns the size in base pages.
     #[must_use]
     pub fn pages(&self) -> usize {
         self.len / self.page
     }
 
-    /// `madvise(2)` over the whole of it.
+    /// Calls `madvise(2)` on the whole region.
     ///
     /// # Errors
-    /// When the kernel refuses that advice.
+    /// The kernel refuses that advice.
     pub fn advise(&self, advice: i32) -> Result<()> {
-        // SAFETY: the range is ours, and no reference into it exists (all access is by atomics made on the spot).
+        // SAFETY: the range is this region's, and no reference into it exists: all access is by
+        // atomics made on the spot.
         let done = unsafe { libc::madvise(self.base.as_ptr().cast(), self.len, advice) };
         ensure!(
             done == 0,
@@ -175,10 +178,10 @@ impl Region {
         Ok(())
     }
 
-    /// Gives one base page back: it is not there until it is written again.
+    /// Gives one base page back: it is absent until it is written again.
     ///
     /// # Errors
-    /// When the kernel refuses, or there is no such page.
+    /// The kernel refuses, or there is no such page.
     pub fn drop_page(&self, page: usize) -> Result<()> {
         ensure!(page < self.pages(), "page {page} of {}", self.pages());
         // SAFETY: inside the mapping, and no reference into it exists.
@@ -197,10 +200,11 @@ impl Region {
         Ok(())
     }
 
-    /// Puts its first `pages` base pages into a pipe by reference (`vmsplice(2)`): as long as they are there, the kernel cannot move them.
+    /// Puts the first `pages` base pages into a pipe by reference (`vmsplice(2)`): the kernel
+    /// cannot move them while they are there.
     ///
     /// # Errors
-    /// When the pipe has no room for them, or the kernel refuses.
+    /// The pipe has no room for them, or the kernel refuses.
     pub fn lend(&self, pages: usize, pipe: BorrowedFd<'_>) -> Result<()> {
         let bytes = pages * self.page;
         ensure!(bytes <= self.len, "{pages} pages of {}", self.pages());
@@ -209,7 +213,8 @@ impl Region {
             iov_len: bytes,
         };
         let fd = std::os::fd::AsRawFd::as_raw_fd(&pipe);
-        // SAFETY: the vector lies inside the mapping, and the kernel only takes references to its pages.
+        // SAFETY: the vector lies inside the mapping, and the kernel only takes references to its
+        // pages.
         let lent = unsafe { libc::vmsplice(fd, &raw const part, 1, libc::SPLICE_F_NONBLOCK) };
         ensure!(
             usize::try_from(lent) == Ok(bytes),
@@ -219,13 +224,13 @@ impl Region {
         Ok(())
     }
 
-    /// How many of its pages are in the page cache (`mincore(2)`): for mapped files.
+    /// Returns how many pages of a mapped file are in the page cache (`mincore(2)`).
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// The kernel refuses.
     pub fn cached(&self) -> Result<usize> {
         let mut present = vec![0u8; self.pages()];
-        // SAFETY: the range is ours, and the kernel writes one byte per page to `present`.
+        // SAFETY: the range is this region's, and the kernel writes one byte per page to `present`.
         let done = unsafe {
             libc::mincore(
                 self.base.as_ptr().cast(),
@@ -240,7 +245,7 @@ impl Region {
     /// Writes one byte of base page `page`: one write, so at most one fault.
     ///
     /// # Panics
-    /// When there is no such page.
+    /// There is no such page.
     pub fn write(&self, page: usize, value: u8) {
         self.byte(page).store(value, Ordering::Relaxed);
     }
@@ -248,7 +253,7 @@ impl Region {
     /// Reads one byte of base page `page`.
     ///
     /// # Panics
-    /// When there is no such page.
+    /// There is no such page.
     #[must_use]
     pub fn read(&self, page: usize) -> u8 {
         self.byte(page).load(Ordering::Relaxed)
@@ -273,7 +278,8 @@ impl Drop for Region {
         if !self.owned {
             return;
         }
-        // SAFETY: the mapping is ours and nothing refers to it any more. A segment attached by shmat is unmapped the same way.
+        // SAFETY: nothing refers to the mapping any more. A segment attached by shmat is unmapped
+        // in the same way.
         unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
     }
 }

@@ -1,10 +1,14 @@
-//! The `workload` program: each subcommand does one thing to memory or placement and says exactly what it did.
+//! The `workload` program: each subcommand does one thing to memory or placement and prints exactly
+//! what it did.
 //!
-//! One JSON object on stdout ([`told::Told`]); exit 0 only when the kernel confirmed it (`move_pages(2)`, `get_mempolicy(2)`, `smaps`, `getcpu(2)`),
-//! 1 when it did not, 2 when this machine cannot do it at all (too few nodes, no NUMA support).
-//! Pages are written before they are read: a read first maps the zero page and makes two faults of one.
+//! The output is one JSON object on stdout ([`GroundTruth`]). The exit status is 0 only when the
+//! kernel confirmed the claims (`move_pages(2)`, `get_mempolicy(2)`, `smaps`, `getcpu(2)`), 1 when
+//! it did not, and 2 when this machine cannot do it at all (too few nodes, no NUMA support). Pages
+//! are written before they are read: a read first maps the zero page, so there would be two faults
+//! instead of one.
 
-pub mod told;
+pub mod trouble;
+pub mod truth;
 
 pub mod crew;
 pub mod memory;
@@ -23,7 +27,8 @@ use clap::Parser;
 
 use scenario::Scenario;
 use scene::{Gate, Scene};
-use told::Trouble;
+use trouble::Trouble;
+use truth::GroundTruth;
 
 /// A program whose memory placement is known exactly.
 #[derive(Debug, Parser)]
@@ -37,20 +42,20 @@ pub struct Cli {
     scenario: Scenario,
 }
 
-/// Runs what the command line asks for and says how it went: the whole of the program.
+/// Runs the subcommand and prints its truth: the whole of the program.
 pub fn run(cli: &Cli) -> ExitCode {
-    let told = Scene::open(Gate::new(cli.start_on_stdin))
+    let truth = Scene::open(Gate::new(cli.start_on_stdin))
         .and_then(|mut scene| cli.scenario.run(&mut scene));
-    match told {
-        Ok(told) => {
-            if !told.said && say(&told).is_err() {
+    match truth {
+        Ok(truth) => {
+            if !truth.is_printed && print(&truth).is_err() {
                 eprintln!("workload: stdout is closed");
                 return ExitCode::FAILURE;
             }
-            for problem in &told.problems {
-                eprintln!("workload: {}: {problem}", told.workload);
+            for problem in &truth.problems {
+                eprintln!("workload: {}: {problem}", truth.workload);
             }
-            if told.held() {
+            if truth.is_confirmed() {
                 ExitCode::SUCCESS
             } else {
                 ExitCode::FAILURE
@@ -70,9 +75,9 @@ pub fn run(cli: &Cli) -> ExitCode {
 /// Writes one JSON object and a newline to stdout.
 ///
 /// # Errors
-/// When stdout is closed.
-pub fn say(told: &told::Told) -> Result<(), Trouble> {
-    let mut line = serde_json::to_vec(told)?;
+/// stdout is closed.
+pub fn print(truth: &GroundTruth) -> Result<(), Trouble> {
+    let mut line = serde_json::to_vec(truth)?;
     line.push(b'\n');
     let mut out = std::io::stdout().lock();
     out.write_all(&line)?;

@@ -1,4 +1,4 @@
-//! The machine's nodes and their CPUs, and running on the CPUs of one of them.
+//! The machine's nodes and their CPUs, and how to run on the CPUs of one node.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 
-use super::told::Trouble;
+use super::trouble::Trouble;
 
 const SYS_NODE: &str = "/sys/devices/system/node";
 
@@ -23,15 +23,15 @@ impl Nodes {
     /// Reads the machine's nodes.
     ///
     /// # Errors
-    /// [`Trouble::Unsupported`] when the kernel has no NUMA support.
+    /// [`Trouble::Unsupported`] without NUMA support in the kernel.
     pub fn read() -> Result<Self, Trouble> {
         Self::read_from(Path::new(SYS_NODE))
     }
 
-    /// Reads nodes from another root than `/sys/devices/system/node`.
+    /// Reads nodes from a different root than `/sys/devices/system/node`.
     ///
     /// # Errors
-    /// [`Trouble::Unsupported`] when there is no such folder, a failure when its lists do not parse.
+    /// [`Trouble::Unsupported`] without such a folder; a failure when its lists do not parse.
     pub fn read_from(root: &Path) -> Result<Self, Trouble> {
         let list = |name: &str| -> Result<Vec<u32>> {
             let text = std::fs::read_to_string(root.join(name))
@@ -56,28 +56,28 @@ impl Nodes {
         })
     }
 
-    /// Online nodes, ascending.
+    /// Returns the online nodes, ascending.
     #[must_use]
     pub fn online(&self) -> &[u32] {
         &self.online
     }
 
-    /// Nodes that have memory.
+    /// Returns the nodes that have memory.
     #[must_use]
     pub fn with_memory(&self) -> &[u32] {
         &self.with_memory
     }
 
-    /// Online CPUs of a node; empty when it has none.
+    /// Returns the online CPUs of a node; empty when it has none.
     #[must_use]
     pub fn cpus(&self, node: u32) -> &[u32] {
         self.cpus.get(&node).map_or(&[], Vec::as_slice)
     }
 
-    /// The node itself when it has memory.
+    /// Returns the node itself if it has memory.
     ///
     /// # Errors
-    /// [`Trouble::Unsupported`] when there is no such node, or none of its memory.
+    /// [`Trouble::Unsupported`] without such a node, or without memory on it.
     pub fn memory(&self, node: u32) -> Result<u32, Trouble> {
         if self.with_memory.contains(&node) {
             return Ok(node);
@@ -88,7 +88,7 @@ impl Nodes {
         )))
     }
 
-    /// A node with memory and CPUs other than `node`, the lowest of them.
+    /// Returns the lowest node with memory and CPUs other than `node`.
     ///
     /// # Errors
     /// [`Trouble::Unsupported`] when there is none.
@@ -126,15 +126,15 @@ impl Nodes {
     /// Lets the calling thread run on all nodes again.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// The kernel refuses.
     pub fn run_anywhere(&self) -> Result<()> {
         pin(&self.cpus.values().flatten().copied().collect::<Vec<_>>())
     }
 
-    /// Node of the CPU that the calling thread runs on at this moment.
+    /// Returns the node of the CPU that the calling thread runs on at this moment.
     ///
     /// # Errors
-    /// When that CPU belongs to no node.
+    /// That CPU belongs to no node.
     pub fn here(&self) -> Result<u32> {
         let cpu = u32::try_from(sched_getcpu()?)?;
         let node = self
@@ -146,10 +146,10 @@ impl Nodes {
     }
 }
 
-/// Keeps the calling thread on these CPUs; it is there when this returns.
+/// Keeps the calling thread on these CPUs; the thread is there when this returns.
 ///
 /// # Errors
-/// When there is no such CPU, or it may not run there.
+/// There is no such CPU, or the thread may not run there.
 pub fn pin(cpus: &[u32]) -> Result<()> {
     let mut set = CpuSet::new();
     for cpu in cpus {
@@ -163,7 +163,7 @@ pub fn pin(cpus: &[u32]) -> Result<()> {
 /// Parses the kernel's list syntax, `0-3,8`; an empty text is an empty list.
 ///
 /// # Errors
-/// When a part is no number or range.
+/// A part is no number or range.
 pub fn parse_list(text: &str) -> Result<Vec<u32>> {
     let mut all = Vec::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {

@@ -1,4 +1,5 @@
-//! Where pages lie, asked of the kernel by `move_pages(2)` without moving anything, and moving them with the same call.
+//! Asks the kernel where pages lie, by `move_pages(2)` without moving anything, and moves them with
+//! the same call.
 
 use std::io;
 use std::ops::Range;
@@ -7,11 +8,12 @@ use anyhow::{Context, Result, ensure};
 
 use super::memory::{Region, page_size};
 use super::nodes::Nodes;
-use super::told::Trouble;
+use super::trouble::Trouble;
 
-/// Pages asked about in one call: what the kernel copies in one go is smaller, what the buffers cost is three pages.
+/// Pages per call. The kernel copies smaller pieces at a time, and the buffers cost three pages.
 const CHUNK: usize = 1024;
-/// Times to read marked pages: the next scan is at least tens of milliseconds away, so the second look nearly always sees all.
+/// How often marked pages are read: the next scan is at least tens of milliseconds away, so the
+/// second time nearly always sees all.
 const RETRIES: usize = 5;
 /// `MPOL_MF_MOVE`: move pages that only this process maps.
 const MOVE_OWN: i32 = 2;
@@ -26,14 +28,15 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// All pages that are somewhere.
+    /// Returns how many pages are somewhere.
     #[must_use]
     pub fn present(&self) -> u64 {
         self.per_node.iter().sum()
     }
 }
 
-/// Asks for placements. Its buffers are made and touched beforehand, so that asking allocates nothing in the process.
+/// Asks for placements. The buffers are made and touched beforehand, so that asking allocates
+/// nothing in the process.
 #[derive(Debug)]
 pub struct Prober {
     nodes: Vec<u32>,
@@ -43,10 +46,10 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// A prober for the machine's nodes.
+    /// Returns a prober for the machine's nodes.
     #[must_use]
     pub fn new(nodes: &Nodes) -> Self {
-        // Non-zero, or the allocator would hand out untouched memory.
+        // Filled with non-zero values, or the allocator would hand out untouched memory.
         Self {
             nodes: nodes.online().to_vec(),
             addresses: vec![1; CHUNK],
@@ -55,9 +58,10 @@ impl Prober {
         }
     }
 
-    /// Where the pages `range` of `region` lie; all of them have been written.
+    /// Returns where the pages `range` of `region` lie; all of them must have been written.
     ///
-    /// Until 6.6 a page that the balancer has just marked for a hint fault looks absent to `move_pages(2)`. Reading takes the mark away.
+    /// Until 6.6 a page that the balancer has just marked for a hint fault looks absent to
+    /// `move_pages(2)`. Reading it removes the mark.
     ///
     /// # Errors
     /// [`Trouble::Unsupported`] without `move_pages(2)`.
@@ -76,10 +80,12 @@ impl Prober {
         Ok(found)
     }
 
-    /// Where `count` base pages from address `start` of process `pid` (0: ourselves) lie.
+    /// Returns where `count` base pages from address `start` of process `pid` lie; pid 0 is this
+    /// process.
     ///
     /// # Errors
-    /// [`Trouble::Unsupported`] without `move_pages(2)`; a failure when the process may not be asked.
+    /// [`Trouble::Unsupported`] without `move_pages(2)`; a failure when the process may not be
+    /// asked.
     pub fn pages(&mut self, pid: i32, start: usize, count: usize) -> Result<Placement, Trouble> {
         let mut found = Placement {
             per_node: vec![0; self.nodes.len()],
@@ -110,7 +116,8 @@ impl Prober {
         Ok(found)
     }
 
-    /// Moves `count` base pages from address `start` of process `pid` (0: ourselves) to `node`; returns how many the kernel says are there now.
+    /// Moves `count` base pages from address `start` of process `pid` (0: this process) to `node`.
+    /// Returns how many are there now, as the kernel says.
     ///
     /// # Errors
     /// As [`Prober::pages`].
@@ -151,7 +158,8 @@ impl Prober {
             } else {
                 std::ptr::null()
             };
-            // SAFETY: the three arrays have at least `n` entries and outlive the call; the addresses are only looked up.
+            // SAFETY: the three arrays have at least `n` entries and outlive the call; the
+            // addresses are only looked up.
             let done = unsafe {
                 libc::syscall(
                     libc::SYS_move_pages,
@@ -180,10 +188,10 @@ impl Prober {
     }
 }
 
-/// The address range of the `[stack]` or `[heap]` mapping, from `/proc/self/maps`.
+/// Returns the address range of the `[stack]` or `[heap]` mapping, from `/proc/self/maps`.
 ///
 /// # Errors
-/// When there is no mapping of that name.
+/// There is no mapping of that name.
 pub fn mapping_named(name: &str) -> Result<Range<usize>> {
     let maps = std::fs::read_to_string("/proc/self/maps")?;
     let line = maps

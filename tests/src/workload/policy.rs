@@ -1,11 +1,11 @@
-//! Memory policies of address ranges, by raw system calls: libnuma is not needed for three of them.
+//! Memory policies of address ranges, by raw system calls: three calls do not need libnuma.
 
 use std::io;
 
 use anyhow::Result;
 
 use super::memory::Region;
-use super::told::Trouble;
+use super::trouble::Trouble;
 
 /// `MPOL_*` of the kernel's `mempolicy.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,20 +13,21 @@ use super::told::Trouble;
 pub enum Mode {
     /// Only these nodes. The balancer does not scan such memory.
     Bind = 2,
-    /// Only these nodes, and scanned by the balancer, which does not move pages away from them (`MPOL_F_NUMA_BALANCING`, since 5.12).
+    /// Only these nodes, and scanned by the balancer, which does not move pages away from them
+    /// (`MPOL_F_NUMA_BALANCING`, since 5.12).
     BindScanned = 2 | 1 << 13,
     /// Page by page over the nodes.
     Interleave = 3,
-    /// These nodes first, the nearest of them; since 5.15.
+    /// These nodes first, the nearest one before the others; since 5.15.
     PreferredMany = 5,
     /// Page by page by the weights in sysfs; since 6.9.
     WeightedInterleave = 6,
 }
 
-/// Bits for as many nodes as any kernel has (`MAX_NUMNODES` is 1024 at most).
+/// Bits for as many nodes as any kernel has (`MAX_NUMNODES` is at most 1024).
 const MASK_WORDS: usize = 16;
 const MASK_BITS: u64 = 1024;
-/// `MPOL_F_NODE | MPOL_F_ADDR`: say on which node the page at an address lies.
+/// `MPOL_F_NODE | MPOL_F_ADDR`: asks for the node of the page at an address.
 const NODE_OF_ADDRESS: u64 = 1 | 2;
 
 /// Sets the policy of a region that has not been touched yet.
@@ -41,7 +42,8 @@ pub fn set(region: &Region, mode: Mode, nodes: &[u32]) -> Result<(), Trouble> {
             .ok_or_else(|| Trouble::Unsupported(format!("no kernel has a node {node}")))?;
         *word |= 1 << (node % 64);
     }
-    // SAFETY: the range is ours, the mask outlives the call; the kernel reads one bit less than it is told.
+    // SAFETY: the range is the region's and the mask outlives the call; the kernel reads one bit
+    // less than it is given.
     let done = unsafe {
         libc::syscall(
             libc::SYS_mbind,
@@ -68,10 +70,11 @@ pub fn set(region: &Region, mode: Mode, nodes: &[u32]) -> Result<(), Trouble> {
     }
 }
 
-/// The node on which the page at `address` lies, by `get_mempolicy(2)`; a page that is not there is faulted in by reading.
+/// Returns the node of the page at `address`, by `get_mempolicy(2)`. The call reads the page, so an
+/// absent one is faulted in.
 ///
 /// # Errors
-/// When nothing is mapped there, or the kernel has no NUMA support.
+/// Nothing is mapped there, or the kernel has no NUMA support.
 pub fn node_of(address: usize) -> Result<u32> {
     let mut node: i32 = -1;
     let none = std::ptr::null_mut::<u64>();

@@ -1,4 +1,5 @@
-//! Forked helpers of a workload: what they do is said through a pipe, and none outlives it unnoticed.
+//! Forked helpers of a workload. Each returns its result through a pipe, and none outlives the
+//! workload.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -12,9 +13,9 @@ use nix::unistd::{ForkResult, Pid, fork, pipe};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::told::Trouble;
+use super::trouble::Trouble;
 
-/// A forked child that will say one value.
+/// A forked child that will return one value.
 #[derive(Debug)]
 pub struct Helper {
     pid: Pid,
@@ -22,10 +23,11 @@ pub struct Helper {
 }
 
 impl Helper {
-    /// Forks; the child runs `work`, sends what it returns and exits. Call it while the process has one thread.
+    /// Forks; the child runs `work`, returns its value through the pipe and exits. Call it while
+    /// the process has one thread.
     ///
     /// # Errors
-    /// When there can be no more processes or descriptors.
+    /// The limit of processes or descriptors is reached.
     pub fn fork<T: Serialize>(work: impl FnOnce() -> Result<T, Trouble>) -> Result<Self> {
         let (read, write) = pipe().context("cannot make a pipe")?;
         // SAFETY: the process has one thread, so the child may do whatever the parent may.
@@ -36,28 +38,28 @@ impl Helper {
             }),
             ForkResult::Child => {
                 drop(read);
-                exit_now(tell(work, write))
+                exit_now(send(work, write))
             }
         }
     }
 
-    /// Its process id.
+    /// Returns the child's process id.
     ///
     /// # Errors
-    /// Never on Linux, where they are positive.
+    /// Never on Linux, where ids are positive.
     pub fn pid(&self) -> Result<u32> {
         Ok(u32::try_from(self.pid.as_raw())?)
     }
 
-    /// Waits for the child's end and returns what it said.
+    /// Waits for the child's end and returns its value.
     ///
     /// # Errors
-    /// When it failed (it has said why on stderr) or said nothing sensible.
+    /// The child failed (its reason is on stderr) or returned nothing that parses.
     pub fn finish<T: DeserializeOwned>(self) -> Result<T> {
         let mut text = Vec::new();
         File::from(self.says)
             .read_to_end(&mut text)
-            .context("cannot hear the child")?;
+            .context("cannot read from the child")?;
         match waitpid(self.pid, None)? {
             WaitStatus::Exited(_, 0) => Ok(serde_json::from_slice(&text)?),
             other => bail!("child {}: {other:?}", self.pid),
@@ -65,14 +67,14 @@ impl Helper {
     }
 }
 
-fn tell<T: Serialize>(work: impl FnOnce() -> Result<T, Trouble>, to: OwnedFd) -> i32 {
-    // A helper whose workload was killed shall not stay behind.
+fn send<T: Serialize>(work: impl FnOnce() -> Result<T, Trouble>, to: OwnedFd) -> i32 {
+    // A helper ends with its workload, also when that is killed.
     let bound = set_pdeathsig(Signal::SIGKILL).map_err(Trouble::from);
-    let said = bound.and_then(|()| work()).and_then(|value| {
+    let sent = bound.and_then(|()| work()).and_then(|value| {
         File::from(to).write_all(&serde_json::to_vec(&value)?)?;
         Ok(())
     });
-    match said {
+    match sent {
         Ok(()) => 0,
         Err(trouble) => {
             eprintln!("workload: in child {}: {trouble:?}", std::process::id());
@@ -81,7 +83,7 @@ fn tell<T: Serialize>(work: impl FnOnce() -> Result<T, Trouble>, to: OwnedFd) ->
     }
 }
 
-/// Ends a forked child without running what belongs to the parent (buffers, destructors).
+/// Ends a forked child without running the parent's destructors or flushing its buffers.
 pub fn exit_now(status: i32) -> ! {
     // SAFETY: never returns and touches nothing.
     unsafe { libc::_exit(status) }

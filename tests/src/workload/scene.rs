@@ -1,4 +1,5 @@
-//! What every workload stands on: the machine's nodes, a prober, and the moment at which the measured part begins.
+//! The base of every workload: the machine's nodes, a prober, and the moment when the measured part
+//! begins.
 
 use std::io::{BufRead, Write};
 
@@ -8,16 +9,17 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::nodes::Nodes;
 use super::placement::Prober;
-use super::told::{Told, Trouble};
+use super::trouble::Trouble;
+use super::truth::GroundTruth;
 
-/// Holds a workload back until whoever watches it is ready.
+/// Holds a workload back until its observer is ready.
 #[derive(Debug)]
 pub struct Gate {
     on_stdin: bool,
 }
 
 impl Gate {
-    /// A gate that a newline on stdin opens, or one that is open.
+    /// Returns a gate that a newline on stdin opens, or an open one.
     #[must_use]
     pub fn new(on_stdin: bool) -> Self {
         Self { on_stdin }
@@ -39,18 +41,18 @@ impl Gate {
     }
 }
 
-/// The stage of one workload.
+/// The surroundings of one workload.
 #[derive(Debug)]
 pub struct Scene {
     /// The machine's nodes.
     pub nodes: Nodes,
-    /// For asking where pages are.
+    /// Asks the kernel where pages are.
     pub prober: Prober,
     gate: Gate,
 }
 
 impl Scene {
-    /// Reads the machine; begins nothing yet.
+    /// Reads the machine's nodes; begins nothing yet.
     ///
     /// # Errors
     /// [`Trouble::Unsupported`] without NUMA support.
@@ -66,30 +68,30 @@ impl Scene {
     /// Waits for the start and begins the measured part of `workload`.
     ///
     /// # Errors
-    /// When stdin ends before the start.
-    pub fn begin(&self, workload: &'static str) -> Result<Told> {
-        let mut told = Told::new(workload, &self.nodes);
+    /// stdin ends before the start.
+    pub fn begin(&self, workload: &'static str) -> Result<GroundTruth> {
+        let mut truth = GroundTruth::new(workload, &self.nodes);
         self.gate.pass()?;
-        told.start_ns = now_ns()?;
-        told.minor_faults = minor_faults()?;
-        Ok(told)
+        truth.start_ns = now_ns()?;
+        truth.minor_faults = minor_faults()?;
+        Ok(truth)
     }
 
-    /// Ends the measured part: what follows is verification.
+    /// Ends the measured part. The rest of a workload is verification.
     ///
     /// # Errors
-    /// When the clock or the process's usage cannot be read.
-    pub fn end(told: &mut Told) -> Result<()> {
-        told.end_ns = now_ns()?;
-        told.minor_faults = minor_faults()?.saturating_sub(told.minor_faults);
+    /// The clock or the process's usage cannot be read.
+    pub fn end(truth: &mut GroundTruth) -> Result<()> {
+        truth.end_ns = now_ns()?;
+        truth.minor_faults = minor_faults()?.saturating_sub(truth.minor_faults);
         Ok(())
     }
 }
 
-/// `CLOCK_BOOTTIME` in ns: the clock of trace records.
+/// Returns `CLOCK_BOOTTIME` in ns, the clock of trace records.
 ///
 /// # Errors
-/// When the clock cannot be read.
+/// The clock cannot be read.
 pub fn now_ns() -> Result<u64> {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME)?;
     Ok(u64::try_from(now.tv_sec())? * 1_000_000_000 + u64::try_from(now.tv_nsec())?)

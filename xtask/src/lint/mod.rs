@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{run, toolchain, workspace};
+use crate::{build, run, toolchain, workspace};
 
 /// Lints of the workspace that do not fit the kernel side, where a program must stay within the
 /// limits of the verifier.
@@ -30,6 +30,7 @@ pub fn run() -> Result<()> {
     run::check(run::cargo().args(["fmt", "--all", "--check"]))?;
     deny()?;
     clippy()?;
+    clippy_of_tiers()?;
     clippy_of_ebpf()
 }
 
@@ -51,6 +52,16 @@ fn clippy() -> Result<()> {
         "--",
         "-Dwarnings",
     ]))
+}
+
+/// The test programs that `cargo test` does not run (`test = false`) are in no `--all-targets`.
+fn clippy_of_tiers() -> Result<()> {
+    let mut tiers = run::cargo();
+    tiers.args(["clippy", "--package", "numatrace-tests"]);
+    for test in build::TESTS {
+        tiers.args(["--test", test]);
+    }
+    run::check(tiers.args(["--", "-Dwarnings"]))
 }
 
 /// The kernel side builds `core` itself and sees another architecture, as in numatrace/build.rs.

@@ -1,4 +1,4 @@
-//! Counts tests from the output of test programs, as it passes by.
+//! Counts tests from the output of test programs as it passes by.
 
 use std::{
     fmt,
@@ -7,21 +7,22 @@ use std::{
     sync::mpsc::Sender,
 };
 
-/// How many tests passed, failed and were skipped.
+/// The numbers of tests that passed, failed and were skipped.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Tally {
-    /// Passed. A test that ended early counts here and in `early`, since its harness knows no better.
+    /// Passed. A test that ended early counts here and in `early`, since its harness knows no
+    /// better.
     ended_well: u64,
-    /// Said on a `skipped:` line that the machine lacks something, and ended early.
+    /// Ended early with a `skipped:` line, because the machine lacks something.
     early: u64,
     /// Ignored by the harness.
     ignored: u64,
-    /// Failed; a test program that ended badly without saying so counts as one.
+    /// Failed. A test program that ended badly without a failed test counts as one.
     pub failed: u64,
 }
 
 impl Tally {
-    /// So many checks that passed and failed.
+    /// Returns the tally of so many checks that passed and failed.
     #[must_use]
     pub fn new(passed: u64, failed: u64) -> Self {
         Self {
@@ -31,8 +32,8 @@ impl Tally {
         }
     }
 
-    /// With the program's status taken in: a bad end that no failed test explains is a failure, and so is a program
-    /// that printed no result.
+    /// Returns the tally with the program's status in it: a bad end that no failed test explains is
+    /// a failure, and so is a program that printed no result.
     #[must_use]
     pub fn settled(mut self, success: bool) -> Self {
         let silent = self.ended_well == 0 && self.ignored == 0;
@@ -98,7 +99,7 @@ pub struct Counted<W> {
     to: W,
     line: Vec<u8>,
     tally: Tally,
-    tell: Option<Sender<Tally>>,
+    at_the_end: Option<Sender<Tally>>,
 }
 
 impl<W: Write> Counted<W> {
@@ -107,21 +108,21 @@ impl<W: Write> Counted<W> {
         Self::with(to, None)
     }
 
-    /// The same, for a writer that is given away: it sends its count when it is dropped.
-    pub fn telling(to: W, tell: Sender<Tally>) -> Self {
-        Self::with(to, Some(tell))
+    /// Passes on to `to`, and sends the count when it is dropped: for a writer that is given away.
+    pub fn reporting(to: W, at_the_end: Sender<Tally>) -> Self {
+        Self::with(to, Some(at_the_end))
     }
 
-    fn with(to: W, tell: Option<Sender<Tally>>) -> Self {
+    fn with(to: W, at_the_end: Option<Sender<Tally>>) -> Self {
         Self {
             to,
             line: Vec::new(),
             tally: Tally::default(),
-            tell,
+            at_the_end,
         }
     }
 
-    /// What was counted so far, an unended last line not.
+    /// Returns the tally so far, without an unended last line.
     pub fn tally(&self) -> Tally {
         self.tally
     }
@@ -148,9 +149,9 @@ impl<W: Write> Write for Counted<W> {
 
 impl<W> Drop for Counted<W> {
     fn drop(&mut self) {
-        if let Some(tell) = &self.tell {
-            // Nobody listens when the run itself failed.
-            let _ = tell.send(self.tally);
+        if let Some(sender) = &self.at_the_end {
+            // The receiver is gone when the tier itself failed.
+            let _ = sender.send(self.tally);
         }
     }
 }
@@ -174,8 +175,10 @@ mod tests {
 
     #[test]
     fn results_of_several_programs_add_up() {
-        let text = "test a ... ok\ntest result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out\n\
-                    test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s\n";
+        let text = "test a ... ok\n\
+                    test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out\n\
+                    test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; \
+                    0 filtered out; finished in 0.1s\n";
         assert_eq!(counted(text).to_string(), "15 passed, 2 failed, 1 skipped");
     }
 
@@ -211,12 +214,12 @@ mod tests {
 
     #[test]
     fn a_given_away_counter_tells_at_its_end() {
-        let (tell, told) = std::sync::mpsc::channel();
-        let mut counter = Counted::telling(io::sink(), tell);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let mut counter = Counted::reporting(io::sink(), sender);
         counter
             .write_all(b"test result: ok. 2 passed; 0 failed\n")
             .unwrap();
         drop(counter);
-        assert_eq!(told.recv().unwrap(), Tally::new(2, 0));
+        assert_eq!(receiver.recv().unwrap(), Tally::new(2, 0));
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 
 /// A hook that sees allocations.
 pub trait Hook: StackIdContext + Sized {
-    /// Whether it knows the preferred zone.
+    /// True for a hook that knows the preferred zone.
     const EXACT: bool;
 
     /// Returns whether its program has a twin.

@@ -8,7 +8,7 @@
 //! nobody. Durations are of a folio's copy and of the whole outermost call.
 //!
 //! Of pages that stay the kernel gives the number. A copy is refused when somebody else holds a
-//! reference to the folio: such refusals show once per attempt.
+//! reference to the folio, once per attempt.
 //!
 //! proto: 6.1..: int move_to_new_folio(struct folio *dst, struct folio *src, enum migrate_mode mode)
 //! proto: 6.1..: bool remove_migration_pte(struct folio *folio, struct vm_area_struct *vma, unsigned long addr, void *arg)
@@ -82,7 +82,7 @@ pub fn page_migration(ctx: FExitContext) -> u32 {
         );
         twin::leave_mark(Twin::Migration, task, false);
     } else if let Some(moving) = moving::of(task) {
-        // Somebody holds a reference that the kernel cannot account for. It tries again later.
+        // Somebody holds a reference that the kernel cannot account for. The kernel tries again.
         moving.add_refused(Folio::from_arg(ctx.arg(1)));
     }
     0

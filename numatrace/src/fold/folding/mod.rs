@@ -1,4 +1,4 @@
-//! A session being folded: which counts lie in it.
+//! A session being folded: sorts counts into the interval that they belong to.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,65 +11,67 @@ use crate::{
     enrich::{BATCH, Observation, table::Hashed},
 };
 
-/// A session being folded: counts wait until it is known on which side of a cut they fall.
+/// A session or interval being folded: counts those observations that lie between its boundaries.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Folding {
     window: Window,
-    /// What comes late, counted in an epoch before the start, is taken in: the interval before has ended without it.
+    /// Late counts of an epoch before the start are taken in: the interval before ended without
+    /// them.
     follows: bool,
     /// Counts inside the window.
     pub inside: Accumulators,
 }
 
 impl Folding {
-    /// Begins at a cut; `edge` are the counts of the epochs around it.
-    pub fn begin(start: Boundary, edge: &[Observation]) -> Self {
+    /// Begins at a boundary; `around` are the counts of the epochs around it.
+    pub fn begin(start: Boundary, around: &[Observation]) -> Self {
         let mut folding = Self {
             window: Window::new(start),
             follows: false,
             inside: Accumulators::default(),
         };
-        folding.apply_all(edge);
+        folding.apply_all(around);
         folding
     }
 
-    /// Begins where another interval has ended, at the same cut and with the same edge: together they are one session.
-    pub fn follow(start: Boundary, edge: &[Observation]) -> Self {
+    /// Begins where another interval ended, with the same boundary and the same counts around it,
+    /// so that each of them is in one of the two.
+    pub fn follow(start: Boundary, around: &[Observation]) -> Self {
         Self {
             follows: true,
-            ..Self::begin(start, edge)
+            ..Self::begin(start, around)
         }
     }
 
-    /// Takes in a count of an epoch before any possible end.
-    pub fn apply(&mut self, seen: &Observation) {
-        self.apply_at(place(seen), seen);
+    /// Takes in a count that comes before the end of the session.
+    pub fn apply(&mut self, count: &Observation) {
+        self.apply_at(place(count), count);
     }
 
-    fn apply_at(&mut self, hash: Hashed, seen: &Observation) {
-        if self.window.wholly_contains(seen.epoch) {
-            if matches!(seen.what, CountKind::Alloc(_)) {
-                self.inside.system_pages = self.inside.system_pages.saturating_add(seen.amount);
+    fn apply_at(&mut self, hash: Hashed, count: &Observation) {
+        if self.window.wholly_contains(count.epoch) {
+            if matches!(count.what, CountKind::Alloc(_)) {
+                self.inside.system_pages = self.inside.system_pages.saturating_add(count.amount);
             }
-            self.inside.apply_at(hash, seen);
+            self.inside.apply_at(hash, count);
             return;
         }
-        self.inside.foreign_edge = self
+        self.inside.foreign_at_boundary = self
             .inside
-            .foreign_edge
-            .saturating_add(self.window.foreign_edge(seen));
-        if matches!(seen.what, CountKind::Alloc(_)) && self.window.contains_system(seen) {
-            self.inside.system_pages = self.inside.system_pages.saturating_add(seen.amount);
+            .foreign_at_boundary
+            .saturating_add(self.window.foreign_at_boundary(count));
+        if matches!(count.what, CountKind::Alloc(_)) && self.window.contains_system(count) {
+            self.inside.system_pages = self.inside.system_pages.saturating_add(count.amount);
         }
-        if self.window.contains(seen) || self.follows && self.window.precedes(seen) {
-            self.inside.apply_at(hash, seen);
+        if self.window.contains(count) || self.follows && self.window.precedes(count) {
+            self.inside.apply_at(hash, count);
         }
     }
 
-    /// Takes in a batch of them.
-    pub fn apply_all(&mut self, seen: &[Observation]) {
-        let mut places = Vec::with_capacity(BATCH.min(seen.len()));
-        for batch in seen.chunks(BATCH) {
+    /// Takes in many counts, batch by batch.
+    pub fn apply_all(&mut self, counts: &[Observation]) {
+        let mut places = Vec::with_capacity(BATCH.min(counts.len()));
+        for batch in counts.chunks(BATCH) {
             places.clear();
             places.extend(batch.iter().map(place));
             self.inside.tallies.warm(&places);
@@ -79,11 +81,11 @@ impl Folding {
         }
     }
 
-    /// Ends at a cut; `edge` are the counts of the epochs around it. What lies beyond is dropped: it belongs to the next interval, which
-    /// is given the same edge.
-    pub fn end(mut self, end: Boundary, edge: &[Observation]) -> (Window, Accumulators) {
+    /// Ends at a boundary; `around` are the counts of the epochs around it. Those that lie beyond
+    /// it are dropped: they belong to the next interval, which is given the same counts.
+    pub fn end(mut self, end: Boundary, around: &[Observation]) -> (Window, Accumulators) {
         self.window.close(end);
-        self.apply_all(edge);
+        self.apply_all(around);
         (self.window, self.inside)
     }
 }

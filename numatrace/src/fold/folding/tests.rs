@@ -1,4 +1,4 @@
-//! Intervals side by side: what is counted is in exactly one of them.
+//! Intervals that follow one another: each count is in exactly one of them.
 
 use std::collections::BTreeMap;
 
@@ -29,8 +29,8 @@ fn seen(epoch: u64, node: u16, count: u64) -> Observation {
     }
 }
 
-/// A cut in which node `n`'s reading began epoch `epochs[n]`.
-fn cut(epochs: [u64; 2]) -> Boundary {
+/// A boundary at which the reading of node `n` began epoch `epochs[n]`.
+fn boundary(epochs: [u64; 2]) -> Boundary {
     let reading = |node: u16, epoch| (NodeId(node), (epoch, NodeCounters::default()));
     Boundary {
         nodes: BTreeMap::from([reading(0, epochs[0]), reading(1, epochs[1])]),
@@ -43,21 +43,21 @@ fn total(counted: &Accumulators) -> u64 {
 }
 
 #[test]
-fn a_count_at_a_cut_is_in_one_of_both_intervals() {
+fn a_count_at_a_boundary_is_in_one_of_both_intervals() {
     // Node 0 was read when epoch 5 began, node 1 when epoch 6 did.
-    let edge = [seen(5, 0, 1), seen(5, 1, 10), seen(6, 1, 100)];
-    let first = Folding::begin(cut([1, 1]), &[]);
-    let second = Folding::follow(cut([5, 6]), &edge);
-    let (_, first) = first.end(cut([5, 6]), &edge);
+    let around = [seen(5, 0, 1), seen(5, 1, 10), seen(6, 1, 100)];
+    let first = Folding::begin(boundary([1, 1]), &[]);
+    let second = Folding::follow(boundary([5, 6]), &around);
+    let (_, first) = first.end(boundary([5, 6]), &around);
     assert_eq!((total(&first), total(&second.inside)), (10, 101));
 }
 
 #[test]
 fn what_comes_late_belongs_to_the_interval_that_is_still_open() {
-    let mut first = Folding::begin(cut([3, 3]), &[]);
+    let mut first = Folding::begin(boundary([3, 3]), &[]);
     first.apply(&seen(2, 0, 1));
     assert_eq!(total(&first.inside), 0, "before the session");
-    let mut second = Folding::follow(cut([5, 5]), &[]);
+    let mut second = Folding::follow(boundary([5, 5]), &[]);
     second.apply(&seen(4, 0, 1));
     assert_eq!(
         total(&second.inside),
@@ -67,18 +67,18 @@ fn what_comes_late_belongs_to_the_interval_that_is_still_open() {
 }
 
 proptest! {
-    /// However a session is cut, its intervals add up to the whole.
+    /// However a session is divided, its intervals add up to the whole.
     #[test]
     fn intervals_add_up_to_the_session(
         counts in proptest::collection::vec((3u64..40, 0u16..2, 1u64..100), 0..60),
         at in proptest::collection::vec((0u64..3, 0u64..3), 1..5),
     ) {
-        // Cuts at epochs 5, 15, 25 …, each node's reading up to two epochs later.
-        let cuts: Vec<Boundary> = (0u64..)
+        // Boundaries at epochs 5, 15, 25 …, each node's reading up to two epochs later.
+        let boundaries: Vec<Boundary> = (0u64..)
             .zip(&at)
-            .map(|(i, (zero, one))| cut([5 + 10 * i + zero, 5 + 10 * i + one]))
+            .map(|(i, (zero, one))| boundary([5 + 10 * i + zero, 5 + 10 * i + one]))
             .collect();
-        // An edge holds everything that was counted since the sweep two epochs before a cut.
+        // The counts around a boundary are those since the sweep two epochs before it.
         let sweeps = |i: u64| 3 + 10 * i;
         let of = |from: u64, to: u64| -> Vec<Observation> {
             counts
@@ -87,14 +87,14 @@ proptest! {
                 .map(|(epoch, node, count)| seen(*epoch, *node, *count))
                 .collect()
         };
-        let edge = |i: u64| of(sweeps(i), 10 * i + 8);
+        let around = |i: u64| of(sweeps(i), 10 * i + 8);
         let between = |i: u64| of(10 * i + 8, sweeps(i + 1));
-        let last = cuts.len() as u64 - 1;
+        let last = boundaries.len() as u64 - 1;
 
-        let mut whole = Folding::begin(cuts[0].clone(), &edge(0));
-        let mut part = Folding::begin(cuts[0].clone(), &edge(0));
+        let mut whole = Folding::begin(boundaries[0].clone(), &around(0));
+        let mut part = Folding::begin(boundaries[0].clone(), &around(0));
         let mut sum = 0;
-        for (i, cut) in (1u64..).zip(&cuts[1..]) {
+        for (i, boundary) in (1u64..).zip(&boundaries[1..]) {
             for one in between(i - 1) {
                 whole.apply(&one);
                 part.apply(&one);
@@ -102,17 +102,17 @@ proptest! {
             if i == last {
                 break;
             }
-            // The whole session knows of no cut here: its edge is like any other count.
-            edge(i).iter().for_each(|one| whole.apply(one));
-            let next = Folding::follow(cut.clone(), &edge(i));
-            let (_, inside) = std::mem::replace(&mut part, next).end(cut.clone(), &edge(i));
+            // The whole session knows of no boundary here: these counts are like any other.
+            around(i).iter().for_each(|one| whole.apply(one));
+            let next = Folding::follow(boundary.clone(), &around(i));
+            let (_, inside) = std::mem::replace(&mut part, next).end(boundary.clone(), &around(i));
             sum += total(&inside);
         }
-        let end = cuts.last().unwrap().clone();
+        let end = boundaries.last().unwrap().clone();
         if last > 0 {
-            let (_, inside) = part.end(end.clone(), &edge(last));
+            let (_, inside) = part.end(end.clone(), &around(last));
             sum += total(&inside);
-            let (_, inside) = whole.end(end, &edge(last));
+            let (_, inside) = whole.end(end, &around(last));
             prop_assert_eq!(sum, total(&inside));
         }
     }

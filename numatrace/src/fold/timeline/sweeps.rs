@@ -1,8 +1,8 @@
 //! What sweeps counted for the threads of a timeline and their processes.
 //!
-//! Kept from the first move of a thread on: what was counted before is in the totals, less this. First
-//! touches are kept sweep by sweep only where a thread moved in between, so the list is no longer than
-//! the timeline.
+//! Kept from the first move of a thread on: what was counted before is in the totals, less this.
+//! First touches are kept sweep by sweep only where a thread moved in between, so the list is no
+//! longer than twice the timeline.
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use crate::{
             spent::SpentByNode,
         },
         area::Thread,
-        sums::bump,
+        sums::{bump, bump_all},
     },
     ids::NodeId,
 };
@@ -28,6 +28,8 @@ pub struct Touched {
     pub until_ns: u64,
     /// Base pages by node.
     pub pages: BTreeMap<NodeId, u64>,
+    /// A thread of the process moved or ended since the sweep before: this is one sweep.
+    moved: bool,
 }
 
 /// A thread that moved between nodes.
@@ -116,16 +118,24 @@ impl Sweeps {
         for process in std::mem::take(&mut self.moved) {
             let pages = self.sweep.remove(&process).unwrap_or_default();
             let sweeps = self.touched.entry(process).or_default();
-            sweeps.push(Touched { until_ns, pages });
+            sweeps.push(Touched {
+                until_ns,
+                pages,
+                moved: true,
+            });
         }
         for (process, pages) in std::mem::take(&mut self.sweep) {
             let sweeps = self.touched.entry(process).or_default();
-            // No thread moved since the sweep before: both are one.
-            if let Some(last) = sweeps.last_mut() {
-                last.until_ns = until_ns;
-                for (node, pages) in pages {
-                    bump(&mut last.pages, node, pages);
+            match sweeps.last_mut() {
+                Some(last) if !last.moved => {
+                    last.until_ns = until_ns;
+                    bump_all(&mut last.pages, &pages);
                 }
+                _ => sweeps.push(Touched {
+                    until_ns,
+                    pages,
+                    moved: false,
+                }),
             }
         }
     }

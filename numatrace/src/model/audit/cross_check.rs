@@ -55,8 +55,8 @@ impl CrossCheckKind {
 /// not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Equations {
-    /// Imbalance of the kernel's counters. They are not read in one instant, so a few allocations in
-    /// flight show here.
+    /// Imbalance of the kernel's counters. They are not read in one instant, so a few allocations
+    /// in flight show here.
     pub kernel: Option<Imbalance>,
     /// Imbalance of traced counts: zero by construction.
     pub traced: Option<Imbalance>,

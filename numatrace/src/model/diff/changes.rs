@@ -1,4 +1,4 @@
-//! One quantity on both sides: its values, what the change is told from, and what it means.
+//! The change of one quantity: values on both sides, significance test, verdict.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,15 @@ use serde::Serialize;
 use super::significance::{self, Test};
 use crate::model::quantity::{ALL, Good, Measured, Measures, Of, Quantity, float};
 
-/// Chance alone makes such a change less often than this: one of a thousand, because a comparison looks at hundreds of numbers.
+/// Largest `p` of a significant change: one in a thousand, because a comparison tests hundreds of
+/// numbers.
 const SIGNIFICANT: f64 = 0.001;
-/// A share that changed by less (half a point) is the same, however many events say so.
+/// Least change of a share that matters, half a point, however significant.
 const SHARE_MATTERS: f64 = 0.005;
-/// A rate that changed by less than a tenth of the larger one is the same.
+/// Least change of a rate that matters, as a part of the larger rate.
 const RATE_MATTERS: f64 = 0.1;
 
-/// The changes of one subject by the name of their quantity.
+/// The changes of one subject by name of the quantity.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Changes(pub BTreeMap<&'static str, Change>);
@@ -22,46 +23,47 @@ pub struct Changes(pub BTreeMap<&'static str, Change>);
 /// One quantity on both sides; `None` is not measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Change {
-    /// Its value in the first session.
+    /// Value in the first session.
     pub before: Option<f64>,
-    /// Its value in the second.
+    /// Value in the second session.
     pub after: Option<f64>,
-    /// After less before.
+    /// After minus before.
     pub difference: Option<f64>,
     /// Counts and times: per second of the first session.
     pub before_per_s: Option<f64>,
     /// Counts and times: per second of the second session.
     pub after_per_s: Option<f64>,
-    /// How the change was told from chance, with the sample sizes; `None` for what is no count of events: times, and states at the end.
+    /// The significance test with its sample sizes; `None` for a quantity that does not count
+    /// events: times, and states at the end of a session.
     pub test: Option<Test>,
-    /// What the change means.
+    /// Meaning of the change.
     pub verdict: Verdict,
 }
 
-/// What a change means.
+/// Meaning of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It changed for the better.
+    /// A significant improvement.
     Better,
-    /// It changed for the worse.
+    /// A significant deterioration.
     Worse,
-    /// There is more of it, which is neither good nor bad.
+    /// A significant increase that is neither good nor bad.
     More,
-    /// There is less of it, which is neither good nor bad.
+    /// A significant decrease that is neither good nor bad.
     Less,
-    /// No change that chance could not have made, or too small a one to matter.
+    /// No significant change, or one too small to matter.
     Same,
-    /// Too few events to tell.
+    /// Too few events for the test.
     TooFew,
     /// No test fits this quantity.
     Untested,
-    /// One side or both did not measure it.
+    /// At least one side did not measure the quantity.
     Unmeasured,
 }
 
 impl Verdict {
-    /// As a person would say it.
+    /// Returns the verdict in words; empty for a quantity without a test.
     #[must_use]
     pub fn in_words(self) -> &'static str {
         match self {
@@ -70,13 +72,13 @@ impl Verdict {
             Self::More => "more",
             Self::Less => "less",
             Self::Same => "same",
-            Self::TooFew => "too few to tell",
+            Self::TooFew => "too few events",
             Self::Untested => "",
             Self::Unmeasured => "not measured",
         }
     }
 
-    /// Is it a change that can be told from chance?
+    /// Returns whether the change is significant.
     #[must_use]
     pub fn is_change(self) -> bool {
         matches!(self, Self::Better | Self::Worse | Self::More | Self::Less)
@@ -84,7 +86,8 @@ impl Verdict {
 }
 
 impl Changes {
-    /// Every quantity that can be asked of a subject (the machine when `of` is `None`), and was measured on one side at least.
+    /// Compares every quantity of a subject (the machine when `of` is `None`) that at least one
+    /// side measured. `seconds` are the lengths of the sessions.
     #[must_use]
     pub fn of(
         of: Option<Of>,
@@ -98,7 +101,7 @@ impl Changes {
         Self::of_these(asked, before, after, seconds)
     }
 
-    /// The same of a choice of quantities.
+    /// Compares some quantities, as [`Changes::of`] does.
     pub(super) fn of_these(
         quantities: impl IntoIterator<Item = &'static Quantity>,
         before: Option<&Measures>,
@@ -116,7 +119,7 @@ impl Changes {
         Self(changes.collect())
     }
 
-    /// The change of a quantity.
+    /// Returns the change of a quantity.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Change> {
         self.0.get(name)
@@ -124,7 +127,7 @@ impl Changes {
 }
 
 impl Change {
-    /// What became of a quantity, in sessions of so many seconds.
+    /// Compares the values of a quantity in sessions of so many seconds.
     fn of(
         quantity: &Quantity,
         before: Option<Measured>,
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_told_in_points_and_rates_by_the_second() {
+    fn shares_are_compared_in_points_and_counts_per_second() {
         let share = |part| Some(Measured::Share { part, whole: 1000 });
         let better = change("local_share", share(100), share(900));
         assert_eq!(
@@ -226,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_matter_is_the_same_however_many_say_it() {
+    fn a_change_that_does_not_matter_is_none_however_significant() {
         let share = |part| {
             Some(Measured::Share {
                 part,
@@ -239,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_side_did_not_measure_has_no_change() {
+    fn a_quantity_that_one_side_did_not_measure_has_no_change() {
         let none = change("numa_miss", None, Some(Measured::Count(5)));
         assert_eq!(
             (none.difference, none.test, none.verdict),

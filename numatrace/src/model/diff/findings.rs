@@ -1,4 +1,4 @@
-//! Diagnoses of both reports: which are gone, which are new, which stayed.
+//! Findings of two reports: gone, new and kept.
 
 use serde::Serialize;
 
@@ -6,23 +6,24 @@ use super::Pair;
 use crate::ids::Pid;
 use crate::model::{Finding, Snapshot};
 
-/// Diagnoses of two reports. The same diagnosis of the same process, matched as processes are, is one.
+/// Findings of two reports. A finding is kept when both reports have its id for the same process,
+/// as processes are matched.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Findings {
-    /// The first report's that the second does not have.
+    /// Findings of the first report only.
     pub gone: Vec<Finding>,
-    /// The second report's that the first did not have.
+    /// Findings of the second report only.
     pub new: Vec<Finding>,
-    /// Those of both.
+    /// Findings of both reports.
     pub kept: Vec<Kept>,
 }
 
-/// A diagnosis of both reports.
+/// A finding of both reports.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Kept {
-    /// As the first told it.
+    /// The finding in the first report.
     pub before: Finding,
-    /// As the second tells it.
+    /// The finding in the second report.
     pub after: Finding,
 }
 
@@ -44,7 +45,7 @@ pub fn findings(old: &Snapshot, new: &Snapshot, pairs: &[Pair<'_>]) -> Findings 
     found
 }
 
-/// Are two findings about the same: the whole machine, or processes of one pair?
+/// Returns whether two findings are about the whole machine, or about processes of one pair.
 fn same_subject(pairs: &[Pair<'_>], before: Option<Pid>, after: Option<Pid>) -> bool {
     match (before, after) {
         (None, None) => true,

@@ -1,28 +1,29 @@
-//! The one number: how much of what was done with memory stayed on its node, before and after.
+//! The headline: the local share of accesses or allocations, before and after.
 //!
-//! Of the process both sessions were about, else of the whole machine. Sampled accesses say more than allocations, because memory is placed
-//! once and used a million times; where a side has too few of them, allocations have to do.
+//! The subject is the process that both sessions were about, else the whole machine. Sampled
+//! accesses say more than allocations, because memory is placed once and used a million times;
+//! where a side has too few samples, allocations have to do.
 
 use serde::Serialize;
 
 use super::{Change, Changes, Pair, ProcessChange};
 use crate::model::{Name, Snapshot};
 
-/// Sampled accesses on each side below which their share is luck.
+/// Least sampled accesses on each side: the share of fewer is random.
 const ENOUGH: u64 = 100;
 
-/// The one number.
+/// The headline of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Headline {
     /// The quantity: `local_access_share` or `local_share`.
     pub quantity: &'static str,
-    /// Whose, when not the machine's.
+    /// The process; `None` for the whole machine.
     pub comm: Option<Name>,
-    /// What became of it.
+    /// The change.
     pub change: Change,
 }
 
-/// Chooses it.
+/// Chooses the headline.
 pub fn headline(
     old: &Snapshot,
     new: &Snapshot,

@@ -1,20 +1,20 @@
-//! Mappings of matched processes: the same file or kind of memory on both sides, the same size first.
+//! Mappings of matched processes, matched by kind, name, address and size.
 //!
-//! Addresses change from run to run, so a mapping is known by its kind and name; among several of a name the same address comes first, then
-//! the same size, then the order by pages.
+//! Addresses change from execution to execution, so kind and name identify a mapping; among several
+//! with one name, equal addresses are matched first, then equal sizes, then by order of pages.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Changes, Pair, most};
+use super::{Changes, Pair};
 use crate::ids::NodeId;
 use crate::model::finding::memory;
 use crate::model::quantity::{Measures, Quantity, find};
 use crate::model::{Addr, Mapping, MappingKind, Name, Process, Snapshot};
 
-/// What is compared of a mapping.
+/// Quantities of a mapping that are compared.
 const QUANTITIES: [&str; 9] = [
     "first_touch_pages",
     "remote_first_touch_pages",
@@ -27,40 +27,40 @@ const QUANTITIES: [&str; 9] = [
     "remote_access_share",
 ];
 
-/// Functions that are named of a stack: the innermost ones are often a library's.
+/// Functions of a stack that are named: the innermost ones often belong to a library.
 const FUNCTIONS: usize = 8;
 
 /// One mapping on both sides.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MappingChange {
-    /// As a person knows it.
+    /// Name of the mapping.
     pub name: Name,
-    /// What kind of memory it is.
+    /// Kind of memory.
     pub kind: MappingKind,
-    /// In the first session; `None` when it was not there, or nothing happened in it.
+    /// The mapping in the first session; `None` when the first report does not have it.
     pub before: Option<Place>,
-    /// In the second session.
+    /// The mapping in the second session.
     pub after: Option<Place>,
-    /// What changed.
+    /// Changes of its quantities.
     pub changes: Changes,
 }
 
-/// Where a mapping was, and whose.
+/// Addresses and nodes of a mapping in one session.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Place {
     /// First address.
     pub start: Addr,
-    /// First address behind it.
+    /// Address after the last byte.
     pub end: Addr,
-    /// The node that most of it was put on.
+    /// The node with most of its pages.
     pub node: Option<NodeId>,
-    /// The nodes that most of its uses came from.
+    /// The node with most of its sampled accesses.
     pub used_from: Option<NodeId>,
-    /// The functions that touched it first, as far as a stack was taken: innermost first, with their lines.
+    /// The functions that touched it first, innermost first and with lines, if a stack was taken.
     pub touched_in: Option<String>,
 }
 
-/// The mappings of a pair of processes.
+/// Compares the mappings of a pair of processes.
 pub fn mappings(
     old: &Snapshot,
     new: &Snapshot,
@@ -93,7 +93,8 @@ fn of<'a>(processes: &[&'a Process]) -> impl Iterator<Item = &'a Mapping> {
     processes.iter().flat_map(|process| &process.mappings)
 }
 
-/// Pages that change says something about: those with their users elsewhere, on either side; then those touched.
+/// Returns the key of the order of mappings: pages used remotely on either side, then pages
+/// touched.
 fn weight(change: &MappingChange) -> (u64, u64) {
     let larger = |name: &str| {
         let change = change.changes.get(name)?;
@@ -124,20 +125,20 @@ struct Sides<'a> {
 impl<'a> Sides<'a> {
     fn matched(mut self) -> Vec<(Option<&'a Mapping>, Option<&'a Mapping>)> {
         for side in [&mut self.before, &mut self.after] {
-            side.sort_by_key(|mapping| (Reverse(memory::touched(mapping)), mapping.start));
+            side.sort_by_key(|mapping| (Reverse(mapping.touched()), mapping.start));
         }
         let size = |mapping: &Mapping| mapping.end.0.saturating_sub(mapping.start.0);
         let mut matched = Vec::new();
-        self.take(&mut matched, |a, b| a.start == b.start && a.end == b.end);
-        self.take(&mut matched, |a, b| size(a) == size(b));
-        self.take(&mut matched, |_, _| true);
+        self.match_by(&mut matched, |a, b| a.start == b.start && a.end == b.end);
+        self.match_by(&mut matched, |a, b| size(a) == size(b));
+        self.match_by(&mut matched, |_, _| true);
         matched.extend(self.before.into_iter().map(|mapping| (Some(mapping), None)));
         matched.extend(self.after.into_iter().map(|mapping| (None, Some(mapping))));
         matched
     }
 
-    /// Takes out those that `same` finds alike, each once.
-    fn take(
+    /// Moves the pairs for which `same` holds to `matched`, each mapping once.
+    fn match_by(
         &mut self,
         matched: &mut Vec<(Option<&'a Mapping>, Option<&'a Mapping>)>,
         same: impl Fn(&Mapping, &Mapping) -> bool,
@@ -185,8 +186,12 @@ fn place(snapshot: &Snapshot, mapping: &Mapping) -> Place {
     Place {
         start: mapping.start,
         end: mapping.end,
-        node: node(memory::home(host, mapping)),
-        used_from: memory::faults(mapping).and_then(|faults| most(host, &faults.by_from())),
+        node: node(mapping.home()),
+        used_from: node(
+            mapping
+                .accesses()
+                .and_then(|faults| faults.by_from().most()),
+        ),
         touched_in: memory::touched_in(snapshot, mapping, FUNCTIONS),
     }
 }

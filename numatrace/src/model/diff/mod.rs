@@ -1,7 +1,8 @@
-//! What changed between two reports: the document `numatrace.diff/1`.
+//! The comparison of two reports: the document `numatrace.diff/1`.
 //!
-//! Numbers side by side are easily read as more than they are, so each change says from how much it was told and whether chance alone
-//! could have made it ([`significance`]). What one side did not measure has no change.
+//! Two numbers next to each other are easily over-interpreted, so each change has its sample sizes
+//! and a significance test ([`significance`]). A quantity that one side did not measure has no
+//! change.
 
 mod changes;
 mod findings;
@@ -20,7 +21,6 @@ pub use mappings::{MappingChange, Place};
 pub use pairs::{MatchedBy, Pair};
 pub use significance::{Method, Test};
 
-use super::matrix::PerNode;
 use super::quantity::{Measures, Of};
 use super::{Host, Name, Process, ProcessKind, Session, Snapshot, audit};
 use crate::ids::{NodeId, Pid};
@@ -33,67 +33,67 @@ pub const SCHEMA: &str = "numatrace.diff/1";
 pub struct Diff {
     /// Always [`SCHEMA`].
     pub schema: &'static str,
-    /// The first.
+    /// The first session.
     pub before: Side,
-    /// The second.
+    /// The second session.
     pub after: Side,
-    /// What to know before comparing: differences that are not the program's.
+    /// Differences between the sessions that the program did not cause.
     pub notes: Vec<String>,
-    /// The one number; `None` when neither of its candidates was measured in both.
+    /// The headline; `None` when both sessions measured none of its candidates.
     pub headline: Option<Headline>,
     /// The whole machine.
     pub machine: Changes,
-    /// Nodes that both have, by their number.
+    /// Nodes of both machines, matched by number.
     pub nodes: Vec<NodeChange>,
-    /// Processes with the same command, matched, and those of one side only.
+    /// Processes, matched by command, and those of one side only.
     pub processes: Vec<ProcessChange>,
-    /// Diagnoses that came, went and stayed.
+    /// New, gone and kept findings.
     pub findings: Findings,
 }
 
 /// One of the two sessions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Side {
-    /// The file it was read from.
+    /// The file of the report.
     pub file: Name,
     /// The machine.
     pub host: Host,
-    /// What was traced.
+    /// Scope and length of the session.
     pub session: Session,
-    /// How far its counts can be trusted.
+    /// Verdict of the audit.
     pub audit: audit::Verdict,
 }
 
 /// One node.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NodeChange {
-    /// Its number.
+    /// Number of the node.
     pub node: NodeId,
-    /// What changed.
+    /// Changes of its quantities.
     pub changes: Changes,
 }
 
 /// The processes of one command.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProcessChange {
-    /// Their name; the second side's where they were matched as what was launched.
+    /// Name of the processes; the one of the second side where the scopes were matched.
     pub comm: Name,
-    /// What they are.
+    /// Kind of the processes.
     pub kind: ProcessKind,
-    /// How the two sides were matched; `None` when one has no such process.
+    /// The match of the two sides; `None` when one side has no such process.
     pub matched_by: Option<MatchedBy>,
-    /// The first side's.
+    /// PIDs of the first side.
     pub before: Vec<Pid>,
-    /// The second side's.
+    /// PIDs of the second side.
     pub after: Vec<Pid>,
-    /// What changed.
+    /// Changes of their quantities.
     pub changes: Changes,
-    /// Their mappings: matched by name and size, and those of one side only.
+    /// Mappings, matched by name and size, and those of one side only.
     pub mappings: Vec<MappingChange>,
 }
 
 impl Diff {
-    /// Compares two reports, read from files of these names.
+    /// Compares two reports, each given with the name of its file.
     #[must_use]
     pub fn of(before: (&Name, &Snapshot), after: (&Name, &Snapshot)) -> Self {
         let (old, new) = (before.1, after.1);
@@ -122,7 +122,7 @@ impl Diff {
         }
     }
 
-    /// The processes of a name or pid; of either side.
+    /// Returns the processes with a name or PID, of either side.
     pub fn processes_of<'a>(&'a self, which: &'a str) -> impl Iterator<Item = &'a ProcessChange> {
         let pid: Option<u32> = which.parse().ok();
         let has = move |pids: &[Pid]| pids.iter().any(|known| known.0 > 0 && Some(known.0) == pid);
@@ -179,10 +179,4 @@ fn process(old: &Snapshot, new: &Snapshot, pair: &Pair<'_>, seconds: (f64, f64))
         ),
         mappings: mappings::mappings(old, new, pair, seconds),
     }
-}
-
-/// The node with most, if there is anything.
-fn most(host: &Host, counts: &PerNode) -> Option<NodeId> {
-    let position = super::finding::memory::most(counts)?;
-    host.nodes.get(position).map(|node| node.node)
 }

@@ -1,14 +1,14 @@
-//! What to know before comparing: differences between two sessions that are not the program's.
+//! Differences between two sessions that the program did not cause.
 
 use std::collections::BTreeMap;
 
 use crate::ids::ranges;
 use crate::model::{HookState, Snapshot, Verdict, number};
 
-/// Sessions whose lengths differ by more than this factor see different parts of a program's life.
+/// Sessions whose lengths differ by more than this factor cover different phases of a program.
 const LENGTHS: f64 = 1.5;
 
-/// One sentence each, the weightiest first.
+/// Returns one sentence per difference, the most important first.
 pub fn notes(old: &Snapshot, new: &Snapshot) -> Vec<String> {
     let mut notes = Vec::new();
     for (which, snapshot) in [("first", old), ("second", new)] {
@@ -19,7 +19,7 @@ pub fn notes(old: &Snapshot, new: &Snapshot) -> Vec<String> {
         }
         if let Some(lost) = snapshot.coverage.records_lost.filter(|lost| *lost > 0) {
             notes.push(format!(
-                "the {which} session lost {} records: its details are short, its totals are whole",
+                "the {which} session lost {} records: its details are incomplete, its totals are not",
                 number::grouped(lost)
             ));
         }
@@ -27,7 +27,7 @@ pub fn notes(old: &Snapshot, new: &Snapshot) -> Vec<String> {
     notes.extend(hooks(old, new));
     if nodes(old) != nodes(new) {
         notes.push(format!(
-            "the machines have different nodes, {} and {}: only those of both are compared",
+            "the machines have different nodes, {} and {}: only nodes of both are compared",
             nodes(old),
             nodes(new)
         ));
@@ -49,14 +49,15 @@ pub fn notes(old: &Snapshot, new: &Snapshot) -> Vec<String> {
     let (a, b) = (old.session.duration_s, new.session.duration_s);
     if a.max(b) > LENGTHS * a.min(b) {
         notes.push(format!(
-            "the sessions differ in length, {} and {}: counts are compared by the second",
+            "the sessions differ in length, {} and {}: counts are compared per second",
             number::duration(a),
             number::duration(b)
         ));
     }
     if old.session.scope.is_whole_system() != new.session.scope.is_whole_system() {
         notes.push(
-            "one session was of the whole system, the other of some processes: what the latter left out is in [out of scope]"
+            "one session covered the whole system, the other some processes: \
+             the latter counts all others as [out of scope]"
                 .to_owned(),
         );
     }
@@ -74,7 +75,7 @@ fn nodes(snapshot: &Snapshot) -> String {
     ranges(nodes)
 }
 
-/// Hooks that one session had exact and the other had not.
+/// Returns a sentence for each hook whose state differs.
 fn hooks(old: &Snapshot, new: &Snapshot) -> Vec<String> {
     let states = |snapshot: &Snapshot| -> BTreeMap<String, HookState> {
         let hooks = snapshot.hooks.iter();
@@ -83,8 +84,8 @@ fn hooks(old: &Snapshot, new: &Snapshot) -> Vec<String> {
     let (old, new) = (states(old), states(new));
     let word = |state: HookState| match state {
         HookState::Attached => "attached",
-        HookState::Fallback => "on its fallback",
-        HookState::Absent => "absent",
+        HookState::Fallback => "reduced",
+        HookState::Absent => "not attached",
     };
     old.iter()
         .filter_map(|(hook, was)| {

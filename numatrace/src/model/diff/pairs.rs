@@ -1,7 +1,8 @@
-//! Which processes of two reports are the same: one that lived through both, else those of the same command, else what each session was
-//! about.
+//! Matches the processes of two reports: a process that lived through both sessions, else processes
+//! with one name, else the processes that the sessions were about.
 //!
-//! Pids mean nothing across two runs, so processes are grouped by name; a server with twelve workers is one line of twelve.
+//! PIDs mean nothing across two executions, so processes are grouped by name: a server with twelve
+//! workers is one line for twelve processes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,26 +10,26 @@ use serde::Serialize;
 
 use crate::model::{Name, Process, ProcessKind, Snapshot};
 
-/// How the processes of two reports were matched.
+/// The match between processes of two reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MatchedBy {
-    /// The same process: pid, start and name.
+    /// PID, start and name are equal: one process.
     Pid,
-    /// The same name.
+    /// The names are equal.
     Command,
-    /// Each is what its session was about.
+    /// Each is the process that its session was about.
     Scope,
 }
 
 /// The processes of one command on both sides.
 #[derive(Clone, Debug, Default)]
 pub struct Pair<'a> {
-    /// How they were matched; `None` when one side has none.
+    /// The match; `None` when one side has none.
     pub matched_by: Option<MatchedBy>,
-    /// The first side's.
+    /// Processes of the first side.
     pub before: Vec<&'a Process>,
-    /// The second side's.
+    /// Processes of the second side.
     pub after: Vec<&'a Process>,
 }
 
@@ -37,20 +38,21 @@ impl<'a> Pair<'a> {
         self.after.first().or(self.before.first()).copied()
     }
 
-    /// Their name.
+    /// Returns the name of the processes.
     pub fn comm(&self) -> &Name {
         static NAMELESS: Name = Name::empty();
         self.any().map_or(&NAMELESS, |process| &process.comm)
     }
 
-    /// What they are.
+    /// Returns the kind of the processes.
     pub fn kind(&self) -> ProcessKind {
         self.any()
             .map_or(ProcessKind::Other, |process| process.kind)
     }
 }
 
-/// All processes of both reports, each in one pair; in the order of the second report's ranking, then the first's.
+/// Returns all processes of both reports, each in one pair, in the order of the second report's
+/// ranking, then of the first's.
 pub fn pairs<'a>(old: &'a Snapshot, new: &'a Snapshot) -> Vec<Pair<'a>> {
     let (before, after) = (old.ranked(), new.ranked());
     let key = |process: &Process| (process.pid, process.start_ns, process.comm.clone());
@@ -80,10 +82,10 @@ pub fn pairs<'a>(old: &'a Snapshot, new: &'a Snapshot) -> Vec<Pair<'a>> {
     pairs
 }
 
-/// Pid and start of one that lived through both sessions; the others are known by their names only.
+/// PID and start of a process that lived through both sessions; only the name identifies others.
 type Identity = Option<(u32, u64)>;
 
-/// Pairs under construction, found by who they are.
+/// Pairs under construction, by kind, name and identity.
 #[derive(Default)]
 struct Groups<'a> {
     pairs: Vec<Pair<'a>>,
@@ -102,12 +104,13 @@ impl<'a> Groups<'a> {
                 ..Pair::default()
             });
         }
-        // It was put there just now or earlier.
+        // The entry exists: it was pushed just now or earlier.
         &mut self.pairs[place]
     }
 }
 
-/// A program that was renamed between two runs is still what each of them was about.
+/// Joins the processes that the sessions were about when their names differ: a program can be
+/// renamed between two executions.
 fn match_focus<'a>(pairs: &mut Vec<Pair<'a>>, old: &'a Snapshot, new: &'a Snapshot) {
     let (Some(was), Some(is)) = (old.focus(), new.focus()) else {
         return;
@@ -153,7 +156,7 @@ mod tests {
         snapshot
     }
 
-    fn told(old: &Snapshot, new: &Snapshot) -> Vec<(String, usize, usize, Option<MatchedBy>)> {
+    fn matched(old: &Snapshot, new: &Snapshot) -> Vec<(String, usize, usize, Option<MatchedBy>)> {
         pairs(old, new)
             .iter()
             .map(|pair| {
@@ -168,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn who_lived_on_is_matched_by_pid_and_the_rest_by_command() {
+    fn a_process_of_both_sessions_is_matched_by_pid_and_others_by_command() {
         let old = report(&[
             (5, 50, "redis"),
             (6, 60, "worker"),
@@ -181,11 +184,11 @@ mod tests {
             (9, 90, "redis"),
             (3, 30, "came"),
         ]);
-        let mut told = told(&old, &new);
-        told.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
+        let mut matched = matched(&old, &new);
+        matched.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
         let of = |name: &str, before, after, by| (name.to_owned(), before, after, by);
         assert_eq!(
-            told,
+            matched,
             [
                 of("came", 0, 1, None),
                 of("gone", 1, 0, None),
@@ -197,13 +200,13 @@ mod tests {
     }
 
     #[test]
-    fn a_renamed_program_is_what_both_sessions_were_about() {
+    fn a_renamed_program_is_matched_as_the_subject_of_both_sessions() {
         let (mut old, mut new) = (report(&[(5, 50, "app-old")]), report(&[(6, 60, "app-new")]));
-        assert_eq!(told(&old, &new).len(), 2);
+        assert_eq!(matched(&old, &new).len(), 2);
         old.session.scope.launched = vec!["./app-old".into()];
         new.session.scope.pids = vec![Pid(6)];
         assert_eq!(
-            told(&old, &new),
+            matched(&old, &new),
             [("app-new".to_owned(), 1, 1, Some(MatchedBy::Scope))]
         );
     }
@@ -214,9 +217,9 @@ mod tests {
         old.processes = vec![Process::out_of_scope(), Process::irq()];
         new.processes = vec![Process::irq(), Process::out_of_scope()];
         assert!(
-            told(&old, &new)
+            matched(&old, &new)
                 .iter()
-                .all(|told| told.3 == Some(MatchedBy::Command))
+                .all(|pair| pair.3 == Some(MatchedBy::Command))
         );
     }
 }

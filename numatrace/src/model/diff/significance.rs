@@ -1,34 +1,39 @@
-//! Could chance alone have made it? Two tests, each for what it is made for.
+//! Significance: could chance alone have made a change? One test for shares and one for rates.
 //!
-//! - **Shares**: the two-proportion test with a pooled share. A part of `n` events, told apart from a part of `m` events.
-//! - **Rates**: two counts in two lengths of time, taken as Poisson counts. Given their sum, the second is binomial; up to
-//!   [`EXACT`] events its tail is summed exactly, beyond it is normal to all digits that matter.
-//!
-//! Both take events for independent, and events of one program are not: pages come in runs and moves in bouts. So a small `p` says that
-//! the counts themselves differ by more than the luck of counting, and not that the next run will differ as well; only more runs say that.
+//! - **Shares**: the two-proportion test with a pooled share, for a part of `n` events and a part
+//!   of `m` events.
+//! - **Rates**: two counts in two lengths of time, taken as Poisson counts. Given their sum, the
+//!   second is binomial; up to [`EXACT`] events its tail is summed exactly, beyond it is normal to
+//!   all digits that matter.
+//! Both tests assume independent events, and events of one program are not: pages come in runs and
+//! moves in bursts. So a small `p` means that the counts differ by more than counting noise.
+//! Whether the next execution will differ as well, only more executions can show.
 
 use serde::Serialize;
 
 use crate::model::quantity::float;
 
-/// Events up to which the binomial tail is summed.
+/// Most events for which the binomial tail is summed exactly.
 const EXACT: u64 = 1_000;
 
-/// The least number expected in each cell of a two-proportion test for the normal distribution to stand in: the textbooks' five.
+/// Least expected number in each field of a two-proportion test for the normal approximation: the
+/// textbooks' five.
 const LEAST: f64 = 5.0;
 
-/// A test and what it found.
+/// A test with its result.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Test {
-    /// Which.
+    /// The test.
     pub method: Method,
     /// Events of the first side.
     pub n_before: u64,
     /// Events of the second side.
     pub n_after: u64,
-    /// The change in standard errors of what chance makes of it, more is positive; `None` when there are too few events to tell.
+    /// The change in standard errors under the null hypothesis, positive for an increase; `None`
+    /// with too few events.
     pub z: Option<f64>,
-    /// How often chance alone makes such a change or a larger one, either way, 0 to 1; `None` with `z`.
+    /// Probability that chance alone makes such a change or a larger one, in either direction, 0 to
+    /// 1; `None` with too few events.
     pub p: Option<f64>,
 }
 
@@ -43,7 +48,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// As a person would say it.
+    /// Returns the test's name.
     #[must_use]
     pub fn in_words(self) -> &'static str {
         match self {
@@ -53,7 +58,7 @@ impl Method {
     }
 }
 
-/// A share against another: `(part, whole)` of each side.
+/// Compares two shares: `(part, whole)` of each side.
 #[must_use]
 pub fn shares(before: (u64, u64), after: (u64, u64)) -> Test {
     let (x, n) = (float(before.0), float(before.1));
@@ -68,7 +73,7 @@ pub fn shares(before: (u64, u64), after: (u64, u64)) -> Test {
     let found = if before.1 == 0 || after.1 == 0 {
         None
     } else if pooled <= 0.0 || pooled >= 1.0 {
-        // All or nothing on both sides: there is no change to tell.
+        // All or nothing on both sides: there is no change.
         Some((0.0, 1.0)).filter(|_| n >= LEAST && m >= LEAST)
     } else if expected.iter().all(|cell| *cell >= LEAST) {
         let z = (y / m - x / n) / (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)).sqrt();
@@ -85,7 +90,7 @@ pub fn shares(before: (u64, u64), after: (u64, u64)) -> Test {
     }
 }
 
-/// A rate against another: `(events, seconds)` of each side.
+/// Compares two rates: `(events, seconds)` of each side.
 #[must_use]
 pub fn rates(before: (u64, f64), after: (u64, f64)) -> Test {
     let timed = before.1 > 0.0 && after.1 > 0.0 && (before.1 + after.1).is_finite();
@@ -114,12 +119,13 @@ pub fn rates(before: (u64, f64), after: (u64, f64)) -> Test {
     }
 }
 
-/// Both tails of the normal distribution beyond `z`.
+/// Returns the probability of both tails of the normal distribution beyond `z`.
 fn two_sided(z: f64) -> f64 {
     libm::erfc(z.abs() / std::f64::consts::SQRT_2)
 }
 
-/// Twice the smaller tail of a binomial distribution, the value itself included; 1 at most.
+/// Returns twice the smaller tail of a binomial distribution, including the value itself; 1 at
+/// most.
 fn binomial_two_sided(k: u64, n: u64, share: f64) -> f64 {
     let logarithm = |i: u64| {
         let choose = libm::lgamma(float(n) + 1.0)
@@ -151,7 +157,8 @@ mod tests {
 
     #[test]
     fn rates_as_the_tables_have_them() {
-        // R: poisson.test(c(11, 6 + 8 + 7), c(800, 1083 + 1050 + 878)): p 0.07967 by its own rule; twice the tail is 0.1012.
+        // R: poisson.test(c(11, 6 + 8 + 7), c(800, 1083 + 1050 + 878)): p 0.07967 by its own rule;
+        // twice the tail is 0.1012.
         let test = rates((21, 3011.0), (11, 800.0));
         assert!(
             test.p.is_some_and(|p| (0.07..0.12).contains(&p)),
@@ -164,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_to_tell_is_said_and_not_guessed() {
+    fn too_few_events_have_no_result() {
         assert_eq!(shares((1, 4), (3, 4)).p, None);
         assert_eq!(shares((0, 0), (3, 400)).p, None);
         assert_eq!(shares((0, 400), (0, 400)).p, Some(1.0));
@@ -177,14 +184,25 @@ mod tests {
         #[test]
         fn the_exact_tail_and_the_normal_one_agree_where_they_meet(k in 400u64..600) {
             let exact = binomial_two_sided(k, 1000, 0.5);
-            // With the half that a step function is off by.
+            // The continuity correction.
             let z = ((float(k) - 500.0).abs() - 0.5).max(0.0) / 250f64.sqrt();
             prop_assert!((exact - two_sided(z)).abs() < 0.01, "{exact} {}", two_sided(z));
         }
 
         #[test]
-        fn whatever_the_counts_p_is_a_probability(a: u64, b: u64, c: u64, d: u64, s in 0.0..1e9, t in 0.0..1e9) {
-            let tests = [shares((a.min(b), b), (c.min(d), d)), rates((a, s), (c, t)), rates((a % 900, s), (c % 90, t))];
+        fn p_is_a_probability_for_any_counts(
+            a: u64,
+            b: u64,
+            c: u64,
+            d: u64,
+            s in 0.0..1e9,
+            t in 0.0..1e9,
+        ) {
+            let tests = [
+                shares((a.min(b), b), (c.min(d), d)),
+                rates((a, s), (c, t)),
+                rates((a % 900, s), (c % 90, t)),
+            ];
             for test in tests {
                 prop_assert!(test.p.is_none_or(|p| (0.0..=1.0).contains(&p)), "{test:?}");
                 prop_assert_eq!(test.p.is_some(), test.z.is_some());

@@ -1,4 +1,5 @@
-//! `load-balance-across-nodes` and `woken-across-nodes`: the scheduler's own choice takes threads to other nodes.
+//! `load-balance-across-nodes` and `woken-across-nodes`: the scheduler's own decisions move threads
+//! to other nodes.
 
 use super::{Diagnosis, Finding, Severity, moving, words};
 use crate::model::matrix::share;
@@ -27,32 +28,32 @@ const BALANCED: Case = Case {
     id: "load-balance-across-nodes",
     reasons: &[MoveReason::LoadBalance, MoveReason::ActiveBalance],
     says: "is pulled to other nodes by load balancing",
-    why: "more threads want to run on one node than it has idle CPUs",
+    why: "more threads are runnable on one node than it has idle CPUs",
     fix: "use fewer threads per node, or bind each worker to a node",
 };
 
 const WOKEN_CASE: Case = Case {
     id: "woken-across-nodes",
     reasons: &[MoveReason::Wakeup],
-    says: "is woken on other nodes than it slept on",
+    says: "wakes up on a different node from the one it slept on",
     why: "its wakers run on other nodes, or its own CPUs were busy",
     fix: "put threads that wake each other on one node",
 };
 
-/// Fewer moves than these are a start-up.
+/// Least moves: fewer happen at start-up.
 const FEW: u64 = 100;
 
-/// And they must come this often in a second.
+/// Least moves per second.
 const RATE: f64 = 10.0;
 
-/// Share of the cross-node moves that make it the case.
+/// Least share of all cross-node moves.
 const MOST: f64 = 0.5;
 
 fn check(snapshot: &Snapshot, case: &Case) -> Vec<Finding> {
     let movers = moving::most(snapshot, |_, moves| {
         let count = moving::because(moves, case.reasons);
-        let told = count >= FEW && moving::is_frequent(snapshot, count, RATE);
-        (told && share(count, moves.cross_node?)? >= MOST).then_some(count)
+        let often = count >= FEW && moving::is_frequent(snapshot, count, RATE);
+        (often && share(count, moves.cross_node?)? >= MOST).then_some(count)
     });
     movers
         .into_iter()
@@ -70,7 +71,7 @@ fn finding(
     let host = &snapshot.host;
     let node = words::home_list(host, process);
     let mut evidence = vec![format!(
-        "{} of {} cross-node moves: {}",
+        "{} of {} moves between nodes: {}",
         number::grouped(count),
         number::count(moves.cross_node),
         moving::reasons(moves)
@@ -80,7 +81,7 @@ fn finding(
         .filter(|_| case.reasons.contains(&MoveReason::Wakeup))
     {
         evidence.push(format!(
-            "{} of these wake-ups came from a waker on the node it was taken to",
+            "in {} of these wake-ups the waker ran on the destination node",
             number::grouped(pulled)
         ));
     }
@@ -92,7 +93,8 @@ fn finding(
         title: format!("{} {}", words::process(process), case.says),
         evidence,
         fix: format!(
-            "{}: numactl --cpunodebind={node} {}, or a cpuset of one node's CPUs for each group of threads",
+            "{}: numactl --cpunodebind={node} {}, \
+             or a cpuset of one node's CPUs for each group of threads",
             case.fix,
             words::command(snapshot, process)
         ),

@@ -1,4 +1,4 @@
-//! `balancer-hurting`: NUMA balancing costs more than it brings, or moves pages to and fro.
+//! `balancer-hurting`: NUMA balancing costs more than it gains, or moves pages back and forth.
 
 use std::cmp::Reverse;
 
@@ -40,7 +40,7 @@ fn finding(snapshot: &Snapshot, process: &Process, balancing: &Balancing) -> Fin
         .max_by_key(|(bounced, mapping)| (*bounced, Reverse(mapping.start)));
     if let Some((bounced, mapping)) = bouncing {
         evidence.push(format!(
-            "most to and fro: {} MiB of {} at {:x}",
+            "most moved back: {} MiB of {} at {:#x}",
             number::mib(Some(bounced), host.page_size),
             mapping.name.to_utf8(),
             mapping.start.0
@@ -53,13 +53,15 @@ fn finding(snapshot: &Snapshot, process: &Process, balancing: &Balancing) -> Fin
         severity: Severity::Warning,
         pid: Some(process.pid),
         title: format!(
-            "NUMA balancing costs {} more than it brings",
+            "NUMA balancing costs {} more than it gains",
             words::process(process)
         ),
         evidence,
         fix: format!(
-            "place it, and balancing lets it be: numactl --cpunodebind={node} --membind={node} {command}; memory that all nodes use is better interleaved \
-             (numactl --interleave=all); or switch balancing off and compare: sysctl kernel.numa_balancing=0"
+            "bind it, then balancing leaves it alone: \
+             numactl --cpunodebind={node} --membind={node} {command}; \
+             interleave memory that all nodes use (numactl --interleave=all); \
+             or switch balancing off and compare: sysctl kernel.numa_balancing=0"
         ),
     }
 }

@@ -1,12 +1,13 @@
-//! `first-touch-elsewhere`: memory lies where the thread that touched it first ran, and its users run elsewhere.
+//! `first-touch-elsewhere`: memory is on the node of the thread that touched it first, and its
+//! users run on a different node.
 //!
-//! The commonest NUMA mistake: one thread initialises what all others work on. Page cache and program text are shared by nature and
-//! not meant here.
+//! This is the most common NUMA mistake: one thread initialises the memory that all others work on.
+//! Page cache and program text are shared by design and left out here.
 
 use std::cmp::Reverse;
 
 use super::{
-    Diagnosis, Finding, NAMED, Severity, WORTH_TELLING, memory, touched_before_bind, words,
+    Diagnosis, Finding, NAMED, Severity, WORTH_REPORTING, memory, touched_before_bind, words,
 };
 use crate::model::matrix::share;
 use crate::model::{Mapping, Process, ProcessKind, Snapshot, number};
@@ -16,10 +17,10 @@ pub const DIAGNOSIS: Diagnosis = Diagnosis {
     check,
 };
 
-/// Below this share of a mapping's pages, a surprise is a detail.
+/// Least share of a mapping's pages that are used remotely.
 const SHARE: f64 = 0.1;
 
-/// Mappings of a process that are described; the rest is summed.
+/// Mappings of a process that are described; the rest is summed up.
 const DESCRIBED: usize = 3;
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
@@ -31,8 +32,8 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
             let mut mappings: Vec<&Mapping> = process
                 .mappings
                 .iter()
-                .filter(|mapping| is_surprising(mapping))
-                // That has a cause of its own, which is said instead.
+                .filter(|mapping| is_used_remotely(mapping))
+                // A bind after the touch has a finding of its own.
                 .filter(|mapping| touched_before_bind::rebound(process, mapping).is_none())
                 .collect();
             mappings.sort_by_key(|mapping| Reverse(mapping.surprise_pages));
@@ -48,11 +49,11 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         .collect()
 }
 
-/// Enough pages of the mapping have their users elsewhere.
-pub fn is_surprising(mapping: &Mapping) -> bool {
+/// Returns whether enough pages of the mapping are used remotely.
+fn is_used_remotely(mapping: &Mapping) -> bool {
     let pages = mapping.surprise_pages.unwrap_or(0);
-    let touched = memory::touched(mapping);
-    pages >= WORTH_TELLING
+    let touched = mapping.touched();
+    pages >= WORTH_REPORTING
         && (touched == 0 || share(pages, touched).is_some_and(|part| part >= SHARE))
 }
 
@@ -65,7 +66,7 @@ fn finding(
     let host = &snapshot.host;
     let mib = |pages| number::mib(Some(pages), host.page_size);
     let first = mappings.first()?;
-    let (home, user) = (memory::home(host, first)?, memory::user(host, first)?);
+    let (home, user) = (first.home()?, first.user()?);
     let (there, here) = (words::nodes(host, [home]), words::nodes(host, [user]));
     let who = words::process(process);
 
@@ -78,8 +79,8 @@ fn finding(
     if let Some(rest) = mappings.get(DESCRIBED..).filter(|rest| !rest.is_empty()) {
         let pages = rest.iter().filter_map(|mapping| mapping.surprise_pages);
         evidence.push(format!(
-            "{} more like that, {} MiB",
-            number::plural(rest.len(), "mapping"),
+            "{} with {} MiB used remotely",
+            number::plural(rest.len(), "more mapping"),
             mib(pages.sum())
         ));
     }
@@ -89,7 +90,7 @@ fn finding(
         .sum();
     if moved > 0 {
         evidence.push(format!(
-            "the NUMA balancer has moved {} MiB after its users meanwhile",
+            "NUMA balancing has since moved {} MiB to its users",
             mib(moved)
         ));
     }
@@ -98,14 +99,15 @@ fn finding(
         severity: Severity::Warning,
         pid: Some(process.pid),
         title: format!(
-            "{who} has {} MiB on {there}, where they were touched first, and uses them from {here}",
+            "{who} touched {} MiB on {there} first and uses them from {here}",
             mib(pages)
         ),
         evidence,
         fix: format!(
-            "let each thread touch first what it will use (parallel initialisation), or initialise on the node of the users: \
-             numactl --cpunodebind={to} --membind={to} {command}{rest}; memory that all nodes use alike is best spread: \
-             numactl --interleave=all {command}",
+            "let each thread touch its own memory first (parallel initialisation), \
+             or initialise on the node of the users: \
+             numactl --cpunodebind={to} --membind={to} {command}{rest}; \
+             spread memory that all nodes use: numactl --interleave=all {command}",
             to = words::node_list(host, [user]),
             rest = memory::moving(host, process, mappings, (home, user), pages),
             command = words::command(snapshot, process),

@@ -1,8 +1,9 @@
-//! `interleave-mismatch`: memory is interleaved over several nodes and used from one: most of it is remote for nothing.
+//! `interleave-mismatch`: memory is interleaved over several nodes and used from one: most of it is
+//! remote for nothing.
 
 use std::cmp::Reverse;
 
-use super::{Diagnosis, Finding, NAMED, Severity, WORTH_TELLING, memory, words};
+use super::{Diagnosis, Finding, NAMED, Severity, WORTH_REPORTING, words};
 use crate::model::matrix::share;
 use crate::model::{PerNode, Process, ProcessKind, Snapshot, number};
 
@@ -11,9 +12,9 @@ pub const DIAGNOSIS: Diagnosis = Diagnosis {
     check,
 };
 
-/// So much of its time a process ran on one node.
+/// Least share of the CPU time on one node.
 const ON_ONE: f64 = 0.9;
-/// So much of its memory was interleaved.
+/// Least share of the allocations that were interleaved.
 const INTERLEAVED: f64 = 0.25;
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
@@ -30,18 +31,18 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         .collect()
 }
 
-/// Does the process interleave over several nodes, and run on one?
+/// Returns whether the process interleaves its memory over several nodes and runs on one.
 pub fn is_mismatched(process: &Process) -> bool {
     let spread = || {
         let alloc = process.alloc.as_ref()?;
         let hits = alloc.interleave_hit.as_ref()?;
         let ran = process.run_ns.as_ref()?;
-        let home = memory::most(ran)?;
+        let home = ran.most()?;
         let nodes = hits.0.iter().filter(|count| **count > 0).count();
         let away = hits.total().saturating_sub(hits.at(home));
         Some(
             nodes > 1
-                && away >= WORTH_TELLING
+                && away >= WORTH_REPORTING
                 && share(hits.total(), alloc.allocations()?)? >= INTERLEAVED
                 && share(ran.at(home), ran.total())? >= ON_ONE,
         )
@@ -61,7 +62,7 @@ fn finding(snapshot: &Snapshot, process: &Process) -> Option<Finding> {
     let who = words::process(process);
     let hits = process.alloc.as_ref()?.interleave_hit.as_ref()?;
     let ran = process.run_ns.as_ref()?;
-    let home = memory::most(ran)?;
+    let home = ran.most()?;
     let here = words::nodes(host, [home]);
     let spread: Vec<usize> = (0..host.nodes.len())
         .filter(|at| hits.at(*at) > 0)
@@ -78,22 +79,24 @@ fn finding(snapshot: &Snapshot, process: &Process) -> Option<Finding> {
         ),
         evidence: vec![
             format!(
-                "{} of {} interleaved allocations went to other nodes than the one it runs on ({})",
+                "{} of {} interleaved allocations are on other nodes ({})",
                 number::grouped(hits.total().saturating_sub(hits.at(home))),
                 number::grouped(hits.total()),
-                words::percent(share(
+                number::percent_sign(share(
                     hits.total().saturating_sub(hits.at(home)),
                     hits.total()
                 )),
             ),
             format!(
-                "it ran on {here} for {} of its time",
-                words::percent(share(ran.at(home), ran.total()))
+                "{} of its CPU time was on {here}",
+                number::percent_sign(share(ran.at(home), ran.total()))
             ),
         ],
         fix: format!(
-            "keep its memory where it runs: numactl --cpunodebind={list} --membind={list} {}; what is there now moves with: \
-             migratepages {} {} {list}; or let it use CPUs of all these nodes",
+            "keep its memory on the node that it runs on: \
+             numactl --cpunodebind={list} --membind={list} {}; \
+             move existing pages: migratepages {} {} {list}; \
+             or let it run on CPUs of all these nodes",
             words::command(snapshot, process),
             process.pid,
             words::node_list(host, away),

@@ -1,8 +1,9 @@
 //! `memoryless-node`: CPUs on a node without memory allocate remotely, all of them, always.
 //!
-//! The kernel prefers the nearest node with memory for them, so this never shows as a miss: numa_hit grows there, and other_node.
+//! The kernel prefers the nearest node with memory for them, so this never shows as a miss:
+//! numa_hit grows there, and other_node.
 
-use super::{Diagnosis, Finding, Severity, WORTH_TELLING, words};
+use super::{Diagnosis, Finding, Severity, WORTH_REPORTING, words};
 use crate::model::{RemoteByCause, Snapshot, number};
 
 pub const DIAGNOSIS: Diagnosis = Diagnosis {
@@ -61,22 +62,23 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
     let whole = words::node_list(host, whole.map(|(position, _)| position));
     vec![Finding {
         id: DIAGNOSIS.id.into(),
-        severity: if counted.unwrap_or(0) >= WORTH_TELLING {
+        severity: if counted.unwrap_or(0) >= WORTH_REPORTING {
             Severity::Warning
         } else {
             Severity::Info
         },
         pid: None,
-        title: format!("{which} {verb} CPUs but no memory: everything allocated there is remote"),
+        title: format!("{which} {verb} CPUs but no memory: every allocation there is remote"),
         evidence,
         fix: format!(
-            "keep programs that use much memory on nodes that have some: numactl --cpunodebind={whole} COMMAND; \
-             for good, put memory into its slots, or give the guest's node some"
+            "run programs that need memory on nodes that have some: \
+             numactl --cpunodebind={whole} COMMAND; \
+             permanently: populate the node's memory slots, or give the guest's node memory"
         ),
     }]
 }
 
-/// The position of the nearest node with memory, by firmware's distances.
+/// Returns the position of the nearest node with memory, by firmware's distances.
 fn nearest(snapshot: &Snapshot, from: usize) -> Option<usize> {
     let nodes = &snapshot.host.nodes;
     let distance = nodes.get(from)?.distance.as_ref()?;

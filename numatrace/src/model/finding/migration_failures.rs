@@ -1,6 +1,6 @@
-//! `migration-failures`: pages that should have moved stayed where they were.
+//! `migration-failures`: many pages could not be migrated.
 
-use super::{Diagnosis, Finding, Severity, WORTH_TELLING, words};
+use super::{Diagnosis, Finding, Severity, WORTH_REPORTING, words};
 use crate::model::matrix::share;
 use crate::model::{Process, Snapshot, number};
 
@@ -9,7 +9,7 @@ pub const DIAGNOSIS: Diagnosis = Diagnosis {
     check,
 };
 
-/// Share of the pages that were to be moved.
+/// Least share of the pages in migrations.
 const SHARE: f64 = 0.1;
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
@@ -25,7 +25,7 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
     };
     let tried = failed.saturating_add(matrix.total());
     let part = share(failed, tried);
-    if failed < WORTH_TELLING || part.is_none_or(|part| part < SHARE) {
+    if failed < WORTH_REPORTING || part.is_none_or(|part| part < SHARE) {
         return Vec::new();
     }
     let failed_by = |process: &Process| process.page_migrations.as_ref()?.failed;
@@ -35,23 +35,23 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         .filter_map(|process| Some((failed_by(process)?, process)))
         .max_by_key(|(failed, process)| (*failed, std::cmp::Reverse(process.pid)));
     let mut evidence = vec![format!(
-        "{} of {} pages that were to be moved ({}) stayed",
+        "{} of {} pages could not be migrated ({})",
         number::grouped(failed),
         number::grouped(tried),
-        words::percent(part),
+        number::percent_sign(part),
     )];
     if let Some(causes) = all.failed_by_cause {
         evidence.push(format!(
-            "{} because somebody else held them (pinned, under I/O), {} for other causes",
+            "{} were busy (pinned or under I/O), {} failed for other reasons",
             number::grouped(causes.busy),
             number::grouped(causes.other)
         ));
     }
     if let Some((count, asker)) = most.filter(|(count, _)| *count > 0) {
         evidence.push(format!(
-            "{} of them {} tried to move",
-            number::grouped(count),
-            words::process(asker)
+            "{} requested {} of them",
+            words::process(asker),
+            number::grouped(count)
         ));
     }
     vec![Finding {
@@ -60,8 +60,9 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         pid: None,
         title: "pages could not be moved between nodes".to_owned(),
         evidence,
-        fix: "pages that a device or kernel has pinned (RDMA, VFIO, io_uring buffers) and pages under I/O do not move: place them \
-              before they are pinned (numactl --membind), and see that the target node has free memory (numatrace stat -m)"
+        fix: "pages under I/O and pages pinned by a device or the kernel (RDMA, VFIO, io_uring \
+              buffers) cannot move: place them before they are pinned (numactl --membind), and \
+              check that the target node has free memory (numatrace stat -m)"
             .to_owned(),
     }]
 }

@@ -1,10 +1,12 @@
-//! Diagnoses: what the counts mean for a person, with the evidence and what to do. One file each; docs/findings.md lists them.
+//! Findings: diagnoses from the counts, with evidence and a fix. Each diagnosis has a file of its
+//! own; docs/findings.md lists them.
 //!
-//! A diagnosis looks at a finished snapshot and nothing else, so that a report read back says the same as the live one.
-//! It speaks only of what was measured, and never without a count and a way out.
+//! A diagnosis reads a finished snapshot and nothing else, so a report that is read back has the
+//! findings of the live one. Every finding rests on measured quantities and has a fix.
 
 mod across_nodes;
 mod affinity_split;
+mod away;
 mod balancer_hurting;
 mod first_touch_elsewhere;
 mod interleave_mismatch;
@@ -29,45 +31,45 @@ use serde::{Deserialize, Serialize};
 use super::report::Snapshot;
 use crate::ids::Pid;
 
-/// One diagnosis as the report shows it.
+/// One finding of a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Which diagnosis: `remote-by-policy`, … (docs/findings.md).
+    /// Id of the diagnosis: `remote-by-policy`, … (docs/findings.md).
     pub id: String,
-    /// How much it matters.
+    /// Severity.
     pub severity: Severity,
     /// The process concerned; `None` for the whole system.
     pub pid: Option<Pid>,
     /// The diagnosis in one sentence.
     pub title: String,
-    /// The counts it rests on, one sentence each; never empty.
+    /// The counts behind it, one sentence each; never empty.
     pub evidence: Vec<String>,
-    /// What to do; never empty.
+    /// The remedy; never empty.
     pub fix: String,
 }
 
-/// How much a finding matters, worst first.
+/// Severity of a finding, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// It costs now: change something.
+    /// Costs performance now.
     Critical,
-    /// It probably costs: look at it.
+    /// Probably costs performance.
     Warning,
-    /// Good to know.
+    /// Information.
     Info,
 }
 
 /// A kind of diagnosis.
 #[derive(Clone, Copy, Debug)]
 pub struct Diagnosis {
-    /// Its name, stable: scripts and docs refer to it.
+    /// Id, stable: scripts and docs refer to it.
     pub id: &'static str,
-    /// Looks at a snapshot and says what it found, most important first.
+    /// Returns the findings in a snapshot, most important first.
     check: fn(&Snapshot) -> Vec<Finding>,
 }
 
-/// All diagnoses; among equals in severity, this is their order in a report.
+/// All diagnoses; findings of equal severity are in this order in a report.
 pub const ALL: &[Diagnosis] = &[
     first_touch_elsewhere::DIAGNOSIS,
     touched_before_bind::DIAGNOSIS,
@@ -89,27 +91,27 @@ pub const ALL: &[Diagnosis] = &[
     one_node::DIAGNOSIS,
 ];
 
-/// The names of everything [`diagnose`] can find.
+/// Returns the ids of all findings that [`diagnose`] can make.
 pub fn ids() -> impl Iterator<Item = &'static str> {
     ALL.iter()
         .map(|diagnosis| diagnosis.id)
         .chain([not_numa::ID])
 }
 
-/// One diagnosis names at most this many processes: a report is no list of everything.
+/// Most processes that one diagnosis names: with more, a report would bury the first ones.
 const NAMED: usize = 5;
 
-/// Fewer allocations than this (1 MiB of small pages) are not worth a sentence, whatever their share.
-const WORTH_TELLING: u64 = 256;
+/// Least allocations or pages (1 MiB of small pages) for a finding, whatever their share.
+const WORTH_REPORTING: u64 = 256;
 
-/// Everything there is to say about a snapshot, worst first. Put it into [`Snapshot::findings`].
+/// Returns all findings in a snapshot, worst first. Put them into [`Snapshot::findings`].
 #[must_use]
 pub fn diagnose(snapshot: &Snapshot) -> Vec<Finding> {
     let mut findings: Vec<Finding> = ALL
         .iter()
         .flat_map(|diagnosis| (diagnosis.check)(snapshot))
         .collect();
-    // That all is well can only be said when nothing else was.
+    // The all-clear needs the absence of every other finding.
     if findings.is_empty() {
         findings = not_numa::check(snapshot);
     }

@@ -1,12 +1,12 @@
-//! What findings about task moves share: which processes move most, how often, and why, in words.
+//! Task moves for findings: the processes that move most, their rate, and reasons in words.
 
 use std::cmp::Reverse;
 
 use super::NAMED;
 use crate::model::{MoveReason, Process, ProcessKind, Snapshot, TaskMoves, number};
 
-/// Programs with their moves, those with the largest count first; `count` says how many of a process's moves matter, `None` for a process that is
-/// not concerned.
+/// Returns programs with their moves, largest count first. `count` returns the moves of a process
+/// that matter, `None` for a process that is not concerned.
 pub fn most(
     snapshot: &Snapshot,
     count: impl Fn(&Process, &TaskMoves) -> Option<u64>,
@@ -25,7 +25,7 @@ pub fn most(
     movers
 }
 
-/// Is it this often in a second, over the session?
+/// Returns whether `count` events in the session are at least so many per second.
 pub fn is_frequent(snapshot: &Snapshot, count: u64, per_second: f64) -> bool {
     #[expect(
         clippy::cast_precision_loss,
@@ -35,7 +35,7 @@ pub fn is_frequent(snapshot: &Snapshot, count: u64, per_second: f64) -> bool {
     snapshot.session.duration_s > 0.0 && count / snapshot.session.duration_s >= per_second
 }
 
-/// Moves with one of these reasons.
+/// Returns the moves with one of these reasons.
 pub fn because(moves: &TaskMoves, reasons: &[MoveReason]) -> u64 {
     moves.by_reason.as_ref().map_or(0, |by_reason| {
         reasons
@@ -45,7 +45,7 @@ pub fn because(moves: &TaskMoves, reasons: &[MoveReason]) -> u64 {
     })
 }
 
-/// The reason of most moves.
+/// Returns the reason of most moves.
 pub fn main_reason(moves: &TaskMoves) -> Option<MoveReason> {
     let by_reason = moves.by_reason.as_ref()?;
     by_reason
@@ -54,7 +54,7 @@ pub fn main_reason(moves: &TaskMoves) -> Option<MoveReason> {
         .map(|(reason, _)| *reason)
 }
 
-/// `affinity 200, wakeup 3`: reasons, most first.
+/// Lists reasons, most moves first: `affinity 200, wakeup 3`.
 pub fn reasons(moves: &TaskMoves) -> String {
     let mut all: Vec<(MoveReason, u64)> = moves
         .by_reason
@@ -71,22 +71,24 @@ pub fn reasons(moves: &TaskMoves) -> String {
     words.join(", ")
 }
 
-/// What stops moves of one reason.
+/// Says how to stop moves with a reason.
 pub fn way_out(reason: Option<MoveReason>, keep: &str) -> String {
     match reason {
         Some(MoveReason::Affinity) => {
-            "the program, or somebody for it, calls sched_setaffinity: find out who (strace -f -e trace=sched_setaffinity), and \
-             pin once"
+            "the program, or another one, calls sched_setaffinity on its threads: find the caller \
+             (strace -f -e trace=sched_setaffinity) and pin once"
                 .to_owned()
         }
-        Some(MoveReason::Cpuset) => {
-            "its cpuset is being changed while it runs: see who writes cpuset.cpus of its cgroup".to_owned()
+        Some(MoveReason::Cpuset) => "its cpuset changes while it runs: find the process that \
+            writes cpuset.cpus of its cgroup"
+            .to_owned(),
+        Some(MoveReason::Hotplug) => "its CPUs are taken offline while it runs".to_owned(),
+        Some(MoveReason::RtDl) => {
+            format!("a real-time task is pushed from CPU to CPU: pin it: {keep}")
         }
-        Some(MoveReason::Hotplug) => "CPUs are being taken offline under it".to_owned(),
-        Some(MoveReason::RtDl) => format!("a real-time task is pushed from CPU to CPU: pin it: {keep}"),
         Some(MoveReason::NumaMove | MoveReason::NumaSwap) => format!(
-            "the NUMA balancer cannot settle: keep threads where their memory is: {keep}, or switch the balancer off for the test: \
-             sysctl kernel.numa_balancing=0"
+            "NUMA balancing does not settle: keep threads on the node of their memory: {keep}, \
+             or switch balancing off and compare: sysctl kernel.numa_balancing=0"
         ),
         _ => format!("keep it on one node: {keep}, or a cpuset of one node's CPUs"),
     }

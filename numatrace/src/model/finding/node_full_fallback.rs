@@ -1,8 +1,8 @@
-//! `node-full-fallback`: a node had no page to give, and other nodes served what was wanted there.
+//! `node-full-fallback`: a node had no page to give, and other nodes served requests for it.
 
 use std::cmp::Reverse;
 
-use super::{Diagnosis, Finding, NAMED, Severity, WORTH_TELLING, words};
+use super::{Diagnosis, Finding, NAMED, Severity, WORTH_REPORTING, words};
 use crate::model::matrix::share;
 use crate::model::{Alloc, Process, ProcessKind, Snapshot, number};
 
@@ -11,13 +11,13 @@ pub const DIAGNOSIS: Diagnosis = Diagnosis {
     check,
 };
 
-/// Below this share of what was wanted on the node, it is the ordinary breathing of reclaim.
+/// Least share of the requests for a node: below it, reclaim works normally.
 const SHARE: f64 = 0.01;
 
-/// From this share on, most of what was wanted there was not to be had there.
+/// Share of the requests for a node from which the finding is critical.
 const MOST: f64 = 0.5;
 
-/// A finding is one process's when it has this share of the misses.
+/// Share of the misses from which one process gets the finding.
 const ITS_OWN: f64 = 0.5;
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
@@ -31,7 +31,7 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         .0
         .iter()
         .enumerate()
-        .filter(|(_, turned_away)| **turned_away >= WORTH_TELLING)
+        .filter(|(_, turned_away)| **turned_away >= WORTH_REPORTING)
         .filter_map(|(position, turned_away)| {
             let wanted = hit.at(position).saturating_add(*turned_away);
             let part = share(*turned_away, wanted).filter(|part| *part >= SHARE)?;
@@ -61,7 +61,7 @@ fn finding(
         .filter(|node| *node != position && served.at(*node) > 0)
         .collect();
     let mut evidence = vec![format!(
-        "{} of {} allocations wanted on {full} ({}) were served elsewhere (numa_foreign)",
+        "{} of {} requests for {full} ({}) were served by other nodes (numa_foreign)",
         number::grouped(turned_away),
         number::grouped(
             total
@@ -70,7 +70,7 @@ fn finding(
                 .at(position)
                 .saturating_add(turned_away)
         ),
-        words::percent(Some(part)),
+        number::percent_sign(Some(part)),
     )];
     if !by.is_empty() {
         let who: Vec<String> = by
@@ -84,7 +84,7 @@ fn finding(
                 )
             })
             .collect();
-        evidence.push(format!("misses were served {} (numa_miss)", who.join(", ")));
+        evidence.push(format!("served: {} (numa_miss)", who.join(", ")));
     }
     let victims = victims(snapshot, position);
     if !victims.is_empty() {
@@ -95,7 +95,7 @@ fn finding(
                 format!("{} {}", words::process(process), number::grouped(*count))
             })
             .collect();
-        evidence.push(format!("turned away: {}", who.join(", ")));
+        evidence.push(format!("requested by: {}", who.join(", ")));
     }
 
     let main = victims
@@ -110,14 +110,16 @@ fn finding(
     let spare = words::node_list(host, by.iter().copied());
     let elsewhere = if by.len() == 1 {
         format!(
-            "start it on the node that has room: numactl --cpunodebind={spare} --membind={spare} {command}, or "
+            "start it on the node that has room: \
+             numactl --cpunodebind={spare} --membind={spare} {command}; or "
         )
     } else {
         String::new()
     };
     let fix = format!(
-        "{elsewhere}spread it: numactl --interleave={all} {command}. What fills {full}: numatrace stat -m; \
-         page cache there goes with its files, memory of others moves with: migratepages PID {full_number} {target}",
+        "{elsewhere}spread it: numactl --interleave={all} {command}. \
+         To see what fills {full}: numatrace stat -m; removing files frees their page cache, and \
+         this moves memory of other processes: migratepages PID {full_number} {target}",
         all = words::node_list(host, words::with_memory(host)),
         target = if spare.is_empty() { "NODE" } else { &spare },
     );
@@ -129,13 +131,14 @@ fn finding(
             Severity::Warning
         },
         pid: main.map(|process| process.pid),
-        title: format!("{full} was full: what was wanted there was put on other nodes"),
+        title: format!("{full} was full: other nodes served requests for it"),
         evidence,
         fix,
     })
 }
 
-/// Who was turned away from a node, most first; programs and kernel threads only, a bucket has no fix.
+/// Returns the processes whose requests for a node other nodes served, most first. Only programs
+/// and kernel threads: a bucket has no fix.
 fn victims(snapshot: &Snapshot, position: usize) -> Vec<(u64, &Process)> {
     let mut victims: Vec<(u64, &Process)> = snapshot
         .processes

@@ -1,7 +1,7 @@
-//! `numa-is-not-your-problem`: enough was measured, and next to nothing of it was remote.
+//! `numa-is-not-your-problem`: enough was measured, and almost nothing of it was remote.
 //!
-//! Said only when no other diagnosis spoke and the counts can be trusted, and with what was not measured beside it: allocations
-//! alone do not show who uses old memory from afar.
+//! Reported only when there is no other finding and the counts can be trusted, together with the
+//! quantities that were not measured: allocations alone do not show remote use of old memory.
 
 use super::{Finding, Severity, words};
 use crate::model::matrix::share;
@@ -9,19 +9,20 @@ use crate::model::{Alloc, FirstTouch, HintFaults, Snapshot, TaskMoves, Verdict, 
 
 pub const ID: &str = "numa-is-not-your-problem";
 
-/// Allocations below which a session is too quiet to say anything.
+/// Least allocations for a conclusion.
 const ENOUGH: u64 = 10_000;
 
-/// Hint faults and first-touched pages below which they are no evidence either way.
+/// Least hint faults and first-touched pages for a conclusion.
 const ENOUGH_SAMPLES: u64 = 100;
 
-/// Remote up to this share is noise: interrupts, kernel structures of a fixed node, a task that just moved.
+/// Largest remote share that is noise: interrupts, kernel structures of a fixed node, a task that
+/// just moved.
 const NOISE: f64 = 0.02;
 
-const FIX: &str = "look elsewhere first: CPU, I/O, locks, memory bandwidth. Memory placed before this session is not in these counts: \
-    numatrace stat -p PID shows where it lies";
+const FIX: &str = "look elsewhere first: CPU, I/O, locks, memory bandwidth. These counts do not \
+    include memory placed before this session: numatrace stat -p PID shows its nodes";
 
-/// Looks at the process the session was about, else at the whole system.
+/// Checks the process that the session was about, else the whole system.
 pub fn check(snapshot: &Snapshot) -> Vec<Finding> {
     if snapshot.host.nodes.len() < 2 || snapshot.audit.verdict == Verdict::Failed {
         return Vec::new();
@@ -50,8 +51,8 @@ pub fn check(snapshot: &Snapshot) -> Vec<Finding> {
         return Vec::new();
     };
     let who = focus.map(words::process).map_or_else(
-        || "this machine, in this session".to_owned(),
-        |who| format!("{who}, in this session"),
+        || "this machine in this session".to_owned(),
+        |who| format!("{who} in this session"),
     );
     vec![Finding {
         id: ID.into(),
@@ -63,7 +64,8 @@ pub fn check(snapshot: &Snapshot) -> Vec<Finding> {
     }]
 }
 
-/// What speaks for it, sentence by sentence; `None` as soon as something speaks against it, or when there is too little.
+/// Returns the evidence for the finding, one sentence each; `None` when a quantity contradicts it,
+/// or when there is too little evidence.
 fn evidence(
     alloc: Option<&Alloc>,
     touch: Option<&FirstTouch>,
@@ -82,7 +84,7 @@ fn evidence(
     )];
     match alloc.misses() {
         Some(missed) => evidence.push(format!(
-            "{} missed the node they wanted ({})",
+            "{} missed their preferred node ({})",
             number::grouped(missed),
             noise(missed, all)?
         )),
@@ -92,18 +94,18 @@ fn evidence(
         (
             touch.and_then(|touch| touch.pages.as_ref()),
             "first touch",
-            "pages touched first were placed on another node",
+            "touched pages were placed on a different node",
         ),
         (
             hints.and_then(|hints| hints.matrix.as_ref()),
             "hint faults",
-            "sampled accesses went to another node",
+            "sampled accesses were remote",
         ),
     ] {
         match matrix {
             None => unmeasured.push(what),
             Some(matrix) if matrix.total() < ENOUGH_SAMPLES => evidence.push(format!(
-                "too few to tell: {what} ({})",
+                "too few to judge: {what} ({})",
                 number::grouped(matrix.total())
             )),
             Some(matrix) => evidence.push(format!(
@@ -116,6 +118,7 @@ fn evidence(
     }
     match moves.and_then(|moves| moves.cross_node) {
         None => unmeasured.push("moves between nodes"),
+        Some(1) => evidence.push("1 move of a thread between nodes".to_owned()),
         Some(crossed) => evidence.push(format!(
             "{} moves of threads between nodes",
             number::grouped(crossed)
@@ -127,9 +130,9 @@ fn evidence(
     Some(evidence)
 }
 
-/// The share in words while it is noise.
+/// Returns a share in words while it is noise; `None` when it is more.
 fn noise(part: u64, whole: u64) -> Option<String> {
     share(part, whole)
         .filter(|part| *part <= NOISE)
-        .map(|part| words::percent(Some(part)))
+        .map(|part| number::percent_sign(Some(part)))
 }

@@ -1,6 +1,6 @@
 //! `one-node`: the machine has a single node, so no placement can be wrong.
 
-use super::{Diagnosis, Finding, Severity, words};
+use super::{Diagnosis, Finding, Severity};
 use crate::model::{Alloc, Snapshot, number};
 
 pub const DIAGNOSIS: Diagnosis = Diagnosis {
@@ -8,8 +8,9 @@ pub const DIAGNOSIS: Diagnosis = Diagnosis {
     check,
 };
 
-const FIX: &str = "look elsewhere: CPU, I/O, locks, memory bandwidth. In a virtual machine, ask whether the host has more nodes: \
-    a guest sees one unless its configuration shows it the host's, and is then moved between them unseen";
+const FIX: &str = "look elsewhere: CPU, I/O, locks, memory bandwidth. In a virtual machine, check \
+    the host: a guest sees one node unless it is configured with the host's nodes, and the host \
+    may move it between them unseen";
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
     let [node] = snapshot.host.nodes.as_slice() else {
@@ -25,7 +26,7 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         number::plural(node.cpus.len(), "CPU")
     )];
     if let Some(total) = snapshot.alloc_total() {
-        let local = words::percent(total.remote_share().map(|remote| 1.0 - remote));
+        let local = number::percent_sign(total.remote_share().map(|remote| 1.0 - remote));
         evidence.push(format!(
             "{} allocations, {local} of them local",
             number::count(Alloc::allocations(&total))

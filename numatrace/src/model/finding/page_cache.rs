@@ -1,11 +1,12 @@
-//! `page-cache-filled-elsewhere` and `shared-text-remote`: files and program text whose pages somebody brought in on another node.
+//! `page-cache-filled-elsewhere` and `shared-text-remote`: files and program text whose pages were
+//! brought in on a different node.
 //!
-//! Nobody's mistake in the process itself: page cache lies where it was first read, and stays there. Needs `--residency`: such
-//! pages are neither touched first nor sampled while we look.
+//! The process is not to blame: page cache stays on the node where it was first read. These
+//! findings need `--residency`: such pages are neither touched first nor sampled in the session.
 
 use std::cmp::Reverse;
 
-use super::{Diagnosis, Finding, NAMED, Severity, WORTH_TELLING, memory, words};
+use super::{Diagnosis, Finding, NAMED, Severity, WORTH_REPORTING, words};
 use crate::model::matrix::share;
 use crate::model::{Mapping, MappingKind, Process, ProcessKind, Snapshot, number};
 
@@ -19,10 +20,10 @@ pub const SHARED_TEXT: Diagnosis = Diagnosis {
     check: |snapshot| check(snapshot, true),
 };
 
-/// A process runs on one node when this share of its time went there.
+/// Least share of the CPU time on one node.
 const AT_HOME: f64 = 0.8;
 
-/// Less of a file than this elsewhere is how files are.
+/// Least share of a file's pages on other nodes: with less, files are normal.
 const SHARE: f64 = 0.5;
 
 fn check(snapshot: &Snapshot, text: bool) -> Vec<Finding> {
@@ -32,7 +33,7 @@ fn check(snapshot: &Snapshot, text: bool) -> Vec<Finding> {
         .filter(|process| process.kind == ProcessKind::User)
         .filter_map(|process| {
             let ran = process.run_ns.as_ref()?;
-            let home = memory::most(ran)?;
+            let home = ran.most()?;
             share(ran.at(home), ran.total())
                 .is_some_and(|part| part >= AT_HOME)
                 .then_some((process, home))
@@ -44,7 +45,7 @@ fn check(snapshot: &Snapshot, text: bool) -> Vec<Finding> {
                 let elsewhere = pages.total().saturating_sub(pages.at(home));
                 let matters = mapping.kind == MappingKind::File
                     && mapping.name.as_bytes().ends_with(b" text") == text
-                    && elsewhere >= WORTH_TELLING
+                    && elsewhere >= WORTH_REPORTING
                     && share(elsewhere, pages.total()).is_some_and(|part| part >= SHARE);
                 matters.then_some((elsewhere, process, mapping, home))
             })
@@ -76,23 +77,24 @@ fn finding(
     let there = words::nodes(host, there);
     let name = mapping.name.to_utf8();
     let mib = number::mib(Some(elsewhere), host.page_size);
-    let own = memory::touched(mapping);
+    let own = mapping.touched();
     let mut evidence = vec![
         format!(
-            "{} of the {} pages of {name} that it has mapped lie on {there} ({})",
+            "{} of the {} pages of {name} that it has mapped are on {there} ({})",
             number::grouped(elsewhere),
             number::grouped(pages.total()),
-            words::percent(share(elsewhere, pages.total())),
+            number::percent_sign(share(elsewhere, pages.total())),
         ),
         format!(
-            "it ran on {here} for {} of its time",
-            words::percent(share(
+            "{} of its CPU time was on {here}",
+            number::percent_sign(share(
                 process.run_ns.as_ref()?.at(home),
                 process.run_ns.as_ref()?.total()
             ))
         ),
         format!(
-            "{} of these pages came in by its own faults in this session; the others were there or somebody else's",
+            "its own faults brought in {} of these pages in this session; the others were there \
+             before or came from other processes",
             number::grouped(own.min(pages.total()))
         ),
     ];
@@ -100,20 +102,22 @@ fn finding(
     let (id, what, fix) = if text {
         (
             SHARED_TEXT.id,
-            "runs code",
+            "executes",
             format!(
-                "program text has one copy for all nodes: run a copy of its own on each node (cp, then numactl --cpunodebind={home} COPY), \
-                 or have the first start after a boot or upgrade happen on {here}",
+                "program text has one copy for all nodes: run a separate copy on each node \
+                 (cp, then numactl --cpunodebind={home} COPY), \
+                 or start it on {here} first after a boot or upgrade",
                 home = words::node_list(host, [home]),
             ),
         )
     } else {
         (
             FILLED_ELSEWHERE.id,
-            "reads page cache",
+            "reads",
             format!(
-                "drop this file from the page cache and read it again where it is used: \
-                 dd of=FILE oflag=nocache conv=notrunc,fdatasync count=0; then numactl --cpunodebind={home} cat FILE >/dev/null",
+                "drop this file from the page cache and read it again on the node that uses it: \
+                 dd of=FILE oflag=nocache conv=notrunc,fdatasync count=0; \
+                 then numactl --cpunodebind={home} cat FILE >/dev/null",
                 home = words::node_list(host, [home]),
             ),
         )
@@ -123,14 +127,15 @@ fn finding(
         severity: Severity::Info,
         pid: Some(process.pid),
         title: format!(
-            "{who} {what} of {name} that lies on {there}: {mib} MiB, while it runs on {here}"
+            "{who} runs on {here} and {what} {mib} MiB of {name} from page cache on {there}"
         ),
         evidence,
         fix,
     })
 }
 
-/// Who brought most of the file in elsewhere, if that happened in the session.
+/// Names the process that brought most of the file in on other nodes, if that happened in the
+/// session.
 fn filler(snapshot: &Snapshot, mapping: &Mapping, home: usize) -> Option<String> {
     let name = mapping.name.as_bytes();
     let path = name.strip_suffix(b" text").unwrap_or(name);
@@ -146,9 +151,9 @@ fn filler(snapshot: &Snapshot, mapping: &Mapping, home: usize) -> Option<String>
         .max_by_key(|(process, pages)| (*pages, Reverse(process.pid)))?;
     (pages > 0).then(|| {
         format!(
-            "{} of its pages were brought in on other nodes by {} in this session",
-            number::grouped(pages),
-            words::process(process)
+            "{} brought in {} of its pages on other nodes in this session",
+            words::process(process),
+            number::grouped(pages)
         )
     })
 }

@@ -1,4 +1,4 @@
-//! `ping-pong`: threads go to another node and back, over and over.
+//! `ping-pong`: threads move to a different node and back, over and over.
 
 use super::{Diagnosis, Finding, Severity, moving, words};
 use crate::model::{Process, Snapshot, TaskMoves, number};
@@ -8,10 +8,10 @@ pub const DIAGNOSIS: Diagnosis = Diagnosis {
     check,
 };
 
-/// Fewer returns than these are the scheduler settling.
+/// Least returns: fewer happen until the scheduler has settled.
 const FEW: u64 = 20;
 
-/// And they must come this often in a second.
+/// Least returns per second.
 const RATE: f64 = 1.0;
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
@@ -28,13 +28,13 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
 
 fn finding(snapshot: &Snapshot, process: &Process, moves: &TaskMoves, back: u64) -> Finding {
     let mut evidence = vec![format!(
-        "{} of {} cross-node moves went straight back to the node before",
+        "{} of {} moves between nodes went straight back",
         number::grouped(back),
         number::count(moves.cross_node),
     )];
     if let Some(stay) = moves.stay_ms {
         evidence.push(format!(
-            "they stayed {:.1} ms at the median, {:.1} ms at the shortest",
+            "time until the return: median {:.1} ms, shortest {:.1} ms",
             stay.median, stay.shortest
         ));
     }
@@ -50,7 +50,7 @@ fn finding(snapshot: &Snapshot, process: &Process, moves: &TaskMoves, back: u64)
         severity: Severity::Warning,
         pid: Some(process.pid),
         title: format!(
-            "{} bounces between nodes: caches and nearby memory are lost each time",
+            "{} bounces between nodes and loses its caches and local memory each time",
             words::process(process)
         ),
         evidence,

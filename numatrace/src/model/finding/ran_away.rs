@@ -1,6 +1,9 @@
-//! `ran-away-from-memory`: threads were moved to other nodes and ran there, while the memory stayed.
+//! `ran-away-from-memory`: threads were moved to other nodes and ran there, while the memory
+//! stayed.
 
-use super::{Diagnosis, Finding, Severity, affinity_split, moving, words};
+use std::cmp::Reverse;
+
+use super::{Diagnosis, Finding, Severity, away, moving, words};
 use crate::model::matrix::share;
 use crate::model::{PerNode, Process, Snapshot, TaskMoves, number};
 
@@ -9,52 +12,24 @@ pub const DIAGNOSIS: Diagnosis = Diagnosis {
     check,
 };
 
-/// Share of the CPU time away from which on it is told.
-const SHARE: f64 = 0.2;
-
-/// And that much of it, ns.
-const LONG: u64 = 100_000_000;
-
-/// Share of its memory at home: where as much lies elsewhere, threads belong in both places.
+/// Least share of the memory on the home node: with less, threads belong on other nodes too.
 const AT_HOME: f64 = 0.6;
-
-/// Memory worth staying with: 16 MiB of small pages.
-pub const PAGES: u64 = 4096;
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
     let movers = moving::most(snapshot, |process, moves| {
         let away = process.away_ns?;
         let ran = process.run_ns.as_ref()?.total();
-        // Whose threads are bound apart did not run away: that is told by its own name.
-        let moved = moves.cross_node? > 0 && affinity_split::groups(snapshot, process).is_none();
+        // Threads that are bound apart did not run away: `affinity-split` reports them.
+        let moved = moves.cross_node? > 0 && away::bound_apart(snapshot, process).is_none();
         let home = words::home(&snapshot.host, process)?;
-        let settled = share(at_home(process, home), pages(process))? >= AT_HOME;
-        let told = moved && settled && away >= LONG && pages(process) >= PAGES;
-        (told && share(away, ran)? >= SHARE).then_some(away)
+        let settled = share(away::at_home(process, home), away::pages(process))? >= AT_HOME;
+        let left = moved && settled && away::has_memory(process) && away::is_long(away, ran);
+        left.then_some(away)
     });
     movers
         .into_iter()
         .filter_map(|(away, process, moves)| finding(snapshot, process, moves, away))
         .collect()
-}
-
-/// Base pages of its memory, as far as the session knows them.
-pub fn pages(process: &Process) -> u64 {
-    process.pages().map_or(0, |pages| pages.total())
-}
-
-/// Those on its home node.
-pub fn at_home(process: &Process, home: usize) -> u64 {
-    process.pages().map_or(0, |pages| pages.at(home))
-}
-
-/// What is known of its memory, behind a number of MiB.
-pub fn known_by(process: &Process) -> &'static str {
-    if process.resident().is_some() {
-        "that it has"
-    } else {
-        "it touched in the session"
-    }
 }
 
 fn finding(
@@ -72,22 +47,16 @@ fn finding(
         words::node_list(host, [home]),
         words::node_list(host, [there]),
     );
-    let page_size = host.page_size;
     let mut evidence = vec![
         format!(
-            "{} s of its {} s of CPU time ({}) were on other nodes than {here}",
+            "{} s of its {} s of CPU time ({}) were away from {here}",
             number::seconds(Some(away)),
             number::seconds(Some(run.total())),
-            words::percent(share(away, run.total())),
+            number::percent_sign(share(away, run.total())),
         ),
+        words::at_home(host, process, home),
         format!(
-            "{} MiB of the {} MiB {} lie on {here}",
-            number::mib(Some(at_home(process, home)), page_size),
-            number::mib(Some(pages(process)), page_size),
-            known_by(process)
-        ),
-        format!(
-            "{} cross-node moves: {}",
+            "{} moves between nodes: {}",
             number::count(moves.cross_node),
             moving::reasons(moves)
         ),
@@ -96,10 +65,10 @@ fn finding(
         .threads
         .iter()
         .filter_map(|thread| Some((thread.away_ns?, thread)))
-        .max_by_key(|(away, thread)| (*away, std::cmp::Reverse(thread.tid)));
+        .max_by_key(|(away, thread)| (*away, Reverse(thread.tid)));
     if let Some((away, thread)) = worst.filter(|_| process.threads.len() > 1) {
         evidence.push(format!(
-            "farthest: thread {} ({}), {} s away",
+            "longest away: thread {} ({}), {} s",
             thread.tid,
             thread.comm.to_utf8(),
             number::seconds(Some(away))
@@ -110,25 +79,23 @@ fn finding(
         id: DIAGNOSIS.id.into(),
         severity: Severity::Warning,
         pid: Some(process.pid),
-        title: format!(
-            "{} ran away from its memory on {here}",
-            words::process(process)
-        ),
+        title: format!("{} left its memory on {here}", words::process(process)),
         evidence,
         fix: format!(
-            "keep it with its memory: numactl --cpunodebind={list} --membind={list} {command}; or take the memory along once: \
-             migratepages {} {list} {away_list}",
+            "keep it on the node of its memory: \
+             numactl --cpunodebind={list} --membind={list} {command}; \
+             or move the memory once: migratepages {} {list} {away_list}",
             process.pid
         ),
     })
 }
 
-/// The other node with most time.
+/// Returns the position of the node with most CPU time, other than the home node.
 fn elsewhere(run: &PerNode, home: usize) -> Option<usize> {
     run.0
         .iter()
         .enumerate()
         .filter(|(position, _)| *position != home)
-        .max_by_key(|(position, ns)| (**ns, std::cmp::Reverse(*position)))
+        .max_by_key(|(position, ns)| (**ns, Reverse(*position)))
         .map(|(position, _)| position)
 }

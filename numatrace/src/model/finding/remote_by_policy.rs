@@ -1,11 +1,12 @@
-//! `remote-by-policy`: a memory policy (bind, interleave, preferred) puts a process's memory away from the CPUs it runs on.
+//! `remote-by-policy`: a memory policy (bind, interleave, preferred) places a process's memory on a
+//! different node from its CPUs.
 //!
-//! Interleaving is remote by design and said as information; a policy that puts the memory on one node while the task runs on
-//! another is a warning.
+//! Interleaving is remote by design, so it is information; a policy that places the memory on one
+//! node while the task runs on a different one is a warning.
 
 use std::cmp::Reverse;
 
-use super::{Diagnosis, Finding, NAMED, Severity, WORTH_TELLING, interleave_mismatch, words};
+use super::{Diagnosis, Finding, NAMED, Severity, WORTH_REPORTING, interleave_mismatch, words};
 use crate::model::matrix::share;
 use crate::model::{Alloc, PerNode, Process, ProcessKind, Snapshot, number};
 
@@ -14,7 +15,7 @@ pub const DIAGNOSIS: Diagnosis = Diagnosis {
     check,
 };
 
-/// Below this share of its allocations, a policy is a detail of the program and not its placement.
+/// Least share of the allocations: below it, the policy covers only a detail of the program.
 const SHARE: f64 = 0.05;
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
@@ -22,17 +23,17 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         .processes
         .iter()
         .filter(|process| process.kind == ProcessKind::User)
-        // That has a way out of its own.
+        // A mismatch of interleaving has a finding of its own.
         .filter(|process| !interleave_mismatch::is_mismatched(process))
         .filter_map(|process| {
             let alloc = process.alloc.as_ref()?;
             let by_policy = alloc.remote_by_cause?.policy;
             let part = share(by_policy, alloc.allocations()?)?;
-            (by_policy >= WORTH_TELLING && part >= SHARE).then_some((by_policy, process, alloc))
+            (by_policy >= WORTH_REPORTING && part >= SHARE).then_some((by_policy, process, alloc))
         })
         .collect();
     concerned.sort_by_key(|(count, process, _)| (Reverse(*count), process.pid));
-    // Cut before sentences are made: of ten thousand ranks of one job, the first few say it all.
+    // Truncated before sentences are written: a job can have ten thousand such ranks.
     concerned.truncate(NAMED);
     concerned
         .into_iter()
@@ -56,10 +57,10 @@ fn finding(
     let command = words::command(snapshot, process);
 
     let mut evidence = vec![format!(
-        "{} of its {} allocations ({}) were remote because its memory policy asked for the other node",
+        "{} of its {} allocations ({}) were remote because its memory policy chose the node",
         number::grouped(by_policy),
         number::count(alloc.allocations()),
-        words::percent(share(by_policy, alloc.allocations()?)),
+        number::percent_sign(share(by_policy, alloc.allocations()?)),
     )];
     let placed: Vec<String> = holding
         .iter()
@@ -71,7 +72,7 @@ fn finding(
             )
         })
         .collect();
-    evidence.push(format!("remote allocations lie {}", placed.join(", ")));
+    evidence.push(format!("remote allocations: {}", placed.join(", ")));
     if interleaved > 0 {
         evidence.push(format!(
             "{} allocations were interleaved",
@@ -85,25 +86,26 @@ fn finding(
 
     let (severity, title, fix) = if by_interleave {
         let fix = format!(
-            "nothing, if all nodes use this memory alike; a program of one node is faster with: \
+            "none needed if all nodes use this memory; a program that runs on one node is faster with: \
              numactl --cpunodebind={there} --membind={there} {command}",
             there = words::node_list(host, home.or_else(|| holding.first().copied())),
         );
         (
             Severity::Info,
-            format!("{who} interleaves its memory, so a part of it is remote on purpose"),
+            format!("{who} interleaves its memory, so part of it is remote on purpose"),
             fix,
         )
     } else {
         let list = words::node_list(host, holding.iter().copied());
         let mut fix = format!(
-            "run it where its memory is: numactl --cpunodebind={list} --membind={list} {command}"
+            "run it on the node of its memory: \
+             numactl --cpunodebind={list} --membind={list} {command}"
         );
         if let Some(home) = home.filter(|home| !holding.contains(home)) {
             let home = words::node_list(host, [home]);
             fix.push_str(&format!(
-                "; or drop the policy that names {there} (numactl, set_mempolicy or mbind), \
-                 and move what is there already: migratepages {} {list} {home}",
+                "; or drop the policy for {there} (numactl, set_mempolicy or mbind) \
+                 and move existing pages: migratepages {} {list} {home}",
                 process.pid
             ));
         } else {
@@ -112,7 +114,7 @@ fn finding(
         }
         (
             Severity::Warning,
-            format!("{who} runs away from the memory its policy puts on {there}"),
+            format!("the memory policy of {who} places memory on {there}, away from its CPUs"),
             fix,
         )
     };
@@ -126,7 +128,7 @@ fn finding(
     })
 }
 
-/// Nodes with at least this share of the whole.
+/// Returns the positions of nodes with at least this share of the whole.
 fn positions(counts: &PerNode, least: f64) -> Vec<usize> {
     let total = counts.total();
     let holds = |count: u64| share(count, total).is_some_and(|part| part >= least);
@@ -139,22 +141,14 @@ fn positions(counts: &PerNode, least: f64) -> Vec<usize> {
         .collect()
 }
 
-/// Where the process ran: by its time on CPUs when that was measured, else by its local allocations, else, on two nodes with all
-/// remote memory on one of them, the other.
+/// Returns the position of the node that the process ran on: by CPU time when that was measured,
+/// else by local allocations, else, on two nodes with all remote memory on one of them, the other.
 fn home(process: &Process, alloc: &Alloc, holding: &[usize]) -> Option<usize> {
-    let most = |counts: &PerNode| {
-        let (position, count) = counts
-            .0
-            .iter()
-            .enumerate()
-            .max_by_key(|(position, count)| (**count, Reverse(*position)))?;
-        (*count > 0).then_some(position)
-    };
     process
         .run_ns
         .as_ref()
-        .and_then(most)
-        .or_else(|| alloc.local_node.as_ref().and_then(most))
+        .and_then(PerNode::most)
+        .or_else(|| alloc.local_node.as_ref().and_then(PerNode::most))
         .or_else(|| match (holding, alloc.local_node.as_ref()?.0.len()) {
             ([there], 2) => Some(1 - there),
             _ => None,

@@ -1,4 +1,5 @@
-//! `thp-remote`: transparent huge pages that threads of several nodes share. A huge page lies on one node, whatever is in it.
+//! `thp-remote`: transparent huge pages that threads of several nodes share. A huge page is on one
+//! node as a whole.
 
 use std::cmp::Reverse;
 
@@ -11,14 +12,14 @@ pub const DIAGNOSIS: Diagnosis = Diagnosis {
     check,
 };
 
-/// Base pages of two huge pages of 2 MiB.
+/// Least base pages: two huge pages of 2 MiB.
 const ENOUGH: u64 = 1_024;
-/// A node uses a mapping when so much of the sampled accesses comes from it.
+/// Least share of the sampled accesses for a node to be a user.
 const USES: f64 = 0.1;
-/// So much of them is remote.
+/// Least share of the sampled accesses that are remote.
 const REMOTE: f64 = 0.25;
 
-/// Fewer sampled accesses than this say nothing of who shares it.
+/// Least sampled accesses for a conclusion.
 const SAMPLED: u64 = 100;
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
@@ -34,7 +35,7 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         })
         .filter_map(|(process, mapping)| {
             let huge = mapping.first_touch.as_ref()?.thp?;
-            let faults = memory::faults(mapping)?;
+            let faults = mapping.accesses()?;
             let users = faults.by_from();
             let nodes = users.0.iter();
             let nodes = nodes
@@ -43,7 +44,7 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
             let remote = share(faults.off_diagonal(), faults.total())?;
             (huge >= ENOUGH
                 && faults.total() >= SAMPLED
-                && huge * 2 >= memory::touched(mapping)
+                && huge * 2 >= mapping.touched()
                 && nodes > 1
                 && remote >= REMOTE)
                 .then_some((huge, process, mapping))
@@ -78,12 +79,12 @@ fn finding(
             memory::placed(host, process, mapping),
             memory::used(host, process, mapping)?,
             format!(
-                "{} of its pages came as transparent huge pages, each on one node as a whole",
+                "{} of its pages are in transparent huge pages, each of which is on one node",
                 number::grouped(huge)
             ),
         ],
-        fix: "give each thread parts that are multiples of 2 MiB and aligned to it, and let it touch them first; or do without huge pages \
-              there: madvise(MADV_NOHUGEPAGE) before the first touch"
+        fix: "give each thread parts that are aligned to 2 MiB and let it touch them first; \
+              or switch huge pages off there: madvise(MADV_NOHUGEPAGE) before the first touch"
             .into(),
     })
 }

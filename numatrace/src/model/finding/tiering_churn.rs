@@ -1,4 +1,4 @@
-//! `tiering-churn`: what is demoted to slow memory comes back soon after.
+//! `tiering-churn`: memory that is demoted to slow nodes is promoted again soon after.
 
 use super::{Diagnosis, Finding, Severity};
 use crate::model::{Snapshot, number};
@@ -11,7 +11,7 @@ pub const DIAGNOSIS: Diagnosis = Diagnosis {
 /// `NUMA_BALANCING_MEMORY_TIERING` of kernel.numa_balancing: hinting faults promote.
 const TIERING: i64 = 2;
 
-/// Fewer pages (16 MiB of small ones) are noise.
+/// Least pages: fewer (16 MiB of small ones) are noise.
 const PAGES: u64 = 4096;
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
@@ -29,7 +29,7 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
     };
     let of = |reason: &str| by_reason.get(reason).copied().unwrap_or(0);
     let (down, up) = (of("demotion"), of("numa_misplaced"));
-    // Both directions, of the same order: pages go round.
+    // Both directions of the same magnitude: pages cycle.
     if down.min(up) < PAGES || down.max(up) > down.min(up).saturating_mul(2) {
         return Vec::new();
     }
@@ -37,15 +37,16 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         id: DIAGNOSIS.id.into(),
         severity: Severity::Warning,
         pid: None,
-        title: "memory goes round between fast and slow nodes".to_owned(),
+        title: "memory cycles between fast and slow nodes".to_owned(),
         evidence: vec![format!(
             "{} pages were demoted and {} promoted in the same session",
             number::grouped(down),
             number::grouped(up)
         )],
-        fix: "the hot set is larger than fast memory: let it be (promotion off: sysctl kernel.numa_balancing=0), slow it down \
-              (kernel.numa_balancing_promote_rate_limit_MBps), or give the program that matters fast memory of its own \
-              (memory.low of its cgroup)"
+        fix: "the hot set is larger than fast memory: switch promotion off \
+              (sysctl kernel.numa_balancing=0), slow it down \
+              (kernel.numa_balancing_promote_rate_limit_MBps), or reserve fast memory for the \
+              program that matters (memory.low of its cgroup)"
             .to_owned(),
     }]
 }

@@ -1,12 +1,14 @@
-//! `touched-before-bind`: a thread touched its memory, then was bound elsewhere; what it had touched stayed behind.
+//! `touched-before-bind`: a thread touched its memory and was then bound to a different node; the
+//! memory stayed behind.
 //!
-//! Only a change of the CPU mask or of the memory policy is a bind; that the scheduler moved a thread is no mistake of the program's.
+//! Only a change of the CPU mask or of the memory policy is a bind; a move by the scheduler is not
+//! a mistake of the program.
 
 use std::cmp::Reverse;
 
-use super::{Diagnosis, Finding, NAMED, Severity, WORTH_TELLING, memory, words};
+use super::{Diagnosis, Finding, NAMED, Severity, WORTH_REPORTING, memory, words};
 use crate::ids::Tid;
-use crate::model::{Bind, Mapping, Process, ProcessKind, Snapshot, number};
+use crate::model::{Bind, Mapping, PerNode, Process, ProcessKind, Snapshot, number};
 
 pub const DIAGNOSIS: Diagnosis = Diagnosis {
     id: "touched-before-bind",
@@ -16,26 +18,26 @@ pub const DIAGNOSIS: Diagnosis = Diagnosis {
 /// Mappings of a thread that are described.
 const DESCRIBED: usize = 3;
 
-/// A thread that was bound away from what it had touched.
+/// A thread that was bound to a different node from the memory it had touched.
 #[derive(Clone, Copy, Debug)]
 pub struct Rebound<'a> {
     /// The thread.
     tid: Tid,
-    /// Base pages it had touched.
+    /// Base pages that it had touched.
     pages: u64,
-    /// Position of the node they lie on.
+    /// Position of the node of these pages.
     from: usize,
-    /// Position of the node it went to.
+    /// Position of the node that the thread went to.
     to: usize,
     /// The change.
     bind: &'a Bind,
 }
 
-/// Whether that is the story of a mapping, and whose: its main toucher was bound after its last touch. Positions are left to the caller's
-/// snapshot.
+/// Returns thread, pages and bind when the thread that touched most of a mapping was bound after
+/// its last touch.
 pub fn rebound<'a>(process: &'a Process, mapping: &Mapping) -> Option<(Tid, u64, &'a Bind)> {
     let touch = mapping.first_touch.as_ref()?.by_tid.first()?;
-    if touch.pages < WORTH_TELLING {
+    if touch.pages < WORTH_REPORTING {
         return None;
     }
     let thread = process
@@ -47,13 +49,13 @@ pub fn rebound<'a>(process: &'a Process, mapping: &Mapping) -> Option<(Tid, u64,
         .iter()
         .filter(|bind| concerns(bind, mapping))
         .find(|bind| touch.last_ns.is_some_and(|last| last <= bind.time_ns))?;
-    let ran = thread.run_ns.as_ref().and_then(memory::most);
+    let ran = thread.run_ns.as_ref().and_then(PerNode::most);
     let used = mapping
         .users
         .iter()
         .find(|user| user.tid == touch.tid)
         .and_then(|user| user.node);
-    // Where it went shows in what it used afterwards, or in where it ran most.
+    // The node of its later accesses shows that it moved, or else the node with most CPU time.
     let elsewhere = match (used, touch.node) {
         (Some(used), Some(touched)) => used != touched,
         (None, Some(_)) => ran.is_some(),
@@ -62,7 +64,7 @@ pub fn rebound<'a>(process: &'a Process, mapping: &Mapping) -> Option<(Tid, u64,
     elsewhere.then_some((touch.tid, touch.pages, bind))
 }
 
-/// A policy for a range of memory says nothing of what lies elsewhere.
+/// Returns whether the bind applies to the mapping: a policy can be for a range of memory.
 fn concerns(bind: &Bind, mapping: &Mapping) -> bool {
     bind.range
         .is_none_or(|[low, high]| low < mapping.end && mapping.start < high)
@@ -80,7 +82,7 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         })
         .collect();
     concerned.sort_by_key(|(process, _, rebound)| (Reverse(rebound.pages), process.pid));
-    // One sentence for all that a thread left behind, its largest mapping first.
+    // One finding for all mappings that a thread left behind, the largest first.
     let mut threads: Vec<(&Process, Vec<&Mapping>, Rebound<'_>)> = Vec::new();
     for (process, mapping, rebound) in concerned {
         let same = threads
@@ -101,15 +103,15 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         .collect()
 }
 
-/// The story with its nodes, when they are two.
+/// Adds the nodes; `None` when the thread did not leave the node of its memory.
 fn placed<'a>(snapshot: &Snapshot, process: &'a Process, mapping: &Mapping) -> Option<Rebound<'a>> {
     let host = &snapshot.host;
     let (tid, pages, bind) = rebound(process, mapping)?;
-    let from = memory::home(host, mapping)?;
+    let from = mapping.home()?;
     let user = mapping.users.iter().find(|user| user.tid == tid);
     let thread = process.threads.iter().find(|thread| thread.tid == tid)?;
     let to = memory::position(host, user.and_then(|user| user.node))
-        .or_else(|| thread.run_ns.as_ref().and_then(memory::most))?;
+        .or_else(|| thread.run_ns.as_ref().and_then(PerNode::most))?;
     (from != to).then_some(Rebound {
         tid,
         pages,
@@ -134,7 +136,7 @@ fn finding(
     let thread = memory::threads(process, &[rebound.tid]);
     let what = rebound.bind.what.name();
     let mut evidence = vec![format!(
-        "{thread} was bound by {what} {} after it began, when the memory was there already",
+        "{thread} was bound by {what} {} after it started, when its memory was already placed",
         number::brief(rebound.bind.after_ns)
     )];
     for mapping in mappings.iter().take(DESCRIBED) {
@@ -146,7 +148,7 @@ fn finding(
     let followed = memory::followed(mappings, nodes);
     if followed > 0 {
         evidence.push(format!(
-            "{} MiB of it moved to {here} meanwhile",
+            "{} MiB of it have since moved to {here}",
             number::mib(Some(followed), host.page_size)
         ));
     }
@@ -160,7 +162,8 @@ fn finding(
         ),
         evidence,
         fix: format!(
-            "bind first, touch then; from outside: numactl --cpunodebind={to} --membind={to} {command}{rest}",
+            "bind before touching memory, or bind from outside: \
+             numactl --cpunodebind={to} --membind={to} {command}{rest}",
             to = words::node_list(host, [rebound.to]),
             command = words::command(snapshot, process),
             rest = memory::moving(host, process, mappings, nodes, rebound.pages),

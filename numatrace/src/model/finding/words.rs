@@ -1,9 +1,11 @@
-//! Phrases that findings share: lists of nodes, process names, commands that are safe to copy.
+//! Phrases that findings have in common: lists of nodes, process names, commands that are safe to
+//! copy.
 
+use super::away;
 use crate::ids::ranges;
 use crate::model::{Host, Name, Process, Snapshot, number};
 
-/// `node 1`, `nodes 1 and 3`, `nodes 0-2 and 7`: by position in `host.nodes`.
+/// Names nodes by their positions in `host.nodes`: `node 1`, `nodes 1 and 3`, `nodes 0-2 and 7`.
 pub fn nodes(host: &Host, positions: impl IntoIterator<Item = usize>) -> String {
     let numbers = numbers(host, positions);
     let list = ranges(numbers.iter().copied());
@@ -14,12 +16,12 @@ pub fn nodes(host: &Host, positions: impl IntoIterator<Item = usize>) -> String 
     }
 }
 
-/// The nodes in numactl's list syntax.
+/// Lists nodes in numactl's syntax.
 pub fn node_list(host: &Host, positions: impl IntoIterator<Item = usize>) -> String {
     ranges(numbers(host, positions))
 }
 
-/// Node numbers, ascending.
+/// Returns node numbers, ascending.
 fn numbers(host: &Host, positions: impl IntoIterator<Item = usize>) -> Vec<u32> {
     let mut numbers: Vec<u32> = positions
         .into_iter()
@@ -30,7 +32,7 @@ fn numbers(host: &Host, positions: impl IntoIterator<Item = usize>) -> Vec<u32> 
     numbers
 }
 
-/// Positions of the nodes that have memory, or whose memory is unknown.
+/// Returns the positions of the nodes that have memory, or whose memory is unknown.
 pub fn with_memory(host: &Host) -> impl Iterator<Item = usize> {
     let has = host
         .nodes
@@ -40,34 +42,40 @@ pub fn with_memory(host: &Host) -> impl Iterator<Item = usize> {
     has.map(|(position, _)| position)
 }
 
-/// Position of the node that holds most of a process's memory; where it ran most when no node does.
+/// Returns the position of the node with most of a process's memory; the node with most of its CPU
+/// time when no node has.
 pub fn home(host: &Host, process: &Process) -> Option<usize> {
     let named = process.home_node;
     let position = host.nodes.iter().position(|node| Some(node.node) == named);
-    position.or_else(|| {
-        let run = process.run_ns.as_ref()?;
-        let (position, ns) = run
-            .0
-            .iter()
-            .enumerate()
-            .max_by_key(|(position, ns)| (**ns, std::cmp::Reverse(*position)))?;
-        (*ns > 0).then_some(position)
-    })
+    position.or_else(|| process.run_ns.as_ref()?.most())
 }
 
-/// That node in numactl's list syntax, `N` when it is not known.
+/// Says how much of a process's memory is on its home node.
+pub fn at_home(host: &Host, process: &Process, home: usize) -> String {
+    format!(
+        "{} MiB of the {} MiB {} are on {}",
+        number::mib(Some(away::at_home(process, home)), host.page_size),
+        number::mib(Some(away::pages(process)), host.page_size),
+        away::known_by(process),
+        nodes(host, [home])
+    )
+}
+
+/// Returns the home node in numactl's list syntax, `node` when it is not known.
 pub fn home_list(host: &Host, process: &Process) -> String {
-    home(host, process).map_or_else(|| "N".to_owned(), |home| node_list(host, [home]))
+    home(host, process).map_or_else(|| "node".to_owned(), |home| node_list(host, [home]))
 }
 
-/// `app (4242)`. Outputs escape the sentence it stands in.
+/// Names a process: `app (4242)`. Outputs escape the sentence that it is in.
 pub fn process(process: &Process) -> String {
     format!("{} ({})", process.comm.to_utf8(), process.pid)
 }
 
-/// The command that a fix would start: as it was launched, the executable, or `COMMAND`.
+/// Returns the command that a fix would start: as it was launched, the executable, or `COMMAND`.
 ///
-/// People paste fixes into a root shell. A word with anything in it that a shell could read as more than a word is not repeated.
+/// People paste fixes into a root shell, so a command is repeated only if every shell takes each of
+/// its words literally. A command that was launched through numactl is not repeated either: fixes
+/// put numactl before it, and of two the inner one wins.
 pub fn command(snapshot: &Snapshot, process: &Process) -> String {
     let launched = &snapshot.session.scope.launched;
     let is_launched = snapshot
@@ -80,21 +88,21 @@ pub fn command(snapshot: &Snapshot, process: &Process) -> String {
     };
     let plain: Option<Vec<&str>> = words.iter().map(plain_word).collect();
     match plain {
-        Some(words) if !words.is_empty() => words.join(" "),
+        Some(words) if !words.is_empty() && !is_numactl(words[0]) => words.join(" "),
         _ => "COMMAND".into(),
     }
 }
 
-/// The name, when every shell takes it for one word.
+/// Returns whether a word starts numactl(8).
+fn is_numactl(word: &str) -> bool {
+    word.rsplit('/').next() == Some("numactl")
+}
+
+/// Returns the name, when every shell takes it for one word.
 fn plain_word(name: &Name) -> Option<&str> {
     let text = std::str::from_utf8(name.as_bytes()).ok()?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "_./=:,+@%-".contains(c);
     (!text.is_empty() && text.chars().all(plain)).then_some(text)
-}
-
-/// `12.3 %`.
-pub fn percent(share: Option<f64>) -> String {
-    format!("{} %", number::percent(share))
 }
 
 #[cfg(test)]
@@ -102,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_words_that_no_shell_would_read_otherwise_are_repeated() {
+    fn a_fix_repeats_only_words_that_every_shell_takes_literally() {
         for plain in ["./app", "--threads=2", "/usr/bin/redis-server", "0-3,8"] {
             assert_eq!(plain_word(&Name::from(plain)), Some(plain));
         }

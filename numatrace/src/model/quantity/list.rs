@@ -1,4 +1,4 @@
-//! The list: name, meaning, unit, and how each is read.
+//! The list of quantities: name, header, meaning, unit, and how each is read.
 
 use super::{Good, Measured, Measures, Of, Quantity, Unit};
 
@@ -6,11 +6,12 @@ const EVERYWHERE: &[Of] = &[Of::Node, Of::Process];
 const PROCESS: &[Of] = &[Of::Process];
 const MACHINE: &[Of] = &[];
 
-/// A quantity that is a count of events.
+/// A quantity that counts events.
 macro_rules! count {
-    ($name:ident, $what:literal, $unit:ident, $good:ident, $of:expr) => {
+    ($name:ident, $header:literal, $what:literal, $unit:ident, $good:ident, $of:expr) => {
         Quantity {
             name: stringify!($name),
+            header: $header,
             what: $what,
             unit: Unit::$unit,
             good: Good::$good,
@@ -21,11 +22,12 @@ macro_rules! count {
     };
 }
 
-/// A quantity that says what there is in the end.
+/// A quantity that describes the state at the end of a session.
 macro_rules! state {
-    ($name:ident, $what:literal, $unit:ident, $good:ident, $of:expr) => {
+    ($name:ident, $header:literal, $what:literal, $unit:ident, $good:ident, $of:expr) => {
         Quantity {
             name: stringify!($name),
+            header: $header,
             what: $what,
             unit: Unit::$unit,
             good: Good::$good,
@@ -36,9 +38,10 @@ macro_rules! state {
     };
 }
 
-/// A quantity that is a part of counted events.
+/// A quantity that is a share of counted events.
 const fn share(
     name: &'static str,
+    header: &'static str,
     what: &'static str,
     good: Good,
     of: &'static [Of],
@@ -46,6 +49,7 @@ const fn share(
 ) -> Quantity {
     Quantity {
         name,
+        header,
         what,
         unit: Unit::Share,
         good,
@@ -57,7 +61,7 @@ const fn share(
 
 fn part(part: Option<u64>, whole: Option<u64>) -> Option<Measured> {
     let (part, whole) = (part?, whole?);
-    // Both come from outside: a part is never more than its whole.
+    // Reports come from outside: a part must not exceed its whole.
     Some(Measured::Share {
         part: part.min(whole),
         whole,
@@ -68,28 +72,32 @@ fn part(part: Option<u64>, whole: Option<u64>) -> Option<Measured> {
 pub const ALL: &[Quantity] = &[
     share(
         "local_share",
-        "part of the allocations whose page lies on the asking CPU's node",
+        "local %",
+        "share of allocations with a page on the node of the allocating CPU",
         Good::More,
         EVERYWHERE,
         |m| part(m.local_node, m.allocations()),
     ),
     share(
         "remote_share",
-        "part of the allocations whose page lies on another node than the asking CPU",
+        "remote %",
+        "share of allocations with a page on a different node from the allocating CPU",
         Good::Less,
         EVERYWHERE,
         |m| part(m.other_node, m.allocations()),
     ),
     share(
         "miss_share",
-        "part of the allocations that fell back past the preferred node",
+        "missed %",
+        "share of allocations that the preferred node could not satisfy",
         Good::Less,
         EVERYWHERE,
         |m| part(m.numa_miss, m.allocations()),
     ),
     share(
         "foreign_share",
-        "part of what wanted the node and got another",
+        "foreign %",
+        "share of the requests for a node that other nodes satisfied",
         Good::Less,
         EVERYWHERE,
         |m| {
@@ -99,7 +107,8 @@ pub const ALL: &[Quantity] = &[
     ),
     Quantity {
         name: "allocations",
-        what: "all allocations",
+        header: "allocs",
+        what: "requests satisfied by the page allocator, of any order: numastat's unit",
         unit: Unit::Allocations,
         good: Good::Neither,
         grows: true,
@@ -108,48 +117,55 @@ pub const ALL: &[Quantity] = &[
     },
     count!(
         numa_hit,
-        "numastat's counter: got the node that was wanted",
+        "hit",
+        "allocations that got the node they preferred (numa_hit)",
         Allocations,
         Neither,
         EVERYWHERE
     ),
     count!(
         numa_miss,
-        "numastat's counter: wanted another node, got this one",
+        "missed",
+        "allocations whose preferred node had no page to give (numa_miss)",
         Allocations,
         Less,
         EVERYWHERE
     ),
     count!(
         numa_foreign,
-        "numastat's counter: wanted this node, got another one",
+        "foreign",
+        "requests for a node that other nodes satisfied (numa_foreign)",
         Allocations,
         Less,
         EVERYWHERE
     ),
     count!(
         interleave_hit,
-        "numastat's counter: interleaving wanted this node and got it",
+        "interleaved",
+        "interleaved allocations that got the intended node (interleave_hit)",
         Allocations,
         Neither,
         EVERYWHERE
     ),
     count!(
         local_node,
-        "numastat's counter: page here, CPU here",
+        "local",
+        "allocations with a page on the node of the allocating CPU (local_node)",
         Allocations,
         Neither,
         EVERYWHERE
     ),
     count!(
         other_node,
-        "numastat's counter: page here, CPU elsewhere",
+        "remote",
+        "allocations with a page on a different node from the allocating CPU (other_node)",
         Allocations,
         Less,
         EVERYWHERE
     ),
     count!(
         pages,
+        "allocated",
         "base pages of the allocations",
         Pages,
         Neither,
@@ -157,77 +173,88 @@ pub const ALL: &[Quantity] = &[
     ),
     count!(
         remote_by_policy,
-        "remote or missed, because a memory policy chose the node",
+        "remote by policy",
+        "remote or missed because a memory policy chose the node",
         Allocations,
         Neither,
         PROCESS
     ),
     count!(
         remote_by_fallback,
-        "remote or missed, because the preferred node had no page",
+        "remote by full node",
+        "remote or missed because the preferred node had no page",
         Allocations,
         Less,
         PROCESS
     ),
     count!(
         remote_by_cpuset,
-        "remote or missed, because the cpuset does not allow the CPU's node",
+        "remote by cpuset",
+        "remote or missed because the cpuset excludes the CPU's node",
         Allocations,
         Less,
         PROCESS
     ),
     count!(
         remote_by_memoryless,
-        "remote or missed, because the CPU's node has no memory",
+        "remote by memoryless node",
+        "remote or missed because the CPU's node has no memory",
         Allocations,
         Less,
         PROCESS
     ),
     count!(
         remote_by_kernel_node,
-        "remote or missed, because kernel code asked for the node",
+        "remote by kernel",
+        "remote or missed because kernel code asked for the node",
         Allocations,
         Neither,
         PROCESS
     ),
     count!(
         remote_by_task_moved,
-        "remote or missed, because the task changed its CPU meanwhile",
+        "remote by task move",
+        "remote or missed because the task changed CPU meanwhile",
         Allocations,
         Less,
         PROCESS
     ),
     count!(
         first_touch_pages,
-        "user pages touched first; of a node: that were put there",
+        "touched",
+        "user pages faulted in; of a node: placed there",
         Pages,
         Neither,
         EVERYWHERE
     ),
     count!(
         remote_first_touch_pages,
-        "those put on another node than the thread that touched them",
+        "remote touch",
+        "user pages placed on a different node from the faulting CPU",
         Pages,
         Less,
         EVERYWHERE
     ),
     share(
         "remote_first_touch_share",
-        "part of the user pages put on another node than the thread that touched them",
+        "remote touch %",
+        "share of touched pages placed on a different node from the faulting CPU",
         Good::Less,
         EVERYWHERE,
         |m| part(m.remote_first_touch_pages, m.first_touch_pages),
     ),
     state!(
         surprise_pages,
-        "pages whose users sit on another node than first touch gave them",
+        "used remotely",
+        "pages whose users run on a different node from the page",
         Pages,
         Less,
         EVERYWHERE
     ),
     share(
         "surprise_share",
-        "part of the known pages whose users sit on another node than first touch gave them",
+        "used remotely %",
+        "share of known pages whose users run on a different node from the page",
         Good::Less,
         EVERYWHERE,
         |m| {
@@ -237,21 +264,24 @@ pub const ALL: &[Quantity] = &[
     ),
     count!(
         hint_faults,
-        "NUMA hinting faults: sampled accesses; of a node: to its pages",
+        "hint faults",
+        "NUMA hinting faults, the kernel's sample of accesses; of a node: to its pages",
         Faults,
         Neither,
         EVERYWHERE
     ),
     count!(
         remote_hint_faults,
-        "those to a page on another node",
+        "remote access",
+        "sampled accesses to a page on a different node",
         Faults,
         Less,
         EVERYWHERE
     ),
     share(
         "local_access_share",
-        "part of the sampled accesses to a page on the thread's node",
+        "local access %",
+        "share of sampled accesses to a page on the accessing CPU's node",
         Good::More,
         EVERYWHERE,
         |m| {
@@ -261,42 +291,55 @@ pub const ALL: &[Quantity] = &[
     ),
     share(
         "remote_access_share",
-        "part of the sampled accesses to a page on another node",
+        "remote access %",
+        "share of sampled accesses to a page on a different node",
         Good::Less,
         EVERYWHERE,
         |m| part(m.remote_hint_faults, m.hint_faults),
     ),
     count!(
         migrated_pages,
-        "base pages moved between nodes; of a node: that came there",
+        "moved",
+        "pages migrated to a different node; of a node: that arrived there",
         Pages,
         Less,
         EVERYWHERE
     ),
     count!(
         failed_migrations,
-        "base pages that could not be moved",
+        "not moved",
+        "pages that could not be migrated",
         Pages,
         Less,
         PROCESS
     ),
-    count!(task_moves, "changes of CPU", Moves, Neither, PROCESS),
+    count!(
+        task_moves,
+        "CPU moves",
+        "moves of threads between CPUs",
+        Moves,
+        Neither,
+        PROCESS
+    ),
     count!(
         cross_node_moves,
-        "changes of CPU that changed the node; of a node: that led there",
+        "node moves",
+        "moves of threads between nodes; of a node: that arrived there",
         Moves,
         Less,
         EVERYWHERE
     ),
     count!(
         ping_pong,
-        "moves to another node and back",
+        "ping-pong",
+        "moves of a thread to a different node and straight back",
         Moves,
         Less,
         PROCESS
     ),
     Quantity {
         name: "run_s",
+        header: "CPU s",
         what: "CPU time; of a node: spent there",
         unit: Unit::Seconds,
         good: Good::Neither,
@@ -306,7 +349,8 @@ pub const ALL: &[Quantity] = &[
     },
     Quantity {
         name: "away_s",
-        what: "CPU time on other nodes than the one with most of the process's memory",
+        header: "CPU away s",
+        what: "CPU time on nodes other than the one with most of the process's memory",
         unit: Unit::Seconds,
         good: Good::Less,
         grows: true,
@@ -315,7 +359,8 @@ pub const ALL: &[Quantity] = &[
     },
     share(
         "away_share",
-        "that time as a part of all CPU time",
+        "CPU away %",
+        "share of CPU time on nodes other than the one with most of the process's memory",
         Good::Less,
         PROCESS,
         |m| {
@@ -328,6 +373,7 @@ pub const ALL: &[Quantity] = &[
     ),
     state!(
         findings,
+        "findings",
         "findings that are warnings or critical",
         Events,
         Less,
@@ -335,14 +381,16 @@ pub const ALL: &[Quantity] = &[
     ),
     count!(
         records_lost,
-        "records for which the ring had no room",
+        "records lost",
+        "records that the ring buffer had no room for",
         Events,
         Less,
         MACHINE
     ),
     count!(
         unexplained,
-        "allocations of the audit's residual that no named cause covers",
+        "unexplained",
+        "allocations of the audit's residual that no known cause covers",
         Allocations,
         Less,
         MACHINE

@@ -1,15 +1,14 @@
-//! The plain sums that quantities are read from: of a whole report, a node, some processes, or a mapping.
+//! The plain sums that quantities are read from: of a report, a node, some processes, or a mapping.
 
 use crate::ids::Pid;
-use crate::model::finding::memory;
 use crate::model::{
-    Alloc, FirstTouch, HintFaults, Host, Mapping, Matrix, PageMigrations, PerNode, Process,
-    Severity, Snapshot, TaskMoves,
+    Alloc, FirstTouch, HintFaults, Mapping, Matrix, PageMigrations, PerNode, Process, Severity,
+    Snapshot, TaskMoves,
 };
 
 /// Sums; `None` is not measured. Fields have the names of their quantities.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the list of quantities says what each is")]
+#[expect(missing_docs, reason = "the list of quantities documents each")]
 pub struct Measures {
     pub numa_hit: Option<u64>,
     pub numa_miss: Option<u64>,
@@ -42,7 +41,7 @@ pub struct Measures {
 }
 
 impl Measures {
-    /// The whole machine.
+    /// Sums up the whole machine.
     #[must_use]
     pub fn of_machine(snapshot: &Snapshot) -> Self {
         let mut sums = Self::default();
@@ -54,13 +53,15 @@ impl Measures {
             system.and_then(|system| system.task_moves.as_ref()),
             system.and_then(|system| system.run_ns.as_ref()),
         );
-        // A report without a sum of the system has it in its processes, as far as its scope goes.
+        // A report without a sum of the system has it in its processes, as far as the scope
+        // reaches.
         let all: Vec<&Process> = snapshot.processes.iter().collect();
         let mut of_processes = Self::of_processes(snapshot, &all);
         for (sum, of_processes) in sums.fields().into_iter().zip(of_processes.fields()) {
             *sum = sum.or(*of_processes);
         }
-        // Sums of allocations are of all processes or unknown: one that does not know its misses may have had some.
+        // Sums of allocations cover all processes or are unknown: a process that does not know its
+        // misses may have had some.
         if let Some(alloc) = snapshot.alloc_total() {
             sums.alloc(&alloc, |counts| Some(counts.total()));
         }
@@ -70,7 +71,7 @@ impl Measures {
         sums
     }
 
-    /// The node at a position of `host.nodes`.
+    /// Sums up the node at a position of `host.nodes`.
     #[must_use]
     pub fn of_node(snapshot: &Snapshot, position: usize) -> Self {
         let mut sums = Self::default();
@@ -116,7 +117,7 @@ impl Measures {
         sums.remote_hint_faults = from_elsewhere(hints.as_ref());
         sums.migrated_pages = from_elsewhere(migrated.as_ref());
         sums.cross_node_moves = from_elsewhere(moves.as_ref());
-        sums.surprise_pages = surprises(&snapshot.host, snapshot.processes.iter(), Some(position));
+        sums.surprise_pages = used_remotely(snapshot.processes.iter(), Some(position));
         let run = system.and_then(|system| system.run_ns.as_ref());
         sums.run_ns = match run {
             Some(run) => here(run),
@@ -130,14 +131,15 @@ impl Measures {
         sums
     }
 
-    /// Some processes together. What one of them does not know is left out: the sum is of what was measured.
+    /// Sums up some processes. A quantity that one of them did not measure is summed over the
+    /// others.
     #[must_use]
     pub fn of_processes(snapshot: &Snapshot, processes: &[&Process]) -> Self {
         let mut sums = Self::default();
         for process in processes {
             sums.add(&Self::of_process(process));
         }
-        sums.surprise_pages = surprises(&snapshot.host, processes.iter().copied(), None);
+        sums.surprise_pages = used_remotely(processes.iter().copied(), None);
         let pids: Vec<_> = processes.iter().map(|process| process.pid).collect();
         sums.findings = Some(worth_a_warning(snapshot, |pid| {
             pid.is_some_and(|pid| pids.contains(&pid))
@@ -162,14 +164,11 @@ impl Measures {
         sums
     }
 
-    /// One mapping.
+    /// Sums up one mapping.
     #[must_use]
     pub fn of_mapping(mapping: &Mapping) -> Self {
         let mut sums = Self::default();
-        let touched = mapping
-            .first_touch
-            .as_ref()
-            .and_then(|touch| touch.pages.as_ref());
+        let touched = mapping.touches();
         sums.first_touch_pages = touched.map(Matrix::total);
         sums.remote_first_touch_pages = touched.map(Matrix::off_diagonal);
         sums.activity(None, mapping.hint_faults.as_ref(), None, None, None);
@@ -177,7 +176,7 @@ impl Measures {
         sums
     }
 
-    /// Local and remote.
+    /// Returns all allocations, local and remote.
     #[must_use]
     pub fn allocations(&self) -> Option<u64> {
         Some(self.local_node?.saturating_add(self.other_node?))
@@ -230,7 +229,7 @@ impl Measures {
         self.run_ns = run_ns.map(PerNode::total);
     }
 
-    /// Adds what is known of another.
+    /// Adds the known sums of another.
     fn add(&mut self, other: &Self) {
         let mut other = other.clone();
         for (sum, more) in self.fields().into_iter().zip(other.fields()) {
@@ -301,7 +300,7 @@ impl Measures {
         ]
     }
 
-    /// The same number in every field, for tests.
+    /// Puts one number into every field, for tests.
     #[cfg(test)]
     pub(super) fn fill(&mut self, number: u64) {
         for field in self.fields() {
@@ -310,12 +309,12 @@ impl Measures {
     }
 }
 
-/// The sum of what is known; `None` when nothing is.
+/// Returns the sum of the known numbers; `None` when none is known.
 fn sum_known(parts: impl IntoIterator<Item = Option<u64>>) -> Option<u64> {
     parts.into_iter().flatten().reduce(u64::saturating_add)
 }
 
-/// The sum of the matrices of processes; `None` when there is none.
+/// Returns the sum of matrices; `None` when there is none.
 fn sum_matrices<'a>(parts: impl IntoIterator<Item = &'a Matrix>) -> Option<Matrix> {
     let mut parts = parts.into_iter();
     let mut sum = parts.next()?.clone();
@@ -325,10 +324,9 @@ fn sum_matrices<'a>(parts: impl IntoIterator<Item = &'a Matrix>) -> Option<Matri
     Some(sum)
 }
 
-/// Pages of processes whose users are elsewhere, those that lie at a position only if one is given. `None` where neither first touch
-/// nor use of any of them was measured.
-fn surprises<'a>(
-    host: &Host,
+/// Returns the pages of processes that are used remotely, all or those on the node at a position.
+/// `None` where neither first touch nor accesses of any of them were measured.
+fn used_remotely<'a>(
     processes: impl IntoIterator<Item = &'a Process>,
     at: Option<usize>,
 ) -> Option<u64> {
@@ -338,7 +336,7 @@ fn surprises<'a>(
             return measured.then_some(0);
         }
         sum_known(process.mappings.iter().map(|mapping| {
-            let here = at.is_none_or(|at| memory::home(host, mapping) == Some(at));
+            let here = at.is_none_or(|at| mapping.home() == Some(at));
             mapping
                 .surprise_pages
                 .map(|pages| if here { pages } else { 0 })
@@ -346,18 +344,18 @@ fn surprises<'a>(
     }))
 }
 
-/// Findings that are worse than information, of the processes that are meant.
-fn worth_a_warning(snapshot: &Snapshot, meant: impl Fn(Option<Pid>) -> bool) -> u64 {
+/// Counts the findings that are warnings or critical, of the chosen processes.
+fn worth_a_warning(snapshot: &Snapshot, chosen: impl Fn(Option<Pid>) -> bool) -> u64 {
     let findings = snapshot.findings.iter();
     let counted =
-        findings.filter(|finding| finding.severity != Severity::Info && meant(finding.pid));
+        findings.filter(|finding| finding.severity != Severity::Info && chosen(finding.pid));
     u64::try_from(counted.count()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::quantity::{ALL, Measured, find};
+    use crate::model::quantity::{ALL, Measured, Of, find};
 
     const EXAMPLE: &str = include_str!("../../../../tests/contract/example.json");
 
@@ -375,7 +373,7 @@ mod tests {
         let mut counted = 0;
         for quantity in ALL
             .iter()
-            .filter(|quantity| quantity.of.contains(&super::super::Of::Node))
+            .filter(|quantity| quantity.of.contains(&Of::Node))
         {
             let whole = (quantity.read)(&machine);
             let Some(Measured::Count(whole)) = whole else {
@@ -385,7 +383,6 @@ mod tests {
                 Some(Measured::Count(count)) => Some(count),
                 _ => None,
             }));
-            // Pages that nobody touched in the session have no node they were put on.
             assert_eq!(sum, Some(whole), "{}", quantity.name);
             counted += 1;
         }
@@ -411,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_process_does_not_know_of_its_misses_nobody_knows_of_the_machine() {
+    fn misses_of_the_machine_are_unknown_when_one_process_does_not_know_its_own() {
         let mut snapshot: Snapshot = serde_json::from_str(EXAMPLE).unwrap();
         assert!(value(&Measures::of_machine(&snapshot), "numa_miss").is_some());
         if let Some(alloc) = snapshot

@@ -1,43 +1,50 @@
-//! Quantities: everything of a report that has a name and one number, for whole machine, node or process.
+//! Quantities: everything of a report that has a name and one number, for the whole machine, a
+//! node or a process.
 //!
-//! The one list behind the names of `--fail-if`, the rows of `diff` and the table in docs/fail-if.md. The names are numastat's and the
-//! report's own. A quantity is read from [`Measures`], the plain sums of whatever it is asked of.
+//! One list defines the names of `--fail-if`, the rows of `diff`, the headers and legends of every
+//! table, and the table in docs/fail-if.md. The names are numastat's and the report's own. A
+//! quantity is read from [`Measures`], the plain sums of a subject.
 
+pub mod headers;
 mod list;
 mod measures;
 
+pub use headers::{header, header_per_s, legend};
 pub use list::ALL;
 pub use measures::Measures;
 
 /// A named number of a report.
 #[derive(Clone, Copy, Debug)]
 pub struct Quantity {
-    /// Its name, stable: scripts refer to it.
+    /// Name, stable: scripts refer to it.
     pub name: &'static str,
-    /// What it is, for the documentation.
+    /// Header in tables, without the unit of pages: [`Quantity::header`] adds it.
+    pub header: &'static str,
+    /// Meaning, for legends and documentation.
     pub what: &'static str,
-    /// What its number counts.
+    /// Unit of the number.
     pub unit: Unit,
-    /// Whether more of it is good or bad.
+    /// Direction that is better.
     pub good: Good,
-    /// Whether it grows with the length of a session, so that it has a rate per second: not so shares, nor what is found in the end.
+    /// True when it grows with the length of a session and so has a rate per second; false for
+    /// shares and for states at the end of a session.
     pub grows: bool,
-    /// Of what it can be asked, beside the whole machine.
+    /// Subjects that it can be asked of, besides the whole machine.
     pub of: &'static [Of],
-    /// Reads it.
+    /// Reads the number from sums.
     pub read: fn(&Measures) -> Option<Measured>,
 }
 
-/// Of what a quantity can be asked, beside the whole machine.
+/// A subject of a quantity, besides the whole machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
-    /// One node: pages that lie there, tasks that came there.
+    /// One node: pages on it, tasks that arrived there.
     Node,
-    /// The processes with one name, or one pid.
+    /// The processes with one name, or one PID.
     Process,
 }
 
-/// What the number of a quantity counts.
+/// Unit of a quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Satisfied requests to the page allocator, of any order: numastat's unit.
@@ -57,7 +64,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The word for it.
+    /// Returns the unit's word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -72,44 +79,44 @@ impl Unit {
     }
 }
 
-/// Whether more of a quantity is good or bad for placement.
+/// Direction of a quantity that is better for placement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Good {
     /// Less is better.
     Less,
     /// More is better.
     More,
-    /// It says how much was going on.
+    /// Neither: the quantity measures activity.
     Neither,
 }
 
-/// What a quantity came to.
+/// The value of a quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measured {
     /// Events, each counted once.
     Count(u64),
-    /// What there is of something in the end.
+    /// A state at the end of the session.
     State(u64),
-    /// A part of counted events.
+    /// A share of counted events.
     Share {
-        /// Those that are meant.
+        /// Counted events in the share.
         part: u64,
-        /// All.
+        /// All counted events.
         whole: u64,
     },
     /// Nanoseconds.
     Time(u64),
-    /// A part of a time, in nanoseconds.
+    /// A share of a time, in nanoseconds.
     TimeShare {
-        /// The time that is meant.
+        /// Time in the share.
         part: u64,
-        /// All.
+        /// All time.
         whole: u64,
     },
 }
 
 impl Measured {
-    /// The number: a count, seconds, or a share from 0 to 1. `None` for a share of nothing.
+    /// Returns the number: a count, seconds, or a share from 0 to 1. `None` for a share of 0.
     #[must_use]
     pub fn value(self) -> Option<f64> {
         match self {
@@ -122,13 +129,14 @@ impl Measured {
     }
 }
 
-/// The quantity of that name.
+/// Returns the quantity with a name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Quantity> {
     ALL.iter().find(|quantity| quantity.name == name)
 }
 
-/// For thresholds and tests of significance; counts above 2^53 lose their last digits, which neither can show.
+/// Converts a count for thresholds and tests of significance. Counts above 2^53 lose their last
+/// digits, which matter to neither.
 #[expect(
     clippy::cast_precision_loss,
     reason = "compared with what people typed"
@@ -145,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_words_of_the_expression_language_and_told_apart() {
+    fn names_are_distinct_words_of_the_expression_language() {
         let names: BTreeSet<&str> = ALL.iter().map(|quantity| quantity.name).collect();
         assert_eq!(names.len(), ALL.len());
         let word = |name: &&str| {
@@ -156,7 +164,53 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_and_what_is_read_agree() {
+    fn a_header_belongs_to_one_quantity_or_part() {
+        let of_quantities = ALL.iter().flat_map(|quantity| {
+            let rate = quantity.grows.then(|| quantity.header_per_s());
+            [Some(quantity.header()), rate]
+        });
+        let mut headers: Vec<String> = of_quantities
+            .flatten()
+            .chain(headers::parts().map(|part| part.header.to_owned()))
+            .chain(headers::IDENTIFYING.map(str::to_owned))
+            .collect();
+        headers.sort();
+        let doubled = headers.windows(2).find(|two| two[0] == two[1]);
+        assert_eq!(doubled, None);
+    }
+
+    #[test]
+    fn a_header_is_known_with_its_unit_and_a_column_per_node_with_its_number() {
+        for known in [
+            "remote",
+            "remote %",
+            "remote touch %",
+            "remote access %",
+            "CPU away %",
+            "used remotely MiB",
+            "moved back MiB",
+            "moved/s",
+            "CPU %",
+            "PID",
+            "on 12",
+            "% on 0",
+        ] {
+            assert!(headers::is_known(known), "{known}");
+        }
+        for unknown in [
+            "far %",
+            "away %",
+            "surprise MiB",
+            "to and fro MiB",
+            "PID 1x",
+            "on12",
+        ] {
+            assert!(!headers::is_known(unknown), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn the_unit_fits_the_value_that_is_read() {
         let mut full = Measures::default();
         full.fill(7);
         for quantity in ALL {
@@ -175,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_has_no_number() {
+    fn a_quantity_that_was_not_measured_has_no_number() {
         for quantity in ALL {
             assert_eq!(
                 (quantity.read)(&Measures::default()),

@@ -93,7 +93,8 @@ pub struct PolicyMemory {
 /// pages are, but not both together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thp {
-    /// KiB per node of huge pages whose node is certain: the mapping is on one node, or is all huge.
+    /// KiB per node of huge pages whose node is certain: the mapping is on one node, or is all
+    /// huge.
     pub kib: Vec<u64>,
     /// KiB of huge pages in mappings that are on several nodes and only partly huge.
     pub somewhere_kib: u64,

@@ -9,8 +9,8 @@ use crate::model::name::Name;
 /// `nodeN/meminfo` of all nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeminfoSection {
-    /// The rows of all nodes in the kernel's order, in KiB. The `HugePages_*` rows, which the kernel
-    /// gives in pages of the default size only, are the sum over the pools of all sizes.
+    /// The rows of all nodes in the kernel's order, in KiB. The `HugePages_*` rows, which the
+    /// kernel gives in pages of the default size only, are the sum over the pools of all sizes.
     pub rows: Vec<MeminfoRow>,
     /// The huge page pools, one entry per page size.
     pub huge_page_pools: Vec<HugePagePool>,

@@ -28,8 +28,8 @@ pub struct NodePressure {
     pub total_kib: Option<u64>,
     /// Free memory, KiB.
     pub free_kib: Option<u64>,
-    /// File pages and reclaimable slab, KiB: memory that reclaim can free without swapping, including
-    /// dirty pages.
+    /// File pages and reclaimable slab, KiB: memory that reclaim can free without swapping,
+    /// including dirty pages.
     pub reclaimable_kib: Option<u64>,
     /// Anonymous and shared pages, KiB: memory that only swap or demotion can free.
     pub swappable_kib: Option<u64>,
@@ -41,12 +41,12 @@ pub struct NodePressure {
     pub slab_unreclaimable_share: Option<f64>,
     /// Zones with memory.
     pub zones: Vec<ZonePressure>,
-    /// Free memory of the zones above their low watermarks, KiB: memory that can be allocated before
-    /// kswapd runs and other nodes are tried. Negative when below. `null` without zones.
+    /// Free memory of the zones above their low watermarks, KiB: memory that can be allocated
+    /// before kswapd runs and other nodes are tried. Negative when below. `null` without zones.
     pub above_low_kib: Option<i64>,
-    /// Fragmentation by order: share of the free memory in blocks too small for an allocation of that
-    /// order, 0 to 1 (the kernel's unusable free space index over the node's zones). Empty when not
-    /// known.
+    /// Fragmentation by order: share of the free memory in blocks too small for an allocation of
+    /// that order, 0 to 1 (the kernel's unusable free space index over the node's zones). Empty
+    /// when not known.
     pub unusable: Vec<f64>,
     /// Events that the kernel counts per node: reclaim, refaults, demotion and promotion.
     pub activity: Vec<Activity>,

@@ -19,7 +19,7 @@ const TELLING: [&str; 3] = [
 const EXPLAINED: usize = 3;
 
 /// Pages below which a mapping on one side only is no news: 1 MiB of small ones.
-const WORTH_TELLING: f64 = 256.0;
+const WORTH_REPORTING: f64 = 256.0;
 
 /// Writes those that changed, most pages first.
 pub fn write(page: &mut Page<'_>, diff: &Diff, rows: Option<usize>) {
@@ -114,7 +114,7 @@ fn telling(mapping: &MappingChange) -> bool {
             .before
             .unwrap_or(0.0)
             .max(change.after.unwrap_or(0.0))
-            >= WORTH_TELLING
+            >= WORTH_REPORTING
     });
     changed || (one_sided && large)
 }

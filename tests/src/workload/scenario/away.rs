@@ -1,4 +1,5 @@
-//! `away`: a task that touches memory on one node, is sent to another, uses its memory from there, takes a part of it along, and is sent back.
+//! `away`: a task touches memory on one node, is sent to a different one, uses its memory from
+//! there, moves a part of it along, and is sent back.
 
 use std::time::{Duration, Instant};
 
@@ -6,20 +7,21 @@ use crate::counters;
 use crate::workload::memory::{Region, page_size};
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Memory, in MiB
     #[arg(long)]
     mib: usize,
-    /// The part of it that is moved after it, in MiB
+    /// The part of it that is moved along, in MiB
     #[arg(long, default_value_t = 0)]
     follow_mib: usize,
     /// Node of the memory
     #[arg(long)]
     node: u32,
-    /// Node it is sent to
+    /// Node the task is sent to
     #[arg(long)]
     to: u32,
     /// Leave the memory to the NUMA balancer, which then samples its use and may move it
@@ -33,7 +35,7 @@ pub struct Args {
     early: bool,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     if args.follow_mib > args.mib {
         return Err(Trouble::Unsupported(
             "no more can follow than there is".to_owned(),
@@ -48,13 +50,13 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     if args.early {
         region.write_all(0..region.pages());
     }
-    let mut told = scene.begin("away")?;
+    let mut truth = scene.begin("away")?;
     if !args.early {
         region.write_all(0..region.pages());
     }
     let found = scene.prober.region(&region, 0..region.pages())?;
     if !args.early {
-        told.touched(args.node, &found);
+        truth.touched(args.node, &found);
     }
 
     let before = counters::vmstat()?;
@@ -68,26 +70,26 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         region.write_all(0..region.pages());
     }
     let away = left.elapsed();
-    // From here: asked from home, pages that the balancer has marked would come back.
+    // Asked from here: read from home, pages that the balancer has marked would come back.
     let there = scene.prober.region(&region, 0..region.pages())?;
-    let followed = told
+    let followed = truth
         .nodes
         .iter()
         .zip(&there.per_node)
         .find(|(node, _)| **node == args.to)
         .map_or(0, |(_, pages)| *pages);
-    // Read when it is back: what the balancer counts while it is away is in it to the last.
+    // Read after the return, so that everything the balancer counted meanwhile is in it.
     scene.nodes.run_on(args.node)?;
     let grown = counters::growth(&before, &counters::vmstat()?);
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
-    told.detail("pages", region.pages());
-    told.detail("followed", followed);
+    truth.detail("pages", region.pages());
+    truth.detail("followed", followed);
     let faults = grown.get("numa_hint_faults").copied();
-    told.detail("numa_hint_faults", faults.unwrap_or(0));
-    told.detail(
+    truth.detail("numa_hint_faults", faults.unwrap_or(0));
+    truth.detail(
         "away_ms",
         u64::try_from(away.as_millis()).unwrap_or(u64::MAX),
     );
-    Ok(told)
+    Ok(truth)
 }

@@ -1,9 +1,11 @@
-//! `bind`: pages bound to one node, written from a CPU of another: remote by policy, never a miss.
+//! `bind`: pages bound to one node, written from a CPU of a different one: remote by policy, never
+//! a miss.
 
 use crate::workload::memory::Region;
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -18,23 +20,24 @@ pub struct Args {
     cpu_node: Option<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let node = scene.nodes.memory(args.node)?;
-    // Staying on one node is part of the truth told, so it is asked for even where no node was.
+    // Staying on one node is part of the ground truth, so the task is pinned even without
+    // --cpu-node.
     let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
     scene.nodes.run_on(task_node)?;
     let region = Region::anonymous(args.pages)?;
     policy::set(&region, Mode::Bind, &[node])?;
 
-    let mut told = scene.begin("bind")?;
+    let mut truth = scene.begin("bind")?;
     region.write_all(0..args.pages);
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     let found = scene.prober.region(&region, 0..args.pages)?;
-    told.touched(task_node, &found);
-    told.span("region", &region);
-    told.expect_all_on("bound region", node, args.pages, &found);
-    told.detail("task_node", task_node);
-    told.detail("page_node", node);
-    Ok(told)
+    truth.touched(task_node, &found);
+    truth.span("region", &region);
+    truth.expect_all_on("bound region", node, args.pages, &found);
+    truth.detail("task_node", task_node);
+    truth.detail("page_node", node);
+    Ok(truth)
 }

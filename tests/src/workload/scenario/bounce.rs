@@ -1,11 +1,13 @@
-//! `bounce`: a task that is sent from node to node by sched_setaffinity(2), a known number of times.
+//! `bounce`: a task that is sent from node to node by sched_setaffinity(2), a known number of
+//! times.
 
 use anyhow::Context;
 
 use super::interleave::parse_nodes;
 use crate::workload::nodes::pin;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -20,7 +22,7 @@ pub struct Args {
     cpus: Vec<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     if !args.cpus.is_empty() {
         return between_cpus(args, scene);
     }
@@ -49,7 +51,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     };
     let (at_a, at_b) = (at(a)?, at(b)?);
     let mut matrix = vec![vec![0u64; online.len()]; online.len()];
-    let mut told = scene.begin("bounce")?;
+    let mut truth = scene.begin("bounce")?;
     let came_from = scene.nodes.here()?;
     scene.nodes.run_on(a)?;
     for i in 0..args.times {
@@ -62,15 +64,15 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         scene.nodes.run_on(target)?;
         matrix[from][to] += 1;
     }
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
-    told.detail("moves", args.times);
-    told.detail("first_pin_crossed", came_from != a);
-    told.detail("moves_matrix", serde_json::to_value(matrix)?);
-    Ok(told)
+    truth.detail("moves", args.times);
+    truth.detail("first_pin_crossed", came_from != a);
+    truth.detail("moves_matrix", serde_json::to_value(matrix)?);
+    Ok(truth)
 }
 
-fn between_cpus(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+fn between_cpus(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let [a, b] = args.cpus[..] else {
         return Err(Trouble::Unsupported(format!(
             "needs two CPUs, was given {:?}",
@@ -78,12 +80,12 @@ fn between_cpus(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         )));
     };
     pin(&[a])?;
-    let mut told = scene.begin("bounce")?;
+    let mut truth = scene.begin("bounce")?;
     for i in 0..args.times {
         // Pinning waits until the task is there.
         pin(&[if i % 2 == 0 { b } else { a }])?;
     }
-    Scene::end(&mut told)?;
-    told.detail("moves", args.times);
-    Ok(told)
+    Scene::end(&mut truth)?;
+    truth.detail("moves", args.times);
+    Ok(truth)
 }

@@ -1,4 +1,5 @@
-//! `brief`: children that each map a file of their own, write it, and end at once: nobody has time to look at them.
+//! `brief`: children that each map a file of their own, write it, and end before anybody can read
+//! their `/proc/PID/maps`.
 
 use std::fs::OpenOptions;
 use std::os::fd::AsFd;
@@ -9,7 +10,8 @@ use anyhow::Context;
 use crate::workload::memory::{Region, page_size};
 use crate::workload::processes::Helper;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -24,8 +26,8 @@ pub struct Args {
     pages: usize,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
-    let mut told = scene.begin("brief")?;
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
+    let mut truth = scene.begin("brief")?;
     let mut children = Vec::new();
     for number in 0..args.count {
         let path = args
@@ -37,9 +39,9 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         children.push((pid, path.display().to_string()));
     }
-    Scene::end(&mut told)?;
-    told.detail("children", serde_json::json!(children));
-    Ok(told)
+    Scene::end(&mut truth)?;
+    truth.detail("children", serde_json::json!(children));
+    Ok(truth)
 }
 
 fn write(path: &Path, pages: usize) -> Result<usize, Trouble> {

@@ -1,10 +1,12 @@
-//! `cow`: a parent writes pages on one node; its forked child writes them on another, so each is copied there.
+//! `cow`: a parent writes pages on one node; its forked child writes them on a different one, so
+//! each is copied there.
 
 use crate::workload::memory::Region;
 use crate::workload::placement::{Placement, Prober};
 use crate::workload::processes::Helper;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Member, Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::{GroundTruth, Member};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -14,12 +16,12 @@ pub struct Args {
     /// Base pages
     #[arg(long)]
     pages: usize,
-    /// Node of the child [default: another one, or the same when there is none]
+    /// Node of the child [default: a different one; the same on a machine with one node]
     #[arg(long)]
     child_node: Option<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let node = scene.nodes.memory(args.node)?;
     let child_node = args
         .child_node
@@ -27,36 +29,36 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     scene.nodes.run_on(node)?;
     let region = Region::anonymous(args.pages)?;
 
-    let mut told = scene.begin("cow")?;
+    let mut truth = scene.begin("cow")?;
     region.write_all(0..args.pages);
     let helper = Helper::fork(|| copy(scene, &region, child_node))?;
     let pid = helper.pid()?;
     let copies: Vec<u64> = helper.finish()?;
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     let found = scene.prober.region(&region, 0..args.pages)?;
     let copied = Placement {
         per_node: copies.clone(),
         absent: 0,
     };
-    told.touched(node, &found);
-    told.touched(child_node, &copied);
-    told.span("region", &region);
-    told.expect_all_on("the parent's pages", node, args.pages, &found);
-    told.expect_all_on("the child's copies", child_node, args.pages, &copied);
-    told.members.push(Member {
+    truth.touched(node, &found);
+    truth.touched(child_node, &copied);
+    truth.span("region", &region);
+    truth.expect_all_on("the parent's pages", node, args.pages, &found);
+    truth.expect_all_on("the child's copies", child_node, args.pages, &copied);
+    truth.members.push(Member {
         pid,
-        parent: told.pid,
+        parent: truth.pid,
         tids: vec![pid],
         placement: copies,
     });
-    told.detail("node", node);
-    told.detail("child_node", child_node);
-    told.detail("copied_pages", copied.present());
-    Ok(told)
+    truth.detail("node", node);
+    truth.detail("child_node", child_node);
+    truth.detail("copied_pages", copied.present());
+    Ok(truth)
 }
 
-/// The child's part; returns where its copies lie.
+/// Does the child's part and returns where its copies lie.
 fn copy(scene: &Scene, region: &Region, node: u32) -> Result<Vec<u64>, Trouble> {
     let mut prober = Prober::new(&scene.nodes);
     scene.nodes.run_on(node)?;

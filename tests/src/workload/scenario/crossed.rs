@@ -1,4 +1,5 @@
-//! `crossed`: two busy nodes whose threads use each other's memory, which stays where it is, so that the balancer can only exchange the threads.
+//! `crossed`: two busy nodes whose threads use each other's memory. The memory stays, so the
+//! balancer can only exchange the threads.
 
 use std::sync::Barrier;
 use std::thread;
@@ -10,7 +11,8 @@ use crate::workload::crew::{Shift, Worked, join, named};
 use crate::workload::memory::Region;
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -25,11 +27,11 @@ pub struct Args {
     secs: u64,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let [a, b] = args.nodes[..] else {
         return Err(anyhow!("two nodes, not {}", args.nodes.len()).into());
     };
-    let mut told = scene.begin("crossed")?;
+    let mut truth = scene.begin("crossed")?;
     let mut gangs = Vec::new();
     for (home, away) in [(a, b), (b, a)] {
         scene.nodes.memory(home)?;
@@ -38,9 +40,9 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         scene.nodes.run_on(home)?;
         region.write_all(0..region.pages());
         let found = scene.prober.region(&region, 0..args.pages)?;
-        told.touched(home, &found);
-        told.expect_all_on("after the first touch", home, args.pages, &found);
-        told.span("region", &region);
+        truth.touched(home, &found);
+        truth.expect_all_on("after the first touch", home, args.pages, &found);
+        truth.span("region", &region);
         let shift = Shift {
             node: away,
             free: true,
@@ -49,7 +51,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         gangs.push((region, shift));
     }
 
-    // A thread for each CPU: a node without an idle one takes nobody in without giving somebody away.
+    // A thread for each CPU: a node without an idle CPU takes a thread in only in exchange.
     let nodes = &scene.nodes;
     let threads = gangs
         .iter()
@@ -67,8 +69,8 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         }
         workers.into_iter().map(join).collect()
     })?;
-    Scene::end(&mut told)?;
-    told.tids.extend(crew.iter().map(|worker| worker.tid));
-    told.detail("workers", serde_json::to_value(crew)?);
-    Ok(told)
+    Scene::end(&mut truth)?;
+    truth.tids.extend(crew.iter().map(|worker| worker.tid));
+    truth.detail("workers", serde_json::to_value(crew)?);
+    Ok(truth)
 }

@@ -1,4 +1,5 @@
-//! `crowd`: more threads than one node's CPUs, all begun on that node and then let go, so that the scheduler spreads them.
+//! `crowd`: more threads than one node has CPUs, begun on that node and then let go, so that the
+//! scheduler spreads them.
 
 use std::hint::black_box;
 use std::thread;
@@ -8,7 +9,8 @@ use anyhow::{Result, anyhow};
 use nix::unistd::gettid;
 
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -23,9 +25,9 @@ pub struct Args {
     ms: u64,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     scene.nodes.run_on(args.node)?;
-    let mut told = scene.begin("crowd")?;
+    let mut truth = scene.begin("crowd")?;
     let nodes = &scene.nodes;
     let compute = || -> Result<u32> {
         // The mask is inherited; from here on any CPU will do.
@@ -46,7 +48,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
             .map(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?)
             .collect()
     })?;
-    Scene::end(&mut told)?;
-    told.tids = tids;
-    Ok(told)
+    Scene::end(&mut truth)?;
+    truth.tids = tids;
+    Ok(truth)
 }

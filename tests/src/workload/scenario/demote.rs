@@ -1,4 +1,5 @@
-//! `demote`: more memory than a node has, bound to it, on a machine whose kernel demotes what is cold to slow memory instead of giving up.
+//! `demote`: more memory than a node has, bound to it, on a machine whose kernel demotes cold pages
+//! to slow memory instead of killing for memory.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +10,8 @@ use crate::counters;
 use crate::workload::memory::{Region, page_size};
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -21,13 +23,13 @@ pub struct Args {
     mib: u64,
 }
 
-/// A folder for each kind of memory that the kernel tells apart by its speed.
+/// A folder with an entry for each kind of memory that the kernel tells apart by its speed.
 const TIERS: &str = "/sys/devices/virtual/memory_tiering";
 
-/// Whether what is cold goes to slow memory when room is wanted.
+/// Whether the kernel demotes cold pages to slow memory when room is wanted.
 const KNOB: &str = "/sys/kernel/mm/numa/demotion_enabled";
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     scene.nodes.memory(args.node)?;
     let slow = |node: &&u32| scene.nodes.cpus(**node).is_empty();
     if scene.nodes.with_memory().iter().find(slow).is_none() || !Path::new(KNOB).exists() {
@@ -35,10 +37,11 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
             "no node of memory only, or a kernel that does not demote".to_owned(),
         ));
     }
-    // Without somewhere to demote to, the kernel would give up at what follows.
+    // Without a node to demote to, the kernel would kill for memory in the next step.
     if tiers()? < 2 {
         return Err(Trouble::Unsupported(
-            "this kernel takes all memory for equally fast: before 6.11 the firmware does not tell it"
+            "this kernel takes all memory for equally fast: before 6.11 it does not read speeds \
+             from the firmware"
                 .to_owned(),
         ));
     }
@@ -49,13 +52,13 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     policy::set(&region, Mode::Bind, &[args.node])?;
     let old = fs::read_to_string(KNOB).context("cannot read whether it demotes")?;
     fs::write(KNOB, "1").context("cannot have it demote")?;
-    let mut told = scene.begin("demote")?;
+    let mut truth = scene.begin("demote")?;
     let before = counters::vmstat()?;
     region.write_all(0..region.pages());
     let grown = counters::growth(&before, &counters::vmstat()?);
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
     fs::write(KNOB, old.trim()).context("cannot set it back")?;
-    // By kswapd, by whoever wanted memory, and by others: the kernel counts them apart.
+    // The kernel counts demotions by kswapd, by the task that wanted memory, and by others apart.
     let demoted: u64 = grown
         .iter()
         .filter(|(name, _)| name.starts_with("pgdemote_"))
@@ -63,15 +66,15 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         .sum();
     if demoted == 0 {
         return Err(Trouble::Unsupported(
-            "nothing was demoted: the firmware does not tell that the memory is slow".to_owned(),
+            "nothing was demoted: the firmware does not say that the memory is slow".to_owned(),
         ));
     }
-    told.detail("demoted", demoted);
-    told.detail("pages_written", region.pages());
-    Ok(told)
+    truth.detail("demoted", demoted);
+    truth.detail("pages_written", region.pages());
+    Ok(truth)
 }
 
-/// How many kinds of memory the kernel tells apart.
+/// Returns how many kinds of memory the kernel tells apart.
 fn tiers() -> anyhow::Result<usize> {
     let entries = fs::read_dir(TIERS).with_context(|| format!("cannot read {TIERS}"))?;
     let names = entries.flatten().map(|entry| entry.file_name());
@@ -80,7 +83,7 @@ fn tiers() -> anyhow::Result<usize> {
         .count())
 }
 
-/// Free memory of a node, KiB.
+/// Returns the free memory of a node, in KiB.
 fn free_kb(node: u32) -> anyhow::Result<u64> {
     let path = format!("/sys/devices/system/node/node{node}/meminfo");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;

@@ -1,4 +1,5 @@
-//! `exhaust`: fills a node until the kernel falls back to another one, then takes more under the default policy: `numa_miss` and `numa_foreign`.
+//! `exhaust`: fills a node until the kernel falls back to a different one, then takes more pages
+//! under the default policy: `numa_miss` and `numa_foreign`.
 
 use std::io::Read;
 
@@ -6,15 +7,16 @@ use anyhow::Context;
 
 use crate::counters;
 use crate::workload::memory::{Region, page_size};
-use crate::workload::say;
+use crate::workload::print;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
-/// Pages between two looks at where they went: 1 MiB, small beside the smallest node.
+/// Pages between two checks of where they went: 1 MiB, small against the smallest node.
 const STEP: usize = 256;
 
-/// Looks in a row that must find everything elsewhere before the node counts as full: kswapd wakes at the first of them and frees what
-/// it can, and that must be used up too.
+/// Checks in a row that must find every page elsewhere before the node counts as full: kswapd wakes
+/// at the first of them and frees memory, which must be used up too.
 const SETTLED: usize = 8;
 
 #[derive(Debug, clap::Args)]
@@ -25,12 +27,12 @@ pub struct Args {
     /// Base pages to take once it is full
     #[arg(long)]
     pages: usize,
-    /// Tell as soon as they are taken, and keep the node full until stdin closes
+    /// Print the truth as soon as they are taken, and keep the node full until stdin closes
     #[arg(long)]
     hold: bool,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let node = scene.nodes.memory(args.node)?;
     scene.nodes.other_than(node)?;
     scene.nodes.run_on(node)?;
@@ -44,10 +46,11 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     let ballast = Region::anonymous(limit)?;
     let extra = Region::anonymous(args.pages)?;
 
-    let mut told = scene.begin("exhaust")?;
+    let mut truth = scene.begin("exhaust")?;
     let mut filled = 0;
     let mut elsewhere_in_a_row = 0;
-    // Bound memory would be killed for at the end; the default policy falls back, and is watched for that.
+    // With bound memory the kernel would kill in the end; under the default policy it falls back,
+    // and the checks see that.
     while filled + STEP <= limit && elsewhere_in_a_row < SETTLED {
         ballast.write_all(filled..filled + STEP);
         let found = scene.prober.region(&ballast, filled..filled + STEP)?;
@@ -57,46 +60,47 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         } else {
             0
         };
-        told.touched(node, &found);
+        truth.touched(node, &found);
     }
     if elsewhere_in_a_row < SETTLED {
         return Err(Trouble::Unsupported(format!(
-            "node {node} did not fill up within {limit} pages; the other nodes have too little memory"
+            "node {node} did not fill up within {limit} pages; \
+             the other nodes have too little memory"
         )));
     }
     extra.write_all(0..args.pages);
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     let found = scene.prober.region(&extra, 0..args.pages)?;
-    let ballast_placement = told.placement.clone();
-    told.touched(node, &found);
-    told.span("ballast", &ballast);
-    told.span("region", &extra);
+    let ballast_placement = truth.placement.clone();
+    truth.touched(node, &found);
+    truth.span("ballast", &ballast);
+    truth.span("region", &extra);
     let elsewhere: u64 = found.present() - found.per_node[at];
-    // kswapd may free a few pages of the full node while we take ours.
-    told.expect(elsewhere * 10 >= args.pages as u64 * 9, || {
+    // kswapd may free a few pages of the full node meanwhile.
+    truth.expect(elsewhere * 10 >= args.pages as u64 * 9, || {
         format!(
             "{elsewhere} of {} pages fell back from node {node}",
             args.pages
         )
     });
-    let missed = told.pages - told.placement[at];
-    told.detail("task_node", node);
-    told.detail("ballast_placement", ballast_placement);
-    told.detail("region_placement", found.per_node);
-    told.detail("missed_pages", missed);
+    let missed = truth.pages - truth.placement[at];
+    truth.detail("task_node", node);
+    truth.detail("ballast_placement", ballast_placement);
+    truth.detail("region_placement", found.per_node);
+    truth.detail("missed_pages", missed);
     if args.hold {
-        say(&told)?;
-        told.said = true;
+        print(&truth)?;
+        truth.is_printed = true;
         std::io::stdin().lock().read_to_end(&mut Vec::new())?;
     }
-    Ok(told)
+    Ok(truth)
 }
 
-/// Pages that stay free on the machine, so that nobody is killed for this: 32 MiB.
+/// Pages that stay free on the machine, so that nothing is killed for memory: 32 MiB.
 const RESERVE: usize = (32 << 20) / 4096;
 
-/// Free base pages of all nodes, by their `vmstat`.
+/// Returns the free base pages of all nodes, from their `vmstat`.
 fn free_pages(nodes: &crate::workload::nodes::Nodes) -> anyhow::Result<u64> {
     let mut free = 0;
     for node in nodes.with_memory() {

@@ -1,4 +1,5 @@
-//! `file`: writes a file, drops it from the page cache, and reads it again, by read(2) or through a mapping.
+//! `file`: writes a file, drops it from the page cache, and reads it again, by read(2) or through a
+//! mapping.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -11,7 +12,8 @@ use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 
 use crate::workload::memory::{Region, page_size};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -32,7 +34,7 @@ pub struct Args {
     cpu_node: Option<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let write_node = args.write_node.map_or_else(|| scene.nodes.here(), Ok)?;
     let read_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
     let mut page = vec![1u8; page_size()];
@@ -45,7 +47,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     }
     scene.nodes.run_on(write_node)?;
 
-    let mut told = scene.begin("file")?;
+    let mut truth = scene.begin("file")?;
     for _ in 0..args.pages {
         (&file.file).write_all(&page)?;
     }
@@ -67,28 +69,28 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
             ensure_written(page[0])?;
         }
     }
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     // Only mapped pages can be asked about; mapping cached ones moves nothing.
     for i in 0..args.pages {
         ensure_written(region.read(i))?;
     }
     let found = scene.prober.region(&region, 0..args.pages)?;
-    told.touched(read_node, &found);
-    told.span("file", &region);
-    told.expect(found.present() == args.pages as u64, || {
+    truth.touched(read_node, &found);
+    truth.span("file", &region);
+    truth.expect(found.present() == args.pages as u64, || {
         format!("{} of {} pages are cached", found.present(), args.pages)
     });
-    told.expect(dropped == args.pages, || {
+    truth.expect(dropped == args.pages, || {
         format!(
             "{dropped} of {} pages left the page cache before reading",
             args.pages
         )
     });
-    told.detail("write_node", write_node);
-    told.detail("read_node", read_node);
-    told.detail("dropped_pages", dropped);
-    Ok(told)
+    truth.detail("write_node", write_node);
+    truth.detail("read_node", read_node);
+    truth.detail("dropped_pages", dropped);
+    Ok(truth)
 }
 
 fn ensure_written(byte: u8) -> anyhow::Result<()> {

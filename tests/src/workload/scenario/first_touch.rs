@@ -1,4 +1,5 @@
-//! `first-touch`: one thread writes memory on one node, workers use it on another under the default policy, so that the balancer may move it.
+//! `first-touch`: one thread writes memory on one node, workers use it from a different one under
+//! the default policy, so that the balancer may move it.
 
 use std::sync::Barrier;
 use std::thread;
@@ -12,7 +13,8 @@ use crate::workload::memory::Region;
 use crate::workload::nodes::Nodes;
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -39,24 +41,25 @@ pub struct Args {
     keep: bool,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     scene.nodes.memory(args.init_node)?;
     let region = Region::anonymous(args.pages)?;
     if args.keep {
         policy::set(&region, Mode::BindScanned, &[args.init_node])?;
     }
 
-    // The prober reads pages that the balancer has marked: from another node they would follow it.
+    // The prober reads pages that the balancer has marked: from a different node they would follow
+    // it.
     scene.nodes.run_on(args.init_node)?;
     let nodes = &scene.nodes;
 
-    let mut told = scene.begin("first-touch")?;
+    let mut truth = scene.begin("first-touch")?;
     let init_tid = thread::scope(|scope| {
         join(named("init").spawn_scoped(scope, || init(nodes, args.init_node, &region))?)
     })?;
     let found = scene.prober.region(&region, 0..args.pages)?;
-    told.touched(args.init_node, &found);
-    told.expect_all_on("after the first touch", args.init_node, args.pages, &found);
+    truth.touched(args.init_node, &found);
+    truth.expect_all_on("after the first touch", args.init_node, args.pages, &found);
 
     let before = counters::vmstat()?;
     let start = Barrier::new(args.threads);
@@ -73,33 +76,33 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
             .collect::<Result<Vec<_>>>()?;
         workers.into_iter().map(join).collect()
     })?;
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
     let grown = counters::growth(&before, &counters::vmstat()?);
 
     let end = scene.prober.region(&region, 0..args.pages)?;
-    told.span("region", &region);
-    told.expect(end.present() == args.pages as u64, || {
+    truth.span("region", &region);
+    truth.expect(end.present() == args.pages as u64, || {
         format!(
             "{} of {} pages are there at the end",
             end.present(),
             args.pages
         )
     });
-    told.tids.push(init_tid);
-    told.tids.extend(crew.iter().map(|worker| worker.tid));
-    told.detail("init_tid", init_tid);
-    told.detail("workers", serde_json::to_value(crew)?);
-    told.detail("placement_end", end.per_node);
-    // Of the whole system, while the workers ran.
+    truth.tids.push(init_tid);
+    truth.tids.extend(crew.iter().map(|worker| worker.tid));
+    truth.detail("init_tid", init_tid);
+    truth.detail("workers", serde_json::to_value(crew)?);
+    truth.detail("placement_end", end.per_node);
+    // Counters of the whole system, while the workers ran.
     for name in [
         "numa_hint_faults",
         "numa_hint_faults_local",
         "numa_pages_migrated",
         "numa_pte_updates",
     ] {
-        told.detail(name, grown.get(name).copied());
+        truth.detail(name, grown.get(name).copied());
     }
-    Ok(told)
+    Ok(truth)
 }
 
 fn init(nodes: &Nodes, node: u32, region: &Region) -> Result<u32> {

@@ -1,4 +1,5 @@
-//! `fork-storm`: many children that live for a moment, some at a time; each may touch pages or execute a program.
+//! `fork-storm`: many children that live for a moment, a few at a time; each may touch pages or
+//! execute a program.
 
 use std::collections::VecDeque;
 use std::ffi::CString;
@@ -10,7 +11,8 @@ use nix::unistd::{ForkResult, Pid, execv, fork};
 use crate::workload::memory::Region;
 use crate::workload::processes::exit_now;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,7 +30,7 @@ pub struct Args {
     at_once: usize,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let region = Region::anonymous(args.child_pages)?;
     let mut pids: Vec<i32> = vec![-1; args.count];
     let mut alive = VecDeque::with_capacity(args.at_once);
@@ -39,7 +41,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     )?;
     let words = [c"workload".to_owned(), c"nothing".to_owned()];
 
-    let mut told = scene.begin("fork-storm")?;
+    let mut truth = scene.begin("fork-storm")?;
     let mut failed = 0;
     for slot in &mut pids {
         if alive.len() >= args.at_once.max(1)
@@ -70,18 +72,18 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     for child in alive {
         failed += reap(child)?;
     }
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
-    told.expect(failed == 0, || {
+    truth.expect(failed == 0, || {
         format!("{failed} of {} children failed", args.count)
     });
-    told.detail("child_pids", pids);
-    told.detail("exec", args.exec);
-    told.detail("child_pages", args.child_pages);
-    Ok(told)
+    truth.detail("child_pids", pids);
+    truth.detail("exec", args.exec);
+    truth.detail("child_pages", args.child_pages);
+    Ok(truth)
 }
 
-/// Waits for one child; 1 when it did not end well.
+/// Waits for one child. Returns 1 when it did not end well.
 fn reap(child: Pid) -> Result<usize> {
     Ok(usize::from(!matches!(
         waitpid(child, None)?,
@@ -89,7 +91,7 @@ fn reap(child: Pid) -> Result<usize> {
     )))
 }
 
-/// What an executed child does. It ends without a word, unlike every other subcommand.
+/// Runs in an executed child: ends without printing a truth, unlike every other subcommand.
 pub fn nothing() -> ! {
     exit_now(0)
 }

@@ -1,4 +1,5 @@
-//! `fragment`: memory with a hole behind every page, and then a request to the kernel to compact it.
+//! `fragment`: memory with a hole behind every page, and then a request to the kernel to compact
+//! it.
 
 use std::fs;
 
@@ -7,7 +8,8 @@ use anyhow::Context;
 use crate::counters;
 use crate::workload::memory::Region;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -19,10 +21,10 @@ pub struct Args {
     node: u32,
 }
 
-/// The knob: whatever is written compacts all zones.
+/// Any value written to this knob compacts all zones.
 const COMPACT: &str = "/proc/sys/vm/compact_memory";
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     scene.nodes.memory(args.node)?;
     scene.nodes.run_on(args.node)?;
     if !std::path::Path::new(COMPACT).exists() {
@@ -31,19 +33,19 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         ));
     }
     let region = Region::anonymous(args.pages)?;
-    let mut told = scene.begin("fragment")?;
+    let mut truth = scene.begin("fragment")?;
     region.write_all(0..args.pages);
     for page in (1..args.pages).step_by(2) {
         region.drop_page(page)?;
     }
     let before = counters::vmstat()?;
     fs::write(COMPACT, "1").context("cannot ask for compaction")?;
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
     let grown = counters::growth(&before, &counters::vmstat()?);
     for counter in ["pgmigrate_success", "pgmigrate_fail"] {
-        told.detail(counter, grown.get(counter).copied().unwrap_or(0));
+        truth.detail(counter, grown.get(counter).copied().unwrap_or(0));
     }
-    // Where they came to lie is compaction's business.
+    // Compaction decides where the pages come to lie.
     drop(region);
-    Ok(told)
+    Ok(truth)
 }

@@ -1,4 +1,4 @@
-//! `heap`: moves the program break up by brk(2) and writes what that gives.
+//! `heap`: moves the program break up by brk(2) and writes the pages that it gains.
 
 use std::io;
 
@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 
 use crate::workload::memory::{Region, page_size};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble, check};
+use crate::workload::trouble::{Trouble, check};
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -18,11 +19,11 @@ pub struct Args {
     cpu_node: Option<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
     scene.nodes.run_on(task_node)?;
 
-    let mut told = scene.begin("heap")?;
+    let mut truth = scene.begin("heap")?;
     let page = page_size();
     let old = set_break(0)?;
     let start = old.next_multiple_of(page);
@@ -37,22 +38,24 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     let region = Region::borrowed(start, args.pages)?;
     region.advise(libc::MADV_NOHUGEPAGE)?;
     region.write_all(0..args.pages);
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
-    // The allocator may use the break as well: nothing was allocated since it moved, and it stays, because what comes next allocates.
+    // The allocator may use the break as well. Nothing was allocated since it moved; it stays
+    // moved, because the next steps allocate.
     let found = scene.prober.region(&region, 0..args.pages)?;
-    told.touched(task_node, &found);
-    told.span("heap", &region);
-    told.expect(found.present() == args.pages as u64, || {
+    truth.touched(task_node, &found);
+    truth.span("heap", &region);
+    truth.expect(found.present() == args.pages as u64, || {
         format!("{} of {} pages are there", found.present(), args.pages)
     });
-    told.detail("task_node", task_node);
-    Ok(told)
+    truth.detail("task_node", task_node);
+    Ok(truth)
 }
 
 /// Asks for a new program break (0: asks for none) and returns the one in force.
 pub(super) fn set_break(to: usize) -> Result<usize> {
-    // SAFETY: the break only grows, so no memory of ours goes away; allocators notice that it moved and begin anew.
+    // SAFETY: the break only grows, so no memory goes away; allocators notice that it moved and
+    // begin anew.
     let now = unsafe { libc::syscall(libc::SYS_brk, to) };
     usize::try_from(now).context("brk")
 }

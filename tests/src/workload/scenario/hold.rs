@@ -1,12 +1,14 @@
-//! `hold`: keeps pages of a node until stdin closes, telling as soon as they are in place.
+//! `hold`: keeps pages of a node until stdin closes, and prints its truth as soon as they are in
+//! place.
 
 use std::io::Read;
 
 use crate::workload::memory::Region;
 use crate::workload::policy::{self, Mode};
-use crate::workload::say;
+use crate::workload::print;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -21,7 +23,7 @@ pub struct Args {
     cpu_node: Option<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
     scene.nodes.run_on(task_node)?;
     let region = Region::anonymous(args.pages)?;
@@ -29,19 +31,19 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         policy::set(&region, Mode::Bind, &[scene.nodes.memory(node)?])?;
     }
 
-    let mut told = scene.begin("hold")?;
+    let mut truth = scene.begin("hold")?;
     region.write_all(0..args.pages);
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     let found = scene.prober.region(&region, 0..args.pages)?;
-    told.touched(task_node, &found);
-    told.span("region", &region);
-    told.expect(found.present() == args.pages as u64, || {
+    truth.touched(task_node, &found);
+    truth.span("region", &region);
+    truth.expect(found.present() == args.pages as u64, || {
         format!("{} of {} pages are there", found.present(), args.pages)
     });
-    told.detail("task_node", task_node);
-    say(&told)?;
-    told.said = true;
+    truth.detail("task_node", task_node);
+    print(&truth)?;
+    truth.is_printed = true;
     std::io::stdin().lock().read_to_end(&mut Vec::new())?;
-    Ok(told)
+    Ok(truth)
 }

@@ -1,4 +1,5 @@
-//! `hugetlb`: fills a node's huge page pool, faults the pages in, and empties the pool. Filling allocates; faulting does not.
+//! `hugetlb`: fills a node's huge page pool, faults the pages in, and empties the pool. Filling
+//! allocates; faulting does not.
 
 use std::path::PathBuf;
 
@@ -9,7 +10,8 @@ use crate::workload::memory::{Region, page_size};
 use crate::workload::placement::Placement;
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -27,13 +29,13 @@ pub struct Args {
     move_to: Option<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let node = scene.nodes.memory(args.node)?;
     let huge = default_size()?;
     let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
     scene.nodes.run_on(task_node)?;
 
-    let mut told = scene.begin("hugetlb")?;
+    let mut truth = scene.begin("hugetlb")?;
     let pool = Pool::open(node, huge)?;
     let before = pool.before;
     pool.resize(before + args.count)?;
@@ -53,38 +55,38 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         region.write(i * each, 1);
     }
     let found = placed(scene, &region, huge)?;
-    // A page that moved stays in the pool of its new node: that one is set back at the end too.
+    // A page that moved stays in the pool of its new node: that pool is set back at the end too.
     let mut target = None;
     if let Some(to) = args.move_to {
         target = Some(Pool::open(to, huge)?);
         move_each(scene, &region, 0, bytes / huge, each, to)?;
         let moved = placed(scene, &region, huge)?;
-        told.expect_all_on("huge pages moved", to, bytes / page_size(), &moved);
-        told.detail("moved_to", to);
+        truth.expect_all_on("huge pages moved", to, bytes / page_size(), &moved);
+        truth.detail("moved_to", to);
     }
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
-    told.touched(task_node, &found);
-    told.span("region", &region);
-    told.expect_all_on("huge pages", node, bytes / page_size(), &found);
+    truth.touched(task_node, &found);
+    truth.span("region", &region);
+    truth.expect_all_on("huge pages", node, bytes / page_size(), &found);
     drop(region);
     drop(target);
     pool.resize(before)?;
     let after = pool.size()?;
-    told.expect(after == before, || {
+    truth.expect(after == before, || {
         format!("the pool had {before} pages, and has {after} after emptying")
     });
-    told.detail("task_node", task_node);
-    told.detail("page_node", node);
-    told.detail("huge_pages", args.count);
-    told.detail("pages_per_huge_page", each);
-    told.detail("pool_before", before);
-    told.detail("pool_filled", filled);
-    told.detail("pool_after", after);
-    Ok(told)
+    truth.detail("task_node", task_node);
+    truth.detail("page_node", node);
+    truth.detail("huge_pages", args.count);
+    truth.detail("pages_per_huge_page", each);
+    truth.detail("pool_before", before);
+    truth.detail("pool_filled", filled);
+    truth.detail("pool_after", after);
+    Ok(truth)
 }
 
-/// Where the huge pages of a region lie, in base pages.
+/// Returns where the huge pages of a region lie, in base pages.
 fn placed(scene: &Scene, region: &Region, huge: usize) -> Result<Placement> {
     let online = scene.nodes.online();
     let mut found = Placement {
@@ -102,7 +104,7 @@ fn placed(scene: &Scene, region: &Region, huge: usize) -> Result<Placement> {
     Ok(found)
 }
 
-/// Bytes of the default huge page.
+/// Returns the bytes of the default huge page.
 pub(super) fn default_size() -> Result<usize, Trouble> {
     let meminfo = std::fs::read_to_string("/proc/meminfo")?;
     let line = meminfo
@@ -121,7 +123,7 @@ pub(super) fn default_size() -> Result<usize, Trouble> {
     Ok(kib << 10)
 }
 
-/// A node's pool, set back to the size it had on drop.
+/// A node's pool, set back to its previous size on drop.
 pub(super) struct Pool {
     path: PathBuf,
     pub(super) before: u64,

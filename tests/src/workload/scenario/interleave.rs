@@ -8,7 +8,8 @@ use crate::workload::memory::Region;
 use crate::workload::nodes::parse_list;
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -31,7 +32,7 @@ pub fn parse_nodes(text: &str) -> Result<Vec<u32>> {
     parse_list(text)
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let list: Vec<u32> = args.nodes.concat();
     for &node in &list {
         scene.nodes.memory(node)?;
@@ -53,13 +54,13 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         &list,
     )?;
 
-    let mut told = scene.begin("interleave")?;
+    let mut truth = scene.begin("interleave")?;
     region.write_all(0..args.pages);
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     let found = scene.prober.region(&region, 0..args.pages)?;
-    told.touched(task_node, &found);
-    told.span("region", &region);
+    truth.touched(task_node, &found);
+    truth.span("region", &region);
     let all: u64 = weights.values().sum();
     for (&node, &weight) in &weights {
         let at = scene
@@ -69,18 +70,18 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
             .position(|&n| n == node)
             .context("node went offline")?;
         let (has, share) = (found.per_node[at], args.pages as u64 * weight / all);
-        // The last, unfinished round may lie anywhere in the order.
-        told.expect(has.abs_diff(share) <= weight, || {
+        // Pages of the last, unfinished round may lie on any of the nodes.
+        truth.expect(has.abs_diff(share) <= weight, || {
             format!("node {node} has {has} pages, its share is {share}")
         });
     }
-    told.detail("task_node", task_node);
-    told.detail("weighted", args.weighted);
-    told.detail(
+    truth.detail("task_node", task_node);
+    truth.detail("weighted", args.weighted);
+    truth.detail(
         "weights",
         list.iter().map(|node| weights[node]).collect::<Vec<_>>(),
     );
-    Ok(told)
+    Ok(truth)
 }
 
 fn weight(node: u32) -> Result<u64, Trouble> {

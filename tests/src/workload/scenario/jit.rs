@@ -1,4 +1,5 @@
-//! `jit`: code that is made as it runs touches memory, and a perf map names it, as compilers of managed languages do.
+//! `jit`: code that is made at run time touches memory, and a perf map names it, as compilers of
+//! managed languages do.
 
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -9,7 +10,8 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 
 use crate::workload::memory::{Region, page_size};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -18,7 +20,8 @@ pub struct Args {
     pages: usize,
 }
 
-/// `void fill(char *memory, long pages)` with a frame pointer: writes a byte of each of so many pages of 4 kB.
+/// `void fill(char *memory, long pages)` with a frame pointer: writes a byte of each of so many
+/// pages of 4 kB.
 #[rustfmt::skip]
 const CODE: [u8; 21] = [
     0x55,                                     // push rbp
@@ -31,19 +34,19 @@ const CODE: [u8; 21] = [
     0xc3,                                     // ret
 ];
 
-/// What the perf map calls it.
+/// The function's name in the perf map.
 const NAME: &str = "jitted::fill(char*, long)";
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     if !cfg!(target_arch = "x86_64") || page_size() != 4096 {
         return Err(Trouble::Unsupported("its code is for x86-64".to_owned()));
     }
     let length = NonZeroUsize::new(page_size()).context("no pages")?;
     let how = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE | ProtFlags::PROT_EXEC;
-    // SAFETY: a new mapping, wherever the kernel puts it.
+    // SAFETY: a new mapping at an address of the kernel's choice.
     let code = unsafe { mmap_anonymous(None, length, how, MapFlags::MAP_PRIVATE) }
         .context("cannot map memory for code")?;
-    // SAFETY: the mapping is longer than the code, and nobody else knows of it.
+    // SAFETY: the mapping is longer than the code, and nothing else refers to it.
     unsafe { std::ptr::copy_nonoverlapping(CODE.as_ptr(), code.as_ptr().cast(), CODE.len()) };
     let path = PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));
     let mut map = std::fs::File::create(&path)
@@ -51,16 +54,16 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     writeln!(map, "{:x} {:x} {NAME}", code.as_ptr() as usize, CODE.len())
         .context("cannot write the map")?;
     let region = Region::anonymous(args.pages)?;
-    // SAFETY: the memory holds a function of this type, for the machine this is.
+    // SAFETY: the memory holds a function of this type, for this machine's architecture.
     let fill: extern "C" fn(usize, usize) =
         unsafe { std::mem::transmute(code.as_ptr().cast_const()) };
 
-    let mut told = scene.begin("jit")?;
+    let mut truth = scene.begin("jit")?;
     fill(region.start(), args.pages);
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
-    told.span("region", &region);
-    told.detail("function", NAME);
-    told.detail("map", path.display().to_string());
-    Ok(told)
+    truth.span("region", &region);
+    truth.detail("function", NAME);
+    truth.detail("map", path.display().to_string());
+    Ok(truth)
 }

@@ -1,4 +1,5 @@
-//! `kinds`: memory of every kind on two nodes, kept until stdin closes: what a per-process view has to tell apart.
+//! `kinds`: memory of every kind on two nodes, kept until stdin closes: the kinds that a
+//! per-process view has to tell apart.
 
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
@@ -14,9 +15,10 @@ use super::heap::set_break;
 use super::hugetlb::{Pool, default_size};
 use crate::workload::memory::{Region, page_size};
 use crate::workload::policy::{self, Mode};
-use crate::workload::say;
+use crate::workload::print;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble, check};
+use crate::workload::trouble::{Trouble, check};
+use crate::workload::truth::GroundTruth;
 
 /// Base pages of a huge page on x86-64 and on arm64 with 4 KiB pages.
 const HUGE_PAGES: usize = 512;
@@ -34,21 +36,21 @@ pub struct Args {
     folder: PathBuf,
 }
 
-/// Memory that was placed, with what the kernel has to say about it.
+/// Memory that was placed, with the kernel's account of it.
 struct Placed {
     kind: &'static str,
     node: u32,
     policy: String,
     region: Region,
-    /// Pages of the region that are there.
+    /// How many pages of the region are present.
     pages: usize,
     /// The first of them.
     first: usize,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
-    let mut told = scene.begin("kinds")?;
-    // Dropped in reverse: pools and files after the memory that is made of them.
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
+    let mut truth = scene.begin("kinds")?;
+    // Dropped in reverse order: pools and files after the memory that is made of them.
     let mut pools = Vec::new();
     let mut files = Vec::new();
     let mut placed = Vec::new();
@@ -68,14 +70,15 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         placed.push(placement);
         files.push(file);
     }
-    Scene::end(&mut told)?;
-    // move_pages(2) knows no huge pages of a pool by their base pages: what was bound there lies there, or touching it fails.
+    Scene::end(&mut truth)?;
+    // move_pages(2) does not know the huge pages of a pool by their base pages. A page bound to a
+    // node lies there, or touching it fails.
     for part in placed.iter().filter(|part| part.kind != "hugetlb") {
         let found = scene
             .prober
             .region(&part.region, part.first..part.first + part.pages)?;
-        told.touched(part.node, &found);
-        told.expect_all_on(part.kind, part.node, part.pages, &found);
+        truth.touched(part.node, &found);
+        truth.expect_all_on(part.kind, part.node, part.pages, &found);
     }
     let list: Vec<_> = placed
         .iter()
@@ -87,11 +90,11 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
             })
         })
         .collect();
-    told.detail("kinds", list);
-    say(&told)?;
-    told.said = true;
+    truth.detail("kinds", list);
+    print(&truth)?;
+    truth.is_printed = true;
     std::io::stdin().lock().read_to_end(&mut Vec::new())?;
-    Ok(told)
+    Ok(truth)
 }
 
 fn bound(kind: &'static str, region: Region, node: u32) -> Result<Placed, Trouble> {
@@ -118,7 +121,7 @@ fn shared(pages: usize, node: u32) -> Result<Placed, Trouble> {
     bound("shmem", Region::file(pages, memory.as_fd())?, node)
 }
 
-/// A piece of the brk heap, between whole pages.
+/// Returns a piece of the brk heap, between whole pages.
 fn heap(pages: usize, node: u32) -> Result<Placed, Trouble> {
     let start = set_break(0)?.next_multiple_of(page_size());
     let end = start + pages * page_size();
@@ -128,7 +131,8 @@ fn heap(pages: usize, node: u32) -> Result<Placed, Trouble> {
     bound("heap", Region::borrowed(start, pages)?, node)
 }
 
-/// Pages of a node's pool. The pool shrinks back when it is dropped, which must be after the pages.
+/// The pages of a node's pool. The pool shrinks back on drop, which must come after the drop of the
+/// pages.
 fn persistent(huge: usize, node: u32) -> Result<(Placed, Pool), Trouble> {
     let size = default_size()?;
     let pool = Pool::open(node, size)?;

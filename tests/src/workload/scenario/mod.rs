@@ -1,9 +1,10 @@
-//! One file per subcommand: its arguments, what it does, and what it checks.
+//! One file per subcommand: its arguments, its work, and its checks.
 
 use clap::Subcommand;
 
 use super::scene::Scene;
-use super::told::{Told, Trouble};
+use super::trouble::Trouble;
+use super::truth::GroundTruth;
 
 mod bind;
 mod first_touch;
@@ -41,7 +42,7 @@ mod place;
 mod relay;
 mod rt_push;
 
-/// The things a workload can do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Scenario {
     /// Bind a region to one node and write it from a CPU of another
@@ -68,11 +69,11 @@ pub enum Scenario {
     Stack(stack::Args),
     /// Write transparent huge pages
     Thp(thp::Args),
-    /// Children that each map a file of their own and end at once
+    /// Map a file in each of many children, which end at once
     Brief(brief::Args),
     /// Fork, and let the child copy pages by writing them on another node
     Cow(cow::Args),
-    /// Many short-lived children
+    /// Fork many short-lived children
     ForkStorm(fork_storm::Args),
     /// End at once: what the fork storm executes
     #[command(hide = true)]
@@ -83,42 +84,42 @@ pub enum Scenario {
     Jit(jit::Args),
     /// Keep memory of every kind on several nodes until stdin closes
     Kinds(kinds::Args),
-    /// Threads, children and grandchildren that all allocate
+    /// Allocate in threads, children and grandchildren
     SpawnTree(spawn_tree::Args),
     /// Leave memory behind on another node, and come back to it
     Away(away::Args),
     /// Change the node it runs on, again and again
     Bounce(bounce::Args),
-    /// Two busy nodes whose threads use each other's memory
+    /// Keep two nodes busy with threads that use each other's memory
     Crossed(crossed::Args),
-    /// More threads than a node has CPUs, begun there and let go
+    /// Begin more threads on a node than it has CPUs, and let them go
     Crowd(crowd::Args),
-    /// A thread that is woken in turn from two nodes
+    /// Wake a thread in turn from two nodes
     Relay(relay::Args),
-    /// Workers that touch first what they use
+    /// Let each worker touch first the memory that it uses
     OwnParts(own_parts::Args),
     /// Use a file that is in the page cache
     ReadFile(read_file::Args),
-    /// A worker that binds itself after touching its memory
+    /// Bind a worker after it has touched its memory
     Rebind(rebind::Args),
     /// Move pages to another node by move_pages(2)
     MovePages(move_pages::Args),
-    /// Children that are placed by the scheduler, from a busy node
+    /// Let the scheduler place children, away from a busy node
     Place(place::Args),
-    /// A real-time thread that is pushed from node to node
+    /// Push a real-time thread from node to node
     RtPush(rt_push::Args),
-    /// Memory full of holes, and compaction
+    /// Fill memory with holes, and compact it
     Fragment(fragment::Args),
-    /// More memory than a node has, where slow memory takes what is cold
+    /// Take more memory than a node has, where cold pages go to slow memory
     Demote(demote::Args),
 }
 
 impl Scenario {
-    /// Does it, and tells what was done.
+    /// Runs the subcommand and returns its truth.
     ///
     /// # Errors
-    /// [`Trouble::Unsupported`] when this machine cannot, a failure when it went wrong.
-    pub fn run(&self, scene: &mut Scene) -> Result<Told, Trouble> {
+    /// [`Trouble::Unsupported`] when this machine cannot do it; a failure when a step went wrong.
+    pub fn run(&self, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         match self {
             Self::Bind(args) => bind::run(args, scene),
             Self::FirstTouch(args) => first_touch::run(args, scene),

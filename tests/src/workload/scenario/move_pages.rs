@@ -10,7 +10,8 @@ use crate::workload::memory::Region;
 use crate::workload::policy::{self, Mode};
 use crate::workload::processes::Helper;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Member, Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::{GroundTruth, Member};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -20,7 +21,7 @@ pub struct Args {
     /// Node they begin on
     #[arg(long)]
     from: u32,
-    /// Node they shall go to
+    /// Node they are to go to
     #[arg(long)]
     to: u32,
     /// A child owns the pages, its parent moves them
@@ -31,14 +32,14 @@ pub struct Args {
     lent: usize,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     scene.nodes.memory(args.from)?;
     scene.nodes.memory(args.to)?;
     let region = Region::anonymous(args.pages)?;
     // Bound, so that the balancer leaves the pages alone; an explicit move does not ask the policy.
     policy::set(&region, Mode::Bind, &[args.from])?;
 
-    let mut told = scene.begin("move-pages")?;
+    let mut truth = scene.begin("move-pages")?;
     let task_node = scene.nodes.here()?;
     scene.nodes.run_on(task_node)?;
     let mut owner = if args.other_process {
@@ -61,50 +62,50 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     let mut moved = scene
         .prober
         .move_to(target, region.start(), args.pages, args.to)?;
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     let end = scene.prober.pages(target, region.start(), args.pages)?;
-    told.touched(task_node, &found);
-    told.span("region", &region);
-    told.expect_all_on("before the move", args.from, args.pages, &found);
+    truth.touched(task_node, &found);
+    truth.span("region", &region);
+    truth.expect_all_on("before the move", args.from, args.pages, &found);
     drop((keep, lend));
     if args.lent == 0 {
-        told.expect_all_on("after the move", args.to, args.pages, &end);
+        truth.expect_all_on("after the move", args.to, args.pages, &end);
     } else {
-        // When some stay the kernel says how many, not which: where they lie tells.
-        moved = told
+        // When some stay, the kernel returns how many and not which; their places show it.
+        moved = truth
             .nodes
             .iter()
             .position(|node| *node == args.to)
             .map_or(0, |at| end.per_node[at]);
         let stayed = (args.pages as u64).saturating_sub(moved);
-        told.expect(stayed == args.lent as u64, || {
+        truth.expect(stayed == args.lent as u64, || {
             format!("{stayed} pages stayed, {} were lent", args.lent)
         });
     }
     let owner_pid = if let Some(owner) = owner.take() {
         let pid = owner.helper.pid()?;
-        told.members.push(Member {
+        truth.members.push(Member {
             pid,
-            parent: told.pid,
+            parent: truth.pid,
             tids: vec![pid],
             placement: found.per_node,
         });
         owner.release()?;
         pid
     } else {
-        told.pid
+        truth.pid
     };
-    told.detail("from", args.from);
-    told.detail("to", args.to);
-    told.detail("moved_pages", moved);
-    told.detail("owner_pid", owner_pid);
-    told.detail("mover_pid", told.pid);
-    told.detail("placement_end", end.per_node);
-    Ok(told)
+    truth.detail("from", args.from);
+    truth.detail("to", args.to);
+    truth.detail("moved_pages", moved);
+    truth.detail("owner_pid", owner_pid);
+    truth.detail("mover_pid", truth.pid);
+    truth.detail("placement_end", end.per_node);
+    Ok(truth)
 }
 
-/// A child that writes the region, says so, and keeps it until told to end.
+/// A child that writes the region, reports so, and keeps it until it is released.
 struct Owner {
     helper: Helper,
     end: OwnedFd,
@@ -113,14 +114,14 @@ struct Owner {
 impl Owner {
     fn fork(region: &Region) -> Result<Self> {
         let (wait_end, end) = pipe()?;
-        let (ready, say_ready) = pipe()?;
+        let (ready, report_ready) = pipe()?;
         let helper = Helper::fork(|| {
             region.write_all(0..region.pages());
-            std::fs::File::from(say_ready.try_clone()?).write_all(b"r")?;
+            std::fs::File::from(report_ready.try_clone()?).write_all(b"r")?;
             std::fs::File::from(wait_end.try_clone()?).read_exact(&mut [0u8])?;
             Ok(())
         })?;
-        drop((wait_end, say_ready));
+        drop((wait_end, report_ready));
         std::fs::File::from(ready)
             .read_exact(&mut [0u8])
             .context("the owner of the pages died")?;

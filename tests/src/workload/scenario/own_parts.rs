@@ -1,4 +1,5 @@
-//! `own-parts`: workers on several nodes, each touching first what it uses afterwards: as it should be.
+//! `own-parts`: workers on several nodes, each touching first the memory that it uses afterwards:
+//! the good case.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,7 +9,8 @@ use nix::unistd::gettid;
 
 use crate::workload::memory::Region;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -23,13 +25,13 @@ pub struct Args {
     secs: u64,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     for node in &args.nodes {
         scene.nodes.memory(*node)?;
     }
     let region = Region::anonymous(args.pages * args.nodes.len())?;
     let nodes = &scene.nodes;
-    let mut told = scene.begin("own-parts")?;
+    let mut truth = scene.begin("own-parts")?;
     let work = |index: usize, node: u32| -> Result<u32> {
         nodes
             .run_on(node)
@@ -57,13 +59,13 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
             .map(|worker| worker.join().map_err(|_| anyhow!("a thread panicked"))?)
             .collect()
     })?;
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
     for (index, node) in args.nodes.iter().enumerate() {
         let part = index * args.pages..(index + 1) * args.pages;
         let found = scene.prober.region(&region, part)?;
-        told.touched(*node, &found);
+        truth.touched(*node, &found);
     }
-    told.span("region", &region);
-    told.tids.extend(tids);
-    Ok(told)
+    truth.span("region", &region);
+    truth.tids.extend(tids);
+    Ok(truth)
 }

@@ -1,4 +1,5 @@
-//! `place`: on a node whose CPUs are all busy, children that may run anywhere are forked, or call exec: the scheduler places them elsewhere.
+//! `place`: on a node whose CPUs are all busy, children that may run anywhere are forked or call
+//! exec, and the scheduler places them elsewhere.
 
 use std::ffi::CString;
 use std::hint::black_box;
@@ -12,20 +13,21 @@ use nix::unistd::{ForkResult, execv, fork};
 use crate::workload::nodes::pin;
 use crate::workload::processes::{Helper, exit_now};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
-/// What the scheduler is to place.
+/// The moment at which the scheduler is to place a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum At {
-    /// A child at its birth.
+    /// At its birth.
     Fork,
-    /// A child that executes a program.
+    /// When it executes a program.
     Exec,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// When it is placed
+    /// When the scheduler is to place a child
     #[arg(long, value_enum)]
     at: At,
     /// The busy node
@@ -36,7 +38,7 @@ pub struct Args {
     count: usize,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let cpus = scene.nodes.cpus(args.node).to_vec();
     scene.nodes.run_on(args.node)?;
     let program = CString::new(
@@ -46,8 +48,8 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     )
     .context("a program with a zero in its name")?;
     let words = [c"workload".to_owned(), c"nothing".to_owned()];
-    let mut told = scene.begin("place")?;
-    // In a process of their own: who forks must have one thread.
+    let mut truth = scene.begin("place")?;
+    // In a process of their own, since a process that forks must have one thread.
     let hogs = Helper::fork(|| {
         busy(&cpus)?;
         Ok(())
@@ -62,7 +64,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         match unsafe { fork() }.context("cannot fork")? {
             ForkResult::Parent { child } => {
                 let ended = waitpid(child, None).context("cannot wait for a child")?;
-                told.expect(ended == WaitStatus::Exited(child, 0), || {
+                truth.expect(ended == WaitStatus::Exited(child, 0), || {
                     format!("a child ended with {ended:?}")
                 });
             }
@@ -87,12 +89,12 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         nix::sys::signal::Signal::SIGKILL,
     )
     .context("cannot end the busy threads")?;
-    // It was killed, so it has nothing to say.
+    // It was killed, so it returns nothing.
     let _ = hogs.finish::<()>();
-    Scene::end(&mut told)?;
-    told.detail("children", args.count);
-    told.detail("hogs_pid", hogs_pid);
-    Ok(told)
+    Scene::end(&mut truth)?;
+    truth.detail("children", args.count);
+    truth.detail("hogs_pid", hogs_pid);
+    Ok(truth)
 }
 
 /// Keeps each CPU busy with two threads, until killed.

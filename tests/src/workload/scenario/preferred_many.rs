@@ -1,10 +1,11 @@
-//! `preferred-many`: pages that shall lie on some of the nodes, the nearest of them first.
+//! `preferred-many`: pages that prefer some of the nodes, the nearest of them first.
 
 use super::interleave::parse_nodes;
 use crate::workload::memory::Region;
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -19,7 +20,7 @@ pub struct Args {
     cpu_node: Option<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let list: Vec<u32> = args.nodes.concat();
     for &node in &list {
         scene.nodes.memory(node)?;
@@ -29,13 +30,13 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     let region = Region::anonymous(args.pages)?;
     policy::set(&region, Mode::PreferredMany, &list)?;
 
-    let mut told = scene.begin("preferred-many")?;
+    let mut truth = scene.begin("preferred-many")?;
     region.write_all(0..args.pages);
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     let found = scene.prober.region(&region, 0..args.pages)?;
-    told.touched(task_node, &found);
-    told.span("region", &region);
+    truth.touched(task_node, &found);
+    truth.span("region", &region);
     let preferred: u64 = scene
         .nodes
         .online()
@@ -44,12 +45,12 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         .filter(|(node, _)| list.contains(node))
         .map(|(_, pages)| pages)
         .sum();
-    told.expect(preferred == args.pages as u64, || {
+    truth.expect(preferred == args.pages as u64, || {
         format!(
             "{preferred} of {} pages lie on the preferred nodes {list:?}",
             args.pages
         )
     });
-    told.detail("task_node", task_node);
-    Ok(told)
+    truth.detail("task_node", task_node);
+    Ok(truth)
 }

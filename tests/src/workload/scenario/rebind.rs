@@ -1,4 +1,5 @@
-//! `rebind`: a worker touches its memory on one node, binds itself to another, and uses the memory from there.
+//! `rebind`: a worker touches its memory on one node, binds itself to a different one, and uses the
+//! memory from there.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +11,8 @@ use crate::workload::memory::Region;
 use crate::workload::nodes::Nodes;
 use crate::workload::policy;
 use crate::workload::scene::{Scene, now_ns};
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -31,31 +33,31 @@ pub struct Args {
     mbind: bool,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     scene.nodes.memory(args.from)?;
     let region = Region::anonymous(args.pages)?;
-    // The worker begins on that node because it inherits it, not because it binds itself.
+    // The worker begins on that node because it inherits the mask, not because it binds itself.
     scene.nodes.run_on(args.from)?;
     let nodes = &scene.nodes;
-    let mut told = scene.begin("rebind")?;
+    let mut truth = scene.begin("rebind")?;
     let worked = thread::scope(|scope| {
         let worker = thread::Builder::new()
             .name("rebinder".into())
             .spawn_scoped(scope, || work(nodes, args, &region))?;
         worker.join().map_err(|_| anyhow!("a thread panicked"))?
     })?;
-    Scene::end(&mut told)?;
-    told.span("region", &region);
-    told.tids.push(worked.tid);
-    told.detail("worker_tid", worked.tid);
-    told.detail("bound_after_ns", worked.bound_ns);
-    told.detail("bound_before_ns", worked.bound_by_ns);
-    Ok(told)
+    Scene::end(&mut truth)?;
+    truth.span("region", &region);
+    truth.tids.push(worked.tid);
+    truth.detail("worker_tid", worked.tid);
+    truth.detail("bound_after_ns", worked.bound_ns);
+    truth.detail("bound_before_ns", worked.bound_by_ns);
+    Ok(truth)
 }
 
 struct Worked {
     tid: u32,
-    /// Boot time right before and right after it bound itself.
+    /// Boot time right before and right after the worker bound itself.
     bound_ns: u64,
     bound_by_ns: u64,
 }

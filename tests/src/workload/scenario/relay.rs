@@ -1,4 +1,5 @@
-//! `relay`: a thread that may run anywhere is woken in turn by a thread on one node and a thread on another, through pipes.
+//! `relay`: a thread that may run anywhere is woken in turn by a thread on one node and a thread on
+//! another, through pipes.
 
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::thread;
@@ -7,11 +8,12 @@ use anyhow::{Result, anyhow};
 use nix::unistd::gettid;
 
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Times each of the two wakes it
+    /// How often each of the two wakes it
     #[arg(long)]
     rounds: u64,
     /// The two nodes
@@ -19,11 +21,11 @@ pub struct Args {
     nodes: Vec<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let [a, b] = args.nodes[..] else {
         return Err(Trouble::Unsupported("needs two nodes".to_owned()));
     };
-    let mut told = scene.begin("relay")?;
+    let mut truth = scene.begin("relay")?;
     let nodes = &scene.nodes;
     let rounds = args.rounds;
     let (mut woken, wake) = pipe().map_err(anyhow::Error::from)?;
@@ -62,8 +64,8 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
             .map_err(|_| anyhow!("the sleeper panicked"))?;
         Ok(slept?)
     })?;
-    Scene::end(&mut told)?;
-    told.tids = vec![sleeper];
-    told.detail("wakeups", 2 * rounds);
-    Ok(told)
+    Scene::end(&mut truth)?;
+    truth.tids = vec![sleeper];
+    truth.detail("wakeups", 2 * rounds);
+    Ok(truth)
 }

@@ -1,5 +1,5 @@
-//! `rt-push`: a real-time thread that may run on one CPU of each of two nodes is pushed from one to the other by real-time threads of higher priority that
-//! are bound to these CPUs and run in turn.
+//! `rt-push`: a real-time thread that may run on one CPU of each of two nodes is pushed from one to
+//! the other, by real-time threads of higher priority that are bound to these CPUs and run in turn.
 
 use std::hint::black_box;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
@@ -13,7 +13,8 @@ use nix::unistd::gettid;
 
 use crate::workload::nodes::pin;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,7 +29,7 @@ pub struct Args {
 /// How long a push may take to show.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let [a, b] = args.nodes[..] else {
         return Err(Trouble::Unsupported("needs two nodes".to_owned()));
     };
@@ -37,7 +38,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         last.ok_or_else(|| Trouble::Unsupported(format!("node {node} has no CPU")))
     };
     let (x, y) = (cpu(a)?, cpu(b)?);
-    let mut told = scene.begin("rt-push")?;
+    let mut truth = scene.begin("rt-push")?;
     let (at, end) = (AtomicU64::new(u64::MAX), AtomicBool::new(false));
     let (turn_x, mut call_x) = pipe().map_err(anyhow::Error::from)?;
     let (turn_y, mut call_y) = pipe().map_err(anyhow::Error::from)?;
@@ -85,13 +86,13 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         turned?;
         Ok((low, pushed))
     })?;
-    Scene::end(&mut told)?;
-    told.tids = vec![low];
-    told.detail("pushed", pushed);
-    Ok(told)
+    Scene::end(&mut truth)?;
+    truth.tids = vec![low];
+    truth.detail("pushed", pushed);
+    Ok(truth)
 }
 
-/// Runs wherever it is, and says where.
+/// Runs wherever the scheduler puts it, and publishes its CPU.
 fn pushed_about(cpus: &[u32], at: &AtomicU64, end: &AtomicBool) -> Result<u32> {
     pin(cpus)?;
     real_time(10)?;
@@ -104,7 +105,7 @@ fn pushed_about(cpus: &[u32], at: &AtomicU64, end: &AtomicBool) -> Result<u32> {
     Ok(u32::try_from(gettid().as_raw())?)
 }
 
-/// At each call takes its CPU until the other thread has left it, and says whether it did.
+/// Takes its CPU at each call until the other thread has left it, and returns whether it did.
 fn pusher(cpu: u32, at: &AtomicU64, mut turn: PipeReader, mut say: PipeWriter) -> Result<()> {
     pin(&[cpu])?;
     real_time(20)?;
@@ -122,8 +123,9 @@ fn pusher(cpu: u32, at: &AtomicU64, mut turn: PipeReader, mut say: PipeWriter) -
 
 /// Gives the calling thread a real-time priority, first in, first out.
 fn real_time(priority: i32) -> Result<()> {
-    // Past the C library: musl refuses the call, because POSIX means processes by it.
-    // SAFETY: the kernel's struct sched_param is one int, which lives through the call; 0 is the calling thread.
+    // Past the C library: musl refuses the call, because POSIX means processes by it. SAFETY: the
+    // kernel's struct sched_param is one int, which lives through the call; 0 is the calling
+    // thread.
     let done = unsafe {
         libc::syscall(
             libc::SYS_sched_setscheduler,

@@ -1,4 +1,5 @@
-//! `shmem`: two processes on two nodes, each writing its half of one piece of shared memory, then using the other's half.
+//! `shmem`: two processes on two nodes, each writing its half of one piece of shared memory, then
+//! using the other's half.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
@@ -12,7 +13,8 @@ use crate::workload::memory::{Region, page_size};
 use crate::workload::placement::Placement;
 use crate::workload::processes::Helper;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Member, Told, Trouble, check};
+use crate::workload::trouble::{Trouble, check};
+use crate::workload::truth::{GroundTruth, Member};
 
 /// Ways to make shared memory.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -31,15 +33,17 @@ pub struct Args {
     /// Base pages, both halves together
     #[arg(long)]
     pages: usize,
-    /// Node of the process that makes it and writes the first half [default: the first with memory and CPUs]
+    /// Node of the process that makes it and writes the first half [default: the first with memory
+    /// and CPUs]
     #[arg(long)]
     node: Option<u32>,
-    /// Node of the process that writes the second half [default: another one, or the same when there is none]
+    /// Node of the process that writes the second half [default: a different one; the same on a
+    /// machine with one node]
     #[arg(long)]
     other_node: Option<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let node = args.node.map_or_else(|| scene.nodes.here(), Ok)?;
     let other = args
         .other_node
@@ -47,7 +51,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     scene.nodes.run_on(node)?;
     let (half, pages) = (args.pages / 2, args.pages);
 
-    let mut told = scene.begin("shmem")?;
+    let mut truth = scene.begin("shmem")?;
     let region = make(args.kind, pages)?;
     region.write_all(0..half);
     let helper = Helper::fork(|| second_half(scene, &region, half, other))?;
@@ -57,41 +61,41 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     for page in half..pages {
         sum += u64::from(region.read(page));
     }
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     let found = scene.prober.region(&region, 0..half)?;
     let all = scene.prober.region(&region, 0..pages)?;
-    told.touched(node, &found);
-    told.touched(
+    truth.touched(node, &found);
+    truth.touched(
         other,
         &Placement {
             per_node: theirs.clone(),
             absent: 0,
         },
     );
-    told.span("region", &region);
-    told.expect(sum == (pages - half) as u64, || {
+    truth.span("region", &region);
+    truth.expect(sum == (pages - half) as u64, || {
         format!("the other process wrote {sum} of {} pages", pages - half)
     });
-    told.expect(all.per_node == told.placement.clone(), || {
+    truth.expect(all.per_node == truth.placement.clone(), || {
         format!(
             "both see different placements: {:?} and {:?}",
             all.per_node, found.per_node
         )
     });
-    told.members.push(Member {
+    truth.members.push(Member {
         pid,
-        parent: told.pid,
+        parent: truth.pid,
         tids: vec![pid],
         placement: theirs,
     });
-    told.detail("kind", format!("{:?}", args.kind).to_lowercase());
-    told.detail("node", node);
-    told.detail("other_node", other);
-    Ok(told)
+    truth.detail("kind", format!("{:?}", args.kind).to_lowercase());
+    truth.detail("node", node);
+    truth.detail("other_node", other);
+    Ok(truth)
 }
 
-/// The child's part; returns where its half lies.
+/// Does the child's part and returns where its half lies.
 fn second_half(
     scene: &Scene,
     region: &Region,
@@ -119,7 +123,7 @@ fn make(kind: Kind, pages: usize) -> Result<Region, Trouble> {
         )?,
         Kind::Posix => sized(&posix()?, pages)?,
         Kind::Sysv => {
-            // SAFETY: creates a segment; no memory of ours is involved.
+            // SAFETY: creates a segment; no memory of this process is involved.
             let id = unsafe { libc::shmget(libc::IPC_PRIVATE, bytes, libc::IPC_CREAT | 0o600) };
             check(id >= 0, || {
                 format!(
@@ -128,7 +132,8 @@ fn make(kind: Kind, pages: usize) -> Result<Region, Trouble> {
                 )
             })?;
             let region = Region::sysv(id, pages);
-            // SAFETY: marks the segment for removal once the last process detaches; the null buffer is not used.
+            // SAFETY: marks the segment for removal once the last process detaches; the null buffer
+            // is not used.
             unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
             region?
         }
@@ -141,7 +146,7 @@ fn sized(fd: &OwnedFd, pages: usize) -> Result<Region> {
     Region::file(pages, fd.as_fd())
 }
 
-/// A POSIX shared memory object whose name is already gone.
+/// Returns a POSIX shared memory object, whose name is already removed.
 fn posix() -> Result<OwnedFd, Trouble> {
     if !std::path::Path::new("/dev/shm").is_dir() {
         return Err(Trouble::Unsupported(
@@ -165,6 +170,6 @@ fn posix() -> Result<OwnedFd, Trouble> {
     })?;
     // SAFETY: as above.
     unsafe { libc::shm_unlink(name.as_ptr()) };
-    // SAFETY: shm_open gave us this descriptor, and nobody else has it.
+    // SAFETY: shm_open returned this descriptor, and nothing else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -1,4 +1,5 @@
-//! `spawn-tree`: children, grandchildren and threads, each writing pages of its own: for tracing a process with what it starts.
+//! `spawn-tree`: children, grandchildren and threads, each writing pages of its own: for traces of
+//! a process with its descendants.
 
 use std::thread;
 
@@ -9,11 +10,12 @@ use crate::workload::memory::Region;
 use crate::workload::placement::{Placement, Prober};
 use crate::workload::processes::Helper;
 use crate::workload::scene::Scene;
-use crate::workload::told::{Member, Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::{GroundTruth, Member};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Threads of each process beside its main thread
+    /// Threads of each process besides its main thread
     #[arg(long, default_value_t = 2)]
     threads: usize,
     /// Children of the first process
@@ -27,16 +29,16 @@ pub struct Args {
     pages: usize,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let task_node = scene.nodes.here()?;
     scene.nodes.run_on(task_node)?;
-    let mut told = scene.begin("spawn-tree")?;
+    let mut truth = scene.begin("spawn-tree")?;
     let mut members = process(args, scene, args.children, args.grandchildren)?;
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     let wanted = (args.pages * (args.threads + 1)) as u64;
     for member in &members {
-        told.touched(
+        truth.touched(
             task_node,
             &Placement {
                 per_node: member.placement.clone(),
@@ -44,20 +46,21 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
             },
         );
         let has: u64 = member.placement.iter().sum();
-        told.expect(has == wanted, || {
+        truth.expect(has == wanted, || {
             format!("process {} has {has} of {wanted} pages", member.pid)
         });
     }
     let own = members.remove(0);
-    told.tids = own.tids;
-    told.members = members;
-    told.detail("task_node", task_node);
-    told.detail("own_placement", own.placement);
-    told.detail("pages_per_process", wanted);
-    Ok(told)
+    truth.tids = own.tids;
+    truth.members = members;
+    truth.detail("task_node", task_node);
+    truth.detail("own_placement", own.placement);
+    truth.detail("pages_per_process", wanted);
+    Ok(truth)
 }
 
-/// One process of the tree: first its children (forking wants one thread), then its own threads. It comes first in what is returned.
+/// Runs one process of the tree: first its children (a process that forks must have one thread),
+/// then its own threads. It comes first in the returned list.
 fn process(
     args: &Args,
     scene: &Scene,

@@ -3,10 +3,11 @@
 use crate::workload::memory::page_size;
 use crate::workload::placement::{Placement, mapping_named};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 use std::hint::black_box;
 
-/// A frame larger than the page it stands for would skip pages.
+/// A frame larger than a page would skip pages.
 const FRAME: usize = 3584;
 
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,7 @@ pub struct Args {
     cpu_node: Option<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let limit = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_STACK)?.0;
     let wanted = (args.pages * page_size()) as u64;
     if wanted + (1 << 20) > limit {
@@ -31,12 +32,13 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
     let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
     scene.nodes.run_on(task_node)?;
     let before = probe(scene)?;
-    // Starting up went deeper than we are now: what is there already is passed before new pages come.
+    // Start-up went deeper than this frame: the recursion passes the existing pages before it makes
+    // new ones.
     let pages = args.pages + usize::try_from(before.present())?;
 
-    let mut told = scene.begin("stack")?;
+    let mut truth = scene.begin("stack")?;
     let depth = black_box(recurse((pages * page_size()).div_ceil(FRAME)));
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     let after = probe(scene)?;
     let grown: Vec<u64> = after
@@ -49,20 +51,20 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         per_node: grown,
         absent: 0,
     };
-    told.touched(task_node, &found);
-    told.expect(found.present() >= args.pages as u64, || {
+    truth.touched(task_node, &found);
+    truth.expect(found.present() >= args.pages as u64, || {
         format!(
             "the stack grew by {} of {} pages",
             found.present(),
             args.pages
         )
     });
-    told.detail("task_node", task_node);
-    told.detail("frames", depth);
-    Ok(told)
+    truth.detail("task_node", task_node);
+    truth.detail("frames", depth);
+    Ok(truth)
 }
 
-/// Where the pages of the main stack lie.
+/// Returns where the pages of the main stack lie.
 fn probe(scene: &mut Scene) -> Result<Placement, Trouble> {
     let range = mapping_named("[stack]")?;
     scene
@@ -78,7 +80,7 @@ fn recurse(frames: usize) -> usize {
         return 0;
     }
     let deeper = recurse(frames - 1);
-    // After the call, so that it is not a tail call and the frame stays.
+    // Used after the call, so that the call is no tail call and the frame stays.
     black_box(&frame);
     deeper + 1
 }

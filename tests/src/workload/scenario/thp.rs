@@ -1,11 +1,13 @@
-//! `thp`: transparent huge pages bound to a node: one allocation and one fault each, 512 base pages.
+//! `thp`: transparent huge pages bound to a node: one allocation and one fault each, 512 base
+//! pages.
 
 use anyhow::{Context, Result};
 
 use crate::workload::memory::{Region, page_size};
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::told::{Told, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -23,19 +25,19 @@ pub struct Args {
     move_to: Option<u32>,
 }
 
-pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
+pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let node = scene.nodes.memory(args.node)?;
     let huge = huge_size()?;
     let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
     scene.nodes.run_on(task_node)?;
     let each = huge / page_size();
-    // One more than wanted, so that as many lie at huge page boundaries wherever the mapping begins.
+    // One more than wanted, so that enough lie at huge page boundaries wherever the mapping begins.
     let region = Region::anonymous((args.count + 1) * each)?;
     region.advise(libc::MADV_HUGEPAGE)?;
     policy::set(&region, Mode::Bind, &[node])?;
     let first = (region.start().next_multiple_of(huge) - region.start()) / page_size();
 
-    let mut told = scene.begin("thp")?;
+    let mut truth = scene.begin("thp")?;
     for i in 0..args.count {
         region.write(first + i * each, 1);
     }
@@ -47,29 +49,30 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<Told, Trouble> {
         let moved = scene
             .prober
             .region(&region, first..first + args.count * each)?;
-        told.expect_all_on("huge pages moved", to, args.count * each, &moved);
-        told.detail("moved_to", to);
+        truth.expect_all_on("huge pages moved", to, args.count * each, &moved);
+        truth.detail("moved_to", to);
     }
-    Scene::end(&mut told)?;
+    Scene::end(&mut truth)?;
 
     let backed = huge_bytes(region.start()..region.start() + region.len())?;
-    told.touched(task_node, &found);
-    told.span("region", &region);
-    told.expect_all_on("huge pages", node, args.count * each, &found);
-    told.expect(backed == args.count * huge, || {
+    truth.touched(task_node, &found);
+    truth.span("region", &region);
+    truth.expect_all_on("huge pages", node, args.count * each, &found);
+    truth.expect(backed == args.count * huge, || {
         format!(
             "{backed} bytes are huge pages, should be {}",
             args.count * huge
         )
     });
-    told.detail("task_node", task_node);
-    told.detail("page_node", node);
-    told.detail("huge_pages", args.count);
-    told.detail("pages_per_huge_page", each);
-    Ok(told)
+    truth.detail("task_node", task_node);
+    truth.detail("page_node", node);
+    truth.detail("huge_pages", args.count);
+    truth.detail("pages_per_huge_page", each);
+    Ok(truth)
 }
 
-/// Moves huge pages by their first addresses: a request per base page would find the rest under way.
+/// Moves huge pages by their first addresses: a request per base page would find the other pages
+/// already moving.
 pub(super) fn move_each(
     scene: &mut Scene,
     region: &Region,
@@ -86,18 +89,21 @@ pub(super) fn move_each(
     Ok(())
 }
 
-/// Bytes of a PMD-sized huge page, when `madvise` may ask for them.
+/// Returns the bytes of a PMD-sized huge page, if `madvise` may ask for them.
 fn huge_size() -> Result<usize, Trouble> {
     let folder = "/sys/kernel/mm/transparent_hugepage";
     let enabled = std::fs::read_to_string(format!("{folder}/enabled")).unwrap_or_default();
     if enabled.is_empty() || enabled.contains("[never]") {
-        return Err(Trouble::Unsupported("transparent huge pages are off; write madvise to /sys/kernel/mm/transparent_hugepage/enabled".into()));
+        return Err(Trouble::Unsupported(format!(
+            "transparent huge pages are off; write madvise to {folder}/enabled"
+        )));
     }
     let text = std::fs::read_to_string(format!("{folder}/hpage_pmd_size"))?;
     Ok(text.trim().parse().context("hpage_pmd_size")?)
 }
 
-/// `AnonHugePages` of the mappings that lie inside `range`, in bytes, from `/proc/self/smaps`.
+/// Returns `AnonHugePages` of the mappings that lie inside `range`, in bytes, from
+/// `/proc/self/smaps`.
 fn huge_bytes(range: std::ops::Range<usize>) -> Result<usize> {
     let smaps = std::fs::read_to_string("/proc/self/smaps")?;
     let (mut inside, mut kib) = (false, 0usize);

@@ -1,4 +1,4 @@
-//! What a workload did and how it was confirmed: the JSON it prints, and the ways it can end without one.
+//! The ground truth of a workload, which it prints as JSON.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -7,48 +7,34 @@ use super::memory::Region;
 use super::nodes::Nodes;
 use super::placement::Placement;
 
-/// Why a workload has nothing to tell.
-#[derive(Debug)]
-pub enum Trouble {
-    /// This machine cannot do it: nodes, kernel or configuration are missing. Not a failure of what is tested.
-    Unsupported(String),
-    /// It should have worked.
-    Failed(anyhow::Error),
-}
-
-impl<E: Into<anyhow::Error>> From<E> for Trouble {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-/// One process that took part, with the threads that did something.
+/// One process that took part.
 #[derive(Clone, Debug, Default, Serialize, serde::Deserialize)]
 pub struct Member {
     /// Process id, in the workload's own PID namespace.
     pub pid: u32,
     /// Process id of its parent.
     pub parent: u32,
-    /// Threads that touched memory, the main thread included when it did.
+    /// Threads that touched memory; the main thread is among them if it did.
     pub tids: Vec<u32>,
-    /// Base pages it touched first, per node of [`Told::nodes`].
+    /// Base pages it touched first, per node of [`GroundTruth::nodes`].
     pub placement: Vec<u64>,
 }
 
-/// A stretch of address space that the workload used.
+/// A range of address space that the workload used.
 #[derive(Clone, Debug, Serialize)]
 pub struct Span {
-    /// What it is for, e.g. `region` or `ballast`.
+    /// Its purpose, e.g. `region` or `ballast`.
     pub name: &'static str,
     /// First address, as `0x…`.
     pub start: String,
-    /// First address behind it.
+    /// The first address behind it.
     pub end: String,
 }
 
-/// What a workload did. Arrays per node run parallel to `nodes`; matrices are `[from][to]` over the same order.
+/// What a workload did, as the kernel confirmed it. Arrays per node run parallel to `nodes`;
+/// matrices are `[from][to]` in the same order.
 #[derive(Debug, Serialize)]
-pub struct Told {
+pub struct GroundTruth {
     /// The subcommand.
     pub workload: &'static str,
     /// The process that ran it.
@@ -67,26 +53,27 @@ pub struct Told {
     pub minor_faults: u64,
     /// Base pages touched in the measured part.
     pub pages: u64,
-    /// Where they lay at the end of the measured part, per node, as the kernel confirmed.
+    /// Where the pages lay at the end of the measured part, per node, as the kernel confirmed.
     pub placement: Vec<u64>,
-    /// Base pages by [node of the touching CPU][node of the page] at first touch, as the kernel confirmed.
+    /// Base pages by [node of the touching CPU][node of the page] at first touch, as the kernel
+    /// confirmed.
     pub first_touch: Vec<Vec<u64>>,
     /// Address ranges used.
     pub spans: Vec<Span>,
     /// Other processes that took part.
     pub members: Vec<Member>,
-    /// What only this workload has to tell.
+    /// Facts that only this workload has.
     #[serde(flatten)]
     pub details: Map<String, Value>,
-    /// What did not turn out as it should; empty when all was confirmed.
+    /// Claims that the kernel did not confirm; empty when all were confirmed.
     pub problems: Vec<String>,
-    /// Already printed, because the workload goes on after telling.
+    /// Whether it is already printed: some workloads go on after printing.
     #[serde(skip)]
-    pub said: bool,
+    pub is_printed: bool,
 }
 
-impl Told {
-    /// An empty account of `workload`, with all matrices at 0.
+impl GroundTruth {
+    /// Returns an empty truth of `workload`, with all matrices at 0.
     #[must_use]
     pub fn new(workload: &'static str, nodes: &Nodes) -> Self {
         let n = nodes.online().len();
@@ -106,13 +93,13 @@ impl Told {
             members: Vec::new(),
             details: Map::new(),
             problems: Vec::new(),
-            said: false,
+            is_printed: false,
         }
     }
 
-    /// True when the kernel confirmed all that was claimed.
+    /// Returns whether the kernel confirmed every claim.
     #[must_use]
-    pub fn held(&self) -> bool {
+    pub fn is_confirmed(&self) -> bool {
         self.problems.is_empty()
     }
 
@@ -128,7 +115,7 @@ impl Told {
         }
     }
 
-    /// Names an address range in the account.
+    /// Adds an address range.
     pub fn span(&mut self, name: &'static str, region: &Region) {
         let start = region.start();
         self.spans.push(Span {
@@ -138,19 +125,19 @@ impl Told {
         });
     }
 
-    /// Records a fact that only this workload has.
+    /// Adds a fact that only this workload has.
     pub fn detail(&mut self, name: &str, value: impl Into<Value>) {
         self.details.insert(name.to_owned(), value.into());
     }
 
-    /// Records a problem unless `fact` holds.
+    /// Adds a problem unless `fact` holds.
     pub fn expect(&mut self, fact: bool, otherwise: impl FnOnce() -> String) {
         if !fact {
             self.problems.push(otherwise());
         }
     }
 
-    /// Records a problem unless all `pages` lie on `node` as `found` says.
+    /// Adds a problem unless all `pages` lie on `node` as `found` says.
     pub fn expect_all_on(&mut self, what: &str, node: u32, pages: usize, found: &Placement) {
         let there = self
             .nodes
@@ -159,19 +146,10 @@ impl Told {
             .and_then(|at| found.per_node.get(at))
             .copied();
         self.expect(there == Some(pages as u64), || {
-            format!("{what}: {pages} pages should lie on node {node}, per node there are {:?}, absent {}", found.per_node, found.absent)
+            format!(
+                "{what}: {pages} pages should lie on node {node}, per node there are {:?}, absent {}",
+                found.per_node, found.absent
+            )
         });
-    }
-}
-
-/// An error unless `fact` holds: for calls that must work before anything can be told.
-///
-/// # Errors
-/// `otherwise`, when it does not.
-pub fn check(fact: bool, otherwise: impl FnOnce() -> String) -> anyhow::Result<()> {
-    if fact {
-        Ok(())
-    } else {
-        Err(anyhow::Error::msg(otherwise()))
     }
 }

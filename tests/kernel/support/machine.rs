@@ -1,26 +1,26 @@
-//! The nodes of the machine that the tests run on, by the part they play.
+//! The nodes of the machine that the tests run on, by their role.
 
 use numatrace_tests::workload::nodes::Nodes;
 
-/// The machine's nodes.
+/// Returns the machine's nodes.
 pub fn nodes() -> Nodes {
     Nodes::read().unwrap_or_else(|trouble| panic!("{trouble:?}"))
 }
 
-/// Nodes that have both memory and CPUs.
+/// Returns the nodes that have both memory and CPUs.
 fn whole_nodes() -> Vec<u32> {
     let nodes = nodes();
     let whole = nodes.with_memory().iter().copied();
     whole.filter(|&node| !nodes.cpus(node).is_empty()).collect()
 }
 
-/// The first of them.
+/// Returns the first node with both memory and CPUs.
 pub fn whole_node() -> u32 {
     let first = whole_nodes().first().copied();
     first.expect("a machine has a node with memory and CPUs")
 }
 
-/// The first two of them.
+/// Returns the first two nodes with both memory and CPUs.
 pub fn two_nodes() -> Option<(u32, u32)> {
     match whole_nodes()[..] {
         [a, b, ..] => Some((a, b)),
@@ -28,7 +28,7 @@ pub fn two_nodes() -> Option<(u32, u32)> {
     }
 }
 
-/// A node that has CPUs and no memory.
+/// Returns a node that has CPUs and no memory.
 pub fn memoryless_node() -> Option<u32> {
     let nodes = nodes();
     nodes
@@ -38,7 +38,7 @@ pub fn memoryless_node() -> Option<u32> {
         .find(|&node| !nodes.with_memory().contains(&node) && !nodes.cpus(node).is_empty())
 }
 
-/// Position of a node in arrays per node.
+/// Returns the position of a node in arrays per node.
 pub fn at(node: u32) -> usize {
     let found = nodes().online().iter().position(|&online| online == node);
     found.unwrap_or_else(|| panic!("node {node} is not online"))
@@ -48,7 +48,7 @@ pub fn at(node: u32) -> usize {
 #[macro_export]
 macro_rules! two_nodes_or_skip {
     () => {
-        match $crate::machine::two_nodes() {
+        match $crate::support::machine::two_nodes() {
             Some(nodes) => nodes,
             None => {
                 numatrace_tests::harness::skipped(

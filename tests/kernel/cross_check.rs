@@ -1,11 +1,12 @@
-//! The audit's second opinions: `/proc/vmstat` beside what was traced, and numastat's own equations.
+//! The audit's second opinions: `/proc/vmstat` compared with the trace, and numastat's own
+//! equations.
 
 use numatrace_tests::harness::report::Report;
 use numatrace_tests::tracer;
 
 use crate::two_nodes_or_skip;
 
-/// One row: the kernel's delta and the residual.
+/// Returns the kernel's delta and the residual of one row.
 fn row(report: &Report, what: &str) -> (u64, i64) {
     let rows = report.value["audit"]["beside"].as_array().unwrap();
     let row = rows.iter().find(|row| row["what"] == what);
@@ -31,7 +32,7 @@ fn vmstat_says_the_same_and_numastats_equations_hold() {
 
     let (kernel, residual) = row(&report, "pages");
     assert!(kernel > 70_000, "{kernel}");
-    // What the kernel skipped, and what was in flight: base pages mostly, and a thousandth at the very most.
+    // Skipped executions and allocations in flight: base pages mostly, and at most a thousandth.
     let missed = report.recursion_misses();
     assert!(
         residual.unsigned_abs() <= missed * 16 + kernel / 1000,
@@ -40,7 +41,8 @@ fn vmstat_says_the_same_and_numastats_equations_hold() {
 
     let (kernel, residual) = row(&report, "page_migrations");
     assert!(kernel >= 4000, "{kernel}");
-    // Where the kernel preempts tracing programs it skips some here too; these are not among the allocation programs' misses.
+    // Kernels that preempt tracing programs skip some executions here too; these are not among the
+    // allocation programs' misses.
     assert!(
         residual.unsigned_abs() * 100 <= kernel,
         "{residual} of {kernel}"
