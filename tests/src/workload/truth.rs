@@ -147,7 +147,7 @@ impl GroundTruth {
             .copied();
         self.expect(there == Some(pages as u64), || {
             format!(
-                "{what}: {pages} pages should lie on node {node}, per node there are {:?}, absent {}",
+                "{what}: {pages} pages should lie on node {node}, there are {:?}, absent {}",
                 found.per_node, found.absent
             )
         });
