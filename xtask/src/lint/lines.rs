@@ -19,7 +19,7 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use crate::workspace;
 
-/// Where code ends too (rustfmt's `max_width`).
+/// The width of code as well (rustfmt's `max_width`).
 const COLUMNS: usize = 100;
 /// Endings of the names of files that are looked at, and names of others.
 const ENDINGS: [&str; 4] = ["rs", "md", "toml", "sh"];
