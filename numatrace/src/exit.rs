@@ -2,8 +2,6 @@
 
 use std::{fmt, process::ExitCode};
 
-use crate::attach::preflight::Refusal;
-
 /// How a run ended, as its parent sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -67,13 +65,6 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        let Refusal { what, why, way_out } = refusal;
-        Self::new(Exit::Refused, format!("{what}: {why}"), way_out)
-    }
-}
 
 /// The exit code of an error: its own when it is a [`Failure`], "failed while running" otherwise.
 pub fn code(error: &anyhow::Error) -> Exit {

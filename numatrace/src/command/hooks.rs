@@ -1,6 +1,8 @@
-//! `numatrace trace --hooks list`: the hook table for choosing from: what each measures, how it would attach, what it costs.
+//! `numatrace trace --hooks list`: the hook table for choosing from: what each measures, how it
+//! would attach, what it costs.
 //!
-//! Tries nothing, so it needs no privileges; `numatrace doctor` says how each fares on this machine.
+//! Tries nothing, so it needs no privileges; `numatrace doctor` says how each fares on this
+//! machine.
 
 use std::{
     io::{self, Write},

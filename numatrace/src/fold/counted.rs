@@ -28,8 +28,8 @@ pub struct Counted {
     pub mapping_records_lost: u64,
     /// Whether counts would not stand still while a sweep read them.
     pub unsettled: bool,
-    /// Why there are no counters of the kernel to compare with: `vm.numa_stat` was off, or the kernel
-    /// has none.
+    /// Why there are no counters of the kernel to compare with: `vm.numa_stat` was off, or the
+    /// kernel has none.
     pub uncounted: Option<String>,
     /// Whether somebody wrote to `vm.numa_stat`, which may have set the kernel's counters to zero.
     pub switched: bool,

@@ -32,3 +32,4 @@ mod moments;
 pub mod event;
 pub mod frame;
 pub mod report;
+pub mod session_info;

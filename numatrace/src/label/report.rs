@@ -1,120 +1,62 @@
 //! A whole report from a closed session: host, hooks, coverage, cost, audit, processes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use numatrace_common::kind::Kind;
-use serde::{Deserialize, Serialize};
 
 use super::{
     activity::Measured,
     alloc::Known,
     audit::{Evidence, audit},
     code::Code,
-    cross_check::beside,
+    cross_check::cross_check,
     incidents::Incidents,
     labels::Labels,
     processes::{nothing_traced, processes, rates, system},
+    session_info::{CostParts, SessionInfo},
 };
 use crate::{
     attach::{
         catalog,
         hooks::{Hook as Tried, HookState as TriedState},
-        kernel_enum::ReasonNames,
     },
-    capture::{cost::Measured as MeasuredRuns, losses::Losses},
+    capture::losses::Losses,
     enrich::{Charged, Enrich, facts::Facts, topology::Topology},
-    fold::{Accumulators, mapping::Mappings, timeline::Timeline, verify::Verified, window::Window},
+    fold::{Accumulators, counted::Counted},
     ids::NodeId,
     model::{
         Alloc, Audit, Cost, CostMethod, Coverage, CrossCheck, CrossCheckKind, Hook, Host, HostNode,
-        Reduction, Session, Snapshot,
+        Snapshot,
     },
 };
 
 /// The row of the hook table for the records that mappings are named from; no program of ours.
 const MAPPING_NAMES: &str = "mapping_names";
 
-/// Everything a report is made of beside names.
-pub struct Parts<'a> {
-    /// The machine.
-    pub host: Host,
-    /// The session.
-    pub session: Session,
-    /// The hook table as it ended up.
-    pub hooks: &'a [Tried],
-    /// Both cuts.
-    pub window: &'a Window,
-    /// When the last one was made, ns since boot.
-    pub until_ns: u64,
-    /// When the first one was made, ns since boot.
-    pub began_ns: u64,
-    /// What happened when.
-    pub timeline: &'a Timeline,
-    /// The report is to hold all that happened to the process of the session.
-    pub tell_timeline: bool,
-    /// The counts between them.
-    pub counted: &'a Accumulators,
-    /// Memory by mapping.
-    pub mappings: &'a Mappings,
-    /// Where the user stacks it refers to come from, and names of their functions.
-    pub code: &'a mut dyn Code,
-    /// Names of the kernel's reasons, by number.
-    pub reasons: &'a ReasonNames,
-    /// Reasons of moves against kernel stacks, when that was asked for.
-    pub verified: Option<&'a Verified>,
-    /// Why interrupts cannot be told from tasks.
-    pub interrupts_unknown: Option<&'a str>,
-    /// Runs the kernel skipped.
-    pub recursion_misses: Option<u64>,
-    /// What the kernel side lost.
-    pub losses: Losses,
-    /// Records that made no sense.
-    pub rejected: u64,
-    /// Records of mappings that were lost, or why there are none; `None` where nobody wanted them.
-    pub mapping_records: Option<Result<u64, &'a str>>,
-    /// Mappings of processes for which the table of them had no room.
-    pub lines_without_room: u64,
-    /// A sweep did not settle.
-    pub unsettled: bool,
-    /// Why there is nothing to compare with.
-    pub uncounted: Option<&'a str>,
-    /// Somebody wrote to `vm.numa_stat` meanwhile.
-    pub switched: bool,
-    /// What the programs and this process cost.
-    pub cost: CostParts,
-}
-
-/// What the cost section is made of.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CostParts {
-    /// Runs and times of all programs within the windows, and the windows' length.
-    pub measured: Option<(MeasuredRuns, Duration)>,
-    /// CPU seconds of this process.
-    pub tracer_cpu_s: Option<f64>,
-    /// Its resident memory.
-    pub tracer_rss_kb: Option<u64>,
-    /// The share of CPU time that was allowed.
-    pub max_overhead: Option<f64>,
-    /// What was given up for it.
-    pub reduced: Vec<Reduction>,
-}
-
-/// Assembles the report.
-pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
-    let began_ns = parts.began_ns;
-    let nodes: Vec<NodeId> = parts.host.nodes.iter().map(|node| node.node).collect();
-    let cpus: usize = parts.host.nodes.iter().map(|node| node.cpus.len()).sum();
+/// Makes the report of a session or interval: everything that was counted, with names.
+///
+/// `code` names the functions of stacks. With `timeline` the report lists every event of the process
+/// that the session is about.
+pub fn report<F: Facts>(
+    info: &SessionInfo,
+    counted: &Counted,
+    code: &mut dyn Code,
+    timeline: bool,
+    enrich: &mut Enrich<F>,
+) -> Snapshot {
+    let hooks = info.hooks();
+    let inside = &counted.inside;
+    let nodes: Vec<NodeId> = info.host.nodes.iter().map(|node| node.node).collect();
+    let cpus: usize = info.host.nodes.iter().map(|node| node.cpus.len()).sum();
     let attached = |name: &str| {
-        parts
-            .hooks
+        hooks
             .iter()
             .any(|hook| hook.row.hook == name && hook.state == TriedState::Attached)
     };
     let measured = Measured {
-        migrate_reasons: parts.reasons.migrate.clone(),
-        skip_reasons: parts.reasons.skip.clone(),
-        ..measured(parts.hooks)
+        migrate_reasons: info.reasons.migrate.clone(),
+        skip_reasons: info.reasons.skip.clone(),
+        ..measured(&hooks)
     };
     let labels = Labels {
         measured: &measured,
@@ -123,10 +65,10 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
             preferred: attached(catalog::PAGE_ALLOC),
             policy: attached(catalog::ALLOC_POLICY),
         },
-        until_ns: parts.until_ns,
+        until_ns: counted.until_ns,
     };
-    let mut processes = processes(parts.counted, enrich, labels);
-    let filled = super::mappings::fill(&mut processes, parts.mappings, parts.code, enrich, labels);
+    let mut processes = processes(inside, enrich, labels);
+    let filled = super::mappings::fill(&mut processes, &counted.mappings, code, enrich, labels);
     // Where memory lay is known with the mappings.
     for process in &mut processes {
         super::home::fill(process, &nodes);
@@ -137,44 +79,44 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
             .filter_map(|process| process.alloc.as_ref()),
     )
     .unwrap_or_else(|| nothing_traced(labels));
-    let duration_s = parts.session.duration_s;
+    let duration_s = info.session.duration_s;
 
-    let mut snapshot = Snapshot::new(parts.host, parts.session);
-    let second = beside(parts.window, parts.counted, &measured);
-    snapshot.audit = match parts.uncounted {
+    let mut snapshot = Snapshot::new(info.host.clone(), info.session.clone());
+    let second = cross_check(&counted.window, inside, &measured);
+    snapshot.audit = match counted.uncounted.as_deref() {
         _ if !measured.allocs => Audit::unavailable(
             "page_alloc is left out on request: nothing was traced that numastat counts",
         ),
         Some(why) => Audit::unavailable(why),
         None => {
             let evidence = Evidence {
-                recursion_misses: parts.recursion_misses.unwrap_or(0),
-                foreign_at_boundary: parts.counted.foreign_at_boundary,
+                recursion_misses: counted.recursion_misses.unwrap_or(0),
+                foreign_at_boundary: inside.foreign_at_boundary,
                 cpus: cpus as u64,
-                totals_lost: parts.losses.totals_lost,
-                bulk_unseen: bulk_unseen(&second, parts.hooks),
-                hooks_lost: hooks_lost(parts.hooks),
+                totals_lost: counted.losses.totals_lost,
+                bulk_unseen: bulk_unseen(&second, &hooks),
+                hooks_lost: hooks_lost(&hooks),
                 cpu_changed: traced
                     .remote_by_cause
                     .as_ref()
                     .map_or(0, |causes| causes.task_moved),
-                node_misread: parts.losses.node_misread,
-                unsettled: parts.unsettled,
-                switched: parts.switched,
+                node_misread: counted.losses.node_misread,
+                unsettled: counted.unsettled,
+                switched: counted.switched,
             };
-            audit(parts.window, &traced, &nodes, &evidence)
+            audit(&counted.window, &traced, &nodes, &evidence)
         }
     };
     snapshot.audit.cross_check = second;
-    snapshot.hooks = parts.hooks.iter().map(hook).collect();
-    if let Some(why) = parts.interrupts_unknown {
+    snapshot.hooks = hooks.iter().map(hook).collect();
+    if let Some(why) = info.interrupts_unknown.as_deref() {
         snapshot.hooks.push(Hook::absent(
             "interrupts",
             why,
             "what interrupts allocate is charged to the task they interrupt",
         ));
     }
-    match parts.mapping_records {
+    match info.mapping_records.as_ref() {
         Some(Ok(_)) => snapshot
             .hooks
             .push(Hook::attached(MAPPING_NAMES, "perf_event_open mmap2")),
@@ -187,16 +129,19 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
         None => {}
     }
     snapshot.coverage = coverage(
-        &parts.losses,
-        parts.recursion_misses,
-        parts.rejected,
-        parts.counted,
+        &counted.losses,
+        counted.recursion_misses,
+        counted.rejected,
+        inside,
         &nodes,
     );
-    snapshot.coverage.mapping_records_lost = parts.mapping_records.and_then(Result::ok);
-    if parts.lines_without_room > 0 {
+    snapshot.coverage.mapping_records_lost = match info.mapping_records {
+        Some(Ok(())) => Some(counted.mapping_records_lost),
+        _ => None,
+    };
+    if enrich.spaces.no_room > 0 {
         let tables = &mut snapshot.coverage.full_tables;
-        tables.insert("mapping names".to_owned(), parts.lines_without_room);
+        tables.insert("mapping names".to_owned(), enrich.spaces.no_room);
     }
     snapshot
         .coverage
@@ -204,33 +149,32 @@ pub fn report<F: Facts>(parts: Parts<'_>, enrich: &mut Enrich<F>) -> Snapshot {
     snapshot.stacks = filled.stacks;
     snapshot
         .coverage
-        .unattributed("no room for mapping", parts.mappings.no_room);
-    snapshot.cost = cost(parts.cost, duration_s, cpus);
-    let mut system = system(parts.counted, &processes, labels);
+        .unattributed("no room for mapping", counted.mappings.no_room);
+    snapshot.cost = cost(info.cost.clone(), duration_s, cpus);
+    let mut system = system(inside, &processes, labels);
     super::balancing::judge(
         &mut processes,
         &mut system,
-        parts.counted,
+        inside,
         &enrich.processes,
-        parts.began_ns,
+        counted.began_ns,
     );
     rates(&mut processes, &mut system, duration_s);
     snapshot.system = Some(system);
-    snapshot.verify = parts.verified.map(super::verify::verify);
+    snapshot.verify = info.verified.as_ref().map(super::verify::verify);
     snapshot.processes = processes;
     let incidents = Incidents {
-        timeline: parts.timeline,
-        began_ns: parts.began_ns,
-        ended_ns: parts.until_ns,
+        timeline: &counted.timeline,
+        began_ns: counted.began_ns,
+        ended_ns: counted.until_ns,
         nodes: &nodes,
         known: &enrich.processes,
         migrate_reasons: &measured.migrate_reasons,
     };
     snapshot.incidents = incidents.incidents(&snapshot.processes);
-    snapshot.session.began_ns = Some(began_ns);
-    snapshot.coverage.untold = parts.timeline.dropped;
-    snapshot.timeline = parts
-        .tell_timeline
+    snapshot.session.began_ns = Some(counted.began_ns);
+    snapshot.coverage.untold = counted.timeline.dropped;
+    snapshot.timeline = timeline
         .then(|| snapshot.focus().map(|focus| incidents.moments(focus)))
         .flatten();
     snapshot.findings = crate::model::finding::diagnose(&snapshot);

@@ -17,7 +17,8 @@ use numatrace::fold::window::{Boundary, Window};
 use numatrace::fold::{self, Accumulators, Folding};
 use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::label::code::NoCode;
-use numatrace::label::report::{CostParts, Parts, host, report};
+use numatrace::label::report::{host, report};
+use numatrace::label::session_info::{CostParts, HookInfo, SessionInfo};
 use numatrace::model::{Name, Process, Session, Snapshot};
 use numatrace_common::count_key::Stem;
 
@@ -200,32 +201,17 @@ pub fn report_of(
             .to_vec(),
         skip: ["unsuitable", "shared_ro"].map(str::to_owned).to_vec(),
     };
-    let parts = Parts {
-        mapping_records: None,
-        lines_without_room: 0,
-        mappings: &counted.mappings,
-        code: &mut NoCode,
+    let info = SessionInfo {
         host: host(machine, "6.12.0".into(), "x86_64".into(), Some(1)),
         session: Session::new("trace", start, 10.0),
-        hooks: &hooks.tried(),
-        window: &counted.window,
-        until_ns: counted.until_ns,
-        began_ns: counted.began_ns,
-        timeline: &counted.timeline,
-        tell_timeline: false,
-        counted: &counted.inside,
-        reasons: &reasons,
-        verified: None,
+        hooks: hooks.tried().iter().map(HookInfo::from).collect(),
         interrupts_unknown: None,
-        recursion_misses: counted.recursion_misses,
-        losses: counted.losses,
-        rejected: counted.rejected,
-        unsettled: counted.unsettled,
-        uncounted: None,
-        switched: counted.switched,
+        mapping_records: None,
+        reasons,
+        verified: None,
         cost: CostParts::default(),
     };
-    report(parts, enrich)
+    report(&info, counted, &mut NoCode, false, enrich)
 }
 
 /// Adds up `part` of all processes: sum by name.

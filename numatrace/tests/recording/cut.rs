@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use numatrace::{capture::recording::frame::Frames, recording::replay::Wanted};
+use numatrace::{capture::recording::frame::Frames, recording::wanted::Wanted};
 
 use crate::{V1, read};
 

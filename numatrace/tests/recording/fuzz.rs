@@ -11,7 +11,7 @@ use numatrace::{
         json,
         text::{TextOptions, render},
     },
-    recording::replay::Wanted,
+    recording::wanted::Wanted,
 };
 
 use crate::{V1, read};

@@ -8,7 +8,10 @@ mod versions;
 
 use numatrace::{
     model::Snapshot,
-    recording::replay::{Outcome, Replay, Wanted},
+    recording::{
+        replay::{Outcome, Replay},
+        wanted::Wanted,
+    },
 };
 
 /// A recording of version 1: a shell that sleeps, on a host with one node and Linux 6.18 that refuses fentry:

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use numatrace::{ids::Pid, model::ProcessKind, output::json, recording::replay::Wanted};
+use numatrace::{ids::Pid, model::ProcessKind, output::json, recording::wanted::Wanted};
 use serde_json::Value;
 
 use crate::{V1, read};

@@ -13,7 +13,7 @@ use numatrace::{
         globals::Switches,
     },
     enrich::topology::Topology,
-    session::tracer::{self, Extras, Tracer},
+    session::tracer::{self, Tracer},
 };
 
 use crate::until_eof;
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let mut loaded = tracer::load(&topology, switches, false)?;
     loaded.rows = rows(args)?;
-    let mut tracer = Tracer::start(loaded, &topology, &[], Extras::default())?;
+    let mut tracer = Tracer::start(loaded, &topology, &[], None)?;
     for hook in &tracer.session().hooks {
         ensure!(
             hook.via.is_some() || args.hooks.is_empty(),

@@ -14,7 +14,7 @@ use numatrace::{
         frame::{FILE_HEADER, Frames, Packer, file_header},
         records,
     },
-    recording::replay::{Replay, Wanted},
+    recording::{replay::Replay, wanted::Wanted},
 };
 use serde_json::json;
 

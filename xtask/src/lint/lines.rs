@@ -141,14 +141,6 @@ fn declarations(text: &str) -> BTreeSet<usize> {
     declared.map(|(index, _)| index + 1).collect()
 }
 
-/// Returns the lines of a Rust source that state the prototype of a hook's target.
-fn prototypes(text: &str) -> BTreeSet<usize> {
-    let is_one = |line: &str| line.starts_with("//! proto: ") || line.starts_with("//! tp: ");
-    let numbered = text.lines().enumerate();
-    let found = numbered.filter(|(_, line)| is_one(line));
-    found.map(|(index, _)| index + 1).collect()
-}
-
 fn collect_raw_strings(tokens: TokenStream, found: &mut BTreeSet<usize>) {
     for token in tokens {
         match token {
@@ -221,14 +213,6 @@ mod tests {
         let wide = "int f(unsigned long argument)".repeat(5);
         let text = format!("//! proto: 6.1..: {wide}\n//! tp: 6.1..: {wide}\n//! {wide}\n");
         assert_eq!(long("a.rs", &text), [3]);
-    }
-
-    #[test]
-    fn prototypes_of_hooks_stay_on_one_line() {
-        let wide = "wide ".repeat(30);
-        let text = format!("//! {wide}\n//! proto: 6.1..: {wide}\n//! tp: 6.1..: {wide}\n");
-        assert_eq!(long("a.rs", &text), [1]);
-        assert_eq!(long("a.md", &text), [1, 2, 3]);
     }
 
     #[test]

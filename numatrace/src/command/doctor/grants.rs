@@ -16,7 +16,8 @@ pub fn capabilities(held: Option<Capabilities>) -> Vec<Capability> {
     described.collect()
 }
 
-/// Lines to copy for the binary at `exe`. CAP_SYS_ADMIN is left out: it buys the cost figure alone and is nearly root.
+/// Lines to copy for the binary at `exe`. CAP_SYS_ADMIN is left out: it buys the cost figure alone
+/// and is nearly root.
 pub fn grants(exe: &Path) -> Grants {
     let names: Vec<&str> = NEEDS
         .iter()

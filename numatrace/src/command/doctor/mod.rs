@@ -35,7 +35,8 @@ use crate::{
 };
 use checks::Searched;
 
-/// Runs the command on this machine and prints to `out`. Exit code 0 when a session is possible, 4 when not.
+/// Runs the command on this machine and prints to `out`. Exit code 0 when a session is possible, 4
+/// when not.
 ///
 /// # Errors
 /// The result cannot be written.
@@ -64,7 +65,8 @@ pub fn run(args: &DoctorArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     Ok(exit.into())
 }
 
-/// Everything there is to say: facts read under `root`, bpf(2) and hooks tried on the running kernel.
+/// Everything there is to say: facts read under `root`, bpf(2) and hooks tried on the running
+/// kernel.
 #[must_use]
 pub fn examine(root: &Path) -> Doctor {
     let found = Preflight::of(root);
@@ -105,7 +107,8 @@ pub fn examine(root: &Path) -> Doctor {
 fn search(found: &Preflight, symbols: &Symbols) -> Searched {
     let btf = found.btf.as_ref().ok();
     let differences = btf.zip(found.series()).map(|(btf, series)| {
-        // The lines are embedded and a test reads each of them: one that cannot be read here was never released.
+        // The lines are embedded and a test reads each of them: one that cannot be read here was
+        // never released.
         prototype::differences(series, btf).unwrap_or_default()
     });
     let preempt_count = match btf {
@@ -121,7 +124,8 @@ fn search(found: &Preflight, symbols: &Symbols) -> Searched {
 
 type Outcome = (Option<Refusal>, Vec<DoctorHook>, Option<KernelMemory>);
 
-/// Loads the object as a session would, attaches every hook for an instant and takes all of it off again.
+/// Loads the object as a session would, attaches every hook for an instant and takes all of it off
+/// again.
 fn try_hooks(found: &Preflight, symbols: &Symbols) -> Outcome {
     let session = match tracer::load_for(
         Reading::begin(EbpfLoader::new),

@@ -1,7 +1,9 @@
-//! Claims about numastat, checked against it: both read the same frozen files and must print the same numbers.
+//! Claims about numastat, checked against it: both read the same frozen files and must print the
+//! same numbers.
 //!
-//! numastat always reads /sys and /proc, so it runs in a mount namespace where the fixture lies over them; that needs root.
-//! `NUMASTAT` names the program (default: the one in PATH). Without either the tests say so and pass.
+//! numastat always reads /sys and /proc, so it runs in a mount namespace where the fixture lies
+//! over them; that needs root. `NUMASTAT` names the program (default: the one in PATH). Without
+//! either the tests say so and pass.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -318,7 +320,8 @@ fn a_live_process_and_quiet_memory_rows_are_numastats() {
     child.kill().unwrap();
     child.wait().unwrap();
 
-    // numastat is itself a process with memory, so rows of the live machine differ by as much; the frozen files are exact.
+    // numastat is itself a process with memory, so rows of the live machine differ by as much; the
+    // frozen files are exact.
     const OWN_MB: f64 = 8.0;
     let args = StatArgs {
         meminfo: true,

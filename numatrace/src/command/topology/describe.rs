@@ -116,7 +116,8 @@ pub fn process(
         .collect();
     cpu_nodes.sort_unstable();
     cpu_nodes.dedup();
-    // Allowed nodes are listed up to the largest the kernel was built for: only those that are there can be used.
+    // Allowed nodes are listed up to the largest the kernel was built for: only those that are
+    // there can be used.
     let mems = limits
         .mems
         .into_iter()

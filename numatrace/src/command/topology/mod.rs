@@ -37,7 +37,8 @@ pub fn run(args: &TopologyArgs, root: &Path, out: &mut dyn Write) -> anyhow::Res
     }
 }
 
-/// Everything the command knows of the machine under `root`, and of what a process may use there (ours without a PID).
+/// Everything the command knows of the machine under `root`, and of what a process may use there
+/// (ours without a PID).
 pub fn describe(root: &Path, pid: Option<Pid>) -> anyhow::Result<Machine> {
     let topology = Topology::read(root)?;
     let mut missing: Vec<MissingFact> = topology.gaps().iter().map(missing_fact).collect();

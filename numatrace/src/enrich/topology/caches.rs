@@ -1,4 +1,4 @@
-//! Last-level caches: which CPUs share one, and on which nodes those are.
+//! Last-level caches: the CPUs that share each one, and the nodes of those CPUs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,20 +7,21 @@ use super::nodes::Topology;
 use crate::capture::sys::{read_list, read_names, read_number, read_text};
 use crate::ids::{CpuId, NodeId};
 
-/// One cache of the highest level that its CPUs have.
+/// One cache of the highest level of its CPUs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
-    /// 3 on most machines.
+    /// The level: 3 on most machines.
     pub level: u64,
     /// Size in KiB; `None` when the kernel does not say.
     pub size_kb: Option<u64>,
     /// The online CPUs that share it.
     pub cpus: Vec<CpuId>,
-    /// Their nodes: more than one where a node is smaller than a cache (sub-NUMA clusters).
+    /// The nodes of those CPUs: several where a node is smaller than a cache (sub-NUMA clusters).
     pub nodes: Vec<NodeId>,
 }
 
-/// The last-level caches, by first CPU. Empty where sysfs describes none, as in many guests.
+/// Reads the last-level caches, sorted by first CPU. Empty where sysfs describes none, as in many
+/// guests.
 #[must_use]
 pub fn read(root: &Path, topology: &Topology) -> Vec<Cache> {
     let mut caches: BTreeMap<Vec<u32>, Cache> = BTreeMap::new();

@@ -105,8 +105,8 @@ impl Absences {
         self.waiting.push(event);
     }
 
-    /// A sweep has been counted: applies the events that waited for it. Returns the absences that they
-    /// ended, in order of time.
+    /// A sweep has been counted: applies the events that waited for it. Returns the absences that
+    /// they ended, in order of time.
     pub fn end_sweep(&mut self) -> Vec<Absence> {
         let mut ended = std::mem::take(&mut self.early);
         ended.extend(self.apply_waiting());
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!((back.left_ns, back.ended_ns), (10, Some(25)));
         assert_eq!(back.back, Some(MoveReason::LoadBalance));
         assert!(absences.open(30).is_empty());
-        assert!(absences.end_sweep().is_empty(), "it is told once");
+        assert!(absences.end_sweep().is_empty(), "it ends once");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
     ids::NodeId,
 };
 
-/// What a session knows of the memory of a process beside its timeline.
+/// The memory of a process, by the totals of the session.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     /// Base pages by node.
@@ -47,7 +47,8 @@ enum Step<'a> {
     Exit(Thread),
 }
 
-/// Returns the absences of one process's threads, those that last up to `until_ns` (since boot) included.
+/// Returns the absences of one process's threads, those that last up to `until_ns` (since boot)
+/// included.
 pub fn absences(
     index: ProcessIndex,
     timeline: &OfProcess<'_>,
@@ -99,8 +100,8 @@ fn steps<'a>(timeline: &'a OfProcess<'_>) -> Vec<(u64, Step<'a>)> {
     steps
 }
 
-/// Gives a process the memory that it had before its first event. Returns the first touches that are
-/// still to come.
+/// Gives a process the memory that it had before its first event. Returns the first touches that
+/// are still to come.
 fn begin<'a>(process: &mut Process, timeline: &OfProcess<'a>, known: &Known) -> &'a [Touched] {
     let moved = moved(timeline);
     match &known.pages {

@@ -1,8 +1,10 @@
-//! The events of a session in the order of their records: cross-node moves of threads, and page moves.
+//! The events of a session in the order of their records: cross-node moves of threads, and page
+//! moves.
 //!
-//! No sum is taken from here. Page moves without a pause are one event. The list is bounded: in a storm
-//! its first part is kept and the rest is counted. For the threads and processes in it, the timeline also
-//! keeps what sweeps counted meanwhile, which [absences](super::absence) are judged by.
+//! No sum is taken from here. Page moves without a pause are one event. The list is bounded: in a
+//! storm its first part is kept and the rest is counted. For the threads and processes in it, the
+//! timeline also keeps what sweeps counted meanwhile, which [absences](super::absence) are judged
+//! by.
 
 mod coalesce;
 pub mod sweeps;
@@ -94,8 +96,8 @@ impl Timeline {
         self.all.iter().map(|event| event.process)
     }
 
-    /// Returns the timeline of each process. Records of different CPUs come a little out of order, so
-    /// events are sorted by time.
+    /// Returns the timeline of each process. Records of different CPUs come a little out of order,
+    /// so events are sorted by time.
     pub fn by_process(&self) -> BTreeMap<ProcessIndex, OfProcess<'_>> {
         let mut by_process: BTreeMap<ProcessIndex, OfProcess<'_>> = BTreeMap::new();
         for event in &self.all {
@@ -193,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_late_keeps_its_place() {
+    fn a_late_record_keeps_its_place() {
         let found = entries(&[
             moved(20),
             pages(30, (0, 1), 2),
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_list_still_counts_what_goes_on() {
+    fn a_full_list_still_counts_page_moves_that_continue() {
         let mut timeline = Timeline::default();
         for at in 0..MOST as u64 {
             timeline.apply(pages(at * 300, (0, 1), 1));
