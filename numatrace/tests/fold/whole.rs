@@ -11,6 +11,7 @@ use numatrace::decode::count::decode_count;
 use numatrace::enrich::facts::{Details, Facts, Identity};
 use numatrace::enrich::topology::Topology;
 use numatrace::enrich::{Enrich, Observation};
+use numatrace::fold::counted::Counted as Between;
 use numatrace::fold::mapping::Mappings;
 use numatrace::fold::timeline::Timeline;
 use numatrace::fold::window::{Boundary, Window};
