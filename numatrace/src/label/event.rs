@@ -18,7 +18,7 @@ use crate::{
         Charged, Enrich,
         facts::Facts,
         process::ProcessIndex,
-        timeline_event::{Happened, TimelineEvent},
+        timeline_event::{TimelineEvent, TimelineKind},
     },
     fold::{Tally, absence::Absence, live::LiveEvent},
     ids::{NodeId, Pid, Tid},
@@ -167,7 +167,7 @@ impl Teller {
             what,
         } = *timeline_event;
         match what {
-            Happened::Move {
+            TimelineKind::Move {
                 tid,
                 start_ns,
                 cpus,
@@ -185,7 +185,7 @@ impl Teller {
                 event.cpus = Some([cpus.0, cpus.1]);
                 Some(event)
             }
-            Happened::Pages {
+            TimelineKind::Pages {
                 asker,
                 reason: why,
                 pages,
@@ -424,7 +424,7 @@ mod tests {
         let enrich = Enrich {
             processes,
             spaces: Spaces::default(),
-            told: PendingMappings::default(),
+            pending_mappings: PendingMappings::default(),
             residency: Residency::default(),
             facts: Gone,
         };
@@ -444,7 +444,7 @@ mod tests {
             time_ns: 4_000_000_000,
             process,
             nodes: (NodeId(0), NodeId(1)),
-            what: Happened::Pages {
+            what: TimelineKind::Pages {
                 asker: Pid(9),
                 reason: 1,
                 pages: 512,
@@ -468,7 +468,7 @@ mod tests {
             time_ns: 1,
             process,
             nodes: (NodeId(0), NodeId(1)),
-            what: Happened::Move {
+            what: TimelineKind::Move {
                 ran_ns: 0,
                 far_faults: 0,
                 tid: Tid(7),
