@@ -41,7 +41,7 @@ const STACKS_ALWAYS: usize = 5;
 /// See [`STACKS_ALWAYS`].
 const STACK_SHARE: u64 = 256;
 
-/// Results of [`fill`] beside the mappings themselves.
+/// Results of [`fill`] other than the mappings themselves.
 #[derive(Debug, Default)]
 pub struct Filled {
     /// Base pages of memory that has no name.

@@ -9,7 +9,7 @@ use crate::{
     model::{Moment, MomentKind},
 };
 
-/// Returns events as the report tells them. `began_ns` is when the session began, ns since boot;
+/// Returns events as the report has them. `began_ns` is when the session began, ns since boot;
 /// `migrate_reasons` are the kernel's names of reasons for page migrations, by number.
 pub fn moments(events: &[TimelineEvent], began_ns: u64, migrate_reasons: &[String]) -> Vec<Moment> {
     let at = |ns: u64| seconds(ns.saturating_sub(began_ns));

@@ -1,7 +1,8 @@
-//! Absences of a session that somebody watches: fed as it goes on.
+//! Absences of a session that is watched live, by `top` or `events`.
 //!
-//! Sweeps count what was touched and spent, up to a second after it happened; events come at once.
-//! So events wait for the sweep after them, and are applied once it has been counted.
+//! Events arrive at once, but sweeps count touches, CPU time and hinting faults up to a second
+//! after they happened. So events wait for the next sweep, and are applied once it has been
+//! counted.
 
 use std::collections::HashMap;
 

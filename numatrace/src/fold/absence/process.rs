@@ -52,7 +52,7 @@ impl Process {
         self.threads.entry(thread).or_default();
     }
 
-    /// Adds what a sweep counted for a thread on a node; ignored for a thread that nobody follows.
+    /// Adds what a sweep counted for a thread on a node; ignored for a thread that is not followed.
     pub fn count(&mut self, thread: ThreadId, node: NodeId, spent: Spent) {
         if let Some(thread) = self.threads.get_mut(&thread) {
             thread.count(node, spent);

@@ -114,7 +114,7 @@ fn begin<'a>(process: &mut Process, timeline: &OfProcess<'a>, known: &Known) -> 
             for (node, pages) in before {
                 process.touched(node, pages);
             }
-            // When the records of moves were lost, nobody knows when they were.
+            // The time of moves whose records were lost is unknown.
             for (nodes, pages) in &known.moved {
                 let recorded = moved.get(nodes).copied().unwrap_or(0);
                 if *pages > recorded {
