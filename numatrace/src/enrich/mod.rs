@@ -182,17 +182,17 @@ impl<F: Facts> Enrich<F> {
         None
     }
 
-    /// Attributes new mappings to the processes that are known by now.
-    pub fn attribute_mappings(&mut self) {
+    /// Assigns new mappings to the processes that are known by now.
+    pub fn assign_mappings(&mut self) {
         self.pending_mappings
-            .attribute_all(&self.processes, &mut self.spaces);
+            .assign_all(&self.processes, &mut self.spaces);
     }
 
     /// Returns the process of a run, and reads its address space if the run's mapping is unknown.
     pub fn run(&mut self, thread: ThreadId, area: &Area, at: u64, now_ns: u64) -> ProcessIndex {
         let process = self.processes.of_thread(thread, &mut self.facts);
         self.pending_mappings
-            .attribute(thread.pid, &self.processes, &mut self.spaces);
+            .assign(thread.pid, &self.processes, &mut self.spaces);
         self.spaces
             .refresh_for(process, thread.pid, area, at, now_ns, &mut self.facts);
         process

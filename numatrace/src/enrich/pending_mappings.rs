@@ -58,8 +58,8 @@ impl PendingMappings {
         !self.by_pid.is_empty()
     }
 
-    /// Attributes the records of a pid to its processes.
-    pub fn attribute(&mut self, pid: Pid, processes: &Processes, spaces: &mut Spaces) {
+    /// Assigns the records of a pid to its processes.
+    pub fn assign(&mut self, pid: Pid, processes: &Processes, spaces: &mut Spaces) {
         if let Some(waiting) = self.by_pid.remove(&pid) {
             // Dropped records are a loss only for a process of interest.
             self.no_room += waiting.dropped;
@@ -72,9 +72,9 @@ impl PendingMappings {
         }
     }
 
-    /// Attributes the records of all processes of interest, and drops records that are too old.
+    /// Assigns the records of all processes of interest, and drops records that are too old.
     /// Checks processes, not records: a process without interest may have many.
-    pub fn attribute_all(&mut self, processes: &Processes, spaces: &mut Spaces) {
+    pub fn assign_all(&mut self, processes: &Processes, spaces: &mut Spaces) {
         let since = self.newest_ns.saturating_sub(KEPT_NS);
         let wanted: Vec<Pid> = self
             .by_pid
@@ -89,7 +89,7 @@ impl PendingMappings {
             .map(|(pid, _)| *pid)
             .collect();
         for pid in wanted {
-            self.attribute(pid, processes, spaces);
+            self.assign(pid, processes, spaces);
         }
         self.by_pid.retain(|_, waiting| {
             while waiting
@@ -171,7 +171,7 @@ mod tests {
         let mut processes = Processes::default();
         pending.push(made(7, 1_050_000_000, "first"));
         pending.push(made(7, 1_950_000_000, "second"));
-        pending.attribute_all(&processes, &mut spaces);
+        pending.assign_all(&processes, &mut spaces);
         assert_eq!(
             pending.by_pid[&Pid(7)].made.len(),
             2,
@@ -179,7 +179,7 @@ mod tests {
         );
         born(&mut processes, 7, 1_000_000_000);
         born(&mut processes, 7, 1_900_000_000);
-        pending.attribute_all(&processes, &mut spaces);
+        pending.assign_all(&processes, &mut spaces);
         assert!(pending.by_pid.is_empty());
         assert_eq!(
             name(&spaces, processes.at(Pid(7), 1_500_000_000)),
@@ -196,7 +196,7 @@ mod tests {
         let (mut pending, mut spaces) = (PendingMappings::default(), Spaces::default());
         pending.push(made(7, 1_000_000_000, "old"));
         pending.push(made(8, 3_000_000_000, "new"));
-        pending.attribute_all(&Processes::default(), &mut spaces);
+        pending.assign_all(&Processes::default(), &mut spaces);
         assert_eq!(pending.by_pid.keys().collect::<Vec<_>>(), [&Pid(8)]);
     }
 
@@ -217,7 +217,7 @@ mod tests {
         processes.exited(&exit, 1_500_000_000);
         pending.push(made(7, 1_400_000_000, "its own"));
         pending.push(made(7, 1_600_000_000, "the next one's"));
-        pending.attribute_all(&processes, &mut spaces);
+        pending.assign_all(&processes, &mut spaces);
         assert_eq!(
             name(&spaces, processes.at(Pid(7), 2_000_000_000)),
             Some(Name::from("its own"))
@@ -231,7 +231,7 @@ mod tests {
             pending.push(made(7, 1_000_000_000 + number, "again"));
         }
         assert_eq!(pending.by_pid[&Pid(7)].made.len(), EACH);
-        pending.attribute_all(&Processes::default(), &mut spaces);
+        pending.assign_all(&Processes::default(), &mut spaces);
         assert_eq!(pending.no_room, 0, "they are no loss");
     }
 }

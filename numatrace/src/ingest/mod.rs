@@ -135,7 +135,7 @@ impl<F: Facts> Ingest<F> {
                     self.enrich.pending_mappings.push(mapping.clone());
                 }
             }
-            Input::AssignMappings => self.enrich.attribute_mappings(),
+            Input::AssignMappings => self.enrich.assign_mappings(),
             Input::Residency => self.read_residency(),
             Input::Begin(reading, counts) => self.begin(reading, counts),
             Input::Boundary(reading, counts) => self.boundary(reading, counts),

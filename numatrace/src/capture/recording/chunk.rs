@@ -38,7 +38,7 @@ pub enum ChunkKind {
     Gap = 13,
     /// Records of mappings.
     MappingRecords = 14,
-    /// Pending mappings were attributed to their processes.
+    /// Pending mappings were assigned to their processes.
     AssignMappings = 15,
     /// Build ids of files with code in them.
     BuildIds = 16,
