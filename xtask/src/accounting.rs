@@ -121,7 +121,7 @@ fn outcomes(kept: &Path) -> Result<Vec<Outcome>> {
     paths.sort();
     let read = |path: &PathBuf| -> Result<Outcome> {
         serde_json::from_str(&fs::read_to_string(path)?)
-            .with_context(|| format!("{} is from another version: remove it", path.display()))
+            .with_context(|| format!("{} is from a different version: remove it", path.display()))
     };
     let mut outcomes: Vec<Outcome> = paths.iter().map(read).collect::<Result<_>>()?;
     let series = |kernel: &str| -> Vec<u32> {

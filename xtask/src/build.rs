@@ -35,7 +35,7 @@ struct Diagnostic {
 pub struct Executable {
     /// Its target's name.
     pub name: String,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
@@ -166,7 +166,7 @@ pub fn executables(cargo: &mut Command) -> Result<Vec<Executable>> {
     for message in serde_json::Deserializer::from_reader(std::io::BufReader::new(messages))
         .into_iter::<Message>()
     {
-        let message = message.context("cargo's messages are not what they were")?;
+        let message = message.context("cargo's messages do not parse")?;
         if let Some(text) = message.message.and_then(|m| m.rendered) {
             eprint!("{text}");
         }

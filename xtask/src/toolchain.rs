@@ -176,13 +176,13 @@ fn bpf_linker(rustc: &Rustc, tools: &Path) -> Result<()> {
 /// Builds cargo-deny into `target/tools/bin` unless it is there, and returns its path.
 ///
 /// # Errors
-/// It does not build, or its sources cannot be fetched.
+/// The tool does not build, or its sources cannot be fetched.
 pub fn cargo_deny() -> Result<PathBuf> {
     let tools = workspace::tools();
     if !is_there(&tools, "cargo-deny", CARGO_DENY) {
         let mut cargo = run::cargo();
-        // It runs for a second. Its own release profile (LTO, one codegen unit) would take minutes
-        // more to build than all its runs save.
+        // A check takes a second. The tool's own release profile (LTO, one codegen unit) would take
+        // minutes more to build than all its runs save.
         cargo
             .env("CARGO_PROFILE_RELEASE_LTO", "off")
             .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")

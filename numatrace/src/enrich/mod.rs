@@ -18,18 +18,19 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use crate::decode::{
-    count::{Count, CountKind, Owner, ThreadId},
-    event::{Body, Event},
-    fill_run::FillRun,
-    mapping_run::Area,
-};
 use facts::Facts;
 use pending_mappings::PendingMappings;
 use process::{ProcessIndex, Processes};
 use residency::Residency;
 use spaces::Spaces;
 use timeline_event::{Happened, TimelineEvent};
+
+use crate::decode::{
+    count::{Count, CountKind, Owner, ThreadId},
+    event::{Body, Event},
+    fill_run::FillRun,
+    mapping_run::Area,
+};
 
 /// Counts that pass through the stages together: few enough to fit in a cache, and enough that
 /// their memory accesses overlap.

@@ -5,8 +5,9 @@
 //! mappings, and from `/proc/PID/maps`, read when a run falls into unknown memory and once more for
 //! the report. The name of a file seen in any process is used for all of them.
 
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
 
 use super::{facts::Facts, lines::Lines, maps::MapLine, process::ProcessIndex};
 use crate::{
@@ -267,25 +268,12 @@ mod tests {
     use super::*;
     use crate::enrich::process::Processes;
 
-    fn line(start: u64, end: u64, name: &str) -> MapLine {
-        MapLine {
-            start,
-            end,
-            executable: false,
-            writable: true,
-            shared: false,
-            offset: 0,
-            file: None,
-            name: Name::from(name),
-        }
-    }
-
     fn of_file(start: u64, end: u64, ino: u64, executable: bool) -> MapLine {
         MapLine {
             executable,
             writable: !executable,
             file: Some(FileId { dev: 1, ino }),
-            ..line(start, end, if ino == 1 { "/app" } else { "/lib.so" })
+            ..MapLine::example(start, end, if ino == 1 { "/app" } else { "/lib.so" })
         }
     }
 
@@ -313,12 +301,12 @@ mod tests {
         let lines = vec![
             of_file(MIB, 2 * MIB, 1, true),
             of_file(2 * MIB, 3 * MIB, 1, false),
-            line(3 * MIB, 9 * MIB, ""),
+            MapLine::example(3 * MIB, 9 * MIB, ""),
             of_file(20 * MIB, 21 * MIB, 2, true),
             of_file(21 * MIB, 22 * MIB, 2, false),
-            line(22 * MIB, 22 * MIB + 0xd000, ""),
+            MapLine::example(22 * MIB, 22 * MIB + 0xd000, ""),
             of_file(40 * MIB, 41 * MIB, 2, false),
-            line(41 * MIB, 42 * MIB, ""),
+            MapLine::example(41 * MIB, 42 * MIB, ""),
         ];
         let (spaces, process) = after_readings(vec![lines]);
         let of = |at| {
@@ -364,10 +352,10 @@ mod tests {
     #[test]
     fn unmapped_memory_keeps_its_name_until_a_new_mapping_covers_it() {
         let (spaces, process) = after_readings(vec![
-            vec![line(0x3000, 0x5000, "[anon:c]")],
+            vec![MapLine::example(0x3000, 0x5000, "[anon:c]")],
             vec![
-                line(0x1000, 0x2000, "[anon:a]"),
-                line(0x4000, 0x6000, "[anon:b]"),
+                MapLine::example(0x1000, 0x2000, "[anon:a]"),
+                MapLine::example(0x4000, 0x6000, "[anon:b]"),
             ],
         ]);
         let name = |at| {

@@ -1,11 +1,12 @@
 //! Events of the timeline: a record about a move, with its process.
 
+use serde::{Deserialize, Serialize};
+
 use super::process::ProcessIndex;
 use crate::{
     decode::count::{MoveReason, NodePair, Reason},
     ids::{CpuId, Pid, Tid},
 };
-use serde::{Deserialize, Serialize};
 
 /// One event of the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

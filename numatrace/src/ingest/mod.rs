@@ -125,17 +125,17 @@ impl<F: Facts> Ingest<F> {
     }
 
     /// Takes in other input than records.
-    pub fn take(&mut self, input: &Input) {
+    pub fn apply(&mut self, input: &Input) {
         match input {
             Input::Time(now_ns) => self.now_ns = *now_ns,
             Input::Sweep(sweep) => self.sweep(sweep),
-            Input::MappingsMade(made, rejected) => {
+            Input::MappingRecords(made, rejected) => {
                 self.rejected = self.rejected.saturating_add(*rejected);
                 for mapping in made {
                     self.enrich.told.made(mapping.clone());
                 }
             }
-            Input::AttributeMappings => self.enrich.settle(),
+            Input::AssignMappings => self.enrich.settle(),
             Input::Residency => self.read_residency(),
             Input::Begin(reading, counts) => self.begin(reading, counts),
             Input::Boundary(reading, counts) => self.boundary(reading, counts),

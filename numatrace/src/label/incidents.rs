@@ -41,8 +41,8 @@ pub struct Incidents<'a> {
 }
 
 impl Incidents<'_> {
-    /// Returns every absence of a thread from its memory, costliest first: by the CPU time it ran away
-    /// from it, then by how long it was away.
+    /// Returns every absence of a thread from its memory, costliest first: by the CPU time it ran
+    /// away from it, then by how long it was away.
     pub fn incidents(&self, processes: &[Process]) -> Vec<Incident> {
         let by_identity: HashMap<(Pid, u64), &Process> = processes
             .iter()
@@ -262,7 +262,8 @@ mod tests {
         assert_eq!(all.len(), 1, "{all:#?}");
         let incident = &all[0];
         assert_eq!((incident.at_s, incident.away_ms), (2.0, 2_000.0));
-        // It had run 6 s when it went and 7 s when it came back, and brought the count of its faults along.
+        // It had run 6 s when it went and 7 s when it came back, and brought the count of its
+        // faults along.
         assert_eq!(
             (incident.run_ms, incident.remote_hint_faults),
             (Some(1_000.0), Some(14))

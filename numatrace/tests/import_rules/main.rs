@@ -33,18 +33,7 @@ const TESTS: &str = "tests/src";
 const NATURAL: (&str, &str) = ("model/report.rs", "model/finding/mod.rs");
 
 /// Circles of the tracer that are still to be broken up.
-const KNOWN: [&[&str]; 6] = [
-    &["attach/hooks.rs", "attach/preload.rs"],
-    &[
-        "enrich/facts/mod.rs",
-        "enrich/process/mod.rs",
-        "enrich/residency.rs",
-    ],
-    &["model/audit.rs", "model/audit_beside.rs"],
-    &[
-        "model/finding/affinity_split.rs",
-        "model/finding/ran_away.rs",
-    ],
+const KNOWN: [&[&str]; 2] = [
     &["recording/player.rs", "recording/replay.rs"],
     &["session/info.rs", "session/interval.rs"],
 ];

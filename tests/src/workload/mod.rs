@@ -37,7 +37,7 @@ pub struct Cli {
     /// Say `workload: ready pid=N` on stderr when set up, and begin at a newline from stdin
     #[arg(long, global = true)]
     start_on_stdin: bool,
-    /// What to do
+    /// The thing to do
     #[command(subcommand)]
     scenario: Scenario,
 }

@@ -31,7 +31,7 @@ pub struct Span {
     pub end: String,
 }
 
-/// What a workload did, as the kernel confirmed it. Arrays per node run parallel to `nodes`;
+/// The work of a workload, as the kernel confirmed it. Arrays per node run parallel to `nodes`;
 /// matrices are `[from][to]` in the same order.
 #[derive(Debug, Serialize)]
 pub struct GroundTruth {
@@ -53,7 +53,7 @@ pub struct GroundTruth {
     pub minor_faults: u64,
     /// Base pages touched in the measured part.
     pub pages: u64,
-    /// Where the pages lay at the end of the measured part, per node, as the kernel confirmed.
+    /// Base pages per node at the end of the measured part, as the kernel confirmed.
     pub placement: Vec<u64>,
     /// Base pages by [node of the touching CPU][node of the page] at first touch, as the kernel
     /// confirmed.
@@ -67,7 +67,7 @@ pub struct GroundTruth {
     pub details: Map<String, Value>,
     /// Claims that the kernel did not confirm; empty when all were confirmed.
     pub problems: Vec<String>,
-    /// Whether it is already printed: some workloads go on after printing.
+    /// True once it is printed: some workloads go on after printing.
     #[serde(skip)]
     pub is_printed: bool,
 }
@@ -147,7 +147,7 @@ impl GroundTruth {
             .copied();
         self.expect(there == Some(pages as u64), || {
             format!(
-                "{what}: {pages} pages should lie on node {node}, per node there are {:?}, absent {}",
+                "{what}: {pages} pages should lie on node {node}, there are {:?}, absent {}",
                 found.per_node, found.absent
             )
         });

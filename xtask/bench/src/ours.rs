@@ -77,8 +77,8 @@ fn rows(args: &Args) -> Result<Vec<&'static Row>> {
         rows = HOOKS.iter().collect();
     }
     if args.fallback {
-        // Returns a catalogue of the fallbacks alone. It lives as long as the process, as the full
-        // one does.
+        // Rows without their exact sets. They live as long as the process, as those of the catalogue
+        // do.
         rows = rows
             .into_iter()
             .map(|row| match row.fallback {

@@ -72,7 +72,8 @@ pub fn measure(bench: &Bench) -> Result<Found> {
 fn maps_on_64_cpus(bench: &Bench) -> Result<Option<f64>> {
     let mut doctor = Command::new(&bench.numatrace);
     let output = run::output(doctor.args(["doctor", "-f", "json"]))?;
-    let said: Value = serde_json::from_slice(&output.stdout).context("what doctor said")?;
+    let said: Value =
+        serde_json::from_slice(&output.stdout).context("doctor's JSON does not parse")?;
     let bytes = said["memory"]["maps_bytes_64_cpus"].as_f64();
     Ok(bytes.map(|bytes| bytes / f64::from(1 << 20)))
 }

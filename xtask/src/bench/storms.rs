@@ -16,7 +16,7 @@ struct Storm {
     title: &'static str,
     /// Arguments of `numatrace-bench load`.
     load: Vec<String>,
-    /// Whether the peers take part, which count allocations.
+    /// True if the peers take part, which count allocations.
     peers: bool,
     /// Limit of the slow-down, as a multiple of the empty programs' own.
     multiple: Option<f64>,

@@ -11,7 +11,7 @@ pub struct Verdict {
     pub budget: String,
     /// The measured figure, in words.
     pub measured: String,
-    /// Whether the limit is kept; `None` when it could not be measured.
+    /// True if the limit is kept; `None` when it could not be measured.
     pub kept: Option<bool>,
 }
 

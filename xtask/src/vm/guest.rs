@@ -41,9 +41,9 @@ pub struct Guest<'a> {
     pub files: &'a [Put],
     /// The folder for the guest's `/artifacts`.
     pub artifacts: Option<&'a Path>,
-    /// Whether it gets an ext4 file system at `/data`.
+    /// True for an ext4 file system at `/data`.
     pub data: bool,
-    /// Whether its clock counts instructions instead of time, on one thread for all CPUs: slower,
+    /// True if its clock counts instructions instead of time, on one thread for all CPUs: slower,
     /// and nearly equal in each run of the guest.
     pub icount: bool,
     /// How long it may take, from power-on.

@@ -101,7 +101,7 @@ impl Lines {
         Ok((report, console, timed_out))
     }
 
-    /// Accepts QEMU's four connections. It makes them in order before anything runs, or ends with
+    /// Accepts QEMU's four connections. QEMU makes them in order before anything runs, or ends with
     /// its own message.
     fn accept(&self, child: &mut Child) -> Result<[UnixStream; 4]> {
         let (sender, accepted) = mpsc::channel();
@@ -130,7 +130,7 @@ impl Lines {
         };
         streams?
             .try_into()
-            .map_err(|_| anyhow::anyhow!("QEMU opened another number of serial lines"))
+            .map_err(|_| anyhow::anyhow!("QEMU opened a different number of serial lines"))
     }
 }
 

@@ -260,8 +260,9 @@ fn innermost_pid(status: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     const STAT: &str = "4242 (a) b (c)) S 1 4242 4242 0 -1 4194560 12 0 0 0 3 4 0 0 20 0 1 0 \
                         987654 1000 20 18446744073709551615";

@@ -26,7 +26,7 @@ pub struct Args {
 /// A folder with an entry for each kind of memory that the kernel tells apart by its speed.
 const TIERS: &str = "/sys/devices/virtual/memory_tiering";
 
-/// Whether the kernel demotes cold pages to slow memory when room is wanted.
+/// The switch of demotion: cold pages go to slow memory when room is wanted.
 const KNOB: &str = "/sys/kernel/mm/numa/demotion_enabled";
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {

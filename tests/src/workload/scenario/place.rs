@@ -89,7 +89,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         nix::sys::signal::Signal::SIGKILL,
     )
     .context("cannot end the busy threads")?;
-    // It was killed, so it returns nothing.
+    // The child was killed, so it returns nothing.
     let _ = hogs.finish::<()>();
     Scene::end(&mut truth)?;
     truth.detail("children", args.count);

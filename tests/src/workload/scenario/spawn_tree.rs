@@ -60,7 +60,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
 }
 
 /// Runs one process of the tree: first its children (a process that forks must have one thread),
-/// then its own threads. It comes first in the returned list.
+/// then its own threads. The process comes first in the returned list.
 fn process(
     args: &Args,
     scene: &Scene,
