@@ -14,7 +14,7 @@ use crate::{
     enrich::topology::Topology,
     exit::Exit,
     ids::NodeId,
-    label::{event::Teller, report},
+    label::{coverage::lost_by_kind, event::EventLines, hooks::hook},
     model::{
         HookState,
         event::{self, Line, Lost, LostKind, LostReason, SCHEMA},
@@ -60,7 +60,7 @@ async fn stream(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
             Due::Swept => {
                 writer.write_events(&mut session.tracer);
                 writer.write_losses(&mut session.tracer, &mut console)?;
-                writer.teller.forget_names();
+                writer.lines.forget_names();
                 session.tracer.forget_ended()?;
                 if writer.stream.is_closed() || (to_stdout && Sink::stdout_is_closed()) {
                     return Ok(Exit::Done);
@@ -81,7 +81,7 @@ async fn stream(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
     writer.write_losses(&mut session.tracer, &mut console)?;
     let unread = writer.stream.finish().context("cannot write the events")?;
     if unread > 0 {
-        console.say("the reader did not take the last events");
+        console.say("the last events were not read");
     }
     Ok(Exit::Done)
 }
@@ -89,7 +89,7 @@ async fn stream(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
 /// Turns live events into lines of the stream.
 struct Writer {
     stream: Stream,
-    teller: Teller,
+    lines: EventLines,
     /// Lines dropped so far that were reported on stderr.
     reported_drops: u64,
 }
@@ -106,7 +106,7 @@ impl Writer {
         .context("cannot start the writer")?;
         Ok(Self {
             stream,
-            teller: Teller::new(
+            lines: EventLines::new(
                 plan.filter.clone(),
                 session.tracer.reasons.migrate.clone(),
                 Timestamp::now(),
@@ -121,7 +121,7 @@ impl Writer {
         let ingest = &mut tracer.ingest;
         let Some(live) = &mut ingest.live else { return };
         for (time_ns, live_event) in live.take_events() {
-            if let Some(event) = self.teller.tell(time_ns, &live_event, &mut ingest.enrich) {
+            if let Some(event) = self.lines.line(time_ns, &live_event, &mut ingest.enrich) {
                 self.stream.send(Line::Event(Box::new(event)));
             }
         }
@@ -133,7 +133,7 @@ impl Writer {
         let (losses, rejected) = tracer.losses()?;
         let live = tracer.ingest.live.as_mut();
         let not_kept = live.map_or(0, |live| std::mem::take(&mut live.dropped));
-        let by_kind = report::lost_by_kind(&losses);
+        let by_kind = lost_by_kind(&losses);
         let ring = losses.records_lost.iter().sum::<u64>() + not_kept;
         for (reason, count, by_kind) in [
             (LostReason::RingFull, ring, by_kind),
@@ -179,7 +179,7 @@ fn first_line(tracer: &Tracer, topology: &Topology) -> event::Session {
             .unwrap_or_default(),
         page_size: topology.page_size(),
         nodes,
-        hooks: tracer.session().hooks.iter().map(report::hook).collect(),
+        hooks: tracer.session().hooks.iter().map(hook).collect(),
     }
 }
 

@@ -63,20 +63,15 @@ fn part(line: &MapLine, start: u64, end: u64) -> Option<MapLine> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::model::Name;
-    use proptest::prelude::*;
 
     fn line(start: u64, end: u64, offset: u64, name: &str) -> MapLine {
         MapLine {
-            start,
-            end,
-            executable: false,
-            writable: true,
-            shared: false,
             offset,
-            file: None,
-            name: Name::from(name),
+            ..MapLine::example(start, end, name)
         }
     }
 

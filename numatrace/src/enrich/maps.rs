@@ -1,7 +1,8 @@
 //! `/proc/PID/maps`: the lines of an address space, with names that only the kernel has.
 
-use crate::{decode::mapping_run::FileId, model::Name};
 use serde::{Deserialize, Serialize};
+
+use crate::{decode::mapping_run::FileId, model::Name};
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,23 @@ pub struct MapLine {
     pub file: Option<FileId>,
     /// Path or `[name]`, as the kernel prints it; empty for plain anonymous memory.
     pub name: Name,
+}
+
+#[cfg(test)]
+impl MapLine {
+    /// Returns writable private memory with a name, not of a file.
+    pub fn example(start: u64, end: u64, name: &str) -> Self {
+        Self {
+            start,
+            end,
+            executable: false,
+            writable: true,
+            shared: false,
+            offset: 0,
+            file: None,
+            name: Name::from(name),
+        }
+    }
 }
 
 /// Returns all lines of a file that can be read.
@@ -64,8 +82,9 @@ fn hex(digits: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     const MAPS: &[u8] = b"\
         55d0c0a00000-55d0c0a21000 r-xp 00002000 fd:01 1835041               /usr/bin/my app\n\

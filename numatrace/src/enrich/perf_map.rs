@@ -144,11 +144,12 @@ fn fields(line: &[u8]) -> Option<(u64, u64, Range<usize>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::{
         collection::{btree_map, vec},
         prelude::*,
     };
+
+    use super::*;
 
     #[test]
     fn the_latest_code_at_an_address_is_the_one_that_counts() {

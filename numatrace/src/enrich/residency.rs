@@ -1,8 +1,9 @@
 //! The nodes of a process's memory: `/proc/PID/numa_maps`, read from time to time while the process
 //! lives. Reading it touches no page.
 
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use super::{
     facts::{Facts, resident::Resident},
@@ -21,7 +22,7 @@ pub struct Residency {
 
 impl Residency {
     /// Reads the processes that still live. Those that ended keep their last reading.
-    pub fn look(
+    pub fn refresh(
         &mut self,
         processes: &Processes,
         which: impl Iterator<Item = ProcessIndex>,

@@ -5,8 +5,9 @@
 //! mappings, and from `/proc/PID/maps`, read when a run falls into unknown memory and once more for
 //! the report. The name of a file seen in any process is used for all of them.
 
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
 
 use super::{facts::Facts, lines::Lines, maps::MapLine, process::ProcessIndex};
 use crate::{
@@ -48,7 +49,8 @@ pub struct Spaces {
     by_process: HashMap<ProcessIndex, Space>,
     files: HashMap<FileId, Name>,
     /// Searches for each file among the open ones.
-    sought: HashMap<FileId, u8>,
+    #[serde(rename = "sought")]
+    searches: HashMap<FileId, u8>,
     lines: usize,
     /// Lines for which there was no room.
     pub no_room: u64,
@@ -70,7 +72,7 @@ struct Space {
 
 impl Spaces {
     /// Reads the process's mappings if a run fell into one and the time for a reading has come.
-    pub fn saw(
+    pub fn refresh_for(
         &mut self,
         process: ProcessIndex,
         pid: Pid,
@@ -97,11 +99,11 @@ impl Spaces {
         }
         space.read_ns = Some(now_ns);
         space.wait_ns = (space.wait_ns * 2).clamp(FIRST_WAIT_NS, LONGEST_WAIT_NS);
-        self.look(process, pid, facts);
+        self.refresh(process, pid, facts);
     }
 
     /// Reads the current mappings. Earlier ones that are gone stay known.
-    pub fn look(&mut self, process: ProcessIndex, pid: Pid, facts: &mut impl Facts) {
+    pub fn refresh(&mut self, process: ProcessIndex, pid: Pid, facts: &mut impl Facts) {
         let Some(lines) = facts.maps(pid).filter(|lines| !lines.is_empty()) else {
             return;
         };
@@ -112,7 +114,7 @@ impl Spaces {
     }
 
     /// Adds a new mapping of a process that the kernel recorded at `time_ns` after boot.
-    pub fn told(&mut self, process: ProcessIndex, line: MapLine, time_ns: u64) {
+    pub fn recorded(&mut self, process: ProcessIndex, line: MapLine, time_ns: u64) {
         self.overlay(process, line);
         let space = self.by_process.entry(process).or_default();
         if space.read_ns.is_none() {
@@ -175,11 +177,11 @@ impl Spaces {
 
     /// Looks up the name of a file whose pages a process adds to the page cache, among the files
     /// that it has open.
-    pub fn fills(&mut self, pid: Pid, file: FileId, facts: &mut impl Facts) {
-        if self.files.contains_key(&file) || self.sought.len() >= FILES {
+    pub fn find_open_file(&mut self, pid: Pid, file: FileId, facts: &mut impl Facts) {
+        if self.files.contains_key(&file) || self.searches.len() >= FILES {
             return;
         }
-        let tries = self.sought.entry(file).or_default();
+        let tries = self.searches.entry(file).or_default();
         if *tries < TRIES {
             *tries += 1;
             if let Some(name) = facts.open_file(pid, file) {
@@ -267,25 +269,12 @@ mod tests {
     use super::*;
     use crate::enrich::process::Processes;
 
-    fn line(start: u64, end: u64, name: &str) -> MapLine {
-        MapLine {
-            start,
-            end,
-            executable: false,
-            writable: true,
-            shared: false,
-            offset: 0,
-            file: None,
-            name: Name::from(name),
-        }
-    }
-
     fn of_file(start: u64, end: u64, ino: u64, executable: bool) -> MapLine {
         MapLine {
             executable,
             writable: !executable,
             file: Some(FileId { dev: 1, ino }),
-            ..line(start, end, if ino == 1 { "/app" } else { "/lib.so" })
+            ..MapLine::example(start, end, if ino == 1 { "/app" } else { "/lib.so" })
         }
     }
 
@@ -302,7 +291,7 @@ mod tests {
         let process = Processes::default().of_thread(thread, &mut facts);
         let mut spaces = Spaces::default();
         for _ in 0..times {
-            spaces.look(process, Pid(7), &mut facts);
+            spaces.refresh(process, Pid(7), &mut facts);
         }
         (spaces, process)
     }
@@ -313,12 +302,12 @@ mod tests {
         let lines = vec![
             of_file(MIB, 2 * MIB, 1, true),
             of_file(2 * MIB, 3 * MIB, 1, false),
-            line(3 * MIB, 9 * MIB, ""),
+            MapLine::example(3 * MIB, 9 * MIB, ""),
             of_file(20 * MIB, 21 * MIB, 2, true),
             of_file(21 * MIB, 22 * MIB, 2, false),
-            line(22 * MIB, 22 * MIB + 0xd000, ""),
+            MapLine::example(22 * MIB, 22 * MIB + 0xd000, ""),
             of_file(40 * MIB, 41 * MIB, 2, false),
-            line(41 * MIB, 42 * MIB, ""),
+            MapLine::example(41 * MIB, 42 * MIB, ""),
         ];
         let (spaces, process) = after_readings(vec![lines]);
         let of = |at| {
@@ -364,10 +353,10 @@ mod tests {
     #[test]
     fn unmapped_memory_keeps_its_name_until_a_new_mapping_covers_it() {
         let (spaces, process) = after_readings(vec![
-            vec![line(0x3000, 0x5000, "[anon:c]")],
+            vec![MapLine::example(0x3000, 0x5000, "[anon:c]")],
             vec![
-                line(0x1000, 0x2000, "[anon:a]"),
-                line(0x4000, 0x6000, "[anon:b]"),
+                MapLine::example(0x1000, 0x2000, "[anon:a]"),
+                MapLine::example(0x4000, 0x6000, "[anon:b]"),
             ],
         ]);
         let name = |at| {

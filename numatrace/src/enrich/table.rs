@@ -6,12 +6,16 @@
 //! dozen of them at the same time. `std`'s table does not reveal the place of a key; this one does.
 //! Open addressing, linear probing.
 
-use std::hash::{BuildHasher, Hash};
-use std::hint::black_box;
+use std::{
+    hash::{BuildHasher, Hash},
+    hint::black_box,
+};
 
 use foldhash::fast::FixedState;
-use serde::de::{Deserialize, Deserializer};
-use serde::ser::{Serialize, Serializer};
+use serde::{
+    de::{Deserialize, Deserializer},
+    ser::{Serialize, Serializer},
+};
 
 /// A map from keys to values, both small and `Copy`.
 #[derive(Clone, Debug)]
@@ -165,9 +169,11 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use proptest::prelude::*;
     use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
 
     proptest! {
         #[test]

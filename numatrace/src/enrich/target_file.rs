@@ -72,9 +72,11 @@ fn metadata(place: &OwnedFd) -> Result<Metadata, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use nix::unistd::mkfifo;
     use std::io::Read;
+
+    use nix::unistd::mkfifo;
+
+    use super::*;
 
     #[test]
     fn only_regular_files_without_links_on_the_way_are_opened() {

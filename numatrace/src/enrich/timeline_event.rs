@@ -1,11 +1,12 @@
 //! Events of the timeline: a record about a move, with its process.
 
+use serde::{Deserialize, Serialize};
+
 use super::process::ProcessIndex;
 use crate::{
     decode::count::{MoveReason, NodePair, Reason},
     ids::{CpuId, Pid, Tid},
 };
-use serde::{Deserialize, Serialize};
 
 /// One event of the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,12 +18,12 @@ pub struct TimelineEvent {
     /// From node, to node.
     pub nodes: NodePair,
     /// The kind of event.
-    pub what: Happened,
+    pub what: TimelineKind,
 }
 
 /// The kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Happened {
+pub enum TimelineKind {
     /// A thread moved to a different node.
     Move {
         /// The thread.

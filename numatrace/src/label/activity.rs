@@ -1,4 +1,5 @@
-//! The report's matrices from counts: first touch, hinting faults, page migrations, task moves, CPU time.
+//! The report's matrices from counts: first touch, hinting faults, page migrations, task moves, CPU
+//! time.
 //!
 //! Every function returns `None` where the session's hooks could not measure, and zeros where they
 //! measured nothing.
@@ -201,8 +202,8 @@ pub const NUMA_MISPLACED: &str = "numa_misplaced";
 /// Returns the moves of an owner's tasks. Matrix, reasons and returns count cross-node moves only.
 pub fn task_moves(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Option<TaskMoves> {
     measured.task_moves.then(|| {
-        // A node that sysfs does not list has no place in the matrix: such moves count as changes of
-        // CPU only.
+        // A node that sysfs does not list has no place in the matrix: such moves count as changes
+        // of CPU only.
         let cross = || {
             counts
                 .task_moves

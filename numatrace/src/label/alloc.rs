@@ -1,9 +1,9 @@
 //! numastat's counters from allocation count keys, by the kernel's rule (mm/page_alloc.c,
 //! `zone_statistics`).
 //!
-//! With z the page's node, P the preferred node and L the node of the allocating CPU: z = P is a hit on
-//! z, otherwise a miss on z and a foreign on P; z = L is local on z, otherwise other on z. Without P the
-//! first three are not known.
+//! With z the page's node, P the preferred node and L the node of the allocating CPU: z = P is a
+//! hit on z, otherwise a miss on z and a foreign on P; z = L is local on z, otherwise other on z.
+//! Without P the first three are not known.
 
 use std::collections::BTreeMap;
 
@@ -35,8 +35,8 @@ pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
     let mut modes: BTreeMap<PolicyMode, u64> = BTreeMap::new();
     let mut classes = ByClass::default();
     for (count_key, tally) in &counts.alloc {
-        // A node that sysfs does not list has no place in arrays per node: such pages are counted as
-        // unattributed.
+        // A node that sysfs does not list has no place in arrays per node: such pages are counted
+        // as unattributed.
         let Some(at) = place(count_key.page_node) else {
             continue;
         };

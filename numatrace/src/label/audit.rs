@@ -15,7 +15,8 @@ use crate::{
 /// Known causes of differences in a session.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    /// Runs of the allocation programs that the kernel skipped: at most that many events are missing.
+    /// Runs of the allocation programs that the kernel skipped: at most that many events are
+    /// missing.
     pub recursion_misses: u64,
     /// Misses between the readings of two nodes.
     pub foreign_at_boundary: u64,
@@ -28,26 +29,28 @@ pub struct Evidence {
     pub totals_lost: u64,
     /// Hooks of the accounting that are reduced or absent: name, and the events that are missing.
     pub hooks_lost: Vec<(String, String)>,
-    /// Bulk allocations where their hook is not in place, estimated: `pgalloc_*` less the pages that
-    /// were traced. They take base pages, so each page is an allocation.
+    /// Bulk allocations where their hook is not in place, estimated: `pgalloc_*` less the pages
+    /// that were traced. They take base pages, so each page is an allocation.
     pub bulk_unseen: Option<u64>,
     /// Allocations whose page seems to lie on a node where it cannot.
     pub node_misread: u64,
-    /// Whether counts would not stand still while a sweep read them: some may have been read twice or
-    /// missed.
+    /// Whether counts would not stand still while a sweep read them: some may have been read twice
+    /// or missed.
     pub unsettled: bool,
     /// Whether `vm.numa_stat` was written to: the kernel's counters may have restarted from zero.
     pub switched: bool,
 }
 
-/// Compares the traced totals of a closed window with the kernel's. `nodes` are in the report's order.
+/// Compares the traced totals of a closed window with the kernel's. `nodes` are in the report's
+/// order.
 pub fn audit(window: &Window, traced: &Alloc, nodes: &[NodeId], evidence: &Evidence) -> Audit {
     let Some(end) = &window.end else {
         return Audit::unavailable("the session has no end yet");
     };
     if let Some(node) = went_backwards(&window.start, end) {
         return Audit::unavailable(format!(
-            "the counters of node {node} went backwards: vm.numa_stat was switched during the session"
+            "the counters of node {node} went backwards: vm.numa_stat was switched during the \
+             session"
         ));
     }
     let compared: Vec<AuditNode> = nodes
@@ -68,7 +71,8 @@ pub fn audit(window: &Window, traced: &Alloc, nodes: &[NodeId], evidence: &Evide
     let judged = judge(compared, evidence);
     if matches!(judged.verdict, Verdict::Failed | Verdict::Approximate) && evidence.switched {
         return Audit::unavailable(
-            "vm.numa_stat was switched during the session: the kernel's counters restarted from zero",
+            "vm.numa_stat was switched during the session: the kernel's counters restarted from \
+             zero",
         );
     }
     judged
@@ -87,8 +91,8 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
     let misses = evidence
         .recursion_misses
         .saturating_add(evidence.totals_lost);
-    // One allocation per CPU can be in flight at each of the two ends, and it changes at most two nodes'
-    // counters.
+    // One allocation per CPU can be in flight at each of the two ends, and it changes at most two
+    // nodes' counters.
     let in_flight = evidence.cpus.saturating_mul(2);
     let at_boundary = largest
         .saturating_sub(misses)
@@ -137,8 +141,8 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
     } else if unexplained > 0 || evidence.unsettled || evidence.node_misread > 0 {
         let why = if evidence.node_misread > 0 {
             format!(
-                "{} allocations seem to lie where they cannot: this kernel keeps a page's node in a \
-                 different place than its BTF says",
+                "{} allocations seem to lie where they cannot: this kernel keeps a page's node in \
+                 a different place than its BTF says",
                 evidence.node_misread
             )
         } else if evidence.unsettled {

@@ -1,4 +1,5 @@
-//! The verdict on NUMA balancing: its cost, and the share of remote hinting faults over the session.
+//! The verdict on NUMA balancing: its cost, and the share of remote hinting faults over the
+//! session.
 
 use std::collections::HashMap;
 
@@ -31,11 +32,12 @@ const MANY: u64 = 4096;
 /// Share of the moved pages from which on those that moved back matter.
 const MOVED_BACK: f64 = 0.25;
 
-/// Share of remote hinting faults that moved their page, where balancing brings memory to its users.
+/// Share of remote hinting faults that moved their page, where balancing brings memory to its
+/// users.
 const BRINGS: f64 = 0.9;
 
-/// Share of remote hinting faults in the last quarter of a session up to which balancing has finished
-/// bringing memory: a tenth of an even share.
+/// Share of remote hinting faults in the last quarter of a session up to which balancing has
+/// finished bringing memory: a tenth of an even share.
 const DONE: f64 = 0.025;
 
 /// Returns the work of balancing for an owner; the verdict follows when its memory is known.
@@ -98,8 +100,8 @@ pub fn judge(
     }
 }
 
-/// Returns the pages of a process that moved back to a node that they had been moved from; `None` where
-/// nodes of migrations are not known.
+/// Returns the pages of a process that moved back to a node that they had been moved from; `None`
+/// where nodes of migrations are not known.
 fn bounced(process: &Process) -> Option<u64> {
     process.page_migrations.as_ref()?.matrix.as_ref()?;
     let mappings = process.mappings.iter();
@@ -226,8 +228,8 @@ impl Case<'_> {
         (moved > 0).then_some(words)
     }
 
-    /// Returns how far balancing has come with bringing memory to its users; `None` when the pages that
-    /// it moved are not those that remote faults asked for.
+    /// Returns how far balancing has come with bringing memory to its users; `None` when the pages
+    /// that it moved are not those that remote faults asked for.
     fn bringing(&self, moved: u64) -> Option<Bringing> {
         let remote = sum(self.slices).remote;
         if share(moved, remote)? < BRINGS {
@@ -320,9 +322,9 @@ fn brief(ns: Option<u64>) -> String {
     ns.map_or_else(|| number::UNKNOWN.into(), number::brief)
 }
 
-/// Returns the first half of the faults and the second, as near as slices come to it; `None` when one of
-/// them has too few. They are halves by faults and not by time: faults come in bursts, and a balancer
-/// that has done its work has few.
+/// Returns the first half of the faults and the second, as near as slices come to it; `None` when
+/// one of them has too few. They are halves by faults and not by time: faults come in bursts, and a
+/// balancer that has done its work has few.
 fn halves(slices: &[(u64, Faults)]) -> Option<(Faults, Faults)> {
     let parts = (0..=slices.len()).map(|at| {
         let (before, after) = slices.split_at(at);

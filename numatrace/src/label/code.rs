@@ -7,12 +7,12 @@ use crate::model::Frame;
 
 /// A source of stacks and function names.
 pub trait Code {
-    /// Returns the addresses of a user stack, innermost first, by the kernel's number; `None` for a stack
-    /// that was not kept.
+    /// Returns the addresses of a user stack, innermost first, by the kernel's number; `None` for a
+    /// stack that was not kept.
     fn stack(&mut self, number: u32) -> Option<Vec<u64>>;
 
-    /// Returns the frames of a user stack of one process, innermost first, and why some may be missing at
-    /// its outer end.
+    /// Returns the frames of a user stack of one process, innermost first, and why some may be
+    /// missing at its outer end.
     fn frames(
         &mut self,
         number: u32,

@@ -11,8 +11,8 @@ use crate::{
 /// A row of `/proc/vmstat`; `None` where the kernel has none.
 type Row = fn(VmCounters) -> Option<u64>;
 
-/// Returns the comparisons that the kernel has rows for. A count that the session did not measure is
-/// `None`.
+/// Returns the comparisons that the kernel has rows for. A count that the session did not measure
+/// is `None`.
 pub fn cross_check(
     window: &Window,
     counted: &Accumulators,

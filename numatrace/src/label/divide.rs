@@ -13,10 +13,11 @@ use crate::{
 
 /// Bytes of a base page.
 const PAGE: u64 = 4096;
-/// Bytes above a thread's first stack pointer that belong to its stack: its thread-local variables and
-/// its library's bookkeeping take a page or two.
+/// Bytes above a thread's first stack pointer that belong to its stack: its thread-local variables
+/// and its library's bookkeeping take a page or two.
 const ABOVE_STACK_POINTER: u64 = 2 * PAGE;
-/// Bytes of the smallest stack that libraries make: stack pointers that are closer are of one stack.
+/// Bytes of the smallest stack that libraries make: stack pointers that are closer are of one
+/// stack.
 const ONE_STACK: u64 = 16 * 1024;
 /// Most parts that an area without a known mapping is divided into.
 const DIVIDED: usize = 1_024;
@@ -35,8 +36,8 @@ pub(super) fn divided(memory: &Memory, pid: u32, naming: &Naming<'_>) -> Vec<(Ar
     parts
 }
 
-/// Splits thread stacks off an area. A stack lies between the start of the area, or the end of another
-/// stack, and a little above the highest stack pointer that was seen.
+/// Splits thread stacks off an area. A stack lies between the start of the area, or the end of
+/// another stack, and a little above the highest stack pointer that was seen.
 fn stacks(area: &Area, memory: &Memory, pid: u32, parts: &mut Vec<(Area, Option<Tid>)>) {
     let mut tops: Vec<(u64, Thread)> = memory
         .stack_pointers

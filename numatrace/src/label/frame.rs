@@ -1,5 +1,5 @@
-//! The part of a screen that a report has no place for: absences as they go on, and homes by the memory
-//! of the whole session.
+//! The part of a screen that a report has no place for: absences as they go on, and homes by the
+//! memory of the whole session.
 
 use std::collections::HashMap;
 
@@ -56,8 +56,8 @@ fn named<F: Facts>(absence: &Absence, session: Told, enrich: &mut Enrich<F>) -> 
     incident(absence, pid, comm, session)
 }
 
-/// Gives each process of an interval's report the home that its memory of the whole session makes, and
-/// the CPU time away from there: within one interval most processes touch no memory.
+/// Gives each process of an interval's report the home that its memory of the whole session makes,
+/// and the CPU time away from there: within one interval most processes touch no memory.
 pub fn homes<F: Facts>(snapshot: &mut Snapshot, live: &Live, enrich: &Enrich<F>) {
     let homes: HashMap<(Pid, u64), NodeId> = live
         .absences

@@ -1,4 +1,5 @@
-//! An absence as reports and screens tell it: with names, and times counted from the start of the session.
+//! An absence as reports and screens tell it: with names, and times counted from the start of the
+//! session.
 
 use super::{
     activity::reason,
@@ -15,7 +16,8 @@ use crate::{
 pub struct Told {
     /// When it began, ns since boot.
     pub began_ns: u64,
-    /// When it ended, or what time it is now, ns since boot: an absence that goes on lasts up to then.
+    /// When it ended, or what time it is now, ns since boot: an absence that goes on lasts up to
+    /// then.
     pub until_ns: u64,
     /// CPU time was measured.
     pub run_time: bool,

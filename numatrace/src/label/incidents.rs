@@ -41,8 +41,8 @@ pub struct Incidents<'a> {
 }
 
 impl Incidents<'_> {
-    /// Returns every absence of a thread from its memory, costliest first: by the CPU time it ran away
-    /// from it, then by how long it was away.
+    /// Returns every absence of a thread from its memory, costliest first: by the CPU time it ran
+    /// away from it, then by how long it was away.
     pub fn incidents(&self, processes: &[Process]) -> Vec<Incident> {
         let by_identity: HashMap<(Pid, u64), &Process> = processes
             .iter()
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::{
         decode::count::MoveReason as WireReason,
-        enrich::timeline_event::{Happened, TimelineEvent},
+        enrich::timeline_event::{TimelineEvent, TimelineKind},
         ids::{CpuId, Tid},
         model::{FirstTouch, HintFaults, Matrix, PageMigrations, ProcessKind},
     };
@@ -203,7 +203,7 @@ mod tests {
             time_ns: at_s * SECOND,
             process,
             nodes: (NodeId(from), NodeId(to)),
-            what: Happened::Move {
+            what: TimelineKind::Move {
                 tid: Tid(7),
                 start_ns: 5,
                 cpus: (CpuId(0), CpuId(2)),
@@ -216,7 +216,7 @@ mod tests {
 
     fn pages(process: ProcessIndex, at_s: u64, from: u16, to: u16, pages: u64) -> TimelineEvent {
         TimelineEvent {
-            what: Happened::Pages {
+            what: TimelineKind::Pages {
                 asker: Pid(7),
                 reason: 0,
                 pages,
@@ -262,7 +262,8 @@ mod tests {
         assert_eq!(all.len(), 1, "{all:#?}");
         let incident = &all[0];
         assert_eq!((incident.at_s, incident.away_ms), (2.0, 2_000.0));
-        // It had run 6 s when it went and 7 s when it came back, and brought the count of its faults along.
+        // It had run 6 s when it went and 7 s when it came back, and brought the count of its
+        // faults along.
         assert_eq!(
             (incident.run_ms, incident.remote_hint_faults),
             (Some(1_000.0), Some(14))

@@ -23,8 +23,8 @@ pub(super) struct Naming<'a> {
 }
 
 impl Naming<'_> {
-    /// Returns the kind and the name of an area; no name when its mapping was gone before anybody could
-    /// look. `stack_of` is the name of the thread whose stack it is.
+    /// Returns the kind and the name of an area; no name when its mapping was gone before anybody
+    /// could look. `stack_of` is the name of the thread whose stack it is.
     pub fn name(&self, area: &Area, stack_of: Option<&Name>) -> (MappingKind, Option<Name>) {
         let line = self.spaces.line(self.process, inside(area));
         let named = |text: &str| Some(Name::from(text));

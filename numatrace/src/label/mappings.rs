@@ -1,4 +1,5 @@
-//! Mappings of the report: areas, divided and named, with the threads that touched and that use them.
+//! Mappings of the report: areas, divided and named, with the threads that touched and that use
+//! them.
 
 use std::{
     cmp::Reverse,
@@ -78,7 +79,7 @@ pub fn fill<F: Facts>(
             continue;
         };
         if !ended {
-            enrich.spaces.look(*index, pid, &mut enrich.facts);
+            enrich.spaces.refresh(*index, pid, &mut enrich.facts);
         }
         let kernel_stacks = !memory.kernel.is_empty();
         let mut ids = StackIds {
@@ -155,8 +156,8 @@ impl StackIds<'_> {
         most.sort_by_cached_key(|(number, from)| Reverse((from.pages(), *number)));
         most.truncate(STACKS_EACH);
         let least = area.pages() / STACK_SHARE;
-        // Ranges are joined to keep them few, so the pages of a stack may be spread differently than
-        // those of the area.
+        // Ranges are joined to keep them few, so the pages of a stack may be spread differently
+        // than those of the area.
         let (mut near, mut far) = area.near_and_far();
         let mut stacks = Vec::new();
         for (rank, (number, from)) in most.into_iter().enumerate() {

@@ -13,8 +13,8 @@ use crate::{
 /// A thread's number, start, and counts.
 type CountedThread = (Tid, u64, Counts);
 
-/// Returns the processes of a report with their threads: one entry for each incarnation and pseudo owner
-/// with any count.
+/// Returns the processes of a report with their threads: one entry for each incarnation and pseudo
+/// owner with any count.
 pub fn processes<F: Facts>(
     counted: &Accumulators,
     enrich: &mut Enrich<F>,
@@ -119,7 +119,7 @@ fn process<F: Facts>(
     let Enrich {
         processes, facts, ..
     } = enrich;
-    processes.look_again(index, facts);
+    processes.refresh(index, facts);
     let known = processes.get(index);
     let kind = if known.kthread {
         ProcessKind::Kthread

@@ -1,7 +1,8 @@
 //! The facts about a session that its report needs beside the counts: host, hooks, cost.
 //!
-//! The live session collects them when it makes a report; a recording stores them, so a replay makes
-//! the report from equal facts. Fields that came after the first version have a serde default.
+//! The live session collects them when it makes a report; a recording stores them, so a replay
+//! makes the report from equal facts. Fields that came after the first version have a serde
+//! default.
 
 use std::time::Duration;
 

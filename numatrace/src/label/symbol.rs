@@ -1,7 +1,8 @@
 //! Names of code: addresses of a process to functions, files and lines.
 //!
 //! A target's files are hostile. They are opened below its own root, and only when they are regular
-//! files, are the very files that were mapped, and are not too large to read debug information from.
+//! files, are the very files that were mapped, and are not too large to read debug information
+//! from.
 
 use std::{
     collections::HashMap,
@@ -85,8 +86,8 @@ impl Default for Symbols {
 }
 
 impl Symbols {
-    /// Returns the frames of a stack, innermost first, up to the first address that is not in any code,
-    /// and why frames may be missing at its outer end. All addresses but the first are of the
+    /// Returns the frames of a stack, innermost first, up to the first address that is not in any
+    /// code, and why frames may be missing at its outer end. All addresses but the first are of the
     /// instruction behind a call.
     pub fn frames(&mut self, of: Of<'_>, addresses: &[u64]) -> (Vec<Frame>, Option<Incomplete>) {
         let mut frames = Vec::new();
@@ -239,16 +240,16 @@ fn is_of_tracing(frame: &Frame) -> bool {
     })
 }
 
-/// Returns whether a line of maps is code that no file holds: in anonymous memory, or in a memfd, which
-/// some compilers map twice.
+/// Returns whether a line of maps is code that no file holds: in anonymous memory, or in a memfd,
+/// which some compilers map twice.
 fn is_generated(line: &MapLine) -> bool {
     let name = line.name.as_bytes();
     let plain = line.file.is_none() && (name.is_empty() || name.starts_with(b"[anon"));
     plain || name.starts_with(b"/memfd:")
 }
 
-/// Returns the frames of a stack where no file can be opened: modules, offsets, build IDs as far as they
-/// are known, and `why` there are no names.
+/// Returns the frames of a stack where no file can be opened: modules, offsets, build IDs as far as
+/// they are known, and `why` there are no names.
 pub fn unnamed(
     of: Of<'_>,
     addresses: &[u64],

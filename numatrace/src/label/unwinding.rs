@@ -1,5 +1,5 @@
-//! Signs that a stack is incomplete. The kernel follows frame pointers; where a compiler kept none it
-//! finds no frames, or wrong ones.
+//! Signs that a stack is incomplete. The kernel follows frame pointers; where a compiler kept none
+//! it finds no frames, or wrong ones.
 
 use crate::model::Frame;
 

@@ -1,4 +1,5 @@
-//! Values as the report has them: times with no more digits than mean something, names that nobody knows.
+//! Values as the report has them: times with no more digits than mean something, names that nobody
+//! knows.
 
 use crate::model::Name;
 

@@ -37,9 +37,9 @@ pub enum ChunkKind {
     /// Nothing was recorded from here to the next `Base`.
     Gap = 13,
     /// Records of mappings.
-    MappingsMade = 14,
+    MappingRecords = 14,
     /// Pending mappings were attributed to their processes.
-    AttributeMappings = 15,
+    AssignMappings = 15,
     /// Build ids of files with code in them.
     BuildIds = 16,
     /// The time.
@@ -61,8 +61,8 @@ impl ChunkKind {
         ChunkKind::Report,
         ChunkKind::Base,
         ChunkKind::Gap,
-        ChunkKind::MappingsMade,
-        ChunkKind::AttributeMappings,
+        ChunkKind::MappingRecords,
+        ChunkKind::AssignMappings,
         ChunkKind::BuildIds,
         ChunkKind::Time,
     ];

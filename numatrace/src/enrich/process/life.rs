@@ -1,6 +1,9 @@
 //! Birth, exec and exit of processes, as records report them.
 
-use super::{incarnation::ProcessIndex, incarnation::ticks, processes::Processes};
+use super::{
+    incarnation::{ProcessIndex, ticks},
+    processes::Processes,
+};
 use crate::{
     decode::event::{TaskExec, TaskExit, TaskFork},
     enrich::facts::{Details, Facts},

@@ -1,11 +1,12 @@
 //! Last-level caches: the CPUs that share each one, and the nodes of those CPUs.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use super::nodes::Topology;
-use crate::capture::sys::{read_list, read_names, read_number, read_text};
-use crate::ids::{CpuId, NodeId};
+use crate::{
+    capture::sys::{read_list, read_names, read_number, read_text},
+    ids::{CpuId, NodeId},
+};
 
 /// One cache of the highest level of its CPUs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +71,10 @@ pub fn read(root: &Path, topology: &Topology) -> Vec<Cache> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{memory, spec, tree, write};
-    use super::*;
+    use super::{
+        super::fixture::{memory, spec, tree, write},
+        *,
+    };
 
     #[test]
     fn the_highest_level_counts_and_a_cache_is_listed_once() {

@@ -4,8 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use super::nodes::Topology;
-use crate::capture::sys::{read_list, read_names, read_text};
-use crate::ids::NodeId;
+use crate::{
+    capture::sys::{read_list, read_names, read_text},
+    ids::NodeId,
+};
 
 /// Classes in sysfs whose devices matter for the placement of work, with their names here.
 const CLASSES: [(&str, &str); 5] = [
@@ -134,8 +136,10 @@ fn irq_nodes(root: &Path, topology: &Topology, irq: &str) -> Option<Vec<NodeId>>
 mod tests {
     use std::os::unix::fs::symlink;
 
-    use super::super::fixture::{memory, tree, uniform, write};
-    use super::*;
+    use super::{
+        super::fixture::{memory, tree, uniform, write},
+        *,
+    };
 
     #[test]
     fn a_device_has_its_bus_devices_node_and_its_interrupts_theirs() {

@@ -26,8 +26,7 @@ pub fn cpus(root: &Path, topology: &Topology) -> Vec<(CpuId, NodeId)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::nodes::Node;
-    use super::*;
+    use super::{super::nodes::Node, *};
 
     #[test]
     fn an_offline_cpu_still_belongs_to_its_node() {

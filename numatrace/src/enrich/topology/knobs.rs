@@ -288,8 +288,7 @@ fn thp_defrag(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::write;
-    use super::*;
+    use super::{super::fixture::write, *};
 
     #[test]
     fn knobs_the_kernel_lacks_are_left_out_and_the_rest_say_what_they_imply() {

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use super::nodes::Topology;
-use crate::capture::sys::{read_list, read_names, read_number};
-use crate::ids::NodeId;
+use crate::{
+    capture::sys::{read_list, read_names, read_number},
+    ids::NodeId,
+};
 
 /// One memory tier; a lower number is faster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,8 +94,10 @@ pub fn access(root: &Path, topology: &Topology) -> Vec<Access> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{memory, tree, uniform, write};
-    use super::*;
+    use super::{
+        super::fixture::{memory, tree, uniform, write},
+        *,
+    };
 
     #[test]
     fn tiers_and_speeds_are_those_that_firmware_states() {

@@ -6,8 +6,10 @@ use nix::unistd::{SysconfVar, sysconf};
 use thiserror::Error;
 
 use super::nodes::{Gap, Node, Topology};
-use crate::capture::sys::{ReadError, excerpt, meminfo, read_list, read_names, read_text};
-use crate::ids::{CpuId, NodeId};
+use crate::{
+    capture::sys::{ReadError, excerpt, meminfo, read_list, read_names, read_text},
+    ids::{CpuId, NodeId},
+};
 
 const NODES: &str = "sys/devices/system/node";
 
@@ -191,8 +193,10 @@ pub(in crate::enrich) fn page_size() -> u64 {
 mod tests {
     use std::fs;
 
-    use super::super::fixture::{self, spec};
-    use super::*;
+    use super::{
+        super::fixture::{self, spec},
+        *,
+    };
 
     #[test]
     fn every_shape_of_machine_reads_back_as_it_was_made() {
