@@ -77,8 +77,7 @@ fn rows(args: &Args) -> Result<Vec<&'static Row>> {
         rows = HOOKS.iter().collect();
     }
     if args.fallback {
-        // Rows without their exact sets. They live as long as the process, as those of the catalogue
-        // do.
+        // Rows without their exact sets, which live as long as the process, as the catalogue does.
         rows = rows
             .into_iter()
             .map(|row| match row.fallback {

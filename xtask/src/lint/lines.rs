@@ -27,7 +27,12 @@ const OTHERS: [&str; 1] = [".ci/run"];
 /// Folders, by path below the workspace, that are not the project's own text.
 const NOT_OURS: [&str; 2] = ["target", ".git"];
 /// Files and folders, by the beginning of their paths, whose lines are still to be wrapped.
-const STILL_LONG: [&str; 1] = ["numatrace/"];
+const STILL_LONG: [&str; 4] = [
+    "numatrace/src/limits/",
+    "numatrace/src/model/",
+    "numatrace/src/output/",
+    "numatrace/tests/top/",
+];
 
 /// Checks every file of the workspace.
 ///
