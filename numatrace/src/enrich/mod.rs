@@ -23,7 +23,7 @@ use pending_mappings::PendingMappings;
 use process::{ProcessIndex, Processes};
 use residency::Residency;
 use spaces::Spaces;
-use timeline_event::{Happened, TimelineEvent};
+use timeline_event::{TimelineEvent, TimelineKind};
 
 use crate::decode::{
     count::{Count, CountKind, Owner, ThreadId},
@@ -99,7 +99,7 @@ pub struct Enrich<F> {
     /// Their address spaces.
     pub spaces: Spaces,
     /// New mappings whose process is not known yet.
-    pub told: PendingMappings,
+    pub pending_mappings: PendingMappings,
     /// The nodes of their memory, in sessions that ask for it.
     pub residency: Residency,
     /// The source of facts.
@@ -114,7 +114,7 @@ impl<F: Facts> Enrich<F> {
         Self {
             processes,
             spaces: Spaces::default(),
-            told: PendingMappings::default(),
+            pending_mappings: PendingMappings::default(),
             residency: Residency::default(),
             facts,
         }
@@ -153,7 +153,7 @@ impl<F: Facts> Enrich<F> {
                     time_ns: event.time_ns,
                     process: self.processes.of_thread(moved.thread, &mut self.facts),
                     nodes: moved.nodes,
-                    what: Happened::Move {
+                    what: TimelineKind::Move {
                         tid: moved.thread.tid,
                         start_ns: moved.thread.start_ns,
                         cpus: moved.cpus,
@@ -169,7 +169,7 @@ impl<F: Facts> Enrich<F> {
                         time_ns: event.time_ns,
                         process: self.processes.of_thread(leader, &mut self.facts),
                         nodes: moved.nodes,
-                        what: Happened::Pages {
+                        what: TimelineKind::Pages {
                             asker: moved.asker,
                             reason: moved.reason,
                             pages: moved.pages,
@@ -183,17 +183,18 @@ impl<F: Facts> Enrich<F> {
     }
 
     /// Attributes new mappings to the processes that are known by now.
-    pub fn settle(&mut self) {
-        self.told.settle_all(&self.processes, &mut self.spaces);
+    pub fn attribute_mappings(&mut self) {
+        self.pending_mappings
+            .attribute_all(&self.processes, &mut self.spaces);
     }
 
     /// Returns the process of a run, and reads its address space if the run's mapping is unknown.
     pub fn run(&mut self, thread: ThreadId, area: &Area, at: u64, now_ns: u64) -> ProcessIndex {
         let process = self.processes.of_thread(thread, &mut self.facts);
-        self.told
-            .settle(thread.pid, &self.processes, &mut self.spaces);
+        self.pending_mappings
+            .attribute(thread.pid, &self.processes, &mut self.spaces);
         self.spaces
-            .saw(process, thread.pid, area, at, now_ns, &mut self.facts);
+            .refresh_for(process, thread.pid, area, at, now_ns, &mut self.facts);
         process
     }
 
@@ -211,7 +212,8 @@ impl<F: Facts> Enrich<F> {
     /// name.
     pub fn fill(&mut self, run: &FillRun) -> ProcessIndex {
         let process = self.processes.of_thread(run.thread, &mut self.facts);
-        self.spaces.fills(run.thread.pid, run.file, &mut self.facts);
+        self.spaces
+            .find_open_file(run.thread.pid, run.file, &mut self.facts);
         process
     }
 

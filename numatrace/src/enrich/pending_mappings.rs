@@ -39,7 +39,7 @@ struct Waiting {
 
 impl PendingMappings {
     /// Adds a record.
-    pub fn made(&mut self, made: MappingMade) {
+    pub fn push(&mut self, made: MappingMade) {
         if self.by_pid.len() >= PROCESSES && !self.by_pid.contains_key(&made.pid) {
             self.no_room += 1;
             return;
@@ -54,19 +54,19 @@ impl PendingMappings {
     }
 
     /// Returns whether any records wait.
-    pub fn waits(&self) -> bool {
+    pub fn has_records(&self) -> bool {
         !self.by_pid.is_empty()
     }
 
     /// Attributes the records of a pid to its processes.
-    pub fn settle(&mut self, pid: Pid, processes: &Processes, spaces: &mut Spaces) {
+    pub fn attribute(&mut self, pid: Pid, processes: &Processes, spaces: &mut Spaces) {
         if let Some(waiting) = self.by_pid.remove(&pid) {
             // Dropped records are a loss only for a process of interest.
             self.no_room += waiting.dropped;
             for made in waiting.made {
                 if let Some(process) = processes.alive_at(pid, made.time_ns) {
                     let time_ns = made.time_ns;
-                    spaces.told(process, made.into(), time_ns);
+                    spaces.recorded(process, made.into(), time_ns);
                 }
             }
         }
@@ -74,7 +74,7 @@ impl PendingMappings {
 
     /// Attributes the records of all processes of interest, and drops records that are too old.
     /// Checks processes, not records: a process without interest may have many.
-    pub fn settle_all(&mut self, processes: &Processes, spaces: &mut Spaces) {
+    pub fn attribute_all(&mut self, processes: &Processes, spaces: &mut Spaces) {
         let since = self.newest_ns.saturating_sub(KEPT_NS);
         let wanted: Vec<Pid> = self
             .by_pid
@@ -89,7 +89,7 @@ impl PendingMappings {
             .map(|(pid, _)| *pid)
             .collect();
         for pid in wanted {
-            self.settle(pid, processes, spaces);
+            self.attribute(pid, processes, spaces);
         }
         self.by_pid.retain(|_, waiting| {
             while waiting
@@ -167,20 +167,20 @@ mod tests {
 
     #[test]
     fn each_process_of_a_number_gets_what_it_mapped_itself() {
-        let (mut told, mut spaces) = (PendingMappings::default(), Spaces::default());
+        let (mut pending, mut spaces) = (PendingMappings::default(), Spaces::default());
         let mut processes = Processes::default();
-        told.made(made(7, 1_050_000_000, "first"));
-        told.made(made(7, 1_950_000_000, "second"));
-        told.settle_all(&processes, &mut spaces);
+        pending.push(made(7, 1_050_000_000, "first"));
+        pending.push(made(7, 1_950_000_000, "second"));
+        pending.attribute_all(&processes, &mut spaces);
         assert_eq!(
-            told.by_pid[&Pid(7)].made.len(),
+            pending.by_pid[&Pid(7)].made.len(),
             2,
             "the process is not known yet"
         );
         born(&mut processes, 7, 1_000_000_000);
         born(&mut processes, 7, 1_900_000_000);
-        told.settle_all(&processes, &mut spaces);
-        assert!(told.by_pid.is_empty());
+        pending.attribute_all(&processes, &mut spaces);
+        assert!(pending.by_pid.is_empty());
         assert_eq!(
             name(&spaces, processes.at(Pid(7), 1_500_000_000)),
             Some(Name::from("first"))
@@ -193,16 +193,16 @@ mod tests {
 
     #[test]
     fn records_without_interest_are_dropped() {
-        let (mut told, mut spaces) = (PendingMappings::default(), Spaces::default());
-        told.made(made(7, 1_000_000_000, "old"));
-        told.made(made(8, 3_000_000_000, "new"));
-        told.settle_all(&Processes::default(), &mut spaces);
-        assert_eq!(told.by_pid.keys().collect::<Vec<_>>(), [&Pid(8)]);
+        let (mut pending, mut spaces) = (PendingMappings::default(), Spaces::default());
+        pending.push(made(7, 1_000_000_000, "old"));
+        pending.push(made(8, 3_000_000_000, "new"));
+        pending.attribute_all(&Processes::default(), &mut spaces);
+        assert_eq!(pending.by_pid.keys().collect::<Vec<_>>(), [&Pid(8)]);
     }
 
     #[test]
     fn a_mapping_made_after_the_end_of_a_process_is_not_its_own() {
-        let (mut told, mut spaces) = (PendingMappings::default(), Spaces::default());
+        let (mut pending, mut spaces) = (PendingMappings::default(), Spaces::default());
         let mut processes = Processes::default();
         born(&mut processes, 7, 1_000_000_000);
         let exit = crate::decode::event::TaskExit {
@@ -215,9 +215,9 @@ mod tests {
             comm: Name::from("child"),
         };
         processes.exited(&exit, 1_500_000_000);
-        told.made(made(7, 1_400_000_000, "its own"));
-        told.made(made(7, 1_600_000_000, "the next one's"));
-        told.settle_all(&processes, &mut spaces);
+        pending.push(made(7, 1_400_000_000, "its own"));
+        pending.push(made(7, 1_600_000_000, "the next one's"));
+        pending.attribute_all(&processes, &mut spaces);
         assert_eq!(
             name(&spaces, processes.at(Pid(7), 2_000_000_000)),
             Some(Name::from("its own"))
@@ -226,12 +226,12 @@ mod tests {
 
     #[test]
     fn a_process_without_interest_that_maps_endlessly_takes_bounded_memory() {
-        let (mut told, mut spaces) = (PendingMappings::default(), Spaces::default());
+        let (mut pending, mut spaces) = (PendingMappings::default(), Spaces::default());
         for number in 0..5_000 {
-            told.made(made(7, 1_000_000_000 + number, "again"));
+            pending.push(made(7, 1_000_000_000 + number, "again"));
         }
-        assert_eq!(told.by_pid[&Pid(7)].made.len(), EACH);
-        told.settle_all(&Processes::default(), &mut spaces);
-        assert_eq!(told.no_room, 0, "they are no loss");
+        assert_eq!(pending.by_pid[&Pid(7)].made.len(), EACH);
+        pending.attribute_all(&Processes::default(), &mut spaces);
+        assert_eq!(pending.no_room, 0, "they are no loss");
     }
 }

@@ -22,7 +22,7 @@ pub struct Residency {
 
 impl Residency {
     /// Reads the processes that still live. Those that ended keep their last reading.
-    pub fn look(
+    pub fn refresh(
         &mut self,
         processes: &Processes,
         which: impl Iterator<Item = ProcessIndex>,

@@ -49,7 +49,8 @@ pub struct Spaces {
     by_process: HashMap<ProcessIndex, Space>,
     files: HashMap<FileId, Name>,
     /// Searches for each file among the open ones.
-    sought: HashMap<FileId, u8>,
+    #[serde(rename = "sought")]
+    searches: HashMap<FileId, u8>,
     lines: usize,
     /// Lines for which there was no room.
     pub no_room: u64,
@@ -71,7 +72,7 @@ struct Space {
 
 impl Spaces {
     /// Reads the process's mappings if a run fell into one and the time for a reading has come.
-    pub fn saw(
+    pub fn refresh_for(
         &mut self,
         process: ProcessIndex,
         pid: Pid,
@@ -98,11 +99,11 @@ impl Spaces {
         }
         space.read_ns = Some(now_ns);
         space.wait_ns = (space.wait_ns * 2).clamp(FIRST_WAIT_NS, LONGEST_WAIT_NS);
-        self.look(process, pid, facts);
+        self.refresh(process, pid, facts);
     }
 
     /// Reads the current mappings. Earlier ones that are gone stay known.
-    pub fn look(&mut self, process: ProcessIndex, pid: Pid, facts: &mut impl Facts) {
+    pub fn refresh(&mut self, process: ProcessIndex, pid: Pid, facts: &mut impl Facts) {
         let Some(lines) = facts.maps(pid).filter(|lines| !lines.is_empty()) else {
             return;
         };
@@ -113,7 +114,7 @@ impl Spaces {
     }
 
     /// Adds a new mapping of a process that the kernel recorded at `time_ns` after boot.
-    pub fn told(&mut self, process: ProcessIndex, line: MapLine, time_ns: u64) {
+    pub fn recorded(&mut self, process: ProcessIndex, line: MapLine, time_ns: u64) {
         self.overlay(process, line);
         let space = self.by_process.entry(process).or_default();
         if space.read_ns.is_none() {
@@ -176,11 +177,11 @@ impl Spaces {
 
     /// Looks up the name of a file whose pages a process adds to the page cache, among the files
     /// that it has open.
-    pub fn fills(&mut self, pid: Pid, file: FileId, facts: &mut impl Facts) {
-        if self.files.contains_key(&file) || self.sought.len() >= FILES {
+    pub fn find_open_file(&mut self, pid: Pid, file: FileId, facts: &mut impl Facts) {
+        if self.files.contains_key(&file) || self.searches.len() >= FILES {
             return;
         }
-        let tries = self.sought.entry(file).or_default();
+        let tries = self.searches.entry(file).or_default();
         if *tries < TRIES {
             *tries += 1;
             if let Some(name) = facts.open_file(pid, file) {
@@ -290,7 +291,7 @@ mod tests {
         let process = Processes::default().of_thread(thread, &mut facts);
         let mut spaces = Spaces::default();
         for _ in 0..times {
-            spaces.look(process, Pid(7), &mut facts);
+            spaces.refresh(process, Pid(7), &mut facts);
         }
         (spaces, process)
     }

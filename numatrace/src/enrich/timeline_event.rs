@@ -18,12 +18,12 @@ pub struct TimelineEvent {
     /// From node, to node.
     pub nodes: NodePair,
     /// The kind of event.
-    pub what: Happened,
+    pub what: TimelineKind,
 }
 
 /// The kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Happened {
+pub enum TimelineKind {
     /// A thread moved to a different node.
     Move {
         /// The thread.

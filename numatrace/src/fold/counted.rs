@@ -18,7 +18,8 @@ pub struct Counted {
     pub began_ns: u64,
     /// Memory by mapping, from runs that ended between the boundaries.
     pub mappings: Mappings,
-    /// Runs of the allocation programs that the kernel skipped; `None` where it does not tell.
+    /// Runs of the allocation programs that the kernel skipped; `None` where it does not count
+    /// them.
     pub recursion_misses: Option<u64>,
     /// Losses of the kernel side.
     pub losses: Losses,

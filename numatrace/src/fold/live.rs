@@ -1,5 +1,5 @@
-//! The state of a session that somebody watches: live events as they come, and threads that are
-//! absent from their memory.
+//! The state of a session that `top` or `events` watches: live events as they come, and threads
+//! that are absent from their memory.
 //!
 //! Runs that are still open lie in per-CPU maps until another event there closes them, on a quiet
 //! CPU for ever. They are reported by their growth, and when the ring brings their records later,
@@ -23,7 +23,7 @@ use crate::{
     enrich::{Charged, Observation, process::ProcessIndex, timeline_event::TimelineEvent},
 };
 
-/// Most events that are kept until somebody takes them, some 30 MB; events beyond are counted.
+/// Most events that are kept until they are taken, some 30 MB; events beyond are counted.
 const MOST_EVENTS: usize = 200_000;
 
 /// Most absences that are kept for a screen between two frames.
@@ -32,7 +32,7 @@ const MOST_ENDED: usize = 1_000;
 /// Sweeps after which a run that is neither open nor in the ring is forgotten: its record was lost.
 const UNSEEN: u8 = 3;
 
-/// Something that happened in a session that somebody watches.
+/// An event of a session that is watched live.
 #[derive(Clone, Copy, Debug)]
 pub enum LiveEvent {
     /// Allocations of one owner with one count key since the last sweep.
@@ -47,14 +47,14 @@ pub enum LiveEvent {
     Absence(Absence),
 }
 
-/// The state of a session that somebody watches.
+/// The state of a session that is watched live.
 #[derive(Debug, Default)]
 pub struct Live {
     /// Threads that are absent from their memory.
     pub absences: Absences,
     /// Absences that ended since they were taken last; empty where events are kept.
     pub ended: Vec<Absence>,
-    /// Events and when they happened, ns since boot; `None` where nobody wants them.
+    /// Events and when they happened, ns since boot; `None` in a session that keeps none.
     events: Option<Vec<(u64, LiveEvent)>>,
     last: LastPageMoves,
     /// Events, or absences that ended, for which there was no room.

@@ -132,10 +132,10 @@ impl<F: Facts> Ingest<F> {
             Input::MappingRecords(made, rejected) => {
                 self.rejected = self.rejected.saturating_add(*rejected);
                 for mapping in made {
-                    self.enrich.told.made(mapping.clone());
+                    self.enrich.pending_mappings.push(mapping.clone());
                 }
             }
-            Input::AssignMappings => self.enrich.settle(),
+            Input::AssignMappings => self.enrich.attribute_mappings(),
             Input::Residency => self.read_residency(),
             Input::Begin(reading, counts) => self.begin(reading, counts),
             Input::Boundary(reading, counts) => self.boundary(reading, counts),
@@ -159,7 +159,7 @@ impl<F: Facts> Ingest<F> {
 
     /// Returns whether new mappings wait to be attributed to their processes.
     pub fn has_pending_mappings(&self) -> bool {
-        self.enrich.told.waits()
+        self.enrich.pending_mappings.has_records()
     }
 
     /// Returns whether the session has begun and not ended.
@@ -240,7 +240,7 @@ impl<F: Facts> Ingest<F> {
             rejected: self.rejected.saturating_add(grown.mapping_records_rejected),
             mapping_records_lost: grown
                 .mapping_records_lost
-                .saturating_add(self.enrich.told.no_room),
+                .saturating_add(self.enrich.pending_mappings.no_room),
         }
     }
 }

@@ -41,7 +41,7 @@ const STACKS_ALWAYS: usize = 5;
 /// See [`STACKS_ALWAYS`].
 const STACK_SHARE: u64 = 256;
 
-/// Results of [`fill`] beside the mappings themselves.
+/// Results of [`fill`] other than the mappings themselves.
 #[derive(Debug, Default)]
 pub struct Filled {
     /// Base pages of memory that has no name.
@@ -79,7 +79,7 @@ pub fn fill<F: Facts>(
             continue;
         };
         if !ended {
-            enrich.spaces.look(*index, pid, &mut enrich.facts);
+            enrich.spaces.refresh(*index, pid, &mut enrich.facts);
         }
         let kernel_stacks = !memory.kernel.is_empty();
         let mut ids = StackIds {

@@ -197,7 +197,7 @@ impl Symbols {
                 let line = symbol.code_info.as_deref().map(source_line);
                 frames.push(Frame {
                     symbol: Some(Name::from(symbol.name.as_bytes())),
-                    // With a line, nobody needs the build ID to find it in a copy of the file.
+                    // With a line, the build ID is not needed to find a copy of the file.
                     build_id: named.build_id.filter(|_| line.is_none()),
                     line,
                     offset: Some(symbol.offset as u64),

@@ -166,7 +166,9 @@ impl Player {
         let whole = self.wanted.whole;
         let input = match input {
             // In one report of everything, the end of an interval is a sweep like any other.
-            Input::Boundary(reading, counts) if whole && reading.goes_on => Input::Sweep(counts),
+            Input::Boundary(reading, counts) if whole && reading.another_follows => {
+                Input::Sweep(counts)
+            }
             other => other,
         };
         if let Input::Begin(reading, _) = &input {

@@ -127,7 +127,7 @@ impl Session {
             counts: BTreeMap::new(),
         };
         let reading = session.reading(EPOCH);
-        session.ingest.apply(&Input::Begin(reading, settled()));
+        session.ingest.apply(&Input::Begin(reading, no_counts()));
         session.ingest.live = Some(Live::default());
         session
     }
@@ -306,7 +306,7 @@ impl Session {
         self.now_ns += MS;
         self.sweep();
         let reading = self.reading(EPOCH + self.sweeps + 1);
-        self.ingest.apply(&Input::Boundary(reading, settled()));
+        self.ingest.apply(&Input::Boundary(reading, no_counts()));
         let counted = self.ingest.counted().unwrap();
         let Ingest { live, enrich, .. } = &mut self.ingest;
         let report = report_of(&self.machine, Hooks::Exact, &counted, enrich);
@@ -318,7 +318,7 @@ impl Session {
     }
 }
 
-fn settled() -> Sweep {
+fn no_counts() -> Sweep {
     Sweep {
         counts: Vec::new(),
         consistent: true,

@@ -1,4 +1,4 @@
-//! Everything behind the kernel: counts as the totals hold them, through decode, enrich, fold,
+//! All stages behind the kernel: counts as the totals hold them, through decode, enrich, fold,
 //! label and model to JSON and text, on machines of any number of nodes. Nothing here needs a
 //! kernel, a clock or root.
 

@@ -159,7 +159,7 @@ pub fn kernel(nodes: &[NodeId], counted: &[Counted]) -> Boundary {
 }
 
 /// The report of a session with these counts. Processes stand in the order of their numbers,
-/// whoever was seen first.
+/// whichever was seen first.
 pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapshot {
     let nodes: Vec<NodeId> = machine.node_ids().collect();
     let mut enrich = Enrich::new(KnownFacts);

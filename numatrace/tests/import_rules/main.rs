@@ -32,15 +32,6 @@ const TESTS: &str = "tests/src";
 /// A report holds its findings, and a finding is computed from a report.
 const NATURAL: (&str, &str) = ("model/report.rs", "model/finding/mod.rs");
 
-/// Circles of the tracer that are still to be broken up.
-const KNOWN: [&[&str]; 2] = [
-    &["recording/player.rs", "recording/replay.rs"],
-    &["session/info.rs", "session/interval.rs"],
-];
-
-/// The circle of rooms that is still to be broken up.
-const KNOWN_OF_ROOMS: [&[&str]; 1] = [&["cli", "console", "plan", "recording"]];
-
 #[test]
 fn rooms_import_only_what_the_table_allows() {
     let graph = tracer();
@@ -59,7 +50,7 @@ fn rooms_import_one_another_in_one_direction() {
         imports: imports.collect(),
         uses: BTreeMap::new(),
     };
-    no_circles(&rooms, &KNOWN_OF_ROOMS);
+    no_circles(&rooms);
 }
 
 #[test]
@@ -71,14 +62,14 @@ fn no_files_of_the_tracer_import_one_another_in_a_circle() {
         "{report} no longer imports {finding}: the exception can go"
     );
     graph.leave_out_folders_around();
-    no_circles(&graph, &KNOWN);
+    no_circles(&graph);
 }
 
 #[test]
 fn no_files_of_the_kernel_side_import_one_another_in_a_circle() {
     let mut graph = Graph::of_crate(&sources(KERNEL_SIDE), "numatrace_ebpf");
     graph.leave_out_folders_around();
-    no_circles(&graph, &[]);
+    no_circles(&graph);
 }
 
 /// A second clock would count suspends otherwise than the first, a second way into the ring could
@@ -128,7 +119,7 @@ fn no_files_of_tests_and_tools_import_one_another_in_a_circle() {
     ] {
         let mut graph = Graph::of_crate(&sources(src), name);
         graph.leave_out_folders_around();
-        no_circles(&graph, &[]);
+        no_circles(&graph);
     }
 }
 
@@ -165,9 +156,8 @@ fn tracer() -> Graph {
     Graph::of_crate(&sources(TRACER), "numatrace")
 }
 
-/// Asserts that there are no circles but the known ones.
-fn no_circles(graph: &Graph, known: &[&[&str]]) {
-    let mut circles = graph.circles();
-    circles.retain(|circle| !known.contains(&circle.as_slice()));
+/// Asserts that there are no circles.
+fn no_circles(graph: &Graph) {
+    let circles = graph.circles();
     assert!(circles.is_empty(), "circles: {circles:#?}");
 }

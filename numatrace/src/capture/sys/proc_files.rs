@@ -83,8 +83,8 @@ impl ProcFiles {
         loop {
             let space = self.buffer.get_mut(kept..).unwrap_or_default();
             let read = retry(|| opened.read(space)).map_err(|source| self.error(source))?;
-            let held = self.buffer.get(..kept + read).unwrap_or_default();
-            let mut rest = held;
+            let filled = self.buffer.get(..kept + read).unwrap_or_default();
+            let mut rest = filled;
             while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
                 let (line, after) = rest.split_at(end);
                 each(line);
@@ -97,7 +97,7 @@ impl ProcFiles {
             if read == 0 {
                 return Ok(());
             }
-            let from = held.len() - rest.len();
+            let from = filled.len() - rest.len();
             kept = rest.len();
             self.buffer.copy_within(from..from + kept, 0);
         }

@@ -102,9 +102,9 @@ impl ProcFacts {
         }
     }
 
-    /// Reads the identity of every process, for [`ProcFacts::knowing`].
+    /// Reads the identity of every process, for [`ProcFacts::with_identities`].
     #[must_use]
-    pub fn glance(root: &Path) -> HashMap<Pid, Identity> {
+    pub fn identities(root: &Path) -> HashMap<Pid, Identity> {
         let mut facts = Self::new(root);
         let mut seen = HashMap::new();
         for pid in facts.pids() {
@@ -118,7 +118,7 @@ impl ProcFacts {
     /// Returns the source with identities that were read a moment ago. Each is used once, in the
     /// scan of all processes.
     #[must_use]
-    pub fn knowing(mut self, identities: HashMap<Pid, Identity>) -> Self {
+    pub fn with_identities(mut self, identities: HashMap<Pid, Identity>) -> Self {
         self.preread = identities;
         self
     }

@@ -12,7 +12,7 @@ use crate::{
 
 impl Processes {
     /// Reads the current name and details of a process for a report.
-    pub fn look_again(&mut self, index: ProcessIndex, facts: &mut impl Facts) {
+    pub fn refresh(&mut self, index: ProcessIndex, facts: &mut impl Facts) {
         let process = self.entry(index);
         if process.ended {
             return;

@@ -12,7 +12,7 @@ use crate::{
 /// Base pages of one process by node, as far as the session knows them.
 ///
 /// First touches are known a sweep late and page moves at once, so both are kept apart and added up
-/// only when somebody asks: the answer does not depend on which of them arrived first.
+/// on demand: the sum does not depend on which of them arrived first.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     nodes: BTreeMap<NodeId, OnNode>,
@@ -27,7 +27,7 @@ struct OnNode {
     touched: u64,
     /// Moved there, less those moved away.
     shift: i64,
-    /// The lowest that `shift` was when a thread moved. Below zero it tells of pages that nobody
+    /// The lowest that `shift` was when a thread moved. Below zero it reveals pages that nobody
     /// saw being touched: they were there before the session.
     lowest: i64,
 }

@@ -8,7 +8,7 @@ use crate::ids::NodeId;
 use crate::model::stat::counters::CounterSection;
 use crate::model::stat::pressure::{Activity, NodePressure, PressureSection, ZonePressure};
 
-/// Counters of `nodeN/vmstat` that tell of memory pressure; older kernels have fewer of them.
+/// Counters of `nodeN/vmstat` that show memory pressure; older kernels have fewer of them.
 const NODE_ACTIVITY: &[&str] = &[
     "pgscan_kswapd",
     "pgscan_direct",
@@ -23,7 +23,7 @@ const NODE_ACTIVITY: &[&str] = &[
     "pgdemote_direct",
 ];
 
-/// Counters of `/proc/vmstat` that tell of memory pressure.
+/// Counters of `/proc/vmstat` that show memory pressure.
 const SYSTEM_ACTIVITY: &[&str] = &[
     "pswpin",
     "pswpout",

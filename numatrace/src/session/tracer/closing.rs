@@ -70,7 +70,7 @@ impl Tracer {
         self.apply(&Input::Time(until_ns), None);
         self.apply(&Input::Sweep(sweep), None);
         let (mut reading, boundary_counts) = self.read_boundary(until_ns)?;
-        reading.goes_on = another_follows;
+        reading.another_follows = another_follows;
         self.apply(&Input::Boundary(reading, boundary_counts), None);
         self.drain()?;
         self.stream_growth()?;
@@ -138,7 +138,7 @@ impl Tracer {
             grown: self.grown()?,
             no_counters: self.numastat.as_ref().err().cloned(),
             switched: self.numa_stat.written(),
-            goes_on: false,
+            another_follows: false,
         };
         Ok((reading, boundary_counts))
     }
