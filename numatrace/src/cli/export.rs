@@ -1,24 +1,24 @@
-//! `numatrace export`: what can be typed after it.
+//! Arguments of `numatrace export`.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// Turn a session into what other tools read: Perfetto, flame graphs, CSV, JSON.
+/// Convert a session for other tools: Perfetto, flame graphs, CSV, JSON.
 ///
-/// Takes a recording (record -o FILE) or a JSON report (trace -f json -o FILE), with the reports of its intervals where it has them; `-` is a report
-/// on standard input.
+/// Takes a recording (record -o FILE) or a JSON report (trace -f json -o FILE); one with intervals
+/// exports the reports of its intervals. `-` is a report on standard input.
 #[derive(Args, Clone, Debug)]
 pub struct ExportArgs {
-    /// The recording or report
+    /// Recording or report
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// What to turn it into
+    /// Format to convert it to
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub to: To,
 
-    /// What folded stacks and flame graphs count
+    /// Unit of folded stacks and flame graphs
     #[arg(long, value_enum, default_value_t)]
     pub weight: Weight,
 
@@ -27,27 +27,27 @@ pub struct ExportArgs {
     pub output: Option<PathBuf>,
 }
 
-/// A form that other tools read.
+/// A format that other tools read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum To {
-    /// A trace for ui.perfetto.dev: counters per node, threads' nodes over time, moves as arrows.
+    /// Trace for ui.perfetto.dev: counters per node, each thread's node over time, moves as arrows.
     Perfetto,
     /// Folded stacks, split into local and remote.
     Folded,
-    /// An SVG flame graph of the folded stacks.
+    /// SVG flame graph of the folded stacks.
     Flamegraph,
-    /// One tidy table: one value a line.
+    /// One tidy table with one value per line.
     Csv,
-    /// numatrace.report/1, one line each.
+    /// Reports of schema numatrace.report/1, one per line.
     Json,
 }
 
-/// What folded stacks and flame graphs count.
+/// Unit of folded stacks and flame graphs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Weight {
-    /// Base pages touched first: where memory was put.
+    /// Base pages touched first: where memory was placed.
     #[default]
     Pages,
-    /// NUMA hinting faults: where memory is used from.
+    /// NUMA hinting faults: where memory is accessed from.
     Accesses,
 }

@@ -1,15 +1,16 @@
-//! What can be typed after every command that watches while it goes on.
+//! Arguments of every command that shows events while they happen.
 
 use std::time::Duration;
 
 use clap::Args;
 
-use super::{Color, trace::duration};
+use super::{Color, duration::duration};
 
 /// Options that `top` and `events` share.
 #[derive(Args, Clone, Debug)]
 pub struct LiveArgs {
-    /// Watch these processes: a pid or a list of them, repeatable; their threads and later children are included
+    /// Watch these processes with their threads and later children: PIDs, repeated or separated by
+    /// commas
     #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
     pub pids: Vec<u32>,
 
@@ -17,7 +18,8 @@ pub struct LiveArgs {
     #[arg(long)]
     pub no_children: bool,
 
-    /// Attach just these hooks (task_move,task_run), or change the default (+NAME,-NAME); `trace --hooks list` shows all with their costs
+    /// Attach only these hooks (task_move,task_run), or change the default (+NAME,-NAME);
+    /// `trace --hooks list` shows all hooks with their costs
     #[arg(
         long,
         value_name = "LIST",
@@ -26,7 +28,7 @@ pub struct LiveArgs {
     )]
     pub hooks: Vec<String>,
 
-    /// For tests of the fallbacks: put these hooks on theirs, although the exact ones might attach
+    /// Test instrument: use the fallbacks of these hooks even where the exact ones would attach
     #[arg(long, value_name = "LIST", value_delimiter = ',', hide = true)]
     pub fallback: Vec<String>,
 
@@ -34,15 +36,15 @@ pub struct LiveArgs {
     #[arg(short, long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
 
-    /// Say more on stderr; twice for the kernel side's own diagnostics
+    /// Write more to stderr; repeat it for diagnostics of the kernel side
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
-    /// Say nothing on stderr but errors
+    /// Write only errors to stderr
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// Use colour
+    /// When to use colour
     #[arg(long, value_enum, default_value_t)]
     pub color: Color,
 }

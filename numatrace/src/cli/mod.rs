@@ -1,7 +1,8 @@
-//! clap types and help text; nothing else.
+//! Command-line arguments: clap types and help texts. Checks and defaults are in `plan`.
 
 pub mod diff;
 pub mod doctor;
+pub mod duration;
 pub mod events;
 pub mod export;
 pub mod live;
@@ -18,8 +19,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Show who placed memory on which NUMA node, and why.
 ///
-/// numastat says how much memory was allocated local and remote; numatrace says which process and thread did it, and proves that
-/// its totals are the kernel's own.
+/// numastat counts how much memory was allocated local and remote; numatrace names the process and
+/// thread that did it, and proves that its totals equal the kernel's.
 #[derive(Parser, Debug)]
 #[command(
     name = "numatrace",
@@ -28,7 +29,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
     max_term_width = 100
 )]
 pub struct Cli {
-    /// What to do; on a terminal, top when nothing is said.
+    /// Command to run; `top` by default on a terminal.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -38,34 +39,35 @@ pub struct Cli {
 pub enum Command {
     /// Trace the machine, some processes or a command, then print a report
     Trace(trace::TraceArgs),
-    /// Trace into a recording, to be shown later, elsewhere, or compared
+    /// Trace into a recording, to report later, elsewhere, or compare
     #[command(mut_arg("output", |output| output
         .required(true)
         .help("Write the recording to this file")))]
     Record(record::RecordArgs),
-    /// Show the report of a recording: the very one that its session would have printed
+    /// Show the report of a recording: exactly the one that its session would have printed
     Report(report::ReportArgs),
     /// Watch processes, nodes, moves and findings on a full screen; the default on a terminal
     Top(top::TopArgs),
-    /// Print what happens as it happens: one line per run, move, migration or incident
+    /// Print events while they happen: one line per run, move, migration or incident
     Events(events::EventsArgs),
     /// Show what changed between two sessions
     Diff(diff::DiffArgs),
-    /// Turn a session into what other tools read: Perfetto, flame graphs, CSV, JSON
+    /// Convert a session for other tools: Perfetto, flame graphs, CSV, JSON
     Export(export::ExportArgs),
-    /// Show what this machine allows, hook by hook, what is lost otherwise, and how to get it
+    /// Show what this machine allows, hook by hook, what is missing, and how to get it
     Doctor(doctor::DoctorArgs),
-    /// Show numastat's views, and what it lacks: rates, kinds of memory, pressure, alerts
+    /// Show numastat's views, plus rates, kinds of memory, pressure and alerts
     Stat(stat::StatArgs),
-    /// Show nodes, CPUs, memory, distances and the NUMA knobs in force
+    /// Show nodes, CPUs, memory, distances and the NUMA settings in force
     Topology(topology::TopologyArgs),
 }
 
-/// What is done when nothing was said: `top` on a terminal, else the help that clap gives, with the status of a wrong command line.
+/// Returns the command to run when none was typed: `top` on a terminal. Elsewhere prints clap's
+/// help and exits with the status of a usage error.
 #[must_use]
 pub fn default_command() -> Command {
     if !io::stdout().is_terminal() {
-        // Prints and ends.
+        // Prints the help and exits.
         Cli::command()
             .subcommand_required(true)
             .arg_required_else_help(true)
@@ -74,13 +76,13 @@ pub fn default_command() -> Command {
     Command::Top(top::TopArgs::default())
 }
 
-/// The form of a result on stdout.
+/// Output format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// One JSON document.
+    /// JSON document.
     Json,
 }
 

@@ -1,33 +1,49 @@
-//! `numatrace record`: what can be typed after it.
+//! Arguments of `numatrace record`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::trace::TraceArgs;
-use crate::recording::files::{Files, Keep};
 
-/// Trace as `numatrace trace` does, into a recording that `numatrace report` shows later, on any machine.
+/// Trace as `numatrace trace` does, into a recording that `numatrace report` shows later, on any
+/// machine.
 ///
-/// The file is written as the session goes on. A recorder that is killed, or a full disk, leaves a file that reads to its last whole part, and says so.
+/// The recording is written while the session runs. If numatrace is killed, or the disk is full,
+/// the file reads up to its last whole part, and its report says so.
 #[derive(Args, Clone, Debug)]
 pub struct RecordArgs {
-    /// What to trace.
+    /// Options of the session.
     #[command(flatten)]
     pub trace: TraceArgs,
 
-    /// The most that the recording may take on disk: 100M, 2G; while it is written, half as much again beside it
+    /// Largest size of the recording: 100M, 2G; while it is written, a second file takes up to half
+    /// as much again
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_size: Option<u64>,
 
-    /// What stays when it does not fit: the last of the session, as a flight recorder does, or the first; sums are of the whole session either way
+    /// Part of the session to keep when it does not fit: the last, as a flight recorder does, or
+    /// the first; sums cover the whole session either way
     #[arg(long, value_enum, default_value_t, requires = "max_size")]
-    pub keep: Keep,
+    pub keep: KeepArg,
 
-    /// Print the report at the end too, as `numatrace trace` does
+    /// Print the report at the end, as `numatrace trace` does
     #[arg(long)]
     pub report: bool,
 }
 
-/// A number of bytes; K, M and G are powers of 1024.
+/// Part of a session that stays when it does not fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum KeepArg {
+    /// Its start.
+    First,
+    /// Its end: a flight recorder.
+    #[default]
+    Last,
+}
+
+/// Smallest limit of a recording, bytes: less has no room for a base and the records after it.
+const SMALLEST: u64 = 64 << 10;
+
+/// Parses a number of bytes; K, M and G are powers of 1024.
 fn size(text: &str) -> Result<u64, String> {
     let way_out = "give a number of bytes, or one with K, M or G: 100M, 2G";
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
@@ -40,8 +56,8 @@ fn size(text: &str) -> Result<u64, String> {
     };
     let number: u64 = digits.parse().map_err(|_| way_out.to_owned())?;
     match number.checked_mul(1 << shift) {
-        Some(bytes) if bytes >= Files::SMALLEST => Ok(bytes),
-        Some(_) => Err("a recording takes 64K at least".to_owned()),
+        Some(bytes) if bytes >= SMALLEST => Ok(bytes),
+        Some(_) => Err("a recording needs 64K at least".to_owned()),
         None => Err(way_out.to_owned()),
     }
 }

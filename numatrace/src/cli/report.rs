@@ -1,37 +1,39 @@
-//! `numatrace report`: what can be typed after it.
+//! Arguments of `numatrace report`.
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::{Color, Format, trace::duration};
+use super::{Color, Format, duration::duration};
 
-/// Show the report of a recording: the very one that the session would have printed.
+/// Show the report of a recording: exactly the one that its session would have printed.
 ///
-/// It needs no privileges and nothing of the machine that the recording was made on.
+/// Needs no privileges, and nothing of the machine on which the recording was made.
 #[derive(Args, Clone, Debug)]
 pub struct ReportArgs {
-    /// The recording
+    /// Recording to read
     #[arg(value_name = "FILE")]
     pub recording: PathBuf,
 
-    /// Only what happened from so long after the begin of the session: 90, 1m; to the second
+    /// Leave out what happened before this time since the start of the session, to the second: 90,
+    /// 1m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub from: Option<Duration>,
 
-    /// Only what happened up to so long after its begin
+    /// Leave out what happened after this time since the start of the session
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub to: Option<Duration>,
 
-    /// Details of these processes only: a pid or a list of them, repeatable; with their children
+    /// Show details only of these processes with their children: PIDs, repeated or separated by
+    /// commas
     #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
     pub pids: Vec<u32>,
 
-    /// Without the children of the given processes
+    /// Do not include children of the given processes
     #[arg(long, requires = "pids")]
     pub no_children: bool,
 
-    /// One report of the whole session, also where it was recorded with intervals (-i)
+    /// Print one report of the whole session, even if it was recorded with intervals (-i)
     #[arg(long)]
     pub whole: bool,
 
@@ -39,19 +41,20 @@ pub struct ReportArgs {
     #[arg(long)]
     pub audit_only: bool,
 
-    /// Show the moves of threads and pages of the given process or command in order of time
+    /// List the moves of threads and pages of the given process or command in order of time
     #[arg(long)]
     pub timeline: bool,
 
-    /// Rows of the process table in text; JSON is never cut
+    /// Rows of the process table in text; JSON always has all of them
     #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 15)]
     pub limit: usize,
 
-    /// Exit with 3 when this holds in the report, or in that of any interval: 'remote_share > 5%' (repeatable; names in docs/fail-if.md)
+    /// Exit with status 3 when this condition holds in the report, or in that of any interval:
+    /// 'remote_share > 5%' (repeatable; names in docs/fail-if.md)
     #[arg(long, value_name = "EXPR")]
     pub fail_if: Vec<String>,
 
-    /// Form of the report
+    /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     pub format: Format,
 
@@ -59,11 +62,11 @@ pub struct ReportArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Say nothing on stderr but errors
+    /// Write only errors to stderr
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// Use colour
+    /// When to use colour
     #[arg(long, value_enum, default_value_t)]
     pub color: Color,
 }

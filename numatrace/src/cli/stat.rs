@@ -1,4 +1,4 @@
-//! `numatrace stat`: what can be typed after it. numastat's letters mean what they mean there.
+//! Arguments of `numatrace stat`. The letters of numastat have numastat's meaning.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -7,15 +7,15 @@ use clap::{Args, ValueEnum};
 
 use super::{Color, Format};
 
-/// Show numastat's views and what it lacks: rates, shares, kinds of memory, pressure, JSON.
+/// Show numastat's views, plus rates, shares, kinds of memory, pressure and JSON.
 ///
-/// Without options: the six counters per node. numastat's options mean what they mean there; the one difference is that bare
-/// numbers are an interval in seconds and a count (processes are named with -p). Reads /proc and /sys only and touches no
-/// memory of any process. MB are MiB, as in numastat.
+/// Without options: the six counters per node. numastat's options keep their meaning, with one
+/// difference: bare numbers are an interval in seconds and a count (processes are named with -p).
+/// Reads only /proc and /sys and touches no memory of any process. MB are MiB, as in numastat.
 #[derive(Args, Clone, Debug, Default)]
 pub struct StatArgs {
-    /// Resident memory per node of a process, or of all whose name or command line contains PATTERN (repeatable; PIDs
-    /// also as a comma list)
+    /// Resident memory per node of a process, or of all processes whose name or command line
+    /// contains PATTERN (repeatable; PIDs can be separated by commas)
     #[arg(short = 'p', long = "pid", value_name = "PID|PATTERN")]
     pub pids: Vec<OsString>,
 
@@ -23,11 +23,11 @@ pub struct StatArgs {
     #[arg(short, long)]
     pub meminfo: bool,
 
-    /// The six counters in MB, taking each allocation for one page (understates huge pages)
+    /// The six counters in MB, counting each allocation as one page (understates huge pages)
     #[arg(short, long)]
     pub numastat: bool,
 
-    /// How full each node is, how far from reclaim, how fragmented, and what the kernel did about it
+    /// Free memory of each node, distance from reclaim, fragmentation, and the kernel's reactions
     #[arg(long)]
     pub pressure: bool,
 
@@ -35,7 +35,7 @@ pub struct StatArgs {
     #[arg(short, long)]
     pub compact: bool,
 
-    /// Sort rows by their total, or by one node's column; the node is glued on: -s2
+    /// Sort rows by their total, or by the column of a node given without a space: -s2
     #[arg(short, long, value_name = "NODE", num_args = 0..=1, require_equals = true)]
     pub sort: Option<Option<u16>>,
 
@@ -43,11 +43,12 @@ pub struct StatArgs {
     #[arg(short = 'z', long)]
     pub nonzero: bool,
 
-    /// With several processes, a table for each
+    /// With several processes, print a table for each
     #[arg(short = 'v', long)]
     pub details: bool,
 
-    /// With -p: the kinds of memory (heap, stack, anonymous, huge pages, text, data, files, shared) and the policies in force
+    /// With -p: the kinds of memory (heap, stack, anonymous, huge pages, text, data, files, shared)
+    /// and the policies in force
     #[arg(long)]
     pub kinds: bool,
 
@@ -55,15 +56,16 @@ pub struct StatArgs {
     #[arg(long)]
     pub by_mapping: bool,
 
-    /// With -p: the node on which each thread ran last
+    /// With -p: the node on which each thread last ran
     #[arg(long)]
     pub by_thread_node: bool,
 
-    /// With -p: of the processes that patterns and --children find, read only every Nth; PIDs named with -p are all read
+    /// With -p: read only every Nth of the processes that patterns and --children find; PIDs named
+    /// with -p are always read
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: Option<u32>,
 
-    /// With -p: the processes' descendants too
+    /// With -p: include the descendants of the processes
     #[arg(long)]
     pub children: bool,
 
@@ -71,64 +73,68 @@ pub struct StatArgs {
     #[arg(long, value_name = "PATH")]
     pub cgroup: Option<PathBuf>,
 
-    /// Keep this reading in FILE for --since
+    /// Save this reading in FILE for --since
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
 
-    /// What changed since the reading kept in FILE: allocations, memory rows, processes' memory per node
+    /// Show what changed since the reading saved in FILE: allocations, memory rows, and memory of
+    /// processes per node
     #[arg(long, value_name = "FILE", conflicts_with_all = ["over_time", "watch", "csv"])]
     pub since: Option<PathBuf>,
 
-    /// Exit with 3 when this holds in any reading, such as 'remote_share > 5%' (repeatable; names in docs/stat.md)
+    /// Exit with status 3 when this condition holds in any reading, such as 'remote_share > 5%'
+    /// (repeatable; names in docs/stat.md)
     #[arg(long, value_name = "EXPR")]
     pub fail_if: Vec<String>,
 
-    /// Say so on stderr when this begins to hold, and again when it no longer does (repeatable)
+    /// Write a line to stderr when this condition begins to hold, and another when it ends
+    /// (repeatable)
     #[arg(long, value_name = "EXPR")]
     pub alert: Vec<String>,
 
-    /// Alerts at the thresholds that guides recommend: foreign allocations, unreclaimable slab, falling local share,
-    /// watermarks, swapping beside free memory, remote share
+    /// Alert at commonly recommended thresholds: foreign allocations, unreclaimable slab, falling
+    /// local share, watermarks, swapping while a different node has free memory, remote share
     #[arg(long)]
     pub alert_presets: bool,
 
-    /// At an interval: one line per reading with this share of every node
+    /// With an interval: print one line per reading with this share of every node
     #[arg(long, value_enum, value_name = "SHARE")]
     pub over_time: Option<Share>,
 
-    /// Repeat on a cleared screen (every second unless an interval is given), with what changed in bold
+    /// Repeat on a cleared screen, every second unless an interval is given, with changes in bold
     #[arg(long, conflicts_with_all = ["format", "csv"])]
     pub watch: bool,
 
-    /// CSV, one value a line
+    /// Print CSV, one value per line
     #[arg(long, conflicts_with = "format")]
     pub csv: bool,
 
-    /// Use colour
+    /// When to use colour
     #[arg(long, value_enum, default_value_t)]
     pub color: Color,
 
-    /// Form of the output: text, or JSON of schema numatrace.stat/1
+    /// Output format: text, or JSON of schema numatrace.stat/1
     #[arg(short, long, value_enum, default_value_t)]
     pub format: Format,
 
-    /// Seconds between readings (500ms, 2m work) and how many; without a count until Ctrl-C. Anything else is a PATTERN,
-    /// as with -p
+    /// Time between readings (1, 500ms, 2m) and their number; without a number until Ctrl-C. Any
+    /// other word is a PATTERN, as with -p
     #[arg(value_name = "INTERVAL [COUNT] | PATTERN")]
     pub words: Vec<OsString>,
 }
 
-/// A share of the allocations from a node.
+/// Share of the allocations from a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Share {
-    /// Those that had wanted the node.
+    /// Allocations that preferred this node.
     Hit,
-    /// Those that went to its own CPUs.
+    /// Allocations by CPUs of this node.
     Local,
 }
 
-/// Rewrites numastat's glued `-s2`, alone or ending a bundle (`-mcs2`), to `--sort=2` in the arguments of `stat`; clap has no
-/// option whose value may be missing and must otherwise be glued. Other commands' arguments pass unchanged.
+/// Rewrites numastat's `-s2`, alone or at the end of a bundle (`-mcs2`), to `--sort=2` in the
+/// arguments of `stat`. clap has no option whose value may be missing and must otherwise follow
+/// without a space. Arguments of other commands pass unchanged.
 pub fn expand_glued_sort(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args = args.into_iter();
     let mut out: Vec<OsString> = args.by_ref().take(1).collect();
@@ -169,7 +175,7 @@ pub fn expand_glued_sort(args: impl IntoIterator<Item = OsString>) -> Vec<OsStri
     out
 }
 
-/// `-mcs2` as `-mc` and `2`; `-s2` as nothing and `2`.
+/// Splits `-mcs2` into `-mc` and 2, and `-s2` into nothing and 2; returns `None` for anything else.
 fn glued_sort(arg: &OsStr) -> Option<(Option<String>, u16)> {
     let bundle = arg.to_str()?.strip_prefix('-')?;
     let letters = bundle.trim_end_matches(|digit: char| digit.is_ascii_digit());

@@ -1,20 +1,22 @@
-//! `numatrace topology`: what can be typed after it.
+//! Arguments of `numatrace topology`.
 
 use clap::Args;
 
 use super::Format;
 
-/// Show nodes, CPUs, memory, distances and the NUMA knobs in force.
+/// Show nodes, CPUs, memory, distances and the NUMA settings in force.
 ///
-/// The first lines are those of `numactl -H`. Nodes without CPUs or without memory are named as such, and each knob says
-/// in a few words what its setting implies. Needs no privileges; what only root may read is listed as missing.
+/// The first lines are those of `numactl -H`. Nodes without CPUs or without memory are named as
+/// such, and each setting says in a few words what its value implies. Needs no privileges; facts
+/// that only root may read are listed as missing.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TopologyArgs {
-    /// Form of the output: text, or one JSON document of schema numatrace.topology/1
+    /// Output format: text, or one JSON document of schema numatrace.topology/1
     #[arg(short, long, value_enum, default_value_t)]
     pub format: Format,
 
-    /// Show what this process may use instead of our own: affinity, allowed nodes, cpuset
+    /// Show what this process may use instead of numatrace's own limits: affinity, allowed nodes,
+    /// cpuset
     #[arg(short, long, value_name = "PID")]
     pub pid: Option<u32>,
 

@@ -1,170 +1,146 @@
-//! A session that tells what happens as it happens: `numatrace events`.
+//! `numatrace events`: streams events while they happen.
 //!
-//! No report is made, so nothing is kept that would grow with time. Allocations come from the sweeps of the totals, thread by thread and exact to
-//! the last one; everything else comes from the ring.
+//! No report is made, so nothing is kept that would grow with time. Allocations come from the
+//! sweeps of the totals, by thread and exact; everything else comes from the ring buffer.
 
-use std::{path::Path, process::ExitCode, time::Instant};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use tokio::time::sleep_until;
 
 use crate::{
-    attach::{catalog::PAGE_FAULT, globals::Switches},
     cli::{Format, events::EventsArgs},
     console::messages::Console,
     enrich::topology::Topology,
     exit::Exit,
     ids::NodeId,
-    label::{event::Teller, report},
+    label::{coverage::lost_by_kind, event::EventLines, hooks::hook},
     model::{
-        event::{Kind, Line, Lost, LostKind, LostReason, SCHEMA, Session},
+        HookState,
+        event::{self, Line, Lost, LostKind, LostReason, SCHEMA},
         number,
     },
     output::{self, sink::Sink, stream::Stream},
-    plan::{self, Scope, Verbosity, events::EventsPlan},
+    plan::events::{EventsPlan, events},
     session::{
-        open::{banner, scope_entries, told},
-        tracer::{self, Extras, Tracer},
-        wait::{DRAIN, NEVER, SWEEP, Signals, every, targets_gone},
+        Session,
+        tracer::{Tracer, boot_ns},
+        wait::{Due, Signals, Wait, block_on},
     },
 };
 
-/// Streams events until somebody or something ends it.
+/// Streams events until the session or the reader ends.
 ///
 /// # Errors
-/// A [`crate::exit::Failure`] with its exit code, or whatever broke while running.
+/// A [`crate::exit::Failure`] with its exit code, or any error that ended the session.
 pub(super) fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
-    let plan = &plan::events::events(args)?;
-    // Before anything is attached: a stream that cannot be written is not worth a session.
-    let sink = Sink::open(plan.session.output.as_deref())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    Ok(runtime.block_on(session(plan, sink))?.into())
+    let plan = events(args)?;
+    // First, because a stream that cannot be written is no reason to attach anything.
+    let sink = Sink::open(plan.output.as_deref())?;
+    Ok(block_on(stream(&plan, sink))?.into())
 }
 
-async fn session(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
-    let session = &plan.session;
-    let mut console = Console::new(session.verbosity, false);
-    let mut signals = Signals::new()?;
-    let topology = Topology::read(Path::new("/"))?;
-    let mut loaded = tracer::load(
-        &topology,
-        switches(plan),
-        session.verbosity >= Verbosity::Debug,
-    )?;
-    loaded.wanted = session.hooks.clone();
-    let scope = scope_entries(session, None)?;
-    let mut tracer = Tracer::start(loaded, &topology, &scope, Extras::default())?;
-    told(session, &tracer, &mut console)?;
-    tracer.ingest.tell_only();
-    console.say(&banner(session));
+async fn stream(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
+    let mut console = Console::new(plan.session.verbosity, false);
+    let signals = Signals::new()?;
+    let mut session = Session::open(plan.session.clone(), &mut console)?;
+    session.tracer.ingest.stream_only();
+    console.say(&session.banner());
 
     let to_stdout = matches!(sink, Sink::Stdout);
-    let page_size = topology.page_size();
-    let mut stream = match session.format {
-        Format::Json => Stream::open(sink, plan.room, output::json::to_line),
-        Format::Text => Stream::open(sink, plan.room, move |line| {
-            Ok(output::events::text(line, page_size))
-        }),
-    }
-    .context("cannot start the writer")?;
-    let first = first_line(&tracer, &topology);
-    say_gaps(&first, plan, &mut console);
-    stream.send(Line::Session(Box::new(first)));
-    let mut teller = Teller::new(
-        plan.filter.clone(),
-        tracer.reasons.migrate.clone(),
-        Timestamp::now(),
-        tracer::boot_ns()?,
-    );
-    let mut telling = Telling {
-        stream,
-        teller: &mut teller,
-        announced: 0,
-    };
+    let mut writer = Writer::open(plan, sink, &session)?;
+    let first = first_line(&session.tracer, session.topology());
+    report_gaps(&first, plan, &mut console);
+    writer.stream.send(Line::Session(Box::new(first)));
 
-    let deadline = sleep_until(
-        tokio::time::Instant::from_std(Instant::now()) + session.duration.unwrap_or(NEVER),
-    );
-    tokio::pin!(deadline);
-    let (mut drain, mut sweep) = (every(DRAIN), every(SWEEP));
+    let mut wait = Wait::new(&session, signals);
     loop {
-        tokio::select! {
-            biased;
-            () = &mut deadline => break,
-            _ = signals.interrupt.recv() => break,
-            _ = signals.terminate.recv() => break,
-            _ = drain.tick() => {
-                tracer.drain()?;
-                telling.tell(&mut tracer);
-            }
-            _ = sweep.tick() => {
-                tracer.sweep()?;
-                telling.tell(&mut tracer);
-                telling.tell_losses(&mut tracer, &mut console)?;
-                telling.teller.forget_names();
-                tracer.forget()?;
-                if telling.stream.is_closed() || (to_stdout && Sink::stdout_is_closed()) {
+        match wait.next(&mut session).await? {
+            Due::Drained => writer.write_events(&mut session.tracer),
+            Due::Swept => {
+                writer.write_events(&mut session.tracer);
+                writer.write_losses(&mut session.tracer, &mut console)?;
+                writer.lines.forget_names();
+                session.tracer.forget_ended()?;
+                if writer.stream.is_closed() || (to_stdout && Sink::stdout_is_closed()) {
                     return Ok(Exit::Done);
                 }
-                if targets_gone(&session.scope) {
+                if session.targets_gone() {
                     break;
                 }
             }
+            Due::Interval => {}
+            Due::End(_) => break,
         }
-        if telling.stream.is_closed() {
+        if writer.stream.is_closed() {
             break;
         }
     }
-    tracer.sweep()?;
-    telling.tell(&mut tracer);
-    telling.tell_losses(&mut tracer, &mut console)?;
-    let untold = telling.stream.finish().context("cannot write the events")?;
-    if untold > 0 {
-        console.say("the reader did not take the last events");
+    session.sweep()?;
+    writer.write_events(&mut session.tracer);
+    writer.write_losses(&mut session.tracer, &mut console)?;
+    let unread = writer.stream.finish().context("cannot write the events")?;
+    if unread > 0 {
+        console.say("the last events were not read");
     }
     Ok(Exit::Done)
 }
 
-/// What stands between the session and its stream.
-struct Telling<'a> {
+/// Turns live events into lines of the stream.
+struct Writer {
     stream: Stream,
-    teller: &'a mut Teller,
-    /// Lines that found no room and were announced.
-    announced: u64,
+    lines: EventLines,
+    /// Lines dropped so far that were reported on stderr.
+    reported_drops: u64,
 }
 
-impl Telling<'_> {
-    /// Sends on what was heard.
-    fn tell(&mut self, tracer: &mut Tracer) {
+impl Writer {
+    fn open(plan: &EventsPlan, sink: Sink, session: &Session) -> anyhow::Result<Self> {
+        let page_size = session.topology().page_size();
+        let stream = match plan.format {
+            Format::Json => Stream::open(sink, plan.queue_lines, output::json::to_line),
+            Format::Text => Stream::open(sink, plan.queue_lines, move |line| {
+                Ok(output::events::text(line, page_size))
+            }),
+        }
+        .context("cannot start the writer")?;
+        Ok(Self {
+            stream,
+            lines: EventLines::new(
+                plan.filter.clone(),
+                session.tracer.reasons.migrate.clone(),
+                Timestamp::now(),
+                boot_ns()?,
+            ),
+            reported_drops: 0,
+        })
+    }
+
+    /// Writes the live events since the last call.
+    fn write_events(&mut self, tracer: &mut Tracer) {
         let ingest = &mut tracer.ingest;
         let Some(live) = &mut ingest.live else { return };
-        for (time_ns, event) in live.take_events() {
-            if let Some(event) = self.teller.tell(time_ns, &event, &mut ingest.enrich) {
+        for (time_ns, live_event) in live.take_events() {
+            if let Some(event) = self.lines.line(time_ns, &live_event, &mut ingest.enrich) {
                 self.stream.send(Line::Event(Box::new(event)));
             }
         }
     }
 
-    /// Announces what was lost on the way to us, and on the way to the reader.
-    fn tell_losses(&mut self, tracer: &mut Tracer, console: &mut Console) -> anyhow::Result<()> {
+    /// Writes a line for events lost before they reached us. Reports these and the lines that a
+    /// slow reader left no room for on stderr.
+    fn write_losses(&mut self, tracer: &mut Tracer, console: &mut Console) -> anyhow::Result<()> {
         let (losses, rejected) = tracer.losses()?;
-        let dropped = tracer
-            .ingest
-            .live
-            .as_mut()
-            .map_or(0, |live| std::mem::take(&mut live.dropped));
-        let by_kind = report::lost_by_kind(&losses);
-        let ring = losses.records_lost.iter().sum::<u64>() + dropped;
+        let live = tracer.ingest.live.as_mut();
+        let not_kept = live.map_or(0, |live| std::mem::take(&mut live.dropped));
+        let by_kind = lost_by_kind(&losses);
+        let ring = losses.records_lost.iter().sum::<u64>() + not_kept;
         for (reason, count, by_kind) in [
             (LostReason::RingFull, ring, by_kind),
             (LostReason::Malformed, rejected, Default::default()),
         ] {
             if count > 0 {
-                console.say(&announcement(count, reason));
+                console.say(&loss(count, reason));
                 self.stream.send(Line::Lost(Lost {
                     time: Timestamp::now(),
                     kind: LostKind::Lost,
@@ -175,46 +151,27 @@ impl Telling<'_> {
             }
         }
         let dropped = self.stream.dropped();
-        if dropped > self.announced {
-            console.say(&announcement(
-                dropped - self.announced,
-                LostReason::SlowReader,
-            ));
-            self.announced = dropped;
+        if dropped > self.reported_drops {
+            let new = dropped - self.reported_drops;
+            console.say(&loss(new, LostReason::SlowReader));
+            self.reported_drops = dropped;
         }
         Ok(())
     }
 }
 
-fn announcement(count: u64, reason: LostReason) -> String {
+fn loss(count: u64, reason: LostReason) -> String {
     format!(
-        "{} events lost: {}",
+        "{} {} lost: {}",
         number::grouped(count),
+        if count == 1 { "event" } else { "events" },
         reason.in_words()
     )
 }
 
-/// What the kernel side is to do: runs by mapping for those who want to see them; allocations are counted in any case.
-fn switches(plan: &EventsPlan) -> Switches {
-    let wants = |kind| plan.filter.kinds.is_empty() || plan.filter.kinds.contains(&kind);
-    let touches = wants(Kind::FirstTouch) || wants(Kind::Incident);
-    Switches {
-        scoped: plan.session.scope != Scope::System,
-        follow_children: plan.session.follow_children,
-        gather_moves: false,
-        first_touch: touches && plan.session.hooks.has(PAGE_FAULT),
-        faults: plan.session.faults,
-        mappings: wants(Kind::FirstTouch) || wants(Kind::HintFault),
-        reducible: false,
-        stack_every: 0,
-        kernel_stack_every: 0,
-        verify_reasons: false,
-    }
-}
-
-fn first_line(tracer: &Tracer, topology: &Topology) -> Session {
+fn first_line(tracer: &Tracer, topology: &Topology) -> event::Session {
     let nodes: Vec<NodeId> = topology.node_ids().collect();
-    Session {
+    event::Session {
         schema: SCHEMA.to_owned(),
         time: Timestamp::now(),
         kernel: nix::sys::utsname::uname()
@@ -222,19 +179,19 @@ fn first_line(tracer: &Tracer, topology: &Topology) -> Session {
             .unwrap_or_default(),
         page_size: topology.page_size(),
         nodes,
-        hooks: tracer.session().hooks.iter().map(report::hook).collect(),
+        hooks: tracer.session().hooks.iter().map(hook).collect(),
     }
 }
 
-/// Says which of the wanted kinds cannot be told here, or not whole.
-fn say_gaps(first: &Session, plan: &EventsPlan, console: &mut Console) {
+/// Reports wanted kinds of events that are not traced here, or only in part.
+fn report_gaps(first: &event::Session, plan: &EventsPlan, console: &mut Console) {
     for hook in &first.hooks {
         if let Some(lost) = hook.lost.as_deref().filter(|_| plan.concerns(&hook.hook)) {
             let state = match hook.state {
-                crate::model::HookState::Fallback => "on its fallback",
-                _ => "not attached",
+                HookState::Fallback => "uses a reduced hook",
+                _ => "is not attached",
             };
-            console.say(&format!("{} is {state}; missing: {lost}", hook.hook));
+            console.say(&format!("{} {state}; missing: {lost}", hook.hook));
         }
     }
 }

@@ -19,15 +19,15 @@ use crate::cli::Command;
 /// Runs one command and returns the exit code of this process.
 ///
 /// # Errors
-/// A [`crate::exit::Failure`] with its exit code, or whatever broke while the command ran.
+/// A [`crate::exit::Failure`] with its exit code, or any error that ended the command.
 pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     let root = Path::new("/");
-    // Only for commands that hold no thread of their own: `top` draws from a different thread.
+    // Locked only by commands that write from this thread: `top` draws from a different one.
     let stdout = || io::stdout().lock();
     match command {
         Command::Trace(args) => trace::run(args),
         Command::Record(args) => record::run(args),
-        Command::Report(args) => report::run(&args),
+        Command::Report(args) => report::run(args),
         Command::Top(args) => top::run(args),
         Command::Events(args) => events::run(args),
         Command::Diff(args) => diff::run(&args).map(ExitCode::from),

@@ -1,4 +1,4 @@
-//! `numatrace report`: the report of a recording, by the code that makes a session's own.
+//! `numatrace report`: the report of a recording, made by the code that makes a session's own.
 
 use std::process::ExitCode;
 
@@ -6,54 +6,40 @@ use anyhow::Context;
 
 use crate::{
     cli::report::ReportArgs,
-    console::{
-        progress::{Progress, Work},
-        rendering::{Rendering, color},
-    },
-    exit::{Exit, Failure},
-    ids::Pid,
-    limits::fail_if::{FailIf, ReportNames},
+    console::progress::{Progress, Work},
+    exit::Exit,
     output::sink::Sink,
-    recording::replay::{Replay, Wanted},
+    plan::{
+        ReportPlan,
+        replay::{ReplayPlan, replay},
+    },
+    recording::replay::Replay,
 };
 
-/// Reads a recording and prints its report.
+/// Reads a recording and prints its report, or those of its intervals.
 ///
 /// # Errors
-/// The recording cannot be read, or the report cannot be written: with the exit code and a way out.
-pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
-    if args.from.zip(args.to).is_some_and(|(from, to)| from >= to) {
-        return Err(Failure::new(
-            Exit::Usage,
-            "--from lies behind --to",
-            "both count from the begin of the session: --from 10 --to 20",
-        )
-        .into());
-    }
-    let mut fail_if = FailIf::typed(&args.fail_if, &ReportNames)?;
-    let wanted = Wanted {
-        from: args.from,
-        to: args.to,
-        pids: args.pids.iter().copied().map(Pid).collect(),
-        children: !args.no_children,
-        timeline: args.timeline,
-        whole: args.whole,
-    };
-    let to_file = args.output.is_some();
-    let rendering = Rendering::new(
-        args.format,
-        args.audit_only,
-        to_file,
-        args.limit,
-        color(args.color, to_file),
-    );
-    let replay = Replay::open(&args.recording, wanted)?;
-    let mut sink = Sink::open(args.output.as_deref())?;
-    let mut progress = Progress::new(Work::Reading(replay.length), args.quiet);
-    // The last one is kept back: a file is put in place with it.
+/// A [`crate::exit::Failure`] with its exit code when the recording cannot be read, or the report
+/// cannot be written.
+pub(super) fn run(args: ReportArgs) -> anyhow::Result<ExitCode> {
+    let ReplayPlan {
+        recording,
+        wanted,
+        report,
+        quiet,
+    } = replay(args)?;
+    let ReportPlan {
+        rendering,
+        output,
+        mut fail_if,
+    } = report;
+    let replay = Replay::open(&recording, wanted)?;
+    let mut sink = Sink::open(output.as_deref())?;
+    let mut progress = Progress::new(Work::Reading(replay.length), quiet);
+    // The last report is held back: a file replaces an older one only with its last report.
     let mut last: Option<Vec<u8>> = None;
     let mut crossed = Vec::new();
-    let outcome = replay.run_showing(
+    let outcome = replay.run_with_progress(
         &mut |_| {},
         &mut |snapshot| {
             crossed.extend(fail_if.check_report(&snapshot));
@@ -66,7 +52,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         &mut |read| progress.show(read),
     )?;
     drop(progress);
-    if !args.quiet {
+    if !quiet {
         for remark in &outcome.remarks {
             eprintln!("numatrace: {remark}");
         }

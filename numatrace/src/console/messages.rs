@@ -1,55 +1,88 @@
-//! What is said to a person, on stderr: stdout carries data only.
+//! Messages to a person on stderr; stdout carries only data.
 
 use std::{
     io::{self, IsTerminal, Write},
     time::Duration,
 };
 
-use crate::plan::Verbosity;
+/// Amount of messages on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Errors only.
+    Quiet,
+    /// Everything that most users should read.
+    Normal,
+    /// Also each hook as it attaches.
+    Verbose,
+    /// Also diagnostics of the kernel side.
+    Debug,
+}
 
-/// The voice of a session.
+impl Verbosity {
+    /// Returns the verbosity of `-q` and of repeated `-v`.
+    pub fn from_flags(quiet: bool, verbose: u8) -> Self {
+        match (quiet, verbose) {
+            (true, _) => Self::Quiet,
+            (false, 0) => Self::Normal,
+            (false, 1) => Self::Verbose,
+            (false, _) => Self::Debug,
+        }
+    }
+}
+
+/// Writes the messages of one session.
 #[derive(Debug)]
 pub struct Console {
     level: Verbosity,
     progress: bool,
-    shown: bool,
+    progress_shown: bool,
 }
 
 impl Console {
-    /// A voice as loud as the plan wants; progress only for a timed session on a terminal.
+    /// Creates a console. A timed session on a terminal shows its progress.
     pub fn new(level: Verbosity, timed: bool) -> Self {
         Self {
             level,
             progress: timed && level > Verbosity::Quiet && io::stderr().is_terminal(),
-            shown: false,
+            progress_shown: false,
         }
     }
 
-    /// Says a line everybody should read.
+    /// Creates a console that writes only errors, as under `top`, which owns the terminal.
+    pub fn quiet() -> Self {
+        Self::new(Verbosity::Quiet, false)
+    }
+
+    /// Returns whether only errors are written.
+    pub fn is_quiet(&self) -> bool {
+        self.level == Verbosity::Quiet
+    }
+
+    /// Writes a line that every user should read.
     pub fn say(&mut self, line: &str) {
         if self.level > Verbosity::Quiet {
             self.line(line);
         }
     }
 
-    /// Says a line that even those read who wanted quiet: it is why the run ends as it does.
+    /// Writes a line even with `--quiet`: it explains the exit status.
     pub fn insist(&mut self, line: &str) {
         self.line(line);
     }
 
-    /// Says what went wrong, to everybody.
+    /// Writes an error, even with `--quiet`.
     pub fn fail(&mut self, what: &str) {
         self.line(&format!("error: {what}"));
     }
 
-    /// Says a line for those who asked for more.
+    /// Writes a line with `--verbose`.
     pub fn detail(&mut self, line: &str) {
         if self.level >= Verbosity::Verbose {
             self.line(line);
         }
     }
 
-    /// Shows how far a timed session is, on one line that is written over.
+    /// Shows the progress of a timed session on one line, which the next message overwrites.
     pub fn progress(&mut self, passed: Duration, whole: Duration) {
         if self.progress {
             self.write(&format!(
@@ -57,25 +90,25 @@ impl Console {
                 passed.as_secs(),
                 whole.as_secs()
             ));
-            self.shown = true;
+            self.progress_shown = true;
         }
     }
 
     fn line(&mut self, line: &str) {
-        let wipe = if self.shown { "\r\x1b[K" } else { "" };
-        self.shown = false;
+        let wipe = if self.progress_shown { "\r\x1b[K" } else { "" };
+        self.progress_shown = false;
         self.write(&format!("{wipe}numatrace: {line}\n"));
     }
 
-    /// Takes the progress line away.
+    /// Removes the progress line.
     pub fn clear(&mut self) {
-        if self.shown {
-            self.shown = false;
+        if self.progress_shown {
+            self.progress_shown = false;
             self.write("\r\x1b[K");
         }
     }
 
-    /// A closed stderr is no reason to stop tracing.
+    /// Ignores errors: a closed stderr is no reason to stop tracing.
     fn write(&self, text: &str) {
         let _ = io::stderr().write_all(text.as_bytes());
     }

@@ -1,4 +1,4 @@
-//! The console: messages to a person on stderr, progress, and how a report is rendered.
+//! The console: messages and progress for a person on stderr, and how a report is rendered.
 
 pub mod messages;
 pub mod progress;

@@ -1,4 +1,4 @@
-//! How far work is that takes over a second: a bar on stderr, on a terminal only, that is gone when the work is done.
+//! Progress of slow work: a bar on stderr that appears after a second and disappears at the end.
 
 use std::{
     io::{self, IsTerminal},
@@ -7,40 +7,42 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Work that takes no longer has no bar.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Work that takes less has no bar.
+const DELAY: Duration = Duration::from_secs(1);
 
-/// What is being done.
+/// Kind of work.
 #[derive(Clone, Copy, Debug)]
 pub enum Work {
-    /// Reading so many bytes.
+    /// Read a file of this many bytes; 0 for an unknown size.
     Reading(u64),
-    /// Looking up names, of nobody knows how many stacks.
+    /// Look up the functions of stacks, whose number is unknown.
     Naming,
+    /// Read the memory of this many processes; numa_maps of a large one is slow.
+    Processes(u64),
 }
 
-/// How far it is.
+/// Progress of one piece of work; dropping it removes the bar.
 pub struct Progress {
     work: Work,
     bar: Option<ProgressBar>,
     began: Instant,
-    wanted: bool,
+    visible: bool,
 }
 
 impl Progress {
-    /// Begins. Nothing is shown to who wants to be left alone, nor where stderr is no terminal.
+    /// Begins. Shows nothing with `--quiet`, or when stderr is not a terminal.
     pub fn new(work: Work, quiet: bool) -> Self {
         Self {
             work,
             bar: None,
             began: Instant::now(),
-            wanted: !quiet && io::stderr().is_terminal(),
+            visible: !quiet && io::stderr().is_terminal(),
         }
     }
 
-    /// So much is done: bytes, stacks.
+    /// Shows the amount done so far: bytes, stacks or processes.
     pub fn show(&mut self, done: u64) {
-        if self.wanted && self.began.elapsed() >= PATIENCE {
+        if self.visible && self.began.elapsed() >= DELAY {
             let work = self.work;
             self.bar.get_or_insert_with(|| bar(work)).set_position(done);
         }
@@ -64,7 +66,11 @@ fn bar(work: Work) -> ProgressBar {
         ),
         Work::Naming => (
             ProgressBar::no_length(),
-            "looking up names of functions, {pos} stacks",
+            "looking up function names, {pos} stacks",
+        ),
+        Work::Processes(count) => (
+            ProgressBar::new(count),
+            "reading {bar:30} {pos} of {len} processes, {eta} left",
         ),
     };
     match ProgressStyle::with_template(template) {

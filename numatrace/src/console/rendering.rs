@@ -1,4 +1,4 @@
-//! How a report is to look, and the report in that form: the one way for sessions and recordings.
+//! Renders reports: one way for sessions and recordings.
 
 use std::io;
 
@@ -8,19 +8,19 @@ use crate::{
     output::{self, text::TextOptions},
 };
 
-/// How a report is to look.
+/// Form of a report.
 #[derive(Clone, Debug)]
 pub struct Rendering {
     /// Text or JSON.
     pub format: Format,
-    /// Only the audit is wanted.
+    /// Render only the audit.
     pub audit_only: bool,
-    /// What text is to look like.
+    /// Width, rows and colour of text.
     pub text: TextOptions,
 }
 
 impl Rendering {
-    /// For a file, or for our stdout, whose terminal has a width.
+    /// Creates a form for a file, or for stdout, whose terminal has a width.
     pub fn new(format: Format, audit_only: bool, to_file: bool, rows: usize, color: bool) -> Self {
         let text = TextOptions {
             width: if to_file { None } else { terminal_width() },
@@ -34,10 +34,10 @@ impl Rendering {
         }
     }
 
-    /// The report, with a newline at its end.
+    /// Renders a report, with a newline at its end.
     ///
     /// # Errors
-    /// There is no memory for it.
+    /// Serializing to memory failed.
     pub fn of(&self, snapshot: &Snapshot) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         match (self.format, self.audit_only) {
@@ -46,11 +46,9 @@ impl Rendering {
                 output::json::write_line(&mut bytes, &AuditReport::of(snapshot))?;
             }
             (Format::Text, audit_only) => {
-                let later = snapshot
-                    .session
-                    .interval
-                    .is_some_and(|interval| interval > 0);
-                if later {
+                let interval = snapshot.session.interval;
+                if interval.is_some_and(|interval| interval > 0) {
+                    // An empty line separates the reports of intervals.
                     bytes.push(b'\n');
                 }
                 let text = if audit_only {
@@ -65,7 +63,7 @@ impl Rendering {
     }
 }
 
-/// Is colour wanted, for a report on stdout or in a file?
+/// Returns whether text is coloured, on stdout or in a file.
 pub fn color(wanted: Color, to_file: bool) -> bool {
     use io::IsTerminal;
     match wanted {
@@ -79,7 +77,7 @@ pub fn color(wanted: Color, to_file: bool) -> bool {
     }
 }
 
-/// Columns of the terminal on stdout, `None` when it is none.
+/// Returns the columns of the terminal on stdout; `None` when stdout is no terminal.
 fn terminal_width() -> Option<usize> {
     let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(io::stdout())?;
     Some(usize::from(columns))

@@ -23,12 +23,12 @@ use crate::{
 pub struct Accumulators {
     /// Events of each owner by count key.
     pub tallies: Table<(Charged, CountKind), Tally>,
-    /// Allocations in the epochs around a boundary that the preferred node's `numa_foreign` may hold
-    /// although the page's node does not, or the other way round.
+    /// Allocations in the epochs around a boundary that the preferred node's `numa_foreign` may
+    /// hold although the page's node does not, or the other way round.
     #[serde(rename = "foreign_edge")]
     pub foreign_at_boundary: u64,
-    /// Base pages allocated between the two readings of `/proc/vmstat`, which is read at other instants
-    /// than the nodes' files.
+    /// Base pages allocated between the two readings of `/proc/vmstat`, which is read at other
+    /// instants than the nodes' files.
     pub system_pages: u64,
     /// Hinting faults over time.
     pub faults: Slices,
@@ -54,8 +54,8 @@ impl Accumulators {
         }
     }
 
-    /// Returns the counts of each owner, one owner after the other in order. The counts of all owners
-    /// at once would be many times the table.
+    /// Returns the counts of each owner, one owner after the other in order. The counts of all
+    /// owners at once would be many times the table.
     pub fn owners(&self) -> impl Iterator<Item = (Charged, Counts)> {
         let mut count_keys: Vec<_> = self.tallies.iter().collect();
         count_keys.sort_unstable_by_key(|((charged, _), _)| *charged);

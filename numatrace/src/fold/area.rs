@@ -1,7 +1,8 @@
-//! Areas: ranges of one process's memory of one file and class, with the threads that touched and used
-//! their pages, and the moves of these pages.
+//! Areas: ranges of one process's memory of one file and class, with the threads that touched and
+//! used their pages, and the moves of these pages.
 //!
-//! Counts are kept with their addresses, so that an area can be divided once its mappings are known.
+//! Counts are kept with their addresses, so that an area can be divided once its mappings are
+//! known.
 
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, ops::Range};
@@ -20,8 +21,8 @@ use crate::{
 
 /// Most stacks that are kept of one area.
 const STACKS: usize = 256;
-/// Most stacks that are kept of an area that may be all memory of a process, because its mappings are
-/// not known yet.
+/// Most stacks that are kept of an area that may be all memory of a process, because its mappings
+/// are not known yet.
 const STACKS_UNKNOWN: usize = 4_096;
 
 /// A thread: its number and its start (ns since boot), because numbers are reused.
@@ -94,8 +95,8 @@ pub struct Area {
     pub stacks: BTreeMap<u32, FromStack>,
 }
 
-/// First touches from one user stack: base pages, and where they lie, because one run of touches goes
-/// through adjacent mappings.
+/// First touches from one user stack: base pages, and where they lie, because one run of touches
+/// goes through adjacent mappings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FromStack {
@@ -259,7 +260,8 @@ impl Area {
         near.saturating_add(far)
     }
 
-    /// Returns the base pages that were touched first: those put on the thread's node, and the others.
+    /// Returns the base pages that were touched first: those put on the thread's node, and the
+    /// others.
     pub fn near_and_far(&self) -> (u64, u64) {
         let touches = self.touches.iter();
         touches.fold((0, 0), |(near, far), (key, touched)| {
@@ -277,8 +279,8 @@ impl Area {
         self.touches.is_empty() && self.uses.is_empty() && self.moved.is_empty()
     }
 
-    /// Returns the pages that are remote or missed the preferred node, by the number of their cause. The
-    /// remote pages without a recorded cause are `Unknown`.
+    /// Returns the pages that are remote or missed the preferred node, by the number of their
+    /// cause. The remote pages without a recorded cause are `Unknown`.
     pub fn causes(&self) -> [u64; RemoteCause::ALL.len()] {
         let mut causes = [0u64; RemoteCause::ALL.len()];
         for (key, touched) in &self.touches {

@@ -18,7 +18,8 @@ pub struct Counted {
     pub began_ns: u64,
     /// Memory by mapping, from runs that ended between the boundaries.
     pub mappings: Mappings,
-    /// Runs of the allocation programs that the kernel skipped; `None` where it does not tell.
+    /// Runs of the allocation programs that the kernel skipped; `None` where it does not count
+    /// them.
     pub recursion_misses: Option<u64>,
     /// Losses of the kernel side.
     pub losses: Losses,
@@ -28,8 +29,8 @@ pub struct Counted {
     pub mapping_records_lost: u64,
     /// Whether counts would not stand still while a sweep read them.
     pub unsettled: bool,
-    /// Why there are no counters of the kernel to compare with: `vm.numa_stat` was off, or the kernel
-    /// has none.
+    /// Why there are no counters of the kernel to compare with: `vm.numa_stat` was off, or the
+    /// kernel has none.
     pub uncounted: Option<String>,
     /// Whether somebody wrote to `vm.numa_stat`, which may have set the kernel's counters to zero.
     pub switched: bool,

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 /// Bytes of a base page, as on x86.
 pub const PAGE: u64 = 4096;
 
-/// Most ranges of one list. When there are more, the closest are joined, and their count is spread over
-/// all of the range that they become.
+/// Most ranges of one list. When there are more, the closest are joined, and their count is spread
+/// over all of the range that they become.
 const MOST: usize = 384;
 /// Ranges that are left then. A hundred and more are joined at a time, so the cost of it for each
 /// range that is added is next to nothing.
@@ -152,8 +152,8 @@ impl Extent {
         self.count = self.count.saturating_add(other.count);
     }
 
-    /// Returns the part of the count that falls to `low..high`, as if it were spread evenly over the
-    /// range; rounded down.
+    /// Returns the part of the count that falls to `low..high`, as if it were spread evenly over
+    /// the range; rounded down.
     pub fn part(&self, low: u64, high: u64) -> u64 {
         let length = u128::from(self.high - self.low);
         let share = u128::from(high.min(self.high).saturating_sub(low.max(self.low)));
@@ -189,12 +189,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_and_ranges_stay_ordered_and_few(adds in proptest::collection::vec((0u64..10_000, 0u64..50, 1u64..9), 0..1500)) {
+        fn nothing_is_lost_and_ranges_stay_ordered_and_few(
+            adds in proptest::collection::vec((0u64..10_000, 0u64..50, 1u64..9), 0..1500)
+        ) {
             let mut extents = Extents::default();
             for (low, length, count) in &adds {
                 extents.add(*low, low + length, *count);
             }
-            prop_assert_eq!(extents.total(), adds.iter().map(|(.., count)| count).sum::<u64>());
+            let sum = adds.iter().map(|(.., count)| count).sum::<u64>();
+            prop_assert_eq!(extents.total(), sum);
             prop_assert!(extents.0.len() <= MOST);
             let ranges: Vec<Extent> = extents.clone().into();
             prop_assert!(ranges.windows(2).all(|pair| pair[0].high < pair[1].low));

@@ -17,7 +17,8 @@ impl Histogram {
         bump(&mut self.0, bucket, count);
     }
 
-    /// Returns the middle of each bucket that has events (ns), shortest first, and its number of events.
+    /// Returns the middle of each bucket that has events (ns), shortest first, and its number of
+    /// events.
     pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
         let buckets = self.0.iter();
         buckets.map(|(number, count)| (bucket::middle(*number), *count))

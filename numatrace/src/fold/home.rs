@@ -2,8 +2,8 @@
 
 /// Returns the node that holds more than half of the pages, or `None` when no node does.
 ///
-/// `pages` yields each node once. A process is at home where most of its memory lies; memory that is
-/// spread evenly, and memory of which nothing is known, has no home.
+/// `pages` yields each node once. A process is at home where most of its memory lies; memory that
+/// is spread evenly, and memory of which nothing is known, has no home.
 pub fn home<N>(pages: impl Iterator<Item = (N, u64)> + Clone) -> Option<N> {
     let total = pages
         .clone()

@@ -1,9 +1,9 @@
-//! The state of a session that somebody watches: live events as they come, and threads that are absent
-//! from their memory.
+//! The state of a session that `top` or `events` watches: live events as they come, and threads
+//! that are absent from their memory.
 //!
-//! Runs that are still open lie in per-CPU maps until another event there closes them, on a quiet CPU for
-//! ever. They are reported by their growth, and when the ring brings their records later, what was
-//! reported is taken off.
+//! Runs that are still open lie in per-CPU maps until another event there closes them, on a quiet
+//! CPU for ever. They are reported by their growth, and when the ring brings their records later,
+//! what was reported is taken off.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ use crate::{
     enrich::{Charged, Observation, process::ProcessIndex, timeline_event::TimelineEvent},
 };
 
-/// Most events that are kept until somebody takes them, some 30 MB; events beyond are counted.
+/// Most events that are kept until they are taken, some 30 MB; events beyond are counted.
 const MOST_EVENTS: usize = 200_000;
 
 /// Most absences that are kept for a screen between two frames.
@@ -32,7 +32,7 @@ const MOST_ENDED: usize = 1_000;
 /// Sweeps after which a run that is neither open nor in the ring is forgotten: its record was lost.
 const UNSEEN: u8 = 3;
 
-/// Something that happened in a session that somebody watches.
+/// An event of a session that is watched live.
 #[derive(Clone, Copy, Debug)]
 pub enum LiveEvent {
     /// Allocations of one owner with one count key since the last sweep.
@@ -47,14 +47,14 @@ pub enum LiveEvent {
     Absence(Absence),
 }
 
-/// The state of a session that somebody watches.
+/// The state of a session that is watched live.
 #[derive(Debug, Default)]
 pub struct Live {
     /// Threads that are absent from their memory.
     pub absences: Absences,
     /// Absences that ended since they were taken last; empty where events are kept.
     pub ended: Vec<Absence>,
-    /// Events and when they happened, ns since boot; `None` where nobody wants them.
+    /// Events and when they happened, ns since boot; `None` in a session that keeps none.
     events: Option<Vec<(u64, LiveEvent)>>,
     last: LastPageMoves,
     /// Events, or absences that ended, for which there was no room.
@@ -104,8 +104,8 @@ impl Live {
         events
     }
 
-    /// Takes off a record of the ring what was reported while its run was open. Returns whether anything
-    /// is left of it.
+    /// Takes off a record of the ring what was reported while its run was open. Returns whether
+    /// anything is left of it.
     pub fn take_off_reported(&mut self, event: &mut Event) -> bool {
         match &mut event.body {
             Body::TouchRun(run) => {
@@ -158,8 +158,8 @@ impl Live {
         })
     }
 
-    /// Takes in what a sweep counted: first touches make homes, allocations become one event for each
-    /// owner and count key.
+    /// Takes in what a sweep counted: first touches make homes, allocations become one event for
+    /// each owner and count key.
     pub fn sweep(&mut self, now_ns: u64, counts: &[Observation]) {
         let mut allocs: HashMap<(Charged, AllocKey), Tally> = HashMap::new();
         for count in counts {
@@ -202,8 +202,8 @@ impl Live {
         }
     }
 
-    /// Leaves of an open run of first touches what it has grown by since it was reported last. Returns
-    /// whether it has grown.
+    /// Leaves of an open run of first touches what it has grown by since it was reported last.
+    /// Returns whether it has grown.
     pub fn growth_of_touches(&mut self, run: &mut TouchRun) -> bool {
         let key = (run.thread, run.began_ns);
         let now = Reported {
@@ -216,8 +216,8 @@ impl Live {
         run.pages > 0
     }
 
-    /// Leaves of an open run of hinting faults what it has grown by since it was reported last. Returns
-    /// whether it has grown.
+    /// Leaves of an open run of hinting faults what it has grown by since it was reported last.
+    /// Returns whether it has grown.
     pub fn growth_of_uses(&mut self, run: &mut UseRun) -> bool {
         let key = (run.thread, run.began_ns);
         let now = Reported {
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_told_by_its_growth_and_its_record_brings_the_rest() {
+    fn an_open_run_is_reported_by_its_growth_and_its_record_brings_the_rest() {
         let mut live = Live::with_events();
         assert_eq!(reported(&mut live, 3), 3);
         assert_eq!(reported(&mut live, 8), 5);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_was_told_whole_is_not_told_again() {
+    fn a_run_that_was_reported_whole_is_not_reported_again() {
         let mut live = Live::with_events();
         reported(&mut live, 10);
         assert!(!live.take_off_reported(&mut closed(10)));

@@ -1,7 +1,8 @@
 //! Memory by mapping, from runs: the threads that touched addresses first, and those that use them.
 //!
-//! Runs are joined into areas. An area is one mapping, or several that overlap (a heap that grows), of
-//! one file and class. Names are found by `label`. All tables are bounded; runs without room are counted.
+//! Runs are joined into areas. An area is one mapping, or several that overlap (a heap that grows),
+//! of one file and class. Names are found by `label`. All tables are bounded; runs without room are
+//! counted.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -46,8 +47,8 @@ pub struct Memory {
     pub binds: BTreeMap<Thread, Vec<Bound>>,
     /// Pages that it brought into the page cache, by file.
     pub filled: BTreeMap<FileId, BTreeMap<FillKey, u64>>,
-    /// Samples of memory that the kernel took for itself on behalf of the process, by the number of the
-    /// kernel stack.
+    /// Samples of memory that the kernel took for itself on behalf of the process, by the number of
+    /// the kernel stack.
     pub kernel: BTreeMap<Option<u32>, KernelTook>,
 }
 
@@ -165,8 +166,8 @@ impl Mappings {
         *pages = pages.saturating_add(run.pages);
     }
 
-    /// Takes in a sample of memory that the kernel took for itself. Samples of stacks beyond the bound
-    /// count as samples without a stack.
+    /// Takes in a sample of memory that the kernel took for itself. Samples of stacks beyond the
+    /// bound count as samples without a stack.
     pub fn kernel_took(&mut self, process: ProcessIndex, sample: &KernelAlloc) {
         let kernel = &mut self.by_process.entry(process).or_default().kernel;
         let known = kernel.len() < KERNEL_STACKS || kernel.contains_key(&sample.stack);
@@ -194,8 +195,8 @@ impl Mappings {
         });
     }
 
-    /// Returns the area that a run belongs to, grown to hold its mapping; `None` when there is no room
-    /// for another area.
+    /// Returns the area that a run belongs to, grown to hold its mapping; `None` when there is no
+    /// room for another area.
     fn area(
         &mut self,
         process: ProcessIndex,

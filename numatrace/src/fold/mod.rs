@@ -1,7 +1,8 @@
 //! fold: observations to accumulators, by plain synchronous arithmetic.
 //!
-//! Counts are kept as they came, by owner and count key; counters are derived when somebody asks for
-//! them. Nothing here reads a clock, a file or a map, so every sum can be checked without a kernel.
+//! Counts are kept as they came, by owner and count key; counters are derived on demand
+//! for them. Nothing here reads a clock, a file or a map, so every sum can be checked without a
+//! kernel.
 
 mod accumulators;
 mod counts;

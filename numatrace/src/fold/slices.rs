@@ -1,4 +1,5 @@
-//! Hinting faults over time: all of them and the remote ones in each slice of a session, by process.
+//! Hinting faults over time: all of them and the remote ones in each slice of a session, by
+//! process.
 //!
 //! A slice is the time between two sweeps, about a second. The list is bounded: when it is full,
 //! neighbours are merged, so a long session has longer slices.
@@ -116,7 +117,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_long_it_lasts_nothing_is_lost_and_slices_are_few(counts in proptest::collection::vec((any::<bool>(), 0u64..1000), 0..500)) {
+        fn however_long_it_lasts_nothing_is_lost_and_slices_are_few(
+            counts in proptest::collection::vec((any::<bool>(), 0u64..1000), 0..500)
+        ) {
             let mut slices = Slices::default();
             for (at, (remote, count)) in counts.iter().enumerate() {
                 slices.add(None, if *remote { AWAY } else { HERE }, *count);
@@ -125,9 +128,14 @@ mod tests {
             let whole = slices.whole();
             prop_assert!(whole.len() <= MOST);
             prop_assert!(whole.is_sorted_by_key(|(until, _)| *until));
-            prop_assert_eq!(whole.iter().map(|(_, faults)| faults.all).sum::<u64>(), counts.iter().map(|(_, count)| count).sum::<u64>());
-            let remote = counts.iter().filter(|(remote, _)| *remote).map(|(_, count)| count).sum::<u64>();
-            prop_assert_eq!(whole.iter().map(|(_, faults)| faults.remote).sum::<u64>(), remote);
+            let sum = |of: fn(&Faults) -> u64| {
+                whole.iter().map(|(_, faults)| of(faults)).sum::<u64>()
+            };
+            let all = counts.iter().map(|(_, count)| count).sum::<u64>();
+            prop_assert_eq!(sum(|faults| faults.all), all);
+            let remote = counts.iter().filter(|(remote, _)| *remote);
+            let remote = remote.map(|(_, count)| count).sum::<u64>();
+            prop_assert_eq!(sum(|faults| faults.remote), remote);
         }
     }
 }

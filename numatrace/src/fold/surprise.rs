@@ -1,5 +1,5 @@
-//! Memory used remotely: pages whose users run on a different node than the one that first touch put
-//! them on.
+//! Memory used remotely: pages whose users run on a different node than the one that first touch
+//! put them on.
 //!
 //! First touches and uses are compared range by range. Where first touch lies before the session, a
 //! page's node is the one on which the balancer's sample found it.
@@ -12,8 +12,8 @@ use super::{
 };
 use crate::ids::NodeId;
 
-/// Most ranges of one area that are compared. Beyond that neighbours are compared as one, because time
-/// grows with the square of their number.
+/// Most ranges of one area that are compared. Beyond that neighbours are compared as one, because
+/// time grows with the square of their number.
 const RANGES: usize = 2_048;
 
 /// Returns the base pages of an area that are used mainly from other nodes than they lie on.

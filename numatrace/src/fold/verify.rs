@@ -1,8 +1,9 @@
-//! A second opinion on the reasons of task moves: the functions on the kernel's way to `set_task_cpu`.
+//! A second opinion on the reasons of task moves: the functions on the kernel's way to
+//! `set_task_cpu`.
 //!
-//! A stack shows which function moved the task, not always who asked for the move: the stopper thread
-//! moves tasks for sched_setaffinity(2), cpusets, exec and the NUMA balancer alike. So a stack stands
-//! for all reasons that can lead to it, and agrees with each of them.
+//! A stack shows which function moved the task, not always who asked for the move: the stopper
+//! thread moves tasks for sched_setaffinity(2), cpusets, exec and the NUMA balancer alike. So a
+//! stack stands for all reasons that can lead to it, and agrees with each of them.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +32,8 @@ pub enum StackSays {
     Hotplug,
     /// The real-time or deadline scheduling class.
     RtDl,
-    /// The stopper thread, sent by the real-time class, or for a task that could not be migrated before.
+    /// The stopper thread, sent by the real-time class, or for a task that could not be migrated
+    /// before.
     Pushed,
     /// A stack without any known function.
     Unclassified,
@@ -44,8 +46,8 @@ impl StackSays {
         for name in functions {
             match plain(name) {
                 "try_to_wake_up" | "sched_ttwu_pending" => return Self::Wakeup,
-                // Renamed in 6.10. The last three are of sched_ext and core scheduling, which take a
-                // task from another queue as a load balancer does.
+                // Renamed in 6.10. The last three are of sched_ext and core scheduling, which take
+                // a task from another queue as a load balancer does.
                 "load_balance"
                 | "sched_balance_rq"
                 | "newidle_balance"
@@ -74,8 +76,8 @@ impl StackSays {
         if mask { Self::Mask } else { Self::Unclassified }
     }
 
-    /// Returns whether a move with this reason can have such a stack; `None` for an unclassified stack.
-    /// A wake-up that a change of the CPU mask or a hotplug forced has the reason of that.
+    /// Returns whether a move with this reason can have such a stack; `None` for an unclassified
+    /// stack. A wake-up that a change of the CPU mask or a hotplug forced has the reason of that.
     #[must_use]
     pub fn agrees(self, reason: MoveReason, forced: bool) -> Option<bool> {
         use MoveReason as R;
@@ -182,7 +184,8 @@ mod tests {
         );
         assert_eq!(
             says(
-                "set_task_cpu detach_task detach_tasks sched_balance_rq sched_balance_newidle __schedule"
+                "set_task_cpu detach_task detach_tasks sched_balance_rq sched_balance_newidle \
+                 __schedule"
             ),
             StackSays::LoadBalance
         );
@@ -195,13 +198,15 @@ mod tests {
         );
         assert_eq!(
             says(
-                "set_task_cpu move_queued_task.isra.0 __migrate_task __balance_push_cpu_stop cpu_stopper_thread"
+                "set_task_cpu move_queued_task.isra.0 __migrate_task __balance_push_cpu_stop \
+                 cpu_stopper_thread"
             ),
             StackSays::Hotplug
         );
         assert_eq!(
             says(
-                "set_task_cpu move_queued_task affine_move_task __set_cpus_allowed_ptr_locked __sched_setaffinity sched_setaffinity"
+                "set_task_cpu move_queued_task affine_move_task __set_cpus_allowed_ptr_locked \
+                 __sched_setaffinity sched_setaffinity"
             ),
             StackSays::Affinity
         );
@@ -261,13 +266,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_move_is_counted_once(moves in proptest::collection::vec((0..MoveReason::ALL.len(), any::<bool>(), 0..4usize), 0..200)) {
+        fn every_move_is_counted_once(
+            moves in proptest::collection::vec(
+                (0..MoveReason::ALL.len(), any::<bool>(), 0..4usize),
+                0..200,
+            )
+        ) {
             let stacks = ["try_to_wake_up", "migration_cpu_stop", "push_cpu_stop", "nobody"];
             let mut verified = Verified::default();
             for (reason, forced, stack) in &moves {
                 verified.apply(MoveReason::ALL[*reason], *forced, &[stacks[*stack]]);
             }
-            let counted: u64 = verified.by.values().map(|o| o.agreed + o.disagreed + o.unclassified).sum();
+            let all = verified.by.values();
+            let counted: u64 = all.map(|o| o.agreed + o.disagreed + o.unclassified).sum();
             prop_assert_eq!(counted, moves.len() as u64);
         }
     }

@@ -1,10 +1,11 @@
 //! The window between two readings of numastat, and which counts lie in it.
 //!
-//! A node's file is exact for the instant at which the kernel folds that node, and nodes are read one
-//! after the other. So a boundary is not one instant but one for each node. An allocation is counted on
-//! its page's node, and that node's instant decides. Only `numa_foreign` is counted on a different node,
-//! the preferred one; the few allocations between the two instants are counted and named. Counts that
-//! the kernel does not keep by node are divided at the reading of `/proc/vmstat`.
+//! A node's file is exact for the instant at which the kernel folds that node, and nodes are read
+//! one after the other. So a boundary is not one instant but one for each node. An allocation is
+//! counted on its page's node, and that node's instant decides. Only `numa_foreign` is counted on a
+//! different node, the preferred one; the few allocations between the two instants are counted and
+//! named. Counts that the kernel does not keep by node are divided at the reading of
+//! `/proc/vmstat`.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,18 +22,18 @@ use crate::{
 pub struct Boundary {
     /// By node: the epoch that began with its reading, and the counters that were read.
     pub nodes: BTreeMap<NodeId, (u64, NodeCounters)>,
-    /// The epoch that began with the reading of `/proc/vmstat`, and its counters; `None` when it could
-    /// not be read.
+    /// The epoch that began with the reading of `/proc/vmstat`, and its counters; `None` when it
+    /// could not be read.
     pub system: Option<(u64, VmCounters)>,
 }
 
 impl Boundary {
     /// Chooses, for each node, the round in which kernel and traced totals differ least.
     ///
-    /// The kernel counts an allocation a little before our program does. Allocations in flight at the
-    /// instant of a reading make the kernel's number larger, never smaller; so of several readings the
-    /// one with the smallest difference has the fewest in flight. `around` are the counts of the epochs
-    /// around the boundary.
+    /// The kernel counts an allocation a little before our program does. Allocations in flight at
+    /// the instant of a reading make the kernel's number larger, never smaller; so of several
+    /// readings the one with the smallest difference has the fewest in flight. `around` are the
+    /// counts of the epochs around the boundary.
     pub fn choose(
         rounds: &[Round],
         system: Option<(u64, VmCounters)>,
@@ -68,7 +69,8 @@ impl Boundary {
         }
     }
 
-    /// Returns the first epoch behind this boundary for a node; the latest of all for an unknown node.
+    /// Returns the first epoch behind this boundary for a node; the latest of all for an unknown
+    /// node.
     fn epoch(&self, node: NodeId) -> u64 {
         self.nodes
             .get(&node)
@@ -132,8 +134,8 @@ impl Window {
         self.end = Some(end);
     }
 
-    /// Returns whether all counts of an epoch lie inside. That holds for all epochs but those around a
-    /// boundary.
+    /// Returns whether all counts of an epoch lie inside. That holds for all epochs but those
+    /// around a boundary.
     pub fn wholly_contains(&self, epoch: u64) -> bool {
         (self.after_start..self.before_end).contains(&epoch)
     }
@@ -164,8 +166,8 @@ impl Window {
                 .is_none_or(|end| count.epoch < end.last_epoch())
     }
 
-    /// Returns the allocations of a count that lie inside for the preferred node and outside for the
-    /// page's node, or the other way round.
+    /// Returns the allocations of a count that lie inside for the preferred node and outside for
+    /// the page's node, or the other way round.
     pub fn foreign_at_boundary(&self, count: &Observation) -> u64 {
         match count.what {
             CountKind::Alloc(count_key) => match count_key.preferred {
@@ -277,7 +279,8 @@ mod tests {
             None,
             &[],
         ));
-        // Preferred node 1, page on node 0, in epoch 1: inside for node 0, before the start for node 1.
+        // Preferred node 1, page on node 0, in epoch 1: inside for node 0, before the start for
+        // node 1.
         assert_eq!(window.foreign_at_boundary(&seen(1, 0, 1, 4)), 4);
         assert_eq!(window.foreign_at_boundary(&seen(2, 0, 1, 4)), 0);
         assert_eq!(window.foreign_at_boundary(&seen(1, 0, 0, 4)), 0);

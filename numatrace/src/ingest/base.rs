@@ -1,8 +1,8 @@
-//! Everything taken in so far, as bytes: what a recording carries where the records before were dropped.
+//! The state of a session as bytes, which a recording holds where earlier records were dropped.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ingest, SoFar};
+use super::{AtBoundary, Ingest};
 use crate::{
     capture::boundary::Grown,
     enrich::{
@@ -12,12 +12,14 @@ use crate::{
     fold::{Folding, mapping::Mappings, timeline::Timeline},
 };
 
-/// The parts of an [`Ingest`] but its facts, which are asked anew.
+/// State of an [`Ingest`] without its facts, which are read anew. Field names are part of the
+/// format of recordings.
 #[derive(Serialize)]
-struct Parts<'a> {
+struct State<'a> {
     processes: &'a Processes,
     spaces: &'a Spaces,
-    told: &'a PendingMappings,
+    #[serde(rename = "told")]
+    pending_mappings: &'a PendingMappings,
     residency: &'a Residency,
     mappings: &'a Mappings,
     timeline: &'a Timeline,
@@ -30,12 +32,13 @@ struct Parts<'a> {
     began_ns: u64,
 }
 
-/// The same, read again.
+/// [`State`] as it is read back.
 #[derive(Deserialize)]
-struct Read {
+struct OwnedState {
     processes: Processes,
     spaces: Spaces,
-    told: PendingMappings,
+    #[serde(rename = "told")]
+    pending_mappings: PendingMappings,
     residency: Residency,
     mappings: Mappings,
     timeline: Timeline,
@@ -49,15 +52,15 @@ struct Read {
 }
 
 impl<F: Facts> Ingest<F> {
-    /// What was taken in so far.
+    /// Returns the state so far.
     ///
     /// # Errors
-    /// There is no memory for it.
+    /// Serializing to memory failed.
     pub fn base(&self) -> Result<Vec<u8>, rmp_serde::encode::Error> {
-        rmp_serde::to_vec_named(&Parts {
+        rmp_serde::to_vec_named(&State {
             processes: &self.enrich.processes,
             spaces: &self.enrich.spaces,
-            told: &self.enrich.told,
+            pending_mappings: &self.enrich.pending_mappings,
             residency: &self.enrich.residency,
             mappings: &self.mappings,
             timeline: &self.timeline,
@@ -71,15 +74,15 @@ impl<F: Facts> Ingest<F> {
         })
     }
 
-    /// Stands where another stood when it gave those bytes.
+    /// Replaces the state by the one that [`Ingest::base`] of a different session returned.
     ///
     /// # Errors
-    /// They are not such bytes; nothing has changed then.
+    /// The bytes are no such state; nothing has changed then.
     pub fn restore(&mut self, base: &[u8]) -> Result<(), rmp_serde::decode::Error> {
-        let Read {
+        let OwnedState {
             processes,
             spaces,
-            told,
+            pending_mappings,
             residency,
             mappings,
             timeline,
@@ -93,12 +96,12 @@ impl<F: Facts> Ingest<F> {
         } = rmp_serde::from_slice(base)?;
         self.enrich.processes = processes;
         self.enrich.spaces = spaces;
-        self.enrich.told = told;
+        self.enrich.pending_mappings = pending_mappings;
         self.enrich.residency = residency;
         self.mappings = mappings;
         self.timeline = timeline;
         self.folding = folding;
-        self.before = SoFar {
+        self.before = AtBoundary {
             grown,
             rejected: rejected_before,
             mapping_records_lost: mapping_records_lost_before,

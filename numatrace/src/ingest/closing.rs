@@ -1,93 +1,108 @@
-//! Where a session or interval ends: the cut, and what was counted up to it.
+//! The end of a session or interval: the boundary, and the counts up to it.
 
-use super::{Ingest, NOT_COUNTING, SoFar};
+use super::{AtBoundary, Ingest, NOT_COUNTING};
 use crate::{
     capture::{
         boundary::{BoundaryReading, Grown},
         totals::Sweep,
     },
     enrich::facts::Facts,
-    fold::{Folding, counted::Counted, mapping::Mappings, timeline::Timeline, window::Boundary},
+    fold::{
+        Accumulators, Folding,
+        counted::Counted,
+        mapping::Mappings,
+        timeline::Timeline,
+        window::{Boundary, Window},
+    },
 };
 
 impl<F: Facts> Ingest<F> {
-    /// Closes the counts at a cut. Records of what happened before it may still come: [`Ingest::counted`] is asked after them.
-    pub(super) fn cut(&mut self, reading: &BoundaryReading, edge: &Sweep) {
+    /// Closes the counts at a boundary. Records from before it may still arrive, so
+    /// [`Ingest::counted`] is called after them.
+    pub(super) fn boundary(&mut self, reading: &BoundaryReading, boundary_counts: &Sweep) {
         let Some(folding) = self.folding.take() else {
             return;
         };
-        // Of the sweeps before; that of the edge is of both sides.
+        // Sweeps so far belong to the interval that ends; the sweep at the boundary to both.
         let unsettled = std::mem::take(&mut self.unsettled);
-        let (cut, edge) = self.choose(reading, edge);
-        let now = self.so_far(&reading.grown);
+        let (boundary, at_boundary) = self.choose(reading, boundary_counts);
+        let now = self.grown_counts(&reading.grown);
         let before = std::mem::replace(&mut self.before, now.clone());
-        if reading.goes_on {
-            self.folding = Some(Folding::follow(cut.clone(), &edge));
+        if reading.another_follows {
+            self.folding = Some(Folding::follow(boundary.clone(), &at_boundary));
         }
-        let (window, mut inside) = folding.end(cut, &edge);
+        let (window, mut inside) = folding.end(boundary, &at_boundary);
         inside.faults.close(reading.at_ns);
+        let began_ns = std::mem::replace(&mut self.began_ns, reading.at_ns);
         self.closed = Some(Counted {
-            window,
-            inside,
-            until_ns: reading.at_ns,
-            began_ns: std::mem::replace(&mut self.began_ns, reading.at_ns),
-            mappings: Mappings::default(),
-            timeline: Timeline::default(),
-            recursion_misses: misses(&now, &before),
-            losses: now.grown.losses.since(&before.grown.losses),
-            rejected: now.rejected.saturating_sub(before.rejected),
-            mapping_records_lost: now
-                .mapping_records_lost
-                .saturating_sub(before.mapping_records_lost),
             unsettled: unsettled || self.unsettled,
             uncounted: reading
                 .no_counters
                 .clone()
                 .or_else(|| uncounted(before.grown.counting, now.grown.counting)),
             switched: reading.switched,
+            ..counted(window, inside, (began_ns, reading.at_ns), &now, &before)
         });
     }
 
-    /// Closes the counts where the input ends without a cut, and says why there was none. `at_ns`: when the last of it was counted.
+    /// Closes the counts where the input ends without a boundary, for the reason `why`. `at_ns` is
+    /// the time of the last sweep, ns since boot.
     pub fn break_off(&mut self, at_ns: u64, grown: &Grown, why: &str) {
         let Some(folding) = self.folding.take() else {
             return;
         };
-        let now = self.so_far(grown);
+        let now = self.grown_counts(grown);
         let (window, inside) = folding.end(Boundary::default(), &[]);
         self.closed = Some(Counted {
-            window,
-            inside,
-            until_ns: at_ns,
-            began_ns: self.began_ns,
-            mappings: Mappings::default(),
-            timeline: Timeline::default(),
-            recursion_misses: misses(&now, &self.before),
-            losses: now.grown.losses.since(&self.before.grown.losses),
-            rejected: now.rejected.saturating_sub(self.before.rejected),
-            mapping_records_lost: now
-                .mapping_records_lost
-                .saturating_sub(self.before.mapping_records_lost),
             unsettled: self.unsettled,
             uncounted: Some(why.to_owned()),
-            switched: false,
+            ..counted(window, inside, (self.began_ns, at_ns), &now, &self.before)
         });
         self.before = now;
         self.began_ns = at_ns;
     }
 
-    /// Begins anew where nothing is read of the kernel's counters: what came before is left out.
+    /// Drops everything so far and begins counting here, where the kernel's counters were not read.
     pub fn begin_anew(&mut self, at_ns: u64, grown: &Grown) {
         self.mappings = Mappings::default();
         self.timeline = Timeline::default();
-        self.before = self.so_far(grown);
+        self.before = self.grown_counts(grown);
         self.began_ns = at_ns;
         self.unsettled = false;
         self.folding = Some(Folding::begin(Boundary::default(), &[]));
     }
 }
 
-fn misses(now: &SoFar, before: &SoFar) -> Option<u64> {
+/// Returns the counts between two times, ns since boot, at which the growing counts were `before`
+/// and `now`. Mappings and timeline follow with the last records.
+fn counted(
+    window: Window,
+    inside: Accumulators,
+    (began_ns, until_ns): (u64, u64),
+    now: &AtBoundary,
+    before: &AtBoundary,
+) -> Counted {
+    Counted {
+        window,
+        inside,
+        began_ns,
+        until_ns,
+        mappings: Mappings::default(),
+        timeline: Timeline::default(),
+        recursion_misses: misses(now, before),
+        losses: now.grown.losses.since(&before.grown.losses),
+        rejected: now.rejected.saturating_sub(before.rejected),
+        mapping_records_lost: now
+            .mapping_records_lost
+            .saturating_sub(before.mapping_records_lost),
+        unsettled: false,
+        uncounted: None,
+        switched: false,
+    }
+}
+
+/// Returns the runs of allocation programs that the kernel skipped between two boundaries.
+fn misses(now: &AtBoundary, before: &AtBoundary) -> Option<u64> {
     let (now, before) = (&now.grown, &before.grown);
     now.recursion_misses
         .as_ref()
@@ -95,7 +110,8 @@ fn misses(now: &SoFar, before: &SoFar) -> Option<u64> {
         .map(|(now, before)| missed(now, before))
 }
 
-/// Why there is nothing to compare with between two cuts at which the kernel was counting or not.
+/// Returns why the kernel's counters cannot be compared between two boundaries; `None` if they can.
+/// `Some(false)` means that the kernel was not counting there.
 fn uncounted(before: Option<bool>, now: Option<bool>) -> Option<String> {
     let why = match (before == Some(false), now == Some(false)) {
         (false, false) => return None,
@@ -106,8 +122,9 @@ fn uncounted(before: Option<bool>, now: Option<bool>) -> Option<String> {
     Some(why.to_owned())
 }
 
-/// Events that may be missing between two readings of what was skipped, copy by copy of each program: an event is missed when every copy was
-/// skipped, so at most as often as the one that was skipped least.
+/// Returns the largest number of events missed between two readings of skipped runs, by program and
+/// copy. An event is missed when every copy of a program was skipped, so at most as often as the
+/// copy that was skipped least.
 fn missed(now: &[Vec<u64>], before: &[Vec<u64>]) -> u64 {
     let of_copies = |(now, before): (&Vec<u64>, &Vec<u64>)| {
         let copies = now.iter().zip(before);
@@ -124,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_copy_that_was_skipped_least_in_this_interval_bounds_what_is_missing() {
-        // The second copy was skipped less in the session, the first one since the last cut.
+        // The second copy was skipped less in the session, the first one since the last boundary.
         assert_eq!(
             missed(&[vec![12, 9], vec![4]], &[vec![11, 2], vec![1]]),
             1 + 3

@@ -1,4 +1,4 @@
-//! What a session takes in beside records, one thing after the other.
+//! Input of a session besides the records of the ring buffer.
 
 use numatrace_common::event::{
     fill_run::FillRun,
@@ -11,38 +11,39 @@ use crate::{
     decode::mapping_record::MappingMade,
 };
 
-/// One thing.
+/// One piece of input, in the order in which the session takes it in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// What time it is, ns since boot, for what comes without one.
+    /// The current time, ns since boot, for input that has no time of its own.
     Time(u64),
-    /// What was counted since the last sweep.
+    /// Counts since the last sweep.
     Sweep(Sweep),
-    /// Mappings that were made, and how many records of such made no sense.
-    Made(Vec<MappingMade>, u64),
-    /// Everything up to now is here: it can be said whose those mappings are.
-    Settle,
-    /// It is time to look where memory lies.
+    /// New mappings, and the number of records of mappings that could not be decoded.
+    MappingRecords(Vec<MappingMade>, u64),
+    /// All records so far have been taken in, so new mappings can be attributed to their processes.
+    AssignMappings,
+    /// Read now where the memory of processes lies.
     Residency,
-    /// The first cut, and the counts of the epochs around it.
+    /// The first boundary, and the counts of the epochs around it.
     Begin(BoundaryReading, Sweep),
-    /// A later one; the sweep before it is of the epochs that end with it.
+    /// A later boundary, and the counts of the epochs around it. The sweep before it covers the
+    /// epochs that end with it.
     Boundary(BoundaryReading, Sweep),
-    /// Runs that are still under way at the end of the session.
+    /// Runs that are still open at the end of the session.
     OpenRuns(OpenRuns),
 }
 
-/// Runs that are still under way.
+/// Runs that have not ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenRuns {
-    /// When they were read, ns since boot.
+    /// Time of reading them, ns since boot.
     pub now_ns: u64,
     /// First touches.
     pub touches: Vec<TouchRun>,
     /// Hinting faults.
     pub uses: Vec<UseRun>,
-    /// Pages that came into the page cache.
+    /// Pages added to the page cache.
     pub fills: Vec<FillRun>,
-    /// Pages that were moved.
+    /// Pages migrated.
     pub moves: Vec<PagesMoved>,
 }

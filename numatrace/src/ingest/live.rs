@@ -1,4 +1,4 @@
-//! Sessions that somebody watches while they go on.
+//! Sessions whose events are shown while they happen.
 
 use numatrace_common::event::mapping_run::{TouchRun as OpenTouch, UseRun as OpenUse};
 
@@ -14,21 +14,22 @@ use crate::{
 };
 
 impl<F: Facts> Ingest<F> {
-    /// Keeps nothing for a report: a session that only tells what happens lasts as long as somebody listens.
-    pub fn tell_only(&mut self) {
+    /// Keeps nothing for a report, so memory does not grow with time: the session only streams
+    /// events.
+    pub fn stream_only(&mut self) {
         self.folding = None;
         self.live = Some(Live::with_events());
     }
 
-    /// Begins another stretch of a session that only tells: what is known of processes that ended is forgotten.
-    pub fn forget(&mut self, now_ns: u64) {
+    /// Begins another interval of a session that only streams: forgets processes that have ended.
+    pub fn forget_ended(&mut self, now_ns: u64) {
         self.mappings = Mappings::default();
         self.timeline = Default::default();
         self.enrich.next_interval(now_ns);
         self.forget_absences();
     }
 
-    /// Forgets who is away of processes that are forgotten.
+    /// Forgets open absences of processes that are forgotten.
     pub fn forget_absences(&mut self) {
         let Self { live, enrich, .. } = self;
         if let Some(live) = live {
@@ -37,7 +38,8 @@ impl<F: Facts> Ingest<F> {
         }
     }
 
-    /// What was lost on the way to us since this was asked last, of what was lost so far.
+    /// Returns the losses since the last call, given those since the start, and the number of
+    /// records that could not be decoded since then.
     pub fn losses(&mut self, now: Losses) -> (Losses, u64) {
         let lost = now.since(&self.before.grown.losses);
         self.before.grown.losses = now;
@@ -46,8 +48,8 @@ impl<F: Facts> Ingest<F> {
         (lost, rejected)
     }
 
-    /// Takes in what runs that are still open have grown by, when somebody watches.
-    pub fn grow(&mut self, now_ns: u64, touches: Vec<OpenTouch>, uses: Vec<OpenUse>) {
+    /// Streams the growth of runs that are still open; does nothing in a session that only reports.
+    pub fn stream_growth(&mut self, now_ns: u64, touches: Vec<OpenTouch>, uses: Vec<OpenUse>) {
         let Self {
             live: Some(live),
             enrich,

@@ -1,14 +1,14 @@
-//! What a session takes in, whoever gives it: the live kernel, or a recording of it.
+//! Takes in the input of a session, from the live kernel or from a recording.
 //!
-//! The tracer and the replay of a recording both end here, so what they make of the same input is the same. Everything that is asked of the machine
-//! meanwhile goes through [`Facts`]; nothing in here reads a clock, a file or a map.
+//! The tracer and the replay of a recording both feed an [`Ingest`], so equal input gives equal
+//! counts. Facts about the machine come through [`Facts`]; nothing here reads a clock, a file or a
+//! map.
 
 pub mod base;
 mod closing;
 pub mod input;
 mod live;
 mod runs;
-pub mod session_info;
 
 use crate::{
     capture::{
@@ -33,47 +33,51 @@ use crate::{
 };
 use input::Input;
 
-/// What `vm.numa_stat=0` means, and the way out.
+/// Reason for an unavailable audit when `vm.numa_stat` is 0, with the remedy.
 pub const NOT_COUNTING: &str =
     "vm.numa_stat is 0: the kernel does not count (sysctl vm.numa_stat=1 switches it on)";
 
-/// A session as far as it was taken in.
+/// State of a session.
 pub struct Ingest<F> {
-    /// Processes and facts.
+    /// Processes, their mappings, and facts about the machine.
     pub enrich: Enrich<F>,
     mappings: Mappings,
     timeline: Timeline,
     folding: Option<Folding>,
-    before: SoFar,
+    /// Growing counts at the last boundary.
+    before: AtBoundary,
+    /// Records and counts that could not be decoded.
     rejected: u64,
+    /// A sweep did not settle: its maps changed while they were read.
     unsettled: bool,
-    /// When the session or interval began, ns since boot.
+    /// Start of the session or interval, ns since boot.
     began_ns: u64,
-    /// What is kept beside sums for who watches while it goes on.
+    /// Events and absences of a session that is shown while it runs; `None` for one that only
+    /// reports.
     pub live: Option<Live>,
-    /// When what comes next was counted, ns since boot.
+    /// Time of the next counts, ns since boot.
     pub now_ns: u64,
-    /// Counts that are closed, while the last records are still to come.
+    /// Counts closed at a boundary, until the last records have arrived.
     closed: Option<Counted>,
 }
 
-/// What grows from the start of the session, as it stood at a cut.
+/// Counts that grow from the start of the session, as read at a boundary.
 #[derive(Clone, Debug, Default)]
-struct SoFar {
+struct AtBoundary {
     grown: Grown,
     rejected: u64,
     mapping_records_lost: u64,
 }
 
 impl<F: Facts> Ingest<F> {
-    /// Begins with every process that is alive.
+    /// Begins a session with every process that is alive.
     pub fn new(facts: F) -> Self {
         Self {
             enrich: Enrich::new(facts),
             mappings: Mappings::default(),
             timeline: Timeline::default(),
             folding: None,
-            before: SoFar::default(),
+            before: AtBoundary::default(),
             rejected: 0,
             unsettled: false,
             began_ns: 0,
@@ -83,7 +87,8 @@ impl<F: Facts> Ingest<F> {
         }
     }
 
-    /// Takes in one record of the ring; what it says comes back.
+    /// Takes in one record of the ring buffer. Returns its event; `None` when it could not be
+    /// decoded, or was streamed already.
     pub fn record(&mut self, raw: RawRecord<'_>) -> Option<Event> {
         let Ok(mut event) = decode(raw) else {
             self.rejected = self.rejected.saturating_add(1);
@@ -104,36 +109,36 @@ impl<F: Facts> Ingest<F> {
         if let Body::TaskExit(exit) = &event.body {
             timeline.exited((exit.tid, exit.start_ns), event.time_ns);
         }
-        let told = runs::take_in(&event, enrich, mappings);
-        if let Some(LiveEvent::TimelineEvent(timeline_event)) = told {
+        let live_event = runs::apply(&event, enrich, mappings);
+        if let Some(LiveEvent::TimelineEvent(timeline_event)) = live_event {
             timeline.apply(timeline_event);
         }
-        if let Some((live, told)) = live.as_mut().zip(told) {
-            live.apply(event.time_ns, told);
+        if let Some((live, live_event)) = live.as_mut().zip(live_event) {
+            live.apply(event.time_ns, live_event);
         }
         Some(event)
     }
 
-    /// Takes in something that could not be read at all.
+    /// Counts input that could not be decoded.
     pub fn reject(&mut self) {
         self.rejected = self.rejected.saturating_add(1);
     }
 
-    /// Takes in what is no record.
-    pub fn take(&mut self, input: &Input) {
+    /// Takes in other input than records.
+    pub fn apply(&mut self, input: &Input) {
         match input {
             Input::Time(now_ns) => self.now_ns = *now_ns,
             Input::Sweep(sweep) => self.sweep(sweep),
-            Input::Made(made, senseless) => {
-                self.rejected = self.rejected.saturating_add(*senseless);
+            Input::MappingRecords(made, rejected) => {
+                self.rejected = self.rejected.saturating_add(*rejected);
                 for mapping in made {
-                    self.enrich.told.made(mapping.clone());
+                    self.enrich.pending_mappings.push(mapping.clone());
                 }
             }
-            Input::Settle => self.enrich.settle(),
-            Input::Residency => self.look_at_residency(),
-            Input::Begin(reading, edge) => self.begin(reading, edge),
-            Input::Boundary(reading, edge) => self.cut(reading, edge),
+            Input::AssignMappings => self.enrich.assign_mappings(),
+            Input::Residency => self.read_residency(),
+            Input::Begin(reading, counts) => self.begin(reading, counts),
+            Input::Boundary(reading, counts) => self.boundary(reading, counts),
             Input::OpenRuns(open) => {
                 self.open_runs(open);
                 self.note_threads();
@@ -141,7 +146,8 @@ impl<F: Facts> Ingest<F> {
         }
     }
 
-    /// What was counted up to the last cut. `None` when there was none since this was asked last, or the session never began.
+    /// Returns the counts up to the last boundary; `None` when there was none since the last call,
+    /// or the session never began.
     pub fn counted(&mut self) -> Option<Counted> {
         let closed = self.closed.take()?;
         Some(Counted {
@@ -151,27 +157,27 @@ impl<F: Facts> Ingest<F> {
         })
     }
 
-    /// Does it wait to be known whose mappings are that the kernel told of?
-    pub fn is_waiting(&self) -> bool {
-        self.enrich.told.waits()
+    /// Returns whether new mappings wait to be attributed to their processes.
+    pub fn has_pending_mappings(&self) -> bool {
+        self.enrich.pending_mappings.has_records()
     }
 
-    /// Has the session begun, and not ended?
+    /// Returns whether the session has begun and not ended.
     pub fn is_counting(&self) -> bool {
         self.folding.is_some()
     }
 
-    /// Were counts closed at a cut, and not yet asked for?
+    /// Returns whether counts were closed at a boundary and not yet returned.
     pub fn is_closing(&self) -> bool {
         self.closed.is_some()
     }
 
-    /// When the session or interval began, ns since boot.
+    /// Returns the start of the session or interval, ns since boot.
     pub fn began_ns(&self) -> u64 {
         self.began_ns
     }
 
-    /// Begins another interval once the report of the last one is made.
+    /// Begins the next interval; called once the report of the last one is made.
     pub fn next_interval(&mut self, until_ns: u64) {
         self.enrich.next_interval(until_ns);
     }
@@ -184,17 +190,17 @@ impl<F: Facts> Ingest<F> {
         }
     }
 
-    fn begin(&mut self, reading: &BoundaryReading, edge: &Sweep) {
-        let (cut, edge) = self.choose(reading, edge);
-        // What was touched while we attached is not the session's.
+    fn begin(&mut self, reading: &BoundaryReading, boundary_counts: &Sweep) {
+        let (boundary, at_boundary) = self.choose(reading, boundary_counts);
+        // Memory touched while hooks were being attached is not part of the session.
         self.mappings = Mappings::default();
         self.timeline = Timeline::default();
-        self.before = self.so_far(&reading.grown);
+        self.before = self.grown_counts(&reading.grown);
         self.began_ns = reading.at_ns;
-        self.folding = Some(Folding::begin(cut, &edge));
+        self.folding = Some(Folding::begin(boundary, &at_boundary));
     }
 
-    /// Decodes counts and finds owners.
+    /// Decodes counts and finds their owners.
     fn observe(&mut self, sweep: &Sweep) -> Vec<Observation> {
         self.unsettled |= !sweep.consistent;
         let mut seen = Vec::with_capacity(sweep.counts.len());
@@ -216,21 +222,25 @@ impl<F: Facts> Ingest<F> {
         seen
     }
 
-    fn choose(&mut self, reading: &BoundaryReading, edge: &Sweep) -> (Boundary, Vec<Observation>) {
-        let edge = self.observe(edge);
-        (
-            Boundary::choose(&reading.rounds, reading.system, &edge),
-            edge,
-        )
+    /// Chooses the boundary among several readings of the kernel's counters; also returns the
+    /// counts of the epochs around it.
+    fn choose(
+        &mut self,
+        reading: &BoundaryReading,
+        boundary_counts: &Sweep,
+    ) -> (Boundary, Vec<Observation>) {
+        let counts = self.observe(boundary_counts);
+        let boundary = Boundary::choose(&reading.rounds, reading.system, &counts);
+        (boundary, counts)
     }
 
-    fn so_far(&self, grown: &Grown) -> SoFar {
-        SoFar {
+    fn grown_counts(&self, grown: &Grown) -> AtBoundary {
+        AtBoundary {
             grown: grown.clone(),
             rejected: self.rejected.saturating_add(grown.mapping_records_rejected),
             mapping_records_lost: grown
                 .mapping_records_lost
-                .saturating_add(self.enrich.told.no_room),
+                .saturating_add(self.enrich.pending_mappings.no_room),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Runs by mapping on their way from records into the accumulators, and what is looked at beside them.
+//! Takes runs of first touches, hinting faults, fills and moves into the accumulators by mapping.
 
 use super::{Ingest, input::OpenRuns};
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
     fold::{live::LiveEvent, mapping::Mappings},
 };
 
-/// Takes in what an event says: about memory here, about processes there. What it told comes back.
-pub(super) fn take_in<F: Facts>(
+/// Applies an event to mappings and processes. Returns it as a live event, if it is one.
+pub(super) fn apply<F: Facts>(
     event: &Event,
     enrich: &mut Enrich<F>,
     mappings: &mut Mappings,
@@ -76,15 +76,16 @@ fn filled<F: Facts>(run: &FillRun, enrich: &mut Enrich<F>, mappings: &mut Mappin
 }
 
 impl<F: Facts> Ingest<F> {
-    /// Looks where the memory of processes that were seen lies now.
-    pub(super) fn look_at_residency(&mut self) {
+    /// Reads where the memory of the processes in the report lies now.
+    pub(super) fn read_residency(&mut self) {
         let Self {
             enrich,
             mappings,
             timeline,
             ..
         } = self;
-        // Of those that moved, or were asked for, it matters where their memory is, also when they touch nothing new.
+        // Processes that moved, or were named with -p, are included even if they touch no new
+        // memory.
         for process in timeline.processes().chain(enrich.processes.asked()) {
             if !enrich.processes.get(process).kthread {
                 mappings.by_process.entry(process).or_default();
@@ -93,17 +94,18 @@ impl<F: Facts> Ingest<F> {
         let seen = mappings.by_process.keys().copied();
         enrich
             .residency
-            .look(&enrich.processes, seen.clone(), &mut enrich.facts);
-        // What is only read makes no runs, so nothing else has its names looked up.
+            .refresh(&enrich.processes, seen.clone(), &mut enrich.facts);
+        // Mappings that are only read have no runs, so their names are looked up here.
         for process in seen {
             let pid = enrich.processes.get(process).pid;
             if !enrich.residency.of(process).is_empty() && !enrich.processes.get(process).ended {
-                enrich.spaces.look(process, pid, &mut enrich.facts);
+                enrich.spaces.refresh(process, pid, &mut enrich.facts);
             }
         }
     }
 
-    /// Notes the names of the threads that touched memory: a command that outlives the session is ended before the report is made.
+    /// Notes the names of threads that touched memory. A command that outlives the session is ended
+    /// before the report is made, so their names could not be read then.
     pub(super) fn note_threads(&mut self) {
         let Self {
             enrich, mappings, ..
@@ -117,7 +119,7 @@ impl<F: Facts> Ingest<F> {
         }
     }
 
-    /// Takes in the runs that are still under way.
+    /// Takes in runs that have not ended.
     pub(super) fn open_runs(&mut self, open: &OpenRuns) {
         for run in &open.touches {
             let run = TouchRun::from(*run);
@@ -136,8 +138,8 @@ impl<F: Facts> Ingest<F> {
                 cpu: run.header.cpu,
                 body: Body::from(*run),
             };
-            let told = take_in(&event, &mut self.enrich, &mut self.mappings);
-            if let Some(LiveEvent::TimelineEvent(timeline_event)) = told {
+            let live_event = apply(&event, &mut self.enrich, &mut self.mappings);
+            if let Some(LiveEvent::TimelineEvent(timeline_event)) = live_event {
                 self.timeline.apply(timeline_event);
             }
         }

@@ -1,6 +1,8 @@
-//! The report's matrices from counts: first touch, hinting faults, page migrations, task moves, CPU time.
+//! The report's matrices from counts: first touch, hinting faults, page migrations, task moves, CPU
+//! time.
 //!
-//! Every function yields `None` where the session's hooks could not know, and zeros where they saw nothing.
+//! Every function returns `None` where the session's hooks could not measure, and zeros where they
+//! measured nothing.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +19,7 @@ use crate::{
     },
 };
 
-/// Which stems a session measured.
+/// The quantities that a session measured.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
     /// Page allocations.
@@ -32,23 +34,23 @@ pub struct Measured {
     pub hint_faults: bool,
     /// Page migrations by reason.
     pub page_migrations: bool,
-    /// Their nodes and owners.
+    /// Nodes and owners of page migrations.
     pub migration_nodes: bool,
     /// CPU changes.
     pub task_moves: bool,
     /// CPU time per node.
     pub run_ns: bool,
-    /// What NUMA balancing costs.
+    /// The costs of NUMA balancing.
     pub balancer: bool,
-    /// Mappings that it leaves alone.
+    /// Mappings that NUMA balancing skips.
     pub vma_skips: bool,
     /// Names of the kernel's `enum migrate_reason`, by number, in lower case without prefix.
     pub migrate_reasons: Vec<String>,
-    /// The same of `enum numa_vmaskip_reason`.
+    /// Names of the kernel's `enum numa_vmaskip_reason`, by number, likewise.
     pub skip_reasons: Vec<String>,
 }
 
-/// First touches of an owner.
+/// Returns the first touches of an owner.
 pub fn first_touch(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Option<FirstTouch> {
     measured.first_touch.then(|| {
         let mut by_kind = [0u64; TouchKind::ALL.len()];
@@ -86,7 +88,7 @@ pub fn first_touch(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Op
     })
 }
 
-/// Hinting faults of an owner.
+/// Returns the hinting faults of an owner.
 pub fn hint_faults(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Option<HintFaults> {
     measured.hint_faults.then(|| HintFaults {
         matrix: Some(matrix(
@@ -100,7 +102,7 @@ pub fn hint_faults(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Op
     })
 }
 
-/// Page migrations of an owner's memory.
+/// Returns the page migrations of an owner's memory.
 pub fn page_migrations(
     counts: &Counts,
     nodes: &[NodeId],
@@ -158,7 +160,7 @@ fn failed_by_cause(counts: &Counts) -> FailedByCause {
     causes
 }
 
-/// The kernel's name of a reason.
+/// Returns the kernel's name of a reason, or `reason_N` for an unknown number.
 pub fn reason_name(names: &[String], reason: Reason) -> String {
     names
         .get(usize::from(reason))
@@ -166,7 +168,7 @@ pub fn reason_name(names: &[String], reason: Reason) -> String {
         .unwrap_or_else(|| format!("reason_{reason}"))
 }
 
-/// What NUMA balancing did in an owner's threads; `None` where nothing of it was measured.
+/// Returns the work of NUMA balancing in an owner's threads.
 pub fn balancer(counts: &Counts, measured: &Measured) -> Option<BalancerWork> {
     let of = |work: Work| {
         let tally = counts.balancer.get(&work).copied().unwrap_or_default();
@@ -194,13 +196,14 @@ pub fn balancer(counts: &Counts, measured: &Measured) -> Option<BalancerWork> {
     })
 }
 
-/// The kernel's name for what hinting faults migrate.
+/// The kernel's reason of migrations that hinting faults start.
 pub const NUMA_MISPLACED: &str = "numa_misplaced";
 
-/// Moves of an owner's tasks. Matrix, reasons and returns are of cross-node moves only.
+/// Returns the moves of an owner's tasks. Matrix, reasons and returns count cross-node moves only.
 pub fn task_moves(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Option<TaskMoves> {
     measured.task_moves.then(|| {
-        // A node that sysfs does not list has no place in the matrix; such moves count as changes of CPU only.
+        // A node that sysfs does not list has no place in the matrix: such moves count as changes
+        // of CPU only.
         let cross = || {
             counts
                 .task_moves
@@ -273,16 +276,16 @@ fn latency(times: &Histogram) -> Latency {
     }
 }
 
-/// Nanoseconds as microseconds, microseconds as milliseconds.
+/// Returns nanoseconds as microseconds, or microseconds as milliseconds.
 #[expect(
     clippy::cast_precision_loss,
-    reason = "known to an eighth, so the first digits are all there is"
+    reason = "buckets are an eighth wide, so only the first digits mean anything"
 )]
 fn thousandths(count: u64) -> f64 {
     count as f64 / 1000.0
 }
 
-/// CPU time of an owner per node, ns.
+/// Returns the CPU time of an owner per node, ns.
 pub fn run_ns(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Option<PerNode> {
     measured.run_ns.then(|| {
         let mut time = PerNode::zeros(nodes.len());
@@ -295,7 +298,7 @@ pub fn run_ns(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Option<
     })
 }
 
-/// Counts by pair of nodes; a node that the host does not list has no place in it.
+/// Returns counts by pair of nodes; nodes that the host does not list are left out.
 pub fn matrix(pairs: impl Iterator<Item = (NodePair, u64)>, nodes: &[NodeId]) -> Matrix {
     let mut matrix = Matrix::zeros(nodes.len());
     for ((from, to), count) in pairs {
@@ -306,12 +309,12 @@ pub fn matrix(pairs: impl Iterator<Item = (NodePair, u64)>, nodes: &[NodeId]) ->
     matrix
 }
 
-/// The position of a node in arrays per node.
+/// Returns the position of a node in arrays per node.
 pub fn place(node: NodeId, nodes: &[NodeId]) -> Option<usize> {
     nodes.iter().position(|candidate| *candidate == node)
 }
 
-/// The report's name of a wire reason.
+/// Returns the report's reason for one of the kernel side.
 pub(crate) fn reason(wire: WireReason) -> MoveReason {
     match wire {
         WireReason::Wakeup => MoveReason::Wakeup,
@@ -380,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_hook_measured_is_null_and_not_zero() {
+    fn a_quantity_that_no_hook_measured_is_null_and_not_zero() {
         let counts = Counts::default();
         assert_eq!(hint_faults(&counts, &NODES, &measured()), None);
         assert_eq!(

@@ -1,7 +1,9 @@
-//! numastat's counters from allocation count keys (mm/page_alloc.c, `zone_statistics`).
+//! numastat's counters from allocation count keys, by the kernel's rule (mm/page_alloc.c,
+//! `zone_statistics`).
 //!
-//! With z the page's node, P the preferred node and L the node of the allocating CPU: z = P is a hit on z, otherwise a miss on z and
-//! a foreign on P; z = L is local on z, otherwise other on z. Without P the first three are not known.
+//! With z the page's node, P the preferred node and L the node of the allocating CPU: z = P is a
+//! hit on z, otherwise a miss on z and a foreign on P; z = L is local on z, otherwise other on z.
+//! Without P the first three are not known.
 
 use std::collections::BTreeMap;
 
@@ -14,16 +16,16 @@ use crate::{
     model::{Alloc, ByClass, Matrix, PerNode, PolicyMode, RemoteByCause},
 };
 
-/// Which counters the session's hooks can know.
+/// The parts of an allocation that the session's hooks can know.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Known {
-    /// The preferred node: hit, miss and foreign.
+    /// The preferred node, for hit, miss and foreign.
     pub preferred: bool,
-    /// The policy: interleave_hit and causes.
+    /// The policy, for `interleave_hit` and causes.
     pub policy: bool,
 }
 
-/// Derives the counters of one owner, or of a sum of owners, over the nodes of the host.
+/// Returns the counters of one owner, or of a sum of owners, over the nodes of the host.
 pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
     let place = |node: NodeId| nodes.iter().position(|candidate| *candidate == node);
     let zeros = || PerNode::zeros(nodes.len());
@@ -33,7 +35,8 @@ pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
     let mut modes: BTreeMap<PolicyMode, u64> = BTreeMap::new();
     let mut classes = ByClass::default();
     for (count_key, tally) in &counts.alloc {
-        // A node that sysfs does not list cannot be shown in its arrays; the label stage counts such pages as unattributed.
+        // A node that sysfs does not list has no place in arrays per node: such pages are counted
+        // as unattributed.
         let Some(at) = place(count_key.page_node) else {
             continue;
         };
@@ -68,7 +71,7 @@ pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
             Some(AllocClass::Thp) => &mut classes.thp,
             Some(AllocClass::Hugetlb) => &mut classes.hugetlb,
             Some(AllocClass::PageTable) => &mut classes.page_table,
-            // What a later version can tell apart is the kernel's here.
+            // A class that only a later version knows counts as the kernel's.
             Some(AllocClass::Kernel) | None => &mut classes.kernel,
         };
         class.add(tally.count, tally.amount);
@@ -94,7 +97,7 @@ pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
     }
 }
 
-/// Allocations from the asking CPU's node to the page's.
+/// Returns the allocations by the node of the allocating CPU and the page's node.
 pub fn matrix(counts: &Counts, nodes: &[NodeId]) -> Matrix {
     let place = |node: NodeId| nodes.iter().position(|candidate| *candidate == node);
     let mut matrix = Matrix::zeros(nodes.len());
@@ -182,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn modes_are_a_partition_of_what_policies_did() {
+    fn modes_are_a_partition_of_the_allocations_by_policies() {
         let by = |policy_mode| AllocKey {
             cause: Some(RemoteCause::Policy),
             policy_mode,
@@ -224,7 +227,8 @@ mod tests {
             let at = |index: u16| nodes[usize::from(index)].0;
             let mut count_keys: BTreeMap<AllocKey, Tally> = BTreeMap::new();
             for (task, page, preferred, count) in counts {
-                count_keys.entry(count_key(at(task), at(page), Some(at(preferred)))).or_default().add(count, count);
+                let key = count_key(at(task), at(page), Some(at(preferred)));
+                count_keys.entry(key).or_default().add(count, count);
             }
             let alloc = counters(&of(count_keys), &nodes, ALL);
             let (hit, miss) = (alloc.numa_hit.unwrap(), alloc.numa_miss.unwrap());
@@ -234,8 +238,10 @@ mod tests {
             }
             prop_assert_eq!(miss.total(), alloc.numa_foreign.unwrap().total());
             let classes = alloc.by_class.unwrap().named().map(|(_, class)| class);
-            prop_assert_eq!(classes.iter().map(|class| class.allocations).sum::<u64>(), local.total() + other.total());
-            prop_assert_eq!(classes.iter().map(|class| class.pages).sum::<u64>(), alloc.pages.unwrap().total());
+            let allocations = classes.iter().map(|class| class.allocations).sum::<u64>();
+            prop_assert_eq!(allocations, local.total() + other.total());
+            let pages = classes.iter().map(|class| class.pages).sum::<u64>();
+            prop_assert_eq!(pages, alloc.pages.unwrap().total());
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The audit: traced against kernel, counter by counter, and a cause for every difference.
+//! The audit: traced totals compared with the kernel's, counter by counter, and the causes of each
+//! difference.
 
 use crate::{
     attach::catalog::ALLOC_BULK,
@@ -11,41 +12,45 @@ use crate::{
     },
 };
 
-/// What else the audit needs to know of a session.
+/// Known causes of differences in a session.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    /// Runs of the allocation programs that the kernel skipped: at most so many events are missing.
+    /// Runs of the allocation programs that the kernel skipped: at most that many events are
+    /// missing.
     pub recursion_misses: u64,
-    /// Misses that fell between two nodes' readings.
+    /// Misses between the readings of two nodes.
     pub foreign_at_boundary: u64,
-    /// CPUs: at the instant of a reading each can have one allocation under way.
+    /// CPUs: at the instant of a reading each can have one allocation in flight.
     pub cpus: u64,
-    /// Allocations of tasks that changed their node on the way: the kernel may have counted them before the change, as local, and we after it,
-    /// as other.
+    /// Allocations of tasks that changed their node in the middle: the kernel may have counted them
+    /// before the change, as local, and numatrace after it, as other.
     pub cpu_changed: u64,
-    /// Events that no table had room for.
+    /// Events for which no table had room.
     pub totals_lost: u64,
-    /// Hooks of the accounting that are on their fallback or absent: name, and what that hides.
+    /// Hooks of the accounting that are reduced or absent: name, and the events that are missing.
     pub hooks_lost: Vec<(String, String)>,
-    /// Where bulk allocations cannot be seen: how many there were, estimated from `pgalloc_*` less the pages that were traced. They take base
-    /// pages, so pages are allocations.
+    /// Bulk allocations where their hook is not in place, estimated: `pgalloc_*` less the pages
+    /// that were traced. They take base pages, so each page is an allocation.
     pub bulk_unseen: Option<u64>,
-    /// Allocations whose node was read wrongly.
+    /// Allocations whose page seems to lie on a node where it cannot.
     pub node_misread: u64,
-    /// A sweep did not settle: a count may have been seen twice or missed.
+    /// Whether counts would not stand still while a sweep read them: some may have been read twice
+    /// or missed.
     pub unsettled: bool,
-    /// `vm.numa_stat` was written to: the kernel's counters may have begun again from zero.
+    /// Whether `vm.numa_stat` was written to: the kernel's counters may have restarted from zero.
     pub switched: bool,
 }
 
-/// Compares the traced totals of a closed window with the kernel's.
+/// Compares the traced totals of a closed window with the kernel's. `nodes` are in the report's
+/// order.
 pub fn audit(window: &Window, traced: &Alloc, nodes: &[NodeId], evidence: &Evidence) -> Audit {
     let Some(end) = &window.end else {
         return Audit::unavailable("the session has no end yet");
     };
     if let Some(node) = went_backwards(&window.start, end) {
         return Audit::unavailable(format!(
-            "the counters of node {node} went backwards: vm.numa_stat was switched during the session"
+            "the counters of node {node} went backwards: vm.numa_stat was switched during the \
+             session"
         ));
     }
     let compared: Vec<AuditNode> = nodes
@@ -66,13 +71,14 @@ pub fn audit(window: &Window, traced: &Alloc, nodes: &[NodeId], evidence: &Evide
     let judged = judge(compared, evidence);
     if matches!(judged.verdict, Verdict::Failed | Verdict::Approximate) && evidence.switched {
         return Audit::unavailable(
-            "vm.numa_stat was switched during the session: the kernel's counters began again from zero",
+            "vm.numa_stat was switched during the session: the kernel's counters restarted from \
+             zero",
         );
     }
     judged
 }
 
-/// Verdict, causes and the rest that nothing explains.
+/// Returns the verdict, the causes, and the rest that no cause explains.
 fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
     let residual = |counter: Counter| -> u64 {
         nodes
@@ -85,15 +91,16 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
     let misses = evidence
         .recursion_misses
         .saturating_add(evidence.totals_lost);
-    // One allocation per CPU can be under way at each of the two ends, and it shows on at most two nodes' counters.
-    let under_way = evidence.cpus.saturating_mul(2);
-    let edge = largest
+    // One allocation per CPU can be in flight at each of the two ends, and it changes at most two
+    // nodes' counters.
+    let in_flight = evidence.cpus.saturating_mul(2);
+    let at_boundary = largest
         .saturating_sub(misses)
-        .min(under_way.saturating_add(evidence.foreign_at_boundary));
+        .min(in_flight.saturating_add(evidence.foreign_at_boundary));
     let unexplained = Counter::ALL
         .into_iter()
         .map(|counter| {
-            let own = match counter {
+            let of_this_counter = match counter {
                 Counter::NumaForeign => evidence.foreign_at_boundary,
                 Counter::LocalNode | Counter::OtherNode => evidence.cpu_changed.saturating_mul(2),
                 _ => 0,
@@ -101,8 +108,8 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
             let unseen = evidence.bulk_unseen.unwrap_or(0);
             residual(counter).saturating_sub(
                 misses
-                    .saturating_add(under_way)
-                    .saturating_add(own)
+                    .saturating_add(in_flight)
+                    .saturating_add(of_this_counter)
                     .saturating_add(unseen),
             )
         })
@@ -110,7 +117,7 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
 
     let mut explained = vec![
         Explained::new(Cause::RecursionMisses, misses.min(largest)),
-        Explained::new(Cause::SnapshotEdge, edge),
+        Explained::new(Cause::SnapshotEdge, at_boundary),
         Explained::new(Cause::CpuChanged, evidence.cpu_changed),
     ];
     explained.extend(evidence.hooks_lost.iter().map(|(hook, _)| Explained {
@@ -134,18 +141,20 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
     } else if unexplained > 0 || evidence.unsettled || evidence.node_misread > 0 {
         let why = if evidence.node_misread > 0 {
             format!(
-                "{} allocations seem to lie where they cannot: this kernel keeps a page's node elsewhere than its BTF says",
+                "{} allocations seem to lie where they cannot: this kernel keeps a page's node in \
+                 a different place than its BTF says",
                 evidence.node_misread
             )
         } else if evidence.unsettled {
-            "the per-CPU counts would not stand still to be read".to_owned()
+            "the per-CPU counts would not stand still while they were read".to_owned()
         } else {
             format!(
-                "{unexplained} allocations differ and nothing explains them: do not trust these counts"
+                "{unexplained} allocations differ and no known cause explains them: do not trust \
+                 these counts"
             )
         };
         (Verdict::Failed, Some(why))
-    } else if largest <= edge {
+    } else if largest <= at_boundary {
         (Verdict::Exact, None)
     } else {
         (Verdict::WithinMisses, None)
@@ -247,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_skipped_explains_a_difference() {
+    fn runs_that_the_kernel_skipped_explain_a_difference() {
         let evidence = Evidence {
             recursion_misses: 10,
             ..Evidence::default()
@@ -257,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_under_way_are_the_snapshot_edge_and_bounded_by_the_cpus() {
+    fn a_few_in_flight_are_the_snapshot_edge_and_bounded_by_the_cpus() {
         let evidence = Evidence {
             cpus: 2,
             ..Evidence::default()

@@ -1,4 +1,5 @@
-//! Does NUMA balancing help? From what it cost and how the share of remote hinting faults went over the session.
+//! The verdict on NUMA balancing: its cost, and the share of remote hinting faults over the
+//! session.
 
 use std::collections::HashMap;
 
@@ -16,28 +17,30 @@ use crate::{
     },
 };
 
-/// Fewer faults than these in each half say nothing about a share.
+/// Least faults in each half of a session for their share to mean anything.
 const FEW: u64 = 30;
 
-/// A change of the share of remote faults that is more than chance: ten points.
+/// Change of the share of remote faults that is not chance: ten points.
 const CHANGE: f64 = 0.10;
 
-/// Share of CPU time that is a lot for moving memory about.
-const DEAR: f64 = 0.05;
+/// Share of CPU time from which on moving memory about is expensive.
+const EXPENSIVE: f64 = 0.05;
 
-/// Pages moved that are worth asking about: 16 MiB of small ones.
+/// Moved base pages that are worth a verdict: 16 MiB.
 const MANY: u64 = 4096;
 
-/// Share of moved pages that went back to where they had come from.
-const TO_AND_FRO: f64 = 0.25;
+/// Share of the moved pages from which on those that moved back matter.
+const MOVED_BACK: f64 = 0.25;
 
-/// Share of remote hinting faults that moved their page, where balancing brings memory to its users.
+/// Share of remote hinting faults that moved their page, where balancing brings memory to its
+/// users.
 const BRINGS: f64 = 0.9;
 
-/// Share of them that are in the last quarter of a session where it is done with that: a tenth of an even share.
+/// Share of remote hinting faults in the last quarter of a session up to which balancing has
+/// finished bringing memory: a tenth of an even share.
 const DONE: f64 = 0.025;
 
-/// What was counted for an owner; the verdict comes when its memory is known.
+/// Returns the work of balancing for an owner; the verdict follows when its memory is known.
 pub fn begin(counts: &Counts, measured: &Measured) -> Option<Balancing> {
     activity::balancer(counts, measured).map(|work| Balancing {
         work,
@@ -45,7 +48,7 @@ pub fn begin(counts: &Counts, measured: &Measured) -> Option<Balancing> {
     })
 }
 
-/// Judges each process, and the whole.
+/// Judges each process and the whole system. `began_ns` is when the session began, ns since boot.
 pub fn judge(
     processes: &mut [Process],
     system: &mut System,
@@ -90,16 +93,16 @@ pub fn judge(
             began_ns,
             run_ns: system.run_ns.as_ref(),
             migrations: system.page_migrations.as_ref(),
-            // Of memory that is out of scope mappings are not known.
+            // Mappings out of scope are not known.
             bounced: None,
         };
         system.balancer = Some(case.judge());
     }
 }
 
-/// Pages of a process that went back to a node they had been moved from.
+/// Returns the pages of a process that moved back to a node that they had been moved from; `None`
+/// where nodes of migrations are not known.
 fn bounced(process: &Process) -> Option<u64> {
-    // Without nodes of migrations nobody knows.
     process.page_migrations.as_ref()?.matrix.as_ref()?;
     let mappings = process.mappings.iter();
     Some(
@@ -109,36 +112,37 @@ fn bounced(process: &Process) -> Option<u64> {
     )
 }
 
-/// What a verdict is made from.
+/// The evidence for a verdict.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
-    /// What balancing did.
+    /// The work of balancing.
     pub work: BalancerWork,
-    /// Hinting faults over time: when each slice ended (ns since boot).
+    /// Hinting faults of each slice of the session, with the end of the slice in ns since boot.
     pub slices: &'a [(u64, Faults)],
     /// When the session began, ns since boot.
     pub began_ns: u64,
-    /// CPU time in which the work was done.
+    /// CPU time that the work is a part of.
     pub run_ns: Option<&'a PerNode>,
     /// Pages moved.
     pub migrations: Option<&'a PageMigrations>,
-    /// Pages among them that went back, where mappings tell.
+    /// Of these, pages that moved back; `None` where mappings are not known.
     pub bounced: Option<u64>,
 }
 
 impl Case<'_> {
-    /// What NUMA balancing came to.
+    /// Returns the work of NUMA balancing with its verdict.
     pub fn judge(self) -> Balancing {
-        let (verdict, evidence) = self.verdict(&self.work);
+        let (verdict, evidence) = self.verdict();
         Balancing {
-            slices: self.told(),
+            slices: self.fault_slices(),
             work: self.work,
             verdict,
             evidence,
         }
     }
 
-    fn told(&self) -> Vec<FaultSlice> {
+    /// Returns the slices as the report has them; none when there were no faults at all.
+    fn fault_slices(&self) -> Vec<FaultSlice> {
         if self.slices.iter().all(|(_, faults)| faults.all == 0) {
             return Vec::new();
         }
@@ -152,74 +156,42 @@ impl Case<'_> {
             .collect()
     }
 
-    fn verdict(&self, work: &BalancerWork) -> (Option<BalancerVerdict>, Vec<String>) {
-        let mut evidence = Vec::new();
+    /// Returns the verdict, if there is enough to judge by, and its evidence in sentences.
+    fn verdict(&self) -> (Option<BalancerVerdict>, Vec<String>) {
         let halves = halves(self.slices);
-        let fell = halves.map(|(first, second)| {
-            evidence.push(format!(
-                "of its first {1} hint faults {0} % were remote, of the {3} after them {2} %",
-                number::percent(Some(far(first))),
-                number::grouped(first.all),
-                number::percent(Some(far(second))),
-                number::grouped(second.all),
-            ));
-            far(first) - far(second)
-        });
-        let cost = self
-            .run_ns
-            .and_then(|run| share(work.time_ns()?, run.total()));
-        if let (Some(ns), Some(cost)) = (work.time_ns(), cost) {
-            evidence.push(format!(
-                "it took {} of CPU time ({} %): scans {}, hint faults {}, of which moving pages {}",
-                number::brief(ns),
-                number::percent(Some(cost)),
-                brief(work.scan_ns),
-                brief(work.fault_ns),
-                brief(work.migrate_ns),
-            ));
-        }
+        let fell = halves.map(|(first, second)| remote_share(first) - remote_share(second));
+        let cost = self.cost();
         let moved = self.moved();
+        let mut evidence: Vec<String> = [
+            halves.map(halves_in_words),
+            cost.and_then(|cost| self.cost_in_words(cost)),
+            moved.and_then(|moved| self.moves_in_words(moved)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+
         let back = self.bounced.and_then(|bounced| share(bounced, moved?));
-        if let Some(moved) = moved.filter(|moved| *moved > 0) {
-            let pages = number::grouped(moved);
-            evidence.push(match self.bounced {
-                Some(bounced) => format!(
-                    "pages that it moved: {pages}; that went back to a node they had been moved from: {}",
-                    number::grouped(bounced)
-                ),
-                None => format!("pages that it moved: {pages}"),
-            });
-        }
         let moves_much = moved.is_some_and(|moved| moved >= MANY);
-        let to_and_fro = moves_much && back.is_some_and(|back| back >= TO_AND_FRO);
+        let moves_back = moves_much && back.is_some_and(|back| back >= MOVED_BACK);
         let fell_much = fell.is_some_and(|fell| fell >= CHANGE);
-        if moves_much && !to_and_fro && !fell_much {
-            // Each such fault is remote and the page's last one: their share says nothing.
-            match moved.and_then(|moved| self.brought(moved)) {
-                Some(Brought::Done { late, remote }) => {
-                    evidence.push(format!(
-                        "its remote hint faults brought their pages, and have ended: {} of {} came in the last quarter of the session",
-                        number::grouped(late),
-                        number::grouped(remote)
-                    ));
-                    return (Some(BalancerVerdict::Helping), evidence);
-                }
-                Some(Brought::GoesOn) => {
-                    evidence.push("it still brings pages to where they are used: a longer session tells whether that ends".to_owned());
-                    return (None, evidence);
-                }
-                None => {}
+        if moves_much && !moves_back && !fell_much {
+            // Where each such fault is remote and the page's last one, their share says nothing.
+            if let Some(bringing) = moved.and_then(|moved| self.bringing(moved)) {
+                evidence.push(bringing.in_words());
+                return (bringing.verdict(), evidence);
             }
         }
         let Some(fell) = fell else {
             evidence.push("too few hint faults, or all at once: nothing to judge by".to_owned());
             return (None, evidence);
         };
-        let verdict = if to_and_fro {
+        let expensive = cost.is_some_and(|cost| cost >= EXPENSIVE);
+        let verdict = if moves_back {
             BalancerVerdict::Hurting
         } else if fell_much {
             BalancerVerdict::Helping
-        } else if cost.is_some_and(|cost| cost >= DEAR) || moves_much && fell <= -CHANGE {
+        } else if expensive || moves_much && fell <= -CHANGE {
             BalancerVerdict::Hurting
         } else {
             BalancerVerdict::Neutral
@@ -227,47 +199,112 @@ impl Case<'_> {
         (Some(verdict), evidence)
     }
 
-    /// Whether so many moved pages are what remote faults asked for, and that has come to its end. `None` when they are not.
-    fn brought(&self, moved: u64) -> Option<Brought> {
+    /// Returns the share of the CPU time that the work took.
+    fn cost(&self) -> Option<f64> {
+        share(self.work.time_ns()?, self.run_ns?.total())
+    }
+
+    fn cost_in_words(&self, cost: f64) -> Option<String> {
+        Some(format!(
+            "it took {} of CPU time ({} %): scans {}, hint faults {}, of which moving pages {}",
+            number::brief(self.work.time_ns()?),
+            number::percent(Some(cost)),
+            brief(self.work.scan_ns),
+            brief(self.work.fault_ns),
+            brief(self.work.migrate_ns),
+        ))
+    }
+
+    fn moves_in_words(&self, moved: u64) -> Option<String> {
+        let pages = number::grouped(moved);
+        let words = match self.bounced {
+            Some(bounced) => format!(
+                "pages that it moved: {pages}; that moved back to a node that they had been moved \
+                 from: {}",
+                number::grouped(bounced)
+            ),
+            None => format!("pages that it moved: {pages}"),
+        };
+        (moved > 0).then_some(words)
+    }
+
+    /// Returns how far balancing has come with bringing memory to its users; `None` when the pages
+    /// that it moved are not those that remote faults asked for.
+    fn bringing(&self, moved: u64) -> Option<Bringing> {
         let remote = sum(self.slices).remote;
         if share(moved, remote)? < BRINGS {
             return None;
         }
         let until = self.slices.last()?.0;
         let quarter = until.saturating_sub(self.began_ns) / 4;
-        // Slices that lie in it whole: those behind the first one that ends there.
+        // Slices that lie wholly in the last quarter: those behind the first one that ends there.
         let reach_into = self
             .slices
             .iter()
             .position(|(end, _)| *end >= until.saturating_sub(quarter))?;
         let within = self.slices.get(reach_into + 1..)?;
         if within.is_empty() {
-            return Some(Brought::GoesOn);
+            return Some(Bringing::Continues);
         }
         let late = sum(within).remote;
         Some(if share(late, remote)? <= DONE {
-            Brought::Done { late, remote }
+            Bringing::Done { late, remote }
         } else {
-            Brought::GoesOn
+            Bringing::Continues
         })
     }
 
-    /// Pages that balancing moved.
+    /// Returns the base pages that balancing moved.
     fn moved(&self) -> Option<u64> {
         let by_reason = self.migrations?.by_reason.as_ref()?;
         Some(by_reason.get(NUMA_MISPLACED).copied().unwrap_or(0))
     }
 }
 
-/// Where balancing has got with bringing memory to its users.
-enum Brought {
-    /// There: so many remote faults came late, of so many.
+/// How far balancing has come with bringing memory to its users.
+enum Bringing {
+    /// It has finished: of all remote faults so few came late.
     Done { late: u64, remote: u64 },
-    /// On its way.
-    GoesOn,
+    /// It has not finished.
+    Continues,
 }
 
-/// All faults of some slices.
+impl Bringing {
+    fn verdict(&self) -> Option<BalancerVerdict> {
+        match self {
+            Bringing::Done { .. } => Some(BalancerVerdict::Helping),
+            Bringing::Continues => None,
+        }
+    }
+
+    fn in_words(&self) -> String {
+        match self {
+            Bringing::Done { late, remote } => format!(
+                "its remote hint faults brought their pages, and have ended: {} of {} came in the \
+                 last quarter of the session",
+                number::grouped(*late),
+                number::grouped(*remote)
+            ),
+            Bringing::Continues => {
+                "it still brings pages to where they are used: a longer session \
+                                    shows whether that ends"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+fn halves_in_words((first, second): (Faults, Faults)) -> String {
+    format!(
+        "of its first {1} hint faults {0} % were remote, of the {3} after them {2} %",
+        number::percent(Some(remote_share(first))),
+        number::grouped(first.all),
+        number::percent(Some(remote_share(second))),
+        number::grouped(second.all),
+    )
+}
+
+/// Returns all faults of some slices.
 fn sum(slices: &[(u64, Faults)]) -> Faults {
     let faults = slices.iter().map(|(_, faults)| faults);
     faults.fold(Faults::default(), |sum, faults| Faults {
@@ -276,8 +313,8 @@ fn sum(slices: &[(u64, Faults)]) -> Faults {
     })
 }
 
-/// The share of remote ones.
-fn far(faults: Faults) -> f64 {
+/// Returns the share of the faults that were remote.
+fn remote_share(faults: Faults) -> f64 {
     share(faults.remote, faults.all).unwrap_or(0.0)
 }
 
@@ -285,8 +322,9 @@ fn brief(ns: Option<u64>) -> String {
     ns.map_or_else(|| number::UNKNOWN.into(), number::brief)
 }
 
-/// The first half of the faults and the second, as near as slices come to it; `None` when one of them has too few. By faults and not by time: they come in
-/// bursts, and a balancer that has done its work has few.
+/// Returns the first half of the faults and the second, as near as slices come to it; `None` when
+/// one of them has too few. They are halves by faults and not by time: faults come in bursts, and a
+/// balancer that has done its work has few.
 fn halves(slices: &[(u64, Faults)]) -> Option<(Faults, Faults)> {
     let parts = (0..=slices.len()).map(|at| {
         let (before, after) = slices.split_at(at);
@@ -355,24 +393,24 @@ mod tests {
 
     #[test]
     fn cost_without_a_change_hurts_and_without_cost_it_is_neutral() {
-        let dear = judged(&[900, 900, 900, 900], 60_000_000, 10, 0);
-        assert_eq!(dear.verdict, Some(BalancerVerdict::Hurting));
+        let expensive = judged(&[900, 900, 900, 900], 60_000_000, 10, 0);
+        assert_eq!(expensive.verdict, Some(BalancerVerdict::Hurting));
         let cheap = judged(&[900, 900, 900, 900], 1_000_000, 10, 0);
         assert_eq!(cheap.verdict, Some(BalancerVerdict::Neutral));
     }
 
     #[test]
-    fn pages_that_go_to_and_fro_hurt_whatever_the_share_does() {
+    fn pages_that_move_back_hurt_whatever_the_share_does() {
         let balancing = judged(&[900, 900, 100, 100], 1_000_000, 10_000, 5_000);
         assert_eq!(balancing.verdict, Some(BalancerVerdict::Hurting));
     }
 
     #[test]
     fn memory_that_is_brought_whole_is_help_once_that_has_ended() {
-        let told = |seen: &[(u64, u64)], moved| judged_by(&seconds(seen), 90_000_000, moved, 6);
+        let judge = |seen: &[(u64, u64)], moved| judged_by(&seconds(seen), 90_000_000, moved, 6);
         let burst = [(20_000, 19_990); 4];
         let quiet = [(10, 4); 12];
-        let done = told(&[&burst[..], &quiet[..]].concat(), 80_000);
+        let done = judge(&[&burst[..], &quiet[..]].concat(), 80_000);
         assert_eq!(
             done.verdict,
             Some(BalancerVerdict::Helping),
@@ -381,14 +419,14 @@ mod tests {
         );
         let said = done.evidence.last().unwrap();
         assert!(said.contains("16 of 80,008 came"), "{said}");
-        // All in one slice, and then nothing.
-        let at_once = told(&[&burst[..1], &quiet[..]].concat(), 20_000);
+        // All in one slice, and then none.
+        let at_once = judge(&[&burst[..1], &quiet[..]].concat(), 20_000);
         assert_eq!(at_once.verdict, Some(BalancerVerdict::Helping));
-        let goes_on = told(&burst, 80_000);
-        assert_eq!(goes_on.verdict, None, "{:?}", goes_on.evidence);
-        assert!(goes_on.evidence.last().unwrap().contains("still"));
-        // Most faults moved nothing, so their share is what tells.
-        let stays = told(&burst, 40_000);
+        let continues = judge(&burst, 80_000);
+        assert_eq!(continues.verdict, None, "{:?}", continues.evidence);
+        assert!(continues.evidence.last().unwrap().contains("still"));
+        // Most faults moved nothing, so their share decides.
+        let stays = judge(&burst, 40_000);
         assert_eq!(stays.verdict, Some(BalancerVerdict::Hurting));
     }
 

@@ -1,16 +1,18 @@
-//! Where stacks and the names of their functions come from: the live machine, or what a recording kept.
+//! Sources of stacks and function names: the live machine, or a recording.
 
 use std::collections::HashMap;
 
 use super::symbol::{Of, unnamed, unnamed_kernel};
 use crate::model::Frame;
 
-/// A source of stacks and names.
+/// A source of stacks and function names.
 pub trait Code {
-    /// The addresses of a user stack, innermost first, by the kernel's number; `None` for one that was not kept.
+    /// Returns the addresses of a user stack, innermost first, by the kernel's number; `None` for a
+    /// stack that was not kept.
     fn stack(&mut self, number: u32) -> Option<Vec<u64>>;
 
-    /// The frames of it, innermost first, in one process; and why some may be missing at its outer end.
+    /// Returns the frames of a user stack of one process, innermost first, and why some may be
+    /// missing at its outer end.
     fn frames(
         &mut self,
         number: u32,
@@ -18,7 +20,7 @@ pub trait Code {
         addresses: &[u64],
     ) -> (Vec<Frame>, Option<String>);
 
-    /// The frames of a kernel stack, innermost first, without those of the tracing itself.
+    /// Returns the frames of a kernel stack, innermost first, without those of the tracing itself.
     fn kernel_frames(&mut self, number: u32, addresses: &[u64]) -> Vec<Frame>;
 }
 
@@ -38,7 +40,7 @@ impl Code for NoCode {
         addresses: &[u64],
     ) -> (Vec<Frame>, Option<String>) {
         (
-            unnamed(of, addresses, &HashMap::new(), "nobody looked"),
+            unnamed(of, addresses, &HashMap::new(), "names were not looked up"),
             None,
         )
     }

@@ -1,4 +1,4 @@
-//! `/proc/vmstat` beside what was traced, between the same two readings of it.
+//! The cross-check: `/proc/vmstat` compared with the traced counts between its two readings.
 
 use super::activity::Measured;
 use crate::{
@@ -8,11 +8,16 @@ use crate::{
     model::{CounterAudit, CrossCheck, CrossCheckKind},
 };
 
-/// One of the rows.
+/// A row of `/proc/vmstat`; `None` where the kernel has none.
 type Row = fn(VmCounters) -> Option<u64>;
 
-/// What can be compared, for kernels that have the rows and sessions that measured the like.
-pub fn beside(window: &Window, counted: &Accumulators, measured: &Measured) -> Vec<CrossCheck> {
+/// Returns the comparisons that the kernel has rows for. A count that the session did not measure
+/// is `None`.
+pub fn cross_check(
+    window: &Window,
+    counted: &Accumulators,
+    measured: &Measured,
+) -> Vec<CrossCheck> {
     let Some((start, end)) = window
         .end
         .as_ref()
@@ -77,7 +82,7 @@ mod tests {
     use crate::fold::window::Boundary;
 
     #[test]
-    fn rows_that_the_kernel_has_are_compared_and_what_was_not_measured_is_null() {
+    fn rows_that_the_kernel_has_are_compared_and_a_count_that_was_not_measured_is_null() {
         let at = |pages, hint_faults| Boundary {
             system: Some((
                 1,
@@ -95,7 +100,7 @@ mod tests {
             system_pages: 690,
             ..Accumulators::default()
         };
-        let rows = beside(&window, &counted, &Measured::default());
+        let rows = cross_check(&window, &counted, &Measured::default());
         assert_eq!(rows.len(), 2, "the kernel has no other rows");
         assert_eq!((rows[0].kernel, rows[0].residual), (Some(700), Some(10)));
         assert_eq!((rows[1].kernel, rows[1].traced), (Some(5), None));

@@ -1,4 +1,5 @@
-//! Areas as they are shown: thread stacks split off what the kernel merged them with, and addresses without mappings told apart.
+//! Divides areas as the report shows them: thread stacks are split off the mappings that the kernel
+//! merged them with, and addresses without a known mapping are divided by `/proc/PID/maps`.
 
 use super::mapping_name::Naming;
 use crate::{
@@ -12,14 +13,16 @@ use crate::{
 
 /// Bytes of a base page.
 const PAGE: u64 = 4096;
-/// Above a thread's first stack pointer lie its thread-local variables and its library's own bookkeeping: a page or two.
+/// Bytes above a thread's first stack pointer that belong to its stack: its thread-local variables
+/// and its library's bookkeeping take a page or two.
 const ABOVE_STACK_POINTER: u64 = 2 * PAGE;
-/// Stack pointers so close to each other are of one stack: the smallest that libraries make is as large.
+/// Bytes of the smallest stack that libraries make: stack pointers that are closer are of one
+/// stack.
 const ONE_STACK: u64 = 16 * 1024;
-/// Areas that one whose mapping is not known is divided into, at most.
+/// Most parts that an area without a known mapping is divided into.
 const DIVIDED: usize = 1_024;
 
-/// The areas of a process, with thread stacks, and what only an address told, divided.
+/// Returns the areas of a process, divided; the stack of a thread comes with its number.
 pub(super) fn divided(memory: &Memory, pid: u32, naming: &Naming<'_>) -> Vec<(Area, Option<Tid>)> {
     let mut parts = Vec::new();
     for area in &memory.areas {
@@ -33,13 +36,14 @@ pub(super) fn divided(memory: &Memory, pid: u32, naming: &Naming<'_>) -> Vec<(Ar
     parts
 }
 
-/// Splits thread stacks off an area: from its start, or the end of another stack, to a little above the highest stack pointer seen.
+/// Splits thread stacks off an area. A stack lies between the start of the area, or the end of
+/// another stack, and a little above the highest stack pointer that was seen.
 fn stacks(area: &Area, memory: &Memory, pid: u32, parts: &mut Vec<(Area, Option<Tid>)>) {
     let mut tops: Vec<(u64, Thread)> = memory
         .stack_pointers
         .iter()
         .filter(|((tid, _), (_, high))| {
-            // The first thread's stack is a mapping of its own.
+            // The stack of the first thread is a mapping of its own.
             tid.0 != pid && area.start <= *high && *high < area.end
         })
         .map(|(thread, (_, high))| {
@@ -50,7 +54,7 @@ fn stacks(area: &Area, memory: &Memory, pid: u32, parts: &mut Vec<(Area, Option<
         })
         .collect();
     tops.sort_unstable();
-    // A stack that serves one thread after the other is called after the last one.
+    // A stack that several threads used in turn is named after the last one.
     let tops = tops.into_iter().fold(
         Vec::new(),
         |mut stacks: Vec<(u64, Thread)>, (top, thread)| {
@@ -78,7 +82,7 @@ fn stacks(area: &Area, memory: &Memory, pid: u32, parts: &mut Vec<(Area, Option<
     }
 }
 
-/// Divides addresses without mappings by what `/proc/PID/maps` says lies there.
+/// Divides an area without a known mapping by the lines of `/proc/PID/maps`.
 fn by_lines(area: &Area, naming: &Naming<'_>, parts: &mut Vec<(Area, Option<Tid>)>) {
     let mut rest = area.clone();
     for _ in 0..DIVIDED {

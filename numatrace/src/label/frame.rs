@@ -1,11 +1,11 @@
-//! The part of a screen that a report has no place for: absences as they go on, and homes by the memory
-//! of the whole session.
+//! The part of a screen that a report has no place for: absences as they go on, and homes by the
+//! memory of the whole session.
 
 use std::collections::HashMap;
 
 use super::{
     home,
-    incident::{Told, incident},
+    incident::{Context, incident},
     values::name,
 };
 use crate::{
@@ -25,7 +25,7 @@ pub fn absences<F: Facts>(
     until_ns: u64,
 ) -> ScreenAbsences {
     let system = snapshot.system.as_ref();
-    let session = Told {
+    let context = Context {
         began_ns,
         until_ns,
         run_time: system.is_some_and(|system| system.run_ns.is_some()),
@@ -34,7 +34,7 @@ pub fn absences<F: Facts>(
     let mut named = |absences: &[Absence]| {
         let incidents = absences
             .iter()
-            .map(|absence| named(absence, session, enrich));
+            .map(|absence| named(absence, context, enrich));
         incidents.collect()
     };
     let ended = std::mem::take(&mut live.ended);
@@ -45,7 +45,7 @@ pub fn absences<F: Facts>(
     }
 }
 
-fn named<F: Facts>(absence: &Absence, session: Told, enrich: &mut Enrich<F>) -> Incident {
+fn named<F: Facts>(absence: &Absence, context: Context, enrich: &mut Enrich<F>) -> Incident {
     let known = enrich.processes.get(absence.process);
     let (pid, process_name) = (known.pid, name(known.comm.as_ref()));
     let (tid, start_ns) = absence.thread;
@@ -53,11 +53,11 @@ fn named<F: Facts>(absence: &Absence, session: Told, enrich: &mut Enrich<F>) -> 
         .processes
         .thread_name(absence.process, tid, start_ns, &mut enrich.facts)
         .unwrap_or(process_name);
-    incident(absence, pid, comm, session)
+    incident(absence, pid, comm, context)
 }
 
-/// Gives each process of an interval's report the home that its memory of the whole session makes, and
-/// the CPU time away from there: within one interval most processes touch no memory.
+/// Gives each process of an interval's report the home that its memory of the whole session makes,
+/// and the CPU time away from there: within one interval most processes touch no memory.
 pub fn homes<F: Facts>(snapshot: &mut Snapshot, live: &Live, enrich: &Enrich<F>) {
     let homes: HashMap<(Pid, u64), NodeId> = live
         .absences

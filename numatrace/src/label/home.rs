@@ -6,8 +6,8 @@ use crate::{
     model::{PerNode, Process, ProcessKind},
 };
 
-/// Finds the home node of a process by all that the report knows of its memory, and the CPU time that
-/// its threads spent away from there. `nodes` are in the report's order.
+/// Finds the home node of a process by all that the report knows of its memory, and the CPU time
+/// that its threads spent away from there. `nodes` are in the report's order.
 pub fn fill(process: &mut Process, nodes: &[NodeId]) {
     // A bucket of many processes has no home.
     if !matches!(process.kind, ProcessKind::User | ProcessKind::Kthread) {
@@ -21,8 +21,8 @@ pub fn fill(process: &mut Process, nodes: &[NodeId]) {
     }
 }
 
-/// Gives a process its home node, the one at `position` in the report's order, and the CPU time that
-/// its threads spent away from there.
+/// Gives a process its home node, the one at `position` in the report's order, and the CPU time
+/// that its threads spent away from there.
 pub fn fill_at(process: &mut Process, home: NodeId, position: usize) {
     process.home_node = Some(home);
     fill_away(process, position);

@@ -1,4 +1,5 @@
-//! An absence as reports and screens tell it: with names, and times counted from the start of the session.
+//! An absence as reports and screens show it: with names, and times counted from the start of the
+//! session.
 
 use super::{
     activity::reason,
@@ -10,12 +11,13 @@ use crate::{
     model::{Incident, Name},
 };
 
-/// The session that an absence is told of.
+/// The session of an absence: its times, and what it measured.
 #[derive(Clone, Copy, Debug)]
-pub struct Told {
+pub struct Context {
     /// When it began, ns since boot.
     pub began_ns: u64,
-    /// When it ended, or what time it is now, ns since boot: an absence that goes on lasts up to then.
+    /// When it ended, or what time it is now, ns since boot: an absence that goes on lasts up to
+    /// then.
     pub until_ns: u64,
     /// CPU time was measured.
     pub run_time: bool,
@@ -24,13 +26,13 @@ pub struct Told {
 }
 
 /// Returns an absence as an incident of a session.
-pub fn incident(absence: &Absence, pid: Pid, comm: Name, session: Told) -> Incident {
-    let Told {
+pub fn incident(absence: &Absence, pid: Pid, comm: Name, context: Context) -> Incident {
+    let Context {
         began_ns,
         until_ns,
         run_time,
         hint_faults,
-    } = session;
+    } = context;
     let until_ns = absence.ended_ns.unwrap_or(until_ns);
     // Both moves of a thread that came back report its CPU time, whatever was counted meanwhile.
     let run_time = run_time || absence.back.is_some();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    incident::{Told, incident},
+    incident::{Context, incident},
     moments::moments,
     values::GONE,
 };
@@ -41,8 +41,8 @@ pub struct Incidents<'a> {
 }
 
 impl Incidents<'_> {
-    /// Returns every absence of a thread from its memory, costliest first: by the CPU time it ran away
-    /// from it, then by how long it was away.
+    /// Returns every absence of a thread from its memory, costliest first: by the CPU time it ran
+    /// away from it, then by how long it was away.
     pub fn incidents(&self, processes: &[Process]) -> Vec<Incident> {
         let by_identity: HashMap<(Pid, u64), &Process> = processes
             .iter()
@@ -91,7 +91,7 @@ impl Incidents<'_> {
         process: &Process,
         part: &OfProcess<'_>,
     ) -> Vec<Incident> {
-        let session = Told {
+        let context = Context {
             began_ns: self.began_ns,
             until_ns: self.ended_ns,
             run_time: process.run_ns.is_some(),
@@ -99,7 +99,7 @@ impl Incidents<'_> {
         };
         let named = |absence: &Absence| {
             let comm = thread_name(process, absence.thread);
-            incident(absence, process.pid, comm, session)
+            incident(absence, process.pid, comm, context)
         };
         let known = known(process, self.nodes);
         let all = absences(index, part, &known, self.ended_ns);
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::{
         decode::count::MoveReason as WireReason,
-        enrich::timeline_event::{Happened, TimelineEvent},
+        enrich::timeline_event::{TimelineEvent, TimelineKind},
         ids::{CpuId, Tid},
         model::{FirstTouch, HintFaults, Matrix, PageMigrations, ProcessKind},
     };
@@ -203,7 +203,7 @@ mod tests {
             time_ns: at_s * SECOND,
             process,
             nodes: (NodeId(from), NodeId(to)),
-            what: Happened::Move {
+            what: TimelineKind::Move {
                 tid: Tid(7),
                 start_ns: 5,
                 cpus: (CpuId(0), CpuId(2)),
@@ -216,7 +216,7 @@ mod tests {
 
     fn pages(process: ProcessIndex, at_s: u64, from: u16, to: u16, pages: u64) -> TimelineEvent {
         TimelineEvent {
-            what: Happened::Pages {
+            what: TimelineKind::Pages {
                 asker: Pid(7),
                 reason: 0,
                 pages,
@@ -226,7 +226,10 @@ mod tests {
         }
     }
 
-    fn told(totals: Totals, events: impl Fn(ProcessIndex) -> Vec<TimelineEvent>) -> Vec<Incident> {
+    fn incidents_of(
+        totals: Totals,
+        events: impl Fn(ProcessIndex) -> Vec<TimelineEvent>,
+    ) -> Vec<Incident> {
         let (known, index, process) = app(totals);
         let mut timeline = Timeline::default();
         for event in events(index) {
@@ -251,7 +254,7 @@ mod tests {
             moved: [400, 100],
             hint_faults: true,
         };
-        let all = told(totals, |app| {
+        let all = incidents_of(totals, |app| {
             vec![
                 pages(app, 13, 0, 1, 400),
                 moved(app, 12, 0, 1),
@@ -262,7 +265,8 @@ mod tests {
         assert_eq!(all.len(), 1, "{all:#?}");
         let incident = &all[0];
         assert_eq!((incident.at_s, incident.away_ms), (2.0, 2_000.0));
-        // It had run 6 s when it went and 7 s when it came back, and brought the count of its faults along.
+        // It had run 6 s when it went and 7 s when it came back, and brought the count of its
+        // faults along.
         assert_eq!(
             (incident.run_ms, incident.remote_hint_faults),
             (Some(1_000.0), Some(14))
@@ -278,14 +282,14 @@ mod tests {
             moved: [900, 0],
             ..TOTALS
         };
-        let all = told(totals, |app| {
+        let all = incidents_of(totals, |app| {
             vec![
                 moved(app, 12, 0, 1),
                 pages(app, 13, 0, 1, 900),
                 moved(app, 18, 1, 0),
             ]
         });
-        let told: Vec<_> = all
+        let found: Vec<_> = all
             .iter()
             .map(|incident| {
                 let nodes = (incident.from, incident.to);
@@ -293,20 +297,20 @@ mod tests {
             })
             .collect();
         let (there, back) = ((NodeId(0), NodeId(1)), (NodeId(1), NodeId(0)));
-        assert_eq!(told, [(there, 1_000, 900), (back, 900, 0)]);
+        assert_eq!(found, [(there, 1_000, 900), (back, 900, 0)]);
         assert!(all[0].back.is_some() && all[1].back.is_none());
     }
 
     #[test]
     fn who_does_not_come_back_is_away_to_the_end() {
-        let all = told(TOTALS, |app| vec![moved(app, 12, 0, 1)]);
+        let all = incidents_of(TOTALS, |app| vec![moved(app, 12, 0, 1)]);
         assert_eq!((all[0].away_ms, all[0].back), (8_000.0, None));
         assert_eq!((all[0].run_ms, all[0].remote_hint_faults), (None, None));
     }
 
     #[test]
     fn the_costliest_stands_first_and_a_way_home_alone_is_none() {
-        let all = told(TOTALS, |app| {
+        let all = incidents_of(TOTALS, |app| {
             vec![
                 moved(app, 11, 1, 0),
                 moved(app, 12, 0, 1),

@@ -1,4 +1,4 @@
-//! Names of mappings, as a person knows them.
+//! Names of mappings as people know them.
 
 use numatrace_common::count_key::TouchKind;
 
@@ -12,18 +12,19 @@ use crate::{
     model::{MappingKind, Name},
 };
 
-/// What names are made of.
+/// The facts that names of mappings are made from.
 pub(super) struct Naming<'a> {
-    /// Whose.
+    /// The process.
     pub process: ProcessIndex,
-    /// What lies where.
+    /// Mappings of all processes.
     pub spaces: &'a Spaces,
-    /// Files it runs code of.
+    /// Files that it runs code of.
     pub programs: Vec<FileId>,
 }
 
 impl Naming<'_> {
-    /// Kind and name of an area; no name when nobody could look while it was there.
+    /// Returns the kind and the name of an area; no name when its mapping was gone before anybody
+    /// could look. `stack_of` is the name of the thread whose stack it is.
     pub fn name(&self, area: &Area, stack_of: Option<&Name>) -> (MappingKind, Option<Name>) {
         let line = self.spaces.line(self.process, inside(area));
         let named = |text: &str| Some(Name::from(text));
@@ -65,7 +66,7 @@ impl Naming<'_> {
     fn of_file(&self, area: &Area) -> (MappingKind, Option<Name>) {
         let kind = match area.kind() {
             Some(TouchKind::Shmem) => MappingKind::Shmem,
-            // Private copies of a file's pages.
+            // Private copies of the pages of a file.
             Some(TouchKind::Anon) => MappingKind::Anon,
             _ => MappingKind::File,
         };
@@ -90,14 +91,15 @@ impl Naming<'_> {
         self.programs.contains(&file) || self.spaces.runs(self.process, file)
     }
 
-    /// The path of an area's file: as this process has it, else as any has it.
+    /// Returns the path of an area's file: as this process has it, else as any process has it.
     fn path(&self, area: &Area) -> Option<Name> {
         let file = area.file?;
         let line = self.spaces.line(self.process, inside(area));
         let here = line.filter(|line| line.file == Some(file));
         here.map(|line| &line.name)
             .or_else(|| self.spaces.file(file))
-            // An overlay shows its own inode in maps and another in the kernel: then the address decides.
+            // An overlay has one inode in maps and a different one in the kernel: then the address
+            // decides.
             .or_else(|| {
                 line.filter(|line| line.file.is_some())
                     .map(|line| &line.name)
@@ -106,7 +108,7 @@ impl Naming<'_> {
     }
 }
 
-/// An address in an area that something happened at.
+/// Returns an address in an area that was touched or used.
 fn inside(area: &Area) -> u64 {
     let touched = area.touches.values().flat_map(|t| t.pages.iter());
     let used = area.uses.values().flat_map(Extents::iter);
@@ -117,7 +119,7 @@ fn inside(area: &Area) -> u64 {
         .unwrap_or(area.start)
 }
 
-/// Memory that only looks like a file, as a person knows it. `None` for files.
+/// Returns the name of memory that only looks like a file; `None` for files.
 fn shared_memory(path: &[u8]) -> Option<Name> {
     let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
     if let Some(name) = path.strip_prefix(b"/memfd:") {
@@ -132,7 +134,7 @@ fn shared_memory(path: &[u8]) -> Option<Name> {
     path.starts_with(b"/dev/shm/").then(|| Name::from(path))
 }
 
-/// What memory without a name is called.
+/// Returns the name of memory whose mapping is not known.
 pub(super) fn unknown(area: &Area) -> Name {
     match area.file {
         Some(file) => unnamed_file(file),
@@ -140,7 +142,7 @@ pub(super) fn unknown(area: &Area) -> Name {
     }
 }
 
-/// What a file without a name is called.
+/// Returns the name of a file whose path is not known.
 pub(super) fn unnamed_file(file: FileId) -> Name {
     Name::from(format!(
         "[file {}:{} inode {}]",

@@ -1,4 +1,5 @@
-//! Mappings of the report: areas, divided and named, with who touched and who uses them.
+//! Mappings of the report: areas, divided and named, with the threads that touched and that use
+//! them.
 
 use std::{
     cmp::Reverse,
@@ -13,7 +14,7 @@ use super::{
     divide::divided,
     labels::Labels,
     mapping_name::{Naming, unknown},
-    resident,
+    page_cache, resident,
     symbol::Of,
 };
 use crate::{
@@ -32,14 +33,15 @@ use crate::{
     },
 };
 
-/// Stacks of a mapping that are told: a flame graph wants more than a table.
+/// Most stacks of a mapping in the report: a flame graph needs more than a table.
 const STACKS_EACH: usize = 64;
-/// Those that are told however few pages they touched; the others touched at least one page in [`STACK_SHARE`].
+/// Stacks that are kept however few pages they touched; the others touched at least one page in
+/// [`STACK_SHARE`].
 const STACKS_ALWAYS: usize = 5;
 /// See [`STACKS_ALWAYS`].
 const STACK_SHARE: u64 = 256;
 
-/// What came out beside the mappings themselves.
+/// Results of [`fill`] other than the mappings themselves.
 #[derive(Debug, Default)]
 pub struct Filled {
     /// Base pages of memory that has no name.
@@ -48,7 +50,7 @@ pub struct Filled {
     pub stacks: Vec<Stack>,
 }
 
-/// Gives each process its mappings.
+/// Gives each process its mappings, and its threads their binds.
 pub fn fill<F: Facts>(
     processes: &mut [Process],
     mappings: &Mappings,
@@ -77,7 +79,7 @@ pub fn fill<F: Facts>(
             continue;
         };
         if !ended {
-            enrich.spaces.look(*index, pid, &mut enrich.facts);
+            enrich.spaces.refresh(*index, pid, &mut enrich.facts);
         }
         let kernel_stacks = !memory.kernel.is_empty();
         let mut ids = StackIds {
@@ -117,12 +119,12 @@ pub fn fill<F: Facts>(
             let mut same =
                 threads.filter(|thread| thread.tid == *tid && thread.start_ns == Some(*start_ns));
             if let Some(thread) = same.next() {
-                let told = binds.iter().map(|bound| bind(bound, *start_ns));
-                thread.binds = told.collect();
+                let binds = binds.iter().map(|bound| bind(bound, *start_ns));
+                thread.binds = binds.collect();
             }
         }
         if labels.measured.page_cache {
-            let files = super::page_cache::filled(memory, &enrich.spaces, labels.nodes);
+            let files = page_cache::filled(memory, &enrich.spaces, labels.nodes);
             process.page_cache = Some(files);
         }
         let resident = enrich.residency.of(*index);
@@ -139,12 +141,12 @@ struct StackIds<'a> {
     of: Of<'a>,
     code: &'a mut dyn Code,
     stacks: &'a mut Vec<Stack>,
-    /// Ids by the kernel's number; `None` when it did not keep the stack.
+    /// Ids in the report by the kernel's number; `None` for a stack that the kernel did not keep.
     known: HashMap<u32, Option<u32>>,
 }
 
 impl StackIds<'_> {
-    /// The stacks that touched most of an area.
+    /// Returns the stacks that touched most pages of an area.
     fn of(&mut self, area: &Area) -> Vec<StackPages> {
         let mut most: Vec<(u32, &FromStack)> = area
             .stacks
@@ -154,9 +156,10 @@ impl StackIds<'_> {
         most.sort_by_cached_key(|(number, from)| Reverse((from.pages(), *number)));
         most.truncate(STACKS_EACH);
         let least = area.pages() / STACK_SHARE;
-        // Where stretches were joined to keep them few, a stack's may be spread otherwise than the area's.
+        // Ranges are joined to keep them few, so the pages of a stack may be spread differently
+        // than those of the area.
         let (mut near, mut far) = area.near_and_far();
-        let mut told = Vec::new();
+        let mut stacks = Vec::new();
         for (rank, (number, from)) in most.into_iter().enumerate() {
             if rank >= STACKS_ALWAYS && from.pages() < least {
                 break;
@@ -167,16 +170,16 @@ impl StackIds<'_> {
                 continue;
             };
             (near, far) = (near - local, far - remote);
-            told.push(StackPages {
+            stacks.push(StackPages {
                 id,
                 pages: local.saturating_add(remote),
                 remote,
             });
         }
-        told
+        stacks
     }
 
-    /// Memory the kernel took for itself, by stack, most first.
+    /// Returns the memory that the kernel took for itself, by stack, most pages first.
     fn kernel(&mut self, memory: &Memory) -> Vec<KernelMemory> {
         let parts = memory.kernel.iter();
         let mut parts: Vec<KernelMemory> = parts
@@ -231,7 +234,7 @@ fn bind(bound: &Bound, start_ns: u64) -> Bind {
     }
 }
 
-/// Files that a process runs code of: their other parts are a program's data.
+/// Returns the files that a process runs code of: their other parts are data of a program.
 fn programs(memory: &Memory) -> Vec<FileId> {
     let text = memory.areas.iter().filter(|area| area.class == Class::Text);
     text.filter_map(|area| area.file).collect()
@@ -311,16 +314,16 @@ fn remote_by_cause(area: &Area) -> RemoteByCause {
     }
 }
 
-/// What one thread touched of an area.
+/// First touches of one thread in an area.
 #[derive(Default)]
 struct TouchedBy {
-    /// By its node: base pages, and when the last run of them began.
+    /// By the thread's node: base pages, and when their last run began, ns since boot.
     nodes: BTreeMap<NodeId, (u64, u64)>,
-    /// Base pages put on another node than its own.
+    /// Base pages put on a different node than the thread's.
     remote: u64,
 }
 
-/// Who touched, most pages first.
+/// Returns the threads that touched an area, most pages first.
 fn by_tid(area: &Area) -> Vec<TidPages> {
     let mut by: BTreeMap<Thread, TouchedBy> = BTreeMap::new();
     for (key, touched) in &area.touches {
@@ -352,7 +355,7 @@ fn by_tid(area: &Area) -> Vec<TidPages> {
     all
 }
 
-/// Who uses, most faults first.
+/// Returns the threads that use an area, most hinting faults first.
 fn users(area: &Area) -> Vec<TidFaults> {
     let mut by: BTreeMap<Thread, (BTreeMap<NodeId, u64>, u64)> = BTreeMap::new();
     for ((thread, (task, page)), faults) in &area.uses {
@@ -374,7 +377,7 @@ fn users(area: &Area) -> Vec<TidFaults> {
     all
 }
 
-/// The node with most.
+/// Returns the node with the highest count.
 fn most(nodes: &BTreeMap<NodeId, u64>) -> Option<NodeId> {
     nodes
         .iter()

@@ -31,4 +31,9 @@ mod moments;
 
 pub mod event;
 pub mod frame;
+
+mod cost;
+pub mod coverage;
+pub mod hooks;
 pub mod report;
+pub mod session_info;

@@ -5,11 +5,11 @@ use super::{
     values::seconds,
 };
 use crate::{
-    enrich::timeline_event::{Happened, TimelineEvent},
+    enrich::timeline_event::{TimelineEvent, TimelineKind},
     model::{Moment, MomentKind},
 };
 
-/// Returns events as the report tells them. `began_ns` is when the session began, ns since boot;
+/// Returns events as the report has them. `began_ns` is when the session began, ns since boot;
 /// `migrate_reasons` are the kernel's names of reasons for page migrations, by number.
 pub fn moments(events: &[TimelineEvent], began_ns: u64, migrate_reasons: &[String]) -> Vec<Moment> {
     let at = |ns: u64| seconds(ns.saturating_sub(began_ns));
@@ -18,13 +18,13 @@ pub fn moments(events: &[TimelineEvent], began_ns: u64, migrate_reasons: &[Strin
         from: event.nodes.0,
         to: event.nodes.1,
         what: match event.what {
-            Happened::Move {
+            TimelineKind::Move {
                 tid, reason: why, ..
             } => MomentKind::TaskMove {
                 tid,
                 reason: reason(why),
             },
-            Happened::Pages {
+            TimelineKind::Pages {
                 asker,
                 reason: why,
                 pages,

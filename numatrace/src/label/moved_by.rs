@@ -1,4 +1,5 @@
-//! Who asked for the migrations of a process's pages. The kernel side counts others by pid; what is left the process asked for itself.
+//! The processes that asked for the migrations of a process's pages. The kernel side counts other
+//! processes by pid; the rest of the migrations the process asked for itself.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -8,7 +9,7 @@ use crate::{
     model::{Matrix, MovedBy, Name, Process},
 };
 
-/// Adds names, and the process itself for what nobody else asked for.
+/// Adds names, and the process itself for the migrations that no other process asked for.
 pub fn complete(process: &mut Process, processes: &Processes, facts: &mut impl Facts) {
     let Some(migrations) = &mut process.page_migrations else {
         return;
@@ -31,7 +32,7 @@ pub fn complete(process: &mut Process, processes: &Processes, facts: &mut impl F
     askers.sort_by_key(|asker| (Reverse(asker.pages), asker.pid));
 }
 
-/// Everybody who asked, over all processes.
+/// Returns all processes that asked, with their pages over all owners.
 pub fn all(processes: &[Process]) -> Vec<MovedBy> {
     let mut sums: BTreeMap<Pid, (u64, Option<Name>)> = BTreeMap::new();
     let askers = processes

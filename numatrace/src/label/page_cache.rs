@@ -1,4 +1,4 @@
-//! The page cache that a process filled: files named, most pages first.
+//! The page cache that a process filled, by file, most pages first.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -14,7 +14,7 @@ use crate::{
     model::{FilledFile, TidPages},
 };
 
-/// The files whose pages a process brought in.
+/// Returns the files whose pages a process brought into the page cache, most pages first.
 pub(super) fn filled(memory: &Memory, spaces: &Spaces, nodes: &[NodeId]) -> Vec<FilledFile> {
     let files = memory.filled.iter();
     let mut files: Vec<FilledFile> = files

@@ -1,4 +1,4 @@
-//! The processes of a report and the whole system: what was counted, with names.
+//! The processes of a report, and the whole system: counts with names.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ use crate::{
 /// A thread's number, start, and counts.
 type CountedThread = (Tid, u64, Counts);
 
-/// The processes of a report, with their threads: one entry per incarnation and pseudo owner that counted anything.
+/// Returns the processes of a report with their threads: one entry for each incarnation and pseudo
+/// owner with any count.
 pub fn processes<F: Facts>(
     counted: &Accumulators,
     enrich: &mut Enrich<F>,
@@ -21,7 +22,7 @@ pub fn processes<F: Facts>(
 ) -> Vec<Process> {
     let mut all: BTreeMap<ProcessIndex, Process> = BTreeMap::new();
     let mut pseudo = Vec::new();
-    // The threads of a process follow one another.
+    // Owners are sorted: the threads of a process follow one another.
     let mut threads: Vec<CountedThread> = Vec::new();
     let mut current = None;
     let mut owners = counted.owners();
@@ -51,7 +52,8 @@ pub fn processes<F: Facts>(
         };
         pseudo.push((other, counts));
     }
-    // The kernel can skip every run of our programs in a short life: such a process is listed all the same, with zeros.
+    // The kernel can skip every run of our programs in a short life: such a process is listed with
+    // zeros.
     let announced: Vec<ProcessIndex> = enrich.processes.announced(labels.until_ns).collect();
     for index in announced {
         all.entry(index)
@@ -66,12 +68,12 @@ pub fn processes<F: Facts>(
     all
 }
 
-/// The counters of a session in which nothing happened: zeros where the hooks know them.
+/// Returns the counters of a session without any allocation: zeros where the hooks know them.
 pub fn nothing_traced(labels: Labels<'_>) -> Alloc {
     alloc::counters(&Counts::default(), labels.nodes, labels.known)
 }
 
-/// Everything that was counted for an owner.
+/// Gives a process all quantities that were counted for it.
 fn fill(process: &mut Process, counts: &Counts, labels: Labels<'_>) {
     let Labels {
         nodes,
@@ -90,7 +92,7 @@ fn fill(process: &mut Process, counts: &Counts, labels: Labels<'_>) {
     process.balancer = balancing::begin(counts, measured);
 }
 
-/// The matrices of the whole system.
+/// Returns the matrices of the whole system.
 pub fn system(counted: &Accumulators, processes: &[Process], labels: Labels<'_>) -> System {
     let sum = counted.total();
     let (nodes, measured) = (labels.nodes, labels.measured);
@@ -117,7 +119,7 @@ fn process<F: Facts>(
     let Enrich {
         processes, facts, ..
     } = enrich;
-    processes.look_again(index, facts);
+    processes.refresh(index, facts);
     let known = processes.get(index);
     let kind = if known.kthread {
         ProcessKind::Kthread
@@ -156,7 +158,7 @@ fn process<F: Facts>(
     process
 }
 
-/// How often threads changed their node, by second.
+/// Fills in the cross-node moves per second.
 pub fn rates(processes: &mut [Process], system: &mut System, duration_s: f64) {
     let of_processes = processes
         .iter_mut()

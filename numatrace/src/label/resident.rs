@@ -1,4 +1,4 @@
-//! Residency joined to mappings: where their pages are in the end, beside where first touch put them.
+//! Residency joined to mappings: the nodes that their pages lie on in the end.
 
 use super::activity;
 use crate::{
@@ -10,10 +10,10 @@ use crate::{
 /// Bytes of a base page.
 const PAGE: u64 = 4096;
 
-/// Mappings with fewer base pages (1 MiB) that nothing was seen of are left out.
+/// Base pages from which on a mapping is listed that has nothing but residency: 1 MiB.
 const WORTH_LISTING: u64 = 256;
 
-/// Gives mappings their residency; those of which nothing else was seen are added.
+/// Gives mappings their residency. Mappings of which nothing else is known are added.
 pub fn fill(
     process: &mut Process,
     index: ProcessIndex,
@@ -52,7 +52,7 @@ pub fn fill(
                         kind(line.name.as_bytes(), line.file.is_some()),
                         name(&line.name, line.executable && line.file.is_some()),
                     ),
-                    // Nobody looked while it was there, so its end is not known.
+                    // The mapping was never read from maps, so its end is not known.
                     (None, Some(path)) => {
                         let start = resident.start;
                         let end = start.saturating_add(pages.total().saturating_mul(PAGE));

@@ -1,7 +1,8 @@
 //! Names of code: addresses of a process to functions, files and lines.
 //!
-//! A target's files are hostile: they are opened below its own root, only where they are regular files, are the very files that were
-//! mapped, and are not too large to read the debug information of.
+//! A target's files are hostile. They are opened below its own root, and only when they are regular
+//! files, are the very files that were mapped, and are not too large to read debug information
+//! from.
 
 use std::{
     collections::HashMap,
@@ -19,7 +20,7 @@ use blazesym::{
     },
 };
 
-use super::unwinding::Boundary;
+use super::unwinding::{Incomplete, reaches_start};
 use crate::{
     decode::mapping_run::FileId,
     enrich::{
@@ -32,41 +33,41 @@ use crate::{
     model::{Addr, Frame, Name},
 };
 
-/// Debug information of larger files is not looked at: it would take seconds and gigabytes.
+/// Bytes of a file up to which its debug information is read: more takes seconds and gigabytes.
 const WITH_LINES: u64 = 256 << 20;
 
-/// Larger files are not looked at at all.
+/// Bytes of a file up to which it is opened at all.
 const LARGEST: u64 = 4 << 30;
 
-/// Files that are kept open, for their symbols.
+/// Most files that are kept open for their symbols.
 const FILES: usize = 256;
 
-/// Finds names of code.
+/// Names of code, with the files that they were read from.
 pub struct Symbols {
     symbolizer: Symbolizer,
     files: HashMap<FileId, Result<Binary, &'static str>>,
-    made: HashMap<ProcessIndex, Result<PerfMap, &'static str>>,
+    perf_maps: HashMap<ProcessIndex, Result<PerfMap, &'static str>>,
 }
 
-/// A file with code in it.
+/// A file with code.
 struct Binary {
-    /// Kept open, so that the path stays its own.
+    /// Kept open, so that the path stays valid.
     _file: File,
     /// A path to the open file.
     path: PathBuf,
-    /// Its debug information may be read.
+    /// Whether its debug information may be read.
     lines: bool,
     build_id: Option<String>,
 }
 
-/// The process whose code it is.
+/// The process that addresses belong to.
 #[derive(Clone, Copy, Debug)]
 pub struct Of<'a> {
     /// The process.
     pub process: &'a Process,
-    /// Which it is.
+    /// Its index.
     pub index: ProcessIndex,
-    /// What lay where in it.
+    /// Mappings of all processes.
     pub spaces: &'a Spaces,
 }
 
@@ -79,15 +80,16 @@ impl Default for Symbols {
                 .enable_demangling(true)
                 .build(),
             files: HashMap::new(),
-            made: HashMap::new(),
+            perf_maps: HashMap::new(),
         }
     }
 }
 
 impl Symbols {
-    /// The frames of a stack, innermost first, up to where addresses cease to make sense. All but the first are of the instruction after
-    /// a call.
-    pub fn frames(&mut self, of: Of<'_>, addresses: &[u64]) -> (Vec<Frame>, Option<Boundary>) {
+    /// Returns the frames of a stack, innermost first, up to the first address that is not in any
+    /// code, and why frames may be missing at its outer end. All addresses but the first are of the
+    /// instruction behind a call.
+    pub fn frames(&mut self, of: Of<'_>, addresses: &[u64]) -> (Vec<Frame>, Option<Incomplete>) {
         let mut frames = Vec::new();
         for (depth, address) in addresses.iter().enumerate() {
             let at = if depth == 0 {
@@ -97,23 +99,23 @@ impl Symbols {
             };
             let line = of.spaces.line(of.index, at);
             if depth > 0 && of.spaces.has_lines(of.index) && !line.is_some_and(|l| l.executable) {
-                return (frames, Some(Boundary::Nonsense));
+                return (frames, Some(Incomplete::NotCode));
             }
             self.frame(of, line, (*address, at), &mut frames);
         }
-        let cut = (!super::unwinding::begins(&frames)).then_some(Boundary::NoBeginning);
-        (frames, cut)
+        let incomplete = (!reaches_start(&frames)).then_some(Incomplete::NoStart);
+        (frames, incomplete)
     }
 
-    /// The build of the file that a line is of.
+    /// Returns the build ID of the file behind a line of maps.
     pub fn build_id(&mut self, of: Of<'_>, line: &MapLine) -> Option<String> {
         binary(&mut self.files, of, line).ok()?.build_id.clone()
     }
 
-    /// The frames of a kernel stack, innermost first, without those of the tracing itself.
+    /// Returns the frames of a kernel stack, innermost first, without those of the tracing itself.
     pub fn kernel_frames(&self, addresses: &[u64]) -> Vec<Frame> {
         let source = Source::Kernel(Kernel {
-            // Names of the running kernel suffice, and no file of its own is looked for.
+            // kallsyms has all names that are needed: no vmlinux is searched for.
             vmlinux: MaybeDefault::None,
             debug_syms: false,
             ..Kernel::default()
@@ -153,10 +155,10 @@ impl Symbols {
             ..Frame::default()
         };
         let Some(line) = line else {
-            return frames.push(without(bare, "nobody saw what lay there"));
+            return frames.push(without(bare, "no mapping is known there"));
         };
-        if is_made_at_run_time(line) {
-            return frames.push(self.made_at_run_time(of, at, bare));
+        if is_generated(line) {
+            return frames.push(self.generated(of, at, bare));
         }
         let offset = at - line.start + line.offset;
         let named = Frame {
@@ -181,7 +183,7 @@ impl Symbols {
         });
         match symbolizer.symbolize_single(&source, Input::FileOffset(offset)) {
             Ok(Symbolized::Sym(symbol)) => {
-                // The library tells the outermost first.
+                // The library returns the outermost function first.
                 for inlined in symbol.inlined.iter().rev() {
                     frames.push(Frame {
                         symbol: Some(Name::from(inlined.name.as_bytes())),
@@ -195,7 +197,7 @@ impl Symbols {
                 let line = symbol.code_info.as_deref().map(source_line);
                 frames.push(Frame {
                     symbol: Some(Name::from(symbol.name.as_bytes())),
-                    // Who has the line needs no other copy of the file to find it in.
+                    // With a line, the build ID is not needed to find a copy of the file.
                     build_id: named.build_id.filter(|_| line.is_none()),
                     line,
                     offset: Some(symbol.offset as u64),
@@ -207,10 +209,10 @@ impl Symbols {
         }
     }
 
-    /// A function that a compiler made while the process ran.
-    fn made_at_run_time(&mut self, of: Of<'_>, at: u64, bare: Frame) -> Frame {
+    /// Returns the frame of a function that a compiler generated while the process ran.
+    fn generated(&mut self, of: Of<'_>, at: u64, bare: Frame) -> Frame {
         let map = self
-            .made
+            .perf_maps
             .entry(of.index)
             .or_insert_with(|| PerfMap::of(of.process));
         match map {
@@ -221,31 +223,33 @@ impl Symbols {
                     offset: Some(offset),
                     ..bare
                 },
-                None => without(bare, "code made at run time: not in its perf map"),
+                None => without(bare, "code generated at run time: not in its perf map"),
             },
-            Err(why) => without(bare, &format!("code made at run time: {why}")),
+            Err(why) => without(bare, &format!("code generated at run time: {why}")),
         }
     }
 }
 
-/// A program of ours, or what the kernel runs it with.
+/// Returns whether a frame is one of our programs, or the kernel's code that runs it.
 fn is_of_tracing(frame: &Frame) -> bool {
-    let ours: [&[u8]; 3] = [b"bpf_", b"__bpf_", b"__traceiter_"];
+    let prefixes: [&[u8]; 3] = [b"bpf_", b"__bpf_", b"__traceiter_"];
     frame.symbol.as_ref().is_some_and(|symbol| {
-        ours.iter()
+        prefixes
+            .iter()
             .any(|prefix| symbol.as_bytes().starts_with(prefix))
     })
 }
 
-/// Code that no file holds: in plain memory, or in a memfd as some compilers map it twice.
-fn is_made_at_run_time(line: &MapLine) -> bool {
+/// Returns whether a line of maps is code that no file holds: in anonymous memory, or in a memfd,
+/// which some compilers map twice.
+fn is_generated(line: &MapLine) -> bool {
     let name = line.name.as_bytes();
     let plain = line.file.is_none() && (name.is_empty() || name.starts_with(b"[anon"));
     plain || name.starts_with(b"/memfd:")
 }
 
-/// The frames of a stack where no file can be looked into: modules and offsets, which build of them as far as that is known, and why there
-/// is no more.
+/// Returns the frames of a stack where no file can be opened: modules, offsets, build IDs as far as
+/// they are known, and `why` there are no names.
 pub fn unnamed(
     of: Of<'_>,
     addresses: &[u64],
@@ -269,7 +273,7 @@ pub fn unnamed(
     frames.collect()
 }
 
-/// The frames of a kernel stack where nobody looked up names.
+/// Returns the frames of a kernel stack without names.
 pub fn unnamed_kernel(addresses: &[u64]) -> Vec<Frame> {
     let frames = addresses.iter().map(|address| {
         let frame = Frame {
@@ -292,7 +296,7 @@ fn without(frame: Frame, why: &str) -> Frame {
     }
 }
 
-/// `matrix.c:41`: the last part of the path is what people know a file by.
+/// Returns a source line as `matrix.c:41`: people know a file by the last part of its path.
 fn source_line(code: &CodeInfo<'_>) -> Name {
     let mut text = code.file.as_encoded_bytes().to_vec();
     if let Some(line) = code.line {
@@ -301,14 +305,14 @@ fn source_line(code: &CodeInfo<'_>) -> Name {
     Name::from(text)
 }
 
-/// The last part of a path.
+/// Returns the last part of a path.
 fn module(path: &Name) -> Name {
     let bytes = path.as_bytes();
     let last = bytes.rsplit(|byte| *byte == b'/').next();
     Name::from(last.filter(|last| !last.is_empty()).unwrap_or(bytes))
 }
 
-/// The file behind a line, or why it is not looked at.
+/// Returns the file behind a line of maps, or why it is not opened.
 fn binary<'a>(
     files: &'a mut HashMap<FileId, Result<Binary, &'static str>>,
     of: Of<'_>,
@@ -326,7 +330,7 @@ fn binary<'a>(
 
 fn open(process: &Process, mapped: FileId, name: &Name) -> Result<Binary, &'static str> {
     let path = Path::new(std::ffi::OsStr::new(
-        std::str::from_utf8(name.as_bytes()).map_err(|_| "a path that is no UTF-8")?,
+        std::str::from_utf8(name.as_bytes()).map_err(|_| "a path that is not UTF-8")?,
     ));
     let root = if process.ended {
         PathBuf::from("/")
@@ -336,10 +340,10 @@ fn open(process: &Process, mapped: FileId, name: &Name) -> Result<Binary, &'stat
     let TargetFile { file, metadata } = target_file::open_below(&root, path)?;
     let (major, minor) = (libc::major(metadata.dev()), libc::minor(metadata.dev()));
     if metadata.ino() != mapped.ino || (major << 20 | minor) != mapped.dev {
-        return Err("another file lies there now");
+        return Err("a different file is there now");
     }
     if metadata.len() > LARGEST {
-        return Err("too large a file");
+        return Err("the file is too large");
     }
     let path = PathBuf::from(target_file::descriptor(&file));
     let build_id = read_elf_build_id(&path).ok().flatten().map(|id| {

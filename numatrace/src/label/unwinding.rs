@@ -1,32 +1,34 @@
-//! How far a stack can be trusted: the kernel follows frame pointers, and where a compiler kept none it finds nothing, or anything.
+//! Signs that a stack is incomplete. The kernel follows frame pointers; where a compiler kept none
+//! it finds no frames, or wrong ones.
 
 use crate::model::Frame;
 
-/// Why a stack may lack frames.
+/// The reason why a stack may lack frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Boundary {
-    /// What would have been the next return address is not in any code.
-    Nonsense,
-    /// It does not reach back to where its thread began.
-    NoBeginning,
+pub enum Incomplete {
+    /// The next return address would not be in any code.
+    NotCode,
+    /// The stack does not reach back to the start of its thread.
+    NoStart,
 }
 
-impl Boundary {
-    /// For people.
+impl Incomplete {
+    /// Returns the reason in words.
     pub fn reason(self) -> &'static str {
         match self {
-            Boundary::Nonsense => {
-                "cut where addresses cease to make sense: code without frame pointers"
+            Incomplete::NotCode => {
+                "ends where the next address is not in any code: code without frame pointers"
             }
-            Boundary::NoBeginning => {
-                "may be short: it does not reach the start of its thread, as in code without frame pointers"
+            Incomplete::NoStart => {
+                "may be short: it does not reach the start of its thread, as in code without frame \
+                 pointers"
             }
         }
     }
 }
 
-/// Functions that a program or thread begins in.
-const BEGINNINGS: &[&str] = &[
+/// Functions that a program or thread starts in.
+const STARTS: &[&str] = &[
     "main",
     "_start",
     "_start_c",
@@ -43,17 +45,17 @@ const BEGINNINGS: &[&str] = &[
     "_dl_start_user",
 ];
 
-/// The same as parts of longer names.
-const LAST_PARTS: &[&str] = &["::thread_start", "::lang_start"];
+/// Ends of longer names of such functions.
+const ENDINGS: &[&str] = &["::thread_start", "::lang_start"];
 
-/// Does a stack reach back to where its thread began?
-pub fn begins(frames: &[Frame]) -> bool {
+/// Returns whether a stack reaches back to the start of its thread.
+pub fn reaches_start(frames: &[Frame]) -> bool {
     frames.iter().any(|frame| {
         frame.symbol.as_ref().is_some_and(|symbol| {
             let name = symbol.to_utf8();
             // Versions (`__libc_start_main@@GLIBC_2.34`) and hashes are no part of a name.
             let name = name.split('@').next().unwrap_or_default();
-            BEGINNINGS.contains(&name) || LAST_PARTS.iter().any(|part| name.ends_with(part))
+            STARTS.contains(&name) || ENDINGS.iter().any(|part| name.ends_with(part))
         })
     })
 }
@@ -64,7 +66,7 @@ mod tests {
     use crate::model::Name;
 
     #[test]
-    fn a_stack_begins_where_its_thread_does() {
+    fn a_stack_is_whole_when_it_reaches_the_start_of_its_thread() {
         let stack = |names: &[&str]| -> Vec<Frame> {
             let frame = |name: &&str| Frame {
                 symbol: (!name.is_empty()).then(|| Name::from(*name)),
@@ -72,14 +74,14 @@ mod tests {
             };
             names.iter().map(frame).collect()
         };
-        assert!(begins(&stack(&["memset", "fill", "main"])));
-        assert!(begins(&stack(&["work", "start_thread@GLIBC_2.2.5"])));
-        assert!(begins(&stack(&[
+        assert!(reaches_start(&stack(&["memset", "fill", "main"])));
+        assert!(reaches_start(&stack(&["work", "start_thread@GLIBC_2.2.5"])));
+        assert!(reaches_start(&stack(&[
             "work",
             "std::sys::thread::unix::Thread::new::thread_start"
         ])));
-        assert!(!begins(&stack(&["memset", "fill"])));
-        assert!(!begins(&stack(&["memset", "", "domain"])));
-        assert!(!begins(&[]));
+        assert!(!reaches_start(&stack(&["memset", "fill"])));
+        assert!(!reaches_start(&stack(&["memset", "", "domain"])));
+        assert!(!reaches_start(&[]));
     }
 }

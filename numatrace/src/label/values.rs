@@ -1,4 +1,5 @@
-//! Values as the report has them: times with no more digits than mean something, names that nobody knows.
+//! Values as the report has them: times without meaningless digits, and a name for processes that
+//! ended unnamed.
 
 use crate::model::Name;
 
@@ -20,7 +21,7 @@ pub fn seconds(ns: u64) -> f64 {
     millis(ns) / 1000.0
 }
 
-/// Returns a name, or [`GONE`] where nobody knows it.
+/// Returns a name, or [`GONE`] where it is not known.
 pub fn name(comm: Option<&Name>) -> Name {
     comm.cloned().unwrap_or_else(|| Name::from(GONE))
 }

@@ -1,4 +1,4 @@
-//! Opinions on reasons of moves as a report tells them.
+//! Verified reasons of task moves, as the report has them.
 
 use std::cmp::Reverse;
 
@@ -8,9 +8,9 @@ use crate::{
     model::{Disagreement, Verify},
 };
 
-/// What came of a session's verification.
+/// Returns the result of a session's verification.
 pub fn verify(verified: &Verified) -> Verify {
-    let mut told = Verify::default();
+    let mut verify = Verify::default();
     for ((why, says), opinions) in &verified.by {
         let of = |count| Disagreement {
             reason: reason(*why),
@@ -18,18 +18,18 @@ pub fn verify(verified: &Verified) -> Verify {
             count,
             stack: opinions.example.clone(),
         };
-        told.agreed = told.agreed.saturating_add(opinions.agreed);
+        verify.agreed = verify.agreed.saturating_add(opinions.agreed);
         if opinions.disagreed > 0 {
-            told.disagreed.push(of(opinions.disagreed));
+            verify.disagreed.push(of(opinions.disagreed));
         }
         if opinions.unclassified > 0 {
-            told.unclassified.push(of(opinions.unclassified));
+            verify.unclassified.push(of(opinions.unclassified));
         }
     }
-    let others = told.disagreed.iter().chain(&told.unclassified);
-    told.moves = others.fold(told.agreed, |sum, other| sum.saturating_add(other.count));
-    for list in [&mut told.disagreed, &mut told.unclassified] {
+    let others = verify.disagreed.iter().chain(&verify.unclassified);
+    verify.moves = others.fold(verify.agreed, |sum, other| sum.saturating_add(other.count));
+    for list in [&mut verify.disagreed, &mut verify.unclassified] {
         list.sort_by_key(|other| (Reverse(other.count), other.reason));
     }
-    told
+    verify
 }

@@ -1,4 +1,5 @@
-//! Incidents: a thread that left the node of its memory, and what became of it.
+//! Incidents: absences of threads from the memory of their process. And, for `--timeline`, the
+//! moves of one process in order of time.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,21 +20,24 @@ pub struct Incident {
     pub from: NodeId,
     /// The node it went to.
     pub to: NodeId,
-    /// Why it went.
+    /// Why it left.
     pub reason: MoveReason,
-    /// When it went, seconds since the session began.
+    /// When it left, seconds since the session began.
     pub at_s: f64,
-    /// How long it was away, milliseconds; up to the end of the session when it did not come back.
+    /// How long it was away, milliseconds; up to the end of the session when it neither came back
+    /// nor ended.
     pub away_ms: f64,
-    /// CPU time of the thread while it was away, milliseconds; `None` when it is not known.
+    /// CPU time of the thread while it was away, milliseconds; `None` where it was not measured.
     #[serde(default)]
     pub run_ms: Option<f64>,
-    /// Its hinting faults on pages of other nodes while it was away; `None` where they were not measured.
+    /// Its hinting faults on pages of other nodes while it was away; `None` where they were not
+    /// measured.
     #[serde(default)]
     pub remote_hint_faults: Option<u64>,
-    /// Base pages of its process on the home node when it went, as far as the session knows them.
+    /// Base pages of its process on the home node when it left, as far as the session knows them.
     pub pages_left: u64,
-    /// Base pages of its process that were moved from the home node to where it was, meanwhile.
+    /// Base pages of its process that were moved from the home node to the node it went to, while
+    /// it was away.
     pub pages_followed: u64,
     /// Why it came back; `None` when it did not.
     pub back: Option<MoveReason>,
@@ -51,32 +55,33 @@ pub struct Moment {
     pub from: NodeId,
     /// To node.
     pub to: NodeId,
-    /// What it was.
+    /// The kind of move.
     #[serde(flatten)]
     pub what: MomentKind,
 }
 
-/// What a moment was.
+/// The kind of a moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum MomentKind {
-    /// A thread changed its node.
+    /// A thread moved between nodes.
     TaskMove {
         /// The thread.
         tid: Tid,
         /// Why.
         reason: MoveReason,
     },
-    /// Pages changed their node.
+    /// Pages moved between nodes.
     PageMigration {
-        /// Who asked.
+        /// The process that asked for it.
         moved_by: Pid,
         /// Base pages.
         pages: u64,
-        /// Why, as `by_reason` of page migrations has it.
+        /// The reason, as in `by_reason` of page migrations.
         #[serde(default)]
         reason: String,
-        /// When the last of them moved, seconds since the session began: they moved without a pause.
+        /// When the last of them moved, seconds since the session began: they moved without a
+        /// pause.
         #[serde(default)]
         until_s: Option<f64>,
     },

@@ -1,8 +1,8 @@
-//! `numatrace events`, checked and completed.
+//! The plan of `numatrace events`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Plan, live};
+use super::{hooks, live, session::SessionPlan};
 use crate::{
     attach::{
         catalog::{
@@ -12,26 +12,30 @@ use crate::{
         selection::Selection,
     },
     capture::sys::list::{ListContext, parse_numactl},
-    cli::events::EventsArgs,
+    cli::{Format, events::EventsArgs},
     enrich::topology::Topology,
     exit::{Exit, Failure},
     ids::NodeId,
     model::event::{Filter, Kind},
 };
 
-/// A stream that can be started.
+/// A stream of events that can be started.
 #[derive(Clone, Debug)]
 pub struct EventsPlan {
     /// The session behind it.
-    pub session: Plan,
-    /// Which events are wanted.
+    pub session: SessionPlan,
+    /// The events to write.
     pub filter: Filter,
-    /// Lines that wait for the reader at most.
-    pub room: usize,
+    /// Form of the lines.
+    pub format: Format,
+    /// File for the stream; `None` is stdout.
+    pub output: Option<PathBuf>,
+    /// Largest number of lines that wait for a slow reader.
+    pub queue_lines: usize,
 }
 
 impl EventsPlan {
-    /// Does a wanted kind come from this hook?
+    /// Returns whether a wanted kind of event comes from this hook.
     #[must_use]
     pub fn concerns(&self, hook: &str) -> bool {
         kinds(&self.filter)
@@ -40,37 +44,49 @@ impl EventsPlan {
     }
 }
 
-/// Plans a stream.
+/// Plans a stream of events. Without `--hooks` only those hooks attach that the wanted kinds need.
 ///
 /// # Errors
-/// The session cannot be planned, or the list of nodes makes no sense here.
+/// The session cannot be planned, or the list of nodes makes no sense on this machine.
 pub fn events(args: EventsArgs) -> Result<EventsPlan, Failure> {
-    let listed = !args.live.hooks.is_empty() || !args.live.fallback.is_empty();
-    let mut session = live::session(&args.live)?;
-    session.format = args.format;
-    session.output = args.output;
-    let mut filter = Filter {
-        kinds: args.kinds.into_iter().map(Kind::from).collect(),
+    let filter = filter(&args)?;
+    let hooks_listed = !args.live.hooks.is_empty() || !args.live.fallback.is_empty();
+    let hooks = if hooks_listed || filter.kinds.is_empty() {
+        hooks::parse(&args.live.hooks, &args.live.fallback)?
+    } else {
+        needed_hooks(&filter)?
+    };
+    let mut session = live::session("events", &args.live, hooks)?;
+    let wants = |kind| kinds(&filter).contains(&kind);
+    // Allocations are counted in any case.
+    session.switches.first_touch &= wants(Kind::FirstTouch) || wants(Kind::Incident);
+    session.switches.mappings = wants(Kind::FirstTouch) || wants(Kind::HintFault);
+    Ok(EventsPlan {
+        session,
+        filter,
+        format: args.format,
+        output: args.output,
+        queue_lines: usize::try_from(args.buffer).unwrap_or(usize::MAX),
+    })
+}
+
+fn filter(args: &EventsArgs) -> Result<Filter, Failure> {
+    let mut kinds: Vec<Kind> = args.kinds.iter().copied().map(Kind::from).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    Ok(Filter {
+        kinds,
         nodes: args
             .nodes
             .as_deref()
             .map_or_else(|| Ok(Vec::new()), nodes)?,
         cross_node_only: args.cross_node_only,
         min_pages: args.min_pages,
-        comms: args.comms,
-    };
-    filter.kinds.sort_unstable();
-    filter.kinds.dedup();
-    if !listed && !filter.kinds.is_empty() {
-        session.hooks = needed(&filter)?;
-    }
-    Ok(EventsPlan {
-        session,
-        filter,
-        room: usize::try_from(args.buffer).unwrap_or(usize::MAX),
+        comms: args.comms.clone(),
     })
 }
 
+/// Returns the wanted kinds: all when none is named.
 fn kinds(filter: &Filter) -> &[Kind] {
     if filter.kinds.is_empty() {
         &Kind::ALL
@@ -79,7 +95,7 @@ fn kinds(filter: &Filter) -> &[Kind] {
     }
 }
 
-/// The hooks that a kind of event comes from.
+/// Returns the hooks that a kind of event comes from.
 fn hooks_of(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Alloc => &[PAGE_ALLOC, ALLOC_BULK, ALLOC_POLICY],
@@ -91,8 +107,8 @@ fn hooks_of(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-/// Just the hooks that the wanted kinds need, and what those need.
-fn needed(filter: &Filter) -> Result<Selection, Failure> {
+/// Returns the hooks that the wanted kinds need, with the hooks that those need.
+fn needed_hooks(filter: &Filter) -> Result<Selection, Failure> {
     let names: Vec<&str> = kinds(filter)
         .iter()
         .flat_map(|kind| hooks_of(*kind))
@@ -105,17 +121,17 @@ fn needed(filter: &Filter) -> Result<Selection, Failure> {
             "leave it out for all kinds",
         )
     })?;
-    // Nobody named a hook, so nobody wonders that others come along.
+    // The user named no hook, so remarks on added hooks would only confuse.
     selection.remarks.clear();
     Ok(selection)
 }
 
-/// The nodes of a list in numactl's syntax.
+/// Parses a list of nodes in numactl's syntax.
 fn nodes(list: &str) -> Result<Vec<NodeId>, Failure> {
     let topology = Topology::read(Path::new("/")).map_err(|error| {
         Failure::new(
             Exit::Failed,
-            format!("cannot tell which nodes there are: {error}"),
+            format!("cannot read the nodes of this machine: {error}"),
             "leave --node out",
         )
     })?;
@@ -151,10 +167,10 @@ mod tests {
 
     #[test]
     fn a_kind_attaches_what_it_needs_and_nothing_else() {
-        let moves = needed(&filter(&[Kind::TaskMove])).unwrap();
+        let moves = needed_hooks(&filter(&[Kind::TaskMove])).unwrap();
         assert!(moves.has(TASK_MOVE) && !moves.has(PAGE_FAULT) && !moves.has(PAGE_ALLOC));
         assert!(moves.remarks.is_empty());
-        let incidents = needed(&filter(&[Kind::Incident])).unwrap();
+        let incidents = needed_hooks(&filter(&[Kind::Incident])).unwrap();
         assert!(incidents.has(TASK_MOVE) && incidents.has(PAGE_FAULT));
         assert!(!incidents.has(TASK_RUN));
     }
@@ -162,7 +178,7 @@ mod tests {
     #[test]
     fn every_kind_can_be_had_alone() {
         for kind in Kind::ALL {
-            let selection = needed(&filter(&[kind])).unwrap();
+            let selection = needed_hooks(&filter(&[kind])).unwrap();
             assert!(
                 hooks_of(kind).iter().all(|hook| selection.has(hook)),
                 "{kind:?}"

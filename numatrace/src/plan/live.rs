@@ -1,51 +1,31 @@
-//! Sessions that are watched while they go on: what they share with `trace`.
+//! The session behind `top` and `events`, which people watch while it runs.
 
-use super::{Plan, STACK_EVERY, Scope, Verbosity, hooks, living, scoped_here};
+use super::{scope::Scope, session::SessionPlan, switches};
 use crate::{
-    attach::inject::Faults,
-    cli::{Format, live::LiveArgs},
-    console::rendering::color,
-    exit::Failure,
-    limits::fail_if::FailIf,
+    attach::selection::Selection, cli::live::LiveArgs, console::messages::Verbosity, exit::Failure,
 };
 
-/// The session behind `top` and `events`.
+/// Plans the session of a command that shows events as they happen. The kernel side sends each move
+/// of pages at once instead of coalescing them into runs.
 ///
 /// # Errors
-/// Hooks that do not exist or exclude each other, a process that is not there, or a PID namespace in which none can be told.
-pub(super) fn session(args: &LiveArgs) -> Result<Plan, Failure> {
-    let verbosity = Verbosity::of(args.quiet, args.verbose);
-    let hooks = hooks(&args.hooks, &args.fallback)?;
-    let scope = if args.pids.is_empty() {
-        Scope::System
-    } else {
-        scoped_here()?;
-        Scope::Processes(living(&args.pids)?)
-    };
-    Ok(Plan {
-        stacks: if scope == Scope::System {
-            0
-        } else {
-            STACK_EVERY
-        },
+/// A process does not exist, or PIDs here are not the kernel's.
+pub(super) fn session(
+    command: &'static str,
+    args: &LiveArgs,
+    hooks: Selection,
+) -> Result<SessionPlan, Failure> {
+    let scope = Scope::of_pids(&args.pids)?;
+    Ok(SessionPlan {
+        command,
+        switches: switches::by_mapping(&scope, &hooks, !args.no_children),
         scope,
-        follow_children: !args.no_children,
+        hooks,
         duration: args.duration,
         interval: None,
-        faults: Faults::default(),
-        audit_only: false,
-        timeline: false,
-        verify_reasons: false,
-        hooks,
         residency: false,
-        kernel_stacks: 0,
         max_overhead: None,
-        fail_if: FailIf::default(),
-        format: Format::Text,
-        output: None,
-        limit: 0,
-        color: color(args.color, false),
-        verbosity,
         recording: None,
+        verbosity: Verbosity::from_flags(args.quiet, args.verbose),
     })
 }

@@ -1,26 +1,31 @@
-//! `numatrace top`, checked and completed.
+//! The plan of `numatrace top`.
 
-use std::{io::IsTerminal, path::PathBuf};
+use std::{io::IsTerminal, path::PathBuf, time::Duration};
 
-use super::{Plan, live};
+use super::{hooks, live, session::SessionPlan, switches};
 use crate::{
     cli::top::TopArgs,
+    console::rendering::color,
     exit::{Exit, Failure},
 };
 
-/// A screen that can be opened.
+/// A full-screen view that can be opened.
 #[derive(Clone, Debug)]
 pub struct TopPlan {
-    /// The session behind it; its interval is the first one.
-    pub session: Plan,
-    /// Where the report of each interval goes, too.
+    /// The session behind the screen.
+    pub session: SessionPlan,
+    /// Time between two refreshes, until a key changes it.
+    pub refresh: Duration,
+    /// Use colour.
+    pub color: bool,
+    /// File that the report of each interval is written to, too; `None` without one.
     pub log: Option<PathBuf>,
 }
 
-/// Plans a screen.
+/// Plans a full-screen view.
 ///
 /// # Errors
-/// There is no terminal, or the session cannot be planned.
+/// Stdout is no terminal, or the session cannot be planned.
 pub fn top(args: TopArgs) -> Result<TopPlan, Failure> {
     if !std::io::stdout().is_terminal() {
         return Err(Failure::new(
@@ -29,13 +34,16 @@ pub fn top(args: TopArgs) -> Result<TopPlan, Failure> {
             "for a file or a pipe: numatrace trace -i 1, or numatrace events",
         ));
     }
-    let mut session = live::session(&args.live)?;
+    let hooks = hooks::parse(&args.live.hooks, &args.live.fallback)?;
+    let mut session = live::session("top", &args.live, hooks)?;
     session.interval = Some(args.interval);
-    if let Some(stacks) = args.stacks {
-        session.stacks = stacks;
-    }
+    session.switches.stack_every = args
+        .stacks
+        .unwrap_or_else(|| switches::default_stack_every(&session.scope));
     Ok(TopPlan {
         session,
+        refresh: args.interval,
+        color: color(args.live.color, false),
         log: args.output,
     })
 }

@@ -1,6 +1,8 @@
-//! What a recording holds, one thing after the other, and how each is written.
+//! The chunks of a recording: their contents, and how each is written and read.
 //!
-//! Records and counts are columns; what is seldom and has many fields is MessagePack with their names, so that later versions can add some.
+//! Records and counts are columns. Rare values with many fields are MessagePack with field names,
+//! so that later versions can add fields. Names of fields are part of the format: a renamed field
+//! keeps its name on the wire with `serde(rename)`.
 
 use bytemuck::Pod;
 use numatrace_common::event::{
@@ -24,101 +26,103 @@ use crate::{
     },
     decode::mapping_run::FileId,
     enrich::{facts::noted::Fact, process::ProcessIndex},
-    ingest::{
-        input::{Input, OpenRuns},
-        session_info::SessionInfo,
-    },
+    ingest::input::{Input, OpenRuns},
+    label::session_info::SessionInfo,
     model::Frame,
 };
 
-/// When it was, and what had grown by then: where a recording may end, and what is known of losses there.
+/// Time and growing counts at a sweep: a recording may end there, and its losses up to then are
+/// known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sample {
-    /// Ns since boot.
+    /// Time, ns since boot.
     pub at_ns: u64,
-    /// Losses up to there.
+    /// Counts that grow from the start of the session, losses above all.
     pub grown: Grown,
 }
 
-/// A stack whose functions were looked up.
+/// A stack with the names of its functions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolved {
-    /// The kernel's number of the stack.
+    /// The kernel's stack id.
     pub number: u32,
-    /// In which process; `None` for the kernel's own.
+    /// Process of a user stack; `None` for a kernel stack.
     pub process: Option<ProcessIndex>,
-    /// Its addresses, innermost first: the run it is of may have been open to the end, and so in no record.
+    /// Addresses, innermost first. The run that refers to the stack may have been open until the
+    /// end, and so be in no record.
     #[serde(default)]
     pub addresses: Vec<u64>,
-    /// The frames, innermost first.
+    /// Frames, innermost first.
     pub frames: Vec<Frame>,
-    /// Why some may be missing at its outer end.
+    /// Why frames may be missing at the outer end; `None` for a whole stack.
     #[serde(default)]
     pub short: Option<String>,
 }
 
-/// How a session began.
+/// Start of a session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Opening {
-    /// The machine, the session, its hooks.
-    pub told: SessionInfo,
-    /// When counting began, ns since boot.
+    /// Facts about the session.
+    #[serde(rename = "told")]
+    pub info: SessionInfo,
+    /// Start of counting, ns since boot.
     pub began_ns: u64,
 }
 
-/// What a report was made of beside the rest.
+/// A report that the session made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Made {
-    /// The machine, the session, its hooks.
-    pub told: SessionInfo,
+    /// Facts about the session or interval.
+    #[serde(rename = "told")]
+    pub info: SessionInfo,
     /// Another interval follows.
-    pub goes_on: bool,
+    #[serde(rename = "goes_on")]
+    pub another_follows: bool,
 }
 
-/// One thing out of a recording.
+/// One chunk of a recording.
 #[derive(Debug)]
 pub enum Chunk<'a> {
-    /// How it began.
+    /// Start of the session.
     Opening(Box<Opening>),
-    /// Answers to the questions that the next thing raises.
+    /// Facts about the machine that the next chunk needs.
     Facts(Vec<Fact>),
-    /// Records of the ring, still packed: see [`records::each`].
+    /// Records of the ring buffer, still packed: see [`records::each`].
     Records(Bytes<'a>),
-    /// Anything else that is taken in.
+    /// Other input of the session, and with a sweep its sample.
     Input(Box<Input>, Option<Sample>),
-    /// Addresses of stacks by their number.
+    /// Addresses of stacks by stack id.
     Stacks(Vec<(u32, Vec<u64>)>),
-    /// Which builds of files their addresses are in.
+    /// Build ids of the files in which these addresses are.
     BuildIds(Vec<(FileId, String)>),
-    /// Names of their functions.
+    /// Names of the functions of stacks.
     Frames(Vec<Resolved>),
     /// A report was made.
     Report(Box<Made>),
-    /// All before, summed up.
+    /// State of the session so far, for a reader who lacks everything before.
     Base(Sample, &'a [u8]),
-    /// What follows was left out, up to the next base.
+    /// Everything from here to the next base was left out.
     Gap,
-    /// A later version's.
+    /// A chunk of a later version.
     Unknown,
 }
 
-/// A value as MessagePack. It cannot fail: there are no values in the model that have none.
+/// Returns a value as MessagePack. Every value in the model has that form, so this cannot fail.
 fn packed(value: &impl Serialize) -> Vec<u8> {
     rmp_serde::to_vec_named(value).unwrap_or_default()
 }
 
 fn unpacked<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Garbled> {
-    rmp_serde::from_slice(bytes)
-        .map_err(|_| Garbled("a part does not read as what it is said to be"))
+    rmp_serde::from_slice(bytes).map_err(|_| Garbled("a chunk does not hold what its kind says"))
 }
 
-/// Appends how it began.
+/// Appends the start of the session.
 pub fn put_opening(out: &mut Vec<u8>, opening: &Opening) {
     chunk::put(out, ChunkKind::Opening, &packed(opening));
 }
 
-/// Appends facts, if there are any.
+/// Appends facts, unless there are none.
 pub fn put_facts(out: &mut Vec<u8>, facts: &[Fact]) {
     if !facts.is_empty() {
         chunk::put(out, ChunkKind::Facts, &packed(&facts));
@@ -132,7 +136,7 @@ pub fn put_records(out: &mut Vec<u8>, batch: &Batch) {
     chunk::put(out, ChunkKind::Records, &body);
 }
 
-/// Appends what is taken in.
+/// Appends input of the session.
 pub fn put_input(out: &mut Vec<u8>, input: &Input, sample: Option<&Sample>) {
     let mut body = Vec::new();
     let kind = match input {
@@ -145,15 +149,15 @@ pub fn put_input(out: &mut Vec<u8>, input: &Input, sample: Option<&Sample>) {
             sweep::put(&mut body, counts);
             ChunkKind::Sweep
         }
-        Input::Made(made, senseless) => {
-            body = packed(&(made, senseless));
+        Input::MappingRecords(made, rejected) => {
+            body = packed(&(made, rejected));
             ChunkKind::MappingRecords
         }
-        Input::Settle => ChunkKind::AssignMappings,
+        Input::AssignMappings => ChunkKind::AssignMappings,
         Input::Residency => ChunkKind::Residency,
-        Input::Begin(reading, edge) | Input::Boundary(reading, edge) => {
+        Input::Begin(reading, counts) | Input::Boundary(reading, counts) => {
             bytes::put_part(&mut body, &packed(reading));
-            sweep::put(&mut body, edge);
+            sweep::put(&mut body, counts);
             match input {
                 Input::Begin(..) => ChunkKind::Begin,
                 _ => ChunkKind::Boundary,
@@ -171,33 +175,33 @@ pub fn put_input(out: &mut Vec<u8>, input: &Input, sample: Option<&Sample>) {
     chunk::put(out, kind, &body);
 }
 
-/// Appends addresses of stacks, if there are any.
+/// Appends addresses of stacks, unless there are none.
 pub fn put_stacks(out: &mut Vec<u8>, stacks: &[(u32, Vec<u64>)]) {
     if !stacks.is_empty() {
         chunk::put(out, ChunkKind::Stacks, &packed(&stacks));
     }
 }
 
-/// Appends builds of files, if there are any.
+/// Appends build ids of files, unless there are none.
 pub fn put_build_ids(out: &mut Vec<u8>, ids: &[(FileId, String)]) {
     if !ids.is_empty() {
         chunk::put(out, ChunkKind::BuildIds, &packed(&ids));
     }
 }
 
-/// Appends names of functions, if there are any.
+/// Appends names of functions, unless there are none.
 pub fn put_frames(out: &mut Vec<u8>, frames: &[Resolved]) {
     if !frames.is_empty() {
         chunk::put(out, ChunkKind::Frames, &packed(&frames));
     }
 }
 
-/// Appends that a report was made.
+/// Appends a report that was made.
 pub fn put_report(out: &mut Vec<u8>, made: &Made) {
     chunk::put(out, ChunkKind::Report, &packed(made));
 }
 
-/// Appends all that was taken in so far.
+/// Appends the state of the session so far.
 pub fn put_base(out: &mut Vec<u8>, sample: &Sample, base: &[u8]) {
     let mut body = Vec::new();
     bytes::put_part(&mut body, &packed(sample));
@@ -205,15 +209,15 @@ pub fn put_base(out: &mut Vec<u8>, sample: &Sample, base: &[u8]) {
     chunk::put(out, ChunkKind::Base, &body);
 }
 
-/// Appends that what follows was left out.
+/// Appends the mark of a gap, up to the next base.
 pub fn put_gap(out: &mut Vec<u8>) {
     chunk::put(out, ChunkKind::Gap, &[]);
 }
 
-/// The next thing of a frame; `None` at its end.
+/// Returns the next chunk of a frame; `None` at its end.
 ///
 /// # Errors
-/// The frame holds something else.
+/// A chunk does not hold what its kind says.
 pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
     let Some((kind, body)) = chunk::next(from)? else {
         return Ok(None);
@@ -232,26 +236,26 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
             Chunk::Input(Box::new(Input::Sweep(sweep::read(rest)?)), sample)
         }
         ChunkKind::MappingRecords => {
-            let (made, senseless) = unpacked(body)?;
-            Chunk::Input(Box::new(Input::Made(made, senseless)), None)
+            let (made, rejected) = unpacked(body)?;
+            Chunk::Input(Box::new(Input::MappingRecords(made, rejected)), None)
         }
-        ChunkKind::AssignMappings => Chunk::Input(Box::new(Input::Settle), None),
+        ChunkKind::AssignMappings => Chunk::Input(Box::new(Input::AssignMappings), None),
         ChunkKind::Residency => Chunk::Input(Box::new(Input::Residency), None),
         ChunkKind::Begin => {
-            let (reading, edge) = cut(rest)?;
-            Chunk::Input(Box::new(Input::Begin(reading, edge)), None)
+            let (reading, counts) = boundary(rest)?;
+            Chunk::Input(Box::new(Input::Begin(reading, counts)), None)
         }
         ChunkKind::Boundary => {
-            let (reading, edge) = cut(rest)?;
-            Chunk::Input(Box::new(Input::Boundary(reading, edge)), None)
+            let (reading, counts) = boundary(rest)?;
+            Chunk::Input(Box::new(Input::Boundary(reading, counts)), None)
         }
         ChunkKind::OpenRuns => {
             let open = OpenRuns {
                 now_ns: rest.number()?,
                 touches: pods::<TouchRun>(rest.part()?),
                 uses: pods::<UseRun>(rest.part()?),
-                fills: later::<FillRun>(&mut rest)?,
-                moves: later::<PagesMoved>(&mut rest)?,
+                fills: added_part::<FillRun>(&mut rest)?,
+                moves: added_part::<PagesMoved>(&mut rest)?,
             };
             Chunk::Input(Box::new(Input::OpenRuns(open)), None)
         }
@@ -267,19 +271,19 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
     }))
 }
 
-fn cut(mut from: Bytes<'_>) -> Result<(BoundaryReading, Sweep), Garbled> {
+fn boundary(mut from: Bytes<'_>) -> Result<(BoundaryReading, Sweep), Garbled> {
     Ok((unpacked(from.part()?)?, sweep::read(from)?))
 }
 
-/// The next part, which recordings of before it was written do not have.
-fn later<T: Pod>(rest: &mut Bytes<'_>) -> Result<Vec<T>, Garbled> {
+/// Returns the next part; empty in recordings from before this part was added.
+fn added_part<T: Pod>(rest: &mut Bytes<'_>) -> Result<Vec<T>, Garbled> {
     if rest.0.is_empty() {
         return Ok(Vec::new());
     }
     Ok(pods(rest.part()?))
 }
 
-/// Values of a fixed size, as many as fit.
+/// Returns as many values of a fixed size as fit.
 fn pods<T: Pod>(bytes: &[u8]) -> Vec<T> {
     let values = bytes.chunks_exact(size_of::<T>());
     values.map(bytemuck::pod_read_unaligned).collect()
@@ -301,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn open_runs_read_back_and_so_do_those_of_before_there_were_so_many_kinds() {
+    fn open_runs_read_back_and_so_do_those_from_before_there_were_so_many_kinds() {
         let open = OpenRuns {
             now_ns: 7,
             touches: vec![TouchRun::zeroed()],

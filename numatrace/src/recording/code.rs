@@ -1,4 +1,4 @@
-//! Stacks and names of their functions, as a recording kept them.
+//! Stacks and function names from a recording.
 
 use std::collections::HashMap;
 
@@ -13,21 +13,21 @@ use crate::{
     model::Frame,
 };
 
-/// Frames, and why some may be missing.
+/// Frames, and why some may be missing at the outer end.
 type Named = (Vec<Frame>, Option<String>);
 
-/// What was kept.
+/// Stacks and names that the recording holds.
 #[derive(Debug, Default)]
 pub struct ReplayedCode {
-    /// Addresses by the kernel's number.
+    /// Addresses by the kernel's stack id.
     pub stacks: HashMap<u32, Vec<u64>>,
-    /// Which build of a file was mapped.
+    /// Build ids of mapped files.
     pub build_ids: HashMap<FileId, String>,
     frames: HashMap<(u32, Option<ProcessIndex>), Named>,
 }
 
 impl ReplayedCode {
-    /// Takes in names.
+    /// Adds stacks with names.
     pub fn learn(&mut self, resolved: Vec<Resolved>) {
         for stack in resolved {
             if !stack.addresses.is_empty() {

@@ -1,7 +1,8 @@
-//! The file a recording goes to, and with a limit the one that will take its place.
+//! The file of a recording, and with a limit the next file, which will replace it.
 //!
-//! To keep the last of a session, the second half of a file is written to a second one too, which begins with all before summed up. When the first
-//! is full, the second takes its place. So there is a whole recording at the path at any time.
+//! To keep the last part of a session, the second half of the current file is also written to the
+//! next one, which begins with the state of the session so far. When the current file is full, the
+//! next one replaces it. So the path holds a whole recording at any time.
 
 use std::{
     fs::File,
@@ -15,35 +16,34 @@ use crate::{
     output::sink::{Replacement, Sink},
 };
 
-/// Which part of a session stays when it does not fit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+/// Part of a session that stays when it does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// Its beginning.
+    /// Its start.
     First,
     /// Its end: a flight recorder.
-    #[default]
     Last,
 }
 
-/// The most that a recording may take.
+/// Largest size of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// Bytes.
+    /// Size, bytes.
     pub bytes: u64,
-    /// What stays.
+    /// Part that stays.
     pub keep: Keep,
 }
 
-/// Was there room?
+/// Result of writing a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
-    /// It is written.
+    /// The frame was written.
     Written,
-    /// Nothing was written, for the limit.
+    /// Nothing was written: the limit is reached.
     Full,
 }
 
-/// A file that grows.
+/// A file of frames that grows.
 #[derive(Debug)]
 struct Growing {
     file: File,
@@ -68,10 +68,10 @@ impl Growing {
         Ok(())
     }
 
-    /// All of it or nothing: where a disk is full, half a frame is taken away again.
+    /// Appends all bytes or none: when the disk is full, a partial frame is removed again.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Err(error) = self.file.write_all(bytes) {
-            // A pipe cannot be cut; its reader sees where it ended.
+            // A pipe cannot be truncated; its reader sees where it ends.
             let _ = self.file.set_len(self.written);
             return Err(error);
         }
@@ -80,24 +80,24 @@ impl Growing {
     }
 }
 
-/// Where a recording goes.
+/// The files of one recording.
 pub struct Files {
     packer: Packer,
     current: Growing,
-    /// Not yet at its path.
-    beginning: Option<Replacement>,
-    /// The file that will take the place of the current one.
+    /// The current file, until it is put at its path.
+    unplaced: Option<Replacement>,
+    /// The file that will replace the current one.
     next: Option<(Growing, Replacement)>,
     limit: Option<Limit>,
-    /// `None` for a pipe or device.
+    /// Path of the recording; `None` for a pipe or device.
     target: Option<PathBuf>,
 }
 
 impl Files {
-    /// Opens a file beside the path; what lies there stays until [`Files::place`].
+    /// Opens a file in the folder of the path; a file at the path stays until [`Files::place`].
     ///
     /// # Errors
-    /// It cannot be written, or a limit cannot be kept there.
+    /// The file cannot be written, or the limit cannot be kept: a pipe cannot drop its start.
     pub fn open(path: &Path, limit: Option<Limit>) -> Result<Self, Failure> {
         let refuse = |error: io::Error| {
             Failure::new(
@@ -106,53 +106,53 @@ impl Files {
                 "give -o a file in a directory you may write",
             )
         };
-        let (file, beginning) = match Sink::open(Some(path))? {
+        let (file, unplaced) = match Sink::open(Some(path))? {
             Sink::Replacing(replacement) => {
                 (replacement.file().map_err(refuse)?, Some(replacement))
             }
             Sink::Existing(file) => (file, None),
             Sink::Stdout => return Err(refuse(io::Error::other("it has no path"))),
         };
-        if beginning.is_none() && limit.is_some_and(|limit| limit.keep == Keep::Last) {
+        if unplaced.is_none() && limit.is_some_and(|limit| limit.keep == Keep::Last) {
             return Err(Failure::new(
                 crate::exit::Exit::Usage,
-                "a pipe or device cannot keep the last of a session",
+                "a pipe or device cannot keep the last part of a session",
                 "give -o a regular file, or use --keep first",
             ));
         }
         Ok(Self {
             packer: Packer::new().map_err(refuse)?,
             current: Growing::begin(file).map_err(refuse)?,
-            target: beginning.as_ref().map(|_| path.to_owned()),
-            beginning,
+            target: unplaced.as_ref().map(|_| path.to_owned()),
+            unplaced,
             next: None,
             limit,
         })
     }
 
-    /// Puts the file at its path: from here on a reader finds it, whatever happens to us.
+    /// Puts the file at its path: from here on a reader finds it, even if numatrace is killed.
     ///
     /// # Errors
-    /// It cannot be renamed.
+    /// The file cannot be renamed.
     pub fn place(&mut self) -> io::Result<()> {
-        match self.beginning.take() {
-            Some(beginning) => beginning.put_in_place(),
+        match self.unplaced.take() {
+            Some(replacement) => replacement.put_in_place(),
             None => Ok(()),
         }
     }
 
-    /// From here on there is no limit: what ends a session is written in any case.
+    /// Removes the limit: the end of a session is written in any case.
     pub fn lift_limit(&mut self) {
         self.limit = None;
         self.next = None;
     }
 
-    /// Bytes at the path.
+    /// Returns the size of the current file, bytes.
     pub fn written(&self) -> u64 {
         self.current.written
     }
 
-    /// Is it time for the next file?
+    /// Returns whether it is time to begin the next file.
     pub fn wants_next(&self) -> bool {
         let half_full =
             |limit: Limit| limit.keep == Keep::Last && self.current.written >= limit.bytes / 2;
@@ -162,7 +162,7 @@ impl Files {
     /// Begins the next file with a frame of these chunks.
     ///
     /// # Errors
-    /// It cannot be written; nothing is left of it then.
+    /// The file cannot be written; nothing of it remains then.
     pub fn begin_next(&mut self, chunks: &[u8]) -> io::Result<()> {
         let Some(target) = &self.target else {
             return Ok(());
@@ -189,7 +189,7 @@ impl Files {
                     replacement.put_in_place()?;
                     self.current = next;
                 }
-                // One frame of more than half of the limit: it is larger for once.
+                // One frame is larger than half of the limit: the file exceeds it once.
                 (Keep::Last, None) => {}
             }
         }
@@ -200,10 +200,10 @@ impl Files {
         Ok(Room::Written)
     }
 
-    /// Sees that it is on the disk.
+    /// Completes the recording and waits until it is on disk.
     ///
     /// # Errors
-    /// It is not.
+    /// The file cannot be renamed or synchronized.
     pub fn finish(&mut self) -> io::Result<()> {
         self.next = None;
         self.place()?;
@@ -212,7 +212,4 @@ impl Files {
         }
         Ok(())
     }
-
-    /// The smallest limit that makes sense.
-    pub const SMALLEST: u64 = 64 << 10;
 }

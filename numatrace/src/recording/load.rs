@@ -1,7 +1,9 @@
-//! Sessions that were kept, read back: recordings, and JSON reports of a session or of its intervals, one a line.
+//! Loads saved sessions: recordings, and JSON reports of a session or of its intervals, one per
+//! line.
 //!
-//! What a file holds was written by anybody. Fields that are not known are passed over, a `null` stays unknown, another version of the
-//! report is refused with a way out, and a file beyond [`LARGEST`] is not read to its end.
+//! Anybody may have written the file. Unknown fields are ignored, a `null` stays unknown, a
+//! different version of the report is refused with a hint, and a file above [`LARGEST`] is not read
+//! to its end.
 
 use std::{
     fs::{self, File},
@@ -12,7 +14,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::Deserializer;
 
-use super::replay::{Replay, Wanted};
+use super::{replay::Replay, wanted::Wanted};
 use crate::{
     capture::recording::frame::MAGIC,
     console::progress::{Progress, Work},
@@ -26,40 +28,42 @@ use crate::{
     output::escape,
 };
 
-/// Bytes of the largest file that is read: a process takes about two thousand, so a report of a hundred thousand processes has a fifth of it.
+/// Largest file that is read, bytes. A process takes about 2,000 bytes, so a report of 100,000
+/// processes has a fifth of this size.
 const LARGEST: u64 = 1 << 30;
 
-/// What stands for standard input.
+/// Path that means standard input.
 const STDIN: &str = "-";
 
-/// A session that was kept.
+/// A session that was loaded.
 #[derive(Debug, Default)]
-pub struct Saved {
-    /// Its report, or those of its intervals in their order; at least one.
+pub struct Loaded {
+    /// Its report, or those of its intervals in order; at least one.
     pub reports: Vec<Snapshot>,
-    /// What a recording lacks, in sentences for a person.
+    /// Sentences for a person on what a recording lacks.
     pub remarks: Vec<String>,
-    /// Moves of tasks and pages in a recording, in order of time, as far as there is room; only [`in_time`] reads them.
+    /// The first moves of tasks and pages in a recording, in order of time; only [`in_time`] loads
+    /// them.
     pub moves: Vec<Recorded>,
-    /// Moves for which there was no room.
+    /// Number of further moves, for which there was no room.
     pub more_moves: u64,
 }
 
-/// Moves that are kept in memory: 64 MB of them, and more than any viewer of traces shows.
+/// Largest number of moves kept in memory: 64 MB, and more than any trace viewer shows.
 const MOVES: usize = 1_000_000;
 
-/// Reads the one report in a file, of the whole session where it is a recording; `-` is standard input.
+/// Loads the only report in a file, or makes that of a whole recording; `-` is standard input.
 ///
 /// # Errors
-/// It cannot be read, is no report, of another version, or holds several intervals.
+/// The file cannot be read, is no report, has a different version, or holds several intervals.
 pub fn snapshot(path: &Path) -> anyhow::Result<Snapshot> {
-    let mut saved = if is_recording(path)? {
+    let mut loaded = if is_recording(path)? {
         replayed(path, true, false)?
     } else {
-        documents(path)?
+        json(path)?
     };
-    say(&saved.remarks);
-    match (saved.reports.pop(), saved.reports.len()) {
+    say(&loaded.remarks);
+    match (loaded.reports.pop(), loaded.reports.len()) {
         (Some(only), 0) => Ok(only),
         (_, more) => Err(refused(
             path,
@@ -70,34 +74,35 @@ pub fn snapshot(path: &Path) -> anyhow::Result<Snapshot> {
     }
 }
 
-/// Reads all reports of a file, those of intervals where it has them, and what it tells of single moves.
+/// Loads all reports of a file, those of intervals if it has them, and the single moves of a
+/// recording.
 ///
 /// # Errors
 /// As [`snapshot`].
-pub fn in_time(path: &Path) -> anyhow::Result<Saved> {
-    let saved = if is_recording(path)? {
+pub fn in_time(path: &Path) -> anyhow::Result<Loaded> {
+    let loaded = if is_recording(path)? {
         replayed(path, false, true)?
     } else {
-        documents(path)?
+        json(path)?
     };
-    say(&saved.remarks);
-    Ok(saved)
+    say(&loaded.remarks);
+    Ok(loaded)
 }
 
-/// What a file lacks is said before anything is made of it.
+/// Tells a person what a file lacks, before anything is made of it.
 fn say(remarks: &[String]) {
     for remark in remarks {
         eprintln!("numatrace: {remark}");
     }
 }
 
-/// Does a file begin as recordings do? Standard input and pipes are documents.
+/// Returns whether a file begins as recordings do. Standard input and pipes are taken for JSON.
 fn is_recording(path: &Path) -> anyhow::Result<bool> {
     if path == Path::new(STDIN) {
         return Ok(false);
     }
     let unreadable = |error: io::Error| refused(path, &error.to_string(), WRITES);
-    // Asked before it is opened: to open a pipe twice would end whoever writes to it.
+    // Checked before it is opened: opening and closing a pipe would end its writer.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
         return Ok(false);
     }
@@ -107,16 +112,20 @@ fn is_recording(path: &Path) -> anyhow::Result<bool> {
 }
 
 /// Replays a recording.
-fn replayed(path: &Path, whole: bool, with_moves: bool) -> anyhow::Result<Saved> {
+fn replayed(path: &Path, whole: bool, with_moves: bool) -> anyhow::Result<Loaded> {
     let wanted = Wanted {
         whole,
         ..Wanted::default()
     };
     let replay = Replay::open(path, wanted)?;
     let mut progress = Progress::new(Work::Reading(replay.length), false);
-    let mut saved = Saved::default();
-    let (moves, more, reports) = (&mut saved.moves, &mut saved.more_moves, &mut saved.reports);
-    let outcome = replay.run_showing(
+    let mut loaded = Loaded::default();
+    let (moves, more, reports) = (
+        &mut loaded.moves,
+        &mut loaded.more_moves,
+        &mut loaded.reports,
+    );
+    let outcome = replay.run_with_progress(
         &mut |event| {
             if let Some(recorded) = moved(event).filter(|_| with_moves) {
                 if moves.len() < MOVES {
@@ -133,20 +142,20 @@ fn replayed(path: &Path, whole: bool, with_moves: bool) -> anyhow::Result<Saved>
         &mut |read| progress.show(read),
     );
     drop(progress);
-    saved.remarks = outcome?.remarks;
-    // In order by CPU, across CPUs nearly so.
-    saved.moves.sort_by_key(|recorded| recorded.time_ns);
-    if saved.more_moves > 0 {
-        saved.remarks.push(format!(
-            "{} moves more than the first {MOVES} are in the sums only",
-            saved.more_moves
+    loaded.remarks = outcome?.remarks;
+    // Records are in order within a CPU, and nearly so across CPUs.
+    loaded.moves.sort_by_key(|recorded| recorded.time_ns);
+    if loaded.more_moves > 0 {
+        loaded.remarks.push(format!(
+            "{} moves after the first {MOVES} are only in the sums",
+            loaded.more_moves
         ));
     }
-    anyhow::ensure!(!saved.reports.is_empty(), "the recording holds no session");
-    Ok(saved)
+    anyhow::ensure!(!loaded.reports.is_empty(), "the recording holds no session");
+    Ok(loaded)
 }
 
-/// A move, if an event is one.
+/// Returns the move that an event is about, if any.
 fn moved(event: &Event) -> Option<Recorded> {
     let (pid, nodes, what) = match &event.body {
         Body::TaskMoved(moved) => (
@@ -179,12 +188,12 @@ fn moved(event: &Event) -> Option<Recorded> {
     })
 }
 
-/// Reads JSON.
-fn documents(path: &Path) -> anyhow::Result<Saved> {
+/// Loads JSON reports.
+fn json(path: &Path) -> anyhow::Result<Loaded> {
     let bytes = bytes(path).map_err(|error| refused(path, &error.to_string(), WRITES))?;
-    Ok(Saved {
+    Ok(Loaded {
         reports: parse(path, &bytes)?,
-        ..Saved::default()
+        ..Loaded::default()
     })
 }
 
@@ -214,7 +223,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Snapshot>, Failure> {
     for report in Deserializer::from_slice(bytes).into_iter::<Snapshot>() {
         match report {
             Ok(report) => all.push(report),
-            // A session that was killed leaves its last line in half.
+            // A session that was killed leaves half of its last line.
             Err(error) if error.is_eof() && !all.is_empty() => {
                 return Err(refused(
                     path,
@@ -234,13 +243,14 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Snapshot>, Failure> {
 const WRITES: &str =
     "give a report (numatrace trace -f json -o FILE) or a recording (numatrace record -o FILE)";
 
-/// Only what tells one document from another.
+/// The field that identifies a document.
 #[derive(Deserialize)]
 struct Head {
     schema: Option<serde_json::Value>,
 }
 
-/// Why a file is no report: another document is named as such, before any field that it lacks.
+/// Explains why a file is no report: a different document is named as such, before any missing
+/// field.
 fn explained(path: &Path, bytes: &[u8], error: &serde_json::Error) -> Failure {
     let head = Deserializer::from_slice(bytes)
         .into_iter::<Head>()

@@ -1,12 +1,12 @@
-//! One recording on its way into an ingest: what comes in which order, and where a part of it begins and ends.
+//! Plays one recording into an ingest: the order of its chunks, and the bounds of the wanted part.
 
 use std::time::Duration;
 
 use super::{
     chunks::{Chunk, Made, Opening, Sample},
     code::ReplayedCode,
-    replay::{Outcome, Wanted},
     selection,
+    wanted::Wanted,
 };
 use crate::{
     capture::recording::{Garbled, records},
@@ -14,49 +14,62 @@ use crate::{
     enrich::facts::{noted::Fact, replayed::ReplayedFacts},
     exit::{Exit, Failure},
     fold::counted::Counted,
-    ingest::{Ingest, input::Input, session_info::SessionInfo},
-    label::report::CostParts,
+    ingest::{Ingest, input::Input},
+    label::{
+        report::report,
+        session_info::{CostParts, SessionInfo},
+    },
     model::{Part, Snapshot},
 };
 
-/// Why the audit of a part is none.
-const PART: &str = "this is a part of a recording: the kernel's counters were read where the session began and ended";
+/// Reason for which the audit of a part is unavailable.
+const PART: &str = "this is a part of a recording: the kernel's counters were read where the \
+                    session began and ended";
 
-/// The state of a replay.
+/// State of a replay.
 pub struct Player {
     wanted: Wanted,
-    /// From the first facts on: they say who was alive when the session began.
+    /// `None` until the first facts, which list the processes that were alive at the start.
     ingest: Option<Ingest<ReplayedFacts>>,
     opening: Option<Opening>,
     code: ReplayedCode,
+    /// Time and losses at the last sweep.
     sample: Sample,
-    /// When the session began, ns since boot.
+    /// Start of the session, ns since boot.
     origin_ns: u64,
     begun: bool,
-    /// The part in time that is wanted.
+    /// Bounds of the wanted part.
     part: Bounds,
-    /// Counts of it, once it has ended.
-    cut_out: Option<Counted>,
-    /// Everything was read up to the last report.
+    /// Counts of the part, once it has ended.
+    part_counts: Option<Counted>,
+    /// The last report was made.
     done: bool,
-    /// The next part was not kept.
+    /// The recording left out everything up to the next base.
     gap: bool,
     records: u64,
     remarks: Vec<String>,
 }
 
-/// Where a part in time stands.
+/// Bounds of a part in time, ns since the start of the session.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bounds {
     from_ns: Option<u64>,
     to_ns: Option<u64>,
-    /// It has begun: seconds after the session did.
+    /// Time of the sweep at which the part began.
     began: Option<u64>,
+    /// Time of the sweep at which the part ended.
     ended: Option<u64>,
 }
 
+impl Bounds {
+    /// Returns whether the counts are those of a part, not of the whole session.
+    fn is_part(self) -> bool {
+        self.began.is_some() || self.ended.is_some()
+    }
+}
+
 impl Player {
-    /// Begins.
+    /// Begins a replay.
     pub fn new(wanted: Wanted) -> Self {
         let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let part = Bounds {
@@ -74,7 +87,7 @@ impl Player {
             origin_ns: 0,
             begun: false,
             part,
-            cut_out: None,
+            part_counts: None,
             done: false,
             gap: false,
             records: 0,
@@ -82,19 +95,19 @@ impl Player {
         }
     }
 
-    /// The last report was made.
+    /// Returns whether the last report was made.
     pub fn is_done(&self) -> bool {
         self.done
     }
 
-    /// What is to be said.
-    pub fn outcome(self, remarks: Vec<String>) -> Outcome {
-        let mut all = self.remarks;
-        all.extend(remarks);
-        Outcome {
-            remarks: all,
-            records: self.records,
-        }
+    /// Returns the number of records read.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Returns sentences for a person on what the recording lacks.
+    pub fn into_remarks(self) -> Vec<String> {
+        self.remarks
     }
 
     fn ingest(&mut self) -> &mut Ingest<ReplayedFacts> {
@@ -102,16 +115,16 @@ impl Player {
             .get_or_insert_with(|| Ingest::new(ReplayedFacts::default()))
     }
 
-    /// Takes in one thing.
+    /// Takes in one chunk.
     ///
     /// # Errors
-    /// It is not what its kind says.
-    pub fn take(&mut self, chunk: Chunk<'_>, each: &mut dyn FnMut(&Event)) -> Result<(), Garbled> {
+    /// The chunk does not hold what its kind says.
+    pub fn apply(&mut self, chunk: Chunk<'_>, each: &mut dyn FnMut(&Event)) -> Result<(), Garbled> {
         match chunk {
             Chunk::Opening(opening) => {
                 self.origin_ns = opening.began_ns;
                 self.opening = Some(*opening);
-                self.ask();
+                self.ask_for_processes();
             }
             Chunk::Facts(facts) => self.learn(facts),
             Chunk::Records(bytes) => {
@@ -152,36 +165,39 @@ impl Player {
     fn input(&mut self, input: Input, sample: Option<Sample>) {
         let whole = self.wanted.whole;
         let input = match input {
-            // All of it is one: an interval's end is a sweep like any other.
-            Input::Boundary(reading, edge) if whole && reading.goes_on => Input::Sweep(edge),
+            // In one report of everything, the end of an interval is a sweep like any other.
+            Input::Boundary(reading, counts) if whole && reading.another_follows => {
+                Input::Sweep(counts)
+            }
             other => other,
         };
         if let Input::Begin(reading, _) = &input {
             self.begun = true;
-            self.ask();
+            self.ask_for_processes();
             self.origin_ns = reading.at_ns;
             self.sample = Sample {
                 at_ns: reading.at_ns,
                 grown: reading.grown.clone(),
             };
         }
-        self.ingest().take(&input);
+        self.ingest().apply(&input);
         if let Some(sample) = sample {
             self.sample = sample;
-            self.bound();
+            self.begin_or_end_part();
         }
     }
 
-    /// Has the processes reported that the session was asked to look at: known when both it and they are.
-    fn ask(&mut self) {
+    /// Makes the report include the processes that the session was asked for, even if they did
+    /// nothing. Called whenever the opening or the list of processes has arrived: it needs both.
+    fn ask_for_processes(&mut self) {
         if let (Some(opening), Some(ingest)) = (&self.opening, &mut self.ingest) {
-            let pids = &opening.told.session.scope.pids;
+            let pids = &opening.info.session.scope.pids;
             ingest.enrich.processes.ask_for(pids);
         }
     }
 
-    /// Begins or ends the part that is wanted, where a sweep has just been taken in.
-    fn bound(&mut self) {
+    /// Begins or ends the wanted part, right after a sweep.
+    fn begin_or_end_part(&mut self) {
         let (at_ns, grown) = (self.sample.at_ns, self.sample.grown.clone());
         let passed = at_ns.saturating_sub(self.origin_ns);
         let part = self.part;
@@ -190,26 +206,32 @@ impl Player {
             self.part.began = Some(passed);
         }
         let inside = part.from_ns.is_none() || self.part.began.is_some();
-        if part.to_ns.is_some_and(|to| passed >= to) && inside && self.cut_out.is_none() {
+        if part.to_ns.is_some_and(|to| passed >= to) && inside && self.part_counts.is_none() {
             self.ingest().break_off(at_ns, &grown, PART);
-            self.cut_out = self.ingest().counted();
+            self.part_counts = self.ingest().counted();
             self.part.ended = Some(passed);
         }
     }
 
     fn base(&mut self, sample: Sample, base: &[u8]) -> Result<(), Garbled> {
-        let damaged = |_| Garbled("the sums of what was left out do not read");
+        let damaged = |_| Garbled("the sums of the part that was left out cannot be read");
         self.ingest().restore(base).map_err(damaged)?;
         let passed_ns = sample.at_ns.saturating_sub(self.origin_ns);
         let until = seconds(passed_ns);
         self.remarks.push(if self.gap {
-            format!("the recording was full (--max-size, --keep first): records of its last part, up to {until:.1} s, are only in its sums")
+            format!(
+                "the recording was full (--max-size, --keep first): its last part, up to \
+                 {until:.1} s, is only in its sums"
+            )
         } else {
-            format!("the recording keeps the last part of its session (--max-size): the first {until:.1} s are only in its sums")
+            format!(
+                "the recording keeps the last part of its session (--max-size): the first \
+                 {until:.1} s are only in its sums"
+            )
         });
         if !self.gap && self.part.from_ns.is_some_and(|from| from < passed_ns) {
-            let remark =
-                "--from lies before what was kept: the part begins with the first sweep that was";
+            let remark = "--from lies before the part that was kept: the report begins with the \
+                          first sweep of that part";
             self.remarks.push(remark.to_owned());
         }
         self.begun = true;
@@ -218,48 +240,51 @@ impl Player {
         Ok(())
     }
 
-    /// A report was made here: makes it again, unless another is wanted.
+    /// Makes a report again that the session made here; returns `None` when a different one is
+    /// wanted.
     ///
     /// # Errors
-    /// The part that is wanted lies behind the end.
+    /// The wanted part begins after the end.
     pub fn report(&mut self, made: &Made) -> Result<Option<Snapshot>, Failure> {
-        if self.wanted.whole && made.goes_on {
+        if self.wanted.whole && made.another_follows {
             return Ok(None);
         }
-        self.done = !made.goes_on;
+        self.done = !made.another_follows;
         let counted = self.ingest().counted();
-        let Some(counted) = self.cut_out.take().or(counted) else {
+        let Some(counted) = self.part_counts.take().or(counted) else {
             return Ok(None);
         };
-        self.reaches(counted.until_ns)?;
+        self.require_start_of_part(counted.until_ns)?;
         let until_ns = counted.until_ns;
-        let told = self.told(&made.told, &counted);
-        let snapshot = self.made(&told, counted, None);
-        if made.goes_on {
+        let info = self.info_of_part(&made.info, &counted);
+        let snapshot = self.snapshot(&info, counted, None);
+        if made.another_follows {
             self.ingest().next_interval(until_ns);
         }
         Ok(Some(snapshot))
     }
 
-    /// Has the part that is wanted begun before the end?
-    fn reaches(&self, until_ns: u64) -> Result<(), Failure> {
+    /// Refuses a part that would begin after the end.
+    fn require_start_of_part(&self, until_ns: u64) -> Result<(), Failure> {
         if self.part.from_ns.is_none() || self.part.began.is_some() {
             return Ok(());
         }
         Err(Failure::new(
             Exit::Failed,
             format!(
-                "--from lies behind the last sweep of the recording, which has {:.1} s",
+                "--from lies behind the last sweep of the recording, which lasts {:.1} s",
                 seconds(until_ns.saturating_sub(self.origin_ns))
             ),
-            "leave --from out to see all of it",
+            "leave out --from to see the whole recording",
         ))
     }
 
-    /// The input ends without a last report: makes one of what there is. The first is what to say.
+    /// Makes a report of everything so far, where the input ends without a last report. Also
+    /// returns the remark that says so; there is no report when the wanted part was already
+    /// reported.
     ///
     /// # Errors
-    /// There is nothing.
+    /// The recording holds no session.
     pub fn break_off(&mut self, why: &str) -> anyhow::Result<(String, Option<Snapshot>)> {
         let nothing = || {
             Failure::new(
@@ -280,19 +305,19 @@ impl Player {
         self.ingest()
             .break_off(sample.at_ns, &sample.grown, &remark);
         let counted = self.ingest().counted();
-        let Some(counted) = self.cut_out.take().or(counted) else {
+        let Some(counted) = self.part_counts.take().or(counted) else {
             return Ok((remark, None));
         };
-        self.reaches(counted.until_ns)?;
-        let mut told = self.told(&opening.told, &counted);
-        told.session.duration_s = seconds(counted.until_ns.saturating_sub(counted.began_ns));
-        let snapshot = self.made(&told, counted, Some(remark.clone()));
+        self.require_start_of_part(counted.until_ns)?;
+        let mut info = self.info_of_part(&opening.info, &counted);
+        info.session.duration_s = seconds(counted.until_ns.saturating_sub(counted.began_ns));
+        let snapshot = self.snapshot(&info, counted, Some(remark.clone()));
         Ok((remark, Some(snapshot)))
     }
 
-    fn made(
+    fn snapshot(
         &mut self,
-        told: &SessionInfo,
+        info: &SessionInfo,
         mut counted: Counted,
         incomplete: Option<String>,
     ) -> Snapshot {
@@ -302,7 +327,7 @@ impl Player {
             timeline,
             ..
         } = self.wanted.clone();
-        if self.part.began.is_some() || self.part.ended.is_some() {
+        if self.part.is_part() {
             counted.uncounted = Some(PART.to_owned());
         }
         if !pids.is_empty() {
@@ -310,40 +335,41 @@ impl Player {
         }
         let Self { ingest, code, .. } = self;
         let ingest = ingest.get_or_insert_with(|| Ingest::new(ReplayedFacts::default()));
-        let mut snapshot = told.report(&counted, code, timeline, ingest);
+        let mut snapshot = report(info, &counted, code, timeline, &mut ingest.enrich);
         snapshot.coverage.incomplete = incomplete;
         snapshot
     }
 
-    /// What is told of a whole session or of a part, from what was told of the last interval.
-    fn told(&self, told: &SessionInfo, counted: &Counted) -> SessionInfo {
-        let mut told = told.clone();
-        let scope = &mut told.session.scope;
+    /// Returns the facts about a whole session or a part of it, derived from those of its last
+    /// interval.
+    fn info_of_part(&self, last: &SessionInfo, counted: &Counted) -> SessionInfo {
+        let mut info = last.clone();
+        let scope = &mut info.session.scope;
         if !self.wanted.pids.is_empty() {
             scope.pids.clone_from(&self.wanted.pids);
             scope.launched.clear();
             scope.children = self.wanted.children;
         }
-        let joined = self.wanted.whole && told.session.interval.is_some();
-        if joined || self.part.began.is_some() || self.part.ended.is_some() {
+        let joined = self.wanted.whole && info.session.interval.is_some();
+        if joined || self.part.is_part() {
             if let Some(opening) = &self.opening {
-                told.session.start = opening.told.session.start;
+                info.session.start = opening.info.session.start;
             }
-            told.session.interval = None;
-            told.session.duration_s = seconds(counted.until_ns.saturating_sub(counted.began_ns));
-            told.cost = CostParts::default();
+            info.session.interval = None;
+            info.session.duration_s = seconds(counted.until_ns.saturating_sub(counted.began_ns));
+            info.cost = CostParts::default();
         }
-        if self.part.began.is_some() || self.part.ended.is_some() {
-            let since = |ns: u64| seconds(ns.saturating_sub(self.origin_ns));
-            told.session.part = Some(Part {
-                from_s: since(counted.began_ns),
-                to_s: since(counted.until_ns),
+        if self.part.is_part() {
+            let since_start = |ns: u64| seconds(ns.saturating_sub(self.origin_ns));
+            info.session.part = Some(Part {
+                from_s: since_start(counted.began_ns),
+                to_s: since_start(counted.until_ns),
             });
             if self.part.ended.is_some() {
-                (told.session.ended_by, told.session.exit_status) = (None, None);
+                (info.session.ended_by, info.session.exit_status) = (None, None);
             }
         }
-        told
+        info
     }
 }
 

@@ -1,6 +1,7 @@
-//! Writes down what a session takes in, as it does.
+//! Writes the input of a session into a recording while the session takes it in.
 //!
-//! A recorder never stops a session: what cannot be written ends the recording, and [`Recorder::trouble`] says why.
+//! A recorder never stops a session: when it cannot write, the recording ends, and
+//! [`Recorder::trouble`] says why.
 
 use std::{io, path::Path};
 
@@ -17,13 +18,15 @@ use crate::{
     ingest::{Ingest, input::Input},
 };
 
-/// Records of one chunk. Facts that they make a session ask for wait for them, so it must not be many.
-const RECORDS: usize = 32_768;
-/// Bytes of chunks that make a frame; a sweep ends one too, so a recorder that is killed loses a second at most.
-const FRAME: usize = 1 << 20;
+/// Largest number of records in one chunk. Facts that records need are kept in memory until the
+/// chunk of those records is written behind them.
+const CHUNK_RECORDS: usize = 32_768;
+/// Bytes of chunks that make a frame. A sweep ends a frame, too, so a recorder that is killed loses
+/// at most a second.
+const FRAME_BYTES: usize = 1 << 20;
 
-/// What a live session takes in.
-type Live = Ingest<Noted<ProcFacts>>;
+/// Ingest of a live session, which notes the facts that it reads.
+type LiveIngest = Ingest<Noted<ProcFacts>>;
 
 /// A recording that is being written.
 pub struct Recorder {
@@ -33,16 +36,17 @@ pub struct Recorder {
     code: SeenCode,
     opening: Option<Opening>,
     sample: Sample,
-    /// There was no room any more: nothing is written until the end.
+    /// The limit was reached: nothing is written until the end.
     skipping: bool,
     trouble: Option<String>,
 }
 
 impl Recorder {
-    /// Opens the file beside its path: an older recording there stays until the session has begun.
+    /// Opens a file in the folder of the path: an older recording at the path stays until the
+    /// session has begun.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The file cannot be written.
     pub fn open(path: &Path, limit: Option<Limit>) -> Result<Self, Failure> {
         Ok(Self {
             files: Files::open(path, limit)?,
@@ -56,22 +60,22 @@ impl Recorder {
         })
     }
 
-    /// Why nothing is written any more.
+    /// Returns why nothing is written any more; `None` while all is well.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
     }
 
-    /// The limit was reached, and the beginning is to be kept.
+    /// Returns whether the limit was reached while keeping the first part.
     pub fn is_full(&self) -> bool {
         self.skipping
     }
 
-    /// Bytes of the recording.
+    /// Returns the size of the recording, bytes.
     pub fn written(&self) -> u64 {
         self.files.written()
     }
 
-    /// The session has begun.
+    /// Writes the start of the session, and puts the file at its path.
     pub fn opened(&mut self, opening: Opening) {
         chunks::put_opening(&mut self.chunks, &opening);
         self.opening = Some(opening);
@@ -80,13 +84,13 @@ impl Recorder {
         self.flush();
     }
 
-    /// A record was taken in.
+    /// Writes a record that the session has taken in.
     pub fn record(
         &mut self,
         raw: RawRecord<'_>,
         event: Option<&Event>,
         stacks: &Stacks,
-        ingest: &mut Live,
+        ingest: &mut LiveIngest,
     ) {
         if self.idle() {
             return;
@@ -95,26 +99,27 @@ impl Recorder {
         if let Some(event) = event {
             self.code.seen(event, stacks);
         }
-        if self.batch.len() >= RECORDS {
+        if self.batch.len() >= CHUNK_RECORDS {
             self.end_records(ingest);
-            if self.chunks.len() >= FRAME {
+            if self.chunks.len() >= FRAME_BYTES {
                 self.flush();
                 self.roll(ingest);
             }
         }
     }
 
-    /// Something else is about to be taken in.
-    pub fn before(&mut self, input: &Input, ingest: &mut Live) {
-        let last = matches!(input, Input::Boundary(reading, _) if !reading.goes_on);
+    /// Prepares for input that is about to be taken in. Before the boundary that ends the session,
+    /// a full recording resumes: its end is written in any case.
+    pub fn before(&mut self, input: &Input, ingest: &mut LiveIngest) {
+        let last = matches!(input, Input::Boundary(reading, _) if !reading.another_follows);
         if self.skipping && last && self.trouble.is_none() {
             self.resume(ingest);
         }
         self.end_records(ingest);
     }
 
-    /// It was.
-    pub fn input(&mut self, input: &Input, sample: Option<&Sample>, ingest: &mut Live) {
+    /// Writes input that the session has taken in.
+    pub fn input(&mut self, input: &Input, sample: Option<&Sample>, ingest: &mut LiveIngest) {
         let facts = ingest.enrich.facts.take();
         if let Some(sample) = sample {
             self.sample.clone_from(sample);
@@ -124,14 +129,14 @@ impl Recorder {
         }
         chunks::put_facts(&mut self.chunks, &facts);
         chunks::put_input(&mut self.chunks, input, sample);
-        if self.opening.is_some() && (sample.is_some() || self.chunks.len() >= FRAME) {
+        if self.opening.is_some() && (sample.is_some() || self.chunks.len() >= FRAME_BYTES) {
             self.flush();
             self.roll(ingest);
         }
     }
 
-    /// A report was made.
-    pub fn reported(&mut self, made: &Made, resolved: &[Resolved], ingest: &mut Live) {
+    /// Writes a report that the session has made; the last one completes the recording.
+    pub fn reported(&mut self, made: &Made, resolved: &[Resolved], ingest: &mut LiveIngest) {
         self.end_records(ingest);
         if self.idle() {
             return;
@@ -139,19 +144,19 @@ impl Recorder {
         chunks::put_frames(&mut self.chunks, resolved);
         chunks::put_report(&mut self.chunks, made);
         self.flush();
-        if !made.goes_on {
+        if !made.another_follows {
             let finished = self.files.finish();
             self.note(finished);
         }
     }
 
-    /// Nothing is written, for whatever reason.
+    /// Returns whether nothing is written now.
     fn idle(&self) -> bool {
         self.skipping || self.trouble.is_some()
     }
 
-    /// Appends records that wait, after what they made the session ask.
-    fn end_records(&mut self, ingest: &mut Live) {
+    /// Appends waiting records, after the facts that they need.
+    fn end_records(&mut self, ingest: &mut LiveIngest) {
         let facts = ingest.enrich.facts.take();
         if self.idle() {
             self.batch.clear();
@@ -180,8 +185,8 @@ impl Recorder {
         }
     }
 
-    /// Begins the file that will take the place of this one, when that is half full.
-    fn roll(&mut self, ingest: &Live) {
+    /// Begins the file that will replace the current one, when that is half full.
+    fn roll(&mut self, ingest: &LiveIngest) {
         if self.idle() || ingest.is_closing() || !self.files.wants_next() {
             return;
         }
@@ -191,9 +196,9 @@ impl Recorder {
         self.note(begun);
     }
 
-    /// Goes on after a gap.
-    fn resume(&mut self, ingest: &mut Live) {
-        // What was asked meanwhile is in the base.
+    /// Resumes writing after a gap.
+    fn resume(&mut self, ingest: &mut LiveIngest) {
+        // Facts that were read meanwhile are part of the base.
         drop(ingest.enrich.facts.take());
         self.skipping = false;
         self.files.lift_limit();
@@ -204,8 +209,8 @@ impl Recorder {
         }
     }
 
-    /// What a recording begins with where the records before are not kept.
-    fn start(&self, ingest: &Live) -> io::Result<Vec<u8>> {
+    /// Returns the chunks with which a recording begins when earlier records are not kept.
+    fn start(&self, ingest: &LiveIngest) -> io::Result<Vec<u8>> {
         let mut start = Vec::new();
         if let Some(opening) = &self.opening {
             chunks::put_opening(&mut start, opening);

@@ -1,10 +1,9 @@
-//! Takes a recording in as the session did, and makes the same reports.
+//! Replays a recording: takes it in as the session did, and makes the same reports.
 
 use std::{
     fs::File,
     io::{BufReader, Read},
     path::Path,
-    time::Duration,
 };
 
 use anyhow::Context;
@@ -12,6 +11,7 @@ use anyhow::Context;
 use super::{
     chunks::{self, Chunk},
     player::Player,
+    wanted::Wanted,
 };
 use crate::{
     capture::recording::{
@@ -20,42 +20,17 @@ use crate::{
     },
     decode::event::Event,
     exit::{Exit, Failure},
-    ids::Pid,
     model::Snapshot,
     output::escape,
 };
 
-/// Bytes read at once.
+/// Bytes per read: fewer system calls for recordings of gigabytes.
 const BUFFER: usize = 1 << 20;
 
-/// What is wanted of a recording.
-#[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    /// From so long after its begin.
-    pub from: Option<Duration>,
-    /// Up to so long after its begin.
-    pub to: Option<Duration>,
-    /// Details of these processes only; all when empty.
-    pub pids: Vec<Pid>,
-    /// And of their children.
-    pub children: bool,
-    /// What happened to the process of the session, in order of time.
-    pub timeline: bool,
-    /// One report of all, whatever intervals it was recorded with.
-    pub whole: bool,
-}
-
-impl Wanted {
-    /// Is it a part in time?
-    pub fn is_part(&self) -> bool {
-        self.from.is_some() || self.to.is_some()
-    }
-}
-
-/// What became of reading.
+/// Result of reading a recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// What the recording lacks, in sentences for a person.
+    /// Sentences for a person on what the recording lacks.
     pub remarks: Vec<String>,
     /// Records read.
     pub records: u64,
@@ -73,7 +48,7 @@ impl Replay<BufReader<File>> {
     /// Opens a recording.
     ///
     /// # Errors
-    /// It cannot be read, or is no recording of this version: with a way out.
+    /// The file cannot be read, or is no recording of this version: a [`Failure`] with a hint.
     pub fn open(path: &Path, wanted: Wanted) -> anyhow::Result<Self> {
         let name = escape::text(path.as_os_str().as_encoded_bytes()).into_owned();
         let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
@@ -83,7 +58,7 @@ impl Replay<BufReader<File>> {
             let hint = match error {
                 NotReadable::NotARecording => "make one with: numatrace record -o FILE",
                 NotReadable::Empty | NotReadable::Damaged => {
-                    "it was cut or damaged before its first frame: there is nothing to read in it"
+                    "it was truncated or damaged before its first frame: nothing in it can be read"
                 }
                 NotReadable::Later(_) => "read it with the numatrace that wrote it, or a later one",
                 NotReadable::Io(_) => "check that it is a file that can be read",
@@ -95,10 +70,10 @@ impl Replay<BufReader<File>> {
 }
 
 impl<R: Read> Replay<R> {
-    /// Begins to read so many bytes from anywhere.
+    /// Begins to read a recording of `length` bytes.
     ///
     /// # Errors
-    /// It is no recording of this version.
+    /// The input is no recording of this version.
     pub fn new(from: R, length: u64, wanted: Wanted) -> Result<Self, NotReadable> {
         Ok(Self {
             frames: Frames::open(from)?,
@@ -107,27 +82,29 @@ impl<R: Read> Replay<R> {
         })
     }
 
-    /// Reads all of it: each record on the way, and each report as it is made, until that says `false`.
+    /// Reads the whole recording. Calls `each` with every record, and `reported` with every report
+    /// as it is made, until that returns `false`.
     ///
     /// # Errors
-    /// The file cannot be read, there is no session in it, or whoever takes the reports fails.
+    /// The file cannot be read, holds no session, or `reported` fails.
     pub fn run(
         self,
         each: &mut dyn FnMut(&Event),
         reported: &mut dyn FnMut(Snapshot) -> anyhow::Result<bool>,
     ) -> anyhow::Result<Outcome> {
-        self.run_showing(each, reported, &mut |_| {})
+        self.run_with_progress(each, reported, &mut |_| {})
     }
 
-    /// The same, telling how many bytes were read before each frame.
+    /// Reads the whole recording as [`Replay::run`] does. Calls `progress` with the number of bytes
+    /// read before each frame.
     ///
     /// # Errors
     /// As [`Replay::run`].
-    pub fn run_showing(
+    pub fn run_with_progress(
         mut self,
         each: &mut dyn FnMut(&Event),
         reported: &mut dyn FnMut(Snapshot) -> anyhow::Result<bool>,
-        read: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(u64),
     ) -> anyhow::Result<Outcome> {
         let mut player = Player::new(self.wanted);
         let mut frame = Vec::new();
@@ -137,7 +114,7 @@ impl<R: Read> Replay<R> {
             .next(&mut frame)
             .context("cannot read the recording")?
         {
-            read(self.frames.position());
+            progress(self.frames.position());
             let mut rest = Bytes(&frame);
             loop {
                 let chunk = match chunks::next(&mut rest) {
@@ -152,38 +129,43 @@ impl<R: Read> Replay<R> {
                     if let Some(snapshot) = player.report(&made)?
                         && !reported(snapshot)?
                     {
-                        return Ok(player.outcome(Vec::new()));
+                        return Ok(outcome(player, None));
                     }
                     continue;
                 }
-                if let Err(garbled) = player.take(chunk, each) {
+                if let Err(garbled) = player.apply(chunk, each) {
                     broken = Some(garbled.to_string());
                     break 'frames;
                 }
             }
         }
-        let end = broken.or_else(|| self.frames.end().and_then(told));
-        let mut remarks = Vec::new();
+        let damage = broken.or_else(|| self.frames.end().and_then(damage));
         if player.is_done() {
-            remarks.extend(end.map(|end| format!("behind the end of the session {end}")));
-        } else {
-            let why = end.unwrap_or_else(|| "the file ends".to_owned());
-            let (remark, snapshot) = player.break_off(&why)?;
-            remarks.push(remark);
-            if let Some(snapshot) = snapshot {
-                reported(snapshot)?;
-            }
+            let remark = damage.map(|damage| format!("behind the end of the session {damage}"));
+            return Ok(outcome(player, remark));
         }
-        Ok(player.outcome(remarks))
+        let why = damage.unwrap_or_else(|| "the file ends".to_owned());
+        let (remark, snapshot) = player.break_off(&why)?;
+        if let Some(snapshot) = snapshot {
+            reported(snapshot)?;
+        }
+        Ok(outcome(player, Some(remark)))
     }
 }
 
-/// An end that is none.
-fn told(end: &End) -> Option<String> {
+fn outcome(player: Player, last_remark: Option<String>) -> Outcome {
+    let records = player.records();
+    let mut remarks = player.into_remarks();
+    remarks.extend(last_remark);
+    Outcome { remarks, records }
+}
+
+/// Returns what is wrong with the end of a file; `None` for a whole one.
+fn damage(end: &End) -> Option<String> {
     match end {
         End::Whole => None,
         End::Truncated { at, left } => Some(format!(
-            "the file is cut: {left} bytes from byte {at} on are no whole frame"
+            "the file is truncated: {left} bytes from byte {at} on are no whole frame"
         )),
         End::Damaged { at, why } => Some(format!("the file is damaged from byte {at} on: {why}")),
     }

@@ -1,5 +1,7 @@
-//! Stacks that a recording refers to: their addresses, and which builds of which files those are in, written as they are first seen. So a recording
-//! that is cut has something to look names up by.
+//! Stacks that a recording refers to: addresses, and build ids of the files that these are in.
+//!
+//! They are written when they are first seen, so names can be looked up even for a truncated
+//! recording.
 
 use std::collections::BTreeMap;
 
@@ -15,22 +17,23 @@ use crate::{
     label::symbol::{Of, Symbols},
 };
 
-/// Files whose builds are looked up.
+/// Largest number of files whose build ids are looked up: each lookup reads an ELF file while the
+/// session runs.
 const FILES: usize = 256;
 
-/// What was seen so far.
+/// Stacks seen so far.
 #[derive(Default)]
 pub struct SeenCode {
     stacks: BTreeMap<u32, Vec<u64>>,
-    /// Stacks that are not written yet, and whose they are.
+    /// Stacks that are not written yet, with a thread that has them.
     new: Vec<(u32, ThreadId)>,
-    /// `None`: it has no build id, or is not to be looked at.
+    /// `None` for a file without a build id, or one that may not be read.
     build_ids: BTreeMap<FileId, Option<String>>,
     symbols: Symbols,
 }
 
 impl SeenCode {
-    /// Takes in the stack of an event, if it has one.
+    /// Adds the stack of an event, if it has one.
     pub fn seen(&mut self, event: &Event, stacks: &Stacks) {
         let (number, thread) = match &event.body {
             Body::TouchRun(run) => (run.stack, run.thread),
@@ -46,12 +49,12 @@ impl SeenCode {
         }
     }
 
-    /// What is new will not be written.
+    /// Drops the list of new stacks: they will not be written.
     pub fn forget_new(&mut self) {
         self.new.clear();
     }
 
-    /// Appends what is new.
+    /// Appends stacks and build ids that are new.
     pub fn put_new<F>(&mut self, out: &mut Vec<u8>, enrich: &Enrich<F>) {
         let (mut stacks, mut builds) = (Vec::new(), Vec::new());
         for (number, thread) in std::mem::take(&mut self.new) {
@@ -81,7 +84,7 @@ impl SeenCode {
         chunks::put_build_ids(out, &builds);
     }
 
-    /// Appends all of it.
+    /// Appends all stacks and build ids.
     pub fn put_all(&self, out: &mut Vec<u8>) {
         let stacks: Vec<_> = self
             .stacks

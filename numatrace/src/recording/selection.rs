@@ -1,4 +1,5 @@
-//! A part of the processes of a recording: what the others did becomes one entry, as if the session had been about these.
+//! Limits a recording to some processes: all others become one entry, as if the session had been
+//! limited to these.
 
 use std::collections::BTreeSet;
 
@@ -9,20 +10,21 @@ use crate::{
     ingest::Ingest,
 };
 
-/// Keeps the details of processes with these numbers, and of their children where those are wanted.
+/// Keeps the details of processes with these PIDs, and of their children if `children` is set.
+/// Counts of all others are charged to [out of scope].
 pub fn keep<F: Facts>(counted: &mut Counted, ingest: &mut Ingest<F>, pids: &[Pid], children: bool) {
     let processes = &mut ingest.enrich.processes;
     let mut kept: BTreeSet<ProcessIndex> = BTreeSet::new();
-    let mut numbers: BTreeSet<Pid> = pids.iter().copied().collect();
-    // A child is announced after its parent, so one pass in that order finds whole families.
+    let mut family: BTreeSet<Pid> = pids.iter().copied().collect();
+    // A child is announced after its parent, so one pass in that order finds all descendants.
     for (index, process) in processes.iter() {
         let child = children
             && process
                 .parent
-                .is_some_and(|parent| numbers.contains(&parent));
+                .is_some_and(|parent| family.contains(&parent));
         if pids.contains(&process.pid) || child {
             kept.insert(index);
-            numbers.insert(process.pid);
+            family.insert(process.pid);
         }
     }
     processes.announce_only(&kept);

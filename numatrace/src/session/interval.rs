@@ -1,78 +1,73 @@
-//! The stretch of time a report is about: the session, or one interval of it.
+//! The time that a report covers: the session, or one interval of it.
 
 use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::info::model_scope;
-use crate::{capture::cost, model::Session, plan::Plan};
+use crate::{capture::cost, fold::counted::Counted, model, plan::SessionPlan};
 
-/// A stretch that is still going on.
+/// An interval that has not ended; a session without intervals is one.
 #[derive(Debug)]
-pub(crate) struct SessionInterval {
-    /// When counting began, for the report.
+pub(super) struct SessionInterval {
+    /// Start, for the report.
     start: Timestamp,
-    /// The same on a clock that is never set.
-    pub(crate) began: Instant,
-    /// CPU seconds this process had used.
+    /// Start, on a clock that nobody can set.
+    began: Instant,
+    /// CPU seconds of this process at the start; `None` where they cannot be read.
     cpu_s: Option<f64>,
-    /// Which interval it is.
-    interval: Option<u64>,
+    /// Number of the interval, from 0; `None` in a session without intervals.
+    number: Option<u64>,
 }
 
-/// A stretch that is over.
+/// An interval that has ended, and its counts.
 #[derive(Debug)]
-pub(crate) struct Over {
-    /// What the report says of it.
-    pub(crate) session: Session,
-    /// CPU seconds this process used meanwhile.
-    pub(crate) cpu_s: Option<f64>,
+pub(crate) struct EndedInterval {
+    /// Session or interval as the report describes it.
+    pub(crate) session: model::Session,
+    /// Counts between its boundaries.
+    pub(crate) counted: Counted,
+    /// CPU seconds of this process meanwhile.
+    pub(super) cpu_s: Option<f64>,
+    /// The session ends with it.
+    pub(super) is_last: bool,
 }
 
 impl SessionInterval {
-    /// The session, or its first interval.
-    pub(crate) fn first(intervals: bool) -> Self {
+    /// Begins a session with or without intervals. The CPU time of attaching is part of its cost.
+    pub(super) fn begin(intervals: bool) -> Self {
         Self {
             start: Timestamp::now(),
             began: Instant::now(),
-            // What it took to begin belongs to what the session costs.
-            cpu_s: Some(0.0),
-            interval: intervals.then_some(0),
-        }
-    }
-
-    /// A session that begins within a process that did other things before.
-    pub(crate) fn from_here() -> Self {
-        Self {
             cpu_s: cost::own_cpu_seconds(),
-            ..Self::first(false)
+            number: intervals.then_some(0),
         }
     }
 
-    /// What is known of it while it goes on.
-    pub(crate) fn so_far(&self, plan: &Plan) -> Session {
-        let mut session = Session::new(plan.command(), self.start, 0.0);
-        session.scope = model_scope(plan);
-        session.interval = self.interval;
+    /// Sets the start of the measured time, when all hooks were attached.
+    pub(super) fn set_began(&mut self, began: Instant) {
+        self.began = began;
+    }
+
+    /// Returns the interval as a report describes it, with a length of `seconds`.
+    pub(super) fn described(&self, plan: &SessionPlan, seconds: f64) -> model::Session {
+        let mut session = model::Session::new(plan.command, self.start, seconds);
+        session.scope = plan.report_scope();
+        session.interval = self.number;
         session
     }
 
-    /// Ends it here; the next one begins.
-    pub(crate) fn end(&mut self, plan: &Plan) -> Over {
+    /// Ends the interval here and begins the next one. Returns the ended interval as its report
+    /// describes it, and the CPU seconds of this process meanwhile.
+    pub(super) fn end(&mut self, plan: &SessionPlan) -> (model::Session, Option<f64>) {
         let next = Self {
             start: Timestamp::now(),
             began: Instant::now(),
             cpu_s: cost::own_cpu_seconds(),
-            interval: self.interval.map(|interval| interval + 1),
+            number: self.number.map(|number| number + 1),
         };
-        let over = std::mem::replace(self, next);
-        let seconds = self.began.duration_since(over.began).as_secs_f64();
-        let mut session = Session::new(plan.command(), over.start, seconds);
-        session.scope = model_scope(plan);
-        session.interval = over.interval;
-        Over {
-            session,
-            cpu_s: self.cpu_s.zip(over.cpu_s).map(|(now, before)| now - before),
-        }
+        let ended = std::mem::replace(self, next);
+        let seconds = self.began.duration_since(ended.began).as_secs_f64();
+        let cpu_s = self.cpu_s.zip(ended.cpu_s).map(|(now, then)| now - then);
+        (ended.described(plan, seconds), cpu_s)
     }
 }

@@ -1,4 +1,5 @@
-//! A launched command: forked, held before its exec until it is in scope, its status passed on.
+//! A launched command: forked, held before its exec until it is in scope, and ended after the
+//! session.
 
 use std::{
     ffi::CString,
@@ -13,6 +14,7 @@ use std::{
     },
     process::{Child, Command, ExitStatus, Stdio},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -25,27 +27,33 @@ use crate::{
     plan::Launch,
 };
 
-/// A child that waits before its exec.
-pub struct Held {
-    /// Its number.
+/// Time that a command has between SIGTERM and SIGKILL.
+const GRACE: Duration = Duration::from_secs(5);
+/// Time between two checks whether it has ended.
+const CHECK: Duration = Duration::from_millis(10);
+
+/// A child process that waits before its exec.
+pub struct HeldCommand {
+    /// PID of the command.
     pub pid: Pid,
+    /// One byte written here releases the child.
     gate: File,
     spawning: JoinHandle<io::Result<Child>>,
     name: String,
 }
 
-/// Forks the command and holds it right before exec.
+/// Forks the command and holds it right before its exec.
 ///
 /// # Errors
-/// The user does not exist, or there is no process to be had.
-pub fn hold(launch: &Launch) -> anyhow::Result<Held> {
+/// The user does not exist, or fork(2) failed.
+pub fn hold(launch: &Launch) -> anyhow::Result<HeldCommand> {
     let (program, arguments) = launch.argv.split_first().context("no command given")?;
     let name = escape::text(program.as_bytes()).into_owned();
     let user = launch.user.as_deref().map(find_user).transpose()?;
 
-    // Two pipes, both close-on-exec: the child says who it is, then waits for one byte.
-    let (mut tells, mut told) = pipe()?;
-    let (gate_child, gate) = pipe()?;
+    // Two pipes, both close-on-exec: the child writes its PID, then waits for one byte.
+    let (mut pid_from_child, mut pid_to_parent) = pipe()?;
+    let (mut gate_in_child, gate) = pipe()?;
     let mut command = Command::new(program);
     command.args(arguments);
     if launch.stdout_to_stderr {
@@ -55,15 +63,15 @@ pub fn hold(launch: &Launch) -> anyhow::Result<Held> {
             .context("cannot duplicate stderr")?;
         command.stdout(Stdio::from(stderr));
     }
-    let mut gate_child = gate_child;
-    // SAFETY: between fork and exec only system calls are made that are async-signal-safe (write, read, getpid, setgroups, setgid, setuid), on
-    // descriptors and memory that the child owns copies of.
+    // SAFETY: between fork and exec the closure makes only async-signal-safe system calls (write,
+    // read, getpid, setgroups, setgid, setuid), on descriptors and memory of which the child owns
+    // copies.
     unsafe {
         command.pre_exec(move || {
-            told.write_all(&std::process::id().to_ne_bytes())?;
+            pid_to_parent.write_all(&std::process::id().to_ne_bytes())?;
             let mut go = [0u8; 1];
-            // A tracer that dies meanwhile closes the gate: nothing is run.
-            gate_child.read_exact(&mut go)?;
+            // If numatrace dies meanwhile, the pipe closes and nothing is run.
+            gate_in_child.read_exact(&mut go)?;
             if let Some((name, user)) = &user {
                 initgroups(name, user.gid)?;
                 setgid(user.gid)?;
@@ -75,13 +83,14 @@ pub fn hold(launch: &Launch) -> anyhow::Result<Held> {
     // `spawn` returns only after the exec, so it waits on a thread of its own.
     let spawning = std::thread::spawn(move || {
         let result = command.spawn();
-        // The closure holds our copies of the child's pipe ends: an early failure must reach the reader below.
+        // The closure has copies of the child's ends of the pipes. They must close after an early
+        // failure, or the reader below would wait for ever.
         drop(command);
         result
     });
     let mut pid = [0u8; 4];
-    match tells.read_exact(&mut pid) {
-        Ok(()) => Ok(Held {
+    match pid_from_child.read_exact(&mut pid) {
+        Ok(()) => Ok(HeldCommand {
             pid: Pid(u32::from_ne_bytes(pid)),
             gate,
             spawning,
@@ -96,13 +105,13 @@ pub fn hold(launch: &Launch) -> anyhow::Result<Held> {
     }
 }
 
-impl Held {
-    /// Lets the command go; it is running when this returns.
+impl HeldCommand {
+    /// Releases the command; it is running when this returns.
     ///
     /// # Errors
-    /// The command cannot be found (127) or run (126).
+    /// The command cannot be found (exit status 127) or run (126).
     pub fn release(mut self) -> anyhow::Result<Child> {
-        // A child that is already dead shows in the spawn's result.
+        // If the child is dead already, the result of `spawn` says so.
         let _ = self.gate.write_all(&[1]);
         match self.spawning.join() {
             Ok(Ok(child)) => Ok(child),
@@ -114,7 +123,29 @@ impl Held {
     }
 }
 
-/// The status of an ended command, as a shell would pass it on.
+/// Ends a running command: SIGTERM first, SIGKILL after five seconds. Returns when it has ended.
+///
+/// # Errors
+/// wait4(2) or kill(2) failed.
+pub async fn end(child: &mut Child) -> anyhow::Result<()> {
+    send_sigterm(child);
+    let asked = Instant::now();
+    while child
+        .try_wait()
+        .context("cannot wait for the command")?
+        .is_none()
+    {
+        if asked.elapsed() >= GRACE {
+            child.kill().context("cannot kill the command")?;
+            child.wait().context("cannot wait for the command")?;
+            break;
+        }
+        tokio::time::sleep(CHECK).await;
+    }
+    Ok(())
+}
+
+/// Returns the exit status of numatrace for that of its command, as a shell passes it on.
 pub fn passed_on(status: ExitStatus) -> Exit {
     let code = status
         .code()
@@ -158,10 +189,9 @@ fn pipe() -> anyhow::Result<(File, File)> {
     Ok((File::from(read), File::from(write)))
 }
 
-/// Asks a running command to end.
-pub fn terminate(child: &Child) {
+fn send_sigterm(child: &Child) {
     if let Ok(pid) = i32::try_from(child.id()) {
-        // One that has just ended needs no signal.
+        // A process that has just ended needs no signal.
         let _ = nix::sys::signal::kill(
             nix::unistd::Pid::from_raw(pid),
             nix::sys::signal::Signal::SIGTERM,

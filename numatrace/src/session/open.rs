@@ -1,62 +1,128 @@
-//! How a session begins: who is in scope, what is refused, what is said.
+//! Opens a session: loads and attaches the hooks, sets the scope, releases the launched command.
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use anyhow::Context;
 use numatrace_common::scope::ScopeEntry;
 
 use super::{
-    launch::Held,
-    tracer::{Tracer, Verifying},
+    Session,
+    interval::SessionInterval,
+    launch::{self, HeldCommand},
+    tracer::{self, Reducing, Tracer, Verifying},
 };
 use crate::{
-    attach::{catalog::PAGE_FAULT, globals::Switches, hooks::HookState},
-    console::messages::Console,
-    enrich::facts::{Facts, ProcFacts},
+    attach::hooks::HookState,
+    console::messages::{Console, Verbosity},
+    enrich::{
+        facts::{Facts, ProcFacts},
+        topology::Topology,
+    },
     exit::{Exit, Failure},
     ids::Pid,
-    output,
-    plan::{Plan, Scope},
+    output::escape,
+    plan::{Scope, SessionPlan},
+    recording::{chunks::Opening, recorder::Recorder},
 };
 
-pub(crate) fn switches(plan: &Plan) -> Switches {
-    Switches {
-        scoped: plan.scope != Scope::System,
-        follow_children: plan.follow_children,
-        // What an interval has is told within it.
-        gather_moves: plan.interval.is_none(),
-        first_touch: plan.hooks.has(PAGE_FAULT),
-        faults: plan.faults,
-        mappings: !plan.audit_only,
-        reducible: plan.max_overhead.is_some(),
-        verify_reasons: plan.verify_reasons,
-        stack_every: if plan.audit_only { 0 } else { plan.stacks },
-        kernel_stack_every: if plan.audit_only {
-            0
-        } else {
-            plan.kernel_stacks
-        },
+impl Session {
+    /// Opens a session; when this returns, events are counted.
+    ///
+    /// A command to launch is forked first, held before its exec, and released last. Its recording
+    /// replaces an older file only after that: a command that cannot be run leaves the older file
+    /// alone.
+    ///
+    /// # Errors
+    /// A [`Failure`] with its hint when this machine or user does not allow a session, a required
+    /// hook does not attach, the recording cannot be written, or the command cannot be run.
+    pub(crate) fn open(plan: SessionPlan, console: &mut Console) -> anyhow::Result<Self> {
+        // First, because a recording that cannot be written is no reason to attach anything.
+        let recording = plan.recording.as_ref();
+        let recorder = recording
+            .map(|recording| Recorder::open(&recording.path, recording.limit))
+            .transpose()?;
+        let interval = SessionInterval::begin(plan.interval.is_some());
+        let topology = Topology::read(Path::new("/"))?;
+        let debug = plan.verbosity >= Verbosity::Debug;
+        let mut loaded = tracer::load(&topology, plan.switches, debug)?;
+        loaded.wanted = plan.hooks.clone();
+        let held = match &plan.scope {
+            Scope::Command(launch) => Some(launch::hold(launch)?),
+            _ => None,
+        };
+        let scope = scope_entries(&plan.scope, held.as_ref())?;
+        // Before anything is counted, because it takes a while.
+        let verifying = plan.switches.verify_reasons.then(verifying).transpose()?;
+        let mut tracer = Tracer::start(loaded, &topology, &scope, recorder)?;
+        tracer.residency = plan.residency;
+        tracer.verifying = verifying;
+        check_hooks(&plan, &tracer, console)?;
+        tracer.reducing = plan
+            .max_overhead
+            .map(|limit| Reducing::new(limit, cpus(&topology), captures_stacks(&plan)));
+        let mut session = Self {
+            plan,
+            topology,
+            tracer,
+            opened: Instant::now(),
+            interval,
+            child: None,
+        };
+        session.interval.set_began(session.opened);
+        session.child = held.map(HeldCommand::release).transpose()?;
+        session.open_recording();
+        Ok(session)
+    }
+
+    /// Writes the start of the session into the recording, if there is one.
+    fn open_recording(&mut self) {
+        let info = self.info(self.interval.described(&self.plan, 0.0));
+        let began_ns = self.tracer.ingest.began_ns();
+        if let Some(recorder) = &mut self.tracer.recorder {
+            recorder.opened(Opening { info, began_ns });
+        }
+    }
+
+    /// Returns the line that says what is traced and for how long.
+    pub(crate) fn banner(&self) -> String {
+        let what = match &self.plan.scope {
+            Scope::System => "all processes".to_owned(),
+            Scope::Processes(processes) => {
+                let list: Vec<String> = processes.iter().map(|(pid, _)| pid.to_string()).collect();
+                format!("process {}", list.join(", "))
+            }
+            Scope::Command(launch) => {
+                let name = launch.argv.first().map(|name| name.as_encoded_bytes());
+                escape::text(name.unwrap_or_default()).into_owned()
+            }
+        };
+        match self.plan.duration {
+            Some(duration) => format!(
+                "tracing {what} for {} s ... Ctrl-C ends it",
+                duration.as_secs_f64()
+            ),
+            None => format!("tracing {what} ... Ctrl-C ends it"),
+        }
     }
 }
 
-/// The first members of the scope: given processes at once, a command from its exec on.
-pub(crate) fn scope_entries(
-    plan: &Plan,
-    held: Option<&Held>,
+/// Returns the first members of the scope: given processes at once, a command from its exec on.
+fn scope_entries(
+    scope: &Scope,
+    held: Option<&HeldCommand>,
 ) -> anyhow::Result<Vec<(Pid, ScopeEntry)>> {
     let entry = |start_ticks, active| ScopeEntry {
         start_ticks,
         active,
         reserved: 0,
     };
-    Ok(match (&plan.scope, held) {
+    Ok(match (scope, held) {
         (Scope::Processes(processes), _) => processes
             .iter()
             .map(|(pid, ticks)| (*pid, entry(*ticks, 1)))
             .collect(),
         (Scope::Command(_), Some(held)) => {
-            let mut facts = ProcFacts::new(Path::new("/"));
-            let identity = facts
+            let identity = ProcFacts::new(Path::new("/"))
                 .identity(held.pid)
                 .context("the command ended before it could be traced")?;
             vec![(held.pid, entry(identity.start_ticks, 0))]
@@ -65,8 +131,8 @@ pub(crate) fn scope_entries(
     })
 }
 
-/// Reads what verification of reasons needs, before anything is counted: it takes a while.
-pub(crate) fn verifying() -> Result<Verifying, Failure> {
+/// Reads the kernel's functions, which `--verify-reasons` names.
+fn verifying() -> Result<Verifying, Failure> {
     Verifying::begin().map_err(|gap| {
         Failure::new(
             Exit::Refused,
@@ -76,8 +142,8 @@ pub(crate) fn verifying() -> Result<Verifying, Failure> {
     })
 }
 
-/// Refuses when nothing of use is attached, and says what is not.
-pub(crate) fn told(plan: &Plan, tracer: &Tracer, console: &mut Console) -> Result<(), Failure> {
+/// Reports the state of each hook. Refuses a session without a required hook.
+fn check_hooks(plan: &SessionPlan, tracer: &Tracer, console: &mut Console) -> Result<(), Failure> {
     for remark in &plan.hooks.remarks {
         console.say(remark);
     }
@@ -89,8 +155,8 @@ pub(crate) fn told(plan: &Plan, tracer: &Tracer, console: &mut Console) -> Resul
             .map_or_else(String::new, |why| format!(" ({why})"));
         let state = match hook.state {
             HookState::Attached => "attached",
-            HookState::Fallback => "on its fallback",
-            HookState::Absent => "absent",
+            HookState::Fallback => "uses a reduced hook",
+            HookState::Absent => "not attached",
             HookState::LeftOut => "left out",
         };
         console.detail(&format!("{}: {state}: {via}{reason}", hook.row.hook));
@@ -104,31 +170,16 @@ pub(crate) fn told(plan: &Plan, tracer: &Tracer, console: &mut Console) -> Resul
                 hook.row.hook,
                 hook.reason.as_deref().unwrap_or("no reason given")
             ),
-            "numatrace doctor says what this machine allows and how to get the rest",
+            "numatrace doctor shows what this machine allows and how to get the rest",
         )),
     }
 }
 
-pub(crate) fn banner(plan: &Plan) -> String {
-    let what = match &plan.scope {
-        Scope::System => "all processes".to_owned(),
-        Scope::Processes(processes) => {
-            let list: Vec<String> = processes.iter().map(|(pid, _)| pid.to_string()).collect();
-            format!("process {}", list.join(", "))
-        }
-        Scope::Command(launch) => {
-            let name = launch
-                .argv
-                .first()
-                .map_or_else(Default::default, |name| name.as_encoded_bytes().to_vec());
-            output::escape::text(&name).into_owned()
-        }
-    };
-    match plan.duration {
-        Some(duration) => format!(
-            "tracing {what} for {} s ... Ctrl-C ends it",
-            duration.as_secs_f64()
-        ),
-        None => format!("tracing {what} ... Ctrl-C ends it"),
-    }
+/// Returns the number of CPUs that are online.
+fn cpus(topology: &Topology) -> usize {
+    topology.nodes().iter().map(|node| node.cpus.len()).sum()
+}
+
+fn captures_stacks(plan: &SessionPlan) -> bool {
+    plan.switches.stack_every > 0 || plan.switches.kernel_stack_every > 0
 }

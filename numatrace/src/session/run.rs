@@ -1,46 +1,31 @@
-//! One session from plan to report: the only file that names every stage and the only one that waits.
-//!
-//! Everything runs on one thread: the ring is drained and the totals are swept on timers, signals and the child are awaited beside them.
+//! Runs a session whose report is printed, or one report for each interval: `trace` and `record`.
 
-use std::{
-    path::Path,
-    process::Child,
-    time::{Duration, Instant},
-};
+use std::path::Path;
 
 use anyhow::Context;
 
 use super::{
-    info,
-    interval::SessionInterval,
-    launch::{self, Held},
-    open::{banner, scope_entries, switches, told, verifying},
-    tracer::{self, Asked, Extras, Reducing, Tracer},
-    wait::{DRAIN, Due, End, Signals, Wait, every},
+    Session, launch,
+    wait::{Due, End, Signals, Wait, block_on},
 };
 use crate::{
     attach::inject::Faults,
     capture::counting::counting,
-    console::{messages::Console, rendering::Rendering},
-    enrich::topology::Topology,
+    console::messages::Console,
     exit::{Exit, Failure},
     ingest::NOT_COUNTING,
     limits::fail_if::FailIf,
     model::{EndedBy, Snapshot},
-    output::{self, sink::Sink},
-    plan::{Plan, Scope, Verbosity},
-    recording::recorder::Recorder,
+    output::sink::Sink,
+    plan::{Scope, trace::TracePlan},
 };
 
-/// How long a command that was told to end may take.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// Runs a session and prints its report, or one of each interval.
+/// Runs a session and prints its reports.
 ///
 /// # Errors
-/// A [`Failure`] with its exit code, or whatever broke while running.
-pub fn run(plan: &Plan) -> anyhow::Result<Exit> {
-    if plan.audit_only && counting(Path::new("/")) == Some(false) {
+/// A [`Failure`] with its exit code, or any error that ended the session.
+pub fn run(plan: &TracePlan) -> anyhow::Result<Exit> {
+    if plan.report.rendering.audit_only && counting(Path::new("/")) == Some(false) {
         return Err(Failure::new(
             Exit::Refused,
             format!("there is nothing to audit: {NOT_COUNTING}"),
@@ -48,127 +33,73 @@ pub fn run(plan: &Plan) -> anyhow::Result<Exit> {
         )
         .into());
     }
-    // Before anything is attached: a report that cannot be written is not worth a session.
-    let mut sink = Sink::open(plan.output.as_deref())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let recorder = recorder(plan)?;
-    let (last, exit) = runtime.block_on(session(plan, &mut sink, recorder))?;
+    // First, because a report that cannot be written is no reason to attach anything.
+    let mut sink = Sink::open(plan.report.output.as_deref())?;
+    let (last, exit) = block_on(reports(plan, &mut sink))?;
     sink.finish(&last).context("cannot write the report")?;
     Ok(exit)
 }
 
-/// One session; every interval but the last is written as it ends, the last is returned.
-async fn session(
-    plan: &Plan,
-    sink: &mut Sink,
-    recorder: Option<Recorder>,
-) -> anyhow::Result<(Vec<u8>, Exit)> {
-    let mut console = Console::new(plan.verbosity, plan.duration.is_some());
+/// Runs the session. The report of every interval but the last is written when the interval ends;
+/// the last one is returned, because a file replaces an older one only with its last report.
+async fn reports(plan: &TracePlan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, Exit)> {
+    let mut console = Console::new(plan.session.verbosity, plan.session.duration.is_some());
     let signals = Signals::new()?;
-    let topology = Topology::read(Path::new("/"))?;
-    let mut loaded = tracer::load(
-        &topology,
-        switches(plan),
-        plan.verbosity >= Verbosity::Debug,
-    )?;
-    loaded.wanted = plan.hooks.clone();
-    let held = match &plan.scope {
-        Scope::Command(launch) => Some(launch::hold(launch)?),
-        _ => None,
-    };
-    let scope = scope_entries(plan, held.as_ref())?;
-    let verifying = plan.verify_reasons.then(verifying).transpose()?;
-
-    let mut fail_if = plan.fail_if.clone();
-    let mut interval = SessionInterval::first(plan.interval.is_some());
-    let extras = Extras {
-        residency: plan.residency,
-        recorder,
-        verifying,
-        reducing: plan
-            .max_overhead
-            .map(|most| Reducing::new(most, cpus(&topology), plan.stacks + plan.kernel_stacks > 0)),
-    };
-    let mut tracer = Tracer::start(loaded, &topology, &scope, extras)?;
-    told(plan, &tracer, &mut console)?;
-    interval.began = Instant::now();
-    if let Some(reducing) = &mut tracer.reducing {
-        reducing.begin(interval.began);
+    let mut session = Session::open(plan.session.clone(), &mut console)?;
+    console.say(&session.banner());
+    if plan.session.switches.faults != Faults::default() {
+        console.say("counting is broken on purpose (--inject): do not use these numbers");
     }
-    // Before the recording takes its place: of a command that cannot be run there is nothing to keep.
-    let mut child = held.map(Held::release).transpose()?;
-    if tracer.recorder.is_some() {
-        let told = info::told(&tracer, &topology, interval.so_far(plan));
-        tracer.open_recording(told);
-    }
-    let rendering = rendering(plan);
-    console.say(&banner(plan));
-    if plan.faults != Faults::default() {
-        console.say("counting is broken on purpose (--inject): its numbers are of no use");
-    }
-
-    let mut wait = Wait::new(plan, signals, interval.began);
+    let rendering = &plan.report.rendering;
+    let mut fail_if = plan.report.fail_if.clone();
+    let mut recording_check = RecordingCheck::default();
+    let mut wait = Wait::new(&session, signals);
     let end = loop {
-        match wait
-            .next(plan, &mut tracer, child.as_mut(), &mut console)
-            .await?
-        {
-            Due::End(end) => break end,
+        match wait.next(&mut session).await? {
+            Due::Drained => {}
+            Due::Swept => {
+                if let Some(whole) = plan.session.duration {
+                    console.progress(session.opened().elapsed(), whole);
+                }
+                if recording_check.failed(&session, &mut console) && only_records(plan) {
+                    break End::NoRecording;
+                }
+                if session.targets_gone() {
+                    break End::TargetsGone;
+                }
+            }
             Due::Interval => {
-                let over = interval.end(plan);
-                let counted = tracer.roll()?.context("the session has no counts")?;
-                let snapshot = info::snapshot(
-                    &mut tracer,
-                    &topology,
-                    over,
-                    &counted,
-                    &mut console,
-                    asked(plan, true),
-                );
-                tracer.ingest.next_interval(counted.until_ns);
+                let ended = session.end_interval()?;
+                let snapshot = session.report(&ended, plan.timeline, &mut console);
+                session.next_interval(&ended);
                 console.clear();
-                held_to(&mut fail_if, &snapshot, &mut console);
-                if !plan.prints() {
+                judge(&mut fail_if, &snapshot, &mut console);
+                if !plan.prints {
                     continue;
                 }
                 let report = rendering.of(&snapshot)?;
                 if !sink.write(&report).context("cannot write the report")? {
-                    // Nobody reads on.
+                    // The reader closed our stdout.
                     break End::Signal;
                 }
             }
+            Due::End(end) => break end,
         }
     };
     console.clear();
-    // The end of what is measured; a command that has to be ended is not part of it.
-    let mut over = interval.end(plan);
-    let counted = tracer.finish()?.context("the session has no counts")?;
-    let exit = settle(plan, &end, child).await?;
-    over.session.ended_by = Some(match end {
-        End::Duration => EndedBy::Duration,
-        // Where the recording could not go on, we ended it.
-        End::Signal | End::NoRecording => EndedBy::Signal,
-        End::Child(_) | End::TargetsGone => EndedBy::Exit,
-    });
+    // Before the command is ended: its last seconds are not part of the session.
+    let mut ended = session.finish()?;
+    let exit = end_command(&mut session, &end).await?;
+    ended.session.ended_by = Some(ended_by(&end));
     if let Exit::Command(status) = exit {
-        over.session.exit_status = Some(i32::from(status));
+        ended.session.exit_status = Some(i32::from(status));
     }
-    let snapshot = info::snapshot(
-        &mut tracer,
-        &topology,
-        over,
-        &counted,
-        &mut console,
-        asked(plan, false),
-    );
-    held_to(&mut fail_if, &snapshot, &mut console);
+    let snapshot = session.report(&ended, plan.timeline, &mut console);
+    judge(&mut fail_if, &snapshot, &mut console);
     let (exit, lines) = fail_if.decide(exit);
     lines.iter().for_each(|line| console.insist(line));
-    let exit = recorded(plan, &tracer, &mut console, exit);
-    let last = if plan.prints() {
+    let exit = recorded(&session, &mut console, exit);
+    let last = if plan.prints {
         rendering.of(&snapshot)?
     } else {
         Vec::new()
@@ -176,37 +107,77 @@ async fn session(
     Ok((last, exit))
 }
 
-/// CPUs that are there.
-fn cpus(topology: &Topology) -> usize {
-    topology.nodes().iter().map(|node| node.cpus.len()).sum()
+/// Messages about a recording that ends before its session; each is written once.
+#[derive(Clone, Copy, Debug, Default)]
+struct RecordingCheck {
+    trouble_reported: bool,
+    full_reported: bool,
 }
 
-pub(crate) fn asked(plan: &Plan, goes_on: bool) -> Asked {
-    Asked {
-        timeline: plan.timeline,
-        goes_on,
-        quiet: plan.verbosity == Verbosity::Quiet,
+impl RecordingCheck {
+    /// Reports a full or failed recording. Returns whether it failed.
+    fn failed(&mut self, session: &Session, console: &mut Console) -> bool {
+        let Some(recorder) = &session.tracer.recorder else {
+            return false;
+        };
+        if recorder.is_full() && !self.full_reported {
+            self.full_reported = true;
+            console.say(
+                "the recording is full (--max-size, --keep first): the rest of the session is only \
+                 in its sums",
+            );
+        }
+        let Some(trouble) = recorder.trouble() else {
+            return false;
+        };
+        if !self.trouble_reported {
+            self.trouble_reported = true;
+            console.fail(&format!(
+                "the recording ends here, after {:.1} s: {trouble}",
+                session.opened().elapsed().as_secs_f64()
+            ));
+        }
+        true
     }
 }
 
-/// Holds a report to the limits and says which it crosses.
-fn held_to(fail_if: &mut FailIf, snapshot: &Snapshot, console: &mut Console) {
+/// Returns whether the session is of no use without its recording. A command is not killed for it,
+/// and a report is still worth waiting for.
+fn only_records(plan: &TracePlan) -> bool {
+    !plan.prints && !matches!(plan.session.scope, Scope::Command(_))
+}
+
+/// Compares a report with the limits and reports those that it crosses.
+fn judge(fail_if: &mut FailIf, snapshot: &Snapshot, console: &mut Console) {
     for line in fail_if.check_report(snapshot) {
         console.insist(&line);
     }
 }
 
-/// The recording, begun beside its path.
-pub(crate) fn recorder(plan: &Plan) -> Result<Option<Recorder>, Failure> {
-    plan.recording
-        .as_ref()
-        .map(|recording| Recorder::open(&recording.path, recording.limit))
-        .transpose()
+fn ended_by(end: &End) -> EndedBy {
+    match end {
+        End::Duration => EndedBy::Duration,
+        // numatrace itself ended the session, because its recording failed.
+        End::Signal | End::NoRecording => EndedBy::Signal,
+        End::Child(_) | End::TargetsGone => EndedBy::Exit,
+    }
 }
 
-/// Says what became of the recording. One that could not be finished is a failure, however well the rest went.
-fn recorded(plan: &Plan, tracer: &Tracer, console: &mut Console, exit: Exit) -> Exit {
-    match written(plan, tracer) {
+/// Ends a command that outlived the session, unless it is to be left running. Returns the exit
+/// status of the session.
+async fn end_command(session: &mut Session, end: &End) -> anyhow::Result<Exit> {
+    let keep_running = matches!(&session.plan.scope, Scope::Command(launch) if launch.keep_running);
+    match (&mut session.child, end) {
+        (Some(_), End::Child(status)) => return Ok(launch::passed_on(*status)),
+        (Some(child), _) if !keep_running => launch::end(child).await?,
+        _ => {}
+    }
+    Ok(Exit::Done)
+}
+
+/// Reports where the recording is. An incomplete one makes the run a failure.
+fn recorded(session: &Session, console: &mut Console, exit: Exit) -> Exit {
+    match session.recording_summary() {
         None => exit,
         Some(Ok(line)) => {
             console.say(&line);
@@ -217,59 +188,4 @@ fn recorded(plan: &Plan, tracer: &Tracer, console: &mut Console, exit: Exit) -> 
             Exit::Failed
         }
     }
-}
-
-/// What became of the recording, if there is one: where it is and how large, or why it is not whole.
-pub(crate) fn written(plan: &Plan, tracer: &Tracer) -> Option<Result<String, String>> {
-    let (recording, recorder) = plan.recording.as_ref().zip(tracer.recorder.as_ref())?;
-    let path = output::escape::text(recording.path.as_os_str().as_encoded_bytes());
-    Some(match recorder.trouble() {
-        Some(trouble) => Err(format!(
-            "the recording is not whole: {trouble}\n  hint: {path} reads to where that happened; make room, or use --max-size"
-        )),
-        None => Ok(format!(
-            "{} KiB in {path}; to see it: numatrace report {path}",
-            recorder.written().div_ceil(1024)
-        )),
-    })
-}
-
-/// How the report of a session looks.
-fn rendering(plan: &Plan) -> Rendering {
-    Rendering::new(
-        plan.format,
-        plan.audit_only,
-        plan.output.is_some(),
-        plan.limit,
-        plan.color,
-    )
-}
-
-/// Ends a command that outlived the session, unless it may go on; says how the run ended.
-async fn settle(plan: &Plan, end: &End, child: Option<Child>) -> anyhow::Result<Exit> {
-    let Some(mut child) = child else {
-        return Ok(Exit::Done);
-    };
-    if let End::Child(status) = end {
-        return Ok(launch::passed_on(*status));
-    }
-    if matches!(&plan.scope, Scope::Command(launch) if launch.keep_running) {
-        return Ok(Exit::Done);
-    }
-    launch::terminate(&child);
-    let asked = Instant::now();
-    let mut tick = every(DRAIN);
-    while child
-        .try_wait()
-        .context("cannot wait for the command")?
-        .is_none()
-    {
-        if asked.elapsed() >= GRACE {
-            child.kill().context("cannot kill the command")?;
-            child.wait().context("cannot wait for the command")?;
-            break;
-        }
-        tick.tick().await;
-    }
-    Ok(Exit::Done)
 }

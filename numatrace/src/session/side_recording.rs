@@ -1,95 +1,73 @@
-//! A recording beside a screen, which `r` begins and ends.
+//! A recording next to a screen, which a key of `top` starts and stops.
 //!
-//! It is a session of its own with programs of its own, as `numatrace record` would make it at that moment: so its file has a beginning, an end and
-//! one report, and the screen goes on undisturbed. While both run, both cost.
+//! The recording is a session of its own with its own hooks, as `numatrace record` would open it at
+//! that moment. So its file has a start, an end and one report, and the screen is not disturbed.
+//! While both run, both cost.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use jiff::Timestamp;
 
-use super::{
-    info,
-    interval::SessionInterval,
-    open::{scope_entries, switches, told},
-    run::{asked, recorder, written},
-    tracer::{self, Extras, Tracer},
-};
+use super::Session;
 use crate::{
-    console::messages::Console,
-    enrich::topology::Topology,
+    console::messages::{Console, Verbosity},
     model::EndedBy,
-    output::{escape, tui::Recording},
-    plan::{self, Plan, Verbosity},
+    output::tui::Recording,
+    plan::{RecordingPlan, SessionPlan},
 };
 
-/// A recording that goes on.
+/// A recording that is being written.
 pub(crate) struct SideRecording {
-    plan: Plan,
-    tracer: Tracer,
-    interval: SessionInterval,
+    session: Session,
 }
 
 impl SideRecording {
-    /// Begins one of what the screen's session looks at, into a new file of the current directory.
+    /// Starts a recording of the processes on the screen, into a new file in the current directory.
     ///
     /// # Errors
-    /// The file cannot be written, or nothing of use can be attached.
-    pub(crate) fn begin(screen: &Plan, topology: &Topology) -> anyhow::Result<Self> {
+    /// The file cannot be written, or a required hook does not attach.
+    pub(crate) fn begin(screen: &SessionPlan) -> anyhow::Result<Self> {
+        let mut switches = screen.switches;
+        // One report covers the whole session, so a run of moves may last as long as it likes.
+        switches.gather_moves = true;
         let stamp = Timestamp::now().strftime("numatrace-%Y%m%dT%H%M%SZ");
-        let plan = Plan {
+        let plan = SessionPlan {
+            command: "record",
+            switches,
             interval: None,
             duration: None,
-            verbosity: Verbosity::Quiet,
-            recording: Some(plan::Recording {
-                path: not_taken(Path::new(""), &stamp.to_string()),
+            recording: Some(RecordingPlan {
+                path: free_path(Path::new(""), &stamp.to_string()),
                 limit: None,
-                report: false,
             }),
+            verbosity: Verbosity::Quiet,
             ..screen.clone()
         };
-        let extras = Extras {
-            recorder: recorder(&plan)?,
-            ..Extras::default()
-        };
-        let mut interval = SessionInterval::from_here();
-        let mut loaded = tracer::load(topology, switches(&plan), false)?;
-        loaded.wanted = plan.hooks.clone();
-        let scope = scope_entries(&plan, None)?;
-        let mut tracer = Tracer::start(loaded, topology, &scope, extras)?;
-        told(&plan, &tracer, &mut Console::new(plan.verbosity, false))?;
-        interval.began = Instant::now();
-        tracer.open_recording(info::told(&tracer, topology, interval.so_far(&plan)));
         Ok(Self {
-            plan,
-            tracer,
-            interval,
+            session: Session::open(plan, &mut Console::quiet())?,
         })
     }
 
-    /// Takes in what the ring holds.
+    /// Takes in the records of the ring buffer.
     ///
     /// # Errors
-    /// The ring broke.
+    /// As [`Session::drain`].
     pub(crate) fn drain(&mut self) -> anyhow::Result<()> {
-        self.tracer.drain()?;
-        self.tracer.measure_cost(Instant::now())
+        self.session.drain()
     }
 
-    /// Takes in what the totals hold.
+    /// Takes in the counts of the totals.
     ///
     /// # Errors
-    /// What bpf(2) returned.
+    /// As [`Session::sweep`].
     pub(crate) fn sweep(&mut self) -> anyhow::Result<()> {
-        self.tracer.sweep()
+        self.session.sweep()
     }
 
-    /// How it is going.
+    /// Returns its state, for the screen.
     pub(crate) fn state(&self) -> Recording {
-        let Some(recorder) = &self.tracer.recorder else {
+        let Some(recorder) = &self.session.tracer.recorder else {
             return Recording::Off;
         };
         match recorder.trouble() {
@@ -97,54 +75,34 @@ impl SideRecording {
                 why: why.to_owned(),
             },
             None => Recording::On {
-                path: self.path(),
-                seconds: self.interval.began.elapsed().as_secs(),
+                path: self.session.recording_path().unwrap_or_default(),
+                seconds: self.session.opened().elapsed().as_secs(),
                 kib: recorder.written().div_ceil(1024),
             },
         }
     }
 
-    /// Ends it. The line that says so comes too, an error if it is not whole.
+    /// Ends it. Returns its last state, and the line that says where it is or why it is incomplete.
     ///
     /// # Errors
-    /// What was counted could not be read.
-    pub(crate) fn end(
-        mut self,
-        topology: &Topology,
-    ) -> anyhow::Result<(Recording, Result<String, String>)> {
-        let mut over = self.interval.end(&self.plan);
-        let counted = self.tracer.finish()?.context("the session has no counts")?;
-        over.session.ended_by = Some(EndedBy::Signal);
-        info::snapshot(
-            &mut self.tracer,
-            topology,
-            over,
-            &counted,
-            &mut Console::new(self.plan.verbosity, false),
-            asked(&self.plan, false),
-        );
-        let line = written(&self.plan, &self.tracer).context("there is no recording")?;
+    /// The counts could not be read.
+    pub(crate) fn end(mut self) -> anyhow::Result<(Recording, Result<String, String>)> {
+        let mut ended = self.session.finish()?;
+        ended.session.ended_by = Some(EndedBy::Signal);
+        // Nobody reads the report here; making it completes the recording.
+        self.session.report(&ended, false, &mut Console::quiet());
+        let summary = self.session.recording_summary();
+        let line = summary.context("there is no recording")?;
         let state = match self.state() {
             Recording::On { path, kib, .. } => Recording::Done { path, kib },
             other => other,
         };
         Ok((state, line))
     }
-
-    fn path(&self) -> String {
-        let path = self
-            .plan
-            .recording
-            .as_ref()
-            .map(|recording| &recording.path);
-        path.map_or_else(String::new, |path| {
-            escape::text(path.as_os_str().as_encoded_bytes()).into_owned()
-        })
-    }
 }
 
-/// A name that nothing has there: of two recordings that begin in one second neither takes the other's place.
-fn not_taken(folder: &Path, stamp: &str) -> PathBuf {
+/// Returns a path at which there is no file: two recordings may begin in the same second.
+fn free_path(folder: &Path, stamp: &str) -> PathBuf {
     let first = folder.join(format!("{stamp}.nmt"));
     let others = (2u64..).map(|number| folder.join(format!("{stamp}-{number}.nmt")));
     std::iter::once(first.clone())
@@ -158,12 +116,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_recording_takes_no_other_s_place() {
+    fn a_recording_never_replaces_an_older_one() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["now.nmt", "now-2.nmt", "now-3.nmt"] {
-            let path = not_taken(folder.path(), "now");
+            let path = free_path(folder.path(), "now");
             assert_eq!(path, folder.path().join(name));
-            std::fs::write(path, "").unwrap();
+            std::fs::write(&path, "").unwrap();
         }
     }
 }

@@ -1,10 +1,6 @@
-//! What a session waits for: timers, signals, its command.
+//! Waits for timers, signals and the launched command.
 
-use std::{
-    path::Path,
-    process::{Child, ExitStatus},
-    time::Duration,
-};
+use std::{future::Future, path::Path, process::ExitStatus, time::Duration};
 
 use anyhow::Context;
 use tokio::{
@@ -12,184 +8,190 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
 };
 
-use super::tracer::Tracer;
+use super::Session;
 use crate::{
-    console::messages::Console,
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
     ids::Pid,
-    plan::{Plan, Scope},
+    plan::Scope,
 };
 
-/// The ring holds over 100 ms of the worst storm measured, so 10 ms is early enough and costs nothing when idle.
-pub(crate) const DRAIN: Duration = Duration::from_millis(10);
-/// A sweep reads every bucket of the totals once.
-pub(crate) const SWEEP: Duration = Duration::from_secs(1);
-/// Further away than any session lasts.
-pub(crate) const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// Time between two drains of the ring buffer. It holds over 100 ms of the worst storm measured,
+/// and a drain of an empty buffer costs next to nothing.
+const DRAIN: Duration = Duration::from_millis(10);
+/// Time between two sweeps. A sweep reads every bucket of the totals once.
+const SWEEP: Duration = Duration::from_secs(1);
+/// Stands for no limit: longer than any session lasts.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// Why the waiting ended.
+/// Runs a session to its end on this thread.
+///
+/// # Errors
+/// The runtime cannot be started, or the session fails.
+pub(crate) fn block_on<T>(session: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(session)
+}
+
+/// Reason for the end of a session.
 pub(crate) enum End {
+    /// Its time is over.
     Duration,
+    /// Ctrl-C, SIGTERM, or a reader that closed our stdout.
     Signal,
+    /// The launched command ended with this status.
     Child(ExitStatus),
+    /// All processes of the scope have ended.
     TargetsGone,
     /// The recording cannot be written any more, and nothing else is wanted.
     NoRecording,
 }
 
-/// What there is to do.
+/// Something that has happened.
 pub(crate) enum Due {
+    /// Records were drained.
+    Drained,
+    /// Totals were swept.
+    Swept,
     /// An interval is over.
     Interval,
-    /// The session is.
+    /// The session is over.
     End(End),
 }
 
 /// Timers and signals of a session.
 pub(crate) struct Wait {
-    began: Instant,
+    /// End of a timed session.
+    deadline: Instant,
     drain: Interval,
     sweep: Interval,
     /// Ends of intervals.
     report: Interval,
     signals: Signals,
     interrupted: bool,
-    /// What was said of the recording.
-    said: Said,
-}
-
-/// What was said of the recording, once each.
-#[derive(Clone, Copy, Debug, Default)]
-struct Said {
-    trouble: bool,
-    full: bool,
 }
 
 impl Wait {
-    /// Begins to wait: intervals and duration are measured from `began`.
-    pub(crate) fn new(plan: &Plan, signals: Signals, began: std::time::Instant) -> Self {
-        let began = Instant::from_std(began);
-        let period = plan.interval.unwrap_or(NEVER);
+    /// Starts the timers: intervals and duration count from the start of the session.
+    pub(crate) fn new(session: &Session, signals: Signals) -> Self {
+        let began = Instant::from_std(session.opened());
+        let period = session.plan().interval.unwrap_or(NEVER);
         let mut report = interval_at(began + period, period);
-        // Ends stay multiples of the interval, so the last one falls together with the session's own end.
+        // Ends stay multiples of the interval, so the last one coincides with the end of the
+        // session.
         report.set_missed_tick_behavior(MissedTickBehavior::Skip);
         Self {
-            began,
+            deadline: began + session.plan().duration.unwrap_or(NEVER),
             drain: every(DRAIN),
             sweep: every(SWEEP),
             report,
             signals,
             interrupted: false,
-            said: Said::default(),
         }
     }
 
-    /// Drains and sweeps until something is due.
-    pub(crate) async fn next(
-        &mut self,
-        plan: &Plan,
-        tracer: &mut Tracer,
-        mut child: Option<&mut Child>,
-        console: &mut Console,
-    ) -> anyhow::Result<Due> {
-        let deadline = sleep_until(self.began + plan.duration.unwrap_or(NEVER));
-        tokio::pin!(deadline);
+    /// Ends intervals at this period, from now on. A late end does not make the next interval
+    /// short.
+    pub(crate) fn set_interval(&mut self, period: Duration) {
+        self.report = interval_at(Instant::now() + period, period);
+        self.report
+            .set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
+
+    /// Waits for the next thing to happen; drains and sweeps when it is time. Dropping the future
+    /// loses nothing: it waits only for timers and signals.
+    ///
+    /// # Errors
+    /// A drain or sweep failed, or the user pressed Ctrl-C twice.
+    pub(crate) async fn next(&mut self, session: &mut Session) -> anyhow::Result<Due> {
         loop {
             tokio::select! {
-                // In this order: an end is no interval, and both come before what is done all the time.
+                // In this order: at its end a session does not also end an interval, and both come
+                // before the work that is always due.
                 biased;
-                () = &mut deadline => return Ok(Due::End(End::Duration)),
+                () = sleep_until(self.deadline) => return Ok(Due::End(End::Duration)),
                 _ = self.signals.interrupt.recv() => {
                     if self.interrupted {
-                        return Err(Failure::new(Exit::Command(130), "aborted by a second Ctrl-C", "one is enough: the report follows when the command has ended").into());
+                        return Err(Failure::new(
+                            Exit::Command(130),
+                            "aborted by a second Ctrl-C",
+                            "press it once: the report follows when the command has ended",
+                        )
+                        .into());
                     }
                     self.interrupted = true;
-                    // The terminal has sent it to the command too; the report follows when that has ended.
-                    if child.is_none() {
+                    // The terminal sends Ctrl-C to the command, too; the session ends with it.
+                    if session.child.is_none() {
                         return Ok(Due::End(End::Signal));
                     }
                 }
                 _ = self.signals.terminate.recv() => return Ok(Due::End(End::Signal)),
                 _ = self.report.tick() => return Ok(Due::Interval),
-                // Before the drain: in a storm that one is due again as soon as it is done.
+                // Before the drain, which in a storm is due again as soon as it is done.
                 _ = self.sweep.tick() => {
-                    tracer.sweep()?;
-                    if let Some(whole) = plan.duration {
-                        console.progress(self.began.elapsed(), whole);
-                    }
-                    if self.recording_ends(plan, tracer, console) {
-                        return Ok(Due::End(End::NoRecording));
-                    }
-                    if targets_gone(&plan.scope) {
-                        return Ok(Due::End(End::TargetsGone));
-                    }
+                    session.sweep()?;
+                    return Ok(Due::Swept);
                 }
                 _ = self.drain.tick() => {
-                    tracer.drain()?;
-                    tracer.measure_cost(std::time::Instant::now())?;
-                    if let Some(child) = child.as_deref_mut()
-                        && let Some(status) = child.try_wait().context("cannot wait for the command")?
-                    {
-                        return Ok(Due::End(End::Child(status)));
-                    }
+                    session.drain()?;
+                    return Ok(match session.child_status()? {
+                        Some(status) => Due::End(End::Child(status)),
+                        None => Due::Drained,
+                    });
                 }
             }
         }
     }
 }
 
-impl Wait {
-    /// Says when the recording has ended before its session; `true` when there is nothing left to go on for.
-    fn recording_ends(&mut self, plan: &Plan, tracer: &Tracer, console: &mut Console) -> bool {
-        let Some(recorder) = &tracer.recorder else {
-            return false;
-        };
-        if recorder.is_full() && !self.said.full {
-            self.said.full = true;
-            console.say("the recording is full (--max-size, --keep first): the rest of the session goes into its sums only");
+impl Session {
+    /// Returns whether every process of the scope has ended; `false` unless the scope is of
+    /// processes.
+    pub(crate) fn targets_gone(&self) -> bool {
+        match &self.plan.scope {
+            Scope::Processes(processes) => processes
+                .iter()
+                .all(|(pid, start_ticks)| !is_alive(*pid, *start_ticks)),
+            Scope::System | Scope::Command(_) => false,
         }
-        let Some(trouble) = recorder.trouble() else {
-            return false;
-        };
-        if !self.said.trouble {
-            self.said.trouble = true;
-            console.fail(&format!(
-                "the recording ends here, after {:.1} s: {trouble}",
-                self.began.elapsed().as_secs_f64()
-            ));
+    }
+
+    /// Returns the status of the launched command once it has ended.
+    fn child_status(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        match &mut self.child {
+            Some(child) => child.try_wait().context("cannot wait for the command"),
+            None => Ok(None),
         }
-        // A command is not killed for it, and a report is still worth waiting for.
-        !plan.prints() && !matches!(plan.scope, Scope::Command(_))
     }
 }
 
-/// Has every process of the scope ended?
-pub(crate) fn targets_gone(scope: &Scope) -> bool {
-    matches!(scope, Scope::Processes(processes) if processes.iter().all(|(pid, ticks)| !alive(*pid, *ticks)))
-}
-
-fn alive(pid: Pid, start_ticks: u64) -> bool {
+fn is_alive(pid: Pid, start_ticks: u64) -> bool {
     ProcFacts::new(Path::new("/"))
         .identity(pid)
         .is_some_and(|identity| identity.start_ticks == start_ticks)
 }
 
-/// A timer; after a long turn of the loop one tick is enough.
-pub(crate) fn every(period: Duration) -> Interval {
+/// Returns a timer; after a delay one tick is enough.
+fn every(period: Duration) -> Interval {
     let mut interval = tokio::time::interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
 }
 
-/// The signals that end a session.
+/// Signals that end a session.
 pub(crate) struct Signals {
-    pub(crate) interrupt: Signal,
-    pub(crate) terminate: Signal,
+    interrupt: Signal,
+    terminate: Signal,
 }
 
 impl Signals {
-    /// Handles them from here on.
+    /// Handles the signals from now on.
+    ///
+    /// # Errors
+    /// sigaction(2) failed.
     pub(crate) fn new() -> anyhow::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt()).context("cannot handle Ctrl-C")?,

@@ -1,4 +1,4 @@
-//! Counts as a sweep returns them: made whole for every pair of nodes, or drawn at random.
+//! Counts as a sweep returns them: dense, with every pair of nodes, or drawn at random.
 
 use numatrace::ids::NodeId;
 use numatrace_common::{
@@ -41,7 +41,7 @@ fn key(owner: usize, count_key: CountKey) -> TotalKey {
     }
 }
 
-/// What distinguishes counts of one stem beside the nodes.
+/// Parts of a count key other than stem and nodes.
 #[derive(Clone, Copy, Debug)]
 struct Marks {
     preferred: NodeId,
@@ -59,7 +59,7 @@ fn count_key(stem: Stem, from: NodeId, to: NodeId, marks: Marks) -> CountKey {
     match stem {
         Stem::PageAlloc => {
             let plain = from == to && marks.preferred == to;
-            // Remote or missed has a cause, and nothing else has.
+            // Only remote and missed allocations have a cause.
             let cause = if plain {
                 RemoteCause::None as u8
             } else {
@@ -97,7 +97,7 @@ fn count_key(stem: Stem, from: NodeId, to: NodeId, marks: Marks) -> CountKey {
     }
 }
 
-/// Every stem for every pair of nodes, by one owner after the other.
+/// Every stem for every pair of nodes, charged to one owner after the other.
 pub fn dense(nodes: &[NodeId]) -> Vec<Counted> {
     let mut counted = Vec::new();
     for (at, from) in nodes.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! Machines to fold on: from one node to sixty-four, with nodes that lack memory or CPUs, and numbers with holes.
+//! Machines to fold on: from one node to sixty-four, with nodes that lack memory or CPUs, and
+//! numbers with holes.
 
 use numatrace::enrich::topology::{Node, Topology};
 use numatrace::ids::{CpuId, NodeId};

@@ -1,5 +1,6 @@
-//! Everything behind the kernel: counts as the totals hold them, through decode, enrich, fold, label and model to JSON and text, on machines
-//! of any number of nodes. Nothing here needs a kernel, a clock or root.
+//! All stages behind the kernel: counts as the totals hold them, through decode, enrich, fold,
+//! label and model to JSON and text, on machines of any number of nodes. Nothing here needs a
+//! kernel, a clock or root.
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 

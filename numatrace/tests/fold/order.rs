@@ -1,4 +1,4 @@
-//! What order things come in does not matter, nor how a session is cut in two.
+//! The order of counts and records does not matter, nor how a session is divided in two.
 
 use numatrace::decode::event::{Body, Event, TaskExec, TaskExit, TaskFork};
 use numatrace::enrich::Enrich;
@@ -11,7 +11,7 @@ use super::load::on_any_machine;
 use super::machine;
 use super::whole::{Hooks, KnownFacts, folded, kernel, observed, reported};
 
-/// A process that is born, begins a program and ends, all on one CPU.
+/// A process that is forked, executes a program and ends, all on one CPU.
 fn life(pid: u32, cpu: u32) -> Vec<Event> {
     let (id, start_ns) = (Pid(pid), u64::from(pid) * 10_000_000);
     let event = |at: u64, body| Event {
@@ -55,7 +55,7 @@ fn life(pid: u32, cpu: u32) -> Vec<Event> {
     ]
 }
 
-/// Names and earlier names of everybody the events speak of, by number.
+/// Names and earlier names of all processes in the events, by number.
 fn known(events: impl Iterator<Item = Event>) -> Vec<(Pid, Option<Name>, Vec<Name>)> {
     let mut enrich = Enrich::new(KnownFacts);
     for event in events {
@@ -104,9 +104,10 @@ proptest! {
         merged.merge(&folded(&nodes, first, end()).1);
         merged.merge(&folded(&nodes, second, end()).1);
         let sorted = |counted: &Accumulators| {
-            let mut count_keys: Vec<_> = counted.tallies.iter().map(|(count_key, tally)| (*count_key, *tally)).collect();
-            count_keys.sort_by_key(|(count_key, _)| *count_key);
-            count_keys
+            let tallies = counted.tallies.iter();
+            let mut tallies: Vec<_> = tallies.map(|(key, tally)| (*key, *tally)).collect();
+            tallies.sort_by_key(|(key, _)| *key);
+            tallies
         };
         prop_assert_eq!(sorted(&merged), sorted(&whole));
         prop_assert_eq!(merged.foreign_at_boundary, whole.foreign_at_boundary);
@@ -114,7 +115,9 @@ proptest! {
 
     /// The records of one CPU keep their order; those of different CPUs may come in any.
     #[test]
-    fn records_of_different_cpus_may_interleave(turns in Just((0..4u32).flat_map(|cpu| [cpu; 3]).collect::<Vec<_>>()).prop_shuffle()) {
+    fn records_of_different_cpus_may_interleave(
+        turns in Just((0..4u32).flat_map(|cpu| [cpu; 3]).collect::<Vec<_>>()).prop_shuffle()
+    ) {
         let lives: Vec<Vec<Event>> = (0..4).map(|cpu| life(1_000 + cpu, cpu)).collect();
         let in_turn = known(lives.iter().flatten().cloned());
         let mut next = [0usize; 4];

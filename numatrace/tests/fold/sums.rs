@@ -1,4 +1,5 @@
-//! The parts are the whole: threads their process, processes the system, processes the audit's traced counters.
+//! Parts add up to the whole: threads to their process, processes to the system and to the audit's
+//! traced counters.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use super::load::on_any_machine;
 use super::machine;
 use super::whole::{Hooks, reported, summed};
 
-/// Cells of a matrix by name.
+/// Entries of a matrix by name.
 fn count_keys(name: &str, matrix: Option<&Matrix>) -> Vec<(String, u64)> {
     let rows = matrix
         .into_iter()
@@ -32,7 +33,7 @@ fn per_node(name: &str, values: Option<&PerNode>) -> Vec<(String, u64)> {
         .collect()
 }
 
-/// What NUMA balancing did.
+/// The work of NUMA balancing by name.
 fn work(work: Option<&BalancerWork>) -> Vec<(String, u64)> {
     let Some(work) = work else { return Vec::new() };
     let mut all: Vec<(String, u64)> = [
@@ -51,7 +52,7 @@ fn work(work: Option<&BalancerWork>) -> Vec<(String, u64)> {
     all
 }
 
-/// All that processes and the system share.
+/// All quantities that processes and the system share.
 macro_rules! activity {
     ($of:expr) => {{
         let of = $of;
@@ -89,7 +90,7 @@ macro_rules! activity {
     }};
 }
 
-/// What threads do not have: migrations belong to the memory's owner.
+/// Quantities that threads do not have: migrations belong to the owner of the memory.
 macro_rules! migrations {
     ($of:expr) => {{
         let of = $of.page_migrations.as_ref();

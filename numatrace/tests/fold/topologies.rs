@@ -1,4 +1,5 @@
-//! Every machine, every form of the hooks: a report that keeps the contract and pages that keep to the terminal.
+//! On every machine and with every form of the hooks, a report keeps the contract and its text fits
+//! the terminal.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -13,7 +14,7 @@ use super::load::dense;
 use super::machine;
 use super::whole::{Hooks, reported};
 
-/// Each machine with each form of the hooks, and something counted for every pair of its nodes.
+/// Each machine with each form of the hooks, with counts for every pair of its nodes.
 fn reports() -> impl Iterator<Item = (String, Hooks, Snapshot)> {
     machine::all().into_iter().flat_map(|(name, machine)| {
         let nodes: Vec<NodeId> = machine.node_ids().collect();

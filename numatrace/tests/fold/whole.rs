@@ -11,28 +11,30 @@ use numatrace::decode::count::decode_count;
 use numatrace::enrich::facts::{Details, Facts, Identity};
 use numatrace::enrich::topology::Topology;
 use numatrace::enrich::{Enrich, Observation};
+use numatrace::fold::counted::Counted as Between;
 use numatrace::fold::mapping::Mappings;
 use numatrace::fold::timeline::Timeline;
 use numatrace::fold::window::{Boundary, Window};
-use numatrace::fold::{self, Accumulators, Folding};
+use numatrace::fold::{Accumulators, Folding};
 use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::label::code::NoCode;
-use numatrace::label::report::{CostParts, Parts, host, report};
+use numatrace::label::report::{host, report};
+use numatrace::label::session_info::{CostParts, HookInfo, SessionInfo};
 use numatrace::model::{Name, Process, Session, Snapshot};
 use numatrace_common::count_key::Stem;
 
 use super::load::{Counted, PIDS, start_ns};
 
-/// Epoch that begins with the first cut, and the one that begins with the last.
+/// Epochs that begin at the first and at the last boundary.
 const BEGIN: u64 = 10;
 const END: u64 = 20;
 
-/// Which form of the hooks a session has.
+/// The form of a session's hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hooks {
     /// All exact.
     Exact,
-    /// On their fallbacks, those without one absent.
+    /// All on their fallback, those without one absent.
     Fallback,
     /// Allocations are left out on request.
     WithoutAllocs,
@@ -67,7 +69,7 @@ impl Hooks {
     }
 }
 
-/// What is known of the processes, whose names would rather be something else.
+/// Facts about the processes, with hostile names.
 #[derive(Debug)]
 pub struct KnownFacts;
 
@@ -103,17 +105,17 @@ pub fn observed(enrich: &mut Enrich<KnownFacts>, counted: &[Counted]) -> Vec<Obs
         .collect()
 }
 
-/// What these counts fold to.
+/// The window and the sums that these counts fold to.
 pub fn folded(nodes: &[NodeId], seen: &[Observation], kernel: Boundary) -> (Window, Accumulators) {
-    let mut folding = Folding::begin(cut(nodes, BEGIN), &[]);
+    let mut folding = Folding::begin(boundary(nodes, BEGIN), &[]);
     for one in seen {
         folding.apply(one);
     }
     folding.end(kernel, &[])
 }
 
-/// A reading of zeros.
-fn cut(nodes: &[NodeId], epoch: u64) -> Boundary {
+/// A boundary at which all counters read zero.
+fn boundary(nodes: &[NodeId], epoch: u64) -> Boundary {
     Boundary {
         nodes: nodes
             .iter()
@@ -123,11 +125,11 @@ fn cut(nodes: &[NodeId], epoch: u64) -> Boundary {
     }
 }
 
-/// The reading of a kernel that counted these allocations (mm/page_alloc.c, `zone_statistics`).
+/// The boundary of a kernel that counted these allocations (mm/page_alloc.c, `zone_statistics`).
 pub fn kernel(nodes: &[NodeId], counted: &[Counted]) -> Boundary {
-    let mut cut = cut(nodes, END);
+    let mut boundary = boundary(nodes, END);
     let mut at = |node: u16, add: &dyn Fn(&mut NodeCounters)| {
-        if let Some((_, counters)) = cut.nodes.get_mut(&NodeId(node)) {
+        if let Some((_, counters)) = boundary.nodes.get_mut(&NodeId(node)) {
             add(counters);
         }
     };
@@ -153,16 +155,17 @@ pub fn kernel(nodes: &[NodeId], counted: &[Counted]) -> Boundary {
             at(page, &|counters| counters.other_node += n);
         }
     }
-    cut
+    boundary
 }
 
-/// The report of a session with these counts. Processes stand in the order of their numbers, whoever was seen first.
+/// The report of a session with these counts. Processes stand in the order of their numbers,
+/// whichever was seen first.
 pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapshot {
     let nodes: Vec<NodeId> = machine.node_ids().collect();
     let mut enrich = Enrich::new(KnownFacts);
     let seen = observed(&mut enrich, counted);
     let (window, inside) = folded(&nodes, &seen, kernel(&nodes, counted));
-    let session = fold::counted::Counted {
+    let session = Between {
         window,
         until_ns: u64::MAX,
         inside,
@@ -186,11 +189,11 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
     snapshot
 }
 
-/// The report of a session that counted this.
+/// The report of a session with these counts and all hooks in one form.
 pub fn report_of(
     machine: &Topology,
     hooks: Hooks,
-    counted: &fold::counted::Counted,
+    counted: &Between,
     enrich: &mut Enrich<KnownFacts>,
 ) -> Snapshot {
     let start = "2026-01-02T03:04:05Z".parse().unwrap();
@@ -200,32 +203,17 @@ pub fn report_of(
             .to_vec(),
         skip: ["unsuitable", "shared_ro"].map(str::to_owned).to_vec(),
     };
-    let parts = Parts {
-        mapping_records: None,
-        lines_without_room: 0,
-        mappings: &counted.mappings,
-        code: &mut NoCode,
+    let info = SessionInfo {
         host: host(machine, "6.12.0".into(), "x86_64".into(), Some(1)),
         session: Session::new("trace", start, 10.0),
-        hooks: &hooks.tried(),
-        window: &counted.window,
-        until_ns: counted.until_ns,
-        began_ns: counted.began_ns,
-        timeline: &counted.timeline,
-        tell_timeline: false,
-        counted: &counted.inside,
-        reasons: &reasons,
-        verified: None,
+        hooks: hooks.tried().iter().map(HookInfo::from).collect(),
         interrupts_unknown: None,
-        recursion_misses: counted.recursion_misses,
-        losses: counted.losses,
-        rejected: counted.rejected,
-        unsettled: counted.unsettled,
-        uncounted: None,
-        switched: counted.switched,
+        mapping_records: None,
+        reasons,
+        verified: None,
         cost: CostParts::default(),
     };
-    report(parts, enrich)
+    report(&info, counted, &mut NoCode, false, enrich)
 }
 
 /// Adds up `part` of all processes: sum by name.

@@ -232,6 +232,19 @@ fn a_fix_never_contains_a_name_that_a_shell_would_run() {
     );
 }
 
+#[test]
+fn a_fix_puts_no_numactl_around_the_numactl_that_was_launched() {
+    let mut snapshot = fixture::two_nodes();
+    let launched = ["/usr/bin/numactl", "--membind=0", "/usr/bin/app"];
+    snapshot.session.scope.launched = launched.map(Into::into).to_vec();
+    let findings = diagnose(&snapshot);
+    assert!(!findings.is_empty());
+    let fixes = findings.iter().flat_map(|finding| finding.fix.split(';'));
+    for fix in fixes {
+        assert!(fix.matches("numactl").count() < 2, "{fix}");
+    }
+}
+
 /// A program with moves, all of one reason.
 fn mover(reason: MoveReason, cross: u64, back: u64) -> Process {
     let mut process = fixture::program(

@@ -1,4 +1,5 @@
-//! Conditions watched while `stat` runs: alerts say when they are crossed and when they clear, `--fail-if` decides the exit.
+//! Conditions of `stat`: alerts report when they begin and end to hold, `--fail-if` decides the
+//! exit status.
 
 use super::values::{Names, SampleValues};
 use crate::limits::{
@@ -6,11 +7,12 @@ use crate::limits::{
     fail_if::{FailIf, shown},
 };
 
-/// Conditions that guides recommend, with what they mean.
+/// Conditions of `--alert-presets`, with their meaning. Guides to NUMA tuning recommend them.
 pub const PRESETS: [(&str, &str); 6] = [
     (
         "foreign_share >= 10%",
-        "a tenth of what wanted its node did not get it: a node is full or a policy is too narrow",
+        "a tenth of the allocations did not get the node they preferred: a node is full or a \
+         policy is too narrow",
     ),
     (
         "node(max).unreclaimable_slab_share >= 30%",
@@ -18,7 +20,8 @@ pub const PRESETS: [(&str, &str); 6] = [
     ),
     (
         "node(min).local_share_change <= -10%",
-        "allocations of a node moved to other nodes' CPUs: tasks have moved, or memory is short elsewhere",
+        "CPUs of different nodes allocate from this node: tasks have moved, or memory is short \
+         elsewhere",
     ),
     (
         "node(min).free_before_reclaim < 0",
@@ -26,19 +29,20 @@ pub const PRESETS: [(&str, &str); 6] = [
     ),
     (
         "pswpout > 0 and node(max).free_share > 20%",
-        "pages are swapped out while another node has free memory: a binding or cpuset keeps it unused",
+        "pages are swapped out while a different node has free memory: a binding or cpuset keeps \
+         it unused",
     ),
     (
         "remote_share >= 20%",
-        "a fifth of the allocations go to CPUs of other nodes",
+        "a fifth of the allocations are for CPUs of different nodes",
     ),
 ];
 
-/// One condition and what is known of it.
+/// One condition and its state.
 #[derive(Debug)]
 struct Watch {
     expr: Expr,
-    /// What it means, when it is a preset.
+    /// Meaning of a preset; `None` for a typed condition.
     meaning: Option<&'static str>,
     crossed: bool,
 }
@@ -47,12 +51,15 @@ struct Watch {
 #[derive(Debug, Default)]
 pub struct Alerts {
     alerts: Vec<Watch>,
-    /// The limits.
+    /// Limits of `--fail-if`.
     pub fail_if: FailIf,
 }
 
 impl Alerts {
-    /// Parses the conditions; presets come after those that were typed.
+    /// Parses the conditions; presets follow those that were typed.
+    ///
+    /// # Errors
+    /// A condition has a wrong syntax or an unknown name.
     pub fn parse(alerts: &[String], fail_if: &[String], presets: bool) -> Result<Self, Mistake> {
         let watch = |text: &str, meaning| {
             Ok(Watch {
@@ -76,14 +83,15 @@ impl Alerts {
         })
     }
 
-    /// Whether there is anything to watch.
+    /// Returns whether there are no conditions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.alerts.is_empty() && self.fail_if.is_empty()
     }
 
-    /// Looks at a sample; returns the lines to say. An unknown value changes nothing.
-    pub fn look(&mut self, values: &SampleValues<'_>) -> Vec<String> {
+    /// Evaluates the conditions on a sample. Returns lines for stderr. An unknown value changes
+    /// nothing.
+    pub fn check(&mut self, values: &SampleValues<'_>) -> Vec<String> {
         let time = &values.now.time;
         let mut lines = Vec::new();
         for watch in &mut self.alerts {
@@ -135,7 +143,7 @@ mod tests {
         misses
             .iter()
             .flat_map(|&misses| {
-                alerts.look(&SampleValues {
+                alerts.check(&SampleValues {
                     now: &sample(misses),
                     before: None,
                 })

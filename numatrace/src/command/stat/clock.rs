@@ -1,4 +1,4 @@
-//! The beat of `stat 1`: one reading per interval without drift, ended by Ctrl-C or SIGTERM.
+//! The timer of `stat 1`: one reading per interval without drift, until Ctrl-C or SIGTERM.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// Ticks, or says that it is time to end.
+/// Timer of readings; without an interval there is only the first reading.
 pub struct Clock(Option<Running>);
 
-/// What only an interval needs.
+/// Timer and signals of an interval.
 struct Running {
     runtime: Runtime,
     ticks: Interval,
@@ -19,7 +19,10 @@ struct Running {
 }
 
 impl Clock {
-    /// Starts the beat now. Without an interval there is only the first reading.
+    /// Starts the timer now.
+    ///
+    /// # Errors
+    /// The timer cannot be started, or signals cannot be handled.
     pub fn start(every: Option<Duration>) -> anyhow::Result<Self> {
         let Some(every) = every else {
             return Ok(Self(None));
@@ -30,7 +33,7 @@ impl Clock {
             .context("cannot start a timer")?;
         let entered = runtime.enter();
         let mut ticks = interval(every);
-        // A reading that takes longer than the interval costs readings, not a burst of them afterwards.
+        // A reading that takes longer than the interval skips readings; no burst of them follows.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let interrupt = signal(SignalKind::interrupt()).context("cannot wait for Ctrl-C")?;
         let terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
@@ -41,13 +44,14 @@ impl Clock {
             interrupt,
             terminate,
         };
-        // The first tick is due at once: it is the reading about to be taken.
+        // The first tick is due at once: it stands for the first reading.
         running.runtime.block_on(running.ticks.tick());
         Ok(Self(Some(running)))
     }
 
-    /// Waits for the next reading to be due; `false` when there is none, or a signal asks to end.
-    pub fn tick(&mut self) -> anyhow::Result<bool> {
+    /// Waits for the next reading. Returns `false` when there is none, or a signal ends the
+    /// command.
+    pub fn tick(&mut self) -> bool {
         let Some(Running {
             runtime,
             ticks,
@@ -55,14 +59,14 @@ impl Clock {
             terminate,
         }) = &mut self.0
         else {
-            return Ok(false);
+            return false;
         };
-        Ok(runtime.block_on(async {
+        runtime.block_on(async {
             tokio::select! {
                 _ = ticks.tick() => true,
                 _ = interrupt.recv() => false,
                 _ = terminate.recv() => false,
             }
-        }))
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! `numatrace stat`: what was typed, read from /proc and /sys, printed once or at an interval.
+//! `numatrace stat`: reads /proc and /sys, once or at an interval, and prints tables.
 
 mod alerts;
 mod clock;
@@ -30,7 +30,11 @@ use print::Printer;
 use read::{Problems, Reader};
 use values::SampleValues;
 
-/// Runs the command on the machine under `root` and prints to `out`; everything said to a person goes to stderr.
+/// Runs the command on the machine under `root` and prints to `out`. Messages to a person go to
+/// stderr.
+///
+/// # Errors
+/// A saved reading cannot be read, or the output cannot be written. A usage error is printed here.
 pub fn run(args: &StatArgs, root: &Path, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let parsed = Plan::new(args)
         .map_err(|mistake| mistake.to_string())
@@ -47,7 +51,7 @@ pub fn run(args: &StatArgs, root: &Path, out: &mut dyn Write) -> anyhow::Result<
     }
 }
 
-/// Reading, alerts, printing, until the count is reached or a signal comes.
+/// Reads, checks conditions and prints, until the count is reached or a signal comes.
 fn watch(
     mut plan: Plan,
     mut alerts: Alerts,
@@ -59,7 +63,7 @@ fn watch(
     if let Some(saved) = &saved {
         plan.compare_with(saved);
     }
-    // Opened now, so that an unwritable file is found before anything is read.
+    // Opened first, so that a file that cannot be written is reported before anything is read.
     let mut sink = plan
         .save
         .as_deref()
@@ -71,20 +75,20 @@ fn watch(
     }
     let mut clock = Clock::start(plan.interval)?;
     let mut printer = Printer::new(&plan);
-    let mut verbosity = Verbosity::default();
+    let mut warnings = Warnings::default();
     let mut before: Option<Sample> = None;
     let mut printed = 0;
     loop {
         let (mut sample, problems) = reader.read()?;
-        verbosity.say(&problems.lines);
+        warnings.print(&problems.lines);
         if let Some(sink) = sink.take() {
             sink.finish(&save::bytes(&sample)?)
                 .context("cannot write the reading")?;
         }
-        // Where growth is shown, the first reading is only what the second is compared with.
+        // With an interval growth is printed, and the first reading is only the base of the second.
         let baseline = plan.interval.is_some() && plan.counters && sample.interval_s.is_none();
         if !baseline {
-            for line in alerts.look(&SampleValues {
+            for line in alerts.check(&SampleValues {
                 now: &sample,
                 before: before.as_ref(),
             }) {
@@ -93,7 +97,7 @@ fn watch(
             let whole = (!alerts.is_empty()).then(|| sample.clone());
             plan.hidden.strip(&mut sample);
             match printer.print(&sample, out) {
-                // The reader has seen enough.
+                // The reader closed our stdout.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                     return Ok(end(&alerts, Exit::Done));
                 }
@@ -102,13 +106,13 @@ fn watch(
             before = whole;
             printed += 1;
         }
-        if plan.count.is_some_and(|count| printed >= count) || !clock.tick()? {
+        if plan.count.is_some_and(|count| printed >= count) || !clock.tick() {
             return Ok(end(&alerts, exit(&problems)));
         }
     }
 }
 
-/// The exit status: a crossed `--fail-if` comes first, then what could not be read.
+/// Returns the exit status: a crossed `--fail-if` takes precedence over files that cannot be read.
 fn end(alerts: &Alerts, exit: Exit) -> ExitCode {
     let (exit, lines) = alerts.fail_if.decide(exit);
     for line in lines {
@@ -117,7 +121,7 @@ fn end(alerts: &Alerts, exit: Exit) -> ExitCode {
     exit.into()
 }
 
-/// What could not be read, as an exit status: numastat reports success here.
+/// Returns the exit status for what could not be read, where numastat reports success.
 fn exit(problems: &Problems) -> Exit {
     match (problems.all_denied, problems.failed) {
         (true, _) => Exit::Refused,
@@ -126,21 +130,21 @@ fn exit(problems: &Problems) -> Exit {
     }
 }
 
-/// Tells a person what could not be read: each thing once, however often it is read, and not ten thousand things.
+/// Warnings on stderr about what could not be read: each one once, and a limited number of them.
 #[derive(Default)]
-struct Verbosity(BTreeSet<String>);
+struct Warnings(BTreeSet<String>);
 
-impl Verbosity {
-    /// More lines than fit beside a table help nobody.
+impl Warnings {
+    /// Largest number of lines per reading: more would push the table off the screen.
     const MOST: usize = 10;
 
-    fn say(&mut self, lines: &[String]) {
+    fn print(&mut self, lines: &[String]) {
         for line in self.choose(lines) {
             eprintln!("numatrace: {line}");
         }
     }
 
-    /// The lines that are new, the first few of them, and how many more there are.
+    /// Returns the first few new lines, and a line with the number of further ones.
     fn choose(&mut self, lines: &[String]) -> Vec<String> {
         let mut new: Vec<String> = lines
             .iter()
@@ -164,11 +168,11 @@ mod tests {
 
     #[test]
     fn each_thing_is_said_once_and_only_some_of_many() {
-        let mut verbosity = Verbosity::default();
+        let mut warnings = Warnings::default();
         let lines: Vec<String> = (0..12).map(|n| format!("line {n}")).collect();
-        let said = verbosity.choose(&lines);
+        let said = warnings.choose(&lines);
         assert_eq!((said.len(), said[9].as_str()), (11, "line 9"));
         assert!(said[10].starts_with("and 2 more"), "{said:?}");
-        assert_eq!(verbosity.choose(&lines), Vec::<String>::new());
+        assert_eq!(warnings.choose(&lines), Vec::<String>::new());
     }
 }

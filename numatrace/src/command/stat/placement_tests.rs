@@ -1,7 +1,8 @@
-//! Claims about kinds of memory, checked on memory that this test places itself: each kind, policy and node right to the page.
+//! Claims about kinds of memory, checked on memory that this test places itself: each kind, policy
+//! and node right to the page.
 //!
-//! With one node everything lies there; in a guest with several, half of it is bound to the second. Huge page pools are only
-//! filled on such machines, for nobody else may need them there.
+//! With one node all memory is there; in a guest with several, half of it is bound to the
+//! last. Huge page pools are filled only with several nodes: elsewhere others may need them.
 
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -22,19 +23,20 @@ const HUGE: usize = 2 << 20;
 struct Placed {
     start: usize,
     length: usize,
-    /// What was reserved around it, so that nothing merges with it.
+    /// The reservation around it, so that no mapping merges with it.
     reserved: (usize, usize),
 }
 
 impl Drop for Placed {
     fn drop(&mut self) {
-        // SAFETY: the range was mapped by `place`, is owned by this value, and nothing refers to it any more.
+        // SAFETY: the range was mapped by `place`, is owned by this value, and nothing refers to it
+        // any more.
         unsafe { libc::munmap(self.reserved.0 as *mut libc::c_void, self.reserved.1) };
     }
 }
 
-/// Maps `length` bytes of `fd` (-1: anonymous) between two guard pages, at a multiple of the huge page size, binds it to a node
-/// and writes each page.
+/// Maps `length` bytes of `fd` (-1: anonymous) between two guard pages, at a multiple of the huge
+/// page size, binds it to a node and writes each page.
 fn place(length: usize, node: NodeId, flags: i32, fd: i32, advice: Option<i32>) -> Option<Placed> {
     let room = length + 2 * HUGE;
     // SAFETY: a new mapping anywhere; it becomes ours.
@@ -89,7 +91,8 @@ fn bind(start: usize, length: usize, node: NodeId) {
     const MPOL_BIND: libc::c_long = 2;
     let mut mask = [0u64; 16];
     mask[node.index() / 64] = 1 << (node.index() % 64);
-    // SAFETY: the mask lives through the call and has as many bits as are announced; the range is a mapping of this test.
+    // SAFETY: the mask lives through the call and has as many bits as are announced; the range is a
+    // mapping of this test.
     let failed = unsafe {
         libc::syscall(
             libc::SYS_mbind,

@@ -1,4 +1,4 @@
-//! What was typed to what will be done: the only place where `stat` decides about defaults and conflicts.
+//! The plan of `stat`: defaults and conflicts between its options are decided here alone.
 
 use std::ffi::OsStr;
 use std::io::IsTerminal;
@@ -9,42 +9,43 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::cli::stat::{self as cli, StatArgs};
-use crate::cli::{Color, Format};
+use crate::cli::{Format, duration};
+use crate::console::rendering::color;
 use crate::ids::{NodeId, Pid};
 use crate::model::stat::Sample;
 use crate::output::stat::interval::Share;
 use crate::output::stat::{SortBy, StatText};
 
-/// What the command will do.
+/// Everything that the command reads and prints.
 #[derive(Debug)]
 pub struct Plan {
-    /// Processes asked for.
+    /// Processes named on the command line.
     pub targets: Vec<Target>,
-    /// Whether the targets' descendants are meant too.
+    /// Include the descendants of the targets.
     pub children: bool,
-    /// One of how many found processes is read.
+    /// Read only one in this many found processes.
     pub sample: usize,
-    /// Which details of processes are read.
+    /// Details to read of each process.
     pub details: Details,
-    /// The cgroup asked for.
+    /// Cgroup to read; `None` for none.
     pub cgroup: Option<PathBuf>,
-    /// Whether the counters are read.
+    /// Read the counters.
     pub counters: bool,
-    /// What is read for `--save` and conditions and not shown.
+    /// Sections that are read for `--save` and conditions, and not printed.
     pub hidden: Hidden,
-    /// Where the reading is kept.
+    /// File to save the reading in.
     pub save: Option<PathBuf>,
-    /// Whether the kernel's memory rows are read.
+    /// Read the kernel's memory rows.
     pub meminfo: bool,
-    /// Whether watermarks, fragmentation and reclaim are read.
+    /// Read watermarks, fragmentation and reclaim.
     pub pressure: bool,
-    /// Time between readings; one reading without.
+    /// Time between readings; `None` for one reading.
     pub interval: Option<Duration>,
-    /// How many readings; `None` goes on until a signal.
+    /// Number of readings; `None` for readings until a signal.
     pub count: Option<u64>,
-    /// Form of the output.
+    /// Output format.
     pub form: Form,
-    /// Details of the text.
+    /// Details of text output.
     pub text: StatText,
 }
 
@@ -59,84 +60,86 @@ pub struct Hidden {
     pub pressure: bool,
 }
 
-/// How samples are printed.
+/// Format of the printed samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Tables, one after the other.
     Text {
-        /// What changed since the reading before is in bold.
+        /// Changes since the previous reading are in bold.
         highlight: bool,
-        /// The screen is cleared before each.
+        /// The screen is cleared before each table.
         clear: bool,
     },
-    /// Rates per interval, a line per node.
+    /// Rates per interval, one line per node.
     Rates,
-    /// A share of each node per interval, one line.
+    /// One line per interval with a share of each node.
     Shares(Share),
-    /// JSON: one document, or with an interval JSON Lines.
+    /// JSON: one document, or JSON Lines with an interval.
     Json,
-    /// One value a line.
+    /// One value per line.
     Csv,
 }
 
-/// What is read of each process beside its resident memory.
+/// Details to read of each process besides its resident memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Details {
     /// Kinds of memory, policies and transparent huge pages.
     pub kinds: bool,
     /// Each mapping.
     pub mappings: bool,
-    /// Where threads run.
+    /// Node of each thread.
     pub threads: bool,
 }
 
-/// A process or several.
+/// One or several processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// This one.
+    /// The process with this PID.
     Pid(Pid),
-    /// One of a saved reading: no complaint when it has ended.
+    /// A process of a saved reading: no error if it has ended.
     Found(Pid),
-    /// All whose name or command line contains these bytes.
+    /// All processes whose name or command line contains these bytes.
     Pattern(Vec<u8>),
 }
 
-/// A command line that makes no sense.
+/// Usage error.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum Mistake {
     /// A third number.
     #[error("{0}: an interval and a count are given already; processes are named with -p")]
     ThirdNumber(String),
-    /// An interval of nothing.
+    /// An interval of zero.
     #[error("{0}: an interval must be longer than zero")]
     NoInterval(String),
-    /// A detail of processes and no process.
+    /// A detail of processes without a process.
     #[error("{0} needs processes: name some with -p PID or -p PATTERN")]
     NoProcess(&'static str),
     /// A table over time without an interval.
     #[error("--over-time needs an interval: stat --over-time hit 1")]
     NoTime,
-    /// A count that is none.
+    /// A count that is no whole number from 1.
     #[error("{0}: a count of readings is a whole number from 1")]
     NoCount(String),
 }
 
 impl Plan {
-    /// Decides.
+    /// Makes the plan.
+    ///
+    /// # Errors
+    /// Options exclude each other, or a number makes no sense.
     pub fn new(args: &StatArgs) -> Result<Self, Mistake> {
         let mut targets: Vec<Target> = args.pids.iter().flat_map(|text| targets(text)).collect();
         let mut interval = None;
         let mut count = None;
         for word in &args.words {
             let text = word.to_string_lossy().into_owned();
-            match duration(&text) {
+            match time(&text) {
                 None => targets.push(Target::Pattern(word.as_bytes().to_vec())),
-                Some(time) if interval.is_none() => {
-                    interval = Some(if time.is_zero() {
+                Some(length) if interval.is_none() => {
+                    if length.is_zero() {
                         return Err(Mistake::NoInterval(text));
-                    } else {
-                        time
-                    });
+                    }
+                    interval = Some(length);
                 }
                 Some(_) if count.is_none() => {
                     let number = text.parse().ok().filter(|&number: &u64| number > 0);
@@ -170,7 +173,8 @@ impl Plan {
             .sort
             .map(|node| node.map_or(SortBy::Total, |node| SortBy::Node(NodeId(node))));
         let text = StatText {
-            // Any option switches numastat to its table of MB; an interval is no option there.
+            // Any option switches numastat to its table of MB; an interval is no option of
+            // numastat.
             megabytes: args.numastat
                 || args.compact
                 || args.nonzero
@@ -189,7 +193,8 @@ impl Plan {
             interval.is_some(),
             counters && targets.is_empty() && !args.meminfo && !args.pressure,
         );
-        // A saved reading has everything but details of processes; conditions may ask for any count or size.
+        // A saved reading has everything but details of processes; a condition may need any count
+        // or size.
         let save = args.save.is_some() || args.since.is_some();
         let watch = args.alert_presets || !args.alert.is_empty() || !args.fail_if.is_empty();
         let hidden = Hidden {
@@ -222,7 +227,7 @@ impl Plan {
         })
     }
 
-    /// Takes processes of a saved reading for targets when none were named, so that they can be compared.
+    /// Reads the processes of a saved reading when none were named, so that they can be compared.
     pub fn compare_with(&mut self, saved: &Sample) {
         if self.targets.is_empty() {
             let processes = saved
@@ -237,7 +242,7 @@ impl Plan {
 }
 
 impl Hidden {
-    /// Takes out of a sample what is not to be printed.
+    /// Removes the sections from a sample that are not printed.
     pub fn strip(self, sample: &mut Sample) {
         if self.counters {
             sample.counters = None;
@@ -251,33 +256,27 @@ impl Hidden {
     }
 }
 
-/// `only_counters` says that nothing else is read: then an interval shows rates instead of ever growing sums.
+/// Returns the output format. With `only_counters`, nothing else is read: then an interval shows
+/// rates instead of sums that only grow.
 fn form(args: &StatArgs, interval: bool, only_counters: bool) -> Form {
     let terminal = std::io::stdout().is_terminal();
-    let colour = match args.color {
-        Color::Auto => {
-            terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-        }
-        Color::Always => true,
-        Color::Never => false,
-    };
     match (args.format, args.over_time) {
         _ if args.csv => Form::Csv,
         (Format::Json, _) => Form::Json,
         (Format::Text, Some(cli::Share::Hit)) => Form::Shares(Share::Hit),
         (Format::Text, Some(cli::Share::Local)) => Form::Shares(Share::Local),
-        // numastat's own table is asked for with -n.
+        // -n asks for numastat's own table.
         (Format::Text, None) if interval && only_counters && !args.numastat && !args.watch => {
             Form::Rates
         }
         (Format::Text, None) => Form::Text {
-            highlight: interval && colour,
+            highlight: interval && color(args.color, false),
             clear: args.watch && terminal,
         },
     }
 }
 
-/// `12`, `12,13` are PIDs; anything else is a pattern.
+/// Parses `12` and `12,13` as PIDs, and anything else as a pattern.
 fn targets(text: &OsStr) -> Vec<Target> {
     let pids: Option<Vec<Target>> = text.to_str().and_then(|text| {
         text.split(',')
@@ -287,24 +286,18 @@ fn targets(text: &OsStr) -> Vec<Target> {
     pids.unwrap_or_else(|| vec![Target::Pattern(text.as_bytes().to_vec())])
 }
 
-/// `2`, `0.5`, `500ms`, `10s`, `2m`, `1h`; a bare number is seconds. `None` for anything else.
-fn duration(text: &str) -> Option<Duration> {
-    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit = match text.strip_prefix(number)? {
-        "" | "s" => 1.0,
-        "ms" => 1e-3,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return None,
-    };
-    let digits = number.starts_with(|first: char| first.is_ascii_digit());
-    let seconds: f64 = digits.then(|| number.parse().ok())??;
-    Duration::try_from_secs_f64(seconds * unit).ok()
+/// Parses a word that is a time. A word that does not begin with a digit is a pattern, also where
+/// it could be read as a time, such as `inf` or `PT5S`.
+fn time(text: &str) -> Option<Duration> {
+    text.starts_with(|first: char| first.is_ascii_digit())
+        .then(|| duration::parse(text))
+        .flatten()
 }
 
-/// Columns of the terminal on stdout. `NUMASTAT_WIDTH` overrides it, as there; no terminal never folds.
+/// Returns the columns of the terminal on stdout, or `NUMASTAT_WIDTH` if it is set, as numastat
+/// does. Without a terminal tables do not fold.
 fn width() -> Option<usize> {
-    /// numastat's least width.
+    /// Least width of numastat.
     const LEAST: usize = 32;
     if let Some(width) = std::env::var("NUMASTAT_WIDTH")
         .ok()
@@ -387,9 +380,9 @@ mod tests {
 
     #[test]
     fn durations_know_their_units_and_nothing_else() {
-        assert_eq!(duration("1.5m"), Some(Duration::from_secs(90)));
+        assert_eq!(time("1.5m"), Some(Duration::from_secs(90)));
         for text in ["s", "1x", "-1", "inf", "nan", "1e400", ""] {
-            assert_eq!(duration(text), None, "{text}");
+            assert_eq!(time(text), None, "{text}");
         }
     }
 }

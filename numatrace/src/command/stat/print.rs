@@ -1,4 +1,4 @@
-//! Samples to stdout in the form the plan says; remembers what the next one needs of the last.
+//! Prints samples in the format of the plan.
 
 use std::io::{self, Write};
 
@@ -6,13 +6,13 @@ use super::plan::{Form, Plan};
 use crate::model::stat::Sample;
 use crate::output::stat::{csv, highlight, interval, render};
 
-/// Readings after which a header is repeated, so that one is always on the screen.
+/// Number of readings after which the header is repeated, so that one is always on the screen.
 const HEADER_EVERY: u64 = 20;
 
-/// Clears the screen and goes to its top.
+/// Escape sequence that clears the screen and moves to its top.
 const CLEAR: &str = "\x1b[2J\x1b[H";
 
-/// Prints one sample after the other.
+/// Prints samples, and remembers the last text to highlight changes.
 pub struct Printer<'a> {
     plan: &'a Plan,
     printed: u64,
@@ -20,7 +20,7 @@ pub struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
-    /// A printer that has printed nothing.
+    /// Creates a printer.
     pub fn new(plan: &'a Plan) -> Self {
         Self {
             plan,
@@ -30,6 +30,9 @@ impl<'a> Printer<'a> {
     }
 
     /// Prints one sample.
+    ///
+    /// # Errors
+    /// `out` cannot be written.
     pub fn print(&mut self, sample: &Sample, out: &mut dyn Write) -> io::Result<()> {
         let header = self.printed.is_multiple_of(HEADER_EVERY);
         match self.plan.form {

@@ -1,4 +1,4 @@
-//! A reading kept in a file, and taken out again to compare with.
+//! Saves a reading in a file, and loads it again to compare with.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,17 +8,24 @@ use anyhow::{Context, bail};
 
 use crate::model::stat::{SCHEMA, Sample};
 
-/// A reading of 10,000 processes with all their mappings is far smaller.
+/// Largest file that is read, bytes: a reading of 10,000 processes with all mappings is far
+/// smaller.
 const LIMIT: u64 = 256 << 20;
 
-/// The bytes that [`load`] reads back: the JSON document, on one line.
+/// Returns the JSON document on one line, which [`load`] reads back.
+///
+/// # Errors
+/// Serializing to memory failed.
 pub fn bytes(sample: &Sample) -> anyhow::Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec(sample).context("cannot write the reading as JSON")?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-/// Reads a saved reading, or one line of `stat -f json`.
+/// Loads a saved reading, or one line of `stat -f json`.
+///
+/// # Errors
+/// The file cannot be read, is no reading, or is of a different version.
 pub fn load(path: &Path) -> anyhow::Result<Sample> {
     let name = || format!("cannot read {:?}", path.display().to_string());
     let mut text = String::new();

@@ -1,4 +1,5 @@
-//! The names that `--fail-if` and `--alert` know in `stat`, and their values in a sample. docs/stat.md lists them.
+//! Names for `--fail-if` and `--alert` in `stat`, and their values in a sample. docs/stat.md lists
+//! them.
 
 use crate::{
     ids::NodeId,
@@ -10,11 +11,12 @@ use crate::{
     },
 };
 
-/// Counts: growth in the interval, or since boot in a single reading; `/s` is per second of the interval. Beside these come
-/// numastat's six and every name of `system` in the pressure section.
+/// Counts: growth in the interval, or since boot in a single reading; `/s` is per second of the
+/// interval. numastat's six counters and every name of `system` in the pressure section are counts,
+/// too.
 const COUNTS: [&str; 1] = ["allocations"];
 
-/// Shares from 0 to 1 of the same allocations; per node and of the machine.
+/// Shares from 0 to 1 of these allocations, by node and of the machine.
 const SHARES: [&str; 6] = [
     "hit_share",
     "local_share",
@@ -24,7 +26,7 @@ const SHARES: [&str; 6] = [
     "local_share_change",
 ];
 
-/// State of memory: bytes, or shares from 0 to 1; per node and of the machine.
+/// State of memory: bytes, or shares from 0 to 1, by node and of the machine.
 const STATE: [&str; 8] = [
     "total",
     "free",
@@ -36,7 +38,7 @@ const STATE: [&str; 8] = [
     "unusable_2m",
 ];
 
-/// Only of the whole machine.
+/// Names of the whole machine only.
 const MACHINE: [&str; 13] = [
     "imbalance",
     "pswpin",
@@ -53,10 +55,10 @@ const MACHINE: [&str; 13] = [
     "pgmigrate_fail",
 ];
 
-/// Only of `proc(NAME or PID)`: bytes.
+/// Names of `proc(NAME or PID)` only: bytes.
 const PROCESS: [&str; 1] = ["resident"];
 
-/// The vocabulary of `stat`.
+/// Names that `stat` knows.
 pub struct Names;
 
 impl Vocabulary for Names {
@@ -107,11 +109,11 @@ impl Vocabulary for Names {
     }
 }
 
-/// A sample, and the one before it for what changes.
+/// A sample, and the previous one for changes.
 pub struct SampleValues<'a> {
-    /// The sample.
+    /// The current sample.
     pub now: &'a Sample,
-    /// The printed one before.
+    /// The sample printed before it.
     pub before: Option<&'a Sample>,
 }
 
@@ -190,7 +192,8 @@ impl SampleValues<'_> {
         })
     }
 
-    /// What follows from the counters of a view, or its change since the sample before.
+    /// Returns a value computed from the counters of a view, or its change since the previous
+    /// sample.
     fn change(&self, word: &str, view: impl Fn(&Sample) -> Option<CounterView>) -> Option<f64> {
         let now = view(self.now)?;
         if word == "local_share_change" {
@@ -217,7 +220,7 @@ impl SampleValues<'_> {
     }
 }
 
-/// Growth where there is some, else since boot.
+/// Returns the growth in the interval, or the counts since boot in a single reading.
 fn view(sample: &Sample, position: usize) -> Option<CounterView> {
     let section = sample.counters.as_ref()?;
     let nodes = section
@@ -246,7 +249,7 @@ fn counted(word: &str, view: &CounterView) -> Option<f64> {
         "local_share" => view.local_share,
         "remote_share" => view.local_share.map(|local| 1.0 - local),
         "miss_share" => share(counters.numa_miss, counters.allocations()),
-        // Of all that wanted this node.
+        // Share of all allocations that preferred this node.
         "foreign_share" => share(
             counters.numa_foreign,
             counters.numa_hit.saturating_add(counters.numa_foreign),
@@ -258,7 +261,7 @@ fn counted(word: &str, view: &CounterView) -> Option<f64> {
     }
 }
 
-/// A node's memory; sizes in bytes.
+/// Returns a value of a node's memory; sizes are in bytes.
 fn state(word: &str, node: &NodePressure) -> Option<f64> {
     let bytes = |kib: Option<u64>| kib.map(|kib| float(kib) * 1024.0);
     let used = || {

@@ -8,7 +8,7 @@ use crate::{
     ids::NodeId,
 };
 
-/// A count of one thread that tells something about absences.
+/// A count of one thread that matters for absences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// The process.
@@ -17,11 +17,11 @@ pub struct Evidence {
     pub thread: Thread,
     /// The node that it is about.
     pub node: NodeId,
-    /// What was counted there.
+    /// The pages, time or faults.
     pub what: EvidenceKind,
 }
 
-/// What a count tells.
+/// The kinds of such counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EvidenceKind {
     /// Base pages that the process touched first, which lie on the node.
@@ -31,7 +31,7 @@ pub enum EvidenceKind {
 }
 
 impl Evidence {
-    /// Returns what a count tells about absences; `None` when it tells nothing.
+    /// Returns a count as evidence; `None` when it does not matter for absences.
     pub fn of(count: &Observation) -> Option<Self> {
         let Charged::Thread {
             process,

@@ -1,7 +1,8 @@
-//! Absences of a session that somebody watches: fed as it goes on.
+//! Absences of a session that is watched live, by `top` or `events`.
 //!
-//! Sweeps count what was touched and spent, up to a second after it happened; events come at once.
-//! So events wait for the sweep after them, and are applied once it has been counted.
+//! Events arrive at once, but sweeps count touches, CPU time and hinting faults up to a second
+//! after they happened. So events wait for the next sweep, and are applied once it has been
+//! counted.
 
 use std::collections::HashMap;
 
@@ -14,7 +15,7 @@ use crate::{
     enrich::{
         Observation,
         process::ProcessIndex,
-        timeline_event::{Happened, TimelineEvent},
+        timeline_event::{TimelineEvent, TimelineKind},
     },
     fold::area::Thread,
     ids::NodeId,
@@ -75,7 +76,7 @@ impl Absences {
 
     /// Takes in an event; it is applied by the next [`Absences::end_sweep`].
     pub fn apply(&mut self, event: &TimelineEvent) {
-        if let Happened::Move { tid, start_ns, .. } = event.what {
+        if let TimelineKind::Move { tid, start_ns, .. } = event.what {
             let thread = (tid, start_ns);
             if self.threads.len() >= MOST && !self.threads.contains_key(&thread) {
                 return;
@@ -105,8 +106,8 @@ impl Absences {
         self.waiting.push(event);
     }
 
-    /// A sweep has been counted: applies the events that waited for it. Returns the absences that they
-    /// ended, in order of time.
+    /// A sweep has been counted: applies the events that waited for it. Returns the absences that
+    /// they ended, in order of time.
     pub fn end_sweep(&mut self) -> Vec<Absence> {
         let mut ended = std::mem::take(&mut self.early);
         ended.extend(self.apply_waiting());
@@ -173,7 +174,7 @@ mod tests {
             time_ns,
             process: process(),
             nodes: (NodeId(from), NodeId(to)),
-            what: Happened::Move {
+            what: TimelineKind::Move {
                 ran_ns: time_ns / 2,
                 far_faults: 3,
                 tid: Tid(8),
@@ -186,7 +187,7 @@ mod tests {
 
     fn pages(from: u16, to: u16, time_ns: u64, pages: u64) -> TimelineEvent {
         TimelineEvent {
-            what: Happened::Pages {
+            what: TimelineKind::Pages {
                 asker: Pid(7),
                 reason: 0,
                 pages,
@@ -247,7 +248,7 @@ mod tests {
         assert_eq!((back.left_ns, back.ended_ns), (10, Some(25)));
         assert_eq!(back.back, Some(MoveReason::LoadBalance));
         assert!(absences.open(30).is_empty());
-        assert!(absences.end_sweep().is_empty(), "it is told once");
+        assert!(absences.end_sweep().is_empty(), "it ends once");
     }
 
     #[test]

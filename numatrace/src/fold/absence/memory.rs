@@ -1,4 +1,5 @@
-//! The memory of one process by node: what it touched first, and what was moved between nodes since.
+//! The memory of one process by node: what it touched first, and what was moved between nodes
+//! since.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use crate::{
 /// Base pages of one process by node, as far as the session knows them.
 ///
 /// First touches are known a sweep late and page moves at once, so both are kept apart and added up
-/// only when somebody asks: the answer does not depend on which of them arrived first.
+/// on demand: the sum does not depend on which of them arrived first.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     nodes: BTreeMap<NodeId, OnNode>,
@@ -26,8 +27,8 @@ struct OnNode {
     touched: u64,
     /// Moved there, less those moved away.
     shift: i64,
-    /// The lowest that `shift` was when a thread moved. Below zero it tells of pages that nobody saw
-    /// being touched: they were there before the session.
+    /// The lowest that `shift` was when a thread moved. Below zero it reveals pages that nobody
+    /// saw being touched: they were there before the session.
     lowest: i64,
 }
 
@@ -41,8 +42,8 @@ impl OnNode {
     }
 }
 
-/// Where the pages of a process lay at one time: what had been moved to each node, less what had been
-/// moved away.
+/// Where the pages of a process lay at one time: what had been moved to each node, less what had
+/// been moved away.
 #[derive(Clone, Debug, Default)]
 pub struct Moment(BTreeMap<NodeId, i64>);
 
@@ -65,8 +66,8 @@ impl Memory {
 
     /// Returns where the pages lie now, to be asked about later.
     ///
-    /// Lows of `shift` count only here. Page moves without a pause are coalesced up to the next move
-    /// of a thread, so this is where a replay of coalesced moves and the live stream agree.
+    /// Lows of `shift` count only here. Page moves without a pause are coalesced up to the next
+    /// move of a thread, so this is where a replay of coalesced moves and the live stream agree.
     pub fn now(&mut self) -> Moment {
         let nodes = self.nodes.iter_mut().map(|(node, here)| {
             here.lowest = here.lowest.min(here.shift);
@@ -77,8 +78,8 @@ impl Memory {
 
     /// Returns the home node at an earlier time, by all that is known of the memory now.
     ///
-    /// Pages touched since count as if they had been there: that they were touched late does not mean
-    /// that the process had no memory before.
+    /// Pages touched since count as if they had been there: that they were touched late does not
+    /// mean that the process had no memory before.
     pub fn home_at(&self, moment: &Moment) -> Option<NodeId> {
         home::home(self.nodes.iter().map(|(node, here)| {
             let shift = moment.0.get(node).copied().unwrap_or(0);

@@ -1,22 +1,23 @@
-//! Absences: threads that ran on other nodes than the one that holds most of their process's memory.
+//! Absences: times that threads spent on other nodes than the one that holds most of their
+//! process's memory.
 //!
-//! A thread is absent from the move away from its home node up to the move back, or up to its end.
-//! Home is the node with more than half of the process's memory when the thread left ([`home`]), by
-//! what is known of the memory when the absence is judged. It is judged when it ends, or when somebody
-//! asks while it lasts.
+//! A thread is absent from its move away from the home node up to its move back, or up to its end.
+//! Home is the node with more than half of the process's memory at the time of the move away
+//! ([`home`](super::home)), as far as the memory is known when the absence is judged: at its end,
+//! or when a screen asks for open absences.
 //!
-//! One engine ([`process`]) serves two ways in: [`live`] feeds it sweep by sweep for `top` and `events`,
-//! [`replay`] feeds it a whole [timeline](super::timeline) for the report. Both add what a sweep counted
-//! before they apply the events since the sweep before, in order of time; so the same session has the
-//! same absences either way, with three exceptions:
+//! One engine ([`process`]) has two ways in. [`live`] feeds it sweep by sweep, for `top` and
+//! `events`; [`replay`] feeds it a [timeline](super::timeline), for the report. Both add the counts
+//! of a sweep before they apply the events since the sweep before it, in order of time. So the same
+//! input has the same absences either way, field by field. What differs is the input:
 //!
-//! - `top` and `events` know of memory only what was touched or moved since they began, a report with
-//!   `--residency` also what the process had before.
-//! - A record that comes later than the sweep after it keeps its place in the report's order; live, it
-//!   counts from its arrival on. Runs of page moves that lie open on a quiet CPU come that late.
-//! - A report adds moves of pages whose records were lost, which only its totals know, to the beginning.
-//!
-//! [`home`]: super::home
+//! - `top` and `events` know the memory that was touched or moved since they began. A report with
+//!   `--residency` knows all memory of a process; a report of an interval (`-i`) knows the memory
+//!   of that interval only.
+//! - A record that comes later than the sweep after its event keeps its place in the order of a
+//!   report; live, it counts from its arrival on. Runs of page moves on a quiet CPU come that late.
+//! - A report knows from its totals that pages were moved whose records were lost, and places these
+//!   moves at its beginning.
 
 pub mod evidence;
 pub mod live;

@@ -7,7 +7,7 @@ use crate::{
     decode::count::NodePair,
     enrich::{
         process::ProcessIndex,
-        timeline_event::{Happened, TimelineEvent},
+        timeline_event::{TimelineEvent, TimelineKind},
     },
     fold::{
         area::Thread,
@@ -17,7 +17,7 @@ use crate::{
     ids::NodeId,
 };
 
-/// What a session knows of the memory of a process beside its timeline.
+/// The memory of a process, by the totals of the session.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     /// Base pages by node.
@@ -47,7 +47,8 @@ enum Step<'a> {
     Exit(Thread),
 }
 
-/// Returns the absences of one process's threads, those that last up to `until_ns` (since boot) included.
+/// Returns the absences of one process's threads, those that last up to `until_ns` (since boot)
+/// included.
 pub fn absences(
     index: ProcessIndex,
     timeline: &OfProcess<'_>,
@@ -99,8 +100,8 @@ fn steps<'a>(timeline: &'a OfProcess<'_>) -> Vec<(u64, Step<'a>)> {
     steps
 }
 
-/// Gives a process the memory that it had before its first event. Returns the first touches that are
-/// still to come.
+/// Gives a process the memory that it had before its first event. Returns the first touches that
+/// are still to come.
 fn begin<'a>(process: &mut Process, timeline: &OfProcess<'a>, known: &Known) -> &'a [Touched] {
     let moved = moved(timeline);
     match &known.pages {
@@ -113,7 +114,7 @@ fn begin<'a>(process: &mut Process, timeline: &OfProcess<'a>, known: &Known) -> 
             for (node, pages) in before {
                 process.touched(node, pages);
             }
-            // When the records of moves were lost, nobody knows when they were.
+            // The time of moves whose records were lost is unknown.
             for (nodes, pages) in &known.moved {
                 let recorded = moved.get(nodes).copied().unwrap_or(0);
                 if *pages > recorded {
@@ -125,7 +126,7 @@ fn begin<'a>(process: &mut Process, timeline: &OfProcess<'a>, known: &Known) -> 
         Pages::Resident(in_the_end) => {
             let mut before = in_the_end.clone();
             for event in timeline.events.iter().rev() {
-                if let Happened::Pages { pages, .. } = event.what {
+                if let TimelineKind::Pages { pages, .. } = event.what {
                     let (from, to) = event.nodes;
                     let left = before.entry(to).or_default();
                     *left = left.saturating_sub(pages);
@@ -144,7 +145,7 @@ fn begin<'a>(process: &mut Process, timeline: &OfProcess<'a>, known: &Known) -> 
 fn moved(timeline: &OfProcess<'_>) -> BTreeMap<NodePair, u64> {
     let mut moved = BTreeMap::new();
     for event in &timeline.events {
-        if let Happened::Pages { pages, .. } = event.what {
+        if let TimelineKind::Pages { pages, .. } = event.what {
             bump(&mut moved, event.nodes, pages);
         }
     }

@@ -56,7 +56,8 @@ pub struct Thread {
     last: Option<Move>,
     /// Remote hinting faults that its moves reported.
     faults: u64,
-    /// What its moves reported, by the node it was on meanwhile: between the first of them and the last.
+    /// What its moves reported, by the node it was on meanwhile: between the first of them and the
+    /// last.
     reported: SpentByNode,
     /// What sweeps counted, since the one before its first move.
     counted: SpentByNode,
@@ -101,8 +102,8 @@ impl Thread {
         })
     }
 
-    /// The thread is back on a node: ends its absence from there, if it was one. All that it left in
-    /// the meantime is a part of that absence.
+    /// The thread is back on a node: ends its absence from there, if it was one. All that it left
+    /// in the meantime is a part of that absence.
     fn back_on(&mut self, node: NodeId, memory: &Memory) -> Option<Left> {
         let at = self.left.iter().position(|left| left.by.nodes.0 == node)?;
         let first = self.left.iter().position(|left| left.was_home(memory));
@@ -114,7 +115,8 @@ impl Thread {
         Some(back)
     }
 
-    /// Returns the absence that goes on, and what the thread spent in it up to a time (ns since boot).
+    /// Returns the absence that goes on, and what the thread spent in it up to a time (ns since
+    /// boot).
     pub fn open(&self, now_ns: u64, memory: &Memory) -> Option<(&Left, Spent)> {
         let left = self.left.iter().find(|left| left.was_home(memory))?;
         let mut spent = self.spent_since(left);
@@ -135,8 +137,8 @@ impl Thread {
     /// Returns what the thread spent since its last move: what sweeps counted on the node it is on,
     /// less what its moves reported of earlier visits. A thread runs no longer than time passes.
     ///
-    /// Where the thread came from the same node at first, what it spent there between the sweep before
-    /// its first move and that move is in it: one sweep's time at most.
+    /// Where the thread came from the same node at first, what it spent there between the sweep
+    /// before its first move and that move is in it: one sweep's time at most.
     fn spent_after_last(&self, now_ns: u64) -> Spent {
         let Some(last) = self.last else {
             return Spent::default();

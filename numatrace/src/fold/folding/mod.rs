@@ -15,7 +15,8 @@ use crate::{
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Folding {
     window: Window,
-    /// Late counts of an epoch before the start are taken in: the interval before ended without them.
+    /// Late counts of an epoch before the start are taken in: the interval before ended without
+    /// them.
     follows: bool,
     /// Counts inside the window.
     pub inside: Accumulators,
@@ -33,8 +34,8 @@ impl Folding {
         folding
     }
 
-    /// Begins where another interval ended, with the same boundary and the same counts around it, so
-    /// that each of them is in one of the two.
+    /// Begins where another interval ended, with the same boundary and the same counts around it,
+    /// so that each of them is in one of the two.
     pub fn follow(start: Boundary, around: &[Observation]) -> Self {
         Self {
             follows: true,
@@ -80,8 +81,8 @@ impl Folding {
         }
     }
 
-    /// Ends at a boundary; `around` are the counts of the epochs around it. Those that lie beyond it are
-    /// dropped: they belong to the next interval, which is given the same counts.
+    /// Ends at a boundary; `around` are the counts of the epochs around it. Those that lie beyond
+    /// it are dropped: they belong to the next interval, which is given the same counts.
     pub fn end(mut self, end: Boundary, around: &[Observation]) -> (Window, Accumulators) {
         self.window.close(end);
         self.apply_all(around);

@@ -1,10 +1,11 @@
-//! A cgroup's rows to columns parallel to the nodes, pages of cgroup v1 as bytes.
+//! Rows of a cgroup to columns parallel to the nodes; pages of cgroup v1 become bytes.
 
 use crate::capture::sys::cgroup::{Row, Unit};
 use crate::ids::NodeId;
 use crate::model::stat::kinds::{CgroupRow, CgroupUnit};
 
-/// The rows in the order of `nodes`; `page_size` in bytes is what cgroup v1's pages are counted in.
+/// Returns the rows with values in the order of `nodes`. `page_size` is in bytes: cgroup v1 counts
+/// pages.
 #[must_use]
 pub fn rows(read: &[Row], nodes: &[NodeId], page_size: u64) -> Vec<CgroupRow> {
     let row = |row: &Row| {

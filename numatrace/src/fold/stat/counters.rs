@@ -2,8 +2,9 @@
 
 use crate::model::stat::counters::{CounterInterval, CounterSection, CounterView, Counters};
 
-/// The section of one reading. `before` is the reading to take growth from and `has_memory` says which nodes can give
-/// allocations at all, both in the same order of nodes.
+/// Returns the section of one reading. `before` is the reading that growth is counted from, and
+/// `has_memory` marks the nodes that can serve allocations at all; both are in the same order of
+/// nodes.
 #[must_use]
 pub fn section(
     now: &[Option<Counters>],
@@ -50,7 +51,8 @@ fn total(counters: &[Option<Counters>]) -> CounterView {
     Counters::from_values(sum).into()
 }
 
-/// What one node's counters grew by; `None` when one of them went backwards: they were set to zero in between.
+/// Returns the growth of one node's counters; `None` when one of them went backwards, because they
+/// were set to zero in between.
 fn growth(before: Counters, now: Counters) -> Option<Counters> {
     let mut grown = [0u64; 6];
     for ((grown, before), now) in grown.iter_mut().zip(before.values()).zip(now.values()) {
@@ -59,8 +61,9 @@ fn growth(before: Counters, now: Counters) -> Option<Counters> {
     Some(Counters::from_values(grown))
 }
 
-/// The part of the allocations above an equal share, summed over the nodes that gave more than that. Memoryless nodes, which
-/// cannot give, are no part of the balance; a node that merely idles is.
+/// Returns the part of the allocations above an equal share, summed over the nodes that served more
+/// than that. Memoryless nodes cannot serve any, so they do not count; a node that is merely idle
+/// does.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a share of counts beyond 2^53 is right to 15 digits all the same"

@@ -1,4 +1,5 @@
-//! Mappings to kinds of memory: numa_maps says where and under which policy, smaps adds permissions, names and huge pages.
+//! Mappings to kinds of memory: numa_maps has nodes and policies, smaps adds permissions, names and
+//! huge pages.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,7 +10,7 @@ use crate::ids::NodeId;
 use crate::model::name::Name;
 use crate::model::stat::kinds::{Kind, KindMemory, MappingMemory, PolicyMemory, ProcessKinds, Thp};
 
-/// Sums of one process while its mappings pass by.
+/// Sums of one process while its mappings are read.
 pub struct Kinds<'a> {
     nodes: &'a [NodeId],
     sizes: PageSizes,
@@ -29,7 +30,8 @@ struct Sum {
 }
 
 impl<'a> Kinds<'a> {
-    /// Empty sums. `vmas` are the process's mappings as smaps gave them; `by_mapping` keeps each of them.
+    /// Empty sums. `vmas` are the process's mappings from smaps; with `by_mapping` each one is
+    /// kept.
     #[must_use]
     pub fn new(nodes: &'a [NodeId], sizes: PageSizes, vmas: Vec<Vma>, by_mapping: bool) -> Self {
         Self {
@@ -45,18 +47,18 @@ impl<'a> Kinds<'a> {
         }
     }
 
-    /// Adds one mapping; those without resident pages leave no trace.
+    /// Adds one mapping; mappings without resident pages are left out.
     pub fn add(&mut self, map: &MapLine<'_>) {
         let page_kb = self.sizes.of(map);
         let mut kib = vec![0u64; self.nodes.len()];
         for (node, pages) in &map.pages {
-            if let Some(count_key) = self
+            if let Some(sum) = self
                 .nodes
                 .binary_search(node)
                 .ok()
                 .and_then(|position| kib.get_mut(position))
             {
-                *count_key = count_key.saturating_add(pages.saturating_mul(page_kb));
+                *sum = sum.saturating_add(pages.saturating_mul(page_kb));
             }
         }
         let total: u64 = kib.iter().sum();
@@ -91,7 +93,7 @@ impl<'a> Kinds<'a> {
         }
     }
 
-    /// The sums.
+    /// Returns the sums.
     #[must_use]
     pub fn finish(self) -> ProcessKinds {
         let kind = |(kind, Sum { kib, policies }): (Kind, Sum)| {
@@ -115,7 +117,8 @@ impl<'a> Kinds<'a> {
     }
 }
 
-/// Huge pages of a mapping on one node are there; of one that is huge throughout they are where its pages are.
+/// Adds the huge pages of a mapping to the nodes where that is certain: a mapping on one node has
+/// them there, and a mapping of nothing but huge pages has them where its pages are.
 fn place_thp(thp: &mut Thp, thp_kib: u64, kib: &[u64], total: u64) {
     if thp_kib == 0 {
         return;
@@ -130,7 +133,8 @@ fn place_thp(thp: &mut Thp, thp_kib: u64, kib: &[u64], total: u64) {
     }
 }
 
-/// What a mapping is for. Without its VMA (it changed between two reads) a file mapping counts as page cache.
+/// Returns the kind of a mapping. Without its VMA (it changed between two reads) a file mapping
+/// counts as page cache.
 fn kind(map: &MapLine<'_>, vma: Option<&Vma>) -> Kind {
     if map.huge {
         return Kind::Hugetlb;
@@ -154,7 +158,8 @@ fn kind(map: &MapLine<'_>, vma: Option<&Vma>) -> Kind {
     }
 }
 
-/// memfd, SysV, shared anonymous and POSIX memory, by the names the kernel gives their files; a space is `\040` in numa_maps.
+/// Returns whether a file is memfd, SysV, shared anonymous or POSIX memory, by the name that the
+/// kernel gives it; a space is `\040` in numa_maps.
 fn is_shared_memory(file: &[u8]) -> bool {
     [&b"/memfd:"[..], b"/SYSV", b"/dev/shm/"]
         .iter()

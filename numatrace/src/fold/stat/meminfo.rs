@@ -1,10 +1,10 @@
-//! Rows of several nodes' meminfo to one table, with the huge page rows made right for mixed page sizes.
+//! Rows of several nodes' meminfo to one table, with huge page rows corrected for mixed page sizes.
 
 use crate::capture::sys::hugepages::Pool;
 use crate::capture::sys::meminfo::{Row, Unit};
 use crate::model::stat::memory::{HugePagePool, MeminfoRow, MeminfoSection};
 
-/// One node's reading; what could not be read is `None`.
+/// The reading of one node; a part that could not be read is `None`.
 #[derive(Debug, Default)]
 pub struct NodeMemory {
     /// The node's meminfo rows.
@@ -13,7 +13,8 @@ pub struct NodeMemory {
     pub pools: Option<Vec<Pool>>,
 }
 
-/// The section of one reading; `default_huge_kb` converts huge page rows of nodes whose pools could not be read.
+/// Returns the section of one reading. `default_huge_kb` converts huge page rows of nodes whose
+/// pools could not be read.
 #[must_use]
 pub fn section(nodes: &[NodeMemory], default_huge_kb: Option<u64>) -> MeminfoSection {
     let mut rows: Vec<MeminfoRow> = Vec::new();
@@ -30,11 +31,11 @@ pub fn section(nodes: &[NodeMemory], default_huge_kb: Option<u64>) -> MeminfoSec
                     });
                     rows.len() - 1
                 });
-            if let Some(count_key) = rows
+            if let Some(value) = rows
                 .get_mut(index)
                 .and_then(|row| row.kib.get_mut(position))
             {
-                *count_key = kib;
+                *value = kib;
             }
         }
     }
@@ -44,7 +45,8 @@ pub fn section(nodes: &[NodeMemory], default_huge_kb: Option<u64>) -> MeminfoSec
     }
 }
 
-/// A row's value in KiB. The kernel's huge page rows count the default size only; the pools know all sizes.
+/// Returns the value of a row in KiB. The kernel's huge page rows count the default size only; the
+/// pools have all sizes.
 fn kib(row: &Row, pools: Option<&[Pool]>, default_huge_kb: Option<u64>) -> Option<u64> {
     let pages = |count: fn(&Pool) -> u64| -> Option<u64> {
         let sum = pools?.iter().fold(0u64, |sum, pool| {
@@ -71,7 +73,7 @@ fn pools(nodes: &[NodeMemory]) -> Vec<HugePagePool> {
     sizes.sort_unstable();
     sizes.dedup();
     let column = |page_kb: u64, value: fn(&Pool) -> u64| -> Vec<Option<u64>> {
-        let count_key = |node: &NodeMemory| {
+        let one = |node: &NodeMemory| {
             let pools = node.pools.as_ref()?;
             Some(
                 pools
@@ -80,7 +82,7 @@ fn pools(nodes: &[NodeMemory]) -> Vec<HugePagePool> {
                     .map_or(0, value),
             )
         };
-        nodes.iter().map(count_key).collect()
+        nodes.iter().map(one).collect()
     };
     let pool = |page_kb: u64| HugePagePool {
         page_kb,

@@ -1,4 +1,5 @@
-//! The arithmetic of `stat`: readings of /proc and /sys to the sections of a sample. No I/O.
+//! The arithmetic of `numatrace stat`: readings of /proc and /sys to the sections of a sample. No
+//! I/O.
 
 pub mod cgroup;
 pub mod counters;

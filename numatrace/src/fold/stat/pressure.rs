@@ -1,4 +1,4 @@
-//! Zones, free blocks and counts to the pressure on each node, and what it says in words.
+//! Zones, free blocks and event counts to the memory pressure on each node, and findings in words.
 
 use crate::capture::sys::buddyinfo::FreeBlocks;
 use crate::capture::sys::meminfo::{Row, kib};
@@ -8,7 +8,7 @@ use crate::ids::NodeId;
 use crate::model::stat::counters::CounterSection;
 use crate::model::stat::pressure::{Activity, NodePressure, PressureSection, ZonePressure};
 
-/// What the kernel counts of each node and belongs here; newer kernels have more of them than older ones.
+/// Counters of `nodeN/vmstat` that show memory pressure; older kernels have fewer of them.
 const NODE_ACTIVITY: &[&str] = &[
     "pgscan_kswapd",
     "pgscan_direct",
@@ -23,7 +23,7 @@ const NODE_ACTIVITY: &[&str] = &[
     "pgdemote_direct",
 ];
 
-/// What it counts of the whole system only.
+/// Counters of `/proc/vmstat` that show memory pressure.
 const SYSTEM_ACTIVITY: &[&str] = &[
     "pswpin",
     "pswpout",
@@ -43,13 +43,14 @@ const SYSTEM_ACTIVITY: &[&str] = &[
     "pgmigrate_fail",
 ];
 
-/// Unreclaimable slab from here on is worth a word, as guides recommend.
+/// Share of the memory in use from which on unreclaimable slab is reported, as tuning guides
+/// recommend.
 const SLAB_SHARE: f64 = 0.30;
 
-/// Above this part of a node's memory being free, calling it free memory elsewhere is fair.
+/// Share of a node's memory above which its free memory counts as available to other nodes.
 const PLENTY: f64 = 0.05;
 
-/// One node's reading; what could not be read is `None`.
+/// The reading of one node; a part that could not be read is `None`.
 #[derive(Debug, Default)]
 pub struct NodeReading {
     /// `nodeN/meminfo`.
@@ -58,10 +59,10 @@ pub struct NodeReading {
     pub vmstat: Option<Vmstat>,
 }
 
-/// Everything read at one moment.
+/// All files of one reading.
 #[derive(Debug, Default)]
 pub struct Reading {
-    /// Per node.
+    /// The nodes, in the order of the section.
     pub nodes: Vec<NodeReading>,
     /// `/proc/zoneinfo`.
     pub zones: Vec<Zone>,
@@ -71,7 +72,8 @@ pub struct Reading {
     pub vmstat: Option<Vmstat>,
 }
 
-/// The section of a reading, with growth since the one before.
+/// Returns the section of a reading, with growth since the one before. `page_kib` is the KiB of a
+/// base page.
 #[must_use]
 pub fn section(
     now: &Reading,
@@ -151,7 +153,7 @@ fn above_low(zone: &ZonePressure) -> i64 {
     signed(zone.free_kib).saturating_sub(signed(zone.low_kib))
 }
 
-/// Part of the free pages in blocks smaller than each order.
+/// Returns, for each order, the share of the free pages that lie in smaller blocks.
 fn unusable<'a>(zones: impl Iterator<Item = &'a FreeBlocks>) -> Vec<f64> {
     let mut blocks: Vec<u64> = Vec::new();
     for zone in zones {
@@ -196,7 +198,7 @@ fn activity(names: &[&str], now: Option<&Vmstat>, before: Option<&Vmstat>) -> Ve
     names.iter().filter_map(one).collect()
 }
 
-/// What the numbers say together. Counters are needed with growth for what happened, else only the state speaks.
+/// Returns findings in words. Without counters and their growth, only the present state is judged.
 #[must_use]
 pub fn findings(section: &PressureSection, counters: Option<&CounterSection>) -> Vec<String> {
     let mut findings = Vec::new();
@@ -246,13 +248,22 @@ pub fn findings(section: &PressureSection, counters: Option<&CounterSection>) ->
             } else {
                 "it was short of free memory"
             };
-            findings.push(format!("{foreign} allocations wanted node {} and went elsewhere: {why}{free}, while {there}.", node.node));
+            findings.push(format!(
+                "{foreign} allocations wanted node {} and went elsewhere: {why}{free}, \
+                 while {there}.",
+                node.node
+            ));
         } else if short {
-            findings.push(format!("Node {} is below its low watermark{free}, while {there}: new memory goes there, or waits for reclaim.", node.node));
+            findings.push(format!(
+                "Node {} is below its low watermark{free}, while {there}: new memory goes there, \
+                 or waits for reclaim.",
+                node.node
+            ));
         }
         if short && let Some(pages) = swapped {
             findings.push(format!(
-                "{pages} pages were swapped out while {there}: processes bound to node {} cannot use it; interleave or bind less.",
+                "{pages} pages were swapped out while {there}: processes bound to node {} cannot \
+                 use it; interleave or bind less.",
                 node.node
             ));
         }
@@ -263,7 +274,11 @@ pub fn findings(section: &PressureSection, counters: Option<&CounterSection>) ->
             .filter(|&share| share >= SLAB_SHARE)
         {
             let percent = share * 100.0;
-            findings.push(format!("Unreclaimable slab is {percent:.0} % of the memory in use on node {}: it cannot be moved or freed by reclaim.", node.node));
+            findings.push(format!(
+                "Unreclaimable slab is {percent:.0} % of the memory in use on node {}: it cannot \
+                 be moved or freed by reclaim.",
+                node.node
+            ));
         }
     }
     findings

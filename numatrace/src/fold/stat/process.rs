@@ -1,20 +1,20 @@
-//! Mappings of a process to resident KiB per node, in numastat's categories.
+//! Mappings of a process to resident KiB by node, in numastat's categories.
 
 use crate::capture::sys::numa_maps::MapLine;
 use crate::ids::NodeId;
 use crate::model::stat::memory::NumastatCategories;
 
-/// What page counts are converted with.
+/// Sizes that page counts are converted with.
 #[derive(Clone, Copy, Debug)]
 pub struct PageSizes {
     /// KiB of a base page.
     pub base_kb: u64,
-    /// KiB of a huge page of the default size, for kernels whose numa_maps does not say.
+    /// KiB of a huge page of the default size, for kernels whose numa_maps does not show it.
     pub default_huge_kb: u64,
 }
 
 impl PageSizes {
-    /// KiB of the pages that a line counts.
+    /// Returns the KiB of each page that a line of numa_maps counts.
     #[must_use]
     pub fn of(self, map: &MapLine<'_>) -> u64 {
         map.page_kb.unwrap_or(if map.huge {
@@ -25,7 +25,8 @@ impl PageSizes {
     }
 }
 
-/// Adds a mapping to numastat's categories. Returns pages on nodes that are not among `nodes`: they came online since.
+/// Adds a mapping to numastat's categories. Returns its pages on nodes that are not among `nodes`:
+/// they came online since.
 pub fn add_numastat(
     sum: &mut NumastatCategories,
     map: &MapLine<'_>,
@@ -49,7 +50,7 @@ pub fn add_numastat(
             .ok()
             .and_then(|position| column.get_mut(position))
         {
-            Some(count_key) => *count_key = count_key.saturating_add(pages.saturating_mul(page_kb)),
+            Some(sum) => *sum = sum.saturating_add(pages.saturating_mul(page_kb)),
             None => unplaced = unplaced.saturating_add(*pages),
         }
     }

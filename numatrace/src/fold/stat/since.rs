@@ -1,4 +1,4 @@
-//! Two samples to what changed between them.
+//! Two samples to the changes between them.
 
 use jiff::Timestamp;
 
@@ -7,7 +7,8 @@ use crate::model::stat::Sample;
 use crate::model::stat::counters::Counters;
 use crate::model::stat::since::{ProcessChange, RowChange, SinceSection};
 
-/// Seconds between two samples by the wall clock; `None` when a time cannot be read or runs backwards.
+/// Returns the seconds between two samples by the wall clock; `None` when a time cannot be read or
+/// runs backwards.
 #[must_use]
 pub fn seconds(before: &Sample, now: &Sample) -> Option<f64> {
     let time = |sample: &Sample| sample.time.parse::<Timestamp>().ok();
@@ -19,7 +20,7 @@ pub fn seconds(before: &Sample, now: &Sample) -> Option<f64> {
     (seconds > 0.0).then_some(seconds)
 }
 
-/// The counters of a saved sample in the order of `nodes`.
+/// Returns the counters of a saved sample in the order of `nodes`.
 #[must_use]
 pub fn counters(before: &Sample, nodes: &[NodeId]) -> Vec<Option<Counters>> {
     let views = before
@@ -41,7 +42,8 @@ pub fn counters(before: &Sample, nodes: &[NodeId]) -> Vec<Option<Counters>> {
         .collect()
 }
 
-/// What changed from `before` to `now`, per node of `now`.
+/// Returns the changes from `before` to `now`, by node of `now`; `None` when their times cannot be
+/// compared.
 #[must_use]
 pub fn section(before: &Sample, now: &Sample) -> Option<SinceSection> {
     let seconds = seconds(before, now)?;

@@ -1,4 +1,5 @@
-//! Coalesces page moves that follow one another without a pause, until a thread of the process moves.
+//! Coalesces page moves that follow one another without a pause, until a thread of the process
+//! moves.
 
 use std::collections::HashMap;
 
@@ -6,25 +7,25 @@ use crate::{
     decode::count::{NodePair, Reason},
     enrich::{
         process::ProcessIndex,
-        timeline_event::{Happened, TimelineEvent},
+        timeline_event::{TimelineEvent, TimelineKind},
     },
     ids::Pid,
 };
 
-/// Longest pause between page moves that become one event, ns. The kernel side closes a run of single
-/// folios after a tenth of a second, so the pause must be longer than that.
+/// Longest pause between page moves that become one event, ns. The kernel side closes a run of
+/// single folios after a tenth of a second, so the pause must be longer than that.
 const PAUSE_NS: u64 = 250_000_000;
 
-/// Adds page moves to earlier ones of the same kind. Returns whether they were added: `false` when they
-/// are of another kind, or follow after a pause.
+/// Adds page moves to earlier ones of the same kind. Returns whether they were added: `false` when
+/// they are of another kind, or follow after a pause.
 pub fn extend(before: &mut TimelineEvent, next: &TimelineEvent) -> bool {
     let same = before.process == next.process
         && key(before).is_some_and(|key_before| key(next) == Some(key_before));
     let (
-        Happened::Pages {
+        TimelineKind::Pages {
             pages, until_ns, ..
         },
-        Happened::Pages {
+        TimelineKind::Pages {
             pages: more,
             until_ns: next_until,
             ..
@@ -46,22 +47,23 @@ pub fn extend(before: &mut TimelineEvent, next: &TimelineEvent) -> bool {
 /// Returns what page moves must have in common to be coalesced; `None` for the move of a thread.
 fn key(event: &TimelineEvent) -> Option<Key> {
     match event.what {
-        Happened::Pages { asker, reason, .. } => Some((event.nodes, asker, reason)),
-        Happened::Move { .. } => None,
+        TimelineKind::Pages { asker, reason, .. } => Some((event.nodes, asker, reason)),
+        TimelineKind::Move { .. } => None,
     }
 }
 
 /// Nodes, the process that asked, and the reason.
 type Key = (NodePair, Pid, Reason);
 
-/// Places of the last page moves of each process, by kind, in a list of events that the caller keeps.
+/// Places of the last page moves of each process, by kind, in a list of events that the caller
+/// keeps.
 #[derive(Clone, Debug, Default)]
 pub struct LastPageMoves(HashMap<ProcessIndex, HashMap<Key, usize>>);
 
 impl LastPageMoves {
-    /// Returns whether an event was added to an earlier one. `extend` tries that with the event at a
-    /// place of the caller's list. An event that was not added is remembered at `place`, where the
-    /// caller is about to keep it; `None` when there is no room.
+    /// Returns whether an event was added to an earlier one. `extend` tries that with the event at
+    /// a place of the caller's list. An event that was not added is remembered at `place`, where
+    /// the caller is about to keep it; `None` when there is no room.
     pub fn extend(
         &mut self,
         event: &TimelineEvent,

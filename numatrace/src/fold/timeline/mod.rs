@@ -1,8 +1,10 @@
-//! The events of a session in the order of their records: cross-node moves of threads, and page moves.
+//! The events of a session in the order of their records: cross-node moves of threads, and page
+//! moves.
 //!
-//! No sum is taken from here. Page moves without a pause are one event. The list is bounded: in a storm
-//! its first part is kept and the rest is counted. For the threads and processes in it, the timeline also
-//! keeps what sweeps counted meanwhile, which [absences](super::absence) are judged by.
+//! No sum is taken from here. Page moves without a pause are one event. The list is bounded: in a
+//! storm its first part is kept and the rest is counted. For the threads and processes in it, the
+//! timeline also keeps what sweeps counted meanwhile, which [absences](super::absence) are judged
+//! by.
 
 mod coalesce;
 pub mod sweeps;
@@ -16,7 +18,7 @@ use super::area::Thread;
 use crate::enrich::{
     Observation,
     process::ProcessIndex,
-    timeline_event::{Happened, TimelineEvent},
+    timeline_event::{TimelineEvent, TimelineKind},
 };
 use sweeps::{Followed, Sweeps, Touched};
 
@@ -62,7 +64,7 @@ impl Timeline {
             return;
         }
         self.all.push(event);
-        if let Happened::Move { tid, start_ns, .. } = event.what {
+        if let TimelineKind::Move { tid, start_ns, .. } = event.what {
             let thread = (tid, start_ns);
             self.sweeps.follow(event.process, thread, event.time_ns);
         }
@@ -94,8 +96,8 @@ impl Timeline {
         self.all.iter().map(|event| event.process)
     }
 
-    /// Returns the timeline of each process. Records of different CPUs come a little out of order, so
-    /// events are sorted by time.
+    /// Returns the timeline of each process. Records of different CPUs come a little out of order,
+    /// so events are sorted by time.
     pub fn by_process(&self) -> BTreeMap<ProcessIndex, OfProcess<'_>> {
         let mut by_process: BTreeMap<ProcessIndex, OfProcess<'_>> = BTreeMap::new();
         for event in &self.all {
@@ -135,7 +137,7 @@ mod tests {
             time_ns: at_ms * MS,
             process: process(),
             nodes: (NodeId(nodes.0), NodeId(nodes.1)),
-            what: Happened::Pages {
+            what: TimelineKind::Pages {
                 asker: Pid(7),
                 reason: 5,
                 pages,
@@ -146,7 +148,7 @@ mod tests {
 
     fn moved(at_ms: u64) -> TimelineEvent {
         TimelineEvent {
-            what: Happened::Move {
+            what: TimelineKind::Move {
                 tid: Tid(7),
                 start_ns: 5,
                 cpus: (CpuId(0), CpuId(2)),
@@ -165,8 +167,8 @@ mod tests {
         let part = timeline.by_process().remove(&process()).unwrap();
         let events = part.events.iter().map(|event| {
             let pages = match event.what {
-                Happened::Pages { pages, .. } => Some(pages),
-                Happened::Move { .. } => None,
+                TimelineKind::Pages { pages, .. } => Some(pages),
+                TimelineKind::Move { .. } => None,
             };
             (event.time_ns / MS, pages)
         });
@@ -193,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_late_keeps_its_place() {
+    fn a_late_record_keeps_its_place() {
         let found = entries(&[
             moved(20),
             pages(30, (0, 1), 2),
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_list_still_counts_what_goes_on() {
+    fn a_full_list_still_counts_page_moves_that_continue() {
         let mut timeline = Timeline::default();
         for at in 0..MOST as u64 {
             timeline.apply(pages(at * 300, (0, 1), 1));

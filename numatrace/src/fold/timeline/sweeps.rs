@@ -1,8 +1,8 @@
 //! What sweeps counted for the threads of a timeline and their processes.
 //!
-//! Kept from the first move of a thread on: what was counted before is in the totals, less this. First
-//! touches are kept sweep by sweep only where a thread moved in between, so the list is no longer than
-//! twice the timeline.
+//! Kept from the first move of a thread on: what was counted before is in the totals, less this.
+//! First touches are kept sweep by sweep only where a thread moved in between, so the list is no
+//! longer than twice the timeline.
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,16 +1,14 @@
-//! Where a session or an interval begins and ends: what is read there.
+//! Boundaries of sessions and intervals: readings where one begins or ends.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
-use anyhow::Context;
-use nix::time::{ClockId, clock_gettime};
-
-use super::Tracer;
+use super::{Tracer, clock::boot_ns};
 use crate::{
     attach::{catalog, hooks::HookState},
     capture::{
         boundary::{BoundaryReading, Grown},
         counting::counting,
+        fdinfo::ProgramFdInfo,
         mapping_records::MappingRecords,
         numastat::{self, Round},
         totals::Sweep,
@@ -21,51 +19,63 @@ use crate::{
     recording::chunks::Sample,
 };
 
-/// Readings of numastat at each end of a session; fewer on machines with many nodes, where each one folds more.
+/// Readings of numastat at each boundary, shared among nodes: with many nodes, each round of
+/// readings makes the kernel fold more counters.
 const READINGS: usize = 32;
 
+/// Hooks whose programs count allocations: runs that the kernel skipped there are missing from the
+/// totals.
+const ALLOCATION_HOOKS: [&str; 3] = [
+    catalog::PAGE_ALLOC,
+    catalog::ALLOC_BULK,
+    catalog::ALLOC_POLICY,
+];
+
 impl Tracer {
-    /// Ends the session at a last cut. `None` when it never began.
+    /// Ends the session at a last boundary. Returns its counts; `None` when it never began.
     ///
     /// # Errors
-    /// A map or counter file that cannot be read.
+    /// A map or counter file cannot be read.
     pub fn finish(&mut self) -> anyhow::Result<Option<Counted>> {
         self.close(false)
     }
 
-    /// Ends an interval at a cut and begins the next one there. `None` when the session never began.
+    /// Ends an interval at a boundary and begins the next one there. Returns its counts; `None`
+    /// when the session never began.
     ///
     /// # Errors
-    /// A map or counter file that cannot be read.
+    /// A map or counter file cannot be read.
     pub fn roll(&mut self) -> anyhow::Result<Option<Counted>> {
         self.close(true)
     }
 
+    /// Begins to count at a first boundary.
     pub(super) fn begin(&mut self) -> anyhow::Result<()> {
-        let (mut reading, edge) = self.read_cut(0)?;
+        let (mut reading, boundary_counts) = self.read_boundary(0)?;
         reading.at_ns = boot_ns()?;
-        self.take(&Input::Begin(reading, edge), None);
+        self.apply(&Input::Begin(reading, boundary_counts), None);
         Ok(())
     }
 
-    fn close(&mut self, goes_on: bool) -> anyhow::Result<Option<Counted>> {
+    fn close(&mut self, another_follows: bool) -> anyhow::Result<Option<Counted>> {
         if !self.ingest.is_counting() {
             return Ok(None);
         }
-        // Counts of the running epochs first: only what is counted from here on can lie on either side of the cut.
-        self.take_stock();
+        // Counts of the epochs so far first: only later counts can lie on either side of the
+        // boundary.
+        self.charge_running_tasks();
         let current = self.control.advance()?;
         let sweep = self.counts(current)?;
         let until_ns = boot_ns()?;
-        self.take(&Input::Time(until_ns), None);
-        self.take(&Input::Sweep(sweep), None);
-        let (mut reading, edge) = self.read_cut(until_ns)?;
-        reading.goes_on = goes_on;
-        self.take(&Input::Boundary(reading, edge), None);
+        self.apply(&Input::Time(until_ns), None);
+        self.apply(&Input::Sweep(sweep), None);
+        let (mut reading, boundary_counts) = self.read_boundary(until_ns)?;
+        reading.another_follows = another_follows;
+        self.apply(&Input::Boundary(reading, boundary_counts), None);
         self.drain()?;
-        self.grow()?;
-        self.look_at_residency();
-        if !goes_on && self.ingest.live.is_none() {
+        self.stream_growth()?;
+        self.read_residency();
+        if !another_follows && self.ingest.live.is_none() {
             let open = OpenRuns {
                 now_ns: until_ns,
                 touches: self.open_runs.touches()?,
@@ -73,12 +83,13 @@ impl Tracer {
                 fills: self.open_runs.fills()?,
                 moves: self.open_runs.moves()?,
             };
-            self.take(&Input::OpenRuns(open), None);
+            self.apply(&Input::OpenRuns(open), None);
         }
         Ok(self.ingest.counted())
     }
 
-    /// When it is and what has grown, for a recording that may end here.
+    /// Returns the time and the growing counts, for a recording that may end here; `None` without
+    /// one.
     pub(super) fn sample(&self) -> anyhow::Result<Option<Sample>> {
         if self.recorder.is_none() {
             return Ok(None);
@@ -106,8 +117,9 @@ impl Tracer {
         }
     }
 
-    /// Reads all counters several times and then what was counted around it; of the readings the one with least under way becomes the cut.
-    fn read_cut(&mut self, at_ns: u64) -> anyhow::Result<(BoundaryReading, Sweep)> {
+    /// Reads the kernel's counters several times, then the counts of the epochs around the
+    /// readings. The reading with the fewest allocations under way becomes the boundary.
+    fn read_boundary(&mut self, at_ns: u64) -> anyhow::Result<(BoundaryReading, Sweep)> {
         let marked = self.session.state(catalog::NUMASTAT_FOLD) == HookState::Attached;
         let rounds: Vec<Round> = match &self.numastat {
             Ok(files) => {
@@ -118,7 +130,7 @@ impl Tracer {
         };
         let system = self.system(marked)?;
         let current = self.control.advance()?;
-        let edge = self.counts(current)?;
+        let boundary_counts = self.counts(current)?;
         let reading = BoundaryReading {
             at_ns,
             rounds,
@@ -126,13 +138,16 @@ impl Tracer {
             grown: self.grown()?,
             no_counters: self.numastat.as_ref().err().cloned(),
             switched: self.numa_stat.written(),
-            goes_on: false,
+            another_follows: false,
         };
-        Ok((reading, edge))
+        Ok((reading, boundary_counts))
     }
 
-    /// Reads `/proc/vmstat`, which folds the kernel's counters as a node's file does, and so begins an epoch.
+    /// Reads `/proc/vmstat`. The read folds the kernel's counters as the read of a node's file
+    /// does, and so begins an epoch. Returns that epoch with the counters; `None` where they cannot
+    /// be read.
     fn system(&mut self, marked: bool) -> anyhow::Result<Option<(u64, VmCounters)>> {
+        // Our program at the fold begins the epoch; without it we do.
         let begun = if marked {
             None
         } else {
@@ -147,13 +162,23 @@ impl Tracer {
         };
         Ok(Some((epoch, counters)))
     }
-}
 
-/// The clock that starts of processes are told on.
-///
-/// # Errors
-/// What clock_gettime(2) returned.
-pub fn boot_ns() -> anyhow::Result<u64> {
-    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).context("cannot read the boot clock")?;
-    Ok(u64::try_from(Duration::from(now).as_nanos()).unwrap_or(u64::MAX))
+    /// Returns the runs of the allocation programs that the kernel skipped so far, by program and
+    /// copy; `None` where the kernel does not count them.
+    fn recursion_misses(&self) -> Option<Vec<Vec<u64>>> {
+        ALLOCATION_HOOKS
+            .into_iter()
+            .flat_map(|hook| self.session.programs_of(hook))
+            .map(|attached| {
+                let copies = attached.names();
+                copies.map(|name| self.misses_of(name)).collect()
+            })
+            .collect()
+    }
+
+    fn misses_of(&self, program: &str) -> Option<u64> {
+        ProgramFdInfo::of(self.session.program(program)?)
+            .ok()?
+            .recursion_misses
+    }
 }

@@ -1,7 +1,8 @@
-//! `--max-overhead`: details are given up, the dearest first, while our programs take more CPU time than they may.
+//! `--max-overhead`: gives up details, the most expensive first, when our programs take more CPU
+//! time than allowed.
 //!
-//! Totals are never among them: they are what the audit rests on, and cheap. A step once taken is not taken back, so that a report needs to
-//! say only since when something is missing.
+//! Totals are never given up: the audit rests on them, and they are cheap. A detail once given up
+//! does not come back, so the report only needs to say since when it is missing.
 
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use numatrace_common::control::{NO_RUNS, NO_STACKS};
 
 use crate::{capture::cost::WindowCost, model::Reduction};
 
-/// One step: bits of the control word, and how it is told.
+/// A detail that can be given up: its bit of the control word, and its name in the report.
 type Step = (u64, &'static str);
 
 /// A stack costs as much as fifty counts.
@@ -20,28 +21,28 @@ const RUNS: Step = (
     "first touches and hinting faults by mapping, with their stacks",
 );
 
-/// The limit and what was done for it.
+/// The limit, and the details given up for it.
 #[derive(Debug)]
 pub struct Reducing {
     /// Share of all CPU time, 0 to 1.
-    most: f64,
+    limit: f64,
     cpus: usize,
     began: Instant,
-    /// What is left to give up.
+    /// Details that can still be given up; the next one is last.
     left: Vec<Step>,
     bits: u64,
     done: Vec<Reduction>,
 }
 
 impl Reducing {
-    /// A limit as a share of the time of so many CPUs, 0 to 1. Begins now, unless [`Reducing::begin`] says otherwise.
+    /// Creates a limit, as a share from 0 to 1 of the time of this many CPUs, for a session that
+    /// begins now.
     #[must_use]
-    pub fn new(most: f64, cpus: usize, stacks: bool) -> Self {
+    pub fn new(limit: f64, cpus: usize, stacks: bool) -> Self {
         Self {
-            most,
+            limit,
             cpus,
             began: Instant::now(),
-            // Taken from the end.
             left: if stacks {
                 vec![RUNS, STACKS]
             } else {
@@ -52,27 +53,23 @@ impl Reducing {
         }
     }
 
-    /// The session begins at this time: attaching has taken some before.
-    pub fn begin(&mut self, at: Instant) {
-        self.began = at;
-    }
-
-    /// The limit.
+    /// Returns the limit, as a share of all CPU time.
     #[must_use]
-    pub fn most(&self) -> f64 {
-        self.most
+    pub fn limit(&self) -> f64 {
+        self.limit
     }
 
-    /// What was given up so far.
+    /// Returns the details given up so far.
     #[must_use]
     pub fn done(&self) -> &[Reduction] {
         &self.done
     }
 
-    /// Looks at a window; the bits for the control word, when one more thing is to be given up.
+    /// Judges the cost of one measuring window. Returns the new bits for the control word when it
+    /// is above the limit and there is something left to give up.
     pub fn judge(&mut self, seen: WindowCost, now: Instant) -> Option<u64> {
         let share = share(seen, self.cpus);
-        if share <= self.most {
+        if share <= self.limit {
             return None;
         }
         let (bits, what) = self.left.pop()?;
@@ -86,7 +83,7 @@ impl Reducing {
     }
 }
 
-/// Time in our programs as a share of that of all CPUs.
+/// Returns the time in our programs as a share of the time of all CPUs.
 #[expect(clippy::cast_precision_loss, reason = "a share needs three digits")]
 fn share(seen: WindowCost, cpus: usize) -> f64 {
     seen.ns as f64 / 1e9 / (seen.length.as_secs_f64() * cpus.max(1) as f64)

@@ -1,4 +1,4 @@
-//! Verification of reasons: kernel stacks from the ring, functions from kallsyms, opinions into the accumulators.
+//! `--verify-reasons`, a test instrument: compares the reason of each move with its kernel stack.
 
 use std::path::Path;
 
@@ -9,17 +9,17 @@ use crate::{
     fold::verify::Verified,
 };
 
-/// What a session that verifies needs beside the records.
+/// Functions of the kernel, and the comparisons so far.
 pub struct Verifying {
     text: KernelText,
     verified: Verified,
 }
 
 impl Verifying {
-    /// Reads the kernel's functions.
+    /// Reads the kernel's functions from kallsyms.
     ///
     /// # Errors
-    /// They cannot be read, or are hidden.
+    /// kallsyms cannot be read, or hides addresses.
     pub fn begin() -> Result<Self, SymbolGap> {
         Ok(Self {
             text: KernelText::read(Path::new(KALLSYMS))?,
@@ -27,18 +27,18 @@ impl Verifying {
         })
     }
 
-    /// Takes in a move.
+    /// Compares one move with its stack.
     pub(super) fn apply(&mut self, moved: &MoveStack) {
         let callers = moved.stack.iter();
         let functions: Vec<&str> = callers
             .filter_map(|address| self.text.caller(*address))
-            // What lies between the tracepoint and our program is nobody's opinion.
+            // Frames between the tracepoint and our program say nothing about the reason.
             .skip_while(|name| !name.contains("set_task_cpu"))
             .collect();
         self.verified.apply(moved.reason, moved.forced, &functions);
     }
 
-    /// What came of it so far; begins anew.
+    /// Returns the comparisons since the last call.
     pub fn take(&mut self) -> Verified {
         std::mem::take(&mut self.verified)
     }

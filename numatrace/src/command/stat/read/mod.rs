@@ -1,8 +1,7 @@
-//! One reading of the machine: the files in one pass, in the order in which they go stale, folded into a sample.
+//! Reads one sample of the machine: all files in one pass, those that change fastest first.
 
 mod pressure;
 mod processes;
-mod progress;
 
 use std::path::Path;
 use std::time::Instant;
@@ -23,7 +22,7 @@ use crate::model::stat::counters::Counters;
 use crate::model::stat::kinds::CgroupMemory;
 use crate::model::topology::MissingFact;
 
-/// Reads samples of one machine; remembers the last for what grows.
+/// Reads samples of one machine, and remembers the last reading for growth.
 pub struct Reader<'a> {
     root: &'a Path,
     plan: &'a Plan,
@@ -31,7 +30,7 @@ pub struct Reader<'a> {
     saved: Option<Sample>,
 }
 
-/// The reading before.
+/// The previous reading.
 #[derive(Default)]
 struct Before {
     at: Option<Instant>,
@@ -40,19 +39,19 @@ struct Before {
     pressure: Option<Reading>,
 }
 
-/// What a person must hear about a reading, beside its data.
+/// Problems of a reading, to be reported on stderr.
 #[derive(Debug, Default)]
 pub struct Problems {
-    /// One line each.
+    /// One line per problem.
     pub lines: Vec<String>,
-    /// Something named on the command line was not there or not readable.
+    /// Something named on the command line does not exist or cannot be read.
     pub failed: bool,
-    /// Everything named on the command line was there, and nothing of it may be read.
+    /// Everything named on the command line exists, and nothing of it may be read.
     pub all_denied: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of the machine under `root`.
+    /// Creates a reader of the machine under `root`.
     pub fn new(root: &'a Path, plan: &'a Plan) -> Self {
         Self {
             root,
@@ -62,12 +61,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes growth from a saved reading instead of the one before.
+    /// Computes growth since a saved reading instead of the previous one.
     pub fn since(&mut self, saved: Sample) {
         self.saved = Some(saved);
     }
 
-    /// Reads everything the plan asks for.
+    /// Reads everything in the plan.
+    ///
+    /// # Errors
+    /// The topology cannot be read.
     pub fn read(&mut self) -> Result<(Sample, Problems), TopologyError> {
         let topology = Topology::read(self.root)?;
         let nodes: Vec<NodeId> = topology.node_ids().collect();
@@ -85,7 +87,7 @@ impl<'a> Reader<'a> {
                 .at
                 .map(|before| at.duration_since(before).as_secs_f64()),
         };
-        // Counters first: reading anything else allocates, and they are what is compared between readings.
+        // Counters first: reading anything else allocates memory, which the counters count.
         if self.plan.counters {
             self.counters(&topology, &mut sample);
         }
@@ -193,7 +195,7 @@ impl<'a> Reader<'a> {
 
     fn pressure(&mut self, sample: &mut Sample) {
         let now = pressure::read(self.root, &sample.nodes, &mut sample.missing);
-        // Nodes that came or went leave nothing to take growth from.
+        // If nodes were added or removed, growth cannot be computed.
         let before = self
             .before
             .pressure
@@ -211,7 +213,8 @@ impl<'a> Reader<'a> {
         self.before.pressure = Some(now);
     }
 
-    /// `vm.numa_stat`: kernels before the sysctl do not say, and count.
+    /// Returns whether the kernel counts (`vm.numa_stat`); `None` on kernels before the sysctl,
+    /// which always count.
     fn counting(&self) -> Option<bool> {
         Some(read_text(self.root, "proc/sys/vm/numa_stat").ok()?.trim() != "0")
     }
@@ -235,7 +238,7 @@ impl<'a> Reader<'a> {
 }
 
 impl Before {
-    /// Its counters in the order of today's nodes.
+    /// Returns its counters in the order of the current nodes.
     fn aligned(&self, nodes: &[NodeId]) -> Vec<Option<Counters>> {
         let counters = |node| {
             self.nodes
@@ -247,7 +250,7 @@ impl Before {
     }
 }
 
-/// The value, or `None` and a line in `missing`.
+/// Returns the value, or `None` and adds a line to `missing`.
 fn known<T>(
     read: Result<T, ReadError>,
     what: &str,

@@ -1,4 +1,4 @@
-//! What `--pressure` reads, and the settings that decide what a full node does.
+//! Readings of `--pressure`, and the settings that control the reaction to a full node.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::fold::stat::pressure::{NodeReading, Reading};
 use crate::ids::NodeId;
 use crate::model::topology::MissingFact;
 
-/// Settings shown beside the pressure.
+/// Settings that are printed with the pressure.
 const SETTINGS: &[&str] = &[
     "vm.zone_reclaim_mode",
     "vm.min_unmapped_ratio",
@@ -19,7 +19,7 @@ const SETTINGS: &[&str] = &[
     "transparent_hugepage/defrag",
 ];
 
-/// Reads zones, free blocks and counts; what cannot be read is told in `missing`.
+/// Reads zones, free blocks and counters; files that cannot be read are listed in `missing`.
 pub fn read(root: &Path, nodes: &[NodeId], missing: &mut Vec<MissingFact>) -> Reading {
     let node = |node: NodeId, missing: &mut Vec<MissingFact>| NodeReading {
         meminfo: known(meminfo::read_node(root, node), "memory of", node, missing),
@@ -34,7 +34,7 @@ pub fn read(root: &Path, nodes: &[NodeId], missing: &mut Vec<MissingFact>) -> Re
     }
 }
 
-/// The settings in force, `name = value: meaning`.
+/// Returns the settings in force as `name = value: meaning`.
 pub fn settings(root: &Path) -> Vec<String> {
     let known = knobs::read(root)
         .into_iter()

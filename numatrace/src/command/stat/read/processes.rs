@@ -1,16 +1,18 @@
-//! The processes asked for: found, read one after the other, folded at once; memory use does not grow with their mappings.
+//! Finds processes and reads their memory. Each mapping is folded at once, so memory use does not
+//! grow with their number.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::{Problems, progress::Progress};
+use super::Problems;
 use crate::{
     capture::sys::{
         ReadError, hugepages, numa_maps, proc_files::ProcFiles, process, smaps, threads,
     },
     command::stat::plan::{Details, Plan, Target},
+    console::progress::{Progress, Work},
     enrich::topology::Topology,
     fold::stat::{
         kinds::Kinds,
@@ -27,10 +29,10 @@ use crate::{
     },
 };
 
-/// x86's huge page, for a kernel that has none and therefore does not need the number.
+/// Huge page size of x86, KiB, for a kernel without huge pages, where the number has no effect.
 const USUAL_HUGE_KB: u64 = 2048;
 
-/// What all processes are read against.
+/// Facts about the machine that all processes share.
 struct Machine<'a> {
     topology: &'a Topology,
     nodes: &'a [NodeId],
@@ -38,8 +40,8 @@ struct Machine<'a> {
     ticks_per_second: u64,
 }
 
-/// Reads the plan's targets. Named PIDs that are gone, and patterns without a match, are problems; processes found by a pattern
-/// that end before they are read are counted.
+/// Reads the processes of the plan. A named PID that does not exist and a pattern without a match
+/// are problems. Processes that a pattern finds and that end before they are read are counted.
 pub fn read(
     root: &Path,
     plan: &Plan,
@@ -94,9 +96,9 @@ pub fn read(
         });
     }
     let all = named.union(&found).count();
-    let mut progress = Progress::new(all);
+    let mut progress = Progress::new(Work::Processes(all as u64), false);
     let mut ended = 0;
-    for (done, &pid) in named.union(&found).enumerate() {
+    for (done, &pid) in (0..).zip(named.union(&found)) {
         progress.show(done);
         match read_one(root, &mut files, pid, &machine, plan.details, missing) {
             Ok(process) => section.processes.push(process),
@@ -128,7 +130,7 @@ pub fn read(
     section
 }
 
-/// Keeps one of `every` found processes; returns how many were left out. Named ones stay.
+/// Keeps one in `every` found processes, and all named ones. Returns the number that was left out.
 fn thin(found: &mut BTreeSet<Pid>, named: &BTreeSet<Pid>, every: usize) -> usize {
     let before = found.len();
     let mut position = 0;
@@ -139,7 +141,7 @@ fn thin(found: &mut BTreeSet<Pid>, named: &BTreeSet<Pid>, every: usize) -> usize
     before - found.len()
 }
 
-/// The PIDs named, and those that patterns find.
+/// Returns the named PIDs, and those that patterns find.
 fn resolve(
     root: &Path,
     files: &mut ProcFiles,
@@ -170,7 +172,7 @@ fn resolve(
                 found.insert(*pid);
             }
             Target::Pattern(pattern) => {
-                // The pattern stands on our own command line too.
+                // Our own command line contains the pattern, too.
                 let others = all.iter().copied().filter(|&pid| pid != this);
                 let before = found.len();
                 found.extend(
@@ -200,7 +202,7 @@ fn read_one(
     let comm = Name::from(process::comm(files, pid)?);
     let mut categories = NumastatCategories::zeros(machine.nodes.len());
     let mut unplaced = 0u64;
-    // smaps first: a mapping that is new in numa_maps is still counted, only without its name.
+    // smaps first: a mapping that appears in numa_maps only is still counted, without its name.
     let mut kinds = None;
     if details.kinds {
         let mut vmas = Vec::new();
@@ -261,7 +263,7 @@ fn threads(root: &Path, pid: Pid, machine: &Machine<'_>) -> Result<Vec<ThreadPla
     Ok(threads::all(root, pid)?.into_iter().map(place).collect())
 }
 
-/// Clock ticks per second of /proc's times; 100 on every Linux there is.
+/// Returns the clock ticks per second of times in /proc; 100 on all common builds of Linux.
 fn ticks_per_second() -> u64 {
     let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten();
     ticks

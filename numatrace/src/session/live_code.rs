@@ -1,4 +1,4 @@
-//! Stacks of the running session, and names from the files of the processes that they are of.
+//! Stacks of the running session, with function names from the files of its processes.
 
 use crate::{
     capture::stacks::Stacks,
@@ -11,16 +11,17 @@ use crate::{
     recording::chunks::Resolved,
 };
 
-/// The live source.
+/// Source of stacks and names of a live session.
 pub(super) struct LiveCode<'a> {
     stacks: &'a Stacks,
     symbols: Symbols,
-    /// What was looked up, for a recording.
+    /// Stacks that were named, for a recording.
     pub(super) resolved: Vec<Resolved>,
     progress: Progress,
 }
 
 impl<'a> LiveCode<'a> {
+    /// Creates a source; with `quiet` it shows no progress.
     pub(super) fn new(stacks: &'a Stacks, quiet: bool) -> Self {
         Self {
             stacks,
@@ -42,8 +43,8 @@ impl Code for LiveCode<'_> {
         of: Of<'_>,
         addresses: &[u64],
     ) -> (Vec<Frame>, Option<String>) {
-        let (frames, cut) = self.symbols.frames(of, addresses);
-        let short = cut.map(|cut| cut.reason().to_owned());
+        let (frames, truncated) = self.symbols.frames(of, addresses);
+        let short = truncated.map(|why| why.reason().to_owned());
         self.resolved.push(Resolved {
             number,
             process: Some(of.index),

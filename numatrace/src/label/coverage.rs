@@ -1,0 +1,78 @@
+//! The coverage section of the report: what was lost, skipped or could not be attributed.
+
+use std::collections::BTreeMap;
+
+use numatrace_common::kind::Kind;
+
+use crate::{
+    capture::losses::Losses, enrich::Charged, fold::counted::Counted, ids::NodeId, model::Coverage,
+};
+
+/// Returns the records for which the ring buffer had no room, by kind.
+pub fn lost_by_kind(losses: &Losses) -> BTreeMap<String, u64> {
+    let kinds = Kind::ALL.into_iter().zip(losses.records_lost);
+    not_zero(kinds.map(|(kind, lost)| (kind.name(), lost)))
+}
+
+/// Returns the coverage of a session. `nodes` are in the report's order.
+pub fn coverage(counted: &Counted, nodes: &[NodeId]) -> Coverage {
+    let losses = &counted.losses;
+    let unattributed = unattributed(counted, nodes);
+    Coverage {
+        records: Some(losses.records),
+        records_lost: Some(losses.records_lost.iter().sum()),
+        recursion_misses: counted.recursion_misses,
+        rejected: Some(counted.rejected),
+        unattributed: Some(unattributed.iter().map(|(_, pages)| pages).sum()),
+        mapping_records_lost: None,
+        lost_by_kind: lost_by_kind(losses),
+        unattributed_by_reason: not_zero(unattributed),
+        full_tables: not_zero([
+            ("totals", losses.overflowed),
+            ("scope", losses.scope_lost),
+            ("movers", losses.movers_lost),
+            ("parked faults", losses.faults_unparked),
+            ("balancer times", losses.balancer_untimed),
+        ]),
+        caught_by_twin: losses.caught_by_twin,
+        untold: counted.timeline.dropped,
+        uncertain: not_zero([
+            (
+                "first touches of interrupted faults",
+                losses.faults_interrupted,
+            ),
+            (
+                "interleave hits taken for granted",
+                losses.interleave_guessed,
+            ),
+            (
+                "bulk arrays too long to look through",
+                losses.bulk_unscanned,
+            ),
+        ]),
+        incomplete: None,
+    }
+}
+
+/// Returns the pages of allocations whose owner or node is not in the report, by reason.
+fn unattributed(counted: &Counted, nodes: &[NodeId]) -> [(&'static str, u64); 2] {
+    let (mut table_full, mut unlisted) = (0u64, 0u64);
+    for (charged, count_key, tally) in counted.inside.allocs() {
+        if !nodes.contains(&count_key.page_node) {
+            unlisted = unlisted.saturating_add(tally.amount);
+        }
+        if charged == Charged::Overflow {
+            table_full = table_full.saturating_add(tally.amount);
+        }
+    }
+    [("table full", table_full), ("node not in sysfs", unlisted)]
+}
+
+/// Returns counts by name, without those that are zero.
+fn not_zero(counts: impl IntoIterator<Item = (&'static str, u64)>) -> BTreeMap<String, u64> {
+    counts
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| (name.to_owned(), count))
+        .collect()
+}

@@ -1,0 +1,119 @@
+//! Processes that a session traces by name, and whether they can be identified from here.
+
+use std::{ffi::OsString, fs, path::Path};
+
+use crate::{
+    enrich::facts::{Facts, ProcFacts},
+    exit::{Exit, Failure},
+    ids::Pid,
+};
+
+/// Processes that a session traces by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All processes.
+    System,
+    /// Processes by PID and start time in clock ticks since boot, which distinguishes them from
+    /// later processes with the same PID.
+    Processes(Vec<(Pid, u64)>),
+    /// A command that the session launches.
+    Command(Launch),
+}
+
+/// A command to launch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// Program and arguments.
+    pub argv: Vec<OsString>,
+    /// Name of the user to run it as; `None` for our own.
+    pub user: Option<String>,
+    /// The command is left running when the session ends first.
+    pub keep_running: bool,
+    /// The command's stdout goes to our stderr, because our stdout carries one JSON document.
+    pub stdout_to_stderr: bool,
+}
+
+impl Scope {
+    /// Returns the scope of the processes with these PIDs, or the whole system when there are none.
+    ///
+    /// # Errors
+    /// A process does not exist, a PID is a thread's, or PIDs here are not the kernel's.
+    pub(super) fn of_pids(pids: &[u32]) -> Result<Self, Failure> {
+        if pids.is_empty() {
+            return Ok(Self::System);
+        }
+        require_initial_pid_namespace()?;
+        Ok(Self::Processes(find_processes(pids)?))
+    }
+
+    /// Returns the scope of a command to launch.
+    ///
+    /// # Errors
+    /// PIDs here are not the kernel's.
+    pub(super) fn of_command(launch: Launch) -> Result<Self, Failure> {
+        require_initial_pid_namespace()?;
+        Ok(Self::Command(launch))
+    }
+
+    /// Returns whether only some processes are traced by name.
+    pub fn is_limited(&self) -> bool {
+        *self != Self::System
+    }
+}
+
+/// Refuses a scope where process numbers are not the kernel's.
+fn require_initial_pid_namespace() -> Result<(), Failure> {
+    if in_initial_pid_namespace() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Refused,
+        "this is not the initial PID namespace: its process numbers are not the kernel's",
+        "run numatrace on the host (docker run --pid=host, nsenter -t 1 -p -m), or trace the \
+         whole system without -p and a command",
+    ))
+}
+
+/// Finds processes and their start times; duplicates are dropped. The PID of a thread is refused
+/// with the PID of its process.
+fn find_processes(pids: &[u32]) -> Result<Vec<(Pid, u64)>, Failure> {
+    let mut facts = ProcFacts::new(Path::new("/"));
+    let mut found: Vec<(Pid, u64)> = Vec::new();
+    for pid in pids {
+        let identity = facts.identity(Pid(*pid)).ok_or_else(|| {
+            Failure::new(
+                Exit::Failed,
+                format!("there is no process {pid}"),
+                "list processes with: ps -eo pid,comm",
+            )
+        })?;
+        if let Some(process) = process_of_thread(*pid).filter(|process| process != pid) {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("{pid} is a thread of process {process}"),
+                format!("trace the process: -p {process}"),
+            ));
+        }
+        if !found.iter().any(|(known, _)| known.0 == *pid) {
+            found.push((Pid(*pid), identity.start_ticks));
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the `Tgid:` of `/proc/TID/status`: `/proc` has a folder for the number of each thread,
+/// too.
+fn process_of_thread(tid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+    line.trim().parse().ok()
+}
+
+/// Inode number of the initial PID namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
+const INITIAL_PIDNS: &str = "pid:[4026531836]";
+
+/// Returns whether this process is in the initial PID namespace; `true` where `/proc` does not
+/// tell.
+fn in_initial_pid_namespace() -> bool {
+    fs::read_link("/proc/self/ns/pid").map_or(true, |link| link.as_os_str() == INITIAL_PIDNS)
+}

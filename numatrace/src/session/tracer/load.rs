@@ -1,0 +1,107 @@
+//! Loads the eBPF object for the running kernel.
+
+use std::path::Path;
+
+use anyhow::anyhow;
+use aya::EbpfLoader;
+
+use crate::{
+    attach::{
+        self, Loaded,
+        globals::{Addresses, NodeSets, Switches},
+        kallsyms::{KALLSYMS, Symbols},
+        kernel_enum::ReasonNames,
+        preemption::Preemption,
+        preflight::{Preflight, Refusal},
+        prototype::Mismatches,
+        reading::Reading,
+    },
+    enrich::topology::Topology,
+    exit::{Exit, Failure},
+};
+
+/// Loads the object for this kernel; nothing is attached yet.
+///
+/// # Errors
+/// A [`Failure`] with its hint when this machine or user does not allow it; a member of a kernel
+/// struct that this kernel lacks.
+pub fn load(topology: &Topology, switches: Switches, debug: bool) -> anyhow::Result<Loaded> {
+    let loader = Reading::begin(EbpfLoader::new);
+    let symbols = Reading::begin(|| Symbols::of_session(Path::new(KALLSYMS)));
+    let found = Preflight::of(Path::new("/"));
+    if let Some(refusal) = found.refusal() {
+        return Err(refused(refusal).into());
+    }
+    let symbols = symbols.end()?;
+    load_for(
+        loader,
+        &found,
+        &symbols,
+        node_sets(topology),
+        switches,
+        debug,
+    )
+}
+
+/// Loads the object for a machine that the preflight has already examined.
+///
+/// # Errors
+/// The kernel has no BTF, lacks a member of a struct, or refuses maps.
+pub fn load_for(
+    loader: Reading<EbpfLoader<'static>>,
+    found: &Preflight,
+    symbols: &Symbols,
+    nodes: NodeSets,
+    switches: Switches,
+    debug: bool,
+) -> anyhow::Result<Loaded> {
+    let btf = found.btf.as_ref().map_err(|why| anyhow!(why.clone()))?;
+    // Without the preempt count, which kallsyms may hide, interrupts cannot be distinguished from
+    // tasks: the report's coverage says so.
+    let (preempt, gap) = match symbols.preempt_count(btf) {
+        Ok(found) => (Some(found), None),
+        Err(gap) => (None, Some(gap.to_string())),
+    };
+    let preemption = Preemption::of(Path::new("/"));
+    let addresses = Addresses {
+        preempt_count: preempt.map_or(0, |found| found.symbol),
+        per_cpu_offset: preempt.map_or(0, |found| found.per_cpu_offset),
+    };
+    let mut globals = attach::globals::globals(btf, switches, addresses, nodes, preemption)?;
+    // With lockdown=confidentiality, programs that call bpf_probe_read_kernel do not load, so they
+    // are built without it.
+    globals.probe_read = u32::from(found.trial.probe_read.is_ok());
+    let mut loaded = attach::load(
+        loader,
+        btf,
+        &globals,
+        Mismatches::of(btf),
+        preemption,
+        switches.faults,
+        debug,
+    )?;
+    loaded.interrupts_unknown = gap.or_else(|| {
+        (globals.probe_read == 0).then(|| "this machine refuses reads of kernel memory".to_owned())
+    });
+    loaded.reasons = ReasonNames::of(btf);
+    Ok(loaded)
+}
+
+fn refused(refusal: Refusal) -> Failure {
+    let Refusal { what, why, way_out } = refusal;
+    Failure::new(Exit::Refused, format!("{what}: {why}"), way_out)
+}
+
+/// Returns the nodes that can serve each kind of allocation, for the kernel side.
+fn node_sets(topology: &Topology) -> NodeSets {
+    let mut sets = NodeSets::default();
+    for node in topology.nodes() {
+        if !node.is_memoryless() {
+            NodeSets::add(&mut sets.has_memory, node.id);
+        }
+        if node.has_normal_memory {
+            NodeSets::add(&mut sets.has_normal_memory, node.id);
+        }
+    }
+    sets
+}
