@@ -1,7 +1,9 @@
-//! Builds the eBPF object (`numatrace-ebpf`) with a child cargo and leaves it at `$OUT_DIR/numatrace.bpf.o`.
+//! Builds the eBPF object (`numatrace-ebpf`) with a child cargo and leaves it at
+//! `$OUT_DIR/numatrace.bpf.o`.
 //!
-//! Stable Rust suffices: the child alone gets `RUSTC_BOOTSTRAP=1`, for `-Z build-std=core`. It needs rust-src and
-//! bpf-linker; when one is missing the build stops with one line that says which, and the command that gets it.
+//! Stable Rust suffices: only the child gets `RUSTC_BOOTSTRAP=1`, for `-Z build-std=core`. The
+//! build needs rust-src and bpf-linker; when one is missing it stops with one line that names it
+//! and the command that gets it.
 
 use std::{
     env,
@@ -24,7 +26,7 @@ fn main() {
 /// Builds the object and copies it to `OUT_DIR`.
 ///
 /// # Errors
-/// One line for the person who builds: what is missing or failed, and the way out.
+/// One line for the person who builds: the missing part or the failure, and the way out.
 fn build() -> Result<(), String> {
     let root = workspace()?;
     for part in ["numatrace-ebpf", "numatrace-common"] {
@@ -54,7 +56,7 @@ fn build() -> Result<(), String> {
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags(&root, &sysroot)?)
         .env("PATH", path)
-        // The outer cargo's compiler and wrappers (clippy-driver, sccache's arguments) are not for this target.
+        // The outer cargo's compiler and wrappers (clippy-driver, sccache) do not fit this target.
         .env_remove("RUSTC")
         .env_remove("RUSTC_WRAPPER")
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
@@ -81,10 +83,10 @@ fn build() -> Result<(), String> {
     Ok(())
 }
 
-/// The flags of the kernel side, in cargo's encoding (separated by 0x1f).
+/// Returns the compiler flags of the kernel side, in cargo's encoding (separated by 0x1f).
 ///
-/// Debug information becomes the object's BTF and line information. The path prefixes go, so that the object is
-/// the same bytes wherever it was built.
+/// Debug information becomes the object's BTF and line information. Path prefixes are removed, so
+/// that the object has the same bytes wherever it is built.
 fn rustflags(root: &Path, sysroot: &Path) -> Result<OsString, String> {
     let arch = variable("CARGO_CFG_TARGET_ARCH")?;
     let mut flags = OsString::from("--cfg\x1fbpf_target_arch=\"");
@@ -107,10 +109,12 @@ fn rustflags(root: &Path, sysroot: &Path) -> Result<OsString, String> {
     Ok(flags)
 }
 
-/// The folder for the child's build: one for every profile and target of the outer build, since the object is the
-/// same for all of them and a build of `core` takes longer than everything else.
+/// Returns the folder for the child's build: one for all profiles and targets of the outer build,
+/// since the object is the same for all of them and a build of `core` takes longer than everything
+/// else.
 ///
-/// `out` is `<target>/[triple/]<profile>/build/<package>-<hash>/out`; of any other shape, it is used itself.
+/// `out` is `<target>/[triple/]<profile>/build/<package>-<hash>/out`; in any other form a folder in
+/// `out` itself is used.
 fn shared_target_dir(out: &Path) -> PathBuf {
     let own = out.join("ebpf");
     let mut above = out.ancestors().skip(2);
@@ -129,7 +133,7 @@ fn shared_target_dir(out: &Path) -> PathBuf {
     target.map_or(own, |dir| dir.join("ebpf"))
 }
 
-/// `PATH` with the project's own tools first: `cargo xtask setup` puts bpf-linker there.
+/// Returns `PATH` with the project's own tools first: `cargo xtask setup` puts bpf-linker there.
 fn search_path(root: &Path) -> Result<OsString, String> {
     let path = env::var_os("PATH").unwrap_or_default();
     let tools = root.join("target").join("tools").join("bin");

@@ -1,21 +1,22 @@
-//! Exit codes, and errors that know theirs.
+//! Exit codes, and errors that carry one.
 
 use std::{fmt, process::ExitCode};
 
-/// How a run ended, as its parent sees it.
+/// Exit code of numatrace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Done.
+    /// 0: success.
     Done,
-    /// It failed while running.
+    /// 1: it failed while running.
     Failed,
-    /// The command line is wrong.
+    /// 2: the command line is wrong.
     Usage,
-    /// A `--fail-if` limit was crossed.
+    /// 3: a `--fail-if` limit was crossed.
     Crossed,
-    /// This machine or user does not allow it.
+    /// 4: this machine or user does not allow it.
     Refused,
-    /// The launched command's own status, 128 + signal if it was killed, 126 or 127 when it could not be run or found.
+    /// Status of the launched command; 128 + signal if it was killed, 126 or 127 if it could not be
+    /// run or found.
     Command(u8),
 }
 
@@ -32,19 +33,19 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An error with an exit code and a way out.
+/// An error with an exit code and a hint.
 #[derive(Debug)]
 pub struct Failure {
-    /// The code.
+    /// Exit code.
     pub exit: Exit,
-    /// What went wrong, in one line.
+    /// Description, in one line.
     pub what: String,
-    /// What to do about it.
+    /// Remedy, in one line; `None` if there is none.
     pub hint: Option<String>,
 }
 
 impl Failure {
-    /// A failure with a code and a way out.
+    /// Creates a failure with a hint.
     pub fn new(exit: Exit, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             exit,
@@ -66,7 +67,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// The exit code of an error: its own when it is a [`Failure`], "failed while running" otherwise.
+/// Returns the exit code of an error: that of a [`Failure`], or 1 for any other error.
 pub fn code(error: &anyhow::Error) -> Exit {
     error
         .downcast_ref::<Failure>()

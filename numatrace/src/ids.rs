@@ -1,17 +1,19 @@
-//! The numbers the kernel names things by, each in a type of its own, so that a node never lands where a CPU belongs.
+//! Numbers by which the kernel identifies things, each in a type of its own, so that a node is
+//! never taken for a CPU.
 //!
-//! Shared by all stages. Serialized as the bare number.
+//! All stages share them. They are serialized as bare numbers.
 
 use std::fmt;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-/// Defines one transparent number with `Display`, `From` and its serde form.
+/// Defines a transparent number with `Display`, `From` and serde.
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(pub $inner);
 
@@ -36,34 +38,35 @@ macro_rules! number {
 }
 
 number! {
-    /// A NUMA node as sysfs numbers it; numbers may be sparse. Fits the kernel's largest `NODES_SHIFT` (10).
+    /// NUMA node as sysfs numbers it; numbers may be sparse. Holds the kernel's largest
+    /// `NODES_SHIFT` (10).
     NodeId(u16)
 }
 
 number! {
-    /// A logical CPU as sysfs numbers it.
+    /// Logical CPU as sysfs numbers it.
     CpuId(u32)
 }
 
 number! {
-    /// A process: the kernel's `tgid`, in the PID namespace of whoever reported it.
+    /// Process: the kernel's `tgid`, in the PID namespace of its source.
     Pid(u32)
 }
 
 number! {
-    /// A thread: the kernel's `pid`, in the PID namespace of whoever reported it.
+    /// Thread: the kernel's `pid`, in the PID namespace of its source.
     Tid(u32)
 }
 
 impl NodeId {
-    /// The number as an array index.
+    /// Returns the number as an array index.
     #[must_use]
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
 }
 
-/// Numbers as the kernel prints a list of them: `0-3,8`. Ascending input gives the shortest list.
+/// Returns numbers in the format of kernel lists: `0-3,8`. Ascending input gives the shortest list.
 #[must_use]
 pub fn ranges(numbers: impl IntoIterator<Item = u32>) -> String {
     let mut out = String::new();

@@ -1,18 +1,27 @@
 //! numatrace: a live NUMA placement tracer.
 //!
-//! Folders are stages and stand here in the order data flows; the files beside them are glue.
+//! The groups stand in the order in which a command runs: arguments become a plan, a command opens
+//! a session or reads a file, and the stages turn the kernel's counts into a report.
 
-pub mod cli;
-pub mod command;
-pub mod console;
 pub mod exit;
 pub mod ids;
-pub mod ingest;
-pub mod limits;
+
+// Arguments, and what they mean.
+pub mod cli;
 pub mod plan;
-pub mod recording;
+
+// Commands, and their messages to a person.
+pub mod command;
+pub mod console;
+
+// A session that traces.
 pub mod session;
 
+// Its input, live or from a recording.
+pub mod ingest;
+pub mod recording;
+
+// The stages, in the order in which data flows.
 pub mod attach;
 pub mod capture;
 pub mod decode;
@@ -21,3 +30,6 @@ pub mod fold;
 pub mod label;
 pub mod model;
 pub mod output;
+
+// Limits that a report must keep.
+pub mod limits;

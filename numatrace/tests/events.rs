@@ -51,7 +51,7 @@ fn event(kind: Kind) -> Event {
     }
 }
 
-/// One line of every sort.
+/// Returns one line of every kind.
 fn lines() -> Vec<Line> {
     let mut lines = vec![Line::Session(Box::new(Session {
         schema: NAME.into(),

@@ -36,7 +36,7 @@ fn memory_that_is_brought_to_its_users_is_help_with_its_price() {
     let row = rows
         .iter()
         .find(|row| row["what"] == "pte_updates")
-        .expect("PTE updates beside the audit");
+        .expect("PTE updates in the audit's cross-checks");
     let (kernel, traced) = (
         row["kernel"].as_u64().unwrap(),
         row["traced"].as_u64().unwrap(),

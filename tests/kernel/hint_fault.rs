@@ -36,7 +36,7 @@ fn cross_check(report: &Report, what: &str) -> (u64, u64) {
         .into_iter()
         .flatten()
         .find(|row| row["what"] == what)
-        .unwrap_or_else(|| panic!("no {what} beside the audit"));
+        .unwrap_or_else(|| panic!("no {what} in the audit's cross-checks"));
     let side = |name: &str| row[name].as_u64().unwrap_or_else(|| panic!("{row}"));
     (side("kernel"), side("traced"))
 }

@@ -128,8 +128,8 @@ fn an_absence_tells_its_hinting_faults_and_what_the_balancer_moved() {
     let run_ms = incident["run_ms"].as_f64().unwrap();
     let away_ms = incident["away_ms"].as_f64().unwrap();
     assert!(run_ms > 0.0 && run_ms <= away_ms * 1.01, "{incident:#}");
-    // Where the pages lay when the thread went back; a few of its other pages may have followed
-    // too.
+    // Counted by where the pages lay when the thread went back; a few of its other pages may have
+    // followed too.
     let migrated = run.truth.count("followed").unwrap();
     near("pages that followed", count("pages_followed"), migrated);
     // The balancer moves page by page; the report has runs of them.

@@ -113,7 +113,7 @@ fn what_is_out_of_scope_is_one_entry() {
     let outside = run
         .report
         .bucket("[out of scope]")
-        .expect("somebody else allocates, the tracer for one");
+        .expect("other processes allocate, the tracer for one");
     assert!(outside.vector("/alloc/pages").unwrap().iter().sum::<u64>() > 0);
 }
 

@@ -9,8 +9,8 @@ use numatrace_tests::harness::{programs, terminal::OnTerminal, tracer::DEADLINE}
 
 use crate::two_nodes_or_skip;
 
-/// A load that goes on until it is dropped. It then ends its current round, so that nothing of it
-/// runs into the next test.
+/// A load that goes on until it is dropped. The load then ends its current round, so that nothing
+/// of it runs into the next test.
 struct Load(Child);
 
 impl Load {

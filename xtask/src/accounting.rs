@@ -1,7 +1,8 @@
-//! `cargo xtask accounting`: a mixed load audited in guests, many times in a row, and docs/accounting.md with what came of it.
+//! `cargo xtask accounting`: audits a mixed load in guests, many times in a row, and writes the
+//! results to docs/accounting.md.
 //!
-//! The figures are those that the test itself wrote down (`tests/kernel/mixed.rs`). What guests left is kept under `target/lab/accounting`, so the
-//! table can be made a few guests at a time.
+//! The figures are those that the test itself writes (`tests/kernel/mixed.rs`). Results of each
+//! guest are kept under `target/lab/accounting`, so the table can be made a few guests at a time.
 
 use std::{
     fs,
@@ -33,11 +34,11 @@ pub struct Options {
     runs: u32,
 }
 
-/// Seconds that a guest takes to boot, and one run, on a machine that has more to do.
+/// Seconds that a guest takes to boot, and for one execution, on a machine that has more to do.
 const BOOT: u64 = 120;
 const RUN: u64 = 240;
 
-/// What one run came to.
+/// The figures of one execution.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct Run {
     verdict: String,
@@ -53,17 +54,17 @@ struct Run {
     seconds: f64,
 }
 
-/// All runs of one guest.
+/// All executions in one guest.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct Outcome {
     kernel: String,
     layout: String,
-    /// Runs that were asked for.
+    /// How many were asked for.
     asked: u32,
     runs: Vec<Run>,
 }
 
-/// Runs the guests, and writes the table of these and of those kept from before.
+/// Runs the guests, and writes the table of their results and of those kept from before.
 ///
 /// # Errors
 /// A guest cannot be had, or a file not written.
@@ -99,7 +100,7 @@ pub fn run(options: &Options, toolchain: &Toolchain) -> Result<ExitCode> {
     })
 }
 
-/// The runs that a guest wrote down, in their order.
+/// Returns the figures that a guest wrote, in order.
 fn left_in(artifacts: &Path) -> Result<Vec<Run>> {
     let mut runs = Vec::new();
     for number in 1_u32.. {
@@ -112,7 +113,7 @@ fn left_in(artifacts: &Path) -> Result<Vec<Run>> {
     Ok(runs)
 }
 
-/// Everything kept, by layout and kernel.
+/// Returns the kept results by layout and kernel.
 fn outcomes(kept: &Path) -> Result<Vec<Outcome>> {
     let mut paths: Vec<PathBuf> = fs::read_dir(kept)?
         .map(|entry| Ok(entry?.path()))
@@ -120,7 +121,7 @@ fn outcomes(kept: &Path) -> Result<Vec<Outcome>> {
     paths.sort();
     let read = |path: &PathBuf| -> Result<Outcome> {
         serde_json::from_str(&fs::read_to_string(path)?)
-            .with_context(|| format!("{} is from another version: remove it", path.display()))
+            .with_context(|| format!("{} is from a different version: remove it", path.display()))
     };
     let mut outcomes: Vec<Outcome> = paths.iter().map(read).collect::<Result<_>>()?;
     let series = |kernel: &str| -> Vec<u32> {
@@ -131,11 +132,12 @@ fn outcomes(kept: &Path) -> Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
-/// The page.
+/// Returns the text of docs/accounting.md.
 fn document(outcomes: &[Outcome]) -> String {
     let mut text = INTRODUCTION.to_owned();
     text.push_str(
-        "| nodes | kernel | runs in a row | verdicts | allocations a run | residual | misses | caught by the second copy | edge | CPU changed | unexplained | carried |\n\
+        "| nodes | kernel | runs in a row | verdicts | allocations a run | residual | misses | \
+         caught by the second copy | edge | CPU changed | unexplained | carried |\n\
          |---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for outcome in outcomes {
@@ -251,7 +253,8 @@ mod tests {
         };
         assert_eq!(
             row(&outcome),
-            "| 2x2 | 6.12.1 | 2 of 3 | 1 exact, 1 within_misses | 500000-500002 | 2 | 3 | 0 | 2 | 0 | 0 | 99.7 % |\n"
+            "| 2x2 | 6.12.1 | 2 of 3 | 1 exact, 1 within_misses | 500000-500002 | 2 | 3 | 0 | 2 | \
+             0 | 0 | 99.7 % |\n"
         );
     }
 }

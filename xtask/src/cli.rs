@@ -1,4 +1,4 @@
-//! The commands and their options, and which module carries each out.
+//! The commands and their options, and the module that carries out each.
 
 use std::process::ExitCode;
 
@@ -22,7 +22,7 @@ enum Command {
     Setup,
     /// Build numatrace and run `numatrace trace` on this machine; asks for root only to run.
     Trace {
-        /// What `numatrace trace` gets.
+        /// Arguments of `numatrace trace`.
         #[arg(last = true, value_name = "ARGS")]
         arguments: Vec<String>,
     },
@@ -34,7 +34,8 @@ enum Command {
     Vm(vm::command::Options),
     /// Check line lengths, formatting, dependencies and lints, of the eBPF crate too.
     Lint,
-    /// Measure what numatrace costs, beside empty programs and beside peers, and write docs/performance.md.
+    /// Measure what numatrace costs, compared with empty programs and with peers, and write
+    /// docs/performance.md.
     Bench(bench::Options),
     /// Audit a mixed load in guests, many times in a row, and write docs/accounting.md.
     Accounting(accounting::Options),

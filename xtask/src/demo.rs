@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: memory on the wrong node of a two-node guest, and the report that says so.
+//! `cargo xtask demo`: memory on the wrong node of a two-node guest, and the report that shows it.
 
 use std::{io, process::ExitCode, time::Duration};
 
@@ -12,23 +12,26 @@ use crate::{
 
 /// The kernel that is fetched when the cache has none: Debian's current long-term series.
 const FIRST_KERNEL: &str = "6.12";
-/// 64 MiB that one thread writes from node 0 and that lie on node 1.
+/// Fills 64 MiB from a thread on node 0; the memory lies on node 1.
 const SCRIPT: &str = "#!/bin/sh\n\
-    numatrace trace -o report -- workload bind --node 1 --cpu-node 0 --pages 16384 >truth.json && cat report\n";
+    numatrace trace -o report -- \
+    workload bind --node 1 --cpu-node 0 --pages 16384 >truth.json && cat report\n";
 
 /// Boots the guest and prints its report.
 ///
 /// # Errors
 /// Something does not build, or the guest cannot be started.
 pub fn run(toolchain: &Toolchain) -> Result<ExitCode> {
-    let files = build::for_guests(toolchain)?;
+    let programs = build::static_programs(toolchain)?;
+    let files = programs.put(&build::FOR_GUESTS)?;
     let kernel = match kernel::newest_cached()? {
         Some(kernel) => kernel,
         None => kernel::get(FIRST_KERNEL)?,
     };
     let layout = Layout::two_nodes();
     eprintln!(
-        "xtask: a guest with two nodes and Linux {kernel}: a thread on node 0 fills 64 MiB that lie on node 1"
+        "xtask: a guest with two nodes and Linux {kernel}: \
+         a thread on node 0 fills 64 MiB that lie on node 1"
     );
     let guest = Guest {
         kernel: &kernel,

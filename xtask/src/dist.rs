@@ -15,10 +15,10 @@ use object::{
 
 use crate::{build, run, toolchain::Toolchain, workspace};
 
-/// Builds it and returns where it is.
+/// Builds the binary and returns its path.
 ///
 /// # Errors
-/// It did not build, or came out needing a dynamic loader.
+/// The binary did not build, or needs a dynamic loader.
 pub fn run(toolchain: &Toolchain) -> Result<PathBuf> {
     let mut cargo = run::cargo();
     cargo.args(["build", "--release", "--package", "numatrace", "--bins"]);
@@ -45,7 +45,7 @@ pub fn run(toolchain: &Toolchain) -> Result<PathBuf> {
     Ok(to)
 }
 
-/// Whether a program runs without a dynamic loader, and so in a bare initramfs.
+/// Returns whether a program runs without a dynamic loader, and so in a bare initramfs.
 fn is_static(program: &Path) -> Result<bool> {
     let bytes = fs::read(program)?;
     let file = ElfFile64::<Endianness>::parse(bytes.as_slice())

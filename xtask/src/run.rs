@@ -1,4 +1,5 @@
-//! Running other programs: a failure to start says what to install, a failure says which command.
+//! Runs other programs. A failure to start names the program to install; a failure names the
+//! command.
 
 use std::{
     ffi::OsStr,
@@ -7,17 +8,19 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-/// A cargo of the toolchain this command was started with, free of flags meant for another build.
+/// Returns a cargo of the toolchain that runs this command, free of flags meant for a different
+/// build.
 #[must_use]
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Set by a caller for its own target: they would rebuild everything here, or break the eBPF target.
+    // A caller sets these for its own target: they would rebuild everything here, or break the eBPF
+    // target.
     command.env_remove("CARGO_ENCODED_RUSTFLAGS");
     command.current_dir(crate::workspace::root());
     command
 }
 
-/// Runs to the end with stdout and stderr passed through.
+/// Runs a command to the end, with stdout and stderr passed through.
 ///
 /// # Errors
 /// The program could not be started.
@@ -28,7 +31,7 @@ pub fn status(command: &mut Command) -> Result<ExitStatus> {
         .with_context(|| cannot_start(command))
 }
 
-/// Runs to the end; any status but 0 is an error that names the command.
+/// Runs a command to the end; any status but 0 is an error that names the command.
 ///
 /// # Errors
 /// The program could not be started or failed.
@@ -40,7 +43,7 @@ pub fn check(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs to the end and returns its stdout; its stderr goes into the error.
+/// Runs a command to the end and returns its stdout; its stderr goes into the error.
 ///
 /// # Errors
 /// The program could not be started or failed, or printed something that is not UTF-8.
@@ -58,7 +61,7 @@ pub fn capture(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("{} printed no text", shown(command)))
 }
 
-/// Runs to the end and returns everything, whatever the status.
+/// Runs a command to the end and returns everything, whatever the status.
 ///
 /// # Errors
 /// The program could not be started.
@@ -69,14 +72,14 @@ pub fn output(command: &mut Command) -> Result<Output> {
         .with_context(|| cannot_start(command))
 }
 
-/// Whether a program of that name is on `PATH`.
+/// Returns whether a program of that name is on `PATH`.
 #[must_use]
 pub fn on_path(program: &str) -> bool {
     std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
 }
 
-/// The command as a person would type it.
+/// Returns the command as a person would type it.
 #[must_use]
 pub fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());

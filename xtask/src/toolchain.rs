@@ -1,6 +1,8 @@
-//! Finds or gets what the build needs beyond stable Rust: rust-src, the musl target, bpf-linker.
+//! Finds or gets everything that builds and checks need beyond stable Rust: rust-src, the musl
+//! target, bpf-linker, cargo-deny.
 //!
-//! Every command calls [`ensure`]; once all is there it costs one `rustc -vV` and needs no network.
+//! Every command calls [`ensure`], which costs one `rustc -vV` and no network once everything is
+//! there. Only `setup` and `lint` need cargo-deny.
 
 use std::{
     fs,
@@ -15,10 +17,10 @@ use crate::{debian::Mirror, run, workspace};
 /// The last bpf-linker that links with rustc's own LLVM, and the LLVM releases it knows.
 const BPF_LINKER: &str = "0.10.4";
 const BPF_LINKER_LLVM: std::ops::RangeInclusive<u32> = 20..=22;
-/// The cargo-deny that `deny.toml` was written for.
+/// The release of cargo-deny that `deny.toml` was written for.
 const CARGO_DENY: &str = "0.20.2";
 
-/// What builds are made with.
+/// The parts of the toolchain that differ between machines.
 #[derive(Debug)]
 pub struct Toolchain {
     /// The target of static binaries.
@@ -35,7 +37,7 @@ pub enum StaticTarget {
 }
 
 impl StaticTarget {
-    /// The target triple to build for.
+    /// Returns the target triple to build for.
     #[must_use]
     pub fn triple(self) -> &'static str {
         match self {
@@ -44,7 +46,8 @@ impl StaticTarget {
         }
     }
 
-    /// Sets what a cargo command needs to build for it, with the compiler's flags given beside.
+    /// Sets the arguments and the environment of a cargo command that builds for this target, with
+    /// further compiler flags.
     pub fn apply(self, cargo: &mut Command, flags: &[&str]) {
         cargo.args(["--target", self.triple()]);
         let own: &[&str] = match self {
@@ -58,10 +61,10 @@ impl StaticTarget {
     }
 }
 
-/// Finds or installs everything; says on stderr what it installs.
+/// Finds or installs everything that builds need, with a line on stderr for each installation.
 ///
 /// # Errors
-/// One line: what could not be had, why, and how to get it by hand.
+/// One line: the missing part, the reason, and how to get it by hand.
 pub fn ensure() -> Result<Toolchain> {
     let rustc = Rustc::ask()?;
     rust_src(&rustc)?;
@@ -71,7 +74,7 @@ pub fn ensure() -> Result<Toolchain> {
     })
 }
 
-/// What rustc says of itself.
+/// rustc's own account of itself.
 struct Rustc {
     /// `1.95.0`.
     release: String,
@@ -101,14 +104,14 @@ impl Rustc {
     }
 }
 
-/// Release and LLVM major version in the output of `rustc -vV`.
+/// Returns release and LLVM major version from the output of `rustc -vV`.
 fn parse_version(text: &str) -> Option<(String, u32)> {
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
     let llvm = field("LLVM version: ")?.split('.').next()?.parse().ok()?;
     Some((field("release: ")?.to_owned(), llvm))
 }
 
-/// The library sources, from rustup or else from Debian's package of the very same version.
+/// Gets the library sources, from rustup or else from Debian's package of the very same version.
 fn rust_src(rustc: &Rustc) -> Result<()> {
     let source = rustc.sysroot.join("lib/rustlib/src/rust");
     if source.join("library/core/Cargo.toml").is_file() {
@@ -121,7 +124,8 @@ fn rust_src(rustc: &Rustc) -> Result<()> {
     };
     rust_src_from_debian(rustc, &source).map_err(|no_debian| {
         anyhow::anyhow!(
-            "rust-src is missing: rustup could not add it ({no_rustup:#}), nor Debian's package ({no_debian:#}); \
+            "rust-src is missing: rustup could not add it ({no_rustup:#}), \
+             nor Debian's package ({no_debian:#}); \
              by hand: unpack the sources of Rust {} so that {}/library exists",
             rustc.release,
             source.display()
@@ -172,13 +176,13 @@ fn bpf_linker(rustc: &Rustc, tools: &Path) -> Result<()> {
 /// Builds cargo-deny into `target/tools/bin` unless it is there, and returns its path.
 ///
 /// # Errors
-/// It does not build, or its sources cannot be fetched.
+/// The tool does not build, or its sources cannot be fetched.
 pub fn cargo_deny() -> Result<PathBuf> {
     let tools = workspace::tools();
     if !is_there(&tools, "cargo-deny", CARGO_DENY) {
         let mut cargo = run::cargo();
-        // It runs for a second. Its own release profile (LTO, one codegen unit) would take minutes
-        // more to build than all its runs save.
+        // A check takes a second. The tool's own release profile (LTO, one codegen unit) would take
+        // minutes more to build than all its runs save.
         cargo
             .env("CARGO_PROFILE_RELEASE_LTO", "off")
             .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
@@ -242,7 +246,8 @@ mod tests {
 
     #[test]
     fn rustc_is_read_by_field() {
-        let text = "rustc 1.95.0 (5980 2026-04-14)\nbinary: rustc\nrelease: 1.95.0\nLLVM version: 22.1.2\n";
+        let text = "rustc 1.95.0 (5980 2026-04-14)\nbinary: rustc\nrelease: 1.95.0\n\
+                    LLVM version: 22.1.2\n";
         assert_eq!(parse_version(text), Some(("1.95.0".into(), 22)));
         assert_eq!(parse_version("rustc 1.95.0\n"), None);
     }

@@ -6,10 +6,10 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{build, run};
 
-/// Builds, then becomes `numatrace trace ARGS`, through sudo when this is not root.
+/// Builds numatrace, then becomes `numatrace trace ARGS`, through sudo when this user is not root.
 ///
 /// # Errors
-/// It did not build, or could not be started. On success this does not return.
+/// numatrace did not build, or could not be started. On success this does not return.
 pub fn run(arguments: &[String]) -> Result<()> {
     let mut build = run::cargo();
     let built =

@@ -1,11 +1,11 @@
-//! Where things are: the workspace, its `target` folder, and the folders of it that the project's tools fill.
+//! The workspace, its `target` folder, and the folders in it that the project's tools fill.
 
 use std::{
     env,
     path::{Path, PathBuf},
 };
 
-/// The workspace's root: the parent of this crate.
+/// Returns the workspace's root: the parent of this crate.
 #[must_use]
 pub fn root() -> PathBuf {
     let manifest =
@@ -16,19 +16,21 @@ pub fn root() -> PathBuf {
         .map_or(manifest.clone(), Path::to_path_buf)
 }
 
-/// `target` in the workspace. Tools and downloads stay there even when `CARGO_TARGET_DIR` sends builds elsewhere.
+/// Returns `target` in the workspace. Tools and downloads stay there even when `CARGO_TARGET_DIR`
+/// sends builds elsewhere.
 #[must_use]
 pub fn target() -> PathBuf {
     root().join("target")
 }
 
-/// Tools the project builds for itself (`bin/bpf-linker`).
+/// Returns the folder of tools that the project builds for itself (`bin/bpf-linker`,
+/// `bin/cargo-deny`).
 #[must_use]
 pub fn tools() -> PathBuf {
     target().join("tools")
 }
 
-/// What the virtual-machine lab downloads and keeps: kernels, QEMU, package lists.
+/// Returns the folder of the virtual-machine lab's downloads: kernels, QEMU, package lists.
 #[must_use]
 pub fn lab() -> PathBuf {
     target().join("lab")

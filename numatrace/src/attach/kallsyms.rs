@@ -5,10 +5,12 @@
 //! `CONFIG_KALLSYMS_ALL` list functions only. Both are reasons, not errors: the session starts and
 //! reports the gap.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::Path,
+};
 
 use thiserror::Error;
 

@@ -38,13 +38,12 @@ use numatrace_common::{
     limits::{SCOPE_ENTRIES, STACK_ENTRIES},
 };
 
-use kernel_log::KernelLog;
-
 use btf::KernelBtf;
 use catalog::Row;
 use hooks::{Attached, Hook, HookState};
 use inject::Faults;
 use kernel_enum::ReasonNames;
+use kernel_log::KernelLog;
 use load::Kernel;
 use preemption::Preemption;
 use preload::Preloaded;

@@ -199,11 +199,12 @@ fn find(name: &str) -> Result<&'static Row, SelectionError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::attach::catalog::{
         HUGETLB_FAULT, PAGE_ALLOC, PAGE_FAULT, TASK_LIFE, TASK_MOVE, TASK_RUN,
     };
-    use proptest::prelude::*;
 
     fn has(selection: &Selection) -> Vec<&'static str> {
         HOOKS

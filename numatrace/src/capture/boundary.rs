@@ -21,7 +21,8 @@ pub struct BoundaryReading {
     /// `vm.numa_stat` was written since the previous boundary.
     pub switched: bool,
     /// An interval begins at this boundary: it is not the end of the session.
-    pub goes_on: bool,
+    #[serde(rename = "goes_on")]
+    pub another_follows: bool,
 }
 
 /// Counters that only grow from the start of the session.

@@ -8,6 +8,8 @@ use aya::{
 };
 use numatrace_common::control::{CONTROL_SECTION, Control};
 
+use super::map;
+
 /// The control map.
 pub struct ControlMap(Array<MapData, [u8; size_of::<Control>()]>);
 
@@ -17,10 +19,7 @@ impl ControlMap {
     /// # Errors
     /// The object has no such map: a build error.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let map = ebpf
-            .take_map(CONTROL_SECTION)
-            .context("the eBPF object has no control variables")?;
-        Ok(Self(map.try_into()?))
+        Ok(Self(map::take(ebpf, CONTROL_SECTION)?))
     }
 
     /// Reads the control variables.

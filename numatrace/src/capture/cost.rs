@@ -4,12 +4,13 @@
 //! program of the machine. So they are on in short windows: the windows give the mean time of an
 //! execution, and our own counts, which are complete, give the number of executions.
 
-use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     os::fd::BorrowedFd,
     time::{Duration, Instant},
 };
+
+use serde::{Deserialize, Serialize};
 
 use super::fdinfo::{ProgramFdInfo, RunStatistics};
 

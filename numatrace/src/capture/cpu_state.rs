@@ -8,6 +8,8 @@ use aya::{
 };
 use numatrace_common::cpu::CpuState;
 
+use super::map;
+
 /// The map with one element for each CPU.
 pub struct CpuStates(PerCpuArray<MapData, [u8; size_of::<CpuState>()]>);
 
@@ -17,10 +19,7 @@ impl CpuStates {
     /// # Errors
     /// The object has no such map: a build error.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let map = ebpf
-            .take_map("CPU_STATE")
-            .context("the eBPF object has no map CPU_STATE")?;
-        Ok(Self(map.try_into()?))
+        Ok(Self(map::take(ebpf, "CPU_STATE")?))
     }
 
     /// Reads the state of all CPUs, which may change meanwhile.

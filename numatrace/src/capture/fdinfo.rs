@@ -4,10 +4,11 @@
 //! was active on that CPU, each an event that was not counted. The kernel always maintains it;
 //! `run_cnt` and `run_time_ns` only grow while BPF statistics are on ([`RunStatistics`]).
 
-use std::collections::HashSet;
-use std::fs;
-use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::{
+    collections::HashSet,
+    fs, io,
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+};
 
 use aya::sys::{Stats, enable_stats};
 use thiserror::Error;

@@ -6,9 +6,9 @@ use aya::{
     maps::{MapData, PerCpuArray},
 };
 use numatrace_common::{counters::Counter, kind::Kind};
-
-use super::recording::fixed;
 use serde::{Deserialize, Serialize};
+
+use super::{map, recording::fixed};
 
 /// The counters map.
 pub struct LossCounters(PerCpuArray<MapData, u64>);
@@ -96,10 +96,7 @@ impl LossCounters {
     /// # Errors
     /// The object has no such map: a build error.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let map = ebpf
-            .take_map("COUNTERS")
-            .context("the eBPF object has no map COUNTERS")?;
-        Ok(Self(map.try_into()?))
+        Ok(Self(map::take(ebpf, "COUNTERS")?))
     }
 
     /// Reads the counters, summed over CPUs.

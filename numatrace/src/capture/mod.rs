@@ -10,6 +10,7 @@ pub mod cpu_state;
 pub mod fdinfo;
 pub mod kernel_text;
 pub mod losses;
+mod map;
 pub mod mapping_records;
 pub mod numastat;
 pub mod open_runs;

@@ -4,7 +4,6 @@
 //! `fold_vm_numa_events`), so the values are exact for that instant. Files are opened once and read
 //! with pread, so that a reading allocates as little as possible.
 
-use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
     io,
@@ -13,6 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use serde::{Deserialize, Serialize};
 
 use super::{
     control::ControlMap,

@@ -14,7 +14,7 @@ use numatrace_common::event::{
     pages_moved::{OpenMoved, PagesMoved},
 };
 
-use super::cpu_state::CpuStates;
+use super::{cpu_state::CpuStates, map};
 
 /// Readings after which the last one is accepted: a run may grow meanwhile, but must not be read
 /// half written.
@@ -35,18 +35,12 @@ impl OpenRuns {
     /// # Errors
     /// The object lacks one: a build error.
     pub fn take(ebpf: &mut Ebpf, cpus: Arc<CpuStates>) -> anyhow::Result<Self> {
-        let mut take = |name: &'static str| {
-            ebpf.take_map(name)
-                .with_context(|| format!("the eBPF object has no map {name}"))
-        };
-        let (touches, uses) = (take("OPEN_TOUCH")?, take("OPEN_USE")?);
-        let (fills, moves) = (take("OPEN_FILL")?, take("OPEN_MOVED")?);
         Ok(Self {
             cpus,
-            hugetlb: touches.try_into()?,
-            uses: uses.try_into()?,
-            fills: fills.try_into()?,
-            moves: moves.try_into()?,
+            hugetlb: map::take(ebpf, "OPEN_TOUCH")?,
+            uses: map::take(ebpf, "OPEN_USE")?,
+            fills: map::take(ebpf, "OPEN_FILL")?,
+            moves: map::take(ebpf, "OPEN_MOVED")?,
         })
     }
 

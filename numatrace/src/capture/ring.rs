@@ -1,12 +1,11 @@
 //! The ring buffer, drained on a timer in bounded batches.
 
-use anyhow::Context;
 use aya::{
     Ebpf,
     maps::{MapData, RingBuf},
 };
 
-use super::{RawRecord, Source};
+use super::{RawRecord, Source, map};
 
 /// The live source of records.
 pub struct Ring(RingBuf<MapData>);
@@ -17,10 +16,7 @@ impl Ring {
     /// # Errors
     /// The object has no such map, or it cannot be mapped.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let map = ebpf
-            .take_map("EVENTS")
-            .context("the eBPF object has no map EVENTS")?;
-        Ok(Self(map.try_into().context("cannot map the ring buffer")?))
+        Ok(Self(map::take(ebpf, "EVENTS")?))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Stacks that records refer to by number, read when a report is made.
 
-use anyhow::Context;
 use aya::{
     Ebpf,
     maps::{MapData, StackTraceMap},
 };
+
+use super::map;
 
 /// The map of stacks.
 pub struct Stacks(StackTraceMap<MapData>);
@@ -15,10 +16,7 @@ impl Stacks {
     /// # Errors
     /// The object has no such map: a build error.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let map = ebpf
-            .take_map("STACKS")
-            .context("the eBPF object has no map STACKS")?;
-        Ok(Self(map.try_into()?))
+        Ok(Self(map::take(ebpf, "STACKS")?))
     }
 
     /// Returns the addresses of a stack, innermost first; `None` when the map does not have the

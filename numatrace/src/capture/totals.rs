@@ -19,7 +19,7 @@ use numatrace_common::{
     totals::{OVERFLOW, TotalKey, TotalValue},
 };
 
-use super::{batch, control::unwrap_epoch, cpu_state::CpuStates};
+use super::{batch, control::unwrap_epoch, cpu_state::CpuStates, map};
 
 /// Readings after which a sweep accepts the last one and reports itself as inconsistent.
 const ATTEMPTS: usize = 1_000;
@@ -54,14 +54,11 @@ impl TotalsMaps {
             _ => Err(anyhow!("the eBPF object has no hash map {name}")),
         };
         let (totals, overflowed) = (hash("TOTALS")?, hash("OVERFLOWED")?);
-        let slots = ebpf
-            .take_map("SLOTS")
-            .context("the eBPF object has no map SLOTS")?;
         Ok(Self {
             totals,
             overflowed,
             cpus,
-            slots: slots.try_into()?,
+            slots: map::take(ebpf, "SLOTS")?,
             returned: HashMap::new(),
         })
     }
@@ -224,8 +221,9 @@ impl ClosedBins {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use numatrace_common::count_key::Stem;
+
+    use super::*;
 
     fn key(tgid: u32) -> TotalKey {
         TotalKey {

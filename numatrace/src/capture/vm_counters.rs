@@ -1,8 +1,9 @@
 //! The rows of `/proc/vmstat` that count system-wide what we count by process: a cross-check beside
 //! numastat.
 
-use serde::{Deserialize, Serialize};
 use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 use super::sys::vmstat::{Vmstat, read_system};
 

@@ -49,7 +49,12 @@ pub struct EventsArgs {
 
     /// Largest number of events that wait for a slow reader; further ones are dropped, counted and
     /// reported
-    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 65_536,
+        value_parser = clap::value_parser!(u32).range(1..=10_000_000)
+    )]
     pub buffer: u32,
 
     /// Output format: text, or JSON Lines (docs/events.md)

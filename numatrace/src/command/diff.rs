@@ -1,4 +1,4 @@
-//! `numatrace diff`: two sessions in, what changed out.
+//! `numatrace diff`: compares two sessions.
 
 use anyhow::Context;
 
@@ -12,12 +12,12 @@ use crate::{
     recording::load,
 };
 
-/// Runs the command.
+/// Compares two sessions and prints the changes.
 ///
 /// # Errors
 /// A report cannot be read, a limit cannot be parsed, or the comparison cannot be written.
 pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
-    // What was typed comes first: a wrong limit is not worth reading two large files.
+    // Limits first: a typo should not wait for two large files.
     let mut fail_if = FailIf::typed(&args.fail_if, &DiffNames)?;
     let sink = Sink::open(args.output.as_deref())?;
     if args.before.as_os_str() == "-" && args.after.as_os_str() == "-" {
@@ -37,8 +37,8 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         Format::Text => {
             let to_file = args.output.is_some();
             let color = color(args.color, to_file);
-            let look = Rendering::new(args.format, false, to_file, args.limit, color);
-            bytes.extend(output::diff::render(&diff, &look.text).into_bytes());
+            let rendering = Rendering::new(args.format, false, to_file, args.limit, color);
+            bytes.extend(output::diff::render(&diff, &rendering.text).into_bytes());
         }
     }
     sink.finish(&bytes).context("cannot write the comparison")?;

@@ -81,7 +81,7 @@ async fn stream(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
     writer.write_losses(&mut session.tracer, &mut console)?;
     let unread = writer.stream.finish().context("cannot write the events")?;
     if unread > 0 {
-        console.say("the reader did not take the last events");
+        console.say("the last events were not read");
     }
     Ok(Exit::Done)
 }

@@ -1,4 +1,4 @@
-//! `numatrace export`: a session in, another tool's form out.
+//! `numatrace export`: converts a session for other tools.
 
 use std::io::{IsTerminal, stdout};
 
@@ -16,15 +16,15 @@ use crate::{
     recording::load,
 };
 
-/// Runs the command.
+/// Converts a session.
 ///
 /// # Errors
-/// The report cannot be read, has nothing of what is asked for, or the result cannot be written.
+/// The report cannot be read, holds nothing of the wanted weight, or the result cannot be written.
 pub fn run(args: &ExportArgs) -> anyhow::Result<Exit> {
     if args.to == To::Perfetto && args.output.is_none() && stdout().is_terminal() {
         return Err(Failure::new(
             Exit::Usage,
-            "a Perfetto trace is binary and no good to a terminal",
+            "a Perfetto trace is binary and cannot be shown on a terminal",
             "write it to a file: -o trace.pftrace",
         )
         .into());
@@ -32,8 +32,8 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<Exit> {
     let sink = Sink::open(args.output.as_deref())?;
     let bytes = match args.to {
         To::Perfetto => {
-            let saved = load::in_time(&args.file)?;
-            perfetto::render(&saved.reports, &saved.moves)
+            let loaded = load::in_time(&args.file)?;
+            perfetto::render(&loaded.reports, &loaded.moves)
         }
         To::Folded => stacks(&load::snapshot(&args.file)?, args.weight)?,
         To::Flamegraph => graph(&load::snapshot(&args.file)?, args.weight)?,
@@ -78,16 +78,18 @@ fn graph(report: &Snapshot, of: Weight) -> anyhow::Result<Vec<u8>> {
     svg.ok_or_else(|| nothing(of).into())
 }
 
-/// The report has nothing of that weight.
+/// Returns the error for a report that holds nothing of this weight.
 fn nothing(of: Weight) -> Failure {
     let (what, hint) = match of {
         Weight::Pages => (
             "first touches",
-            "trace with the hook first_touch (it is on unless --hooks leaves it out), or take --weight accesses",
+            "trace with the hook page_fault, which is on unless --hooks leaves it out, or use \
+             --weight accesses",
         ),
         Weight::Accesses => (
             "sampled accesses",
-            "they come from NUMA balancing (sysctl kernel.numa_balancing=1) on two nodes or more; --weight pages shows first touches",
+            "they come from NUMA balancing (sysctl kernel.numa_balancing=1) on two or more nodes; \
+             --weight pages shows first touches",
         ),
     };
     Failure::new(

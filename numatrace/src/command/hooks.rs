@@ -1,8 +1,7 @@
-//! `numatrace trace --hooks list`: the hook table for choosing from: what each measures, how it
-//! would attach, what it costs.
+//! `numatrace trace --hooks list`: prints the hooks with their measures, probes and costs.
 //!
-//! Tries nothing, so it needs no privileges; `numatrace doctor` says how each fares on this
-//! machine.
+//! Nothing is attached, so no privileges are needed; `numatrace doctor` shows the state of each
+//! hook on this machine.
 
 use std::{
     io::{self, Write},
@@ -17,7 +16,7 @@ use crate::{
     cli::Format,
 };
 
-/// A row of the table as JSON.
+/// A hook as JSON.
 #[derive(Debug, Serialize)]
 struct Listed {
     hook: &'static str,
@@ -28,10 +27,10 @@ struct Listed {
     cost: String,
 }
 
-/// Prints the table to `out`.
+/// Prints the hooks to `out`.
 ///
 /// # Errors
-/// It cannot be written.
+/// `out` cannot be written.
 pub fn run(format: Format, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let rows: Vec<Listed> = HOOKS.iter().map(listed).collect();
     let text = match format {
@@ -39,7 +38,7 @@ pub fn run(format: Format, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Format::Text => rows.iter().map(described).collect::<String>() + HINT,
     };
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // The reader has seen enough.
+        // The reader closed our stdout.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).context("cannot write the list")
         }
@@ -47,7 +46,8 @@ pub fn run(format: Format, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     }
 }
 
-const HINT: &str = "\nWithout --hooks a session has them all. numatrace doctor says how each fares on this machine.\n";
+const HINT: &str = "\nWithout --hooks a session has all of them. numatrace doctor shows the state \
+                    of each on this machine.\n";
 
 fn listed(row: &Row) -> Listed {
     Listed {

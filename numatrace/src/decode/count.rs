@@ -50,6 +50,17 @@ impl Hash for ThreadId {
     }
 }
 
+impl ThreadId {
+    /// Returns the thread of a record or a count key.
+    pub fn new(tgid: u32, tid: u32, start_ns: u64) -> Self {
+        Self {
+            pid: Pid(tgid),
+            tid: Tid(tid),
+            start_ns,
+        }
+    }
+}
+
 impl Owner {
     /// Returns the owner of a count key or a run.
     pub fn new(tgid: u32, tid: u32, start_ns: u64) -> Self {
@@ -58,11 +69,7 @@ impl Owner {
             OUT_OF_SCOPE => Owner::OutOfScope,
             OVERFLOW => Owner::Overflow,
             NO_OWNER => Owner::Nobody,
-            pid => Owner::Thread(ThreadId {
-                pid: Pid(pid),
-                tid: Tid(tid),
-                start_ns,
-            }),
+            pid => Owner::Thread(ThreadId::new(pid, tid, start_ns)),
         }
     }
 }
@@ -255,6 +262,19 @@ impl CountKind {
     }
 }
 
+/// Returns the task's node and the page's node of a count key.
+pub(super) fn nodes_of(count_key: CountKey) -> NodePair {
+    (NodeId(count_key.task_node()), NodeId(count_key.page_node()))
+}
+
+/// Returns the reason of a number; [`MoveReason::Unknown`] for a number unknown to this version.
+pub(super) fn move_reason(number: u32) -> MoveReason {
+    usize::try_from(number)
+        .ok()
+        .and_then(|number| MoveReason::ALL.get(number).copied())
+        .unwrap_or(MoveReason::Unknown)
+}
+
 /// Decodes an entry of the totals.
 ///
 /// # Errors
@@ -264,7 +284,7 @@ pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Co
     let stem = Stem::ALL
         .get(usize::from(count_key.stem()).wrapping_sub(1))
         .ok_or(count_key.stem())?;
-    let nodes = (NodeId(count_key.task_node()), NodeId(count_key.page_node()));
+    let nodes = nodes_of(count_key);
     let what = match stem {
         Stem::PageAlloc => CountKind::Alloc(AllocKey::new(count_key)),
         Stem::InterleaveHit => CountKind::InterleaveHit(nodes.1),
@@ -283,10 +303,7 @@ pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Co
         }),
         Stem::TaskMove => CountKind::TaskMove(MoveKey {
             nodes,
-            reason: MoveReason::ALL
-                .get(usize::from(count_key.cause()))
-                .copied()
-                .unwrap_or(MoveReason::Unknown),
+            reason: move_reason(count_key.cause().into()),
             back: count_key.mark() & MOVED_BACK != 0,
             to_waker: count_key.mark() & MOVED_TO_WAKER != 0,
         }),

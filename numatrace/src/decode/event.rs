@@ -10,7 +10,7 @@ use numatrace_common::{
 };
 
 use super::{
-    count::{NodePair, Owner, Reason, ThreadId},
+    count::{NodePair, Owner, Reason, ThreadId, move_reason},
     fill_run::FillRun,
     kernel_alloc::KernelAlloc,
     mapping_run::{Area, TaskBind, TouchRun, UseRun},
@@ -163,17 +163,10 @@ impl From<RawMoved> for Body {
             remote_faults: far_faults,
         } = raw;
         Body::TaskMoved(TaskMoved {
-            thread: ThreadId {
-                pid: Pid(tgid),
-                tid: Tid(tid),
-                start_ns,
-            },
+            thread: ThreadId::new(tgid, tid, start_ns),
             cpus: (CpuId(from_cpu), CpuId(to_cpu)),
             nodes: (NodeId(from), NodeId(to)),
-            reason: MoveReason::ALL
-                .get(usize::from(reason))
-                .copied()
-                .unwrap_or(MoveReason::Unknown),
+            reason: move_reason(reason.into()),
             ran_ns,
             far_faults,
         })

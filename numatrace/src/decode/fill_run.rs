@@ -3,10 +3,9 @@
 use numatrace_common::event::fill_run::FillRun as Raw;
 
 use super::{
-    count::{NodePair, ThreadId},
+    count::{NodePair, ThreadId, nodes_of},
     mapping_run::FileId,
 };
-use crate::ids::{NodeId, Pid, Tid};
 
 /// Pages of one file that one thread added to the page cache, on one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +36,8 @@ impl From<Raw> for FillRun {
             by_fault,
         } = raw;
         Self {
-            thread: ThreadId {
-                pid: Pid(tgid),
-                tid: Tid(tid),
-                start_ns,
-            },
-            nodes: (NodeId(count_key.task_node()), NodeId(count_key.page_node())),
+            thread: ThreadId::new(tgid, tid, start_ns),
+            nodes: nodes_of(count_key),
             file: FileId { dev, ino },
             pages,
             by_fault: by_fault != 0,

@@ -2,8 +2,7 @@
 
 use numatrace_common::event::kernel_alloc::KernelAlloc as Raw;
 
-use super::count::{NodePair, ThreadId};
-use crate::ids::{NodeId, Pid, Tid};
+use super::count::{NodePair, ThreadId, nodes_of};
 
 /// A sampled allocation, which stands for several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +29,8 @@ impl From<Raw> for KernelAlloc {
             stack,
         } = raw;
         Self {
-            thread: ThreadId {
-                pid: Pid(tgid),
-                tid: Tid(tid),
-                start_ns,
-            },
-            nodes: (NodeId(count_key.task_node()), NodeId(count_key.page_node())),
+            thread: ThreadId::new(tgid, tid, start_ns),
+            nodes: nodes_of(count_key),
             pages,
             stack: u32::try_from(stack).ok(),
         }

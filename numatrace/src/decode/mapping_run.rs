@@ -9,8 +9,7 @@ use numatrace_common::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::count::{NodePair, ThreadId};
-use crate::ids::{NodeId, Pid, Tid};
+use super::count::{NodePair, ThreadId, nodes_of};
 
 /// A file, by the numbers that identify it in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -153,11 +152,11 @@ pub struct UseRun {
 impl TouchRun {
     /// Returns a run of base pages on `node`, of thread 7 on node 0, in memory with a known address
     /// only.
-    pub fn example(low: u64, pages: u64, node: NodeId) -> Self {
+    pub fn example(low: u64, pages: u64, node: crate::ids::NodeId) -> Self {
         Self {
-            thread: thread(7, 7, 5),
+            thread: ThreadId::new(7, 7, 5),
             began_ns: 10,
-            nodes: (NodeId(0), node),
+            nodes: (crate::ids::NodeId(0), node),
             kind: None,
             causes: Default::default(),
             cow: false,
@@ -196,9 +195,9 @@ impl From<RawTouch> for TouchRun {
             causes,
         } = raw;
         Self {
-            thread: thread(tgid, tid, start_ns),
+            thread: ThreadId::new(tgid, tid, start_ns),
             began_ns,
-            nodes: (NodeId(count_key.task_node()), NodeId(count_key.page_node())),
+            nodes: nodes_of(count_key),
             // Without a known range the kind is a guess of the hook.
             kind: TouchKind::ALL
                 .get(usize::from(count_key.class()))
@@ -233,9 +232,9 @@ impl From<RawUse> for UseRun {
             area,
         } = raw;
         Self {
-            thread: thread(tgid, tid, start_ns),
+            thread: ThreadId::new(tgid, tid, start_ns),
             began_ns,
-            nodes: (NodeId(count_key.task_node()), NodeId(count_key.page_node())),
+            nodes: nodes_of(count_key),
             low,
             high: high.max(low),
             faults,
@@ -270,17 +269,9 @@ impl From<RawBind> for TaskBind {
         } = raw;
         let what = usize::try_from(what).ok();
         Self {
-            thread: thread(tgid, tid, start_ns),
+            thread: ThreadId::new(tgid, tid, start_ns),
             what: what.and_then(|what| BindWhat::ALL.get(what)).copied(),
             range: (low < high).then_some((low, high)),
         }
-    }
-}
-
-fn thread(tgid: u32, tid: u32, start_ns: u64) -> ThreadId {
-    ThreadId {
-        pid: Pid(tgid),
-        tid: Tid(tid),
-        start_ns,
     }
 }

@@ -28,8 +28,9 @@ use numatrace_common::{
     kind::Kind,
 };
 
-use crate::capture::RawRecord;
 use event::{Body, Event};
+
+use crate::capture::RawRecord;
 
 /// Why a record was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,10 +104,11 @@ fn read<T: Record + Pod>(bytes: &[u8], header: Header) -> Result<T, DecodeError>
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use bytemuck::Zeroable;
     use numatrace_common::header::record_len;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn exit() -> TaskExit {
         let mut exit = TaskExit {

@@ -4,8 +4,7 @@ use numatrace_common::{
     count_key::MoveReason, event::move_stack::MoveStack as Raw, limits::MOVE_FRAMES,
 };
 
-use super::count::ThreadId;
-use crate::ids::{Pid, Tid};
+use super::count::{ThreadId, move_reason};
 
 /// One CPU change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,15 +35,8 @@ impl From<Raw> for MoveStack {
         } = raw;
         let frames = usize::try_from(frames).unwrap_or(0) / size_of::<u64>();
         Self {
-            thread: ThreadId {
-                pid: Pid(tgid),
-                tid: Tid(tid),
-                start_ns,
-            },
-            reason: usize::try_from(reason)
-                .ok()
-                .and_then(|number| MoveReason::ALL.get(number).copied())
-                .unwrap_or(MoveReason::Unknown),
+            thread: ThreadId::new(tgid, tid, start_ns),
+            reason: move_reason(reason),
             forced: forced != 0,
             stack: stack
                 .into_iter()

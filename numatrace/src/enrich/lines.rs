@@ -1,10 +1,11 @@
-//! The lines of one address space in order of addresses, where what came later lies over what was there before.
+//! The lines of one address space in order of addresses. A later line covers the earlier ones below
+//! it.
 
 use serde::{Deserialize, Serialize};
 
 use super::maps::MapLine;
 
-/// Lines of one process that are kept: as many as the kernel lets it have (`vm.max_map_count`).
+/// Most lines kept of one process: the kernel's default limit of mappings (`vm.max_map_count`).
 const MOST: usize = 65_530;
 
 /// Disjoint lines in ascending order.
@@ -12,9 +13,10 @@ const MOST: usize = 65_530;
 pub struct Lines(Vec<MapLine>);
 
 impl Lines {
-    /// Lays a line over what is there: of older ones, what it leaves uncovered stays, because what was unmapped keeps its name until
-    /// something else lies there. False when there is no room.
-    pub fn lay(&mut self, line: MapLine) -> bool {
+    /// Adds a line over the existing ones; parts of older lines that it does not cover stay,
+    /// because unmapped memory keeps its name until a new mapping covers it. Returns false when
+    /// there is no room.
+    pub fn overlay(&mut self, line: MapLine) -> bool {
         if line.start >= line.end || self.0.len() + 2 > MOST {
             return line.start >= line.end;
         }
@@ -30,7 +32,7 @@ impl Lines {
         true
     }
 
-    /// The line an address lies in.
+    /// Returns the line with an address.
     pub fn at(&self, address: u64) -> Option<&MapLine> {
         let before = self.0.partition_point(|line| line.start <= address);
         self.0
@@ -38,18 +40,18 @@ impl Lines {
             .filter(|line| address < line.end)
     }
 
-    /// All of them.
+    /// Returns all lines in order of addresses.
     pub fn iter(&self) -> impl Iterator<Item = &MapLine> {
         self.0.iter()
     }
 
-    /// How many there are.
+    /// Returns the number of lines.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 }
 
-/// What of a line lies within `start..end`.
+/// Returns the part of a line from `start` to `end`; `None` for an empty part.
 fn part(line: &MapLine, start: u64, end: u64) -> Option<MapLine> {
     (start < end).then(|| MapLine {
         start,
@@ -61,28 +63,23 @@ fn part(line: &MapLine, start: u64, end: u64) -> Option<MapLine> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::model::Name;
-    use proptest::prelude::*;
 
     fn line(start: u64, end: u64, offset: u64, name: &str) -> MapLine {
         MapLine {
-            start,
-            end,
-            executable: false,
-            writable: true,
-            shared: false,
             offset,
-            file: None,
-            name: Name::from(name),
+            ..MapLine::example(start, end, name)
         }
     }
 
     #[test]
     fn a_loader_maps_a_library_whole_and_its_parts_over_it() {
         let mut lines = Lines::default();
-        lines.lay(line(0x1000, 0x9000, 0, "lib"));
-        lines.lay(line(0x3000, 0x5000, 0x2000, "text"));
+        lines.overlay(line(0x1000, 0x9000, 0, "lib"));
+        lines.overlay(line(0x3000, 0x5000, 0x2000, "text"));
         let seen: Vec<_> = lines
             .iter()
             .map(|line| (line.start, line.end, line.offset))
@@ -101,16 +98,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_last_line_laid_at_an_address_is_the_one_found(laid in proptest::collection::vec((0u64..200, 0u64..40), 0..60)) {
+        fn the_last_line_added_at_an_address_is_the_one_found(
+            added in proptest::collection::vec((0u64..200, 0u64..40), 0..60)
+        ) {
             let mut lines = Lines::default();
-            for (number, (start, length)) in laid.iter().enumerate() {
-                prop_assert!(lines.lay(line(*start, start + length, *start, &number.to_string())));
+            for (number, (start, length)) in added.iter().enumerate() {
+                let name = number.to_string();
+                prop_assert!(lines.overlay(line(*start, start + length, *start, &name)));
             }
             for address in 0..260 {
-                let last = laid.iter().rposition(|(start, length)| (*start..start + length).contains(&address));
+                let covers = |(start, length): &(u64, u64)| {
+                    (*start..start + length).contains(&address)
+                };
+                let last = added.iter().rposition(covers);
+                let name = last.map(|number| Name::from(number.to_string()));
                 let found = lines.at(address);
-                prop_assert_eq!(found.map(|line| line.name.clone()), last.map(|number| Name::from(number.to_string())));
-                // Offsets follow addresses however a line was cut.
+                prop_assert_eq!(found.map(|line| line.name.clone()), name);
+                // Offsets follow addresses however a line was split.
                 prop_assert!(found.is_none_or(|line| line.offset == line.start));
             }
             let all: Vec<_> = lines.iter().collect();

@@ -1,22 +1,23 @@
-//! `/proc/PID/maps`: the lines of an address space, with the names that only the kernel knows.
+//! `/proc/PID/maps`: the lines of an address space, with names that only the kernel has.
+
+use serde::{Deserialize, Serialize};
 
 use crate::{decode::mapping_run::FileId, model::Name};
-use serde::{Deserialize, Serialize};
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MapLine {
     /// First address.
     pub start: u64,
-    /// First address behind it.
+    /// First address after it.
     pub end: u64,
-    /// Code can run in it.
+    /// True if code in it may be executed.
     pub executable: bool,
-    /// It can be written.
+    /// True if it may be written.
     pub writable: bool,
-    /// Others see what is written.
+    /// True if other processes see writes to it.
     pub shared: bool,
-    /// Offset of its start in the file, bytes.
+    /// Offset of its start in the file, in bytes.
     pub offset: u64,
     /// Its file.
     pub file: Option<FileId>,
@@ -24,12 +25,29 @@ pub struct MapLine {
     pub name: Name,
 }
 
-/// All lines of a file that make sense.
+#[cfg(test)]
+impl MapLine {
+    /// Returns writable private memory with a name, not of a file.
+    pub fn example(start: u64, end: u64, name: &str) -> Self {
+        Self {
+            start,
+            end,
+            executable: false,
+            writable: true,
+            shared: false,
+            offset: 0,
+            file: None,
+            name: Name::from(name),
+        }
+    }
+}
+
+/// Returns all lines of a file that can be read.
 pub fn parse(text: &[u8]) -> Vec<MapLine> {
     text.split(|byte| *byte == b'\n').filter_map(line).collect()
 }
 
-/// `start-end perms offset major:minor inode   name` (proc_pid_maps(5)).
+/// Parses `start-end perms offset major:minor inode   name` (proc_pid_maps(5)).
 fn line(line: &[u8]) -> Option<MapLine> {
     let mut rest = line;
     let mut word = || {
@@ -64,13 +82,15 @@ fn hex(digits: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
 
-    const MAPS: &[u8] = b"55d0c0a00000-55d0c0a21000 r-xp 00002000 fd:01 1835041                    /usr/bin/my app\n\
+    use super::*;
+
+    const MAPS: &[u8] = b"\
+        55d0c0a00000-55d0c0a21000 r-xp 00002000 fd:01 1835041               /usr/bin/my app\n\
         7f1200000000-7f1200021000 rw-p 00000000 00:00 0 \n\
-        7f1300000000-7f1300001000 rw-s 00000000 00:01 1033                       /memfd:x (deleted)\n\
-        7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0                          [stack]\n";
+        7f1300000000-7f1300001000 rw-s 00000000 00:01 1033                  /memfd:x (deleted)\n\
+        7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0                     [stack]\n";
 
     #[test]
     fn names_with_spaces_devices_and_permissions_are_read() {

@@ -1,10 +1,10 @@
-//! enrich: facts that expire, joined now: process incarnation, mapping, nodes.
+//! enrich: joins events with facts that expire: process incarnations, mappings, residency,
+//! topology.
 
-pub mod pending_mappings;
-use serde::{Deserialize, Serialize};
 pub mod facts;
 pub mod lines;
 pub mod maps;
+pub mod pending_mappings;
 pub mod perf_map;
 pub mod process;
 pub mod residency;
@@ -16,23 +16,27 @@ pub mod topology;
 
 use std::hash::{Hash, Hasher};
 
+use serde::{Deserialize, Serialize};
+
+use facts::Facts;
+use pending_mappings::PendingMappings;
+use process::{ProcessIndex, Processes};
+use residency::Residency;
+use spaces::Spaces;
+use timeline_event::{TimelineEvent, TimelineKind};
+
 use crate::decode::{
     count::{Count, CountKind, Owner, ThreadId},
     event::{Body, Event},
     fill_run::FillRun,
     mapping_run::Area,
 };
-use facts::Facts;
-use pending_mappings::PendingMappings;
-use process::{ProcessIndex, Processes};
-use residency::Residency;
-use spaces::Spaces;
-use timeline_event::{Happened, TimelineEvent};
 
-/// Counts that go through the stages together: what waits for memory in one does not hold up the next, and they fit in a cache.
+/// Counts that pass through the stages together: few enough to fit in a cache, and enough that
+/// their memory accesses overlap.
 pub const BATCH: usize = 512;
 
-/// Who an observation is charged to.
+/// The owner that an observation is charged to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Charged {
     /// A thread of a known process incarnation.
@@ -46,15 +50,15 @@ pub enum Charged {
     },
     /// Interrupts.
     Irq,
-    /// Everything outside the scope.
+    /// All tasks outside the scope.
     OutOfScope,
-    /// What the table had no room for.
+    /// Owners for which the table of totals had no room.
     Overflow,
-    /// Memory that no process has mapped, or whose process the kernel does not tell.
+    /// Memory that no process has mapped, or whose process is unknown to the kernel.
     Nobody,
 }
 
-// Looked up once per count: one word to hash.
+// Hashed once for each count: one word.
 impl Hash for Charged {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -72,58 +76,59 @@ impl Hash for Charged {
     }
 }
 
-/// A count with its owner found.
+/// A count with its process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Observation {
-    /// Epoch it was counted in.
+    /// The epoch it was counted in.
     pub epoch: u64,
-    /// Whose.
+    /// The owner of the events.
     pub charged: Charged,
-    /// What.
+    /// The events counted.
     pub what: CountKind,
-    /// Events.
+    /// The number of events.
     pub count: u64,
-    /// What they add up to.
+    /// The sum of their amounts, in the unit of the kind (see [`CountKind`]).
     pub amount: u64,
 }
 
-/// The stage: the processes seen so far and where facts come from.
+/// The stage: the processes seen so far, their address spaces, and the source of facts.
 #[derive(Debug)]
 pub struct Enrich<F> {
     /// Processes seen so far.
     pub processes: Processes,
-    /// What lies where in them.
+    /// Their address spaces.
     pub spaces: Spaces,
-    /// What the kernel told of mappings whose process is not known yet.
-    pub told: PendingMappings,
-    /// On which nodes, when that was asked for.
+    /// New mappings whose process is not known yet.
+    pub pending_mappings: PendingMappings,
+    /// The nodes of their memory, in sessions that ask for it.
     pub residency: Residency,
-    /// Where facts come from.
+    /// The source of facts.
     pub facts: F,
 }
 
 impl<F: Facts> Enrich<F> {
-    /// Begins with every process that is alive.
+    /// Begins with all living processes.
     pub fn new(mut facts: F) -> Self {
         let mut processes = Processes::default();
         processes.scan(&mut facts);
         Self {
             processes,
             spaces: Spaces::default(),
-            told: PendingMappings::default(),
+            pending_mappings: PendingMappings::default(),
             residency: Residency::default(),
             facts,
         }
     }
 
-    /// Begins another interval, `until_ns` after boot: what is known of processes that ended before the last one is forgotten.
+    /// Begins the next interval, `until_ns` after boot. Processes that ended before the previous
+    /// interval are forgotten.
     pub fn next_interval(&mut self, until_ns: u64) {
         self.processes.next_interval(until_ns);
         let processes = &self.processes;
         self.spaces.retain(|process| processes.knows(process));
     }
 
-    /// Takes in what an event says about processes; what else it tells comes back with its process found.
+    /// Applies an event to the processes; returns an event of the timeline with its process.
     pub fn event(&mut self, event: &Event) -> Option<TimelineEvent> {
         match &event.body {
             Body::TaskFork(fork) => {
@@ -148,7 +153,7 @@ impl<F: Facts> Enrich<F> {
                     time_ns: event.time_ns,
                     process: self.processes.of_thread(moved.thread, &mut self.facts),
                     nodes: moved.nodes,
-                    what: Happened::Move {
+                    what: TimelineKind::Move {
                         tid: moved.thread.tid,
                         start_ns: moved.thread.start_ns,
                         cpus: moved.cpus,
@@ -164,7 +169,7 @@ impl<F: Facts> Enrich<F> {
                         time_ns: event.time_ns,
                         process: self.processes.of_thread(leader, &mut self.facts),
                         nodes: moved.nodes,
-                        what: Happened::Pages {
+                        what: TimelineKind::Pages {
                             asker: moved.asker,
                             reason: moved.reason,
                             pages: moved.pages,
@@ -177,22 +182,23 @@ impl<F: Facts> Enrich<F> {
         None
     }
 
-    /// Gives processes the mappings that the kernel told of, as far as it is known whose they are.
-    pub fn settle(&mut self) {
-        self.told.settle_all(&self.processes, &mut self.spaces);
+    /// Assigns new mappings to the processes that are known by now.
+    pub fn assign_mappings(&mut self) {
+        self.pending_mappings
+            .assign_all(&self.processes, &mut self.spaces);
     }
 
-    /// Finds the process of a run, and takes a look at its address space if that is not known there.
+    /// Returns the process of a run, and reads its address space if the run's mapping is unknown.
     pub fn run(&mut self, thread: ThreadId, area: &Area, at: u64, now_ns: u64) -> ProcessIndex {
         let process = self.processes.of_thread(thread, &mut self.facts);
-        self.told
-            .settle(thread.pid, &self.processes, &mut self.spaces);
+        self.pending_mappings
+            .assign(thread.pid, &self.processes, &mut self.spaces);
         self.spaces
-            .saw(process, thread.pid, area, at, now_ns, &mut self.facts);
+            .refresh_for(process, thread.pid, area, at, now_ns, &mut self.facts);
         process
     }
 
-    /// Finds the owners of a batch of counts, and adds what comes of it to `seen`.
+    /// Appends the observations of a batch of counts to `seen`.
     pub fn counts(&mut self, counts: &[Count], seen: &mut Vec<Observation>) {
         self.processes
             .expect(counts.iter().filter_map(|count| match count.owner {
@@ -202,14 +208,16 @@ impl<F: Facts> Enrich<F> {
         seen.extend(counts.iter().map(|count| self.count(*count)));
     }
 
-    /// Finds the process that brought pages of a file in, and the file's name.
+    /// Returns the process that added pages of a file to the page cache, and looks up the file's
+    /// name.
     pub fn fill(&mut self, run: &FillRun) -> ProcessIndex {
         let process = self.processes.of_thread(run.thread, &mut self.facts);
-        self.spaces.fills(run.thread.pid, run.file, &mut self.facts);
+        self.spaces
+            .find_open_file(run.thread.pid, run.file, &mut self.facts);
         process
     }
 
-    /// Finds the owner of a count.
+    /// Returns the observation of a count.
     pub fn count(&mut self, count: Count) -> Observation {
         let Count {
             epoch,

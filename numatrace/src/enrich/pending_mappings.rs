@@ -1,4 +1,5 @@
-//! Mappings the kernel told of, until it is known whose they are: the record of a mapping can come before the one of its process's birth.
+//! New mappings whose process is not known yet: the record of a mapping can come before the record
+//! of its process's birth.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,37 +8,38 @@ use serde::{Deserialize, Serialize};
 use super::{maps::MapLine, process::Processes, spaces::Spaces};
 use crate::{decode::mapping_record::MappingMade, ids::Pid};
 
-/// Records of processes that nobody asked about yet are kept so long: an exec takes milliseconds, and its process is announced at its end.
+/// Time in ns for which records of processes without interest are kept. An exec takes milliseconds,
+/// and its process is announced at its end.
 const KEPT_NS: u64 = 1_000_000_000;
 
-/// Records that wait for one process, the last ones: an exec makes some dozens.
+/// Most records that wait for one process, the newest ones. An exec makes some dozens.
 const EACH: usize = 1_024;
 
-/// Processes that have records waiting.
+/// Most processes with waiting records.
 const PROCESSES: usize = 16_384;
 
-/// The records.
+/// The waiting records.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PendingMappings {
-    /// In order, so that of two names of one file the same one stays whoever takes the same records in.
+    /// Sorted by pid, so that of two names of one file the same one stays, live and replayed.
     by_pid: BTreeMap<Pid, Waiting>,
     newest_ns: u64,
-    /// Records there was no room for.
+    /// Records for which there was no room.
     pub no_room: u64,
 }
 
-/// Those of one number, in order of time.
+/// The records of one pid, in order of time.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Waiting {
     made: VecDeque<MappingMade>,
-    /// Older ones that had to make room.
+    /// Older records that were dropped for newer ones.
     dropped: u64,
 }
 
 impl PendingMappings {
-    /// Takes in a record.
-    pub fn made(&mut self, made: MappingMade) {
+    /// Adds a record.
+    pub fn push(&mut self, made: MappingMade) {
         if self.by_pid.len() >= PROCESSES && !self.by_pid.contains_key(&made.pid) {
             self.no_room += 1;
             return;
@@ -51,28 +53,28 @@ impl PendingMappings {
         waiting.made.push_back(made);
     }
 
-    /// Are there any?
-    pub fn waits(&self) -> bool {
+    /// Returns whether any records wait.
+    pub fn has_records(&self) -> bool {
         !self.by_pid.is_empty()
     }
 
-    /// Gives a process the mappings told of under its number.
-    pub fn settle(&mut self, pid: Pid, processes: &Processes, spaces: &mut Spaces) {
+    /// Assigns the records of a pid to its processes.
+    pub fn assign(&mut self, pid: Pid, processes: &Processes, spaces: &mut Spaces) {
         if let Some(waiting) = self.by_pid.remove(&pid) {
-            // What made room for others of a process that matters is lost; of others nobody misses it.
+            // Dropped records are a loss only for a process of interest.
             self.no_room += waiting.dropped;
             for made in waiting.made {
                 if let Some(process) = processes.alive_at(pid, made.time_ns) {
                     let time_ns = made.time_ns;
-                    spaces.told(process, made.into(), time_ns);
+                    spaces.recorded(process, made.into(), time_ns);
                 }
             }
         }
     }
 
-    /// The same for every process that is of interest; forgets what nobody asked for in time. Looks at processes, not at records: many may
-    /// come from one that nobody is interested in.
-    pub fn settle_all(&mut self, processes: &Processes, spaces: &mut Spaces) {
+    /// Assigns the records of all processes of interest, and drops records that are too old.
+    /// Checks processes, not records: a process without interest may have many.
+    pub fn assign_all(&mut self, processes: &Processes, spaces: &mut Spaces) {
         let since = self.newest_ns.saturating_sub(KEPT_NS);
         let wanted: Vec<Pid> = self
             .by_pid
@@ -87,7 +89,7 @@ impl PendingMappings {
             .map(|(pid, _)| *pid)
             .collect();
         for pid in wanted {
-            self.settle(pid, processes, spaces);
+            self.assign(pid, processes, spaces);
         }
         self.by_pid.retain(|_, waiting| {
             while waiting
@@ -165,20 +167,20 @@ mod tests {
 
     #[test]
     fn each_process_of_a_number_gets_what_it_mapped_itself() {
-        let (mut told, mut spaces) = (PendingMappings::default(), Spaces::default());
+        let (mut pending, mut spaces) = (PendingMappings::default(), Spaces::default());
         let mut processes = Processes::default();
-        told.made(made(7, 1_050_000_000, "first"));
-        told.made(made(7, 1_950_000_000, "second"));
-        told.settle_all(&processes, &mut spaces);
+        pending.push(made(7, 1_050_000_000, "first"));
+        pending.push(made(7, 1_950_000_000, "second"));
+        pending.assign_all(&processes, &mut spaces);
         assert_eq!(
-            told.by_pid[&Pid(7)].made.len(),
+            pending.by_pid[&Pid(7)].made.len(),
             2,
-            "nobody knows the process yet"
+            "the process is not known yet"
         );
         born(&mut processes, 7, 1_000_000_000);
         born(&mut processes, 7, 1_900_000_000);
-        told.settle_all(&processes, &mut spaces);
-        assert!(told.by_pid.is_empty());
+        pending.assign_all(&processes, &mut spaces);
+        assert!(pending.by_pid.is_empty());
         assert_eq!(
             name(&spaces, processes.at(Pid(7), 1_500_000_000)),
             Some(Name::from("first"))
@@ -190,17 +192,17 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_asks_for_is_forgotten() {
-        let (mut told, mut spaces) = (PendingMappings::default(), Spaces::default());
-        told.made(made(7, 1_000_000_000, "old"));
-        told.made(made(8, 3_000_000_000, "new"));
-        told.settle_all(&Processes::default(), &mut spaces);
-        assert_eq!(told.by_pid.keys().collect::<Vec<_>>(), [&Pid(8)]);
+    fn records_without_interest_are_dropped() {
+        let (mut pending, mut spaces) = (PendingMappings::default(), Spaces::default());
+        pending.push(made(7, 1_000_000_000, "old"));
+        pending.push(made(8, 3_000_000_000, "new"));
+        pending.assign_all(&Processes::default(), &mut spaces);
+        assert_eq!(pending.by_pid.keys().collect::<Vec<_>>(), [&Pid(8)]);
     }
 
     #[test]
-    fn who_has_the_number_after_the_end_of_a_process_is_somebody_else() {
-        let (mut told, mut spaces) = (PendingMappings::default(), Spaces::default());
+    fn a_mapping_made_after_the_end_of_a_process_is_not_its_own() {
+        let (mut pending, mut spaces) = (PendingMappings::default(), Spaces::default());
         let mut processes = Processes::default();
         born(&mut processes, 7, 1_000_000_000);
         let exit = crate::decode::event::TaskExit {
@@ -213,9 +215,9 @@ mod tests {
             comm: Name::from("child"),
         };
         processes.exited(&exit, 1_500_000_000);
-        told.made(made(7, 1_400_000_000, "its own"));
-        told.made(made(7, 1_600_000_000, "somebody else's"));
-        told.settle_all(&processes, &mut spaces);
+        pending.push(made(7, 1_400_000_000, "its own"));
+        pending.push(made(7, 1_600_000_000, "the next one's"));
+        pending.assign_all(&processes, &mut spaces);
         assert_eq!(
             name(&spaces, processes.at(Pid(7), 2_000_000_000)),
             Some(Name::from("its own"))
@@ -223,13 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_maps_without_end_and_without_interest_costs_its_bound() {
-        let (mut told, mut spaces) = (PendingMappings::default(), Spaces::default());
+    fn a_process_without_interest_that_maps_endlessly_takes_bounded_memory() {
+        let (mut pending, mut spaces) = (PendingMappings::default(), Spaces::default());
         for number in 0..5_000 {
-            told.made(made(7, 1_000_000_000 + number, "again"));
+            pending.push(made(7, 1_000_000_000 + number, "again"));
         }
-        assert_eq!(told.by_pid[&Pid(7)].made.len(), EACH);
-        told.settle_all(&Processes::default(), &mut spaces);
-        assert_eq!(told.no_room, 0, "nobody misses them");
+        assert_eq!(pending.by_pid[&Pid(7)].made.len(), EACH);
+        pending.assign_all(&Processes::default(), &mut spaces);
+        assert_eq!(pending.no_room, 0, "they are no loss");
     }
 }

@@ -1,7 +1,9 @@
-//! Names of code that a program makes as it runs: `/tmp/perf-PID.map`, which compilers write for perf
-//! (tools/perf/Documentation/jit-interface.txt): `START SIZE NAME` on each line, numbers in hexadecimal.
+//! Names of code that a program generates: `/tmp/perf-PID.map`, which JIT compilers write for perf
+//! (tools/perf/Documentation/jit-interface.txt). Each line is `START SIZE NAME`, with hexadecimal
+//! numbers.
 //!
-//! It lies where everybody may write, so it is believed only if it is a regular file of the process's own user.
+//! Any user may write to that folder, so the file is used only if it is a regular file that belongs
+//! to the process's own user.
 
 use std::{
     io::Read,
@@ -13,20 +15,21 @@ use std::{
 
 use super::{process::Process, target_file};
 
-/// Larger maps are not read: a JVM with all of its methods compiled writes some megabytes.
+/// Most bytes of a map that is read. A JVM with all of its methods compiled writes some megabytes.
 const LARGEST: u64 = 64 << 20;
 
-/// Reading one may take so long.
+/// Most time for reading a map.
 const TIME: Duration = Duration::from_secs(1);
 
-/// Code is overwritten where it is no longer needed, and the later line is right; so many neighbours are looked at for it.
+/// Entries searched below an address. A JIT reuses the addresses of old code, and then the later
+/// line is the right one.
 const NEIGHBOURS: usize = 64;
 
 /// The names of one process's code.
 #[derive(Debug, Default)]
 pub struct PerfMap {
     text: Vec<u8>,
-    /// By address.
+    /// Sorted by address.
     entries: Vec<Entry>,
 }
 
@@ -34,20 +37,22 @@ pub struct PerfMap {
 struct Entry {
     start: u64,
     end: u64,
-    /// Which line it was.
+    /// Number of the line.
     line: usize,
     name: Range<usize>,
 }
 
 impl PerfMap {
-    /// Reads the map of a process; of one that has ended, if it had our own root.
+    /// Reads the map of a process. The map of a process that has ended is only found if it had our
+    /// own root.
     ///
     /// # Errors
-    /// Why there is none, or it is not believed.
+    /// Why there is no map, or it is not used.
     pub fn of(process: &Process) -> Result<Self, &'static str> {
         let number = process.details.ns_pid.unwrap_or(process.pid);
         let root = if process.ended {
-            // What lies in our own /tmp under another number of its own would be somebody else's.
+            // In a different PID namespace its map had a different number: a map in our /tmp under
+            // that number would belong to a different process.
             if number != process.pid {
                 return Err("its process is gone");
             }
@@ -67,7 +72,7 @@ impl PerfMap {
         })?;
         let uid = uid.ok_or("the process's user is not known")?;
         if found.metadata.uid() != uid {
-            return Err("its /tmp/perf-PID.map belongs to another user");
+            return Err("its /tmp/perf-PID.map belongs to a different user");
         }
         if found.metadata.len() > LARGEST {
             return Err("its /tmp/perf-PID.map is too large");
@@ -89,7 +94,7 @@ impl PerfMap {
         }
     }
 
-    /// Takes every line that makes sense.
+    /// Parses a map; lines that cannot be read are ignored.
     fn parse(text: Vec<u8>) -> Self {
         let mut entries = Vec::new();
         let mut at = 0;
@@ -108,7 +113,7 @@ impl PerfMap {
         Self { text, entries }
     }
 
-    /// The function at an address, and how far into it that is.
+    /// Returns the function at an address, and the offset in it.
     pub fn function(&self, address: u64) -> Option<(&[u8], u64)> {
         let behind = self.entries.partition_point(|entry| entry.start <= address);
         let entry = self
@@ -121,7 +126,7 @@ impl PerfMap {
     }
 }
 
-/// Start, size, and where in the line the name lies.
+/// Returns start, size, and the range of the name in the line.
 fn fields(line: &[u8]) -> Option<(u64, u64, Range<usize>)> {
     let space = |from: usize| {
         let rest = line.get(from..)?;
@@ -139,13 +144,18 @@ fn fields(line: &[u8]) -> Option<(u64, u64, Range<usize>)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{
+        collection::{btree_map, vec},
+        prelude::*,
+    };
+
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn the_latest_code_at_an_address_is_the_one_that_counts() {
         let map = PerfMap::parse(
-            b"7f00 100 LazyCompile:~first a.js:1\n8000 80 other\nbroken\n7f40 40 void Main::second(int)\n"
+            b"7f00 100 LazyCompile:~first a.js:1\n8000 80 other\nbroken\n\
+              7f40 40 void Main::second(int)\n"
                 .to_vec(),
         );
         let name = |address| {
@@ -166,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_of_somebody_else_is_not_believed() {
+    fn a_map_of_a_different_user_is_not_used() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("tmp")).unwrap();
         let path = root.path().join("tmp/perf-7.map");
@@ -177,7 +187,7 @@ mod tests {
         assert_eq!(read(Some(owner)), Ok(1));
         assert_eq!(
             read(Some(owner + 1)),
-            Err("its /tmp/perf-PID.map belongs to another user")
+            Err("its /tmp/perf-PID.map belongs to a different user")
         );
         assert_eq!(read(None), Err("the process's user is not known"));
         std::fs::remove_file(&path).unwrap();
@@ -187,13 +197,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), address: u64) {
+        fn no_text_makes_it_panic(bytes in vec(any::<u8>(), 0..200), address: u64) {
             let _ = PerfMap::parse(bytes).function(address);
         }
 
         #[test]
-        fn every_line_that_was_written_is_found(lines in proptest::collection::btree_map(0u64..1000, 1u64..16, 1..50)) {
-            let text: String = lines.iter().map(|(at, size)| format!("{:x} {size:x} f{at}\n", at * 16)).collect();
+        fn every_line_that_was_written_is_found(
+            lines in btree_map(0u64..1000, 1u64..16, 1..50)
+        ) {
+            let written = |(at, size): (&u64, &u64)| format!("{:x} {size:x} f{at}\n", at * 16);
+            let text: String = lines.iter().map(written).collect();
             let map = PerfMap::parse(text.into_bytes());
             for at in lines.keys() {
                 let name = format!("f{at}");

@@ -1,17 +1,19 @@
-//! Where memory lies in the end: `/proc/PID/numa_maps`, looked at now and then while a process lasts. Reading it touches no page.
+//! The nodes of a process's memory: `/proc/PID/numa_maps`, read from time to time while the process
+//! lives. Reading it touches no page.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 use super::{
     facts::{Facts, resident::Resident},
     process::{ProcessIndex, Processes},
 };
 
-/// Processes that are looked at: each look walks all page tables of one.
+/// Most processes that are read at a time: each reading walks all page tables of the process.
 const PROCESSES: usize = 64;
 
-/// What is known of all processes; of each as it was when it was last looked at.
+/// The resident pages of processes, at the last reading of each.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Residency {
@@ -19,8 +21,8 @@ pub struct Residency {
 }
 
 impl Residency {
-    /// Looks at processes that still live. Those that ended keep what was seen last.
-    pub fn look(
+    /// Reads the processes that still live. Those that ended keep their last reading.
+    pub fn refresh(
         &mut self,
         processes: &Processes,
         which: impl Iterator<Item = ProcessIndex>,
@@ -38,7 +40,7 @@ impl Residency {
         }
     }
 
-    /// What was seen of a process; empty when it never was.
+    /// Returns the last reading of a process; empty when it was never read.
     pub fn of(&self, process: ProcessIndex) -> &[Resident] {
         self.by_process.get(&process).map_or(&[], Vec::as_slice)
     }

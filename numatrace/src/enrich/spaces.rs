@@ -1,11 +1,13 @@
-//! Address spaces: what lay where in a process, as far as anybody looked or was told while it was there.
+//! Address spaces: the mappings of processes, as far as they were recorded or read while they
+//! existed.
 //!
-//! A run says what its mapping is, not what it is called. Names come from the kernel's records of mappings as they are made, and from
-//! `/proc/PID/maps`, read when a process shows up with memory nobody knows yet, and once more for the report. A file seen in any process
-//! has a name in all of them.
+//! A run has the kind of its mapping but no name. Names come from the kernel's records of new
+//! mappings, and from `/proc/PID/maps`, read when a run falls into unknown memory and once more for
+//! the report. The name of a file seen in any process is used for all of them.
+
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 
 use super::{facts::Facts, lines::Lines, maps::MapLine, process::ProcessIndex};
 use crate::{
@@ -14,59 +16,63 @@ use crate::{
     model::Name,
 };
 
-/// A process is looked at again after so long, then after twice as long, and so on: it maps most right after it began, and reading `maps`
-/// holds the lock of its address space.
+/// Time in ns from the first reading of a process's `maps` to the second; each further one waits
+/// twice as long. A process maps most right after it began, and reading `maps` holds the lock of
+/// its address space.
 const FIRST_WAIT_NS: u64 = 10_000_000;
-/// At the latest after so long, when it uses memory that is not known; and the first time, when records told all so far.
+/// Longest wait in ns when a process uses unknown memory, and the wait before the first reading
+/// when records have all its mappings so far.
 const UNKNOWN_WAIT_NS: u64 = 200_000_000;
-/// At the latest after so long in any case.
+/// Longest wait in ns in any case.
 const LONGEST_WAIT_NS: u64 = 10_000_000_000;
 
-/// Files whose names are kept; a machine has some thousands of programs and libraries in use.
+/// Most files whose names are kept. A machine has some thousands of programs and libraries in use.
 const FILES: usize = 65_536;
 
-/// Times a file is looked for among open ones.
+/// Most searches for a file among the open ones.
 const TRIES: u8 = 3;
 
-/// Lines of all processes that are kept: about 60 MB.
+/// Most lines kept of all processes: about 60 MB.
 const LINES: usize = 400_000;
 
-/// Parents of parents whose lines are looked at: shells fork shells.
+/// Most ancestors whose lines are searched: shells fork shells.
 const GENERATIONS: usize = 8;
 
-/// Zeroed variables of a library are at most so many bytes: glibc has 52 KiB, libstdc++ 12; Python's arenas, which end up behind
-/// its modules, are 256 KiB or 1 MiB each.
+/// Most bytes of a library's zeroed variables: glibc has 52 KiB, libstdc++ 12 KiB. Python's arenas,
+/// which can follow its modules in memory, are 256 KiB or 1 MiB each.
 const ZEROED_OF_LIBRARY: u64 = 192 * 1024;
 
-/// What is known of all address spaces.
+/// The known address spaces of all processes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Spaces {
     by_process: HashMap<ProcessIndex, Space>,
     files: HashMap<FileId, Name>,
-    /// Files that were looked for among those that processes have open, and how often.
-    sought: HashMap<FileId, u8>,
+    /// Searches for each file among the open ones.
+    #[serde(rename = "sought")]
+    searches: HashMap<FileId, u8>,
     lines: usize,
-    /// Lines there was no room for.
+    /// Lines for which there was no room.
     pub no_room: u64,
 }
 
-/// What is known of one.
+/// One known address space.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Space {
     lines: Lines,
-    /// Whose memory it began with, when it has not begun another program since.
+    /// The parent whose memory it began with; `None` after an exec.
     parent: Option<ProcessIndex>,
-    /// Records told of it, and nobody has looked yet.
-    only_told: bool,
+    /// True while it is known from records only, and `maps` was never read.
+    #[serde(rename = "only_recorded")]
+    only_recorded: bool,
     read_ns: Option<u64>,
     wait_ns: u64,
 }
 
 impl Spaces {
-    /// A run fell into a mapping: looks at the process again, when it is time to.
-    pub fn saw(
+    /// Reads the process's mappings if a run fell into one and the time for a reading has come.
+    pub fn refresh_for(
         &mut self,
         process: ProcessIndex,
         pid: Pid,
@@ -80,7 +86,7 @@ impl Spaces {
             None => self.line(process, at).is_some(),
         };
         let space = self.by_process.entry(process).or_default();
-        let wait = match (known, space.only_told) {
+        let wait = match (known, space.only_recorded) {
             (true, true) => UNKNOWN_WAIT_NS,
             (true, false) => space.wait_ns,
             (false, _) => space.wait_ns.min(UNKNOWN_WAIT_NS),
@@ -93,72 +99,73 @@ impl Spaces {
         }
         space.read_ns = Some(now_ns);
         space.wait_ns = (space.wait_ns * 2).clamp(FIRST_WAIT_NS, LONGEST_WAIT_NS);
-        self.look(process, pid, facts);
+        self.refresh(process, pid, facts);
     }
 
-    /// Reads what there is now. What was there before and is not any more stays known.
-    pub fn look(&mut self, process: ProcessIndex, pid: Pid, facts: &mut impl Facts) {
+    /// Reads the current mappings. Earlier ones that are gone stay known.
+    pub fn refresh(&mut self, process: ProcessIndex, pid: Pid, facts: &mut impl Facts) {
         let Some(lines) = facts.maps(pid).filter(|lines| !lines.is_empty()) else {
             return;
         };
         for line in lines {
-            self.lay(process, line);
+            self.overlay(process, line);
         }
-        self.by_process.entry(process).or_default().only_told = false;
+        self.by_process.entry(process).or_default().only_recorded = false;
     }
 
-    /// The kernel told of a mapping that a process made, at `time_ns` after boot.
-    pub fn told(&mut self, process: ProcessIndex, line: MapLine, time_ns: u64) {
-        self.lay(process, line);
+    /// Adds a new mapping of a process that the kernel recorded at `time_ns` after boot.
+    pub fn recorded(&mut self, process: ProcessIndex, line: MapLine, time_ns: u64) {
+        self.overlay(process, line);
         let space = self.by_process.entry(process).or_default();
         if space.read_ns.is_none() {
-            space.only_told = true;
+            space.only_recorded = true;
             space.read_ns = Some(time_ns);
             space.wait_ns = FIRST_WAIT_NS;
         }
     }
 
-    fn lay(&mut self, process: ProcessIndex, line: MapLine) {
+    fn overlay(&mut self, process: ProcessIndex, line: MapLine) {
         if let Some(file) = line.file {
             self.name_file(file, &line.name);
         }
         let space = self.by_process.entry(process).or_default();
         let before = space.lines.count();
-        if self.lines >= LINES || !space.lines.lay(line) {
+        if self.lines >= LINES || !space.lines.overlay(line) {
             self.no_room += 1;
         }
         self.lines = self.lines.saturating_sub(before) + space.lines.count();
     }
 
-    /// A process was born, with the memory of its parent.
+    /// A process was forked, with the memory of its parent.
     pub fn forked(&mut self, child: ProcessIndex, parent: ProcessIndex) {
         if child != parent {
             self.by_process.entry(child).or_default().parent = Some(parent);
         }
     }
 
-    /// The process runs another program. What lay where it lay stays known: it was touched there.
+    /// The process runs a different program. Its earlier mappings stay known: their memory was
+    /// touched.
     pub fn execed(&mut self, process: ProcessIndex) {
         let space = self.by_process.entry(process).or_default();
         space.parent = None;
-        if !space.only_told {
+        if !space.only_recorded {
             space.read_ns = None;
             space.wait_ns = 0;
         }
     }
 
-    /// Does anybody want to know what lies where in a process?
+    /// Returns whether the address space of a process is of interest.
     pub fn has(&self, process: ProcessIndex) -> bool {
         self.by_process.contains_key(&process)
     }
 
-    /// Is anything known of what lies where in a process?
+    /// Returns whether any mappings of a process are known.
     pub fn has_lines(&self, process: ProcessIndex) -> bool {
         let space = self.by_process.get(&process);
         space.is_some_and(|space| space.lines.count() > 0 || space.parent.is_some())
     }
 
-    /// Keeps the address spaces of these processes; names of files stay.
+    /// Keeps the address spaces of these processes only; names of files stay.
     pub fn retain(&mut self, keep: impl Fn(ProcessIndex) -> bool) {
         self.by_process.retain(|process, _| keep(*process));
         self.lines = self
@@ -168,12 +175,13 @@ impl Spaces {
             .sum();
     }
 
-    /// A process brings in pages of a file: while it has it open, the file can be named.
-    pub fn fills(&mut self, pid: Pid, file: FileId, facts: &mut impl Facts) {
-        if self.files.contains_key(&file) || self.sought.len() >= FILES {
+    /// Looks up the name of a file whose pages a process adds to the page cache, among the files
+    /// that it has open.
+    pub fn find_open_file(&mut self, pid: Pid, file: FileId, facts: &mut impl Facts) {
+        if self.files.contains_key(&file) || self.searches.len() >= FILES {
             return;
         }
-        let tries = self.sought.entry(file).or_default();
+        let tries = self.searches.entry(file).or_default();
         if *tries < TRIES {
             *tries += 1;
             if let Some(name) = facts.open_file(pid, file) {
@@ -182,7 +190,7 @@ impl Spaces {
         }
     }
 
-    /// Names a file for all processes.
+    /// Sets the name of a file for all processes.
     fn name_file(&mut self, file: FileId, name: &Name) {
         if self.files.get(&file) != Some(name)
             && (self.files.len() < FILES || self.files.contains_key(&file))
@@ -191,7 +199,7 @@ impl Spaces {
         }
     }
 
-    /// The line an address of a process lies in, or lay in in its parent when it was born.
+    /// Returns the line with an address of a process, or of the parent whose memory it began with.
     pub fn line(&self, process: ProcessIndex, at: u64) -> Option<&MapLine> {
         let mut next = Some(process);
         for _ in 0..GENERATIONS {
@@ -204,18 +212,20 @@ impl Spaces {
         None
     }
 
-    /// Plain memory that lies right behind a program's or library's data, which so has its zeroed variables: the path of that file. Behind a
-    /// library the kernel makes one mapping of them and of whatever is mapped next, so much of it is not called after the library.
+    /// Returns the file whose zeroed variables an address belongs to: plain memory directly after
+    /// the writable data of a program or library. The kernel merges such memory of a library with
+    /// the next plain mapping, so a large mapping is not attributed to a library.
     pub fn zeroed_of(&self, process: ProcessIndex, at: u64) -> Option<(FileId, &Name)> {
         let line = self.line(process, at)?;
         let before = self.line(process, line.start.checked_sub(1)?)?;
         let plain = line.file.is_none() && line.name.is_empty();
         let file = before.file.filter(|_| plain && before.writable)?;
-        let much = line.end - line.start > ZEROED_OF_LIBRARY;
-        (!much || self.lowest_program(process) == Some(file)).then_some((file, &before.name))
+        let is_large = line.end - line.start > ZEROED_OF_LIBRARY;
+        (!is_large || self.lowest_program(process) == Some(file)).then_some((file, &before.name))
     }
 
-    /// The file of the code at the lowest addresses: the process's own program, with nothing near it but its heap.
+    /// Returns the file of the code at the lowest addresses: the process's own program, with only
+    /// its heap nearby.
     fn lowest_program(&self, process: ProcessIndex) -> Option<FileId> {
         let mut next = Some(process);
         for _ in 0..GENERATIONS {
@@ -229,7 +239,7 @@ impl Spaces {
         None
     }
 
-    /// Does a process have code of a file?
+    /// Returns whether a process has code of a file mapped.
     pub fn runs(&self, process: ProcessIndex, file: FileId) -> bool {
         let mut next = Some(process);
         for _ in 0..GENERATIONS {
@@ -248,7 +258,7 @@ impl Spaces {
         false
     }
 
-    /// The path of a file.
+    /// Returns the path of a file.
     pub fn file(&self, file: FileId) -> Option<&Name> {
         self.files.get(&file)
     }
@@ -259,32 +269,20 @@ mod tests {
     use super::*;
     use crate::enrich::process::Processes;
 
-    fn line(start: u64, end: u64, name: &str) -> MapLine {
-        MapLine {
-            start,
-            end,
-            executable: false,
-            writable: true,
-            shared: false,
-            offset: 0,
-            file: None,
-            name: Name::from(name),
-        }
-    }
-
     fn of_file(start: u64, end: u64, ino: u64, executable: bool) -> MapLine {
         MapLine {
             executable,
             writable: !executable,
             file: Some(FileId { dev: 1, ino }),
-            ..line(start, end, if ino == 1 { "/app" } else { "/lib.so" })
+            ..MapLine::example(start, end, if ino == 1 { "/app" } else { "/lib.so" })
         }
     }
 
-    /// A process whose maps were read as often as there are looks, the last of them first.
-    fn looked_at(looks: Vec<Vec<MapLine>>) -> (Spaces, ProcessIndex) {
-        let times = looks.len();
-        let mut facts = Changing(looks);
+    /// Returns a process whose maps were read once for each reading, from the last one to the
+    /// first.
+    fn after_readings(readings: Vec<Vec<MapLine>>) -> (Spaces, ProcessIndex) {
+        let times = readings.len();
+        let mut facts = Changing(readings);
         let thread = crate::decode::count::ThreadId {
             pid: Pid(7),
             tid: crate::ids::Tid(7),
@@ -293,25 +291,25 @@ mod tests {
         let process = Processes::default().of_thread(thread, &mut facts);
         let mut spaces = Spaces::default();
         for _ in 0..times {
-            spaces.look(process, Pid(7), &mut facts);
+            spaces.refresh(process, Pid(7), &mut facts);
         }
         (spaces, process)
     }
 
     #[test]
-    fn much_memory_behind_a_library_is_not_its_zeroed_variables() {
+    fn a_large_mapping_after_a_library_is_not_its_zeroed_variables() {
         const MIB: u64 = 1 << 20;
         let lines = vec![
             of_file(MIB, 2 * MIB, 1, true),
             of_file(2 * MIB, 3 * MIB, 1, false),
-            line(3 * MIB, 9 * MIB, ""),
+            MapLine::example(3 * MIB, 9 * MIB, ""),
             of_file(20 * MIB, 21 * MIB, 2, true),
             of_file(21 * MIB, 22 * MIB, 2, false),
-            line(22 * MIB, 22 * MIB + 0xd000, ""),
+            MapLine::example(22 * MIB, 22 * MIB + 0xd000, ""),
             of_file(40 * MIB, 41 * MIB, 2, false),
-            line(41 * MIB, 42 * MIB, ""),
+            MapLine::example(41 * MIB, 42 * MIB, ""),
         ];
-        let (spaces, process) = looked_at(vec![lines]);
+        let (spaces, process) = after_readings(vec![lines]);
         let of = |at| {
             spaces
                 .zeroed_of(process, at)
@@ -323,11 +321,11 @@ mod tests {
             "a program's static arrays"
         );
         assert_eq!(of(22 * MIB).as_deref(), Some("/lib.so"));
-        assert_eq!(of(41 * MIB), None, "somebody's arena");
+        assert_eq!(of(41 * MIB), None, "an allocator's arena");
         assert_eq!(of(MIB), None);
     }
 
-    /// A `/proc` whose maps change between two looks.
+    /// A `/proc` whose maps change between two readings.
     struct Changing(Vec<Vec<MapLine>>);
 
     impl Facts for Changing {
@@ -353,12 +351,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_unmapped_keeps_its_name_until_something_else_lies_there() {
-        let (spaces, process) = looked_at(vec![
-            vec![line(0x3000, 0x5000, "[anon:c]")],
+    fn unmapped_memory_keeps_its_name_until_a_new_mapping_covers_it() {
+        let (spaces, process) = after_readings(vec![
+            vec![MapLine::example(0x3000, 0x5000, "[anon:c]")],
             vec![
-                line(0x1000, 0x2000, "[anon:a]"),
-                line(0x4000, 0x6000, "[anon:b]"),
+                MapLine::example(0x1000, 0x2000, "[anon:a]"),
+                MapLine::example(0x4000, 0x6000, "[anon:b]"),
             ],
         ]);
         let name = |at| {
@@ -371,7 +369,7 @@ mod tests {
         assert_eq!(
             name(0x5800).as_deref(),
             Some("[anon:b]"),
-            "only a part of its place was taken"
+            "only a part of it was covered"
         );
     }
 }

@@ -1,29 +1,35 @@
-//! A hash table that can be asked for many keys at once.
+//! A hash table that prefetches the places of many keys at once.
 //!
-//! With a hundred thousand processes every count lies somewhere else in tables of many megabytes, and looking one up waits for memory. Most of
-//! that is spared when the places of a whole batch are read first, one after the other and without looking at them: the processor then waits for
-//! a dozen of them at the same time. `std`'s table does not say where a key will lie; this one does. Open addressing, linear probing.
+//! With a hundred thousand processes each count is at a different place in tables of many
+//! megabytes, and each look-up waits for memory. Reading the places of a whole batch first, one
+//! after the other and without using them, avoids most of that: the processor then waits for a
+//! dozen of them at the same time. `std`'s table does not reveal the place of a key; this one does.
+//! Open addressing, linear probing.
 
-use std::hash::{BuildHasher, Hash};
-use std::hint::black_box;
+use std::{
+    hash::{BuildHasher, Hash},
+    hint::black_box,
+};
 
 use foldhash::fast::FixedState;
-use serde::de::{Deserialize, Deserializer};
-use serde::ser::{Serialize, Serializer};
+use serde::{
+    de::{Deserialize, Deserializer},
+    ser::{Serialize, Serializer},
+};
 
-/// Keys to values; both small and plain.
+/// A map from keys to values, both small and `Copy`.
 #[derive(Clone, Debug)]
 pub struct Table<K, V> {
-    /// A power of two, or empty.
+    /// The length is a power of two, or 0.
     places: Vec<Option<(K, V)>>,
     used: usize,
 }
 
-/// A key's hash, for [`Table::warm`] and what follows it.
+/// A key's hash, for [`Table::warm`] and the look-ups after it.
 #[derive(Clone, Copy, Debug)]
 pub struct Hashed(u64);
 
-/// Places of the first table.
+/// Number of places at the first insertion.
 const FIRST: usize = 64;
 
 impl<K, V> Default for Table<K, V> {
@@ -36,22 +42,23 @@ impl<K, V> Default for Table<K, V> {
 }
 
 impl<K: Copy + Eq + Hash, V: Copy + Default> Table<K, V> {
-    /// Hashes a key. The same on every machine and in every run: nobody who would gain by slow tables chooses the keys.
+    /// Hashes a key, the same way on every machine and in every execution: keys come from our own
+    /// counts, so no attacker chooses them.
     #[inline]
     pub fn hash(key: &K) -> Hashed {
         Hashed(FixedState::default().hash_one(key))
     }
 
-    /// Has the places of these keys fetched from memory, all at once.
+    /// Makes the processor fetch the places of these keys from memory, all at the same time.
     #[inline]
     pub fn warm(&self, hashes: &[Hashed]) {
         for hash in hashes {
-            // Read whole: a place can lie on two cache lines.
+            // Reads all of a place, which can span two cache lines.
             black_box(self.places.get(self.home(*hash)).copied());
         }
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     #[inline]
     pub fn get(&self, hash: Hashed, key: &K) -> Option<V> {
         match self.places.get(self.find(hash, key)?) {
@@ -60,10 +67,10 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Table<K, V> {
         }
     }
 
-    /// The value of a key, the default one when it is new.
+    /// Returns the value of a key, inserting the default for a new one.
     #[inline]
     pub fn entry(&mut self, hash: Hashed, key: K) -> &mut V {
-        // A quarter is always free, so that a search ends, and soon.
+        // A quarter is always free, so that every search ends soon.
         if self.used * 4 >= self.places.len() * 3 {
             self.grow();
         }
@@ -76,7 +83,7 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Table<K, V> {
         value
     }
 
-    /// All keys with their values, in no order.
+    /// Returns all keys with their values, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.places
             .iter()
@@ -84,24 +91,24 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Table<K, V> {
             .map(|(key, value)| (key, value))
     }
 
-    /// How many keys there are.
+    /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.used
     }
 
-    /// Is there none?
+    /// Returns whether there are no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.used == 0
     }
 
-    /// Forgets them all, and the memory they took.
+    /// Removes all keys and frees their memory.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Where a search begins.
+    /// Returns the place where a search begins.
     #[inline]
     fn home(&self, hash: Hashed) -> usize {
         #[expect(
@@ -112,7 +119,7 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Table<K, V> {
         hash & self.places.len().wrapping_sub(1)
     }
 
-    /// The place of a key, or the free one where it belongs; `None` in a table without places.
+    /// Returns the place of a key, or the free place for it; `None` in a table without places.
     #[inline]
     fn find(&self, hash: Hashed, key: &K) -> Option<usize> {
         let mut at = self.home(hash);
@@ -138,7 +145,7 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Table<K, V> {
     }
 }
 
-// As a list of pairs: where a key lies is nobody else's business.
+// Serialized as a list of pairs: the places are an internal matter.
 impl<K: Serialize, V: Serialize> Serialize for Table<K, V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.places.iter().flatten())
@@ -162,13 +169,17 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use proptest::prelude::*;
     use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
 
     proptest! {
         #[test]
-        fn it_holds_what_a_map_holds(keys in proptest::collection::vec(0u64..500, 0..1_000)) {
+        fn it_has_the_same_entries_as_a_map(
+            keys in proptest::collection::vec(0u64..500, 0..1_000)
+        ) {
             let mut table: Table<u64, u64> = Table::default();
             let mut map: BTreeMap<u64, u64> = BTreeMap::new();
             for key in &keys {
@@ -179,8 +190,9 @@ mod tests {
                 *map.entry(*key).or_default() += 1;
             }
             prop_assert_eq!(table.len(), map.len());
-            let held: BTreeMap<u64, u64> = table.iter().map(|(key, value)| (*key, *value)).collect();
-            prop_assert_eq!(held, map);
+            let found: BTreeMap<u64, u64> =
+                table.iter().map(|(key, value)| (*key, *value)).collect();
+            prop_assert_eq!(found, map);
             table.clear();
             prop_assert!(table.is_empty());
         }

@@ -1,4 +1,5 @@
-//! Files of a traced process, which may be hostile: opened below its own root, through no links, and only where they are regular files.
+//! Opens files of a traced process, which may be hostile: below its own root, not through links,
+//! and only regular files.
 
 use std::{
     fs::{File, Metadata},
@@ -19,15 +20,16 @@ use nix::{
 pub struct TargetFile {
     /// The file.
     pub file: File,
-    /// What it is.
+    /// Its metadata.
     pub metadata: Metadata,
 }
 
-/// Opens `path` as a process with the root `root` (`/proc/PID/root`) sees it. Nothing that lies there is opened before it is known to be a
-/// regular file: a FIFO would never answer, and a device might do something.
+/// Opens `path` as a process with the root `root` (`/proc/PID/root`) sees it. A file is opened for
+/// reading only when it is known to be a regular file: opening a FIFO would block for ever, and
+/// opening a device might have side effects.
 ///
 /// # Errors
-/// Why it is not read.
+/// Why the file is not opened.
 pub fn open_below(root: &Path, path: &Path) -> Result<TargetFile, &'static str> {
     let path = path.strip_prefix("/").map_err(|_| "no path")?;
     let root = open(
@@ -51,7 +53,7 @@ pub fn open_below(root: &Path, path: &Path) -> Result<TargetFile, &'static str> 
     if !metadata.is_file() {
         return Err("not a regular file");
     }
-    // Who serves such a file may keep us waiting for ever.
+    // The program behind such a file could block the read for ever.
     if fstatfs(&place).is_ok_and(|system| system.filesystem_type() == FUSE_SUPER_MAGIC) {
         return Err("on a file system that a program serves (FUSE)");
     }
@@ -59,7 +61,7 @@ pub fn open_below(root: &Path, path: &Path) -> Result<TargetFile, &'static str> 
     Ok(TargetFile { file, metadata })
 }
 
-/// A path to an open file, for libraries that want one.
+/// Returns a path to an open file, for libraries that take paths.
 pub fn descriptor(file: &impl AsFd) -> String {
     format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())
 }
@@ -70,9 +72,11 @@ fn metadata(place: &OwnedFd) -> Result<Metadata, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use nix::unistd::mkfifo;
     use std::io::Read;
+
+    use nix::unistd::mkfifo;
+
+    use super::*;
 
     #[test]
     fn only_regular_files_without_links_on_the_way_are_opened() {
@@ -89,7 +93,7 @@ mod tests {
         let mut found = open("/lib/a").unwrap();
         found.file.read_to_string(&mut text).unwrap();
         assert_eq!((text.as_str(), found.metadata.len()), ("text", 4));
-        // Its own root is as far up as it gets.
+        // `..` does not lead out of the root.
         assert!(open("/../../lib/a").is_ok());
         for (path, why) in [
             ("/lib/link", "a link"),

@@ -1,29 +1,30 @@
-//! What a record tells beside names: something that happened at a time to a process that is known by now.
+//! Events of the timeline: a record about a move, with its process.
+
+use serde::{Deserialize, Serialize};
 
 use super::process::ProcessIndex;
 use crate::{
     decode::count::{MoveReason, NodePair, Reason},
     ids::{CpuId, Pid, Tid},
 };
-use serde::{Deserialize, Serialize};
 
-/// One thing that happened.
+/// One event of the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimelineEvent {
-    /// When it happened or began, ns since boot.
+    /// Time of the event or of its start, ns since boot.
     pub time_ns: u64,
-    /// To which process.
+    /// The process.
     pub process: ProcessIndex,
     /// From node, to node.
     pub nodes: NodePair,
-    /// What.
-    pub what: Happened,
+    /// The kind of event.
+    pub what: TimelineKind,
 }
 
-/// What can happen.
+/// The kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Happened {
-    /// A thread changed its node.
+pub enum TimelineKind {
+    /// A thread moved to a different node.
     Move {
         /// The thread.
         tid: Tid,
@@ -31,22 +32,22 @@ pub enum Happened {
         start_ns: u64,
         /// CPUs: from, to.
         cpus: (CpuId, CpuId),
-        /// Why.
+        /// Why it moved.
         reason: MoveReason,
         /// Its CPU time so far, ns.
         ran_ns: u64,
-        /// Its hinting faults on pages of other nodes since its last such move.
+        /// Its hinting faults on pages of other nodes since its previous cross-node move.
         far_faults: u64,
     },
-    /// Pages of the process changed their node.
+    /// Pages of the process moved to a different node.
     Pages {
-        /// Who asked.
+        /// The process that asked for the move.
         asker: Pid,
-        /// Why.
+        /// Why they moved.
         reason: Reason,
-        /// Base pages.
+        /// The number of base pages.
         pages: u64,
-        /// When the last of them moved, ns since boot.
+        /// Time at which the last of them moved, ns since boot.
         #[serde(default)]
         until_ns: u64,
     },

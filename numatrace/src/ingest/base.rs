@@ -60,7 +60,7 @@ impl<F: Facts> Ingest<F> {
         rmp_serde::to_vec_named(&State {
             processes: &self.enrich.processes,
             spaces: &self.enrich.spaces,
-            pending_mappings: &self.enrich.told,
+            pending_mappings: &self.enrich.pending_mappings,
             residency: &self.enrich.residency,
             mappings: &self.mappings,
             timeline: &self.timeline,
@@ -96,7 +96,7 @@ impl<F: Facts> Ingest<F> {
         } = rmp_serde::from_slice(base)?;
         self.enrich.processes = processes;
         self.enrich.spaces = spaces;
-        self.enrich.told = pending_mappings;
+        self.enrich.pending_mappings = pending_mappings;
         self.enrich.residency = residency;
         self.mappings = mappings;
         self.timeline = timeline;

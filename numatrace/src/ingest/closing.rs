@@ -28,7 +28,7 @@ impl<F: Facts> Ingest<F> {
         let (boundary, at_boundary) = self.choose(reading, boundary_counts);
         let now = self.grown_counts(&reading.grown);
         let before = std::mem::replace(&mut self.before, now.clone());
-        if reading.goes_on {
+        if reading.another_follows {
             self.folding = Some(Folding::follow(boundary.clone(), &at_boundary));
         }
         let (window, mut inside) = folding.end(boundary, &at_boundary);

@@ -19,9 +19,9 @@ pub enum Input {
     /// Counts since the last sweep.
     Sweep(Sweep),
     /// New mappings, and the number of records of mappings that could not be decoded.
-    MappingsMade(Vec<MappingMade>, u64),
+    MappingRecords(Vec<MappingMade>, u64),
     /// All records so far have been taken in, so new mappings can be attributed to their processes.
-    AttributeMappings,
+    AssignMappings,
     /// Read now where the memory of processes lies.
     Residency,
     /// The first boundary, and the counts of the epochs around it.

@@ -125,17 +125,17 @@ impl<F: Facts> Ingest<F> {
     }
 
     /// Takes in other input than records.
-    pub fn take(&mut self, input: &Input) {
+    pub fn apply(&mut self, input: &Input) {
         match input {
             Input::Time(now_ns) => self.now_ns = *now_ns,
             Input::Sweep(sweep) => self.sweep(sweep),
-            Input::MappingsMade(made, rejected) => {
+            Input::MappingRecords(made, rejected) => {
                 self.rejected = self.rejected.saturating_add(*rejected);
                 for mapping in made {
-                    self.enrich.told.made(mapping.clone());
+                    self.enrich.pending_mappings.push(mapping.clone());
                 }
             }
-            Input::AttributeMappings => self.enrich.settle(),
+            Input::AssignMappings => self.enrich.assign_mappings(),
             Input::Residency => self.read_residency(),
             Input::Begin(reading, counts) => self.begin(reading, counts),
             Input::Boundary(reading, counts) => self.boundary(reading, counts),
@@ -159,7 +159,7 @@ impl<F: Facts> Ingest<F> {
 
     /// Returns whether new mappings wait to be attributed to their processes.
     pub fn has_pending_mappings(&self) -> bool {
-        self.enrich.told.waits()
+        self.enrich.pending_mappings.has_records()
     }
 
     /// Returns whether the session has begun and not ended.
@@ -240,7 +240,7 @@ impl<F: Facts> Ingest<F> {
             rejected: self.rejected.saturating_add(grown.mapping_records_rejected),
             mapping_records_lost: grown
                 .mapping_records_lost
-                .saturating_add(self.enrich.told.no_room),
+                .saturating_add(self.enrich.pending_mappings.no_room),
         }
     }
 }

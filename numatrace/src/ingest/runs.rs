@@ -94,12 +94,12 @@ impl<F: Facts> Ingest<F> {
         let seen = mappings.by_process.keys().copied();
         enrich
             .residency
-            .look(&enrich.processes, seen.clone(), &mut enrich.facts);
+            .refresh(&enrich.processes, seen.clone(), &mut enrich.facts);
         // Mappings that are only read have no runs, so their names are looked up here.
         for process in seen {
             let pid = enrich.processes.get(process).pid;
             if !enrich.residency.of(process).is_empty() && !enrich.processes.get(process).ended {
-                enrich.spaces.look(process, pid, &mut enrich.facts);
+                enrich.spaces.refresh(process, pid, &mut enrich.facts);
             }
         }
     }

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::{
         decode::count::MoveReason as WireReason,
-        enrich::timeline_event::{Happened, TimelineEvent},
+        enrich::timeline_event::{TimelineEvent, TimelineKind},
         ids::{CpuId, Tid},
         model::{FirstTouch, HintFaults, Matrix, PageMigrations, ProcessKind},
     };
@@ -203,7 +203,7 @@ mod tests {
             time_ns: at_s * SECOND,
             process,
             nodes: (NodeId(from), NodeId(to)),
-            what: Happened::Move {
+            what: TimelineKind::Move {
                 tid: Tid(7),
                 start_ns: 5,
                 cpus: (CpuId(0), CpuId(2)),
@@ -216,7 +216,7 @@ mod tests {
 
     fn pages(process: ProcessIndex, at_s: u64, from: u16, to: u16, pages: u64) -> TimelineEvent {
         TimelineEvent {
-            what: Happened::Pages {
+            what: TimelineKind::Pages {
                 asker: Pid(7),
                 reason: 0,
                 pages,

@@ -79,7 +79,7 @@ pub fn fill<F: Facts>(
             continue;
         };
         if !ended {
-            enrich.spaces.look(*index, pid, &mut enrich.facts);
+            enrich.spaces.refresh(*index, pid, &mut enrich.facts);
         }
         let kernel_stacks = !memory.kernel.is_empty();
         let mut ids = StackIds {

@@ -5,7 +5,7 @@ use super::{
     values::seconds,
 };
 use crate::{
-    enrich::timeline_event::{Happened, TimelineEvent},
+    enrich::timeline_event::{TimelineEvent, TimelineKind},
     model::{Moment, MomentKind},
 };
 
@@ -18,13 +18,13 @@ pub fn moments(events: &[TimelineEvent], began_ns: u64, migrate_reasons: &[Strin
         from: event.nodes.0,
         to: event.nodes.1,
         what: match event.what {
-            Happened::Move {
+            TimelineKind::Move {
                 tid, reason: why, ..
             } => MomentKind::TaskMove {
                 tid,
                 reason: reason(why),
             },
-            Happened::Pages {
+            TimelineKind::Pages {
                 asker,
                 reason: why,
                 pages,

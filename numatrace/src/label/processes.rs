@@ -119,7 +119,7 @@ fn process<F: Facts>(
     let Enrich {
         processes, facts, ..
     } = enrich;
-    processes.look_again(index, facts);
+    processes.refresh(index, facts);
     let known = processes.get(index);
     let kind = if known.kthread {
         ProcessKind::Kthread

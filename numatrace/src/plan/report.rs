@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{console::rendering::Rendering, limits::fail_if::FailIf};
 
-/// How the reports of a session or recording are printed and judged.
+/// Form, destination and limits of the reports of a session or recording.
 #[derive(Clone, Debug)]
 pub struct ReportPlan {
     /// Form of the report.

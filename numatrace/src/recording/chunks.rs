@@ -149,11 +149,11 @@ pub fn put_input(out: &mut Vec<u8>, input: &Input, sample: Option<&Sample>) {
             sweep::put(&mut body, counts);
             ChunkKind::Sweep
         }
-        Input::MappingsMade(made, rejected) => {
+        Input::MappingRecords(made, rejected) => {
             body = packed(&(made, rejected));
             ChunkKind::MappingRecords
         }
-        Input::AttributeMappings => ChunkKind::AssignMappings,
+        Input::AssignMappings => ChunkKind::AssignMappings,
         Input::Residency => ChunkKind::Residency,
         Input::Begin(reading, counts) | Input::Boundary(reading, counts) => {
             bytes::put_part(&mut body, &packed(reading));
@@ -237,9 +237,9 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
         }
         ChunkKind::MappingRecords => {
             let (made, rejected) = unpacked(body)?;
-            Chunk::Input(Box::new(Input::MappingsMade(made, rejected)), None)
+            Chunk::Input(Box::new(Input::MappingRecords(made, rejected)), None)
         }
-        ChunkKind::AssignMappings => Chunk::Input(Box::new(Input::AttributeMappings), None),
+        ChunkKind::AssignMappings => Chunk::Input(Box::new(Input::AssignMappings), None),
         ChunkKind::Residency => Chunk::Input(Box::new(Input::Residency), None),
         ChunkKind::Begin => {
             let (reading, counts) = boundary(rest)?;

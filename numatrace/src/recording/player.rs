@@ -44,7 +44,7 @@ pub struct Player {
     part_counts: Option<Counted>,
     /// The last report was made.
     done: bool,
-    /// What follows was left out, up to the next base.
+    /// The recording left out everything up to the next base.
     gap: bool,
     records: u64,
     remarks: Vec<String>,
@@ -119,7 +119,7 @@ impl Player {
     ///
     /// # Errors
     /// The chunk does not hold what its kind says.
-    pub fn take(&mut self, chunk: Chunk<'_>, each: &mut dyn FnMut(&Event)) -> Result<(), Garbled> {
+    pub fn apply(&mut self, chunk: Chunk<'_>, each: &mut dyn FnMut(&Event)) -> Result<(), Garbled> {
         match chunk {
             Chunk::Opening(opening) => {
                 self.origin_ns = opening.began_ns;
@@ -166,7 +166,9 @@ impl Player {
         let whole = self.wanted.whole;
         let input = match input {
             // In one report of everything, the end of an interval is a sweep like any other.
-            Input::Boundary(reading, counts) if whole && reading.goes_on => Input::Sweep(counts),
+            Input::Boundary(reading, counts) if whole && reading.another_follows => {
+                Input::Sweep(counts)
+            }
             other => other,
         };
         if let Input::Begin(reading, _) = &input {
@@ -178,14 +180,14 @@ impl Player {
                 grown: reading.grown.clone(),
             };
         }
-        self.ingest().take(&input);
+        self.ingest().apply(&input);
         if let Some(sample) = sample {
             self.sample = sample;
             self.begin_or_end_part();
         }
     }
 
-    /// Has the report include the processes that the session was asked for, even if they did
+    /// Makes the report include the processes that the session was asked for, even if they did
     /// nothing. Called whenever the opening or the list of processes has arrived: it needs both.
     fn ask_for_processes(&mut self) {
         if let (Some(opening), Some(ingest)) = (&self.opening, &mut self.ingest) {

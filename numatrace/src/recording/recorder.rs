@@ -111,7 +111,7 @@ impl Recorder {
     /// Prepares for input that is about to be taken in. Before the boundary that ends the session,
     /// a full recording resumes: its end is written in any case.
     pub fn before(&mut self, input: &Input, ingest: &mut LiveIngest) {
-        let last = matches!(input, Input::Boundary(reading, _) if !reading.goes_on);
+        let last = matches!(input, Input::Boundary(reading, _) if !reading.another_follows);
         if self.skipping && last && self.trouble.is_none() {
             self.resume(ingest);
         }

@@ -58,7 +58,7 @@ impl Replay<BufReader<File>> {
             let hint = match error {
                 NotReadable::NotARecording => "make one with: numatrace record -o FILE",
                 NotReadable::Empty | NotReadable::Damaged => {
-                    "it was truncated or damaged before its first frame: nothing can be read from it"
+                    "it was truncated or damaged before its first frame: nothing in it can be read"
                 }
                 NotReadable::Later(_) => "read it with the numatrace that wrote it, or a later one",
                 NotReadable::Io(_) => "check that it is a file that can be read",
@@ -133,7 +133,7 @@ impl<R: Read> Replay<R> {
                     }
                     continue;
                 }
-                if let Err(garbled) = player.take(chunk, each) {
+                if let Err(garbled) = player.apply(chunk, each) {
                     broken = Some(garbled.to_string());
                     break 'frames;
                 }

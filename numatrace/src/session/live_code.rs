@@ -43,8 +43,8 @@ impl Code for LiveCode<'_> {
         of: Of<'_>,
         addresses: &[u64],
     ) -> (Vec<Frame>, Option<String>) {
-        let (frames, cut) = self.symbols.frames(of, addresses);
-        let short = cut.map(|cut| cut.reason().to_owned());
+        let (frames, truncated) = self.symbols.frames(of, addresses);
+        let short = truncated.map(|why| why.reason().to_owned());
         self.resolved.push(Resolved {
             number,
             process: Some(of.index),

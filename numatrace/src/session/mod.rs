@@ -3,8 +3,7 @@
 //!
 //! Every command that traces opens a [`Session`] from a [`SessionPlan`]: `trace` and `record`
 //! (`run`), `top` and `events` (in `command`), and the recording that a key of `top` starts
-//! (`side_recording`). Everything runs on one thread; [`wait::Wait`] is the only place where a
-//! session waits.
+//! (`side_recording`). A session runs on one thread, driven by the timers of [`wait::Wait`].
 
 mod interval;
 pub mod launch;

@@ -29,7 +29,7 @@ pub fn run(plan: &TracePlan) -> anyhow::Result<Exit> {
         return Err(Failure::new(
             Exit::Refused,
             format!("there is nothing to audit: {NOT_COUNTING}"),
-            "sysctl vm.numa_stat=1, or leave out --audit-only: numatrace's own counts do not need it",
+            "sysctl vm.numa_stat=1, or leave out --audit-only: our own counts do not need it",
         )
         .into());
     }
@@ -157,7 +157,7 @@ fn judge(fail_if: &mut FailIf, snapshot: &Snapshot, console: &mut Console) {
 fn ended_by(end: &End) -> EndedBy {
     match end {
         End::Duration => EndedBy::Duration,
-        // Where the recording failed, numatrace ended the session.
+        // numatrace itself ended the session, because its recording failed.
         End::Signal | End::NoRecording => EndedBy::Signal,
         End::Child(_) | End::TargetsGone => EndedBy::Exit,
     }

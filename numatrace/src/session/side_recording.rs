@@ -1,8 +1,8 @@
 //! A recording next to a screen, which a key of `top` starts and stops.
 //!
-//! It is a session of its own with its own hooks, as `numatrace record` would open it at that
-//! moment. So its file has a start, an end and one report, and the screen is not disturbed. While
-//! both run, both cost.
+//! The recording is a session of its own with its own hooks, as `numatrace record` would open it at
+//! that moment. So its file has a start, an end and one report, and the screen is not disturbed.
+//! While both run, both cost.
 
 use std::path::{Path, PathBuf};
 

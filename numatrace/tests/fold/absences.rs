@@ -127,7 +127,7 @@ impl Session {
             counts: BTreeMap::new(),
         };
         let reading = session.reading(EPOCH);
-        session.ingest.take(&Input::Begin(reading, no_counts()));
+        session.ingest.apply(&Input::Begin(reading, no_counts()));
         session.ingest.live = Some(Live::default());
         session
     }
@@ -294,8 +294,8 @@ impl Session {
             counts: counts.collect(),
             consistent: true,
         };
-        self.ingest.take(&Input::Time(self.now_ns));
-        self.ingest.take(&Input::Sweep(sweep));
+        self.ingest.apply(&Input::Time(self.now_ns));
+        self.ingest.apply(&Input::Sweep(sweep));
     }
 
     /// Ends the session. Returns its incidents as they were seen live, and as the report has them.
@@ -306,7 +306,7 @@ impl Session {
         self.now_ns += MS;
         self.sweep();
         let reading = self.reading(EPOCH + self.sweeps + 1);
-        self.ingest.take(&Input::Boundary(reading, no_counts()));
+        self.ingest.apply(&Input::Boundary(reading, no_counts()));
         let counted = self.ingest.counted().unwrap();
         let Ingest { live, enrich, .. } = &mut self.ingest;
         let report = report_of(&self.machine, Hooks::Exact, &counted, enrich);

@@ -17,7 +17,7 @@ const CRATES: [(&str, &str); 4] = [
 ];
 
 /// A crate's files by path below `src`: `model/report.rs`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Graph {
     /// The files that each file imports from.
     pub imports: BTreeMap<String, BTreeSet<String>>,

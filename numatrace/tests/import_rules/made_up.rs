@@ -135,11 +135,11 @@ fn a_file_may_use_what_the_folder_around_it_defines_and_no_other_folder() {
 fn a_breach_of_the_table_is_named() {
     let graph = graph(&[
         ("lib.rs", "mod low; mod high; mod exit;"),
-        ("exit.rs", ""),
+        ("exit.rs", "pub fn code() {}"),
         ("low/mod.rs", "use crate::high::High; use tokio::time;"),
         (
             "high/mod.rs",
-            "use crate::exit; use aya::Ebpf; pub struct High; fn f() { unsafe { g() } }",
+            "use crate::exit::code; use aya::Ebpf; pub struct High; fn f() { unsafe { g() } }",
         ),
     ]);
     let table = rooms::parse(
@@ -151,4 +151,8 @@ fn a_breach_of_the_table_is_named() {
         ["low/mod.rs imports high/mod.rs", "low/mod.rs uses tokio"]
     );
     assert_eq!(rooms::unknown(&graph, &table), ["gone"]);
+    let unused = rooms::unused(&graph, &table);
+    assert_eq!(unused.len(), 2, "{unused:?}");
+    assert!(unused[0].starts_with("no file of high uses low:"));
+    assert!(unused[1].starts_with("no file of low uses gone:"));
 }

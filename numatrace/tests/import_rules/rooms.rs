@@ -87,3 +87,22 @@ pub fn unknown(graph: &Graph, table: &Table) -> Vec<String> {
         .collect();
     unknown.into_iter().cloned().collect()
 }
+
+/// Returns a line for each import and each use that the table allows and no file makes.
+pub fn unused(graph: &Graph, table: &Table) -> Vec<String> {
+    let mut made: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for (file, targets) in &graph.imports {
+        made.extend(targets.iter().map(|target| (room(file), room(target))));
+    }
+    for (file, uses) in &graph.uses {
+        made.extend(uses.iter().map(|name| (room(file), *name)));
+    }
+    let allowed = table.iter().flat_map(|(room, row)| {
+        let names = row.may_import.iter().chain(&row.may_use);
+        names.map(move |name| (room.as_str(), name.as_str()))
+    });
+    allowed
+        .filter(|pair| !made.contains(pair))
+        .map(|(room, name)| format!("no file of {room} uses {name}: the table need not allow it"))
+        .collect()
+}

@@ -1,4 +1,5 @@
-//! Reads one source file: the modules and names that it declares, its `use` items, and the paths in its code.
+//! Reads one source file: the modules and names that it declares, its `use` items, and the paths in
+//! its code.
 //!
 //! Code under `#[cfg(test)]` is left out: tests of a file may build what they need from anywhere.
 
@@ -65,7 +66,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns the path as the file's own module would write it; none when it stays inside an inline module.
+    /// Returns the path as the file's own module would write it; none when it stays inside an
+    /// inline module.
     fn outside_inline_modules(&self, mut segments: Segments) -> Option<Segments> {
         if segments.first().is_some_and(|s| s == self.crate_name) {
             "crate".clone_into(&mut segments[0]);
@@ -129,7 +131,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Notes the paths in the arguments of a macro or an attribute, which syntax does not tell from other tokens.
+    /// Notes the paths in the arguments of a macro or an attribute, which syntax does not tell from
+    /// other tokens.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path = Segments::new();
         let mut colons = 0;

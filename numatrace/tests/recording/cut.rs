@@ -1,4 +1,4 @@
-//! A recording that is cut has everything up to its last whole frame, and says where it ends.
+//! A truncated recording has everything up to its last whole frame, and says where it ends.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,9 @@ use numatrace::{capture::recording::frame::Frames, recording::wanted::Wanted};
 
 use crate::{V1, read};
 
-/// Where to cut: at each of the first bytes, around the ends of frames, and now and then between; everywhere when there is time to
-/// (`NUMATRACE_FUZZ_SECONDS`). That a cut within a frame is like any other cut within it is a claim about frames, made there for every byte.
+/// Returns the lengths to truncate to: each of the first bytes, around the ends of frames, and some
+/// between; every length with `NUMATRACE_FUZZ_SECONDS`. A test of frames claims that all lengths
+/// within one frame are alike, for every byte.
 fn places() -> Vec<usize> {
     if std::env::var_os("NUMATRACE_FUZZ_SECONDS").is_some() {
         return (0..V1.len()).collect();
@@ -27,7 +28,7 @@ fn cut_at_any_byte_it_tells_what_there_is_and_that_it_is_not_all() {
     let mut processes = 0;
     for length in places() {
         match read(&V1[..length], Wanted::default()) {
-            // Nothing of the session is there yet.
+            // The session has not begun there.
             Err(error) => {
                 let said = error.to_string();
                 assert!(processes == 0, "{length}: {said}");
@@ -41,9 +42,9 @@ fn cut_at_any_byte_it_tells_what_there_is_and_that_it_is_not_all() {
                 let [report] = reports.as_slice() else {
                     panic!("{length}: {} reports", reports.len());
                 };
-                let told = report.coverage.incomplete.as_deref();
+                let incomplete = report.coverage.incomplete.as_deref();
                 assert!(
-                    told.is_some_and(|told| told.contains("ends before")),
+                    incomplete.is_some_and(|why| why.contains("ends before")),
                     "{length}"
                 );
                 assert_eq!(outcome.remarks.len(), 1, "{length}: {outcome:?}");

@@ -1,7 +1,12 @@
-//! Frames with valid checksums that hold anything: nothing panics, and the report can be written.
+//! Frames with valid checksums and arbitrary contents: nothing panics, and the report can be
+//! written.
 //!
-//! A few hundred at a time with the other tests; for longer, and optimised:
-//! `NUMATRACE_FUZZ_SECONDS=600 cargo test --release -p numatrace --test recording fuzz -- --nocapture`.
+//! Some files are read with the other tests. To read more of them, optimized:
+//!
+//! ```text
+//! NUMATRACE_FUZZ_SECONDS=600 cargo test --release -p numatrace --test recording \
+//!     fuzz -- --nocapture
+//! ```
 
 use std::time::{Duration, Instant};
 
@@ -16,10 +21,10 @@ use numatrace::{
 
 use crate::{V1, read};
 
-/// Files without a given time.
+/// Number of files without `NUMATRACE_FUZZ_SECONDS`.
 const FILES: u64 = 40;
 
-/// Small and good enough to shake bytes with (xorshift64*).
+/// Random numbers (xorshift64*): small, and good enough to change bytes with.
 struct Dice(u64);
 
 impl Dice {
@@ -31,7 +36,7 @@ impl Dice {
         usize::try_from(value >> 33).unwrap() % below.max(1)
     }
 
-    /// Changes bytes in one of the ways in which bytes go wrong.
+    /// Changes bytes in one of several ways.
     fn shake(&mut self, bytes: &mut Vec<u8>) {
         let at = self.throw(bytes.len());
         let length = 1 + self.throw(40);
@@ -134,7 +139,7 @@ fn whatever_frames_hold_nothing_panics() {
             },
         ];
         let wanted = wanted[dice.throw(4)].clone();
-        // A panic names its seed.
+        // A panic names the seed of its file.
         let read = std::panic::catch_unwind(|| {
             let (reports, _) = read(&file, wanted).unwrap_or_default();
             for report in &reports {

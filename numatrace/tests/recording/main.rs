@@ -15,12 +15,12 @@ use numatrace::{
     },
 };
 
-/// A recording of version 1: a shell that sleeps, on a host with one node and Linux 6.18 that refuses fentry:
-/// `numatrace record -q -o v1.nmt --report -f json --stacks 0 -- sh -c 'sleep 1.2; echo' > v1.json`,
-/// with the facts of all other processes taken out.
+/// A recording of version 1, without the facts of other processes: a shell that sleeps, on a host
+/// with one node and Linux 6.18 that refuses fentry. Made with `numatrace record -q -o v1.nmt
+/// --report -f json --stacks 0 -- sh -c 'sleep 1.2; echo' > v1.json`.
 const V1: &[u8] = include_bytes!("v1.nmt");
 
-/// The reports of a recording, and what was said beside them; or why there are none.
+/// Returns the reports of a recording and the outcome of reading it, or why there are none.
 fn read(bytes: &[u8], wanted: Wanted) -> anyhow::Result<(Vec<Snapshot>, Outcome)> {
     let mut reports = Vec::new();
     let replay = Replay::new(bytes, bytes.len() as u64, wanted)?;

@@ -1,4 +1,5 @@
-//! Recordings of every version read as they did when they were made: fields may have come since, none may have gone or changed.
+//! Recordings of every version read as they did when they were made: later versions may add fields,
+//! and may neither remove nor change any.
 
 use std::time::Duration;
 
@@ -7,14 +8,14 @@ use serde_json::Value;
 
 use crate::{V1, read};
 
-/// The report that the recorder of [`V1`] printed itself (`--report -f json`).
+/// Report that the session of [`V1`] printed itself (`--report -f json`).
 const V1_REPORT: &str = include_str!("v1.json");
 
-/// Fields of judgements on what was measured, and of the words that explain it: these may get better,
-/// but none may appear or disappear.
+/// Fields of judgements on what was measured, and of the words that explain it: these may get
+/// better, but none may appear or disappear.
 const WORDED: [&str; 5] = ["findings", "verdict", "evidence", "lost", "why"];
 
-/// Everything in `before` is in `now`.
+/// Claims that everything in `before` is in `now`.
 fn same(at: &str, now: &Value, before: &Value) {
     match (now, before) {
         (Value::Object(now), Value::Object(before)) => {
@@ -55,8 +56,8 @@ fn a_part_in_time_says_which_and_has_less_of_everything() {
     };
     let (part, _) = read(V1, wanted).unwrap();
     let (whole, part) = (&whole[0], &part[0]);
-    let told = part.session.part.unwrap();
-    assert!(told.from_s == 0.0 && told.to_s > 0.0, "{told:?}");
+    let bounds = part.session.part.unwrap();
+    assert!(bounds.from_s == 0.0 && bounds.to_s > 0.0, "{bounds:?}");
     assert!(part.session.duration_s < whole.session.duration_s);
     let pages = |snapshot: &numatrace::model::Snapshot| {
         let alloc = snapshot.alloc_total().unwrap();

@@ -1,4 +1,4 @@
-//! Findings: that each speaks when its case is there, is silent when it is not, and says something one can do.
+//! Findings: each is reported in its case, is silent in others, and names something to do.
 
 use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::model::finding::diagnose;
@@ -84,7 +84,8 @@ fn a_full_node_is_named_with_who_was_turned_away() {
     assert_eq!(
         finding.evidence,
         [
-            "3,000 of 3,700 allocations wanted on node 0 (81.1 %) were served elsewhere (numa_foreign)",
+            "3,000 of 3,700 allocations wanted on node 0 (81.1 %) were served elsewhere \
+             (numa_foreign)",
             "misses were served 3,000 by node 1 (numa_miss)",
             "turned away: spill (911) 3,000",
         ]
@@ -232,7 +233,20 @@ fn a_fix_never_repeats_what_a_shell_would_run() {
     );
 }
 
-/// A program with moves, all of one reason.
+/// Returns a program with moves, all of one reason.
+#[test]
+fn a_fix_puts_no_numactl_around_the_numactl_that_was_launched() {
+    let mut snapshot = fixture::two_nodes();
+    let launched = ["/usr/bin/numactl", "--membind=0", "/usr/bin/app"];
+    snapshot.session.scope.launched = launched.map(Into::into).to_vec();
+    let findings = diagnose(&snapshot);
+    assert!(!findings.is_empty());
+    let fixes = findings.iter().flat_map(|finding| finding.fix.split(';'));
+    for fix in fixes {
+        assert!(fix.matches("numactl").count() < 2, "{fix}");
+    }
+}
+
 fn mover(reason: MoveReason, cross: u64, back: u64) -> Process {
     let mut process = fixture::program(
         77,
@@ -321,7 +335,7 @@ fn time_away_counts_only_when_there_is_memory_to_be_away_from() {
         findings[0].fix.contains("migratepages 77 0 1"),
         "{findings:#?}"
     );
-    // Nearly as much on the other node: its threads belong there too.
+    // Nearly as much memory on the other node: its threads belong there too.
     let mut spread = process.clone();
     if let Some(pages) = spread
         .first_touch
@@ -331,7 +345,7 @@ fn time_away_counts_only_when_there_is_memory_to_be_away_from() {
         pages.add_at(1, 1, 12_000);
     }
     assert!(of_mover(spread).is_empty());
-    // Never moved: that is a first touch elsewhere, not running away.
+    // The thread never moved: that is a first touch elsewhere, not running away.
     process.task_moves = Some(TaskMoves {
         cross_node: Some(0),
         ..TaskMoves::default()
@@ -339,7 +353,7 @@ fn time_away_counts_only_when_there_is_memory_to_be_away_from() {
     assert!(of_mover(process).is_empty());
 }
 
-/// A quiet machine with page migrations.
+/// Returns a quiet machine with page migrations.
 fn migrating(by_reason: &[(&str, u64)], moved: u64, failed: u64, balancing: i64) -> Vec<String> {
     let mut matrix = Matrix::zeros(2);
     matrix.add_at(0, 1, moved);
@@ -384,7 +398,8 @@ fn memory_that_goes_round_is_churn_only_where_there_are_tiers() {
     assert!(!told(50_000, 4_100, 2), "one way");
 }
 
-/// A process with 64 MiB on node 0 and two threads of a second's work each, bound to these nodes.
+/// Returns a process with 64 MiB on node 0 and two threads with a second of CPU time each, bound to
+/// these nodes.
 fn bound_to(nodes: [usize; 2]) -> Snapshot {
     let mut snapshot = fixture::quiet(2);
     let mut process = fixture::program(
@@ -450,7 +465,7 @@ fn threads_bound_apart_from_their_memory_are_split_and_did_not_run_away() {
 #[test]
 fn threads_bound_to_one_node_are_not_split() {
     assert!(!ids(&bound_to([0, 0])).contains(&"affinity-split".to_owned()));
-    // Both away from their memory: that is another story.
+    // Both threads are away from their memory: that is a different finding.
     let both = ids(&bound_to([1, 1]));
     assert!(!both.contains(&"affinity-split".to_owned()), "{both:?}");
     assert!(

@@ -1,4 +1,5 @@
-//! The report as others meet it: its text on small and large machines, and its JSON against the contract.
+//! Reports seen from outside: their text on small and large machines, and their JSON against the
+//! contract.
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 

@@ -73,7 +73,7 @@ pub struct Left {
     pub screen: String,
     /// Everything written.
     pub bytes: Vec<u8>,
-    /// Whether the terminal's settings are the same as before.
+    /// True if the terminal's settings are as before.
     pub as_before: bool,
 }
 

@@ -24,12 +24,12 @@ pub struct Worked {
     run_ns: u64,
 }
 
-/// Where and how long workers work.
+/// The node of workers and the length of their work.
 #[derive(Clone, Copy, Debug)]
 pub struct Shift {
     /// The node that the workers begin on.
     pub node: u32,
-    /// Whether they may run anywhere once they have begun.
+    /// True if they may run anywhere once they have begun.
     pub free: bool,
     /// How long they work from the moment when all have begun.
     pub length: Duration,

@@ -7,6 +7,7 @@
 //! are written before they are read: a read first maps the zero page, so there would be two faults
 //! instead of one.
 
+pub mod trouble;
 pub mod truth;
 
 pub mod crew;
@@ -26,7 +27,8 @@ use clap::Parser;
 
 use scenario::Scenario;
 use scene::{Gate, Scene};
-use truth::{GroundTruth, Trouble};
+use trouble::Trouble;
+use truth::GroundTruth;
 
 /// A program whose memory placement is known exactly.
 #[derive(Debug, Parser)]
@@ -35,7 +37,7 @@ pub struct Cli {
     /// Say `workload: ready pid=N` on stderr when set up, and begin at a newline from stdin
     #[arg(long, global = true)]
     start_on_stdin: bool,
-    /// What to do
+    /// The thing to do
     #[command(subcommand)]
     scenario: Scenario,
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 
-use super::truth::Trouble;
+use super::trouble::Trouble;
 
 const SYS_NODE: &str = "/sys/devices/system/node";
 
@@ -99,7 +99,7 @@ impl Nodes {
             .find(|&&n| n != node && !self.cpus(n).is_empty());
         other.copied().ok_or_else(|| {
             Trouble::Unsupported(format!(
-                "needs a second node with memory and CPUs beside node {node}"
+                "needs a node with memory and CPUs other than node {node}"
             ))
         })
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::memory::{Region, page_size};
 use super::nodes::Nodes;
-use super::truth::Trouble;
+use super::trouble::Trouble;
 
 /// Pages per call. The kernel copies smaller pieces at a time, and the buffers cost three pages.
 const CHUNK: usize = 1024;

@@ -5,7 +5,7 @@ use std::io;
 use anyhow::Result;
 
 use super::memory::Region;
-use super::truth::Trouble;
+use super::trouble::Trouble;
 
 /// `MPOL_*` of the kernel's `mempolicy.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

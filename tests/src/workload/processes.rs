@@ -13,7 +13,7 @@ use nix::unistd::{ForkResult, Pid, fork, pipe};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::truth::Trouble;
+use super::trouble::Trouble;
 
 /// A forked child that will return one value.
 #[derive(Debug)]

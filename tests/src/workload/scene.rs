@@ -9,7 +9,8 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::nodes::Nodes;
 use super::placement::Prober;
-use super::truth::{GroundTruth, Trouble};
+use super::trouble::Trouble;
+use super::truth::GroundTruth;
 
 /// Holds a workload back until its observer is ready.
 #[derive(Debug)]

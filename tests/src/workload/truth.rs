@@ -1,4 +1,4 @@
-//! The ground truth of a workload, which it prints as JSON, and the ways it can end without one.
+//! The ground truth of a workload, which it prints as JSON.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -6,22 +6,6 @@ use serde_json::{Map, Value};
 use super::memory::Region;
 use super::nodes::Nodes;
 use super::placement::Placement;
-
-/// Why a workload has no ground truth.
-#[derive(Debug)]
-pub enum Trouble {
-    /// This machine cannot do it: nodes, kernel or configuration are missing. No failure of the
-    /// code under test.
-    Unsupported(String),
-    /// A step that should have worked did not.
-    Failed(anyhow::Error),
-}
-
-impl<E: Into<anyhow::Error>> From<E> for Trouble {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
 
 /// One process that took part.
 #[derive(Clone, Debug, Default, Serialize, serde::Deserialize)]
@@ -47,7 +31,7 @@ pub struct Span {
     pub end: String,
 }
 
-/// What a workload did, as the kernel confirmed it. Arrays per node run parallel to `nodes`;
+/// The work of a workload, as the kernel confirmed it. Arrays per node run parallel to `nodes`;
 /// matrices are `[from][to]` in the same order.
 #[derive(Debug, Serialize)]
 pub struct GroundTruth {
@@ -69,7 +53,7 @@ pub struct GroundTruth {
     pub minor_faults: u64,
     /// Base pages touched in the measured part.
     pub pages: u64,
-    /// Where the pages lay at the end of the measured part, per node, as the kernel confirmed.
+    /// Base pages per node at the end of the measured part, as the kernel confirmed.
     pub placement: Vec<u64>,
     /// Base pages by [node of the touching CPU][node of the page] at first touch, as the kernel
     /// confirmed.
@@ -83,7 +67,7 @@ pub struct GroundTruth {
     pub details: Map<String, Value>,
     /// Claims that the kernel did not confirm; empty when all were confirmed.
     pub problems: Vec<String>,
-    /// Whether it is already printed: some workloads go on after printing.
+    /// True once it is printed: some workloads go on after printing.
     #[serde(skip)]
     pub is_printed: bool,
 }
@@ -163,21 +147,9 @@ impl GroundTruth {
             .copied();
         self.expect(there == Some(pages as u64), || {
             format!(
-                "{what}: {pages} pages should lie on node {node}, per node there are {:?}, absent {}",
+                "{what}: {pages} pages should lie on node {node}, there are {:?}, absent {}",
                 found.per_node, found.absent
             )
         });
-    }
-}
-
-/// Returns an error unless `fact` holds: for calls that must work before there is any truth.
-///
-/// # Errors
-/// `otherwise`, when the fact does not hold.
-pub fn check(fact: bool, otherwise: impl FnOnce() -> String) -> anyhow::Result<()> {
-    if fact {
-        Ok(())
-    } else {
-        Err(anyhow::Error::msg(otherwise()))
     }
 }

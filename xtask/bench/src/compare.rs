@@ -1,7 +1,8 @@
-//! The interleaver: a load under several modes in turn (A B C A B C …), so that what the machine does meanwhile falls on all alike.
+//! The interleaver: a load under several modes in turn (A B C A B C …), so that other activity of
+//! the machine affects all alike.
 //!
-//! A mode is a tracer that runs beside the load, one that runs the load itself, or nothing. What a mode reports of itself is kept with
-//! each sample.
+//! A mode is a tracer that runs while the load does, one that runs the load itself, or nothing. A
+//! mode's own report is kept with each sample.
 
 use std::{
     fs,
@@ -30,15 +31,15 @@ const LOAD: &str = "{load}";
 /// The word that stands for the load as arguments.
 const LOAD_WORDS: &str = "{load...}";
 
-/// What to run, from stdin.
+/// A comparison, read from stdin.
 #[derive(Debug, Deserialize)]
 struct Plan {
-    /// Turns.
+    /// How many turns.
     rounds: usize,
     /// Arguments of `numatrace-bench load`.
     load: Vec<String>,
-    /// Hooks that get an empty program before anybody else: the first program of a hook pays for bringing what all of them need into the
-    /// cache, and should be nobody's.
+    /// Hooks that get an empty program first: the first program of a hook pays for bringing what
+    /// all of them need into the cache, and should be nobody's.
     #[serde(default)]
     first: Vec<String>,
     /// Modes, in the order of a turn.
@@ -52,20 +53,21 @@ struct Mode {
     /// Command line; empty for no tracer.
     #[serde(default)]
     argv: Vec<String>,
-    /// What it says on stderr once it traces; `None` when it runs the load itself, at `{load}` or `{load...}`.
+    /// The line on stderr once it traces; `None` when it runs the load itself, at `{load}` or
+    /// `{load...}`.
     #[serde(default)]
     ready: Option<String>,
-    /// JSON report it leaves.
+    /// The path of its JSON report.
     #[serde(default)]
     report: Option<PathBuf>,
 }
 
-/// What came of a mode.
+/// The samples of a mode.
 #[derive(Debug, Serialize)]
 struct Outcome {
     name: String,
     samples: Vec<Sample>,
-    /// Why there are no samples.
+    /// The reason why there are no samples.
     failed: Option<String>,
 }
 
@@ -153,7 +155,7 @@ fn millis(since: Instant) -> Result<u64> {
     Ok(u64::try_from(since.elapsed().as_millis())?)
 }
 
-/// The mode's command with the load in its place.
+/// Returns the mode's command with the load in its place.
 fn filled_in(argv: &[String], load: &[String]) -> Vec<String> {
     let mut words = Vec::new();
     for word in argv {
@@ -188,14 +190,14 @@ fn run_to_end(argv: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Reads a JSON file and removes it: one of an earlier turn must not pass for one of the next.
+/// Reads a JSON file and removes it: a file of an earlier turn must not pass for one of the next.
 fn take_json(path: &Path) -> Result<Value> {
     let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     fs::remove_file(path)?;
     serde_json::from_slice(&text).with_context(|| format!("{} is no JSON", path.display()))
 }
 
-/// A tracer beside the load.
+/// A tracer that runs while the load does.
 struct Tracer {
     child: Child,
     name: String,
@@ -219,7 +221,7 @@ impl Tracer {
             let mut said = String::new();
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 if line.contains(&ready) {
-                    // Nobody waits for it any more when the deadline has passed.
+                    // The receiver is gone when the deadline has passed.
                     let _ = tell_ready.send(());
                 }
                 said.push_str(&line);
@@ -239,7 +241,7 @@ impl Tracer {
         Ok(tracer)
     }
 
-    /// Ends it as Ctrl-C and the end of its input do, and waits.
+    /// Ends the tracer as Ctrl-C and the end of its input do, and waits.
     fn end(mut self) -> Result<()> {
         drop(self.child.stdin.take());
         kill(

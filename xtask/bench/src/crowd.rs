@@ -1,4 +1,4 @@
-//! A crowd of processes that do nothing, for what depends on how many there are.
+//! A crowd of processes that do nothing, for costs that depend on how many there are.
 
 use anyhow::{Context as _, Result};
 use nix::{
@@ -20,14 +20,14 @@ pub struct Args {
     count: usize,
 }
 
-/// Forks them, prints their numbers on one line, and keeps them until stdin closes.
+/// Forks them, prints their ids on one line, and keeps them until stdin closes.
 ///
 /// # Errors
-/// The machine has no room for so many.
+/// The machine has no room for that many.
 pub fn run(args: &Args) -> Result<()> {
     let mut crowd = Crowd(Vec::with_capacity(args.count));
     for _ in 0..args.count {
-        // SAFETY: this process has one thread, so the child may do all that it may.
+        // SAFETY: this process has one thread, so the child may do everything that it may.
         match unsafe { fork() }.context("no room for another process")? {
             ForkResult::Child => sleep(),
             ForkResult::Parent { child } => crowd.0.push(child),
@@ -51,7 +51,7 @@ struct Crowd(Vec<Pid>);
 impl Drop for Crowd {
     fn drop(&mut self) {
         for child in &self.0 {
-            // One that is gone already needs no signal.
+            // A process that is gone already needs no signal.
             let _ = kill(*child, Signal::SIGKILL);
         }
         for child in &self.0 {

@@ -1,6 +1,7 @@
-//! Empty BPF programs: the floor that every tracing program at the same hooks stands on.
+//! Empty BPF programs: the floor under every tracing program at the same hooks.
 //!
-//! Two instructions (`r0 = 0; exit`), loaded by bpf(2) itself: no object file, no maps, nothing of ours that could add to the floor.
+//! Two instructions (`r0 = 0; exit`), loaded by bpf(2) itself: no object file, no maps, nothing of
+//! numatrace that could add to the floor.
 
 use std::{
     ffi::CString,
@@ -29,17 +30,18 @@ const INSTRUCTIONS: [u64; 2] = [0x0000_0000_0000_00b7, 0x0000_0000_0000_0095];
 /// Options of `empty`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where, as numatrace's reports put it: `tp_btf mm_page_alloc`, `fexit get_page_from_freelist`
+    /// The hooks, as numatrace's reports name them: `tp_btf mm_page_alloc`, `fexit
+    /// get_page_from_freelist`
     hooks: Vec<String>,
-    /// Where numatrace was when it wrote this JSON report
+    /// The hooks of numatrace when it wrote this JSON report
     #[arg(long, value_name = "REPORT")]
     like: Option<PathBuf>,
 }
 
-/// Attaches an empty program to each hook and holds them.
+/// Attaches an empty program to each hook and keeps them attached.
 ///
 /// # Errors
-/// A hook that cannot be attached to.
+/// A hook cannot be attached to.
 pub fn run(args: &Args) -> Result<()> {
     let mut hooks = args.hooks.clone();
     if let Some(report) = &args.like {
@@ -60,7 +62,7 @@ pub struct Attached {
 /// Attaches an empty program to each hook.
 ///
 /// # Errors
-/// A hook that cannot be attached to.
+/// A hook cannot be attached to.
 pub fn attach_all(hooks: &[String]) -> Result<Vec<Attached>> {
     if hooks.is_empty() {
         return Ok(Vec::new());
@@ -72,7 +74,8 @@ pub fn attach_all(hooks: &[String]) -> Result<Vec<Attached>> {
         .collect()
 }
 
-/// The hooks in a report's `via` lines, without programs that are attached nowhere and without perf events, which run no program.
+/// Returns the hooks in a report's `via` lines, without programs that are attached nowhere and
+/// without perf events, which run no program.
 fn hooks_of(report: &Path) -> Result<Vec<String>> {
     let text = fs::read(report).with_context(|| format!("cannot read {}", report.display()))?;
     let report: Value = serde_json::from_slice(&text)?;
@@ -143,7 +146,8 @@ fn attach(btf: &Btf, hook: &str) -> Result<Attached> {
     let attach_btf_id = btf.id_by_type_name_kind(&name, kind)?;
     let license = CString::new("GPL")?;
     let mut prog_name = [0; 16];
-    // Names end in a zero and hold letters, digits and underscores; the prefix is how results find them.
+    // Returns the name of a program. Names end in a zero and hold letters, digits and underscores;
+    // results find programs by the prefix.
     for (to, from) in prog_name[..15]
         .iter_mut()
         .zip(b"empty_".iter().chain(target.as_bytes()))
@@ -172,9 +176,10 @@ fn attach(btf: &Btf, hook: &str) -> Result<Attached> {
     })
 }
 
-/// A command of bpf(2) that returns a descriptor.
+/// Makes a call of bpf(2) that returns a descriptor.
 fn bpf<A: Pod>(command: libc::c_int, attr: &mut A) -> Result<OwnedFd> {
-    // SAFETY: both attributes point to live buffers of the lengths they state, and the kernel is told the struct's own size.
+    // SAFETY: both attributes point to live buffers of the lengths they state, and the kernel gets
+    // the struct's own size.
     let fd = unsafe {
         libc::syscall(
             libc::SYS_bpf,
@@ -184,6 +189,6 @@ fn bpf<A: Pod>(command: libc::c_int, attr: &mut A) -> Result<OwnedFd> {
         )
     };
     ensure!(fd >= 0, "{}", io::Error::last_os_error());
-    // SAFETY: the kernel just made this descriptor for us.
+    // SAFETY: the kernel just made this descriptor for this process.
     Ok(unsafe { OwnedFd::from_raw_fd(i32::try_from(fd)?) })
 }

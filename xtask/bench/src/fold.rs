@@ -1,4 +1,5 @@
-//! Throughput of the stages behind the ring, on synthetic counts: decode, find the owner, fold. One thread, no kernel.
+//! Throughput of the stages behind the ring, on synthetic counts: decode, find the owner, fold. One
+//! thread, no kernel.
 
 use std::{hint::black_box, time::Duration};
 
@@ -37,18 +38,18 @@ pub struct Args {
     millis: u64,
 }
 
-/// What was measured.
+/// The measured figures.
 #[derive(Debug, Serialize)]
 struct Throughput {
-    /// Runs out of the totals: decoded, attributed and folded, per second.
+    /// Totals: decoded, attributed and folded, per second.
     runs_per_s: f64,
-    /// Run records out of the ring: decoded and attributed, per second.
+    /// Run records of the ring: decoded and attributed, per second.
     records_per_s: f64,
     /// Resident memory at the end, KiB.
     rss_kib: Option<u64>,
 }
 
-/// Runs of one pass: more than a cache holds.
+/// Totals or records of one pass: more than a cache holds.
 const RUNS: usize = 1 << 18;
 /// The epoch of all counts.
 const EPOCH: u16 = 10;
@@ -107,7 +108,8 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Passes per second of CPU time, times what a pass does. The first pass is not timed: it makes the tables.
+/// Returns passes per second of CPU time, times the size of a pass. The first pass is not timed: it
+/// makes the tables.
 fn rate(time: Duration, each: usize, mut pass: impl FnMut() -> Result<()>) -> Result<f64> {
     pass()?;
     let begun = cpu_time()?;
@@ -123,12 +125,12 @@ fn rate(time: Duration, each: usize, mut pass: impl FnMut() -> Result<()>) -> Re
     Ok(f64::from(passes) * each / taken.as_secs_f64())
 }
 
-/// CPU time of this thread: others may want the CPU too.
+/// Returns the CPU time of this thread: other threads may want the CPU too.
 fn cpu_time() -> Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 
-/// Runs of all processes in no order, on all pairs of nodes.
+/// Returns records of all processes in no order, on all pairs of nodes.
 fn runs(args: &Args) -> Vec<(TotalKey, TotalValue)> {
     let mut random = Random(1);
     (0..RUNS)
@@ -170,7 +172,7 @@ fn runs(args: &Args) -> Vec<(TotalKey, TotalValue)> {
         .collect()
 }
 
-/// A move of the same thread between the same nodes.
+/// Returns a move of the same thread between the same nodes.
 fn record(key: &TotalKey) -> TaskMoved {
     TaskMoved {
         header: Header {
@@ -217,7 +219,7 @@ impl Facts for Crowd {
     }
 }
 
-/// A xorshift generator: the same runs each time, on every machine.
+/// A xorshift generator, which gives the same records each time, on every machine.
 struct Random(u64);
 
 impl Random {

@@ -1,5 +1,6 @@
-//! What `cargo xtask bench` runs, on the host and in guests: loads that time themselves, empty programs to compare with, single hooks of
-//! ours, the interleaver, and the throughput of the stages in userspace. Every command prints one JSON document on stdout.
+//! The program that `cargo xtask bench` runs, on the host and in guests: loads that time
+//! themselves, empty programs to compare with, single hooks of numatrace, the interleaver, and the
+//! throughput of the stages in userspace. Every command prints one JSON document on stdout.
 
 mod compare;
 mod crowd;
@@ -25,21 +26,21 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Do one thing many times and say how long it took
+    /// Do one thing many times and print how long it took
     Load(load::Args),
-    /// Attach empty programs, say `ready`, and hold them until stdin closes
+    /// Attach empty programs, print `ready`, and keep them attached until stdin closes
     Empty(empty::Args),
-    /// Attach chosen hooks of numatrace, say `ready`, and hold them until stdin closes
+    /// Attach chosen hooks of numatrace, print `ready`, and keep them attached until stdin closes
     Ours(ours::Args),
     /// Record an event with ftrace until stdin closes
     Ftrace(load::ftrace::Args),
-    /// Run a load under several tracers in turn, as a plan on stdin says
+    /// Run a load under several tracers in turn, by a plan on stdin
     Compare,
     /// Decode, attribute and fold synthetic records
     Fold(fold::Args),
     /// Keep many processes that do nothing until stdin closes
     Crowd(crowd::Args),
-    /// Read a recording with many records, and say how large and how fast
+    /// Read a recording with many records, and print how large it is and how fast it is read
     Recording(recording::Args),
     /// Read files of processes
     Procfiles(procfiles::Args),

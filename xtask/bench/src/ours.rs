@@ -1,4 +1,5 @@
-//! Chosen hooks of numatrace, in a session of their own: what one program adds, or what the fallbacks cost where the exact hooks work.
+//! Chosen hooks of numatrace, in a session of their own: the cost of one program, or of the
+//! fallbacks on a machine where the exact hooks work.
 
 use std::{
     path::Path,
@@ -33,10 +34,10 @@ pub struct Args {
     counts_only: bool,
 }
 
-/// Attaches them, drains and sweeps as a session does.
+/// Attaches them, then drains and sweeps as a session does.
 ///
 /// # Errors
-/// A hook that is not in the table or does not attach.
+/// A hook is not in the catalogue or does not attach.
 pub fn run(args: &Args) -> Result<()> {
     let topology = Topology::read(Path::new("/"))?;
     let switches = Switches {
@@ -76,7 +77,7 @@ fn rows(args: &Args) -> Result<Vec<&'static Row>> {
         rows = HOOKS.iter().collect();
     }
     if args.fallback {
-        // A table of their own, without the exact sets. It lives as long as the process, as the other does.
+        // Rows without their exact sets, which live as long as the process, as the catalogue does.
         rows = rows
             .into_iter()
             .map(|row| match row.fallback {

@@ -1,4 +1,5 @@
-//! Reading files of `/proc/PID` as they are: what any tool that shows them must spend.
+//! Reads files of `/proc/PID` and nothing else: the least that any tool which shows them must
+//! spend.
 
 use std::{fs::File, hint::black_box, io::Read as _, time::Instant};
 
@@ -15,7 +16,7 @@ pub struct Args {
     pids: Vec<u32>,
 }
 
-/// Reads each once and prints the bytes and the time in ns.
+/// Reads each file once and prints the bytes and the time in ns.
 ///
 /// # Errors
 /// A file cannot be read.

@@ -1,6 +1,8 @@
-//! How small recordings are and how fast they are read: the records of a real one, as many times over as are asked for.
+//! The size of recordings and the speed of reading them: the records of a real recording, repeated
+//! as often as asked for.
 //!
-//! `numatrace record -o storm.nmt -- LOAD`, then `numatrace-bench recording --like storm.nmt --records 10000000 --out big.nmt`.
+//! `numatrace record -o storm.nmt -- LOAD`, then `numatrace-bench recording --like storm.nmt
+//! --records 10000000 --out big.nmt`.
 
 use std::{fs, path::PathBuf, time::Instant};
 
@@ -16,7 +18,7 @@ use numatrace::{
 };
 use serde_json::json;
 
-/// What to read.
+/// Options of `recording`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A recording
@@ -30,7 +32,7 @@ pub struct Args {
     out: PathBuf,
 }
 
-/// Writes the larger recording, reads it, and says how large it is and how long that took.
+/// Writes the larger recording, reads it, and prints its size and the time.
 ///
 /// # Errors
 /// A file cannot be read or written, or has no records.

@@ -1,4 +1,5 @@
-//! What the kernel says of all BPF programs while its run-time statistics are on: how often each ran and for how long.
+//! The kernel's account of all BPF programs while its run-time statistics are on: executions and
+//! their time.
 
 use std::{collections::BTreeMap, fs};
 
@@ -9,25 +10,25 @@ use serde::{Deserialize, Serialize};
 /// The switch of the statistics (Documentation/admin-guide/sysctl/kernel.rst).
 const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
 
-/// Runs and time of one program.
+/// Executions and time of one program.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Runs {
-    /// Its name in the kernel, at most 15 bytes.
+    /// The program's name in the kernel, at most 15 bytes.
     pub name: String,
-    /// Runs.
+    /// Executions.
     pub runs: u64,
     /// Their time, ns.
     pub ns: u64,
 }
 
-/// Statistics switched on until dropped, and the readings before.
+/// Statistics, switched on until dropped, with the readings before.
 pub struct Statistics {
     before: BTreeMap<u32, Runs>,
     switch: String,
 }
 
 impl Statistics {
-    /// Switches them on.
+    /// Switches the statistics on.
     ///
     /// # Errors
     /// No right to, or no such switch.
@@ -40,7 +41,7 @@ impl Statistics {
         })
     }
 
-    /// What ran since.
+    /// Returns what ran since.
     ///
     /// # Errors
     /// The programs cannot be listed.
@@ -70,7 +71,7 @@ impl Drop for Statistics {
 fn read() -> Result<BTreeMap<u32, Runs>> {
     let mut found = BTreeMap::new();
     for program in loaded_programs() {
-        // One can go while they are listed.
+        // A program can go while the list is read.
         let Ok(program) = program else { continue };
         let runs = Runs {
             name: program.name_as_str().unwrap_or("?").to_owned(),

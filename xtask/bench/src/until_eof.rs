@@ -1,4 +1,4 @@
-//! Holding something until whoever asked for it closes our stdin.
+//! Keeps something until the caller closes stdin.
 
 use std::{io::Read as _, os::fd::AsFd as _};
 
@@ -8,18 +8,19 @@ use nix::{
     sys::signal::{SigSet, Signal},
 };
 
-/// Says `ready` on stderr and calls `meanwhile` every 10 ms until stdin ends. The SIGINT that ends other tracers is kept from this one: what is
-/// held would be left behind, and an ftrace instance outlives its maker.
+/// Prints `ready` on stderr and calls `meanwhile` every 10 ms until stdin ends. SIGINT, which ends
+/// other tracers, is blocked here: it would leave behind what is kept, and an ftrace instance
+/// outlives its maker.
 ///
 /// # Errors
-/// What `meanwhile` returned.
+/// The error of `meanwhile`.
 pub fn hold(mut meanwhile: impl FnMut() -> Result<()>) -> Result<()> {
     SigSet::from(Signal::SIGINT).thread_block()?;
     eprintln!("ready");
     let stdin = std::io::stdin();
     loop {
         let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-        // A signal is no reason to end early: the caller's end is the end of stdin.
+        // A signal is no reason to end early: the end of stdin is the caller's end.
         let ready = poll(&mut fds, PollTimeout::from(10u8)).unwrap_or(0) > 0;
         meanwhile()?;
         if ready && stdin.lock().read(&mut [0; 64])? == 0 {

@@ -1,4 +1,4 @@
-//! `numatrace-bench compare`, seen from outside: plans in, samples out. The same in this process's machine and in a guest.
+//! Runs `numatrace-bench compare`: plans in, samples out, on this machine and in a guest alike.
 
 use std::{
     collections::BTreeMap,
@@ -13,14 +13,15 @@ use serde_json::Value;
 
 use super::figures::Figure;
 
-/// What to run.
+/// A comparison to run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
-    /// Turns.
+    /// How many turns.
     pub rounds: usize,
     /// Arguments of `numatrace-bench load`.
     pub load: Vec<String>,
-    /// Hooks that get an empty program before anybody else: what the first program of a hook pays for all is then nobody's.
+    /// Hooks that get an empty program first: the costs that only the first program of a hook has
+    /// are then nobody's.
     pub first: Vec<String>,
     /// Modes, in the order of a turn.
     pub modes: Vec<Mode>,
@@ -33,31 +34,31 @@ pub struct Mode {
     pub name: String,
     /// Command line; empty for no tracer.
     pub argv: Vec<String>,
-    /// What it says on stderr once it traces; `None` when it runs the load itself.
+    /// The line on stderr once it traces; `None` when it runs the load itself.
     pub ready: Option<String>,
-    /// JSON report it leaves.
+    /// The path of its JSON report.
     pub report: Option<String>,
 }
 
-/// What came of a mode.
+/// The samples of a mode.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Outcome {
-    /// Its name.
+    /// The mode's name.
     pub name: String,
-    /// One for each turn.
+    /// One sample for each turn.
     pub samples: Vec<Sample>,
-    /// Why there are no more.
+    /// The reason why there are no more.
     pub failed: Option<String>,
 }
 
 /// One turn of a mode.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Sample {
-    /// What the load did.
+    /// The load's result.
     pub done: Done,
     /// `coverage` of the mode's report.
     pub coverage: Option<Value>,
-    /// `cost` of it.
+    /// `cost` of the mode's report.
     pub cost: Option<Value>,
     /// From the tracer's start until it was ready, ms.
     pub start_ms: Option<f64>,
@@ -65,7 +66,7 @@ pub struct Sample {
     pub end_ms: Option<f64>,
 }
 
-/// What a load did.
+/// The result of a load.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Done {
     /// How many events.
@@ -87,32 +88,32 @@ pub struct Done {
 pub struct Runs {
     /// Its name in the kernel.
     pub name: String,
-    /// Runs.
+    /// Executions.
     pub runs: f64,
     /// Their time, ns.
     pub ns: f64,
 }
 
 impl Outcome {
-    /// A figure of the samples; `None` without any.
+    /// Returns a figure of the samples; `None` without any.
     #[must_use]
     pub fn figure(&self, of: impl Fn(&Sample) -> f64) -> Option<Figure> {
         Figure::of(self.samples.iter().map(of).collect())
     }
 
-    /// CPU time of an event, ns.
+    /// Returns the CPU time of an event, ns.
     #[must_use]
     pub fn cpu_ns(&self) -> Option<Figure> {
         self.figure(|sample| sample.done.cpu_ns / sample.done.count)
     }
 
-    /// Wall time of an event on each thread, ns.
+    /// Returns the wall time of an event on each thread, ns.
     #[must_use]
     pub fn wall_ns(&self) -> Option<Figure> {
         self.figure(|sample| sample.done.wall_ns * sample.done.threads / sample.done.count)
     }
 
-    /// A number of the report, by JSON pointer below `coverage` or `cost`.
+    /// Returns a number of the report, by JSON pointer below `coverage` or `cost`.
     #[must_use]
     pub fn reported(&self, pointer: &str) -> Option<Figure> {
         self.figure(|sample| {
@@ -129,7 +130,7 @@ impl Outcome {
     }
 }
 
-/// Finds a mode's outcome.
+/// Returns a mode's outcome.
 #[must_use]
 pub fn of<'a>(outcomes: &'a [Outcome], name: &str) -> Option<&'a Outcome> {
     outcomes
@@ -137,7 +138,7 @@ pub fn of<'a>(outcomes: &'a [Outcome], name: &str) -> Option<&'a Outcome> {
         .find(|outcome| outcome.name == name && !outcome.samples.is_empty())
 }
 
-/// Sums of program runs over all samples of an outcome, by program.
+/// Returns sums of program executions over all samples of an outcome, by program.
 #[must_use]
 pub fn programs(outcome: &Outcome) -> BTreeMap<String, (f64, f64)> {
     let mut sums = BTreeMap::<String, (f64, f64)>::new();
@@ -154,8 +155,9 @@ pub fn programs(outcome: &Outcome) -> BTreeMap<String, (f64, f64)> {
 /// # Errors
 /// The plan could not be run. A mode that fails is named in its outcome.
 pub fn here(program: &Path, plan: &Plan) -> Result<Vec<Outcome>> {
-    // Peers need tracefs; a mount of our own namespace changes nothing for others.
-    let script = "mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing || true; exec \"$0\" compare";
+    // Peers need tracefs; a mount in this process's own namespace changes nothing for others.
+    let script = "mountpoint -q /sys/kernel/tracing \
+                  || mount -t tracefs tracefs /sys/kernel/tracing || true; exec \"$0\" compare";
     let mut child = Command::new("unshare")
         .args(["--mount", "sh", "-c", script])
         .arg(program)

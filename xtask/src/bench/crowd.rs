@@ -1,4 +1,5 @@
-//! `numatrace-bench crowd`: processes that do nothing, while a scenario looks at what they cost a tracer.
+//! `numatrace-bench crowd`: processes that do nothing, while a scenario measures what they cost a
+//! tracer.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -13,12 +14,12 @@ use super::Bench;
 pub struct Crowd {
     child: Child,
     stdin: Option<ChildStdin>,
-    /// Their numbers, comma-separated.
+    /// Their process ids, comma-separated.
     pub pids: String,
 }
 
 impl Crowd {
-    /// Starts so many.
+    /// Starts that many processes.
     ///
     /// # Errors
     /// The machine has no room for them.
@@ -51,7 +52,7 @@ impl Crowd {
 impl Drop for Crowd {
     fn drop(&mut self) {
         self.stdin = None;
-        // It ends with its stdin; how is of no interest.
+        // The program ends with its stdin; its status is of no interest.
         let _ = self.child.wait();
     }
 }

@@ -1,4 +1,4 @@
-//! The document that a run writes: sections of tables, as Markdown.
+//! The document that a benchmark writes: sections of tables, as Markdown.
 
 use std::fmt::Write as _;
 
@@ -26,7 +26,7 @@ impl Section {
         self.text.push_str("\n\n");
     }
 
-    /// A table; what is missing in a row is left empty.
+    /// Adds a table; missing figures are left empty.
     pub fn table(&mut self, header: &[&str], rows: &[Vec<String>]) {
         let line = |cells: &mut dyn Iterator<Item = &str>| {
             let mut line = String::from("|");
@@ -46,7 +46,7 @@ impl Section {
         self.text.push('\n');
     }
 
-    /// The Markdown.
+    /// Returns the Markdown.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text

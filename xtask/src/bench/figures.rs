@@ -1,4 +1,4 @@
-//! Samples to figures: median and quartiles, and how they are written.
+//! Turns samples into figures: median and quartiles, and their text.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// Of at least one sample; `None` without any.
+    /// Returns the figures of at least one sample; `None` without any.
     #[must_use]
     pub fn of(mut samples: Vec<f64>) -> Option<Self> {
         samples.retain(|sample| sample.is_finite());
@@ -27,7 +27,7 @@ impl Figure {
     }
 }
 
-/// A quantile of sorted samples, interpolated between neighbours.
+/// Returns a quantile of sorted samples, interpolated between neighbours.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -52,7 +52,7 @@ impl fmt::Display for Figure {
     }
 }
 
-/// A number with about three digits.
+/// Returns a number with about three digits.
 #[must_use]
 pub fn short(number: f64) -> String {
     let size = number.abs();
@@ -65,7 +65,7 @@ pub fn short(number: f64) -> String {
     }
 }
 
-/// `+5.1 %` of a ratio of 1.051.
+/// Returns `+5.1 %` of a ratio of 1.051.
 #[must_use]
 pub fn percent(ratio: f64) -> String {
     format!("{:+.1} %", (ratio - 1.0) * 100.0)

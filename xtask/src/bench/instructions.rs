@@ -1,6 +1,8 @@
-//! Instructions added per event, in a guest whose clock counts instructions: a figure that no neighbour on the machine can change.
+//! Instructions added per event, in a guest whose clock counts instructions: a figure that no
+//! neighbour on the machine can change.
 //!
-//! QEMU's `-icount shift=0` makes a nanosecond of the guest's time one instruction, so the loads' own timing is the count.
+//! QEMU's `-icount shift=0` makes a nanosecond of the guest's time one instruction, so the loads'
+//! own timing is the count.
 
 use std::{
     fs,
@@ -79,7 +81,8 @@ fn plans(bench: &Bench) -> Vec<(&'static str, &'static str, Plan)> {
                 &["empty", "--like", "/tmp/like.json"],
                 "ready",
             ),
-            // As `numatrace trace`, but without the windows in which it measures itself: a load is shorter than the time between two.
+            // As `numatrace trace`, but without the intervals in which it measures itself: a load
+            // is shorter than the time between two of them.
             beside(TRACE, &program, &["ours"], "ready"),
         ]
     };
@@ -217,13 +220,14 @@ fn table(outcomes: &[Outcome], section: &mut Section) {
     section.table(&["mode", "instructions", "added", ""], &rows);
 }
 
-/// What a run of each program takes by the kernel's statistics, whose clock counts instructions here.
+/// Returns the time of an execution of each program by the kernel's statistics, whose clock counts
+/// instructions here.
 fn runs(outcomes: &[Outcome], section: &mut Section) {
     let mut rows = Vec::new();
     for outcome in outcomes {
         let events: f64 = outcome.samples.iter().map(|sample| sample.done.count).sum();
         for (program, (runs, ns)) in compare::programs(outcome) {
-            // What is rare explains nothing.
+            // A program that runs seldom explains nothing.
             if runs * 100.0 >= events {
                 rows.push(vec![
                     format!("`{program}`"),
@@ -260,7 +264,7 @@ fn judge(kernel: &str, outcomes: &[Outcome]) -> Vec<Verdict> {
     ]
 }
 
-/// A writer that several hands share.
+/// A writer that several owners share.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
 

@@ -1,10 +1,10 @@
-//! What the figures were taken on: without it they mean nothing.
+//! The machine of the figures: without it they mean nothing.
 
 use std::fs;
 
 use crate::run;
 
-/// The machine in one sentence.
+/// Returns the machine in one sentence.
 #[must_use]
 pub fn described() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -36,14 +36,14 @@ pub fn described() -> String {
     )
 }
 
-/// How busy it is, and since when the load counts: `0.42`.
+/// Returns how busy the machine is: `0.42`.
 #[must_use]
 pub fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().unwrap_or("unknown").to_owned()
 }
 
-/// The commit that was measured, with a mark when files differ from it.
+/// Returns the commit that was measured, with a mark when files differ from it.
 #[must_use]
 pub fn commit() -> String {
     let git = |arguments: &[&str]| {

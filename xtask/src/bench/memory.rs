@@ -16,7 +16,7 @@ use super::{
 };
 use crate::run;
 
-/// Live processes beside the machine's own.
+/// Live processes besides the machine's own.
 const LIVE: [usize; 3] = [0, 1_000, 10_000];
 /// Processes that come and go during a session.
 const GONE: [usize; 2] = [500, 5_000];
@@ -68,11 +68,12 @@ pub fn measure(bench: &Bench) -> Result<Found> {
     Ok(Found { section, verdicts })
 }
 
-/// MiB of maps on 64 CPUs, as `numatrace doctor` computes them.
+/// Returns the MiB of maps on 64 CPUs, as `numatrace doctor` computes them.
 fn maps_on_64_cpus(bench: &Bench) -> Result<Option<f64>> {
     let mut doctor = Command::new(&bench.numatrace);
     let output = run::output(doctor.args(["doctor", "-f", "json"]))?;
-    let said: Value = serde_json::from_slice(&output.stdout).context("what doctor said")?;
+    let said: Value =
+        serde_json::from_slice(&output.stdout).context("doctor's JSON does not parse")?;
     let bytes = said["memory"]["maps_bytes_64_cpus"].as_f64();
     Ok(bytes.map(|bytes| bytes / f64::from(1 << 20)))
 }

@@ -1,7 +1,8 @@
-//! `cargo xtask bench`: what numatrace costs, beside empty programs and beside its peers, on this machine and in a guest that counts
-//! instructions. Writes docs/performance.md.
+//! `cargo xtask bench`: measures what numatrace costs, compared with empty programs and with its
+//! peers, on this machine and in a guest that counts instructions. Writes docs/performance.md.
 //!
-//! A scenario is a file. Each compares within one run, turn by turn, and answers with a section and with verdicts on the budgets.
+//! A scenario is a file. Each compares within one session, turn by turn, and returns a section and
+//! verdicts on the budgets.
 
 mod compare;
 mod crowd;
@@ -51,7 +52,7 @@ pub struct Options {
     profile: String,
 }
 
-/// What is shipped.
+/// The profile of released binaries.
 const RELEASE: &str = "release";
 
 /// The scenarios, in the order of the document.
@@ -75,11 +76,11 @@ enum Scenario {
     Stat,
 }
 
-/// What scenarios share.
+/// Everything that scenarios share.
 pub struct Bench {
-    /// The product.
+    /// The binary under test.
     numatrace: PathBuf,
-    /// Loads, empty programs and the interleaver.
+    /// The path of numatrace-bench: loads, empty programs and the interleaver.
     program: PathBuf,
     peers: Peers,
     /// Turns of each comparison.
@@ -89,7 +90,7 @@ pub struct Bench {
     work: tempfile::TempDir,
 }
 
-/// What a scenario found.
+/// The results of a scenario.
 struct Found {
     section: Section,
     verdicts: Vec<Verdict>,
@@ -174,7 +175,7 @@ impl Bench {
         Ok(bench)
     }
 
-    /// Leaves a report of a short session, whose hooks the empty programs then take.
+    /// Writes a report of a short session, whose hooks the empty programs then take.
     fn look_like_ours(&self) -> Result<()> {
         let mut trace = Command::new(&self.numatrace);
         trace.args(["trace", "-q", "-d", "0.2", "-f", "json", "-o"]);
@@ -226,7 +227,7 @@ impl Bench {
     }
 }
 
-/// A mode in which nothing traces.
+/// Returns a mode in which nothing traces.
 fn untraced() -> Mode {
     Mode {
         name: "untraced".to_owned(),
@@ -236,7 +237,7 @@ fn untraced() -> Mode {
     }
 }
 
-/// A tracer that runs beside the load.
+/// Returns a tracer that runs while the load does.
 fn beside(name: &str, program: &Path, arguments: &[&str], ready: &str) -> Mode {
     let mut argv = vec![program.to_string_lossy().into_owned()];
     argv.extend(arguments.iter().map(|word| (*word).to_owned()));
@@ -248,7 +249,7 @@ fn beside(name: &str, program: &Path, arguments: &[&str], ready: &str) -> Mode {
     }
 }
 
-/// `numatrace trace` of the whole system.
+/// Returns the command `numatrace trace` of the whole system.
 fn trace(program: &Path, report: &str) -> Mode {
     let arguments = ["trace", "-f", "json", "-o", report];
     Mode {

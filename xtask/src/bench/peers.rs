@@ -1,4 +1,5 @@
-//! Other tools that count allocations, as far as they can be had here: bpftrace, perf, ftrace.
+//! Other tools that count allocations, as far as this machine can have them: bpftrace, perf,
+//! ftrace.
 
 use std::{
     fs,
@@ -11,10 +12,10 @@ use anyhow::{Context as _, Result};
 use super::compare::Mode;
 use crate::{debian::Mirror, run, workspace};
 
-/// The event all of them look at.
+/// The event that all of them count.
 const EVENT: &str = "mm_page_alloc";
 
-/// The tools that are here, and what could not be had and why.
+/// The tools on this machine, and the reasons for the missing ones.
 pub struct Peers {
     bpftrace: Option<(Vec<String>, String)>,
     perf: Option<String>,
@@ -23,7 +24,7 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// Looks for them and fetches what is not installed.
+    /// Finds them, and fetches those that are not installed.
     #[must_use]
     pub fn find() -> Self {
         let mut missing = Vec::new();
@@ -41,7 +42,7 @@ impl Peers {
         }
     }
 
-    /// Modes that count every allocation of the machine while the load runs.
+    /// Returns modes that count every allocation of the machine while the load runs.
     #[must_use]
     pub fn modes(&self, bench: &Path) -> Vec<Mode> {
         let mut modes = self.bpftrace_counting();
@@ -118,7 +119,8 @@ impl Peers {
     }
 }
 
-/// The system's bpftrace when it is 0.20 or newer, else Debian's with its own C library: it needs a newer one than this machine may have.
+/// Returns the system's bpftrace when it is 0.20 or newer, else Debian's with its own C library,
+/// which is newer than this machine's may be.
 fn bpftrace() -> Result<(Vec<String>, String)> {
     let version = |command: &[String]| -> Option<String> {
         let (program, arguments) = command.split_first()?;
@@ -148,7 +150,7 @@ fn bpftrace() -> Result<(Vec<String>, String)> {
     Ok((command, found))
 }
 
-/// 23 of `0.23.2`.
+/// Returns 23 of `0.23.2`.
 fn minor(version: &str) -> u32 {
     let mut parts = version.split('.');
     let (major, minor) = (parts.next(), parts.next());

@@ -1,4 +1,5 @@
-//! Program time per event by the kernel's own statistics, above an empty program at the same hook in the same run.
+//! Program time per event by the kernel's own statistics, above an empty program at the same hook
+//! in the same session.
 
 use anyhow::Result;
 
@@ -12,19 +13,19 @@ use super::{
 
 /// The hook of the empty program that the allocation programs are compared with.
 const ALLOCATION: &str = "tp_btf:mm_page_alloc";
-/// Empty programs are named by this and their hook, cut to 15 bytes.
+/// Empty programs are named by this and their hook, shortened to 15 bytes.
 const EMPTY_PREFIX: &str = "empty_";
 
 /// A load and the modes whose programs are measured in it.
 struct Measure {
     title: &'static str,
     load: &'static str,
-    /// Where the empty program goes.
+    /// The hook of the empty program.
     beside: &'static str,
     modes: Vec<Mode>,
 }
 
-/// Measures all.
+/// Measures all of them.
 ///
 /// # Errors
 /// A comparison could not be run.
@@ -125,17 +126,17 @@ fn judge(outcomes: &[Outcome]) -> Vec<Verdict> {
     ]
 }
 
-/// Runs and time of a sample's empty program.
+/// Returns executions and time of a sample's empty program.
 fn empty(sample: &compare::Sample, hook: &str) -> Option<(f64, f64)> {
     let mut name = format!("{EMPTY_PREFIX}{}", hook.split(':').next_back()?);
     name.truncate(15);
-    // The last one: the load attached it. The first in the chain pays for what all need.
+    // The last one, which the load attached. The first in the chain pays for what all of them need.
     let mut programs = sample.done.programs.iter().rev();
     let program = programs.find(|p| p.name == name)?;
     Some((program.runs, program.ns))
 }
 
-/// Net time of all programs but the empty one, per event.
+/// Returns the net time of all programs but the empty one, per event.
 fn net(outcome: &Outcome, hook: &str) -> Option<Figure> {
     outcome.figure(|sample| {
         let Some((events, empty_ns)) = empty(sample, hook) else {
@@ -170,7 +171,7 @@ fn table(outcomes: &[Outcome], hook: &str, section: &mut Section) {
             .filter_map(|sample| Some(empty(sample, hook)?.0))
             .sum();
         for (program, (runs, ns)) in compare::programs(outcome) {
-            // What runs once in a thousand events explains nothing.
+            // A program that runs once in a thousand events explains nothing.
             if runs * 1000.0 >= events && !program.starts_with(EMPTY_PREFIX) {
                 rows.push(vec![
                     format!("… `{program}`"),

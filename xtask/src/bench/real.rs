@@ -26,10 +26,10 @@ const LIMIT: f64 = 1.01;
 const REQUESTS: u64 = 60_000;
 /// Functions of the file that is compiled.
 const FUNCTIONS: usize = 900;
-/// How long Redis may take to come up.
+/// How long Redis may take to start.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Runs both.
+/// Measures both.
 ///
 /// # Errors
 /// A comparison could not be run. A program that cannot be had is named in the section.
@@ -136,7 +136,7 @@ fn judge(what: &str, outcomes: &[Outcome], of: Measure) -> Verdict {
     verdict
 }
 
-/// A Redis server on a socket of its own; it ends with this value.
+/// A Redis server on a socket of its own; it ends when this value is dropped.
 struct Redis {
     server: Child,
     client: Vec<String>,
@@ -192,13 +192,14 @@ impl Redis {
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        // It holds nothing that needs saving.
+        // The server has nothing that needs saving.
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
 }
 
-/// Command lines of Redis's server and benchmark: the system's, or Debian's unpacked into the lab.
+/// Returns the command lines of Redis's server and benchmark: the system's, or Debian's unpacked
+/// into the lab.
 fn redis() -> Result<(Vec<String>, Vec<String>)> {
     if run::on_path("redis-server") && run::on_path("redis-benchmark") {
         return Ok((vec!["redis-server".into()], vec!["redis-benchmark".into()]));
@@ -223,7 +224,7 @@ fn redis() -> Result<(Vec<String>, Vec<String>)> {
     Ok((words("redis-server"), words("redis-benchmark")))
 }
 
-/// A file of many small functions, and the compiler on it.
+/// Returns a file of many small functions, and the compiler to run on it.
 fn compiler(bench: &Bench) -> Result<Vec<String>> {
     anyhow::ensure!(run::on_path("cc"), "no cc on PATH");
     let mut source = String::from("#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n");
@@ -231,8 +232,8 @@ fn compiler(bench: &Bench) -> Result<Vec<String>> {
         // Writing to a string cannot fail.
         let _ = writeln!(
             source,
-            "int f{n}(int a, char *s) {{ int i, t = {n}; for (i = 0; i < a; i++) {{ t ^= s[i] * {n}; if (t & 1) t += (int)strlen(s); \
-             else t -= abs(a - i); }} return t; }}"
+            "int f{n}(int a, char *s) {{ int i, t = {n}; for (i = 0; i < a; i++) {{ \
+             t ^= s[i] * {n}; if (t & 1) t += (int)strlen(s); else t -= abs(a - i); }} return t; }}"
         );
     }
     let path = Path::new(&bench.file("many.c")).to_owned();

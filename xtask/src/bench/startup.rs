@@ -1,4 +1,4 @@
-//! From start to attached, and from Ctrl-C to the report written.
+//! The time from start to attached, and from Ctrl-C to the report.
 
 use anyhow::Result;
 
@@ -12,7 +12,7 @@ use super::{
     verdict::Verdict,
 };
 
-/// Processes on the machine beside its own.
+/// Processes on the machine besides its own.
 const PROCESSES: [usize; 2] = [0, 1_000];
 
 /// Measures with few and with many processes.

@@ -1,4 +1,5 @@
-//! `numatrace stat -p` of many processes, beside reading the same files of `/proc` once and throwing them away.
+//! `numatrace stat -p` of many processes, compared with reading the same files of `/proc` once and
+//! throwing them away.
 
 use anyhow::Result;
 
@@ -12,9 +13,9 @@ use super::{
     verdict::Verdict,
 };
 
-/// Processes.
+/// How many processes.
 const CROWDS: [usize; 2] = [1_000, 10_000];
-/// What `stat -p PID` reads of each.
+/// The files that `stat -p PID` reads of each.
 const FILES: &str = "comm,numa_maps";
 
 /// Measures both numbers of processes.

@@ -16,7 +16,7 @@ struct Storm {
     title: &'static str,
     /// Arguments of `numatrace-bench load`.
     load: Vec<String>,
-    /// Whether the peers take part: they count allocations.
+    /// True if the peers take part, which count allocations.
     peers: bool,
     /// Limit of the slow-down, as a multiple of the empty programs' own.
     multiple: Option<f64>,
@@ -141,7 +141,7 @@ fn modes(bench: &Bench, storm: &Storm) -> Vec<Mode> {
     modes
 }
 
-/// Name of the mode that only counts.
+/// The name of the mode that only counts.
 const COUNTS: &str = "numatrace's allocation hook alone, counts by thread and node";
 
 fn table(outcomes: &[Outcome], section: &mut Section) {
@@ -178,7 +178,7 @@ fn table(outcomes: &[Outcome], section: &mut Section) {
     );
 }
 
-/// What a mode's report says of itself.
+/// Returns a mode's own report of its losses and cost.
 fn costs(outcome: &Outcome) -> String {
     let seconds = outcome.reported("/tracer_cpu_s");
     let lost = outcome.reported("/records_lost");

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::run;
 
-/// What `numatrace-bench fold` says.
+/// The output of `numatrace-bench fold`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 struct Throughput {
     runs_per_s: f64,

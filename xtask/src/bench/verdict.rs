@@ -1,22 +1,22 @@
-//! Budgets and what was measured against them.
+//! Budgets, and the figures measured against them.
 
 use super::document::Section;
 
 /// One budget.
 #[derive(Clone, Debug)]
 pub struct Verdict {
-    /// What is limited.
+    /// The limited quantity.
     pub what: String,
     /// The limit, in words.
     pub budget: String,
-    /// What was measured, in words.
+    /// The measured figure, in words.
     pub measured: String,
-    /// Whether it is kept; `None` when it could not be measured.
+    /// True if the limit is kept; `None` when it could not be measured.
     pub kept: Option<bool>,
 }
 
 impl Verdict {
-    /// A measured number that should be at most `limit`.
+    /// Returns the verdict on a number that should be at most `limit`.
     #[must_use]
     pub fn at_most(
         what: &str,
@@ -32,7 +32,7 @@ impl Verdict {
         }
     }
 
-    /// A measured number that should be at least `limit`.
+    /// Returns the verdict on a number that should be at least `limit`.
     #[must_use]
     pub fn at_least(
         what: &str,
@@ -48,7 +48,7 @@ impl Verdict {
     }
 }
 
-/// Writes them all.
+/// Returns the table of all verdicts.
 pub fn table(verdicts: &[Verdict], to: &mut Section) {
     let rows: Vec<Vec<String>> = verdicts
         .iter()

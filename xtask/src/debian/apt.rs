@@ -1,4 +1,5 @@
-//! apt with a root of its own: package lists of the machine's mirror and its sibling suites, downloads, closures.
+//! apt with a root of its own: package lists of the machine's mirror and its sibling suites,
+//! downloads, closures.
 
 use std::{
     ffi::OsString,
@@ -17,13 +18,15 @@ use super::{
 };
 use crate::{run, workspace};
 
-/// Lists younger than this are used as they are; point releases vanish from mirrors after days, not hours.
+/// Lists younger than this are used as they are; point releases vanish from mirrors after days, not
+/// hours.
 const FRESH: Duration = Duration::from_secs(12 * 3600);
 const CAT_FILE: &str = "/usr/lib/apt/apt-helper";
 
 /// The machine's Debian mirror, seen through an apt root under `target/lab/apt`.
 ///
-/// One process has it open at a time: whoever waited for it looks again whether the other fetched the same.
+/// One process has it open at a time. A process that waited for it checks whether the other one
+/// fetched the same.
 pub struct Mirror {
     root: PathBuf,
     /// Unlocks when the mirror is dropped.
@@ -38,7 +41,8 @@ impl Mirror {
     pub fn open() -> Result<Self> {
         if !run::on_path("apt-get") || !Path::new(CAT_FILE).exists() {
             bail!(
-                "no apt here: the lab takes kernels and QEMU from a Debian mirror; run it on Debian or in its container"
+                "no apt here: the lab takes kernels and QEMU from a Debian mirror; \
+                 run it on Debian or in its container"
             );
         }
         let root = workspace::lab().join("apt");
@@ -59,7 +63,7 @@ impl Mirror {
         stamp.is_ok_and(|time| time.elapsed().is_ok_and(|age| age < FRESH))
     }
 
-    /// Writes the source lists and fetches the package lists they name.
+    /// Writes the source lists and fetches the package lists that they name.
     fn update(&self) -> Result<()> {
         eprintln!("xtask: reading the package lists of the machine's Debian mirror");
         let (host, all) = sources::lists(&self.own_targets()?)?;
@@ -78,9 +82,10 @@ impl Mirror {
         Ok(())
     }
 
-    /// `URI codename label` of each repository the machine itself is configured with.
+    /// Returns `URI codename label` of each repository that the machine itself is configured with.
     ///
-    /// apt knows a label only after an update: without lists (a fresh container) a private one is made.
+    /// apt knows a label only after an update: without lists (in a fresh container) a private one
+    /// is made.
     fn own_targets(&self) -> Result<String> {
         let ask = |command: &mut Command| {
             let format = "$(REPO_URI) $(CODENAME) $(LABEL)";
@@ -101,7 +106,7 @@ impl Mirror {
         Ok(known)
     }
 
-    /// Every package of every suite whose name `wanted` accepts.
+    /// Returns every package of every suite whose name `wanted` accepts.
     ///
     /// # Errors
     /// A list could not be read.
@@ -139,7 +144,8 @@ impl Mirror {
             .collect())
     }
 
-    /// Downloads one package, verified by apt against the suite's signed lists, and unpacks it into `to`.
+    /// Downloads one package, verified by apt against the suite's signed lists, and unpacks it into
+    /// `to`.
     ///
     /// # Errors
     /// The mirror no longer has it, its checksum is wrong, or it could not be unpacked.
@@ -160,7 +166,8 @@ impl Mirror {
         unpack_all(into.path(), to)
     }
 
-    /// Downloads a package of the machine's own release with all it needs that the machine lacks, and unpacks it into `to`.
+    /// Downloads a package of the machine's own release with all dependencies that the machine
+    /// lacks, and unpacks it into `to`.
     ///
     /// # Errors
     /// The release does not have it, or its dependencies cannot be met.
@@ -180,14 +187,16 @@ impl Mirror {
             ]);
             run::capture(command.arg("install").args(release).arg(package))
         };
-        // Backports first, for what they have; testing and unstable have none, and there the release itself is new.
+        // Backports first, for what they have; testing and unstable have none, and there the
+        // release itself is new.
         let backports = format!("{}-backports", sources::codename()?);
         fetch(&["-t", &backports]).or_else(|_| fetch(&[]))?;
         unpack_all(archives.path(), to)
     }
 
-    /// Downloads a package of a suite with everything it needs, the C library included, and unpacks it into `to`: for programs that
-    /// want a newer system than this machine's. They run by the tree's own loader.
+    /// Downloads a package of a suite with all its dependencies, the C library included, and
+    /// unpacks it into `to`: for programs that want a newer system than this machine's. They run by
+    /// the tree's own loader.
     ///
     /// # Errors
     /// The suite does not have it, or its dependencies cannot be met.
@@ -195,7 +204,7 @@ impl Mirror {
         eprintln!("xtask: downloading {package} of {suite} with the system it needs");
         let archives = tempfile::tempdir_in(&self.root)?;
         fs::create_dir(archives.path().join("partial"))?;
-        // A machine on which nothing is installed.
+        // The status file of a machine on which nothing is installed.
         let nothing = archives.path().join("status");
         fs::write(&nothing, "")?;
         let set = |name: &str, value: &Path| {
@@ -224,14 +233,15 @@ impl Mirror {
         };
         set("Dir::State::Lists", self.root.join("lists"));
         set("Dir::Cache", self.root.join("cache"));
-        // Caches of one source list must not be taken for another's.
+        // Caches of one source list must not be taken for another list's.
         set("Dir::Cache::pkgcache", PathBuf::new());
         set("Dir::Cache::srcpkgcache", PathBuf::new());
         if let Some(file) = sources.file() {
             set("Dir::Etc::SourceList", self.root.join(file));
             set("Dir::Etc::SourceParts", PathBuf::from("/dev/null"));
         }
-        // The sandbox user cannot write under target; the system's locks are for the system's state.
+        // The sandbox user cannot write under target; the system's locks are for the system's
+        // state.
         for option in [
             "APT::Sandbox::User=root",
             "Debug::NoLocking=1",

@@ -1,7 +1,8 @@
-//! Packages from the machine's own Debian mirror, unpacked beside the system and never installed.
+//! Packages from the machine's own Debian mirror, unpacked outside the system and never installed.
 //!
-//! apt does the work, with lists and caches of its own under `target/lab`: signatures, checksums, proxies and
-//! credentials are as the machine's configuration says, and nothing of the system changes.
+//! apt does the work, with lists and caches of its own under `target/lab`: signatures, checksums,
+//! proxies and credentials are as the machine's configuration says, and nothing of the system
+//! changes.
 
 mod apt;
 mod packages;

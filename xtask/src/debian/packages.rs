@@ -26,7 +26,7 @@ pub fn read(from: impl BufRead, wanted: impl Fn(&str) -> bool) -> io::Result<Vec
             keep(&mut found, std::mem::take(&mut current), &wanted);
             continue;
         }
-        // A continuation line starts with a space and belongs to a field we do not read.
+        // A continuation line starts with a space and belongs to a field that nobody here reads.
         let Some((field, value)) = line.split_once(": ") else {
             continue;
         };
@@ -47,10 +47,11 @@ fn keep(found: &mut Vec<Package>, package: Package, wanted: impl Fn(&str) -> boo
     }
 }
 
-/// The numbers of a version in order, to sort versions of one package by: `6.12.117-1` gives `[6, 12, 117, 1]`.
+/// Returns the numbers of a version in order, to sort versions of one package by: `6.12.117-1`
+/// gives `[6, 12, 117, 1]`.
 ///
-/// Debian's own order also knows letters and `~`; between builds of one upstream release that choice does not matter
-/// here, and between releases the numbers decide.
+/// Debian's own order also knows letters and `~`; between builds of one upstream release that
+/// choice does not matter here, and between releases the numbers decide.
 #[must_use]
 pub fn digits(version: &str) -> Vec<u64> {
     version
@@ -63,8 +64,9 @@ pub fn digits(version: &str) -> Vec<u64> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "Package: linux-image-6.1.0-56-cloud-amd64\nVersion: 6.1.192-2\nDescription: Linux 6.1\n \
-                        Package: not a field\nSize: 26713492\n\nPackage: other\nVersion: 1\nSize: 5\n\n\
+    const TEXT: &str = "Package: linux-image-6.1.0-56-cloud-amd64\nVersion: 6.1.192-2\n\
+                        Description: Linux 6.1\n Package: not a field\nSize: 26713492\n\n\
+                        Package: other\nVersion: 1\nSize: 5\n\n\
                         Package: linux-image-6.1.0-9-cloud-amd64\nVersion: 6.1.99-1\nSize: x";
 
     #[test]

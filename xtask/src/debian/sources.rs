@@ -1,4 +1,5 @@
-//! Which archives and suites apt sees: written from the archives that the machine itself is configured with.
+//! Writes the lists of archives and suites that apt reads, from the archives that the machine
+//! itself is configured with.
 
 use std::{fs, path::Path};
 
@@ -16,7 +17,7 @@ const SUITES: [&str; 7] = [
 ];
 const SECURITY_SUITES: [&str; 2] = ["bookworm-security", "trixie-security"];
 
-/// Which source list a command of apt sees.
+/// The source list of a command of apt.
 #[derive(Clone, Copy)]
 pub enum Sources {
     /// The machine's own configuration.
@@ -28,7 +29,7 @@ pub enum Sources {
 }
 
 impl Sources {
-    /// The file of the list under the apt root; none for the machine's own.
+    /// Returns the file of the list under the apt root; none for the machine's own.
     pub fn file(self) -> Option<&'static str> {
         match self {
             Self::Machine => None,
@@ -38,7 +39,7 @@ impl Sources {
     }
 }
 
-/// The addresses of Debian's own and its security archive in `URI codename label` lines.
+/// Returns the addresses of Debian's own and its security archive in `URI codename label` lines.
 fn repositories(targets: &str) -> (Option<String>, Option<String>) {
     let labelled = |label: &str| {
         targets.lines().find_map(|line| {
@@ -50,7 +51,7 @@ fn repositories(targets: &str) -> (Option<String>, Option<String>) {
     (labelled("Debian"), labelled("Debian-Security"))
 }
 
-/// A paragraph of a deb822 source list.
+/// Returns a paragraph of a deb822 source list.
 fn source(uri: &str, suites: &[&str]) -> String {
     let keyring = ["gpg", "pgp"]
         .map(|ending| format!("/usr/share/keyrings/debian-archive-keyring.{ending}"))
@@ -59,7 +60,8 @@ fn source(uri: &str, suites: &[&str]) -> String {
     let signed = keyring.map_or_else(String::new, |path| format!("Signed-By: {path}\n"));
     let suites = suites.join(" ");
     format!(
-        "Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: main\nArchitectures: amd64\n{signed}\n"
+        "Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: main\nArchitectures: amd64\n\
+         {signed}\n"
     )
 }
 
@@ -69,21 +71,22 @@ fn deduplicated(mut suites: Vec<&str>) -> Vec<&str> {
     suites
 }
 
-/// The machine's Debian release, `bookworm` for example.
+/// Returns the machine's Debian release, `bookworm` for example.
 ///
 /// # Errors
-/// It is no Debian.
+/// The machine runs no Debian.
 pub fn codename() -> Result<String> {
     let text = fs::read_to_string("/etc/os-release").context("cannot read /etc/os-release")?;
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    line.map(|name| name.trim_matches('"').to_owned())
-        .context("/etc/os-release names no VERSION_CODENAME: the lab needs a Debian release to take QEMU from")
+    line.map(|name| name.trim_matches('"').to_owned()).context(
+        "/etc/os-release names no VERSION_CODENAME: the lab takes QEMU from a Debian release",
+    )
 }
 
-/// The source lists for programs of the machine's own release, and for everything the lab may want, from
-/// `URI codename label` lines.
+/// Returns the source lists for programs of the machine's own release, and for everything that the
+/// lab may want, from `URI codename label` lines.
 ///
 /// # Errors
 /// The lines name no Debian archive.
@@ -91,7 +94,8 @@ pub fn lists(targets: &str) -> Result<(String, String)> {
     let (main, security) = repositories(targets);
     let Some(main) = main else {
         bail!(
-            "apt's configuration names no Debian mirror; add one to /etc/apt/sources.list.d and run apt-get update"
+            "apt's configuration names no Debian mirror; \
+             add one to /etc/apt/sources.list.d and run apt-get update"
         );
     };
     let own = codename()?;
@@ -114,7 +118,7 @@ pub fn lists(targets: &str) -> Result<(String, String)> {
     ))
 }
 
-/// Whether `URI codename label` lines name a Debian archive.
+/// Returns whether `URI codename label` lines name a Debian archive.
 #[must_use]
 pub fn name_debian(targets: &str) -> bool {
     repositories(targets).0.is_some()
@@ -126,7 +130,8 @@ mod tests {
 
     #[test]
     fn archives_are_found_by_label_whatever_their_address() {
-        let targets = "http://a/mirror/ bookworm-backports Debian Backports\nhttp://a/mirror/ bookworm Debian\n\
+        let targets = "http://a/mirror/ bookworm-backports Debian Backports\n\
+                       http://a/mirror/ bookworm Debian\n\
                        http://b/sec/ bookworm-security Debian-Security\n";
         let found = repositories(targets);
         assert_eq!(

@@ -19,7 +19,7 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use crate::workspace;
 
-/// Where code ends too (rustfmt's `max_width`).
+/// The width of code as well (rustfmt's `max_width`).
 const COLUMNS: usize = 100;
 /// Endings of the names of files that are looked at, and names of others.
 const ENDINGS: [&str; 4] = ["rs", "md", "toml", "sh"];
@@ -27,7 +27,12 @@ const OTHERS: [&str; 1] = [".ci/run"];
 /// Folders, by path below the workspace, that are not the project's own text.
 const NOT_OURS: [&str; 2] = ["target", ".git"];
 /// Files and folders, by the beginning of their paths, whose lines are still to be wrapped.
-const STILL_LONG: [&str; 4] = ["docs/hooks.md", "numatrace/", "tests/", "xtask/"];
+const STILL_LONG: [&str; 4] = [
+    "numatrace/src/limits/",
+    "numatrace/src/model/",
+    "numatrace/src/output/",
+    "numatrace/tests/top/",
+];
 
 /// Checks every file of the workspace.
 ///
@@ -202,7 +207,8 @@ mod tests {
         let wide = "wide ".repeat(30);
         let text = format!(
             "const A: &str = \"{wide}\";\nconst B: &str = r\"{wide}\";\n\
-             const C: &[u8] = br#\"\n{wide}\n{wide}\"#;\n// r\"{wide}\"\nfn f() {{ g(\"{wide}\") }}\n"
+             const C: &[u8] = br#\"\n{wide}\n{wide}\"#;\n\
+             // r\"{wide}\"\nfn f() {{ g(\"{wide}\") }}\n"
         );
         assert_eq!(long("a.rs", &text), [1, 6, 7]);
     }

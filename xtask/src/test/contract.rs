@@ -1,4 +1,4 @@
-//! Checks the reports that tests left against the report contract, with the contract's own script.
+//! Checks the reports of tests against the report contract, with the contract's own script.
 
 use std::{fs, path::Path, process::Command};
 
@@ -7,11 +7,13 @@ use anyhow::Result;
 use super::tally::Tally;
 use crate::{run, workspace};
 
-/// Checks every `report-*.json` of a folder; a breach is a failure. Says so when there is no python3 to do it.
+/// Checks every `report-*.json` of a folder, and names them by the place where they will be kept.
+/// Each breach is a failure, and so is a folder without reports when `some` are expected. Prints a
+/// line instead without python3.
 ///
 /// # Errors
 /// The folder cannot be read.
-pub fn check(folder: &Path) -> Result<Tally> {
+pub fn check(folder: &Path, place: &Path, some: bool) -> Result<Tally> {
     let mut reports = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -22,7 +24,10 @@ pub fn check(folder: &Path) -> Result<Tally> {
     }
     reports.sort();
     if reports.is_empty() {
-        return Ok(Tally::default());
+        if some {
+            println!("contract: the tests left no report in {}", place.display());
+        }
+        return Ok(Tally::new(0, u64::from(some)));
     }
     if !run::on_path("python3") {
         println!(
@@ -41,7 +46,7 @@ pub fn check(folder: &Path) -> Result<Tally> {
             let said = [checked.stdout, checked.stderr].concat();
             println!(
                 "contract: {} breaks it:\n{}",
-                report.display(),
+                place.join(report.file_name().unwrap_or_default()).display(),
                 String::from_utf8_lossy(&said).trim_end()
             );
         }

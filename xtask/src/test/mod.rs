@@ -1,6 +1,7 @@
-//! `cargo xtask test`: three tiers, from what needs nothing to what needs NUMA nodes.
+//! `cargo xtask test`: three tiers, from tests that need nothing to tests that need NUMA nodes.
 //!
-//! `pure` is `cargo test`; `host` traces this machine, as root; `vm` traces guests with the nodes and kernels asked for.
+//! `pure` is `cargo test`; `host` traces this machine, as root; `vm` traces guests with the nodes
+//! and kernels asked for.
 
 mod contract;
 pub mod tally;
@@ -16,12 +17,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::{
-    build::{self, Executable},
-    run,
-    toolchain::Toolchain,
-    vm::numastat,
-};
+use crate::{build, run, toolchain::Toolchain, vm::numastat};
 use tally::{Counted, Tally};
 
 /// Options of `cargo xtask test`.
@@ -36,12 +32,12 @@ pub struct Options {
     filters: Vec<String>,
 }
 
-/// What a test needs.
+/// The needs of a test.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 enum Tier {
     /// Nothing: decoding, folding, rendering, replays.
     Pure,
-    /// Root, and a kernel that lets us trace.
+    /// Root, and a kernel that allows tracing.
     Host,
     /// QEMU and kernels from the Debian mirror.
     Vm,
@@ -59,7 +55,7 @@ impl Tier {
     }
 }
 
-/// Runs the tiers, prints a verdict for each and the sum last.
+/// Runs the tiers, prints a verdict for each, and the sum last.
 ///
 /// # Errors
 /// A tier that was asked for cannot run here, or something did not build.
@@ -96,7 +92,7 @@ pub fn run(options: &Options, toolchain: &Toolchain) -> Result<ExitCode> {
     })
 }
 
-/// Why a tier cannot run on this machine.
+/// Returns why a tier cannot run on this machine.
 fn missing(tier: Tier, options: &Options) -> Option<String> {
     match tier {
         Tier::Pure => None,
@@ -124,13 +120,13 @@ fn pure(options: &Options) -> Result<Tally> {
 }
 
 fn host(options: &Options, toolchain: &Toolchain) -> Result<Tally> {
-    let programs = Programs::build("host", toolchain)?;
-    let mut command = Command::new(&programs.test.path);
+    let programs = build::static_programs(toolchain)?;
+    let mut command = Command::new(programs.path("host")?);
     command.arg("--test-threads=1").args(&options.filters);
     command.current_dir(crate::workspace::root().join("tests"));
     command
-        .env("NUMATRACE_BIN", &programs.numatrace.path)
-        .env("NUMATRACE_WORKLOAD", &programs.workload.path);
+        .env("NUMATRACE_BIN", programs.path("numatrace")?)
+        .env("NUMATRACE_WORKLOAD", programs.path("workload")?);
     match numastat::script() {
         Ok(theirs) => {
             command.env("NUMASTAT", theirs);
@@ -141,33 +137,11 @@ fn host(options: &Options, toolchain: &Toolchain) -> Result<Tally> {
     fresh(&artifacts)?;
     command.env("NUMATRACE_ARTIFACTS", &artifacts);
     let mut tally = counted(&mut command)?;
-    tally += contract::check(&artifacts)?;
+    tally += contract::check(&artifacts, &artifacts, options.filters.is_empty())?;
     Ok(tally)
 }
 
-/// What a tier with tracing runs: one test program, and the programs it drives. All static, so guests run the same.
-struct Programs {
-    test: Executable,
-    numatrace: Executable,
-    workload: Executable,
-}
-
-impl Programs {
-    fn build(target: &str, toolchain: &Toolchain) -> Result<Self> {
-        let built = build::static_programs(toolchain)?;
-        let find = |name: &str| {
-            let found = built.iter().find(|e| e.name == name).cloned();
-            found.with_context(|| format!("cargo built no `{name}`"))
-        };
-        Ok(Self {
-            test: find(target)?,
-            numatrace: find("numatrace")?,
-            workload: find("workload")?,
-        })
-    }
-}
-
-/// Runs a test program with its output passed through and counted.
+/// Runs a test program, passes its output through and counts it.
 fn counted(command: &mut Command) -> Result<Tally> {
     let shown = run::shown(command);
     let mut child = command
@@ -191,7 +165,7 @@ fn counted(command: &mut Command) -> Result<Tally> {
     Ok((results.tally() + skips).settled(status.success()))
 }
 
-/// An empty folder: a report of an earlier run must not pass for one of this.
+/// Makes an empty folder: a report of an earlier session must not pass for one of this.
 fn fresh(folder: &Path) -> Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(folder)?;

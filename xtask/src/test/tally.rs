@@ -1,4 +1,4 @@
-//! Counts tests from the output of test programs, as it passes by.
+//! Counts tests from the output of test programs as it passes by.
 
 use std::{
     fmt,
@@ -7,21 +7,22 @@ use std::{
     sync::mpsc::Sender,
 };
 
-/// How many tests passed, failed and were skipped.
+/// The numbers of tests that passed, failed and were skipped.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Tally {
-    /// Passed. A test that ended early counts here and in `early`, since its harness knows no better.
+    /// Passed. A test that ended early counts here and in `early`, since its harness knows no
+    /// better.
     ended_well: u64,
-    /// Said on a `skipped:` line that the machine lacks something, and ended early.
+    /// Ended early with a `skipped:` line, because the machine lacks something.
     early: u64,
     /// Ignored by the harness.
     ignored: u64,
-    /// Failed; a test program that ended badly without saying so counts as one.
+    /// Failed. A test program that ended badly without a failed test counts as one.
     pub failed: u64,
 }
 
 impl Tally {
-    /// So many checks that passed and failed.
+    /// Returns the tally of so many checks that passed and failed.
     #[must_use]
     pub fn new(passed: u64, failed: u64) -> Self {
         Self {
@@ -31,8 +32,8 @@ impl Tally {
         }
     }
 
-    /// With the program's status taken in: a bad end that no failed test explains is a failure, and so is a program
-    /// that printed no result.
+    /// Returns the tally with the program's status in it: a bad end that no failed test explains is
+    /// a failure, and so is a program that printed no result.
     #[must_use]
     pub fn settled(mut self, success: bool) -> Self {
         let silent = self.ended_well == 0 && self.ignored == 0;
@@ -121,7 +122,7 @@ impl<W: Write> Counted<W> {
         }
     }
 
-    /// What was counted so far, an unended last line not.
+    /// Returns the tally so far, without an unended last line.
     pub fn tally(&self) -> Tally {
         self.tally
     }
@@ -149,7 +150,7 @@ impl<W: Write> Write for Counted<W> {
 impl<W> Drop for Counted<W> {
     fn drop(&mut self) {
         if let Some(sender) = &self.at_the_end {
-            // Nobody listens when the run itself failed.
+            // The receiver is gone when the tier itself failed.
             let _ = sender.send(self.tally);
         }
     }
@@ -174,8 +175,10 @@ mod tests {
 
     #[test]
     fn results_of_several_programs_add_up() {
-        let text = "test a ... ok\ntest result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out\n\
-                    test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s\n";
+        let text = "test a ... ok\n\
+                    test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out\n\
+                    test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; \
+                    0 filtered out; finished in 0.1s\n";
         assert_eq!(counted(text).to_string(), "15 passed, 2 failed, 1 skipped");
     }
 

@@ -1,24 +1,19 @@
-//! The VM tier: the `kernel` test program in a guest per kernel and node layout.
+//! The VM tier: the `kernel` test program in a guest for each kernel and node layout.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::mpsc,
-    time::Duration,
-};
+use std::{fs, io, path::Path, sync::mpsc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 
 use super::{
-    Programs, contract, fresh,
+    contract,
     tally::{Counted, Tally},
 };
 use crate::{
+    build,
     toolchain::Toolchain,
     vm::{
         guest::Guest,
-        initramfs::Put,
         kernel::{self, Kernel},
         layout,
         lines::Sink,
@@ -30,11 +25,11 @@ use crate::{
     workspace,
 };
 
-/// The oldest kernel that is supported and the newest that Debian has: where most differences show.
+/// The oldest supported kernel and the newest that Debian has, between which most differences show.
 const DEFAULT_KERNELS: &str = "6.1,7.3";
 
-/// Groups of tests that take minutes, or wait for what the balancer and the scheduler do in their own time: left out unless the whole tier
-/// is asked for, or a filter names them.
+/// Groups of tests that take minutes, or that wait for the balancer or the scheduler to act in
+/// their own time: left out unless the whole tier is asked for, or a filter names them.
 const LONG: [&str; 14] = [
     "audit::five_thousand",
     "balancer::",
@@ -52,8 +47,8 @@ const LONG: [&str; 14] = [
     "task_move_pushed::",
 ];
 
-/// Groups of tests about what is made of records and counts, whatever kernel they come from: run on the last of several kernels only, unless the
-/// whole tier is asked for, or a filter names them.
+/// Groups of tests about what is made of records and counts on any kernel: run on the last of
+/// several kernels only, unless the whole tier is asked for, or a filter names them.
 const ONCE: [&str; 8] = [
     "broken::",
     "diff::",
@@ -83,7 +78,7 @@ pub struct Guests {
 }
 
 impl Guests {
-    /// These kernels and layouts.
+    /// Returns the options for these kernels and layouts.
     pub fn new(kernel: &str, nodes: &str, timeout: u64) -> Self {
         Self {
             kernel: kernel.to_owned(),
@@ -94,7 +89,7 @@ impl Guests {
     }
 }
 
-/// Gets QEMU and the kernels, so that it is known before anything is built whether the tier can run.
+/// Gets QEMU and the kernels, so that a tier that cannot run is found before anything is built.
 ///
 /// # Errors
 /// One of them cannot be had.
@@ -122,10 +117,11 @@ pub fn run(options: &Guests, filters: &[String], toolchain: &Toolchain) -> Resul
     run_with(options, filters, "", toolchain, &mut |_, _, _| Ok(()))
 }
 
-/// The same, with more in the tests' environment (`NAME=value …`), and a look at what each guest left: kernel, layout, folder.
+/// Runs the tests with more in their environment (`NAME=value …`), and calls `left` with kernel,
+/// layout and folder of each guest's artifacts.
 ///
 /// # Errors
-/// As [`run`]; what the look says.
+/// As [`run`], and the error of `left`.
 pub fn run_with(
     options: &Guests,
     filters: &[String],
@@ -133,22 +129,9 @@ pub fn run_with(
     toolchain: &Toolchain,
     left: &mut dyn FnMut(&str, &str, &Path) -> Result<()>,
 ) -> Result<Tally> {
-    let programs = Programs::build("kernel", toolchain)?;
-    let place = |name: &str| PathBuf::from("/usr/local/bin").join(name);
-    let mut files = vec![
-        Put {
-            from: programs.test.path,
-            to: place("kernel-tests"),
-        },
-        Put {
-            from: programs.numatrace.path,
-            to: place("numatrace"),
-        },
-        Put {
-            from: programs.workload.path,
-            to: place("workload"),
-        },
-    ];
+    let programs = build::static_programs(toolchain)?;
+    let mut files = programs.put(&build::FOR_GUESTS)?;
+    files.extend(programs.put(&[("kernel", "kernel-tests")])?);
     match numastat::files() {
         Ok(theirs) => files.extend(theirs),
         Err(why) => eprintln!("xtask: guests have no numastat to compare with: {why:#}"),
@@ -161,15 +144,19 @@ pub fn run_with(
         println!("vm: {kernel}: {}", chosen.description);
         let script = format!(
             "#!/bin/sh\n\
-             export NUMATRACE_BIN=/usr/local/bin/numatrace NUMATRACE_WORKLOAD=/usr/local/bin/workload\n\
+             export NUMATRACE_BIN=/usr/local/bin/numatrace\n\
+             export NUMATRACE_WORKLOAD=/usr/local/bin/workload\n\
              export NUMATRACE_ARTIFACTS=/artifacts RUST_BACKTRACE=1 {environment}\n\
              exec kernel-tests --test-threads=1 {}\n",
             chosen.arguments
         );
         for layout in layout::parse_list(&options.nodes)? {
-            let artifacts = workspace::lab().join(format!("artifacts/{kernel}-{layout}"));
-            fresh(&artifacts)?;
             println!("vm: {kernel} {layout}");
+            let kept = workspace::lab().join("artifacts");
+            fs::create_dir_all(&kept)?;
+            // A folder of its own until the end: another command may test the same guest.
+            let artifacts = tempfile::tempdir_in(&kept)?;
+            let place = kept.join(format!("{kernel}-{layout}"));
             let guest = Guest {
                 kernel,
                 layout: &layout,
@@ -177,14 +164,18 @@ pub fn run_with(
                 append: "",
                 script: &script,
                 files: &files,
-                artifacts: Some(&artifacts),
+                artifacts: Some(artifacts.path()),
                 data: true,
                 icount: false,
                 timeout: Duration::from_secs(options.timeout),
             };
             let (verdict, mut tally) = one(&guest)?;
-            tally += contract::check(&artifacts)?;
-            left(&kernel.to_string(), &layout.to_string(), &artifacts)?;
+            tally += contract::check(artifacts.path(), &place, filters.is_empty())?;
+            left(&kernel.to_string(), &layout.to_string(), artifacts.path())?;
+            if place.exists() {
+                fs::remove_dir_all(&place)?;
+            }
+            fs::rename(artifacts.keep(), &place)?;
             let word = if tally.failed == 0 { "PASS" } else { "FAIL" };
             verdicts.push(format!("vm: {word} {kernel} {layout}: {tally}, {verdict}"));
             total += tally;
@@ -194,7 +185,7 @@ pub fn run_with(
     Ok(total)
 }
 
-/// Which tests a guest runs.
+/// The tests that a guest runs.
 struct Chosen {
     /// Arguments of the test program.
     arguments: String,
@@ -228,7 +219,8 @@ fn chosen(options: &Guests, filters: &[String], is_last: bool) -> Chosen {
     }
 }
 
-/// Boots one guest and counts its tests; a fault that its kernel found in itself is a failure of its own.
+/// Boots one guest and counts its tests; a fault that its kernel found in itself is a failure of
+/// its own.
 fn one(guest: &Guest<'_>) -> Result<(String, Tally)> {
     let (sender, receiver) = mpsc::channel();
     let sinks = || -> (Sink, Sink) {

@@ -77,11 +77,14 @@ pub fn run(options: Options) -> ExitCode {
 }
 
 fn try_run(options: Options) -> Result<ExitCode> {
-    let mut files = Vec::new();
-    if !options.bare {
-        files = build::for_guests(&toolchain::ensure()?)?;
+    let mut files = options.put;
+    let programs = match options.bare {
+        true => None,
+        false => Some(build::static_programs(&toolchain::ensure()?)?),
+    };
+    if let Some(programs) = &programs {
+        files.extend(programs.put(&build::FOR_GUESTS)?);
     }
-    files.extend(options.put);
     let layout = match options.mem {
         Some(mb) => options.nodes.with_memory(mb)?,
         None => options.nodes,
@@ -104,7 +107,8 @@ fn try_run(options: Options) -> Result<ExitCode> {
     Ok(print_outcome(&kernel, &layout, &outcome))
 }
 
-/// Says on stderr how the guest ended, with the console's tail when it failed, and returns the code to exit with.
+/// Prints on stderr how the guest ended, with the console's tail when it failed, and returns the
+/// exit code.
 pub fn print_outcome(kernel: &Kernel, layout: &Layout, outcome: &Outcome) -> ExitCode {
     let failed = !matches!(outcome.ending, Ending::Exited(_));
     if failed {

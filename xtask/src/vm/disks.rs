@@ -1,4 +1,4 @@
-//! A guest's disks: one brings back what it leaves in `/artifacts`, one is its ext4 file system at `/data`.
+//! A guest's disks: one brings back its `/artifacts`, one is its ext4 file system at `/data`.
 
 use std::{
     fs::{self, File},
@@ -16,14 +16,15 @@ const ARTIFACT_BYTES: u64 = 512 << 20;
 /// Size of the ext4 disk at /data: more than a node's memory, so that page cache can fill one.
 const DATA_BYTES: u64 = 1 << 30;
 
-/// The disks of a guest, as namespaces of one NVMe controller: the one block driver that every cloud kernel has built in.
+/// The disks of a guest, as namespaces of one NVMe controller: the one block driver that every
+/// cloud kernel has built in.
 pub struct Disks {
     artifacts: PathBuf,
     data: Option<PathBuf>,
 }
 
 impl Disks {
-    /// Makes the images in `folder`, with the scratch file system when `data`.
+    /// Makes the images in `folder`, with the scratch file system when `data` is set.
     ///
     /// # Errors
     /// No space, or no mke2fs.
@@ -39,7 +40,7 @@ impl Disks {
         Ok(Self { artifacts, data })
     }
 
-    /// The arguments of QEMU that attach them.
+    /// Adds QEMU's arguments that attach them.
     pub fn arguments(&self, command: &mut Command) {
         command.args(["-device", "nvme,id=disks,serial=lab"]);
         for (id, image) in [Some(&self.artifacts), self.data.as_ref()]
@@ -60,10 +61,11 @@ impl Disks {
         }
     }
 
-    /// Unpacks the tar archive that the guest wrote to the raw disk; an untouched disk is an empty archive.
+    /// Unpacks the tar archive that the guest wrote to the raw disk; an untouched disk is an empty
+    /// archive.
     ///
     /// # Errors
-    /// The archive is cut, or the folder cannot be written.
+    /// The archive is truncated, or the folder cannot be written.
     pub fn take_artifacts(&self, to: &Path) -> Result<()> {
         fs::create_dir_all(to)?;
         let mut tar = Command::new("tar");

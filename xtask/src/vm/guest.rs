@@ -1,4 +1,5 @@
-//! Boots one guest, streams its output, waits for its end with a deadline, and brings back what it left.
+//! Boots one guest, streams its output, waits for its end with a deadline, and brings back its
+//! artifacts.
 
 use std::{
     io,
@@ -21,8 +22,8 @@ use super::{
 };
 
 /// Quick to boot and quiet. Mitigations cost emulated time and change nothing that is counted.
-const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check random.trust_cpu=on \
-                            cryptomgr.notests mitigations=off rdinit=/init";
+const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check \
+                            random.trust_cpu=on cryptomgr.notests mitigations=off rdinit=/init";
 
 /// A guest to boot.
 pub struct Guest<'a> {
@@ -30,29 +31,30 @@ pub struct Guest<'a> {
     pub kernel: &'a Kernel,
     /// Its nodes.
     pub layout: &'a Layout,
-    /// CPU topology, where the layout's own is not wanted.
+    /// CPU topology, instead of the layout's own.
     pub smp: Option<&'a str>,
     /// More words for the kernel's command line.
     pub append: &'a str,
-    /// A shell script that is the command.
+    /// The command, as a shell script.
     pub script: &'a str,
-    /// Files it gets.
+    /// Files of the host to put into the guest.
     pub files: &'a [Put],
-    /// Where what it leaves in `/artifacts` goes.
+    /// The folder for the guest's `/artifacts`.
     pub artifacts: Option<&'a Path>,
-    /// Whether it gets an ext4 file system at `/data`.
+    /// True for an ext4 file system at `/data`.
     pub data: bool,
-    /// Whether its clock counts instructions instead of time, on one thread for all CPUs: slower, and nearly the same each time.
+    /// True if its clock counts instructions instead of time, on one thread for all CPUs: slower,
+    /// and nearly equal in each run of the guest.
     pub icount: bool,
     /// How long it may take, from power-on.
     pub timeout: Duration,
 }
 
-/// What became of it.
+/// The end of a guest.
 pub struct Outcome {
     /// How it ended.
     pub ending: Ending,
-    /// What its init reported.
+    /// The report of its init.
     pub report: Report,
     /// From power-on to the end.
     pub took: Duration,
@@ -61,13 +63,15 @@ pub struct Outcome {
 }
 
 impl Guest<'_> {
-    /// Boots it and waits. `sinks` makes the places for the command's stdout and stderr, which get its output as it comes.
+    /// Boots the guest and waits. `sinks` makes the writers for the command's stdout and stderr,
+    /// which get its output as it comes.
     ///
-    /// A kernel that never reaches init is booted once more: on a busy host, emulation now and then breaks a kernel while it patches its own
-    /// text at boot. What happens after init is up is never repeated.
+    /// A kernel that never reaches init is booted once more: on a busy host, emulation now and then
+    /// breaks a kernel while it patches its own text at boot. Nothing is repeated once init is up.
     ///
     /// # Errors
-    /// The guest could not be started, or what it left could not be taken in. How a started one ended is in the outcome.
+    /// The guest could not be started, or its artifacts could not be read. The end of a started
+    /// guest is in the outcome.
     pub fn run(&self, sinks: &dyn Fn() -> (Sink, Sink)) -> Result<Outcome> {
         let (stdout, stderr) = sinks();
         let first = self.boot(stdout, stderr)?;
@@ -122,7 +126,7 @@ impl Guest<'_> {
         let started = Instant::now();
         let mut child = spawn(&mut command)?;
         let ended = lines.follow(&mut child, stdout, stderr, self.timeout);
-        // Killing one that has ended by itself is no error worth telling.
+        // Killing a guest that has ended by itself is no error worth reporting.
         let _ = child.kill();
         child.wait().context("cannot wait for QEMU")?;
         let (report, console, timed_out) = ended?;
@@ -140,7 +144,7 @@ impl Guest<'_> {
     }
 }
 
-/// Starts QEMU so that it cannot outlive this process, whatever ends that.
+/// Starts QEMU so that it cannot outlive this process, however that ends.
 fn spawn(command: &mut Command) -> Result<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let die_with_parent = || {

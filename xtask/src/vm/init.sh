@@ -1,6 +1,7 @@
 #!/bin/busybox sh
-# PID 1 of a lab guest: mounts, runs /lab/command, hands back what it left, reports, powers off.
-# Serial lines: ttyS0 console, ttyS1 the command's stdout, ttyS2 its stderr, ttyS3 what this script reports.
+# PID 1 of a lab guest: mounts, runs /lab/command, hands back its artifacts, reports, powers off.
+# Serial lines: ttyS0 console, ttyS1 the command's stdout, ttyS2 its stderr, ttyS3 the report of
+# this script.
 /bin/busybox mkdir -p /proc /sys /dev /run /tmp /root /data /artifacts /sbin /usr/bin /usr/sbin /etc
 /bin/busybox --install -s
 export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root TERM=dumb
@@ -9,7 +10,9 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mkdir -p /dev/pts /dev/shm
 ln -s /proc/self/fd /dev/fd
-for stream in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${stream%:*}" "/dev/${stream#*:}"; done
+for stream in 0:stdin 1:stdout 2:stderr; do
+    ln -s "/proc/self/fd/${stream%:*}" "/dev/${stream#*:}"
+done
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /tmp
@@ -23,8 +26,8 @@ hostname lab
 for line in 1 2 3; do stty -F /dev/ttyS$line raw -echo; done
 exec 3>/dev/ttyS3
 echo up >&3
-# The artifact disk is namespace 1, the scratch file system namespace 2. The kernel scans them at once and numbers their devices as they come,
-# so the device's name does not tell which is which.
+# The artifact disk is namespace 1, the scratch file system namespace 2. The kernel scans them at
+# once and numbers their devices as they come, so the device's name does not tell which is which.
 artifacts= data=
 for disk in /sys/block/nvme0n*; do
     case $(cat "$disk/nsid" 2>/dev/null) in
@@ -47,14 +50,16 @@ setsid /lab/command </dev/null >/run/out 2>/run/err 3>&- &
 wait $!
 status=$?
 
-# Whatever it left running holds the pipes open: end it, so that the last output has an end.
+# A process that the command left running holds the pipes open: end it, so that the last output
+# has an end.
 for dir in /proc/[0-9]*; do
     pid=${dir#/proc/}
     case $pid in 1 | "$out" | "$err") continue ;; esac
     readlink "$dir/exe" >/dev/null && kill -9 "$pid" 2>/dev/null
 done
 wait "$out" "$err"
-dmesg | grep -E 'BUG:|WARNING:|Oops|general protection|INFO: .*(stall|blocked for)|Out of memory' | sed 's/^/kernel /' >&3
+complaints='BUG:|WARNING:|Oops|general protection|INFO: .*(stall|blocked for)|Out of memory'
+dmesg | grep -E "$complaints" | sed 's/^/kernel /' >&3
 if [ -b "$artifacts" ]; then
     tar -cf "$artifacts" -C /artifacts . || echo "note /artifacts do not fit on their disk" >&3
 fi

@@ -1,4 +1,5 @@
-//! A guest's root file system: busybox, the binaries under test, one command, as an uncompressed cpio archive.
+//! A guest's root file system: busybox, the binaries under test, one command, as an uncompressed
+//! cpio archive.
 
 use std::{
     collections::BTreeSet,
@@ -17,10 +18,10 @@ use crate::{
 };
 
 const INIT: &str = include_str!("init.sh");
-/// A user without rights, for what runs as somebody else.
+/// A user without rights, for tests that run as somebody else.
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n";
 const GROUP: &str = "root:x:0:\nnogroup:x:65534:\n";
-/// Folders that are mount points or work places; those of files come by themselves.
+/// Folders that are mount points or work places; those of files are made with the files.
 const FOLDERS: [&str; 8] = [
     "artifacts",
     "data",
@@ -44,7 +45,7 @@ pub struct Put {
 /// Writes the archive: init, busybox, `files`, and `command` as the script that init runs.
 ///
 /// # Errors
-/// A file cannot be read, the archive not written, or busybox not be had.
+/// A file cannot be read, the archive cannot be written, or busybox cannot be had.
 pub fn write(archive: &Path, command: &str, files: &[Put]) -> Result<()> {
     let mut image = Image {
         out: BufWriter::new(File::create(archive)?),
@@ -120,7 +121,7 @@ impl Image {
     }
 }
 
-/// Debian's static busybox, cached.
+/// Returns Debian's static busybox, cached.
 fn busybox() -> Result<PathBuf> {
     let cached = workspace::lab().join("busybox");
     if cached.exists() {

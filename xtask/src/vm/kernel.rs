@@ -16,8 +16,9 @@ use crate::{
 };
 
 const FLAVOUR: &str = "-cloud-amd64";
-/// Where a release's kernel lies, in this order: from 6.19 on in a package of its own, unsigned or signed, beside a
-/// stub that has the old name. A longer prefix comes before the one it starts with.
+/// The beginnings of package names that hold a release's kernel, in order of preference: from 6.19
+/// on the kernel has a package of its own, unsigned or signed, and the old name is a stub. A longer
+/// prefix comes before the one that it starts with.
 const PREFIXES: [&str; 3] = ["linux-binary-unsigned-", "linux-binary-", "linux-image-"];
 /// The oldest series the tracer supports.
 const OLDEST: [u64; 2] = [6, 1];
@@ -37,9 +38,10 @@ impl fmt::Display for Kernel {
     }
 }
 
-/// A kernel for `wanted`: a series (`6.12`) or an exact version (`6.12.117`).
+/// Returns a kernel for `wanted`: a series (`6.12`) or an exact version (`6.12.117`).
 ///
-/// A cached one of the series is taken as it is, so that a machine set up once works offline and reproducibly.
+/// A cached kernel of the series is taken as it is, so that a machine set up once works offline and
+/// reproducibly.
 ///
 /// # Errors
 /// Neither the cache nor the mirror has one.
@@ -53,7 +55,8 @@ pub fn get(wanted: &str) -> Result<Kernel> {
     }
     let mut releases = releases(&mirror)?;
     releases.retain(|p| matches(&upstream(&p.version), wanted));
-    // Several suites have builds of one release; the newest first, and of those the one in the preferred place.
+    // Several suites have builds of one release: the newest first, and of those the one in the
+    // preferred package.
     releases.sort_by_key(|p| (Reverse(digits(&p.version)), place(&p.name)));
     if releases.is_empty() {
         bail!(
@@ -69,7 +72,7 @@ pub fn get(wanted: &str) -> Result<Kernel> {
     bail!("the packages of kernel {wanted} hold no kernel image")
 }
 
-/// Every series the mirror has, oldest first.
+/// Returns every series that the mirror has, oldest first.
 ///
 /// # Errors
 /// The mirror cannot be read.
@@ -77,7 +80,7 @@ pub fn all_series() -> Result<Vec<String>> {
     Ok(series_of(&releases(&Mirror::open()?)?))
 }
 
-/// The newest kernel the cache has, for commands that take any.
+/// Returns the newest kernel in the cache, for commands that take any.
 ///
 /// # Errors
 /// The cache cannot be read.
@@ -111,7 +114,7 @@ fn series_of(releases: &[Package]) -> Vec<String> {
         .collect()
 }
 
-/// `6.12.117` of `6.12.117-1~deb12u1`.
+/// Returns `6.12.117` of `6.12.117-1~deb12u1`.
 fn upstream(version: &str) -> String {
     version
         .split(['-', '~', '+'])
@@ -120,7 +123,8 @@ fn upstream(version: &str) -> String {
         .to_owned()
 }
 
-/// Whether a version is the wanted one or of the wanted series; nothing wanted matches any.
+/// Returns whether a version is the wanted one or of the wanted series; an empty `wanted` matches
+/// any.
 fn matches(version: &str, wanted: &str) -> bool {
     wanted.is_empty()
         || version == wanted
@@ -168,12 +172,12 @@ fn fetch(mirror: &Mirror, package: &Package) -> Result<Option<Kernel>> {
     let place = folder().join(&version);
     fs::create_dir_all(&place)?;
     let image = place.join("vmlinuz");
-    // A rename last: a cached kernel is whole.
+    // The rename comes last: a cached kernel is whole.
     fs::rename(&found, &image).with_context(|| format!("cannot keep {}", image.display()))?;
     Ok(Some(Kernel { version, image }))
 }
 
-/// `boot/vmlinuz-*` up to 6.18, `usr/lib/modules/*/vmlinuz[.unsigned]` later.
+/// Returns the image: `boot/vmlinuz-*` up to 6.18, `usr/lib/modules/*/vmlinuz[.unsigned]` later.
 fn image_in(root: &Path) -> Result<Option<PathBuf>> {
     let mut folders = vec![root.join("boot")];
     if let Ok(entries) = fs::read_dir(root.join("usr/lib/modules")) {

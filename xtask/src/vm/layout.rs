@@ -1,15 +1,17 @@
-//! The grammar of `--nodes`: which NUMA nodes a guest has, with which CPUs and how much memory.
+//! The grammar of `--nodes`: a guest's NUMA nodes, with their CPUs and memory.
 //!
-//! `2x2` is two nodes of two CPUs; `2x2:1G` says the memory of each. A list names every node: `2:512M,1:0,0:256M` is
-//! one of two CPUs, a memoryless one with a CPU, and a CPU-less one.
+//! `2x2` is two nodes of two CPUs; `2x2:1G` gives the memory of each. A list names every node:
+//! `2:512M,1:0,0:256M` is one of two CPUs, a memoryless one with a CPU, and a CPU-less one.
 
 use std::{fmt, str::FromStr};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// Above this the guest's memory is split around the PCI hole, and a node's is no longer contiguous.
+/// Above this the guest's memory is split around the PCI hole, and a node's is no longer
+/// contiguous.
 const MAX_MB: u64 = 3328;
-/// Memory of a node when none is said: the tests exhaust nodes, so little, and the kernel's own needs fit.
+/// Memory of a node by default: the tests exhaust nodes, so little, and enough for the kernel
+/// itself.
 const DEFAULT_MB: u64 = 512;
 /// Distance between any two nodes; 21 is what two-socket machines report.
 const REMOTE_DISTANCE: u32 = 21;
@@ -31,7 +33,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Two nodes of two CPUs.
+    /// Returns two nodes of two CPUs.
     #[must_use]
     pub fn two_nodes() -> Self {
         Self {
@@ -45,7 +47,7 @@ impl Layout {
         }
     }
 
-    /// The same nodes, each that has memory with `mb` MiB.
+    /// Returns these nodes with `mb` MiB on each that has memory.
     ///
     /// # Errors
     /// Together they would have too much.
@@ -57,18 +59,20 @@ impl Layout {
         self.checked()
     }
 
-    /// CPUs of all nodes.
+    /// Returns the number of CPUs of all nodes.
     #[must_use]
     pub fn cpus(&self) -> u32 {
         self.nodes.iter().map(|n| n.cpus).sum()
     }
 
-    /// The arguments of QEMU that make these nodes. `smp` replaces the CPU topology (`sockets=1,cores=2,threads=2`).
+    /// Returns QEMU's arguments that make these nodes. `smp` replaces the CPU topology
+    /// (`sockets=1,cores=2,threads=2`).
     #[must_use]
     pub fn arguments(&self, smp: Option<&str>) -> Vec<String> {
         let cpus = self.cpus();
         let same = self.nodes.iter().all(|n| n.cpus == self.nodes[0].cpus);
-        // A socket per node where that is possible, as on real machines; else one per CPU, so that no socket spans nodes.
+        // A socket per node if possible, as on real machines; else one per CPU, so that no socket
+        // spans nodes.
         let topology = match smp {
             Some(given) => given.to_owned(),
             None if same => format!("sockets={},cores={}", self.nodes.len(), self.nodes[0].cpus),
@@ -112,18 +116,19 @@ impl Layout {
         arguments
     }
 
-    /// Is there a node of memory only? The firmware then says how slow it is (ACPI HMAT), as it does of CXL memory: kernels from 6.11 on demote to it.
+    /// Returns whether there is a node of memory only. The firmware then states how slow it is
+    /// (ACPI HMAT), as it does of CXL memory: kernels from 6.11 on demote to it.
     fn has_slow_memory(&self) -> bool {
         self.nodes.iter().any(|n| n.cpus == 0)
     }
 
-    /// Nodes with CPUs.
+    /// Returns the nodes with CPUs.
     fn initiators(&self) -> impl Iterator<Item = usize> {
         let nodes = self.nodes.iter().enumerate();
         nodes.filter(|(_, n)| n.cpus > 0).map(|(id, _)| id)
     }
 
-    /// Latency and bandwidth from every node with CPUs to every node with memory.
+    /// Returns latency and bandwidth from every node with CPUs to every node with memory.
     fn performance(&self) -> Vec<String> {
         let mut arguments = vec!["-machine".into(), "hmat=on".into()];
         for from in self.initiators() {
@@ -157,7 +162,7 @@ impl Layout {
     }
 }
 
-/// Every ordered pair of different nodes.
+/// Returns every ordered pair of different nodes.
 fn pairs(nodes: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..nodes)
         .flat_map(move |from| (0..nodes).map(move |to| (from, to)))
@@ -213,10 +218,11 @@ impl fmt::Display for Layout {
     }
 }
 
-/// Several layouts in one option: those with an `x` stand alone, a run of `CPUS:MEM` is one layout.
+/// Parses several layouts in one option: those with an `x` stand alone, a sequence of `CPUS:MEM` is
+/// one layout.
 ///
 /// # Errors
-/// One of them is no layout.
+/// An entry is no layout.
 pub fn parse_list(text: &str) -> Result<Vec<Layout>> {
     let mut texts: Vec<String> = Vec::new();
     let mut open = false;
@@ -231,10 +237,10 @@ pub fn parse_list(text: &str) -> Result<Vec<Layout>> {
     texts.iter().map(|text| text.parse()).collect()
 }
 
-/// `512M`, `1G`, `0`; a bare number is MiB.
+/// Parses `512M`, `1G`, `0`; a bare number is MiB.
 ///
 /// # Errors
-/// It is none of these.
+/// The text is none of these.
 pub fn megabytes(text: &str) -> Result<u64> {
     let (number, factor) = match text.as_bytes().last() {
         Some(b'G' | b'g') => (&text[..text.len() - 1], 1024),

@@ -1,4 +1,5 @@
-//! A guest's serial lines, as sockets that QEMU connects to: console, stdout, stderr, and what its init reports.
+//! A guest's serial lines, as sockets that QEMU connects to: console, stdout, stderr, and the
+//! reports of its init.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write},
@@ -14,7 +15,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::verdict::Report;
 
-/// Where a stream of a guest goes.
+/// The destination of a guest's stream.
 pub type Sink = Box<dyn Write + Send>;
 
 /// The serial lines, in the order of the guest's ttyS0 to ttyS3.
@@ -41,7 +42,7 @@ impl Lines {
         })
     }
 
-    /// The arguments of QEMU that connect them.
+    /// Adds QEMU's arguments that connect them.
     pub fn arguments(&self, command: &mut Command) {
         for (name, (path, _)) in Self::NAMES.iter().zip(&self.listeners) {
             command.args([
@@ -52,7 +53,8 @@ impl Lines {
         }
     }
 
-    /// Copies the lines until QEMU closes them or the deadline passes: init's report, the console, whether it was late.
+    /// Copies the lines until QEMU closes them or the deadline passes. Returns init's report, the
+    /// console, and whether the guest was late.
     ///
     /// # Errors
     /// QEMU did not start, or a stream could not be read.
@@ -74,7 +76,7 @@ impl Lines {
         });
         let console = thread::spawn(move || {
             let mut text = Vec::new();
-            // A cut console is still a console.
+            // A truncated console is still a console.
             let _ = BufReader::new(console).read_to_end(&mut text);
             String::from_utf8_lossy(&text).into_owned()
         });
@@ -82,7 +84,7 @@ impl Lines {
             [(out, stdout), (err, stderr)].map(|(from, to)| thread::spawn(move || copy(from, to)));
         let timed_out = ended.recv_timeout(timeout).is_err();
         if timed_out {
-            // Ends every stream, and so every thread. It may just have ended by itself.
+            // Ends every stream, and so every thread. QEMU may just have ended by itself.
             let _ = child.kill();
         }
         for thread in copies {
@@ -99,7 +101,8 @@ impl Lines {
         Ok((report, console, timed_out))
     }
 
-    /// Accepts QEMU's four connections. It makes them in order before anything runs, or ends with its own message.
+    /// Accepts QEMU's four connections. QEMU makes them in order before anything runs, or ends with
+    /// its own message.
     fn accept(&self, child: &mut Child) -> Result<[UnixStream; 4]> {
         let (sender, accepted) = mpsc::channel();
         let listeners = self
@@ -112,7 +115,7 @@ impl Lines {
                 .iter()
                 .map(|l| l.accept().map(|(stream, _)| stream))
                 .collect();
-            // Nobody waits any more when QEMU did not come up in time.
+            // The receiver is gone when QEMU did not come up in time.
             let _ = sender.send(streams);
         });
         let start = Duration::from_secs(30);
@@ -127,7 +130,7 @@ impl Lines {
         };
         streams?
             .try_into()
-            .map_err(|_| anyhow::anyhow!("QEMU opened another number of serial lines"))
+            .map_err(|_| anyhow::anyhow!("QEMU opened a different number of serial lines"))
     }
 }
 
@@ -140,7 +143,8 @@ fn read_report(status: UnixStream) -> Report {
     report
 }
 
-/// Copies as it comes. A closed reader of ours ends the copy but not the guest, which must be able to finish.
+/// Copies a stream as it comes. A closed reader on this side ends the copy but not the guest, which
+/// must be able to finish.
 fn copy(mut from: UnixStream, mut to: Sink) -> io::Result<()> {
     let mut block = [0; 16 << 10];
     let mut open = true;
@@ -149,7 +153,7 @@ fn copy(mut from: UnixStream, mut to: Sink) -> io::Result<()> {
             Ok(0) => return Ok(()),
             Ok(read) => read,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            // QEMU was killed with output on the way.
+            // QEMU was killed with output under way.
             Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
             Err(e) => return Err(e),
         };

@@ -1,6 +1,7 @@
-//! numactl's numastat for guests and the host tier, with the C library it needs: the newest that the mirror has.
+//! numactl's numastat for guests and the host tier, with the C library it needs: the newest that
+//! the mirror has.
 //!
-//! Everything else in a guest is static, so a loader and a library of whatever version disturb nothing.
+//! Everything else in a guest is static, so a loader and a library of any version disturb nothing.
 
 use std::{
     fs,
@@ -18,7 +19,7 @@ use crate::{
 
 /// The program in numactl's package.
 const PROGRAM: &str = "usr/bin/numastat";
-/// Where a guest gets what it needs, and where suites keep that in libc6's package.
+/// The path of each library in a guest, and its paths in libc6's package by suite.
 const LIBRARIES: [(&str, [&str; 2]); 2] = [
     (
         "/lib64/ld-linux-x86-64.so.2",
@@ -36,10 +37,10 @@ const LIBRARIES: [(&str, [&str; 2]); 2] = [
     ),
 ];
 
-/// numastat and its library, as files for a guest; downloaded once.
+/// Returns numastat and its library as files for a guest; downloads them once.
 ///
 /// # Errors
-/// The mirror has none, or packs them in another way.
+/// The mirror has none, or packs them differently.
 pub fn files() -> Result<Vec<Put>> {
     let tree = workspace::lab().join("numastat");
     if !tree.exists() {
@@ -62,7 +63,8 @@ pub fn files() -> Result<Vec<Put>> {
     Ok(files)
 }
 
-/// numastat for this machine: a script that starts it with its own loader and library, since the machine's may be older.
+/// Returns numastat for this machine: a script that starts it with its own loader and library,
+/// since the machine's may be older.
 ///
 /// # Errors
 /// The mirror has none, or the script cannot be written.
@@ -88,7 +90,8 @@ pub fn script() -> Result<PathBuf> {
     Ok(script)
 }
 
-/// Unpacks both packages beside the place and renames, so that an interrupted download leaves nothing half there.
+/// Unpacks both packages into a fresh folder and renames it, so that an interrupted download leaves
+/// nothing half done.
 fn fetch(tree: &Path) -> Result<()> {
     let mirror = Mirror::open()?;
     if tree.exists() {

@@ -1,4 +1,5 @@
-//! QEMU: the system's when it is new enough, else Debian's, unpacked into the lab with the libraries it needs.
+//! QEMU: the system's when it is new enough, else Debian's, unpacked into the lab with the
+//! libraries it needs.
 
 use std::{
     ffi::OsString,
@@ -12,7 +13,8 @@ use anyhow::{Result, ensure};
 use crate::{debian::Mirror, run, workspace};
 
 const PROGRAM: &str = "qemu-system-x86_64";
-/// 7.2 panics guests when the kernel patches its text (attaching fentry does) and corrupts flags after cmpxchg16b.
+/// 7.2 panics guests when the kernel patches its text (attaching fentry does) and corrupts flags
+/// after cmpxchg16b.
 const OLDEST: u32 = 9;
 /// The unpacked tree's shared libraries.
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
@@ -24,7 +26,7 @@ pub struct Qemu {
 }
 
 impl Qemu {
-    /// Finds one, or downloads it.
+    /// Finds a QEMU, or downloads it.
     ///
     /// # Errors
     /// The mirror has none that is new enough, or it does not start.
@@ -45,12 +47,13 @@ impl Qemu {
         let major = unpacked.version();
         ensure!(
             major.is_some_and(|major| major >= OLDEST),
-            "the mirror's QEMU does not start or is older than {OLDEST}; install a newer qemu-system-x86"
+            "the mirror's QEMU does not start or is older than {OLDEST}; \
+             install a newer qemu-system-x86"
         );
         Ok(unpacked)
     }
 
-    /// A command line with everything that does not depend on the guest.
+    /// Returns a command line with everything that does not depend on the guest.
     #[must_use]
     pub fn command(&self) -> Command {
         let Some(tree) = &self.tree else {
@@ -70,7 +73,7 @@ impl Qemu {
     }
 }
 
-/// `mke2fs` of the system or of the lab, to make guests an ext4 disk.
+/// Returns `mke2fs` of the system or of the lab, to make guests an ext4 disk.
 ///
 /// # Errors
 /// The mirror's does not unpack.
@@ -92,8 +95,8 @@ pub fn mke2fs() -> Result<Command> {
     Ok(in_tree(&tree, program))
 }
 
-/// Unpacks beside the place and renames, so that an interrupted download leaves nothing half there. `done` says whether
-/// another process did it while this one waited for the mirror.
+/// Unpacks into a fresh folder and renames it, so that an interrupted download leaves nothing half
+/// done. `done` returns whether another process did it while this one waited for the mirror.
 fn unpack(package: &str, tree: &Path, done: impl Fn() -> bool) -> Result<()> {
     let mirror = Mirror::open()?;
     if done() {
@@ -108,7 +111,7 @@ fn unpack(package: &str, tree: &Path, done: impl Fn() -> bool) -> Result<()> {
     Ok(())
 }
 
-/// A program of an unpacked tree, with the tree's libraries before the system's.
+/// Returns a program of an unpacked tree, with the tree's libraries before the system's.
 fn in_tree(tree: &Path, program: &str) -> Command {
     let mut command = Command::new(tree.join(program));
     let mut libraries = OsString::from(tree.join(LIBRARIES));
@@ -118,7 +121,7 @@ fn in_tree(tree: &Path, program: &str) -> Command {
     command
 }
 
-/// The major version in `QEMU emulator version 10.0.2 (Debian …)`.
+/// Returns the major version in `QEMU emulator version 10.0.2 (Debian …)`.
 fn parse_version(text: &str) -> Option<u32> {
     let (_, rest) = text.split_once("version ")?;
     rest.split('.').next()?.parse().ok()

@@ -1,4 +1,4 @@
-//! What became of a guest, from the lines its init reports and from how QEMU ended.
+//! The end of a guest, from the lines that its init reports and from how QEMU ended.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub enum Ending {
     TimedOut,
     /// The kernel panicked.
     Panicked,
-    /// QEMU ended without a word from init.
+    /// QEMU ended without a report of the end.
     Silent,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Ending {
     }
 }
 
-/// What init reported on its line.
+/// The lines of init's report.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Report {
     /// Init ran, so the kernel booted.
@@ -35,12 +35,12 @@ pub struct Report {
     pub exit: Option<i32>,
     /// The kernel's complaints about itself: warnings, stalls, oopses.
     pub complaints: Vec<String>,
-    /// What init could not do.
+    /// Steps that init could not do.
     pub notes: Vec<String>,
 }
 
 impl Report {
-    /// Takes in one line; a line of no known kind is a note.
+    /// Adds one line; a line of no known kind is a note.
     pub fn line(&mut self, line: &str) {
         match line.split_once(' ').unwrap_or((line, "")) {
             ("up", _) => self.up = true,
@@ -51,7 +51,8 @@ impl Report {
         }
     }
 
-    /// Whether the kernel found a fault in itself. Stalls are left out: an emulated CPU waits for a busy host.
+    /// Returns whether the kernel found a fault in itself. Stalls are left out: an emulated CPU
+    /// waits for a busy host.
     #[must_use]
     pub fn kernel_fault(&self) -> bool {
         let faults = ["BUG:", "WARNING:", "Oops", "general protection"];
@@ -61,7 +62,7 @@ impl Report {
     }
 }
 
-/// How the guest ended, from its report, its console and whether it had to be killed.
+/// Returns how the guest ended, from its report, its console and whether it had to be killed.
 #[must_use]
 pub fn ending(report: &Report, console: &str, timed_out: bool) -> Ending {
     match report.exit {
@@ -72,7 +73,7 @@ pub fn ending(report: &Report, console: &str, timed_out: bool) -> Ending {
     }
 }
 
-/// The console's last lines, for a person who has to find out why.
+/// Returns the console's last lines, for a person who looks for the reason.
 #[must_use]
 pub fn tail(console: &str) -> String {
     const LINES: usize = 40;

@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 
-use super::fixture::{
-    BtfBuilder, CONST, DATASEC, DECL_TAG, ENUM, ENUM64, FLAG, FLOAT, STRUCT, TYPE_TAG, TYPEDEF,
-    UNION, VAR,
+use super::{
+    fixture::{
+        BtfBuilder, CONST, DATASEC, DECL_TAG, ENUM, ENUM64, FLAG, FLOAT, STRUCT, TYPE_TAG, TYPEDEF,
+        UNION, VAR,
+    },
+    *,
 };
-use super::*;
 
 fn load(builder: BtfBuilder) -> KernelBtf {
     KernelBtf::from_bytes(builder.build()).unwrap()

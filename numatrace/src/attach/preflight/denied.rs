@@ -4,8 +4,10 @@ use std::io;
 
 use nix::errno::Errno;
 
-use super::capabilities::Need;
-use super::host::{Host, Lockdown};
+use super::{
+    capabilities::Need,
+    host::{Host, Lockdown},
+};
 
 /// A refusal of bpf(2).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,7 @@
 //! Settings of the machine that explain refusals and limits, read from files under a root. A
 //! setting that cannot be read is `None`, which differs from a setting that is off.
 
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
 /// Settings and surroundings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,8 +1,6 @@
 //! Claims about refusals and facts: made-up machines as directory trees, and this one.
 
-use std::fs;
-use std::io;
-use std::path::Path;
+use std::{fs, io, path::Path};
 
 use tempfile::TempDir;
 

@@ -1,9 +1,11 @@
 //! Test loads: a ring buffer, a program of two instructions, a helper, a trampoline. Each is closed
 //! again at once.
 
-use aya::maps::MapType;
-use aya::programs::{ProgramError, ProgramType};
-use aya::sys::{BpfHelper, is_helper_supported, is_map_supported, is_program_supported};
+use aya::{
+    maps::MapType,
+    programs::{ProgramError, ProgramType},
+    sys::{BpfHelper, is_helper_supported, is_map_supported, is_program_supported},
+};
 
 use super::denied::{Denied, DeniedKind};
 

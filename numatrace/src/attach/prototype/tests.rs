@@ -4,8 +4,10 @@
 use std::path::Path;
 
 use super::*;
-use crate::attach::btf::VMLINUX;
-use crate::attach::btf::fixture::{BtfBuilder, STRUCT};
+use crate::attach::btf::{
+    VMLINUX,
+    fixture::{BtfBuilder, STRUCT},
+};
 
 /// Returns a kernel with `int migrate(struct page *page, int reason)` and the tracepoint
 /// `moved(struct page *)`.

@@ -295,8 +295,9 @@ fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn file(frames: &[Vec<u8>]) -> Vec<u8> {
         let mut packer = Packer::new().unwrap();

@@ -232,12 +232,13 @@ pub fn each(mut from: Bytes<'_>, take: &mut dyn FnMut(RawRecord<'_>)) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use numatrace_common::{
         event::mapping_run::TouchRun,
         header::{Header, record_len},
     };
     use proptest::{collection::vec, prelude::*};
+
+    use super::*;
 
     fn read_back(batch: &Batch) -> (Batch, usize) {
         let mut out = Vec::new();

@@ -84,8 +84,9 @@ pub fn read(mut from: Bytes<'_>) -> Result<Sweep, Garbled> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     proptest! {
         #[test]

@@ -234,8 +234,9 @@ impl Cursor<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn numactl(text: &str) -> Result<Vec<u32>, String> {
         let context = ListContext {

@@ -23,9 +23,11 @@ pub mod process;
 pub mod smaps;
 pub mod threads;
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
 
 /// Bytes that no one-value file, node file or /proc/PID/status has; a longer file is refused.
 const FILE_LIMIT: u64 = 4 << 20;

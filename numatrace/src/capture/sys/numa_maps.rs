@@ -3,8 +3,7 @@
 //! it is streamed: memory use does not depend on the process. Reading it touches no page of the
 //! process.
 
-use super::ReadError;
-use super::proc_files::ProcFiles;
+use super::{ReadError, proc_files::ProcFiles};
 use crate::ids::{NodeId, Pid};
 
 /// One mapping, borrowed from its line.
@@ -138,9 +137,10 @@ fn number(digits: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::capture::sys::fixture::write;
-    use proptest::prelude::*;
 
     fn line(text: &str) -> Option<MapLine<'_>> {
         parse(text.as_bytes(), Vec::new())

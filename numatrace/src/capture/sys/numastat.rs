@@ -1,8 +1,9 @@
 //! `nodeN/numastat`: the six counters of one node, exact at the instant of the read, because the
 //! kernel then folds its per-CPU parts.
 
-use serde::{Deserialize, Serialize};
 use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 use super::{ReadError, excerpt, read_text};
 use crate::ids::NodeId;

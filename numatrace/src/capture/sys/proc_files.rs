@@ -2,14 +2,18 @@
 //! buffer, and without an allocation for each process. Ten thousand processes are twenty thousand
 //! files of some hundred bytes, so any overhead for each of them counts.
 
-use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Write as _,
+    fs::{File, OpenOptions},
+    io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
 
-use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::Mode;
+use nix::{
+    fcntl::{OFlag, openat},
+    sys::stat::Mode,
+};
 
 use super::ReadError;
 use crate::ids::Pid;
@@ -79,8 +83,8 @@ impl ProcFiles {
         loop {
             let space = self.buffer.get_mut(kept..).unwrap_or_default();
             let read = retry(|| opened.read(space)).map_err(|source| self.error(source))?;
-            let held = self.buffer.get(..kept + read).unwrap_or_default();
-            let mut rest = held;
+            let filled = self.buffer.get(..kept + read).unwrap_or_default();
+            let mut rest = filled;
             while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
                 let (line, after) = rest.split_at(end);
                 each(line);
@@ -93,7 +97,7 @@ impl ProcFiles {
             if read == 0 {
                 return Ok(());
             }
-            let from = held.len() - rest.len();
+            let from = filled.len() - rest.len();
             kept = rest.len();
             self.buffer.copy_within(from..from + kept, 0);
         }
@@ -134,9 +138,10 @@ fn retry(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
     use crate::capture::sys::fixture::write;
-    use proptest::{collection::vec, prelude::*};
 
     fn lines(text: &[u8]) -> Vec<Vec<u8>> {
         let dir = tempfile::tempdir().unwrap();

@@ -1,10 +1,11 @@
 //! The processes of the machine, their names and their parents; from `/proc/PID`.
 
-use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
 
-use super::ReadError;
-use super::proc_files::ProcFiles;
+use super::{ReadError, proc_files::ProcFiles};
 use crate::ids::Pid;
 
 /// Returns all processes, ascending. Each may have ended by the time its files are read.

@@ -3,8 +3,7 @@
 //!
 //! Streamed like numa_maps, and equally slow: the kernel walks the page tables.
 
-use super::ReadError;
-use super::proc_files::ProcFiles;
+use super::{ReadError, proc_files::ProcFiles};
 use crate::ids::Pid;
 
 /// One mapping.

@@ -1,8 +1,7 @@
 //! `/proc/vmstat` and `nodeN/vmstat`: rows of a name and a number. Which rows there are depends on
 //! the kernel.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use super::{ReadError, read_text};
 use crate::ids::NodeId;

@@ -58,27 +58,15 @@ fn parse(text: &str) -> Option<Vec<Zone>> {
         };
         let mut words = line.split_ascii_whitespace();
         // The zone's own rows have a name without a colon; per-CPU rows ("high: 14") have one.
-        let field = match (words.next(), words.next()) {
-            (Some("pages"), Some("free")) => &mut zone.free,
-            (Some("min"), Some(value)) => {
-                zone.min = value.parse().ok()?;
-                continue;
-            }
-            (Some("low"), Some(value)) => {
-                zone.low = value.parse().ok()?;
-                continue;
-            }
-            (Some("high"), Some(value)) => {
-                zone.high = value.parse().ok()?;
-                continue;
-            }
-            (Some("managed"), Some(value)) => {
-                zone.managed = value.parse().ok()?;
-                continue;
-            }
+        let (field, value) = match (words.next(), words.next()) {
+            (Some("pages"), Some("free")) => (&mut zone.free, words.next()?),
+            (Some("min"), Some(value)) => (&mut zone.min, value),
+            (Some("low"), Some(value)) => (&mut zone.low, value),
+            (Some("high"), Some(value)) => (&mut zone.high, value),
+            (Some("managed"), Some(value)) => (&mut zone.managed, value),
             _ => continue,
         };
-        *field = words.next()?.parse().ok()?;
+        *field = value.parse().ok()?;
     }
     zones.retain(|zone| zone.managed > 0);
     Some(zones)

@@ -1,4 +1,4 @@
-//! Facts of the preflight as sentences: what was found, what follows, what to do.
+//! Facts of the preflight as sentences: the finding, its consequence, the remedy.
 
 use crate::attach::btf::VMLINUX;
 use crate::attach::kallsyms::SymbolGap;
@@ -9,17 +9,18 @@ use crate::attach::prototype::Difference;
 use crate::attach::series::OLDEST;
 use crate::model::doctor::{Check, CheckState};
 
-/// Facts that take more than looking: tried or searched by the caller.
+/// Facts that the caller finds by trying or searching.
 pub struct Searched {
-    /// Programs at functions.
+    /// Whether programs can be attached to functions.
     pub trampolines: Result<(), Denied>,
-    /// Where the preempt count lies, or why that is not known.
+    /// Whether the address of the preempt count is known.
     pub preempt_count: Result<(), SymbolGap>,
-    /// Hooked functions that are not as the probes expect; `None` without BTF.
+    /// Hooked functions whose prototype differs from the one that the probes expect; `None` without
+    /// BTF.
     pub differences: Option<Vec<Difference>>,
 }
 
-/// All checks, those that decide about a session first.
+/// Returns all checks; those that can refuse a session come first.
 pub fn checks(found: &Preflight, searched: &Searched) -> Vec<Check> {
     let mut all = vec![kernel(found), type_information(found)];
     let deciding = [
@@ -41,7 +42,7 @@ pub fn checks(found: &Preflight, searched: &Searched) -> Vec<Check> {
         "kernel memory reads",
         &found.trial.probe_read,
         CheckState::Limited,
-        "interrupts are not told from tasks, and programs that end at once have no path",
+        "interrupts cannot be distinguished from tasks, and programs that end at once have no path",
     ));
     all.push(interrupts(found, searched));
     all.push(shapes(searched));
@@ -96,7 +97,7 @@ fn kernel(found: &Preflight) -> Check {
             CheckState::Unknown,
             release.as_deref().unwrap_or("/proc is not readable"),
         )
-        .means("whether the hooks fit is found out by attaching them"),
+        .means("attaching the hooks shows whether they fit"),
     }
 }
 
@@ -134,35 +135,36 @@ fn tried(
     }
 }
 
-/// fentry and fexit. Some hosts refuse just these, whatever capabilities one has.
+/// Checks fentry and fexit. Some hosts refuse only these, whatever capabilities the user has.
 fn functions(found: &Preflight, searched: &Searched) -> Check {
     let check = tried(
         found,
         "programs at functions",
         &searched.trampolines,
         CheckState::Limited,
-        "fentry and fexit hooks are on their fallbacks or absent, see below",
+        "fentry and fexit hooks are reduced or not attached, see below",
     );
     let by_policy =
         matches!(&searched.trampolines, Err(denied) if denied.kind == DeniedKind::Permission);
     if by_policy && found.trial.programs.is_ok() {
         return check.way_out(
-            "only whoever runs this host can: it allows other programs and refuses these by policy",
+            "only the operator of this host can: its policy refuses these and allows others",
         );
     }
     check
 }
 
-/// Needs both: where the count lies, and leave to read it.
+/// Checks whether interrupts can be distinguished from tasks: that needs the address of the preempt
+/// count, and permission to read it.
 fn interrupts(found: &Preflight, searched: &Searched) -> Check {
     let name = "interrupts";
     let means = "what interrupts allocate is charged to the task they interrupt";
     match (&searched.preempt_count, &found.trial.probe_read) {
-        (Ok(()), Ok(())) => check(name, CheckState::Ok, "told from tasks"),
+        (Ok(()), Ok(())) => check(name, CheckState::Ok, "distinguished from tasks"),
         (Ok(()), Err(_)) => check(
             name,
             CheckState::Limited,
-            "not told from tasks: kernel memory cannot be read",
+            "not distinguished from tasks: kernel memory cannot be read",
         )
         .means(means),
         (Err(SymbolGap::Hidden), _) => {
@@ -181,10 +183,8 @@ fn shapes(searched: &Searched) -> Check {
         Some(differences) => {
             let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
             check(name, CheckState::Limited, lines.join("; "))
-                .means(
-                    "a hook is not attached where arguments are passed otherwise than it expects",
-                )
-                .way_out("use a numatrace that knows this kernel")
+                .means("a hook is not attached where arguments differ from those that it expects")
+                .way_out("use a version of numatrace that knows this kernel")
         }
         None => check(
             name,
@@ -211,7 +211,7 @@ fn lockdown(found: &Preflight) -> Check {
             CheckState::Unknown,
             "securityfs is not mounted, or the kernel has no lockdown",
         )
-        .means("what it would forbid was tried above"),
+        .means("the checks above tried everything that it could forbid"),
     }
 }
 
@@ -256,19 +256,32 @@ fn pid_namespace(found: &Preflight) -> Check {
     match found.host.pid_namespace {
         Some(PidNamespace::Initial) => check(name, CheckState::Ok, "the machine's own"),
         Some(PidNamespace::Nested) => check(name, CheckState::Limited, "a container's")
-            .means("-p and a launched command are refused, as its PIDs are not the kernel's; tracing everything works, with the machine's PIDs")
+            .means(
+                "-p and a launched command are refused, as its PIDs are not the kernel's; tracing \
+                 everything works, with the machine's PIDs",
+            )
             .way_out("run it with the host's PID namespace (--pid=host)"),
-        None => check(name, CheckState::Unknown, "/proc/self/ns/pid cannot be read"),
+        None => check(
+            name,
+            CheckState::Unknown,
+            "/proc/self/ns/pid cannot be read",
+        ),
     }
 }
 
 fn nodes(found: &Preflight) -> Check {
     let name = "NUMA nodes";
     match found.host.nodes {
-        Some(1) => check(name, CheckState::Limited, "1")
-            .means("all memory is local here: numa_miss, numa_foreign and other_node stay 0, the rest is measured as anywhere"),
+        Some(1) => check(name, CheckState::Limited, "1").means(
+            "all memory is local: numa_miss, numa_foreign and other_node stay 0; everything else \
+                 is measured",
+        ),
         Some(nodes) => check(name, CheckState::Ok, nodes.to_string()),
-        None => check(name, CheckState::Unknown, "/sys/devices/system/node cannot be read"),
+        None => check(
+            name,
+            CheckState::Unknown,
+            "/sys/devices/system/node cannot be read",
+        ),
     }
 }
 
@@ -277,10 +290,17 @@ fn numa_stat(found: &Preflight) -> Check {
     match found.host.numa_stat {
         Some(true) => check(name, CheckState::Ok, "1"),
         Some(false) => check(name, CheckState::Limited, "0")
-            .means("the kernel does not count, so the audit is unavailable; our own counters are not affected")
+            .means(
+                "the kernel does not count, so the audit is unavailable; our own counts are not \
+                 affected",
+            )
             .way_out("sysctl vm.numa_stat=1 (numatrace never writes it)"),
-        None => check(name, CheckState::Unknown, "absent: a kernel without NUMA, or /proc is not readable")
-            .means("the audit is unavailable"),
+        None => check(
+            name,
+            CheckState::Unknown,
+            "absent: a kernel without NUMA, or /proc is not readable",
+        )
+        .means("the audit is unavailable"),
     }
 }
 

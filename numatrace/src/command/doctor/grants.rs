@@ -1,11 +1,11 @@
-//! Capabilities by name, and the lines that grant them.
+//! Capabilities that tracing uses, and lines that grant them.
 
 use std::path::Path;
 
 use crate::attach::preflight::{Capabilities, NEEDS};
 use crate::model::doctor::{Capability, Grants};
 
-/// Each capability of use, and whether it is in effect.
+/// Returns the capabilities that tracing uses, and whether each is in effect.
 pub fn capabilities(held: Option<Capabilities>) -> Vec<Capability> {
     let described = NEEDS.iter().map(|need| Capability {
         name: need.name.to_owned(),
@@ -16,8 +16,8 @@ pub fn capabilities(held: Option<Capabilities>) -> Vec<Capability> {
     described.collect()
 }
 
-/// Lines to copy for the binary at `exe`. CAP_SYS_ADMIN is left out: it buys the cost figure alone
-/// and is nearly root.
+/// Returns lines to copy for the binary at `exe`. CAP_SYS_ADMIN is left out: only the measurement
+/// of cost needs it, and it is nearly root.
 pub fn grants(exe: &Path) -> Grants {
     let names: Vec<&str> = NEEDS
         .iter()
@@ -36,7 +36,7 @@ pub fn grants(exe: &Path) -> Grants {
     }
 }
 
-/// A word that a shell reads back as it is.
+/// Returns a word quoted for a shell, if it needs quotes.
 fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
     if text.chars().all(plain) {

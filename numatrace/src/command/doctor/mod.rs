@@ -1,4 +1,4 @@
-//! `numatrace doctor`: looks, tries every hook, and prints what this machine allows.
+//! `numatrace doctor`: tries every hook, and prints what this machine allows.
 
 mod checks;
 mod grants;
@@ -35,11 +35,11 @@ use crate::{
 };
 use checks::Searched;
 
-/// Runs the command on this machine and prints to `out`. Exit code 0 when a session is possible, 4
-/// when not.
+/// Runs the command on this machine and prints to `out`. Returns exit code 0 when a session is
+/// possible, 4 when not.
 ///
 /// # Errors
-/// The result cannot be written.
+/// `out` cannot be written.
 pub fn run(args: &DoctorArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let doctor = examine(Path::new("/"));
     let printed = match args.format {
@@ -51,7 +51,7 @@ pub fn run(args: &DoctorArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Format::Text => out.write_all(output::doctor::render(&doctor).as_bytes()),
     };
     match printed.and_then(|()| out.flush()) {
-        // The reader has seen enough.
+        // The reader closed our stdout.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             return Err(error).context("cannot write the findings");
         }
@@ -65,7 +65,7 @@ pub fn run(args: &DoctorArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     Ok(exit.into())
 }
 
-/// Everything there is to say: facts read under `root`, bpf(2) and hooks tried on the running
+/// Examines the machine: reads facts under `root`, and tries bpf(2) and all hooks on the running
 /// kernel.
 #[must_use]
 pub fn examine(root: &Path) -> Doctor {
@@ -107,8 +107,7 @@ pub fn examine(root: &Path) -> Doctor {
 fn search(found: &Preflight, symbols: &Symbols) -> Searched {
     let btf = found.btf.as_ref().ok();
     let differences = btf.zip(found.series()).map(|(btf, series)| {
-        // The lines are embedded and a test reads each of them: one that cannot be read here was
-        // never released.
+        // The prototypes are embedded and a test parses all of them, so this cannot fail.
         prototype::differences(series, btf).unwrap_or_default()
     });
     let preempt_count = match btf {
@@ -124,8 +123,8 @@ fn search(found: &Preflight, symbols: &Symbols) -> Searched {
 
 type Outcome = (Option<Refusal>, Vec<DoctorHook>, Option<KernelMemory>);
 
-/// Loads the object as a session would, attaches every hook for an instant and takes all of it off
-/// again.
+/// Loads the object as a session does, attaches every hook for an instant and detaches all of
+/// them.
 fn try_hooks(found: &Preflight, symbols: &Symbols) -> Outcome {
     let session = match tracer::load_for(
         Reading::begin(EbpfLoader::new),

@@ -1,4 +1,4 @@
-//! Claims about the command as a whole, on whatever machine this is.
+//! Claims about the whole command that hold on every machine.
 
 use super::*;
 use crate::model::doctor::CheckState;

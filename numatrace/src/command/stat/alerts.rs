@@ -11,7 +11,8 @@ use crate::limits::{
 pub const PRESETS: [(&str, &str); 6] = [
     (
         "foreign_share >= 10%",
-        "a tenth of the allocations did not get the node they preferred: a node is full or a policy is too narrow",
+        "a tenth of the allocations did not get the node they preferred: a node is full or a \
+         policy is too narrow",
     ),
     (
         "node(max).unreclaimable_slab_share >= 30%",
@@ -19,7 +20,8 @@ pub const PRESETS: [(&str, &str); 6] = [
     ),
     (
         "node(min).local_share_change <= -10%",
-        "CPUs of different nodes allocate from this node: tasks have moved, or memory is short elsewhere",
+        "CPUs of different nodes allocate from this node: tasks have moved, or memory is short \
+         elsewhere",
     ),
     (
         "node(min).free_before_reclaim < 0",
@@ -27,7 +29,8 @@ pub const PRESETS: [(&str, &str); 6] = [
     ),
     (
         "pswpout > 0 and node(max).free_share > 20%",
-        "pages are swapped out while a different node has free memory: a binding or cpuset keeps it unused",
+        "pages are swapped out while a different node has free memory: a binding or cpuset keeps \
+         it unused",
     ),
     (
         "remote_share >= 20%",
@@ -88,7 +91,7 @@ impl Alerts {
 
     /// Evaluates the conditions on a sample. Returns lines for stderr. An unknown value changes
     /// nothing.
-    pub fn look(&mut self, values: &SampleValues<'_>) -> Vec<String> {
+    pub fn check(&mut self, values: &SampleValues<'_>) -> Vec<String> {
         let time = &values.now.time;
         let mut lines = Vec::new();
         for watch in &mut self.alerts {
@@ -140,7 +143,7 @@ mod tests {
         misses
             .iter()
             .flat_map(|&misses| {
-                alerts.look(&SampleValues {
+                alerts.check(&SampleValues {
                     now: &sample(misses),
                     before: None,
                 })

@@ -85,10 +85,10 @@ fn watch(
             sink.finish(&save::bytes(&sample)?)
                 .context("cannot write the reading")?;
         }
-        // Where growth is printed, the first reading is only the base of the second.
+        // With an interval growth is printed, and the first reading is only the base of the second.
         let baseline = plan.interval.is_some() && plan.counters && sample.interval_s.is_none();
         if !baseline {
-            for line in alerts.look(&SampleValues {
+            for line in alerts.check(&SampleValues {
                 now: &sample,
                 before: before.as_ref(),
             }) {

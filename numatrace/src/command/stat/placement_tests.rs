@@ -1,8 +1,8 @@
 //! Claims about kinds of memory, checked on memory that this test places itself: each kind, policy
 //! and node right to the page.
 //!
-//! With one node everything lies there; in a guest with several, half of it is bound to the second.
-//! Huge page pools are only filled on such machines, for nobody else may need them there.
+//! With one node all memory is there; in a guest with several, half of it is bound to the
+//! last. Huge page pools are filled only with several nodes: elsewhere others may need them.
 
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -23,7 +23,7 @@ const HUGE: usize = 2 << 20;
 struct Placed {
     start: usize,
     length: usize,
-    /// What was reserved around it, so that nothing merges with it.
+    /// The reservation around it, so that no mapping merges with it.
     reserved: (usize, usize),
 }
 

@@ -225,12 +225,11 @@ fn a_process_is_numastats() {
         .spawn()
         .unwrap();
     let pid = child.id();
-    let maps = "\
-00400000 default file=/bin/sleep mapped=7 active=5 N0=4 N1=3 kernelpagesize_kB=4
+    let maps = r"00400000 default file=/bin/sleep mapped=7 active=5 N0=4 N1=3 kernelpagesize_kB=4
 01e48000 default heap anon=33 dirty=33 N1=33 kernelpagesize_kB=4
 7f0000000000 bind:1 anon=51200 dirty=51200 active=0 N0=1 N1=51199 kernelpagesize_kB=4
-7f1000000000 interleave:0-1 file=/anon_hugepage\\040(deleted) huge anon=7 dirty=7 N0=4 N1=3 kernelpagesize_kB=2048
-7f2000000000 default file=/SYSV00000000\\040(deleted) mapped=9 mapmax=2 N0=9 kernelpagesize_kB=4
+7f1000000000 interleave:0-1 file=/anon_hugepage\040(deleted) huge anon=7 dirty=7 N0=4 N1=3 kernelpagesize_kB=2048
+7f2000000000 default file=/SYSV00000000\040(deleted) mapped=9 mapmax=2 N0=9 kernelpagesize_kB=4
 7ffe5c000000 default stack anon=3 dirty=3 N0=3 kernelpagesize_kB=4
 7ffe5d000000 default";
     let proc = tree.path().join(format!("proc/{pid}"));

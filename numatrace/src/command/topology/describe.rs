@@ -1,4 +1,4 @@
-//! What the stages read of a machine, as the document's sections.
+//! Sections of the document, from the readings of the stages.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::ids::{CpuId, NodeId, Pid, ranges};
 use crate::model::name::Name;
 use crate::model::topology::{Access, Cache, Device, ProcessLimits, Tier};
 
-/// Last-level caches.
+/// Returns the last-level caches.
 pub fn caches(root: &Path, topology: &Topology) -> Vec<Cache> {
     let cache = |cache: caches::Cache| {
         let caches::Cache {
@@ -30,7 +30,7 @@ pub fn caches(root: &Path, topology: &Topology) -> Vec<Cache> {
         .collect()
 }
 
-/// Memory tiers.
+/// Returns the memory tiers.
 pub fn tiers(root: &Path) -> Vec<Tier> {
     memory::tiers(root)
         .into_iter()
@@ -38,7 +38,7 @@ pub fn tiers(root: &Path) -> Vec<Tier> {
         .collect()
 }
 
-/// Speed of memory.
+/// Returns the latency and bandwidth of memory.
 pub fn access(root: &Path, topology: &Topology) -> Vec<Access> {
     let access = |access: memory::Access| {
         let memory::Access {
@@ -64,7 +64,7 @@ pub fn access(root: &Path, topology: &Topology) -> Vec<Access> {
         .collect()
 }
 
-/// Devices with a place.
+/// Returns the devices that belong to a node.
 pub fn devices(root: &Path, topology: &Topology) -> Vec<Device> {
     let device = |device: devices::Device| {
         let devices::Device {
@@ -90,7 +90,10 @@ pub fn devices(root: &Path, topology: &Topology) -> Vec<Device> {
         .collect()
 }
 
-/// What a process may use: ours without a PID.
+/// Returns the limits of a process: our own without a PID.
+///
+/// # Errors
+/// Returns why they cannot be read.
 pub fn process(
     root: &Path,
     pid: Option<Pid>,
@@ -101,11 +104,11 @@ pub fn process(
         Some(pid) if error.is_absent() => format!("no process {pid}"),
         _ => error.to_string(),
     })?;
-    let own = || {
+    let read_policy = || {
         policy::of_this_thread().map_err(|error| format!("cannot read our memory policy: {error}"))
     };
     let policy = if pid.is_none() {
-        Some(shown(&own()?))
+        Some(shown(&read_policy()?))
     } else {
         None
     };
@@ -116,8 +119,7 @@ pub fn process(
         .collect();
     cpu_nodes.sort_unstable();
     cpu_nodes.dedup();
-    // Allowed nodes are listed up to the largest the kernel was built for: only those that are
-    // there can be used.
+    // The kernel lists allowed nodes up to its build-time limit; only existing ones can be used.
     let mems = limits
         .mems
         .into_iter()
@@ -138,7 +140,7 @@ pub fn process(
     })
 }
 
-/// `bind:0-1`, as in numa_maps.
+/// Returns a policy in the format of numa_maps: `bind:0-1`.
 fn shown(policy: &policy::Policy) -> String {
     if policy.nodes.is_empty() {
         return policy.mode.to_owned();

@@ -1,4 +1,4 @@
-//! `numatrace topology`: sysfs in, one page of text or one JSON document out.
+//! `numatrace topology`: prints the NUMA topology as text or as a JSON document.
 
 mod describe;
 
@@ -16,6 +16,9 @@ use crate::model::topology::{Knob, Machine, MachineNode, MissingFact, NodeKind, 
 use crate::output;
 
 /// Runs the command on the machine under `root` and prints to `out`.
+///
+/// # Errors
+/// sysfs cannot be read, the process does not exist, or `out` cannot be written.
 pub fn run(args: &TopologyArgs, root: &Path, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let machine = describe(root, args.pid.map(Pid))?;
     let printed = match args.format {
@@ -29,7 +32,7 @@ pub fn run(args: &TopologyArgs, root: &Path, out: &mut dyn Write) -> anyhow::Res
         }
     };
     match printed.and_then(|()| out.flush()) {
-        // The reader has seen enough.
+        // The reader closed our stdout.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         result => result
             .map(|()| ExitCode::SUCCESS)
@@ -37,8 +40,10 @@ pub fn run(args: &TopologyArgs, root: &Path, out: &mut dyn Write) -> anyhow::Res
     }
 }
 
-/// Everything the command knows of the machine under `root`, and of what a process may use there
-/// (ours without a PID).
+/// Describes the machine under `root`, and the limits of a process there: our own without a PID.
+///
+/// # Errors
+/// sysfs cannot be read, or the process does not exist.
 pub fn describe(root: &Path, pid: Option<Pid>) -> anyhow::Result<Machine> {
     let topology = Topology::read(root)?;
     let mut missing: Vec<MissingFact> = topology.gaps().iter().map(missing_fact).collect();
@@ -64,11 +69,11 @@ pub fn describe(root: &Path, pid: Option<Pid>) -> anyhow::Result<Machine> {
     let knobs = knobs.collect();
     let process = match describe::process(root, pid, &topology) {
         Ok(process) => Some(process),
-        // A process that was asked for is the point; our own is a detail.
+        // A process named with -p is the subject; our own limits are a detail.
         Err(why) if pid.is_some() => bail!("{why}"),
         Err(why) => {
             missing.push(MissingFact {
-                what: "what this process may use".to_owned(),
+                what: "limits of this process".to_owned(),
                 why,
             });
             None
@@ -123,14 +128,15 @@ fn machine_node(topology: &Topology, node: &Node) -> MachineNode {
     }
 }
 
-/// What one should know of this machine before reading anything else about it.
+/// Returns facts about this machine that a reader should know first.
 fn notes(topology: &Topology) -> Vec<String> {
     let mut notes = Vec::new();
     if topology.nodes().len() == 1 {
         notes.push(
-            "One node: all memory is local to every CPU, so numa_miss, numa_foreign and other_node stay 0 and \
-             placement cannot be wrong here. A machine with several sockets that shows one node may have NUMA switched off \
-             or node interleaving switched on in its firmware, or numa=off on the kernel command line."
+            "One node: all memory is local to every CPU, so numa_miss, numa_foreign and other_node \
+             stay 0 and placement cannot be wrong. A machine with several sockets that shows one \
+             node may have NUMA disabled or node interleaving enabled in its firmware, or numa=off \
+             on the kernel command line."
                 .to_owned(),
         );
     }
@@ -143,8 +149,8 @@ fn notes(topology: &Topology) -> Vec<String> {
             .nearest_memory(node.id)
             .map_or_else(String::new, |to| format!(", node {to}"));
         notes.push(format!(
-            "Node {} has CPUs and no memory: what they allocate counts as numa_hit and other_node on the nearest node with \
-             memory{to}; numa_miss and numa_foreign never show it.",
+            "Node {} has CPUs and no memory: their allocations count as numa_hit and other_node on \
+             the nearest node with memory{to}; numa_miss and numa_foreign never show them.",
             node.id
         ));
     }
@@ -156,10 +162,11 @@ fn notes(topology: &Topology) -> Vec<String> {
         let kernel = if node.has_normal_memory {
             ""
         } else {
-            "; it is movable-only, kernel memory never comes from it"
+            "; it is movable-only, so kernel memory never comes from it"
         };
         notes.push(format!(
-            "Node {} has memory and no CPU: nobody is local to it, its local_node stays 0{kernel}.",
+            "Node {} has memory and no CPU: nothing is local to it, so its local_node stays \
+             0{kernel}.",
             node.id
         ));
     }

@@ -1,4 +1,5 @@
-//! Facts about processes that no record carries: read from `/proc` while they last, or replayed from a recording.
+//! Facts about processes that no record has: read from `/proc` while the process lives, or replayed
+//! from a recording.
 
 pub mod noted;
 pub mod replayed;
@@ -23,51 +24,51 @@ use crate::{
     model::Name,
 };
 
-/// Where facts come from.
+/// A source of facts.
 pub trait Facts {
-    /// Identity and name of a process, `None` when there is no such process (any more).
+    /// Returns identity and name of a process; `None` when there is no such process (any more).
     fn identity(&mut self, pid: Pid) -> Option<Identity>;
 
-    /// What else is worth knowing of a process.
+    /// Returns further details of a process.
     fn details(&mut self, pid: Pid) -> Details;
 
-    /// Name and start of a thread, in the form of [`Identity`].
+    /// Returns name and start of a thread, in the form of [`Identity`].
     fn thread(&mut self, pid: Pid, tid: Tid) -> Option<Identity>;
 
-    /// Every process there is.
+    /// Returns all processes.
     fn pids(&mut self) -> Vec<Pid>;
 
-    /// The address space of a process as it is now; `None` when it cannot be read.
+    /// Returns the current address space of a process; `None` when it cannot be read.
     fn maps(&mut self, _pid: Pid) -> Option<Vec<MapLine>> {
         None
     }
 
-    /// On which nodes the memory of a process lies now; empty when it cannot be read.
+    /// Returns the current nodes of a process's memory; empty when they cannot be read.
     fn numa_maps(&mut self, _pid: Pid) -> Vec<Resident> {
         Vec::new()
     }
 
-    /// The path of a file that a process has open.
+    /// Returns the path of a file that a process has open; `None` when the process does not.
     fn open_file(&mut self, _pid: Pid, _file: FileId) -> Option<Name> {
         None
     }
 }
 
-/// Open files of one process that are looked at for one.
+/// Most open files of a process that a search checks.
 const OPEN_FILES: usize = 4_096;
 
-/// Who a number stands for right now.
+/// The process that a pid stands for at the moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Its name.
     pub comm: Name,
     /// Its start in clock ticks (10 ms) since boot, field 22 of `/proc/PID/stat`.
     pub start_ticks: u64,
-    /// A kernel thread.
+    /// True for a kernel thread.
     pub kthread: bool,
 }
 
-/// What else is known of a process; each may be unreadable.
+/// Further details of a process. Each may be unreadable.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Details {
@@ -75,7 +76,7 @@ pub struct Details {
     pub exe: Option<Name>,
     /// Its path in the cgroup v2 hierarchy.
     pub cgroup: Option<Name>,
-    /// Its number in its own PID namespace.
+    /// Its pid in its own PID namespace.
     pub ns_pid: Option<Pid>,
     /// The user it acts as (effective user id).
     pub uid: Option<u32>,
@@ -85,25 +86,25 @@ pub struct Details {
 #[derive(Debug)]
 pub struct ProcFacts {
     proc: PathBuf,
-    /// `None` where there is no `/proc`: then there are no facts either.
+    /// `None` without `/proc`: then there are no facts either.
     files: Option<ProcFiles>,
-    /// Processes that were looked at a moment ago.
-    glanced: HashMap<Pid, Identity>,
+    /// Identities that were read a moment ago.
+    preread: HashMap<Pid, Identity>,
 }
 
 impl ProcFacts {
-    /// Facts below a root path, `/` on a live machine.
+    /// Creates the source below a root path, `/` on a live machine.
     pub fn new(root: &Path) -> Self {
         Self {
             proc: root.join("proc"),
             files: ProcFiles::open(root).ok(),
-            glanced: HashMap::new(),
+            preread: HashMap::new(),
         }
     }
 
-    /// Who every process is now, for [`ProcFacts::knowing`].
+    /// Reads the identity of every process, for [`ProcFacts::with_identities`].
     #[must_use]
-    pub fn glance(root: &Path) -> HashMap<Pid, Identity> {
+    pub fn identities(root: &Path) -> HashMap<Pid, Identity> {
         let mut facts = Self::new(root);
         let mut seen = HashMap::new();
         for pid in facts.pids() {
@@ -114,26 +115,28 @@ impl ProcFacts {
         seen
     }
 
-    /// The same facts, with processes that were glanced at a moment ago: each is answered for once, when all are gone through.
+    /// Returns the source with identities that were read a moment ago. Each is used once, in the
+    /// scan of all processes.
     #[must_use]
-    pub fn knowing(mut self, glanced: HashMap<Pid, Identity>) -> Self {
-        self.glanced = glanced;
+    pub fn with_identities(mut self, identities: HashMap<Pid, Identity>) -> Self {
+        self.preread = identities;
         self
     }
 
-    /// A short file of a process.
+    /// Reads a short file of a process.
     fn short(&mut self, pid: Pid, file: &str) -> Option<&[u8]> {
         self.files.as_mut()?.start(pid, file).ok()
     }
 
-    fn of(&self, pid: Pid, file: &str) -> PathBuf {
+    /// Returns the path of a file of a process.
+    fn path_of(&self, pid: Pid, file: &str) -> PathBuf {
         self.proc.join(pid.to_string()).join(file)
     }
 }
 
 impl Facts for ProcFacts {
     fn identity(&mut self, pid: Pid) -> Option<Identity> {
-        if let Some(seen) = self.glanced.remove(&pid) {
+        if let Some(seen) = self.preread.remove(&pid) {
             return Some(seen);
         }
         parse_stat(self.short(pid, "stat")?)
@@ -145,7 +148,7 @@ impl Facts for ProcFacts {
             None => (None, None),
         };
         Details {
-            exe: fs::read_link(self.of(pid, "exe"))
+            exe: fs::read_link(self.path_of(pid, "exe"))
                 .ok()
                 .map(|path| Name::from(path.as_os_str().as_bytes())),
             cgroup: self
@@ -162,7 +165,7 @@ impl Facts for ProcFacts {
     }
 
     fn maps(&mut self, pid: Pid) -> Option<Vec<MapLine>> {
-        Some(maps::parse(&fs::read(self.of(pid, "maps")).ok()?))
+        Some(maps::parse(&fs::read(self.path_of(pid, "maps")).ok()?))
     }
 
     fn numa_maps(&mut self, pid: Pid) -> Vec<Resident> {
@@ -171,9 +174,9 @@ impl Facts for ProcFacts {
     }
 
     fn open_file(&mut self, pid: Pid, file: FileId) -> Option<Name> {
-        let entries = fs::read_dir(self.of(pid, "fd")).ok()?;
+        let entries = fs::read_dir(self.path_of(pid, "fd")).ok()?;
         for entry in entries.take(OPEN_FILES).flatten() {
-            // Follows the link without opening what it leads to.
+            // Follows the link without opening its target.
             let Ok(found) = fs::metadata(entry.path()) else {
                 continue;
             };
@@ -196,10 +199,10 @@ impl Facts for ProcFacts {
             })
             .map(Pid)
             .collect();
-        if !self.glanced.is_empty() {
-            // Who is gone since must not be taken for a later one with the same number.
+        if !self.preread.is_empty() {
+            // A process that ended since must not be mistaken for a later one with the same pid.
             let living: HashSet<Pid> = pids.iter().copied().collect();
-            self.glanced.retain(|pid, _| living.contains(pid));
+            self.preread.retain(|pid, _| living.contains(pid));
         }
         pids
     }
@@ -208,8 +211,8 @@ impl Facts for ProcFacts {
 /// `PF_KTHREAD` (include/linux/sched.h).
 const PF_KTHREAD: u64 = 0x0020_0000;
 
-/// Parses `/proc/PID/stat` (proc_pid_stat(5)): the name stands in parentheses and may itself hold any of them, so the last one
-/// counts.
+/// Parses `/proc/PID/stat` (proc_pid_stat(5)). The name is in parentheses and may itself contain
+/// parentheses, so the last one ends it.
 fn parse_stat(stat: &[u8]) -> Option<Identity> {
     let open = stat.iter().position(|byte| *byte == b'(')?;
     let close = stat.iter().rposition(|byte| *byte == b')')?;
@@ -226,13 +229,13 @@ fn parse_stat(stat: &[u8]) -> Option<Identity> {
     })
 }
 
-/// The path of the `0::` line of `/proc/PID/cgroup` (cgroups(7)).
+/// Returns the path of the `0::` line of `/proc/PID/cgroup` (cgroups(7)).
 fn unified_cgroup(text: &[u8]) -> Option<&[u8]> {
     text.split(|byte| *byte == b'\n')
         .find_map(|line| line.strip_prefix(b"0::"))
 }
 
-/// The second number of the `Uid:` line of `/proc/PID/status`.
+/// Returns the second number of the `Uid:` line of `/proc/PID/status`.
 fn effective_user(status: &[u8]) -> Option<u32> {
     let line = status
         .split(|byte| *byte == b'\n')
@@ -241,7 +244,8 @@ fn effective_user(status: &[u8]) -> Option<u32> {
     numbers.nth(1)?.parse().ok()
 }
 
-/// The last number of the `NSpid:` line of `/proc/PID/status`: the process as its own namespace numbers it.
+/// Returns the last number of the `NSpid:` line of `/proc/PID/status`: the pid in the process's own
+/// namespace.
 fn innermost_pid(status: &[u8]) -> Option<u32> {
     let line = status
         .split(|byte| *byte == b'\n')
@@ -256,10 +260,12 @@ fn innermost_pid(status: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
 
-    const STAT: &str = "4242 (a) b (c)) S 1 4242 4242 0 -1 4194560 12 0 0 0 3 4 0 0 20 0 1 0 987654 1000 20 18446744073709551615";
+    use super::*;
+
+    const STAT: &str = "4242 (a) b (c)) S 1 4242 4242 0 -1 4194560 12 0 0 0 3 4 0 0 20 0 1 0 \
+                        987654 1000 20 18446744073709551615";
 
     #[test]
     fn a_name_with_parentheses_is_read_to_the_last_one() {
@@ -270,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn kernel_threads_are_told_by_their_flag() {
+    fn kernel_threads_are_known_by_their_flag() {
         let stat = STAT.replace("4194560", "2129984");
         assert!(parse_stat(stat.as_bytes()).unwrap().kthread);
     }

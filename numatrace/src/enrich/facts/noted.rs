@@ -1,4 +1,4 @@
-//! Facts that are noted down as they are asked for, so that a recording can answer the same questions.
+//! A source of facts that notes its answers, so that a recording can answer the same questions.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,26 +10,26 @@ use crate::{
     model::Name,
 };
 
-/// A question, and what the answer was.
+/// A question and its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fact {
-    /// Who a number stood for.
+    /// The process that a pid stood for.
     Identity(Pid, Option<Identity>),
-    /// What else was known of it.
+    /// Further details of a process.
     Details(Pid, Details),
     /// Name and start of a thread.
     Thread(Pid, Tid, Option<Identity>),
-    /// Every process there was.
+    /// All processes.
     Pids(Vec<Pid>),
-    /// What lay where.
+    /// The mappings of a process.
     Maps(Pid, Option<Vec<MapLine>>),
-    /// On which nodes.
+    /// The nodes of a process's memory.
     NumaMaps(Pid, Vec<Resident>),
-    /// The path of a file that it had open.
+    /// The path of a file that a process had open.
     OpenFile(Pid, FileId, Option<Name>),
 }
 
-/// Facts from somewhere, noted down if that is wanted.
+/// A source of facts whose answers may be noted.
 #[derive(Debug)]
 pub struct Noted<F> {
     from: F,
@@ -37,12 +37,12 @@ pub struct Noted<F> {
 }
 
 impl<F> Noted<F> {
-    /// Facts that nobody notes.
+    /// Returns the source without notes.
     pub fn off(from: F) -> Self {
         Self { from, notes: None }
     }
 
-    /// Facts that are noted from here on.
+    /// Returns the source with notes.
     pub fn on(from: F) -> Self {
         Self {
             from,
@@ -50,7 +50,7 @@ impl<F> Noted<F> {
         }
     }
 
-    /// What was noted since this was asked last.
+    /// Returns the notes since the last call.
     pub fn take(&mut self) -> Vec<Fact> {
         self.notes.as_mut().map(std::mem::take).unwrap_or_default()
     }

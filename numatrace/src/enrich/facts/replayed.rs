@@ -1,7 +1,8 @@
-//! Facts out of a recording.
+//! Facts from a recording.
 //!
-//! They come in batches, each before the records that made a session ask. Who asks the same questions in the same order gets the same answers; who asks
-//! another time gets the last answer to that question, and who asks something new gets none, as from a process that is gone.
+//! Facts come in batches, each before the records that made the session ask. Questions in the
+//! recorded order get their recorded answers. A question that is asked more often gets its last
+//! answer again; a new question gets none, as for a process that is gone.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -13,7 +14,7 @@ use crate::{
     model::Name,
 };
 
-/// What was asked.
+/// A question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Question {
     Identity(Pid),
@@ -39,14 +40,14 @@ impl From<&Fact> for Question {
     }
 }
 
-/// Answers to a question, of the last batch that had any.
+/// Answers to a question, from the last batch that has any.
 #[derive(Debug, Default)]
 struct Answers {
     batch: u64,
     facts: VecDeque<Fact>,
 }
 
-/// The facts of a recording as far as it was read.
+/// The facts of a recording, as far as it was read.
 #[derive(Debug, Default)]
 pub struct ReplayedFacts {
     batch: u64,
@@ -54,7 +55,7 @@ pub struct ReplayedFacts {
 }
 
 impl ReplayedFacts {
-    /// Takes in a batch: older answers to the same questions are over.
+    /// Adds a batch, which replaces older answers to the same questions.
     pub fn learn(&mut self, facts: Vec<Fact>) {
         self.batch += 1;
         for fact in facts {
@@ -155,7 +156,7 @@ mod tests {
         );
         facts.learn(vec![Fact::Identity(Pid(7), None)]);
         assert_eq!(facts.identity(Pid(7)), None, "it ended");
-        assert_eq!(facts.identity(Pid(8)), None, "nobody asked");
+        assert_eq!(facts.identity(Pid(8)), None, "never asked");
     }
 
     #[test]

@@ -4,25 +4,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     capture::sys::{numa_maps, proc_files::ProcFiles},
+    enrich::topology::page_size,
     ids::{NodeId, Pid},
     model::Name,
 };
-
-/// KiB of a base page.
-const PAGE_KB: u64 = 4;
 
 /// One mapping's pages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resident {
     /// First address of the mapping.
     pub start: u64,
-    /// The path of its file: the only name there is, when the process ended before its mappings could be looked at.
+    /// The path of its file: the only name when the process ended before its mappings could be
+    /// read.
     pub file: Option<Name>,
-    /// Base pages on each node.
+    /// The number of base pages on each node.
     pub pages: Vec<(NodeId, u64)>,
 }
 
-/// A path as it is: the kernel writes `\\ooo`, three octal digits, for what would end a word.
+/// Undoes the kernel's escapes in a path: `\\ooo`, three octal digits, for a byte that would end a
+/// word.
 fn unescaped(path: &[u8]) -> Name {
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path;
@@ -41,11 +41,15 @@ fn unescaped(path: &[u8]) -> Name {
     Name::from(bytes)
 }
 
-/// The mappings of a process that have pages; none when it is gone.
+/// Reads the mappings of a process that have pages; none when the process is gone.
 pub(super) fn read(files: &mut ProcFiles, pid: Pid) -> Vec<Resident> {
+    let base_kb = page_size() / 1024;
     let mut found = Vec::new();
     let read = numa_maps::for_each(files, pid, |line| {
-        let unit = line.page_kb.unwrap_or(PAGE_KB) / PAGE_KB;
+        let unit = line
+            .page_kb
+            .and_then(|page_kb| page_kb.checked_div(base_kb))
+            .unwrap_or(1);
         if !line.pages.is_empty() {
             let pages = line.pages.iter();
             found.push(Resident {
@@ -55,7 +59,7 @@ pub(super) fn read(files: &mut ProcFiles, pid: Pid) -> Vec<Resident> {
             });
         }
     });
-    // One that ends while it is read is as good as gone.
+    // A process that ends during the reading counts as gone.
     if read.is_err() {
         found.clear();
     }

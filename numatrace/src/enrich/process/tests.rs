@@ -1,8 +1,20 @@
-//! Who is who when pids come again, threads are looked up late and nothing announced them.
+//! Claims about incarnations: reused pids, threads that are looked up late, processes without
+//! records.
+
+use std::collections::HashMap;
 
 use super::*;
+use crate::{
+    decode::{
+        count::ThreadId,
+        event::{TaskExec, TaskExit, TaskFork},
+    },
+    enrich::facts::{Details, Facts, Identity},
+    ids::{Pid, Tid},
+    model::Name,
+};
 
-/// A `/proc` that holds what a test puts into it.
+/// A `/proc` with the processes that a test adds.
 #[derive(Default)]
 struct Fixture(HashMap<Pid, Identity>);
 
@@ -61,7 +73,7 @@ fn exit(pid: u32, start_ns: u64, comm: &str) -> TaskExit {
 }
 
 #[test]
-fn a_reused_pid_is_another_process() {
+fn a_reused_pid_is_a_different_process() {
     let (mut processes, mut facts) = (Processes::default(), Fixture::default());
     processes.forked(&fork(100, 1_000_000_000, "first"));
     processes.exited(&exit(100, 1_000_000_000, "first"), 2_000_000_000);
@@ -74,11 +86,11 @@ fn a_reused_pid_is_another_process() {
 }
 
 #[test]
-fn who_ended_is_forgotten_an_interval_later_and_a_newcomer_is_not() {
+fn an_ended_process_is_forgotten_an_interval_later_and_a_new_one_is_not() {
     let (mut processes, mut facts) = (Processes::default(), Fixture::default());
     processes.forked(&fork(100, 1_000_000_000, "first"));
     processes.exited(&exit(100, 1_000_000_000, "first"), 2_000_000_000);
-    processes.forked(&fork(200, 1_500_000_000, "after the cut"));
+    processes.forked(&fork(200, 1_500_000_000, "new"));
     assert_eq!(processes.announced(1_200_000_000).count(), 1);
     processes.next_interval(1_200_000_000);
     let announced: Vec<_> = processes.announced(3_000_000_000).collect();
@@ -151,7 +163,7 @@ fn exec_keeps_the_process_and_remembers_its_first_name() {
 }
 
 #[test]
-fn who_was_asked_for_is_reported_even_when_it_does_nothing() {
+fn a_process_asked_for_is_reported_even_without_counts() {
     let mut facts = Fixture::default();
     for pid in [4, 5] {
         let identity = Identity {
@@ -169,7 +181,7 @@ fn who_was_asked_for_is_reported_even_when_it_does_nothing() {
         announced.map(|index| processes.get(index).pid).collect()
     };
     assert_eq!(pids(&processes), [Pid(5)]);
-    // In the next interval too.
+    // The next interval reports it too.
     processes.next_interval(u64::MAX);
     assert_eq!(pids(&processes), [Pid(5)]);
 }

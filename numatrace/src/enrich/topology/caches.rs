@@ -1,26 +1,28 @@
-//! Last-level caches: which CPUs share one, and on which nodes those are.
+//! Last-level caches: the CPUs that share each one, and the nodes of those CPUs.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use super::nodes::Topology;
-use crate::capture::sys::{read_list, read_names, read_number, read_text};
-use crate::ids::{CpuId, NodeId};
+use crate::{
+    capture::sys::{read_list, read_names, read_number, read_text},
+    ids::{CpuId, NodeId},
+};
 
-/// One cache of the highest level that its CPUs have.
+/// One cache of the highest level of its CPUs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
-    /// 3 on most machines.
+    /// The level: 3 on most machines.
     pub level: u64,
     /// Size in KiB; `None` when the kernel does not say.
     pub size_kb: Option<u64>,
     /// The online CPUs that share it.
     pub cpus: Vec<CpuId>,
-    /// Their nodes: more than one where a node is smaller than a cache (sub-NUMA clusters).
+    /// The nodes of those CPUs: several where a node is smaller than a cache (sub-NUMA clusters).
     pub nodes: Vec<NodeId>,
 }
 
-/// The last-level caches, by first CPU. Empty where sysfs describes none, as in many guests.
+/// Reads the last-level caches, sorted by first CPU. Empty where sysfs describes none, as in many
+/// guests.
 #[must_use]
 pub fn read(root: &Path, topology: &Topology) -> Vec<Cache> {
     let mut caches: BTreeMap<Vec<u32>, Cache> = BTreeMap::new();
@@ -69,8 +71,10 @@ pub fn read(root: &Path, topology: &Topology) -> Vec<Cache> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{memory, spec, tree, write};
-    use super::*;
+    use super::{
+        super::fixture::{memory, spec, tree, write},
+        *,
+    };
 
     #[test]
     fn the_highest_level_counts_and_a_cache_is_listed_once() {

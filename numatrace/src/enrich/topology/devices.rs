@@ -1,12 +1,15 @@
-//! Devices with a place: network cards, NVMe, GPUs, InfiniBand; their node, and the nodes their interrupts are handled on.
+//! Devices with a node: network cards, NVMe, GPUs, InfiniBand; their node, and the nodes that
+//! handle their interrupts.
 
 use std::path::{Path, PathBuf};
 
 use super::nodes::Topology;
-use crate::capture::sys::{read_list, read_names, read_text};
-use crate::ids::NodeId;
+use crate::{
+    capture::sys::{read_list, read_names, read_text},
+    ids::NodeId,
+};
 
-/// Classes in sysfs whose devices people place work by.
+/// Classes in sysfs whose devices matter for the placement of work, with their names here.
 const CLASSES: [(&str, &str); 5] = [
     ("net", "network"),
     ("nvme", "nvme"),
@@ -15,7 +18,8 @@ const CLASSES: [(&str, &str); 5] = [
     ("infiniband", "infiniband"),
 ];
 
-/// How far above a class device its bus device with `numa_node` may be: virtio and SCSI put a few levels between.
+/// Most levels from a class device up to its bus device with `numa_node`: virtio and SCSI have a
+/// few in between.
 const LEVELS: usize = 6;
 
 /// One device.
@@ -23,19 +27,21 @@ const LEVELS: usize = 6;
 pub struct Device {
     /// Its name: `eth0`, `nvme0`, `card0`.
     pub name: String,
-    /// What it is: `network`, `nvme`, `gpu`, `accelerator`, `infiniband`.
+    /// Its kind: `network`, `nvme`, `gpu`, `accelerator`, `infiniband`.
     pub kind: &'static str,
     /// Its node; `None` when firmware does not say (the kernel's -1).
     pub node: Option<NodeId>,
-    /// How many interrupts it has.
+    /// The number of its interrupts.
     pub irqs: usize,
-    /// The nodes whose CPUs handle them.
+    /// The nodes whose CPUs handle its interrupts.
     pub irq_nodes: Vec<NodeId>,
-    /// How many of them are handled on other nodes only; `None` when the device has no node.
+    /// The number of interrupts that are handled on other nodes only; `None` when the device has no
+    /// node.
     pub remote_irqs: Option<usize>,
 }
 
-/// The devices that have a bus device behind them, by class and name; virtual ones have no place.
+/// Reads the devices with a bus device behind them, sorted by class and name. Virtual devices have
+/// none.
 #[must_use]
 pub fn read(root: &Path, topology: &Topology) -> Vec<Device> {
     let mut devices = Vec::new();
@@ -58,7 +64,7 @@ pub fn read(root: &Path, topology: &Topology) -> Vec<Device> {
     devices
 }
 
-/// The directory, from the root, of the first device upwards that has a `numa_node`.
+/// Returns the directory, relative to the root, of the nearest device upwards with a `numa_node`.
 fn bus_device(root: &Path, link: &str) -> Option<PathBuf> {
     let top = root.canonicalize().ok()?;
     let mut dir = root.join(link).canonicalize().ok()?;
@@ -110,7 +116,8 @@ fn device(
     }
 }
 
-/// The nodes of the CPUs an interrupt goes to: the effective ones, else all it may go to.
+/// Returns the nodes of the CPUs that handle an interrupt: the effective ones, or else all allowed
+/// ones.
 fn irq_nodes(root: &Path, topology: &Topology, irq: &str) -> Option<Vec<NodeId>> {
     let list = |name: &str| {
         read_list(root, &format!("proc/irq/{irq}/{name}"))
@@ -129,8 +136,10 @@ fn irq_nodes(root: &Path, topology: &Topology, irq: &str) -> Option<Vec<NodeId>>
 mod tests {
     use std::os::unix::fs::symlink;
 
-    use super::super::fixture::{memory, tree, uniform, write};
-    use super::*;
+    use super::{
+        super::fixture::{memory, tree, uniform, write},
+        *,
+    };
 
     #[test]
     fn a_device_has_its_bus_devices_node_and_its_interrupts_theirs() {

@@ -1,6 +1,7 @@
-//! Machines for tests: the same description as a sysfs tree in a temporary directory and as a [`Topology`] in memory.
+//! Machines for tests: one description becomes a sysfs tree in a temporary directory or a
+//! [`Topology`] in memory.
 //!
-//! Distances are 10 to itself and 20 to every other node.
+//! The distance is 10 from a node to itself and 20 to every other node.
 
 use std::fmt::Write as _;
 
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::ids::{CpuId, NodeId, ranges};
 
-/// One node to make.
+/// One node of a machine.
 #[derive(Clone, Debug)]
 pub struct Spec {
     /// Its number.
@@ -25,7 +26,7 @@ pub struct Spec {
     pub mem_kb: u64,
 }
 
-/// A node in short.
+/// Returns a node.
 pub fn spec(node: u16, cpus: &[u32], mem_kb: u64) -> Spec {
     Spec {
         node,
@@ -34,7 +35,7 @@ pub fn spec(node: u16, cpus: &[u32], mem_kb: u64) -> Spec {
     }
 }
 
-/// `count` alike nodes numbered from 0, each with `cpus` CPUs and 1 GiB.
+/// Returns `count` nodes numbered from 0, each with `cpus` CPUs and 1 GiB.
 pub fn uniform(count: u16, cpus: u32) -> Vec<Spec> {
     (0..count)
         .map(|node| {
@@ -48,7 +49,7 @@ pub fn uniform(count: u16, cpus: u32) -> Vec<Spec> {
         .collect()
 }
 
-/// The machine in memory.
+/// Returns the machine in memory.
 pub fn memory(specs: &[Spec]) -> Topology {
     let mut order: Vec<u16> = specs.iter().map(|spec| spec.node).collect();
     order.sort_unstable();
@@ -63,7 +64,8 @@ pub fn memory(specs: &[Spec]) -> Topology {
     Topology::from_nodes(nodes.collect(), page_size())
 }
 
-/// The machine as a root to hand to readers: node lists, and per node cpulist, meminfo, distance and a numastat of zeros.
+/// Returns the machine as a root for readers: node lists, and for each node cpulist, meminfo,
+/// distance and a numastat of zeros.
 pub fn tree(specs: &[Spec]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let nodes = dir.path().join("sys/devices/system/node");

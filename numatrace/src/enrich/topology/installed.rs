@@ -1,11 +1,13 @@
-//! CPUs that a node has, whether they are online or not: one that is off now can be switched on during a session.
+//! The CPUs of each node, online or not: a CPU that is offline now can be switched on during a
+//! session.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use super::nodes::Topology;
 use crate::ids::{CpuId, NodeId};
 
-/// The CPUs of each node, from the `cpuN` links in its folder, which stay while a CPU is offline; and those that `topology` knows.
+/// Returns the CPUs of each node, from the `cpuN` links in its folder, which stay while a CPU is
+/// offline, and from `topology`.
 pub fn cpus(root: &Path, topology: &Topology) -> Vec<(CpuId, NodeId)> {
     let mut all: BTreeSet<(CpuId, NodeId)> = topology.cpus().collect();
     for node in topology.node_ids() {
@@ -24,11 +26,10 @@ pub fn cpus(root: &Path, topology: &Topology) -> Vec<(CpuId, NodeId)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::nodes::Node;
-    use super::*;
+    use super::{super::nodes::Node, *};
 
     #[test]
-    fn a_cpu_that_is_off_is_still_its_nodes() {
+    fn an_offline_cpu_still_belongs_to_its_node() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("sys/devices/system/node/node1");
         for name in ["cpu2", "cpu3", "cpulist", "cpumap"] {

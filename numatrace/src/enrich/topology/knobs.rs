@@ -1,35 +1,35 @@
-//! The settings that decide about placement (sysctls, sysfs, debugfs) and what each value implies.
+//! The kernel's settings for placement (sysctls, sysfs, debugfs), and the meaning of each value.
 //!
-//! A knob this kernel does not have is left out; one that may not be read is kept, with the reason.
+//! A knob that this kernel lacks is left out; a knob that may not be read stays, with the reason.
 
 use std::path::Path;
 
 use crate::capture::sys::{ReadError, read_names, read_text};
 
-/// A setting as found.
+/// A setting of this machine.
 #[derive(Debug)]
 pub struct Knob {
     /// Its usual name.
     pub name: String,
-    /// Where it was read, from the root: `/proc/sys/vm/zone_reclaim_mode`.
+    /// Its file: `/proc/sys/vm/zone_reclaim_mode`.
     pub path: String,
     /// Its value, or why there is none.
     pub value: Result<String, ReadError>,
-    /// What the value implies for placement; what the knob is for when it could not be read.
+    /// The meaning of the value for placement; the purpose of the knob when it could not be read.
     pub implies: String,
 }
 
-/// What is known of a knob beforehand.
+/// A known knob.
 struct Known {
     name: &'static str,
     path: &'static str,
-    /// What the knob is for, in the case that its value cannot be read.
+    /// Its purpose, for the case that its value cannot be read.
     about: &'static str,
-    /// What a value means.
+    /// Returns the meaning of a value.
     implies: fn(&str) -> String,
 }
 
-/// In the order in which they matter.
+/// The known knobs, the most important first.
 const KNOWN: &[Known] = &[
     Known {
         name: "kernel.numa_balancing",
@@ -50,7 +50,7 @@ const KNOWN: &[Known] = &[
     Known {
         name: "vm.numa_stat",
         path: "proc/sys/vm/numa_stat",
-        about: "counting of numa_hit and its siblings",
+        about: "counting of numa_hit and the other five counters",
         implies: numa_stat,
     },
     Known {
@@ -65,7 +65,8 @@ const KNOWN: &[Known] = &[
         about: "page cache that zone reclaim leaves alone",
         implies: |value| {
             format!(
-                "zone reclaim starts above {value} % unmapped page cache; no effect with zone_reclaim_mode 0"
+                "zone reclaim starts above {value} % unmapped page cache; no effect with \
+                 zone_reclaim_mode 0"
             )
         },
     },
@@ -75,7 +76,8 @@ const KNOWN: &[Known] = &[
         about: "slab that zone reclaim leaves alone",
         implies: |value| {
             format!(
-                "zone reclaim starts above {value} % reclaimable slab; no effect with zone_reclaim_mode 0"
+                "zone reclaim starts above {value} % reclaimable slab; no effect with \
+                 zone_reclaim_mode 0"
             )
         },
     },
@@ -115,7 +117,7 @@ const KNOWN: &[Known] = &[
         name: "numa_balancing/scan_period_max_ms",
         path: "sys/kernel/debug/sched/numa_balancing/scan_period_max_ms",
         about: "slowest scanning",
-        implies: |value| format!("settled tasks are still scanned every {value} ms"),
+        implies: |value| format!("tasks with stable placement are still scanned every {value} ms"),
     },
     Known {
         name: "numa_balancing/scan_size_mb",
@@ -131,7 +133,7 @@ const KNOWN: &[Known] = &[
     },
 ];
 
-/// The knobs this kernel has.
+/// Reads the knobs of this kernel.
 #[must_use]
 pub fn read(root: &Path) -> Vec<Knob> {
     let mut knobs: Vec<Knob> = KNOWN
@@ -160,7 +162,7 @@ fn read_one(root: &Path, known: &Known) -> Option<Knob> {
     })
 }
 
-/// One knob per node, since 6.9; `auto` since 6.16.
+/// Reads one knob for each node (since 6.9), and `auto` (since 6.16).
 fn weighted_interleave(root: &Path) -> Vec<Knob> {
     let dir = "sys/kernel/mm/mempolicy/weighted_interleave";
     let names = read_names(root, dir).unwrap_or_default();
@@ -193,8 +195,14 @@ fn weighted_interleave(root: &Path) -> Vec<Knob> {
 fn numa_balancing(value: &str) -> String {
     match value {
         "0" => "off: no hint faults; pages stay where first touch or policy put them",
-        "1" => "on: the kernel samples accesses by hint faults, moves pages to their users and tasks to their memory",
-        "2" => "memory tiering only: hot pages are promoted from slow tiers; no balancing between equal nodes",
+        "1" => {
+            "on: the kernel samples accesses by hint faults, moves pages to their users and tasks \
+             to their memory"
+        }
+        "2" => {
+            "memory tiering only: hot pages are promoted from slow tiers; no balancing between \
+             equal nodes"
+        }
         "3" => "balancing between nodes, and promotion of hot pages from slow tiers",
         _ => "a mode this version does not know",
     }
@@ -203,7 +211,10 @@ fn numa_balancing(value: &str) -> String {
 
 fn numa_stat(value: &str) -> String {
     match value {
-        "0" => "counters are frozen at zero: `stat` shows nothing and no audit is possible; sysctl vm.numa_stat=1 starts them",
+        "0" => {
+            "counters are frozen at zero: `stat` shows nothing and no audit is possible; \
+             sysctl vm.numa_stat=1 starts them"
+        }
         _ => "the six counters run",
     }
     .to_owned()
@@ -217,7 +228,8 @@ fn zone_reclaim(value: &str) -> String {
         return "a full node spills to other nodes: numa_miss instead of reclaim".to_owned();
     }
     let mut how = vec![
-        "a full node is reclaimed before other nodes are used: fewer misses, stalls in allocation",
+        "a full node is reclaimed before other nodes are used: fewer misses, stalls in \
+         allocation",
     ];
     if bits & 2 != 0 {
         how.push("writes dirty pages");
@@ -236,7 +248,7 @@ fn demotion(value: &str) -> String {
     .to_owned()
 }
 
-/// The choice in brackets of a list such as `always [madvise] never`.
+/// Returns the choice in brackets of a list such as `always [madvise] never`.
 fn chosen(value: &str) -> &str {
     value
         .split_whitespace()
@@ -276,8 +288,7 @@ fn thp_defrag(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::write;
-    use super::*;
+    use super::{super::fixture::write, *};
 
     #[test]
     fn knobs_the_kernel_lacks_are_left_out_and_the_rest_say_what_they_imply() {
@@ -313,7 +324,7 @@ mod tests {
     #[test]
     fn an_unreadable_knob_stays_with_its_reason() {
         let dir = tempfile::tempdir().unwrap();
-        // A directory in its place: readable to nobody, root included.
+        // A directory in its place cannot be read, even by root.
         std::fs::create_dir_all(dir.path().join("proc/sys/vm/numa_stat")).unwrap();
         let knobs = read(dir.path());
         assert!(

@@ -1,10 +1,12 @@
-//! What firmware says of memory: tiers, and latency and bandwidth between nodes (ACPI HMAT).
+//! Firmware's description of memory: tiers, and latency and bandwidth between nodes (ACPI HMAT).
 
 use std::path::Path;
 
 use super::nodes::Topology;
-use crate::capture::sys::{read_list, read_names, read_number};
-use crate::ids::NodeId;
+use crate::{
+    capture::sys::{read_list, read_names, read_number},
+    ids::NodeId,
+};
 
 /// One memory tier; a lower number is faster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +17,12 @@ pub struct Tier {
     pub nodes: Vec<NodeId>,
 }
 
-/// Speed of a node's memory for the initiators nearest to it, as firmware states it.
+/// Speed of a node's memory for its nearest initiators, as firmware states it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     /// The node with the memory.
     pub target: NodeId,
-    /// The nodes with CPUs that this holds for: those nearest to it.
+    /// The nodes with CPUs that the figures apply to: the nearest ones.
     pub initiators: Vec<NodeId>,
     /// Nanoseconds of a read.
     pub read_latency_ns: Option<u64>,
@@ -32,7 +34,7 @@ pub struct Access {
     pub write_bandwidth_mb: Option<u64>,
 }
 
-/// The tiers that have nodes, fastest first; none before 6.1.
+/// Reads the tiers with nodes, fastest first; none before 6.1.
 #[must_use]
 pub fn tiers(root: &Path) -> Vec<Tier> {
     let dir = "sys/devices/virtual/memory_tiering";
@@ -55,7 +57,8 @@ pub fn tiers(root: &Path) -> Vec<Tier> {
     tiers
 }
 
-/// What is stated for CPUs (`access1`), else for any initiator (`access0`); nodes of which nothing is stated are left out.
+/// Reads the figures for CPUs (`access1`), or else for any initiator (`access0`). Nodes without
+/// figures are left out.
 #[must_use]
 pub fn access(root: &Path, topology: &Topology) -> Vec<Access> {
     let one = |target: NodeId| {
@@ -91,11 +94,13 @@ pub fn access(root: &Path, topology: &Topology) -> Vec<Access> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{memory, tree, uniform, write};
-    use super::*;
+    use super::{
+        super::fixture::{memory, tree, uniform, write},
+        *,
+    };
 
     #[test]
-    fn tiers_and_speeds_are_those_that_are_stated() {
+    fn tiers_and_speeds_are_those_that_firmware_states() {
         let specs = uniform(2, 2);
         let tree = tree(&specs);
         let tiering = tree.path().join("sys/devices/virtual/memory_tiering");

@@ -1,8 +1,7 @@
-//! The machine's nodes: numbers, CPUs, memory, distances; read from sysfs under a root, or built from plain values.
-//!
-//! Node numbers may be sparse; nodes may have no CPU, no memory, or be offline. A missing or garbled file costs the fact
-//! it would have given: the fact is `None` or empty and a [`Gap`] says why. Only a machine whose nodes cannot be listed
-//! at all is an error.
+//! The machine's nodes: numbers, CPUs, memory, distances; read from sysfs under a root, or built
+//! from plain values. Node numbers may be sparse; nodes may have no CPU, no memory, or be offline.
+//! A missing or garbled file costs only its fact: the fact is `None` or empty and a [`Gap`] says
+//! why. Only a machine whose nodes cannot be listed at all is an error.
 
 #[cfg(test)]
 pub mod fixture;
@@ -17,3 +16,4 @@ mod read;
 
 pub use nodes::{Gap, Node, Topology};
 pub use read::TopologyError;
+pub(in crate::enrich) use read::page_size;

@@ -15,32 +15,34 @@ pub struct Node {
     pub mem_kb: Option<u64>,
     /// Free memory in KiB when the topology was read.
     pub free_kb: Option<u64>,
-    /// Distances to the online nodes, in the order of [`Topology::nodes`]; `None` when they could not be read.
+    /// Distances to the online nodes, in the order of [`Topology::nodes`]; `None` when they could
+    /// not be read.
     pub distance: Option<Vec<u32>>,
-    /// Whether the kernel takes ordinary kernel memory from it; `false` for memoryless and movable-only (CXL) nodes.
+    /// True if the kernel allocates its own memory from it; false for memoryless and movable-only
+    /// (CXL) nodes.
     pub has_normal_memory: bool,
 }
 
 impl Node {
-    /// Whether it is known to have no memory.
+    /// Returns whether it is known to have no memory.
     #[must_use]
     pub fn is_memoryless(&self) -> bool {
         self.mem_kb == Some(0)
     }
 
-    /// Whether it has no online CPU.
+    /// Returns whether it has no online CPU.
     #[must_use]
     pub fn is_cpuless(&self) -> bool {
         self.cpus.is_empty()
     }
 }
 
-/// A fact that could not be had, and why.
+/// A fact that could not be read, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The fact: "distances of node 3".
     pub what: String,
-    /// The reason, as read.
+    /// The reason, as the reader reports it.
     pub why: String,
 }
 
@@ -62,7 +64,8 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// A topology of these nodes (any order, repeated numbers dropped), with base pages of `page_size` bytes.
+    /// Returns a topology of these nodes (any order, repeated numbers dropped), with base pages of
+    /// `page_size` bytes.
     #[must_use]
     pub fn from_nodes(mut nodes: Vec<Node>, page_size: u64) -> Self {
         nodes.sort_by_key(|node| node.id);
@@ -81,65 +84,67 @@ impl Topology {
         }
     }
 
-    /// The online nodes, ascending. Never empty when read from a machine.
+    /// Returns the online nodes, ascending. Never empty when read from a machine.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// Nodes the kernel could bring online but which are not there now.
+    /// Returns the nodes that the kernel could bring online but that are offline now.
     #[must_use]
     pub fn offline(&self) -> &[NodeId] {
         &self.offline
     }
 
-    /// Bytes of a base page.
+    /// Returns the bytes of a base page.
     #[must_use]
     pub fn page_size(&self) -> u64 {
         self.page_size
     }
 
-    /// Whether the kernel knows nodes at all; `false` on kernels built without NUMA, shown as one node 0.
+    /// Returns whether the kernel has nodes at all; false on kernels built without NUMA, shown as
+    /// one node 0.
     #[must_use]
     pub fn kernel_has_numa(&self) -> bool {
         self.numa
     }
 
-    /// What could not be read, and why.
+    /// Returns the facts that could not be read, and why.
     #[must_use]
     pub fn gaps(&self) -> &[Gap] {
         &self.gaps
     }
 
-    /// The numbers of the online nodes, ascending.
+    /// Returns the numbers of the online nodes, ascending.
     pub fn node_ids(&self) -> impl ExactSizeIterator<Item = NodeId> + '_ {
         self.nodes.iter().map(|node| node.id)
     }
 
-    /// The position of a node in [`Topology::nodes`], and so in every per-node array.
+    /// Returns the position of a node in [`Topology::nodes`], and so in every per-node array.
     #[must_use]
     pub fn index_of(&self, id: NodeId) -> Option<usize> {
         self.nodes.binary_search_by_key(&id, |node| node.id).ok()
     }
 
-    /// The online node of this number.
+    /// Returns the online node of this number.
     #[must_use]
     pub fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(self.index_of(id)?)
     }
 
-    /// The node of an online CPU.
+    /// Returns the node of an online CPU.
     #[must_use]
     pub fn node_of_cpu(&self, cpu: CpuId) -> Option<NodeId> {
         self.cpu_node.get(&cpu).copied()
     }
 
-    /// The online CPUs with their nodes, ascending.
+    /// Returns the online CPUs with their nodes, ascending.
     pub fn cpus(&self) -> impl Iterator<Item = (CpuId, NodeId)> + '_ {
         self.cpu_node.iter().map(|(&cpu, &node)| (cpu, node))
     }
 
-    /// One more than the largest node number, online or not: the size of a table indexed by node number.
+    /// Returns the largest node number, online or not, plus one: the size of a table indexed by
+    /// node number.
     #[must_use]
     pub fn node_table_len(&self) -> usize {
         let online = self.nodes.last().map(|node| node.id);
@@ -148,7 +153,7 @@ impl Topology {
             .map_or(0, |id| id.index() + 1)
     }
 
-    /// The distance from one online node to another as firmware claims it; 10 is local.
+    /// Returns the distance between two online nodes as firmware claims it; 10 is local.
     #[must_use]
     pub fn distance(&self, from: NodeId, to: NodeId) -> Option<u32> {
         self.node(from)?
@@ -158,8 +163,8 @@ impl Topology {
             .copied()
     }
 
-    /// The nearest node with memory that the kernel falls back to from `from`: itself when it has memory, else the
-    /// least distance, then the lowest number.
+    /// Returns the nearest node with memory, which the kernel falls back to from `from`: the node
+    /// itself when it has memory, or else the node at the least distance with the lowest number.
     #[must_use]
     pub fn nearest_memory(&self, from: NodeId) -> Option<NodeId> {
         let with_memory = self.nodes.iter().filter(|node| !node.is_memoryless());

@@ -1,4 +1,4 @@
-//! sysfs to [`Topology`]: what each file gives, and what its absence costs.
+//! Reads sysfs into a [`Topology`]. The absence of a file costs its fact.
 
 use std::path::Path;
 
@@ -6,26 +6,27 @@ use nix::unistd::{SysconfVar, sysconf};
 use thiserror::Error;
 
 use super::nodes::{Gap, Node, Topology};
-use crate::capture::sys::{ReadError, excerpt, meminfo, read_list, read_names, read_text};
-use crate::ids::{CpuId, NodeId};
+use crate::{
+    capture::sys::{ReadError, excerpt, meminfo, read_list, read_names, read_text},
+    ids::{CpuId, NodeId},
+};
 
 const NODES: &str = "sys/devices/system/node";
 
-/// Why a machine has no topology: nothing else of it can be shown then.
+/// Why a machine has no topology.
 #[derive(Debug, Error)]
 pub enum TopologyError {
-    /// Neither the node list nor a single node directory could be read.
+    /// Neither the node list nor any node directory could be read.
     #[error("cannot list this machine's nodes: {0}; is /sys mounted?")]
     NoNodes(#[source] ReadError),
-    /// A kernel without NUMA, whose CPUs cannot be listed either.
+    /// The kernel is without NUMA, and its CPUs cannot be listed either.
     #[error("this kernel shows neither nodes nor CPUs: {0}; is /sys mounted?")]
     NoCpus(#[source] ReadError),
 }
 
 impl Topology {
-    /// Reads the machine under `root` ("/" for this one).
-    ///
-    /// A kernel built without NUMA has no node directory; it reads as one node 0 with all CPUs and all memory.
+    /// Reads the machine under `root` ("/" for this one). A kernel built without NUMA has no node
+    /// directory; its topology is one node 0 with all CPUs and all memory.
     pub fn read(root: &Path) -> Result<Self, TopologyError> {
         let mut gaps = Vec::new();
         let Some(ids) = online_nodes(root, &mut gaps)? else {
@@ -35,7 +36,7 @@ impl Topology {
         if let Err(error) = &normal {
             gap(
                 &mut gaps,
-                "nodes with normal memory (taken to be those with memory)",
+                "nodes with normal memory (assumed: all nodes with memory)",
                 error,
             );
         }
@@ -59,7 +60,8 @@ impl Topology {
     }
 }
 
-/// The online nodes, from the list or, when that is garbled, from the directories; `None` on a kernel without NUMA.
+/// Returns the online nodes, from the list or, when that is garbled, from the directories; `None`
+/// on a kernel without NUMA.
 fn online_nodes(root: &Path, gaps: &mut Vec<Gap>) -> Result<Option<Vec<NodeId>>, TopologyError> {
     let error = match read_list(root, &format!("{NODES}/online")) {
         Ok(numbers) if !numbers.is_empty() => return Ok(Some(node_ids(numbers))),
@@ -78,7 +80,7 @@ fn online_nodes(root: &Path, gaps: &mut Vec<Gap>) -> Result<Option<Vec<NodeId>>,
     }
     gap(
         gaps,
-        "list of online nodes (node directories taken instead)",
+        "list of online nodes (node directories used instead)",
         &error,
     );
     Ok(Some(ids))
@@ -117,7 +119,7 @@ fn read_node(
     }
 }
 
-/// One distance per online node, in their order.
+/// Reads one distance for each online node, in their order.
 fn read_distance(root: &Path, relative: &str, online: usize) -> Result<Vec<u32>, ReadError> {
     let text = read_text(root, relative)?;
     let distances: Option<Vec<u32>> = text
@@ -137,7 +139,7 @@ fn read_distance(root: &Path, relative: &str, online: usize) -> Result<Vec<u32>,
     }
 }
 
-/// What a kernel without NUMA has: one node of everything.
+/// Returns the topology of a kernel without NUMA: one node with all CPUs and memory.
 fn without_numa(root: &Path) -> Result<Topology, TopologyError> {
     let cpus = read_list(root, "sys/devices/system/cpu/online").map_err(TopologyError::NoCpus)?;
     let mut gaps = vec![Gap {
@@ -169,7 +171,7 @@ fn gap(gaps: &mut Vec<Gap>, what: &str, why: &ReadError) {
     });
 }
 
-/// List numbers are at most 65,535, so none is lost here.
+/// Converts the numbers of a list, which are at most 65,535, so none is lost.
 fn node_ids(numbers: Vec<u32>) -> Vec<NodeId> {
     numbers
         .into_iter()
@@ -178,8 +180,8 @@ fn node_ids(numbers: Vec<u32>) -> Vec<NodeId> {
         .collect()
 }
 
-/// Bytes of a base page. POSIX has every system answer; 4096 is what each kernel we run on has when one does not.
-pub(super) fn page_size() -> u64 {
+/// Returns the bytes of a base page; 4096 where the C library does not say, which POSIX excludes.
+pub(in crate::enrich) fn page_size() -> u64 {
     sysconf(SysconfVar::PAGE_SIZE)
         .ok()
         .flatten()
@@ -191,8 +193,10 @@ pub(super) fn page_size() -> u64 {
 mod tests {
     use std::fs;
 
-    use super::super::fixture::{self, spec};
-    use super::*;
+    use super::{
+        super::fixture::{self, spec},
+        *,
+    };
 
     #[test]
     fn every_shape_of_machine_reads_back_as_it_was_made() {

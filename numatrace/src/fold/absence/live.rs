@@ -15,7 +15,7 @@ use crate::{
     enrich::{
         Observation,
         process::ProcessIndex,
-        timeline_event::{Happened, TimelineEvent},
+        timeline_event::{TimelineEvent, TimelineKind},
     },
     fold::area::Thread,
     ids::NodeId,
@@ -76,7 +76,7 @@ impl Absences {
 
     /// Takes in an event; it is applied by the next [`Absences::end_sweep`].
     pub fn apply(&mut self, event: &TimelineEvent) {
-        if let Happened::Move { tid, start_ns, .. } = event.what {
+        if let TimelineKind::Move { tid, start_ns, .. } = event.what {
             let thread = (tid, start_ns);
             if self.threads.len() >= MOST && !self.threads.contains_key(&thread) {
                 return;
@@ -174,7 +174,7 @@ mod tests {
             time_ns,
             process: process(),
             nodes: (NodeId(from), NodeId(to)),
-            what: Happened::Move {
+            what: TimelineKind::Move {
                 ran_ns: time_ns / 2,
                 far_faults: 3,
                 tid: Tid(8),
@@ -187,7 +187,7 @@ mod tests {
 
     fn pages(from: u16, to: u16, time_ns: u64, pages: u64) -> TimelineEvent {
         TimelineEvent {
-            what: Happened::Pages {
+            what: TimelineKind::Pages {
                 asker: Pid(7),
                 reason: 0,
                 pages,

@@ -12,7 +12,7 @@ use crate::{
     decode::count::NodePair,
     enrich::{
         process::ProcessIndex,
-        timeline_event::{Happened, TimelineEvent},
+        timeline_event::{TimelineEvent, TimelineKind},
     },
     fold::area::Thread as ThreadId,
     ids::NodeId,
@@ -67,11 +67,11 @@ impl Process {
     /// Takes in an event. Returns the absence that it ends.
     pub fn apply(&mut self, event: &TimelineEvent) -> Option<Absence> {
         match event.what {
-            Happened::Pages { pages, .. } => {
+            TimelineKind::Pages { pages, .. } => {
                 self.memory.moved(event.nodes, pages);
                 None
             }
-            Happened::Move {
+            TimelineKind::Move {
                 tid,
                 start_ns,
                 reason,

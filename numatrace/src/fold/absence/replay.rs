@@ -7,7 +7,7 @@ use crate::{
     decode::count::NodePair,
     enrich::{
         process::ProcessIndex,
-        timeline_event::{Happened, TimelineEvent},
+        timeline_event::{TimelineEvent, TimelineKind},
     },
     fold::{
         area::Thread,
@@ -126,7 +126,7 @@ fn begin<'a>(process: &mut Process, timeline: &OfProcess<'a>, known: &Known) -> 
         Pages::Resident(in_the_end) => {
             let mut before = in_the_end.clone();
             for event in timeline.events.iter().rev() {
-                if let Happened::Pages { pages, .. } = event.what {
+                if let TimelineKind::Pages { pages, .. } = event.what {
                     let (from, to) = event.nodes;
                     let left = before.entry(to).or_default();
                     *left = left.saturating_sub(pages);
@@ -145,7 +145,7 @@ fn begin<'a>(process: &mut Process, timeline: &OfProcess<'a>, known: &Known) -> 
 fn moved(timeline: &OfProcess<'_>) -> BTreeMap<NodePair, u64> {
     let mut moved = BTreeMap::new();
     for event in &timeline.events {
-        if let Happened::Pages { pages, .. } = event.what {
+        if let TimelineKind::Pages { pages, .. } = event.what {
             bump(&mut moved, event.nodes, pages);
         }
     }

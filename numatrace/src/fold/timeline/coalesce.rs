@@ -7,7 +7,7 @@ use crate::{
     decode::count::{NodePair, Reason},
     enrich::{
         process::ProcessIndex,
-        timeline_event::{Happened, TimelineEvent},
+        timeline_event::{TimelineEvent, TimelineKind},
     },
     ids::Pid,
 };
@@ -22,10 +22,10 @@ pub fn extend(before: &mut TimelineEvent, next: &TimelineEvent) -> bool {
     let same = before.process == next.process
         && key(before).is_some_and(|key_before| key(next) == Some(key_before));
     let (
-        Happened::Pages {
+        TimelineKind::Pages {
             pages, until_ns, ..
         },
-        Happened::Pages {
+        TimelineKind::Pages {
             pages: more,
             until_ns: next_until,
             ..
@@ -47,8 +47,8 @@ pub fn extend(before: &mut TimelineEvent, next: &TimelineEvent) -> bool {
 /// Returns what page moves must have in common to be coalesced; `None` for the move of a thread.
 fn key(event: &TimelineEvent) -> Option<Key> {
     match event.what {
-        Happened::Pages { asker, reason, .. } => Some((event.nodes, asker, reason)),
-        Happened::Move { .. } => None,
+        TimelineKind::Pages { asker, reason, .. } => Some((event.nodes, asker, reason)),
+        TimelineKind::Move { .. } => None,
     }
 }
 

@@ -18,7 +18,7 @@ use super::area::Thread;
 use crate::enrich::{
     Observation,
     process::ProcessIndex,
-    timeline_event::{Happened, TimelineEvent},
+    timeline_event::{TimelineEvent, TimelineKind},
 };
 use sweeps::{Followed, Sweeps, Touched};
 
@@ -64,7 +64,7 @@ impl Timeline {
             return;
         }
         self.all.push(event);
-        if let Happened::Move { tid, start_ns, .. } = event.what {
+        if let TimelineKind::Move { tid, start_ns, .. } = event.what {
             let thread = (tid, start_ns);
             self.sweeps.follow(event.process, thread, event.time_ns);
         }
@@ -137,7 +137,7 @@ mod tests {
             time_ns: at_ms * MS,
             process: process(),
             nodes: (NodeId(nodes.0), NodeId(nodes.1)),
-            what: Happened::Pages {
+            what: TimelineKind::Pages {
                 asker: Pid(7),
                 reason: 5,
                 pages,
@@ -148,7 +148,7 @@ mod tests {
 
     fn moved(at_ms: u64) -> TimelineEvent {
         TimelineEvent {
-            what: Happened::Move {
+            what: TimelineKind::Move {
                 tid: Tid(7),
                 start_ns: 5,
                 cpus: (CpuId(0), CpuId(2)),
@@ -167,8 +167,8 @@ mod tests {
         let part = timeline.by_process().remove(&process()).unwrap();
         let events = part.events.iter().map(|event| {
             let pages = match event.what {
-                Happened::Pages { pages, .. } => Some(pages),
-                Happened::Move { .. } => None,
+                TimelineKind::Pages { pages, .. } => Some(pages),
+                TimelineKind::Move { .. } => None,
             };
             (event.time_ns / MS, pages)
         });

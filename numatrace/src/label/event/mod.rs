@@ -20,7 +20,7 @@ use crate::{
         Charged, Enrich,
         facts::Facts,
         process::ProcessIndex,
-        timeline_event::{Happened, TimelineEvent},
+        timeline_event::{TimelineEvent, TimelineKind},
     },
     fold::{Tally, absence::Absence, area::Thread, live::LiveEvent},
     ids::{NodeId, Pid, Tid},
@@ -85,8 +85,8 @@ impl EventLines {
             LiveEvent::Touch(process, run) => self.touch(time_ns, *process, run, enrich),
             LiveEvent::Use(process, run) => self.hint_fault(time_ns, *process, run, enrich),
             LiveEvent::TimelineEvent(event) => match event.what {
-                Happened::Move { .. } => self.task_move(event, enrich),
-                Happened::Pages { .. } => self.page_migration(event, enrich),
+                TimelineKind::Move { .. } => self.task_move(event, enrich),
+                TimelineKind::Pages { .. } => self.page_migration(event, enrich),
             },
             LiveEvent::Absence(absence) => self.absence(time_ns, absence, enrich),
         }
@@ -172,7 +172,7 @@ impl EventLines {
         event: &TimelineEvent,
         enrich: &mut Enrich<F>,
     ) -> Option<Event> {
-        let Happened::Move {
+        let TimelineKind::Move {
             tid,
             start_ns,
             cpus,
@@ -194,7 +194,7 @@ impl EventLines {
         event: &TimelineEvent,
         enrich: &mut Enrich<F>,
     ) -> Option<Event> {
-        let Happened::Pages {
+        let TimelineKind::Pages {
             asker,
             reason: why,
             pages,
@@ -365,7 +365,7 @@ mod tests {
         let enrich = Enrich {
             processes,
             spaces: Spaces::default(),
-            told: PendingMappings::default(),
+            pending_mappings: PendingMappings::default(),
             residency: Residency::default(),
             facts: Gone,
         };
@@ -385,7 +385,7 @@ mod tests {
             time_ns: 4_000_000_000,
             process,
             nodes: (NodeId(0), NodeId(1)),
-            what: Happened::Pages {
+            what: TimelineKind::Pages {
                 asker: Pid(9),
                 reason: 1,
                 pages: 512,
@@ -409,7 +409,7 @@ mod tests {
             time_ns: 1,
             process,
             nodes: (NodeId(0), NodeId(1)),
-            what: Happened::Move {
+            what: TimelineKind::Move {
                 ran_ns: 0,
                 far_faults: 0,
                 tid: Tid(7),

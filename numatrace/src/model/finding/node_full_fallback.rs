@@ -111,7 +111,7 @@ fn finding(
     let elsewhere = if by.len() == 1 {
         format!(
             "start it on the node that has room: \
-             numactl --cpunodebind={spare} --membind={spare} {command}, or "
+             numactl --cpunodebind={spare} --membind={spare} {command}; or "
         )
     } else {
         String::new()

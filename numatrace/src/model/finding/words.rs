@@ -61,9 +61,9 @@ pub fn at_home(host: &Host, process: &Process, home: usize) -> String {
     )
 }
 
-/// Returns the home node in numactl's list syntax, `N` when it is not known.
+/// Returns the home node in numactl's list syntax, `node` when it is not known.
 pub fn home_list(host: &Host, process: &Process) -> String {
-    home(host, process).map_or_else(|| "N".to_owned(), |home| node_list(host, [home]))
+    home(host, process).map_or_else(|| "node".to_owned(), |home| node_list(host, [home]))
 }
 
 /// Names a process: `app (4242)`. Outputs escape the sentence that it is in.
@@ -74,7 +74,8 @@ pub fn process(process: &Process) -> String {
 /// Returns the command that a fix would start: as it was launched, the executable, or `COMMAND`.
 ///
 /// People paste fixes into a root shell, so a command is repeated only if every shell takes each of
-/// its words literally.
+/// its words literally. A command that was launched through numactl is not repeated either: fixes
+/// put numactl before it, and of two the inner one wins.
 pub fn command(snapshot: &Snapshot, process: &Process) -> String {
     let launched = &snapshot.session.scope.launched;
     let is_launched = snapshot
@@ -87,9 +88,14 @@ pub fn command(snapshot: &Snapshot, process: &Process) -> String {
     };
     let plain: Option<Vec<&str>> = words.iter().map(plain_word).collect();
     match plain {
-        Some(words) if !words.is_empty() => words.join(" "),
+        Some(words) if !words.is_empty() && !is_numactl(words[0]) => words.join(" "),
         _ => "COMMAND".into(),
     }
+}
+
+/// Returns whether a word starts numactl(8).
+fn is_numactl(word: &str) -> bool {
+    word.rsplit('/').next() == Some("numactl")
 }
 
 /// Returns the name, when every shell takes it for one word.

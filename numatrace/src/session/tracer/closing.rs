@@ -53,7 +53,7 @@ impl Tracer {
     pub(super) fn begin(&mut self) -> anyhow::Result<()> {
         let (mut reading, boundary_counts) = self.read_boundary(0)?;
         reading.at_ns = boot_ns()?;
-        self.take(&Input::Begin(reading, boundary_counts), None);
+        self.apply(&Input::Begin(reading, boundary_counts), None);
         Ok(())
     }
 
@@ -67,11 +67,11 @@ impl Tracer {
         let current = self.control.advance()?;
         let sweep = self.counts(current)?;
         let until_ns = boot_ns()?;
-        self.take(&Input::Time(until_ns), None);
-        self.take(&Input::Sweep(sweep), None);
+        self.apply(&Input::Time(until_ns), None);
+        self.apply(&Input::Sweep(sweep), None);
         let (mut reading, boundary_counts) = self.read_boundary(until_ns)?;
-        reading.goes_on = another_follows;
-        self.take(&Input::Boundary(reading, boundary_counts), None);
+        reading.another_follows = another_follows;
+        self.apply(&Input::Boundary(reading, boundary_counts), None);
         self.drain()?;
         self.stream_growth()?;
         self.read_residency();
@@ -83,7 +83,7 @@ impl Tracer {
                 fills: self.open_runs.fills()?,
                 moves: self.open_runs.moves()?,
             };
-            self.take(&Input::OpenRuns(open), None);
+            self.apply(&Input::OpenRuns(open), None);
         }
         Ok(self.ingest.counted())
     }
@@ -138,7 +138,7 @@ impl Tracer {
             grown: self.grown()?,
             no_counters: self.numastat.as_ref().err().cloned(),
             switched: self.numa_stat.written(),
-            goes_on: false,
+            another_follows: false,
         };
         Ok((reading, boundary_counts))
     }
@@ -147,7 +147,7 @@ impl Tracer {
     /// does, and so begins an epoch. Returns that epoch with the counters; `None` where they cannot
     /// be read.
     fn system(&mut self, marked: bool) -> anyhow::Result<Option<(u64, VmCounters)>> {
-        // Where our program is attached to the fold, it begins the epoch; else we do.
+        // Our program at the fold begins the epoch; without it we do.
         let begun = if marked {
             None
         } else {

@@ -1,7 +1,7 @@
 //! A running tracer: attached programs and maps on one side, the ingest that they feed on the
 //! other.
 //!
-//! The tracer reads when it is told to; it has no timers and never waits.
+//! The tracer reads when its caller says so; it has no timers and never waits.
 
 mod clock;
 mod closing;
@@ -110,7 +110,7 @@ impl Tracer {
             }
         })?;
         if self.ingest.has_pending_mappings() {
-            self.take(&Input::AttributeMappings, None);
+            self.apply(&Input::AssignMappings, None);
         }
         Ok(())
     }
@@ -132,7 +132,7 @@ impl Tracer {
         }
         // A process may have run on several CPUs, each with a buffer of its own.
         made.sort_by_key(|mapping: &MappingMade| mapping.time_ns);
-        self.take(&Input::MappingsMade(made, rejected), None);
+        self.apply(&Input::MappingRecords(made, rejected), None);
     }
 
     /// Returns whether the kernel's records of new mappings could be opened, or why not; `None` in
@@ -152,8 +152,8 @@ impl Tracer {
         let current = self.control.advance()?;
         let sweep = self.counts(current)?;
         let sample = self.sample()?;
-        self.take(&Input::Time(boot_ns()?), None);
-        self.take(&Input::Sweep(sweep), sample.as_ref());
+        self.apply(&Input::Time(boot_ns()?), None);
+        self.apply(&Input::Sweep(sweep), sample.as_ref());
         // Records of the time before the sweep precede the growth of open runs.
         self.drain()?;
         self.stream_growth()
@@ -188,15 +188,15 @@ impl Tracer {
     }
 
     /// Takes in other input than records, and writes it into the recording.
-    fn take(&mut self, input: &Input, sample: Option<&Sample>) {
+    fn apply(&mut self, input: &Input, sample: Option<&Sample>) {
         let Self {
             ingest, recorder, ..
         } = self;
         let Some(recorder) = recorder else {
-            return ingest.take(input);
+            return ingest.apply(input);
         };
         recorder.before(input, ingest);
-        ingest.take(input);
+        ingest.apply(input);
         recorder.input(input, sample, ingest);
     }
 
@@ -217,11 +217,11 @@ impl Tracer {
 
     fn read_residency(&mut self) {
         if self.residency {
-            self.take(&Input::Residency, None);
+            self.apply(&Input::Residency, None);
         }
     }
 
-    /// Has each CPU charge its running task with the time up to now.
+    /// Makes each CPU charge its running task with the time up to now.
     fn charge_running_tasks(&self) {
         let programs = self.session.programs_of(catalog::TASK_RUN).iter();
         for program in programs

@@ -58,10 +58,10 @@ impl Tracer {
         let mapping_records = loaded.wants_mappings().then(|| MappingRecords::open(&cpus));
         // Hooks first, then the processes that exist: a process born in between is seen twice,
         // never missed. Most of `/proc` is read while the programs are being loaded.
-        let glance = Reading::begin(|| ProcFacts::glance(Path::new("/")));
+        let identities = Reading::begin(|| ProcFacts::identities(Path::new("/")));
         let session = loaded.attach();
         control.set_attached(attached_bits(&session))?;
-        let facts = ProcFacts::new(Path::new("/")).knowing(glance.end()?);
+        let facts = ProcFacts::new(Path::new("/")).with_identities(identities.end()?);
         let facts = if recorder.is_some() {
             Noted::on(facts)
         } else {

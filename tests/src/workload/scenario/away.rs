@@ -7,7 +7,8 @@ use crate::counters;
 use crate::workload::memory::{Region, page_size};
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

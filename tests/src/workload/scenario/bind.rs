@@ -4,7 +4,8 @@
 use crate::workload::memory::Region;
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -6,7 +6,8 @@ use anyhow::Context;
 use super::interleave::parse_nodes;
 use crate::workload::nodes::pin;
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

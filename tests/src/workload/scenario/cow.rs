@@ -5,7 +5,8 @@ use crate::workload::memory::Region;
 use crate::workload::placement::{Placement, Prober};
 use crate::workload::processes::Helper;
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Member, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::{GroundTruth, Member};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -11,7 +11,8 @@ use crate::workload::crew::{Shift, Worked, join, named};
 use crate::workload::memory::Region;
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -10,7 +10,8 @@ use crate::counters;
 use crate::workload::memory::{Region, page_size};
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -25,7 +26,7 @@ pub struct Args {
 /// A folder with an entry for each kind of memory that the kernel tells apart by its speed.
 const TIERS: &str = "/sys/devices/virtual/memory_tiering";
 
-/// Whether the kernel demotes cold pages to slow memory when room is wanted.
+/// The switch of demotion: cold pages go to slow memory when room is wanted.
 const KNOB: &str = "/sys/kernel/mm/numa/demotion_enabled";
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {

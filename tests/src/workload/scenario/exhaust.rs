@@ -9,7 +9,8 @@ use crate::counters;
 use crate::workload::memory::{Region, page_size};
 use crate::workload::print;
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 /// Pages between two checks of where they went: 1 MiB, small against the smallest node.
 const STEP: usize = 256;

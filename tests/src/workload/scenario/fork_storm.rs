@@ -11,7 +11,8 @@ use nix::unistd::{ForkResult, Pid, execv, fork};
 use crate::workload::memory::Region;
 use crate::workload::processes::exit_now;
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

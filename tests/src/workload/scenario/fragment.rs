@@ -8,7 +8,8 @@ use anyhow::Context;
 use crate::counters;
 use crate::workload::memory::Region;
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

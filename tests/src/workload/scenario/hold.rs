@@ -7,7 +7,8 @@ use crate::workload::memory::Region;
 use crate::workload::policy::{self, Mode};
 use crate::workload::print;
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

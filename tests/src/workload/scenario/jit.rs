@@ -10,7 +10,8 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 
 use crate::workload::memory::{Region, page_size};
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

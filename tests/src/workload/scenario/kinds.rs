@@ -17,7 +17,8 @@ use crate::workload::memory::{Region, page_size};
 use crate::workload::policy::{self, Mode};
 use crate::workload::print;
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble, check};
+use crate::workload::trouble::{Trouble, check};
+use crate::workload::truth::GroundTruth;
 
 /// Base pages of a huge page on x86-64 and on arm64 with 4 KiB pages.
 const HUGE_PAGES: usize = 512;

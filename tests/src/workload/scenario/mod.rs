@@ -3,7 +3,8 @@
 use clap::Subcommand;
 
 use super::scene::Scene;
-use super::truth::{GroundTruth, Trouble};
+use super::trouble::Trouble;
+use super::truth::GroundTruth;
 
 mod bind;
 mod first_touch;

@@ -13,7 +13,8 @@ use nix::unistd::{ForkResult, execv, fork};
 use crate::workload::nodes::pin;
 use crate::workload::processes::{Helper, exit_now};
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 /// The moment at which the scheduler is to place a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -88,7 +89,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         nix::sys::signal::Signal::SIGKILL,
     )
     .context("cannot end the busy threads")?;
-    // It was killed, so it returns nothing.
+    // The child was killed, so it returns nothing.
     let _ = hogs.finish::<()>();
     Scene::end(&mut truth)?;
     truth.detail("children", args.count);

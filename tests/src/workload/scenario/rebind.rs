@@ -11,7 +11,8 @@ use crate::workload::memory::Region;
 use crate::workload::nodes::Nodes;
 use crate::workload::policy;
 use crate::workload::scene::{Scene, now_ns};
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

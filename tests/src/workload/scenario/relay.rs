@@ -8,7 +8,8 @@ use anyhow::{Result, anyhow};
 use nix::unistd::gettid;
 
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -13,7 +13,8 @@ use nix::unistd::gettid;
 
 use crate::workload::nodes::pin;
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -13,7 +13,8 @@ use crate::workload::memory::{Region, page_size};
 use crate::workload::placement::Placement;
 use crate::workload::processes::Helper;
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Member, Trouble, check};
+use crate::workload::trouble::{Trouble, check};
+use crate::workload::truth::{GroundTruth, Member};
 
 /// Ways to make shared memory.
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -10,7 +10,8 @@ use crate::workload::memory::Region;
 use crate::workload::placement::{Placement, Prober};
 use crate::workload::processes::Helper;
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Member, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::{GroundTruth, Member};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -59,7 +60,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
 }
 
 /// Runs one process of the tree: first its children (a process that forks must have one thread),
-/// then its own threads. It comes first in the returned list.
+/// then its own threads. The process comes first in the returned list.
 fn process(
     args: &Args,
     scene: &Scene,

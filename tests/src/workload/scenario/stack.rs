@@ -3,7 +3,8 @@
 use crate::workload::memory::page_size;
 use crate::workload::placement::{Placement, mapping_named};
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 use std::hint::black_box;
 
 /// A frame larger than a page would skip pages.

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use crate::workload::memory::{Region, page_size};
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
-use crate::workload::truth::{GroundTruth, Trouble};
+use crate::workload::trouble::Trouble;
+use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

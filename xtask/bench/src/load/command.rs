@@ -10,10 +10,10 @@ use super::{Done, Used};
 /// Options of `command`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Events that one run counts for
+    /// Events that one execution counts for
     #[arg(long, default_value_t = 1)]
     events: u64,
-    /// Times to run it
+    /// How often to run it
     #[arg(long, default_value_t = 1)]
     count: u64,
     /// The program and its arguments
@@ -21,10 +21,10 @@ pub struct Args {
     argv: Vec<String>,
 }
 
-/// Runs it.
+/// Runs the program.
 ///
 /// # Errors
-/// It cannot be started or fails.
+/// The program cannot be started or fails.
 pub fn run(args: &Args) -> Result<Done> {
     let (program, arguments) = args.argv.split_first().context("no program")?;
     let used = Used::from_here()?;

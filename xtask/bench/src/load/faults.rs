@@ -1,5 +1,5 @@
-//! Fault storm: threads, one on each CPU, that touch fresh anonymous memory at full speed. One 4 KiB fault is one allocation and a
-//! little of page tables.
+//! Fault storm: threads, one on each CPU, that touch fresh anonymous memory at full speed. One 4
+//! KiB fault is one allocation and a little of page tables.
 
 use std::{
     io, ptr,
@@ -36,10 +36,10 @@ pub struct Args {
     thp: bool,
 }
 
-/// Touches it all. The first round of each thread is not timed: it makes the page tables.
+/// Touches all memory. The first round of each thread is not timed: it makes the page tables.
 ///
 /// # Errors
-/// No memory.
+/// There is not enough memory.
 pub fn run(args: &Args) -> Result<Done> {
     let cpus = cpus()?;
     let threads = if args.threads == 0 {
@@ -86,7 +86,7 @@ fn worker(args: &Args, cpu: usize, start: &Barrier) -> Result<(Duration, Duratio
     Ok((begun.elapsed(), own_time()?.saturating_sub(cpu)))
 }
 
-/// CPU time of this thread.
+/// Returns the CPU time of this thread.
 fn own_time() -> Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
@@ -102,7 +102,7 @@ struct Memory {
 
 impl Memory {
     fn map(length: usize, thp: bool) -> Result<Self> {
-        // Room to begin at a huge page.
+        // Room to begin at a huge page boundary.
         let mapped = length + HUGE;
         // SAFETY: a fresh mapping at an address of the kernel's choice.
         let map = unsafe {
@@ -125,7 +125,8 @@ impl Memory {
         } else {
             libc::MADV_NOHUGEPAGE
         };
-        // SAFETY: advice on the mapping just made; a kernel without huge pages refuses it, and has none to avoid.
+        // SAFETY: advice on the mapping just made. A kernel without huge pages refuses it, and has
+        // none to avoid.
         unsafe { libc::madvise(map, mapped, advice) };
         let base = map.cast::<u8>();
         Ok(Self {
@@ -137,9 +138,9 @@ impl Memory {
         })
     }
 
-    /// Gives it all back and writes each page.
+    /// Gives all pages back and writes each again.
     fn touch(&self) -> Result<()> {
-        // SAFETY: advice on a mapping of ours whose contents nobody needs.
+        // SAFETY: advice on this mapping, whose contents nobody needs.
         let failed = unsafe { libc::madvise(self.base.cast(), self.length, libc::MADV_DONTNEED) };
         ensure!(failed == 0, "madvise: {}", io::Error::last_os_error());
         for offset in (0..self.length).step_by(self.step) {
@@ -152,7 +153,7 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours and nothing refers to it any more.
+        // SAFETY: nothing refers to the mapping any more.
         unsafe { libc::munmap(self.map, self.mapped) };
     }
 }

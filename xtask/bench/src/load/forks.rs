@@ -20,10 +20,10 @@ pub struct Args {
     threads: usize,
 }
 
-/// Runs them.
+/// Runs the programs.
 ///
 /// # Errors
-/// One cannot be started.
+/// A program cannot be started.
 pub fn run(args: &Args) -> Result<Done> {
     let this = std::env::current_exe()?;
     let cpus = cpus()?;

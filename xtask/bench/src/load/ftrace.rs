@@ -1,4 +1,5 @@
-//! ftrace as a peer: an event on in an instance of its own, with a reader that throws it away, or without one.
+//! ftrace as a peer: an event switched on in an instance of its own, with a reader that throws the
+//! records away, or without one.
 
 use std::{
     fs::{self, File},
@@ -17,7 +18,7 @@ use crate::until_eof;
 pub struct Args {
     /// The event, `kmem/mm_page_alloc`
     event: String,
-    /// Read what is recorded
+    /// Read the records
     #[arg(long)]
     reader: bool,
 }
@@ -25,7 +26,7 @@ pub struct Args {
 /// Records until stdin closes.
 ///
 /// # Errors
-/// tracefs is not mounted or not ours.
+/// tracefs is not mounted, or this user may not use it.
 pub fn run(args: &Args) -> Result<()> {
     let instance = Instance::make()?;
     let event = instance.0.join("events").join(&args.event);
@@ -35,7 +36,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut buffer = vec![0; 1 << 20];
     until_eof::hold(|| {
         if let Some(pipe) = &mut reader {
-            // Empty is an error of its own kind here, and no trouble.
+            // An empty pipe is reported as an error here, and is no failure.
             while pipe
                 .read(&mut buffer)
                 .is_ok_and(|read| read == buffer.len())
@@ -45,7 +46,7 @@ pub fn run(args: &Args) -> Result<()> {
     })
 }
 
-/// Where instances are made, each called after its maker.
+/// The folder of instances, each named after its maker.
 const INSTANCES: &str = "/sys/kernel/tracing/instances";
 const PREFIX: &str = "numatrace-bench-";
 
@@ -79,7 +80,8 @@ fn remove(instance: &Path) {
     }
 }
 
-/// Removes what makers that were killed left behind: it goes on recording, and would be paid by everything measured from then on.
+/// Removes instances that killed makers left behind: such an instance goes on recording, and would
+/// slow everything that is measured from then on.
 fn remove_orphans() {
     let Ok(entries) = fs::read_dir(INSTANCES) else {
         return;

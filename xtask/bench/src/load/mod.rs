@@ -1,4 +1,5 @@
-//! Loads: each does one thing a known number of times and times itself, so that starting it costs nothing in the result.
+//! Loads: each does one thing a known number of times and times itself, so that the result has no
+//! start-up in it.
 
 mod command;
 mod faults;
@@ -36,10 +37,10 @@ pub struct Args {
     /// File for the result, in place of stdout
     #[arg(long)]
     result: Option<PathBuf>,
-    /// Have the kernel count the runs of all BPF programs meanwhile, which slows each of them
+    /// Have the kernel count the executions of all BPF programs meanwhile, which slows each of them
     #[arg(long)]
     runs: bool,
-    /// Attach an empty program to this hook, to compare runs with (repeatable)
+    /// Attach an empty program to this hook, to compare with (repeatable)
     #[arg(long, value_name = "HOOK")]
     side_recording: Vec<String>,
     #[command(subcommand)]
@@ -62,18 +63,19 @@ enum Load {
     Command(command::Args),
 }
 
-/// What a load did.
+/// The result of a load.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Done {
-    /// What was done, one of them.
+    /// The thing that was done, in the singular.
     pub event: String,
     /// How many, over all threads.
     pub count: u64,
     /// From the first to the last, ns on the wall clock.
     pub wall_ns: u64,
-    /// CPU time of them, ns, of this process and its children: what neighbours on the machine change least.
+    /// CPU time of them, ns, of this process and its children: the figure that neighbours on the
+    /// machine change least.
     pub cpu_ns: u64,
-    /// Threads that did them side by side.
+    /// Threads that did them at the same time.
     pub threads: u64,
     /// Most memory that one program of it had resident, KiB, where it runs programs.
     pub max_rss_kib: Option<u64>,
@@ -81,7 +83,7 @@ pub struct Done {
     pub programs: Vec<Runs>,
 }
 
-/// What was used since it began.
+/// Clocks at the beginning.
 struct Used {
     wall: Instant,
     cpu: Duration,
@@ -100,7 +102,7 @@ impl Used {
     }
 }
 
-/// CPU time of this process and the children it has waited for.
+/// Returns the CPU time of this process and the children that it has waited for.
 fn cpu_time() -> Result<Duration> {
     let own = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?;
     let children = getrusage(UsageWho::RUSAGE_CHILDREN)?;
@@ -130,10 +132,10 @@ impl Done {
     }
 }
 
-/// Runs a load and says what it did.
+/// Runs a load and prints its result.
 ///
 /// # Errors
-/// It could not be done.
+/// The load failed.
 pub fn run(args: &Args) -> Result<()> {
     let side_recording = empty::attach_all(&args.side_recording)?;
     let statistics = args.runs.then(Statistics::on).transpose()?;
@@ -157,7 +159,7 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The CPUs this process may use, in order.
+/// Returns the CPUs that this process may use, in order.
 fn cpus() -> Result<Vec<usize>> {
     let allowed = sched_getaffinity(Pid::from_raw(0))?;
     Ok((0..CpuSet::count())

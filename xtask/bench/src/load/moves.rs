@@ -12,10 +12,10 @@ pub struct Args {
     count: usize,
 }
 
-/// Moves.
+/// Moves the thread.
 ///
 /// # Errors
-/// There is one CPU.
+/// There is only one CPU.
 pub fn run(args: &Args) -> Result<Done> {
     let cpus = cpus()?;
     ensure!(cpus.len() > 1, "with one CPU there is nowhere to move to");

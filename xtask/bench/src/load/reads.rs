@@ -1,5 +1,5 @@
-//! Page-cache reads: a file of holes is read through, dropped from the cache and read again. Holes need no disk, so the time is the
-//! kernel's own: allocation, zeroing and copying.
+//! Page-cache reads: a file of holes is read through, dropped from the cache and read again. Holes
+//! need no disk, so the time is the kernel's own: allocation, zeroing and copying.
 
 use std::{
     fs::OpenOptions,
@@ -30,7 +30,7 @@ pub struct Args {
     rounds: usize,
 }
 
-/// Reads it.
+/// Reads the file.
 ///
 /// # Errors
 /// The file cannot be made or read.
@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> Result<Done> {
         .create_new(true)
         .open(&args.path)
         .with_context(|| format!("cannot create {}", args.path.display()))?;
-    // Without a name it goes with the process, however that ends.
+    // Without a name the file goes with the process, however that ends.
     std::fs::remove_file(&args.path)?;
     let length = args.mib << 20;
     file.set_len(length as u64)?;

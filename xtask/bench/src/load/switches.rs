@@ -1,4 +1,5 @@
-//! Context-switch storm: pairs of threads on one CPU that wake each other through pipes. A round trip is two switches.
+//! Context-switch storm: pairs of threads on one CPU that wake each other through pipes. A round
+//! trip is two switches.
 
 use std::{
     io::{PipeReader, PipeWriter, Read as _, Write as _, pipe},
@@ -22,7 +23,7 @@ pub struct Args {
     pairs: usize,
 }
 
-/// Plays ping-pong.
+/// Runs the round trips.
 ///
 /// # Errors
 /// A pipe breaks.
@@ -66,7 +67,7 @@ pub fn run(args: &Args) -> Result<Done> {
     Done::new("switch", switches, (wall, cpu), pairs as u64)
 }
 
-/// Sends back what comes until nothing more does.
+/// Sends back what comes until the pipe ends.
 fn answer(cpu: usize, mut from: PipeReader, mut to: PipeWriter) -> Result<()> {
     pin(cpu)?;
     let mut byte = [0];
