@@ -1,4 +1,4 @@
-//! Two sessions of one program: with a first-touch bug, and with the bug mended.
+//! Two sessions of one program: with a first-touch bug, and with it mended.
 
 use numatrace::ids::Pid;
 use numatrace::model::{Mapping, Snapshot, finding};
@@ -17,7 +17,7 @@ pub fn bug() -> Snapshot {
     finished(snapshot)
 }
 
-/// The worker itself touches the memory that it uses; a different pid, a different address.
+/// The worker touches itself what it uses; another pid, another address.
 pub fn mended() -> Snapshot {
     let mut snapshot = fixture::launched();
     let process = &mut snapshot.processes[0];
@@ -35,12 +35,9 @@ pub fn mended() -> Snapshot {
 
 fn finished(mut snapshot: Snapshot) -> Snapshot {
     snapshot.stacks = serde_json::from_value(json!([{"id": 0, "frames": [
-        {"addr": "0x401000", "symbol": "fill", "module": "app", "offset": 4,
-         "line": "app.c:7", "inlined": true},
-        {"addr": "0x401000", "symbol": "init_matrix", "module": "app", "offset": 4,
-         "line": "app.c:41", "inlined": false},
-        {"addr": "0x402000", "symbol": null, "module": "libc.so.6", "offset": 660,
-         "line": null, "inlined": false},
+        {"addr": "0x401000", "symbol": "fill", "module": "app", "offset": 4, "line": "app.c:7", "inlined": true},
+        {"addr": "0x401000", "symbol": "init_matrix", "module": "app", "offset": 4, "line": "app.c:41", "inlined": false},
+        {"addr": "0x402000", "symbol": null, "module": "libc.so.6", "offset": 660, "line": null, "inlined": false},
     ]}]))
     .unwrap();
     snapshot.findings = finding::diagnose(&snapshot);
@@ -59,8 +56,7 @@ fn region(node: usize, faults: [[u64; 2]; 2], surprise: u64) -> Mapping {
             "by_stack": [{"id": 0, "pages": 16_000, "remote": 0}],
         },
         "hint_faults": {"matrix": faults, "migrated": 0},
-        "users": [{"tid": 4243, "faults": faults[1][0] + faults[1][1],
-                   "remote": faults[1][0], "node": 1}],
+        "users": [{"tid": 4243, "faults": faults[1][0] + faults[1][1], "remote": faults[1][0], "node": 1}],
         "surprise_pages": surprise,
     }))
     .unwrap()

@@ -1,4 +1,4 @@
-//! The JSON of a report, checked against its schema and by the contract's own script.
+//! The JSON of a report against its schema and against the contract's own check.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -49,7 +49,7 @@ fn every_report_keeps_the_contract() {
             .stdout(Stdio::piped())
             .spawn();
         let Ok(mut child) = child else {
-            // Left out without Python; the schema test above has run all the same.
+            // Only where there is no Python; the schema test above has run all the same.
             assert!(
                 Command::new("python3").arg("--version").output().is_err(),
                 "python3 is there but did not start"
@@ -64,8 +64,7 @@ fn every_report_keeps_the_contract() {
             .unwrap();
         let output = child.wait_with_output().unwrap();
         let breaches = String::from_utf8_lossy(&output.stdout);
-        // Nothing was traced, so there is no audit to check: the script accepts that, and so does
-        // the verdict.
+        // Nothing was traced, so there is no audit to keep: the check accepts that, and so does the verdict.
         assert!(output.status.success(), "{name}:\n{breaches}");
     }
 }
@@ -96,8 +95,7 @@ fn names_that_are_not_utf8_read_back_as_their_escapes() {
     );
 }
 
-/// Every object of the schema describes its fields, and every field that the fixtures print is
-/// described.
+/// Every object of the schema describes its fields, and every field that the fixtures print is described.
 #[test]
 fn the_schema_describes_every_field_that_is_printed() {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
@@ -107,8 +105,7 @@ fn the_schema_describes_every_field_that_is_printed() {
     }
 }
 
-/// Walks report and schema in parallel. A field without a `properties` entry and without a map's
-/// `additionalProperties` fails.
+/// Walks report and schema side by side; a field without `properties` entry and without a map's `additionalProperties` fails.
 fn described(root: &Value, schema: &Value, value: &Value, at: &str) {
     let schema = resolve(root, schema);
     match value {

@@ -1,4 +1,4 @@
-//! Two reports compared: the text and the JSON about a first-touch bug that was mended.
+//! Two reports compared: what is told of a mended first-touch bug, in text and JSON.
 
 use numatrace::limits::expr::Expr;
 use numatrace::limits::fail_if::{DiffNames, DiffValues};
@@ -150,7 +150,7 @@ fn every_comparison_is_valid_by_the_schema() {
     let validator = jsonschema::validator_for(&schema).unwrap();
     let mut diffs = vec![("mended", mended())];
     let all = fixture::all();
-    // Ten thousand processes compare like ten, and take minutes.
+    // Ten thousand processes alike are valid alike, and take minutes.
     let few = all.iter().filter(|(name, _)| *name != "crowd");
     diffs.extend(few.map(|(name, after)| (*name, compare(&fixture::two_nodes(), after))));
     for (name, diff) in diffs {
@@ -169,18 +169,12 @@ proptest! {
 
     /// Numbers of a report may be anything: sums saturate, shares stay shares, nothing panics.
     #[test]
-    fn hostile_numbers_are_compared_without_a_panic(
-        numbers in prop::collection::vec(any::<u64>(), 24),
-        seconds in any::<f64>(),
-    ) {
+    fn hostile_numbers_are_compared_without_a_panic(numbers in prop::collection::vec(any::<u64>(), 24), seconds in any::<f64>()) {
         let mut hostile = before_after::bug();
         hostile.session.duration_s = seconds;
         let mut numbers = numbers.into_iter().cycle();
         for process in &mut hostile.processes {
-            let counts = process.alloc.iter_mut().flat_map(|alloc| {
-                [&mut alloc.local_node, &mut alloc.other_node, &mut alloc.numa_miss]
-            });
-            for counts in counts {
+            for counts in process.alloc.iter_mut().flat_map(|alloc| [&mut alloc.local_node, &mut alloc.other_node, &mut alloc.numa_miss]) {
                 *counts = Some(numatrace::model::PerNode(numbers.by_ref().take(3).collect()));
             }
             for mapping in &mut process.mappings {
@@ -189,13 +183,11 @@ proptest! {
             }
             process.away_ns = numbers.next();
         }
-        let mended = before_after::mended();
-        for diff in [compare(&hostile, &mended), compare(&mended, &hostile)] {
+        for diff in [compare(&hostile, &before_after::mended()), compare(&before_after::mended(), &hostile)] {
             for process in &diff.processes {
                 for (name, change) in &process.changes.0 {
                     if name.ends_with("_share") {
-                        let is_share = |share: f64| (0.0..=1.0).contains(&share);
-                        prop_assert!(change.before.is_none_or(is_share), "{name} {change:?}");
+                        prop_assert!(change.before.is_none_or(|share| (0.0..=1.0).contains(&share)), "{name} {change:?}");
                     }
                 }
             }

@@ -1,4 +1,4 @@
-//! The pages about the report name everything that a report can hold.
+//! The pages about the report say everything the report can say.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ fn every_field_of_the_schema_is_explained_for_people() {
     );
 }
 
-/// Returns the names of all properties, however deep.
+/// The names of all properties, however deep.
 fn properties(schema: &Value, fields: &mut BTreeSet<String>) {
     match schema {
         Value::Object(parts) => {

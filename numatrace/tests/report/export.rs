@@ -1,4 +1,4 @@
-//! Reports in the formats of other tools: their sums are the report's.
+//! Reports in the forms of other tools: their sums are the report's.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ fn all() -> Vec<(&'static str, Snapshot)> {
     all
 }
 
-/// Returns the last frames of folded lines with their sums.
+/// The last frames of folded lines with their sums.
 fn leaves(lines: &[String]) -> BTreeMap<&str, u64> {
     let mut sums = BTreeMap::new();
     for line in lines {
@@ -125,7 +125,7 @@ fn the_flame_graph_has_both_colours_and_every_frame() {
     );
 }
 
-/// Returns the values of a CSV line; a reader for the lines of these tests, no general one.
+/// The cells of a CSV line; enough of a reader for what is written.
 fn cells(line: &str) -> Vec<String> {
     let mut cells = vec![String::new()];
     let mut quoted = false;
@@ -143,7 +143,7 @@ fn cells(line: &str) -> Vec<String> {
 fn the_csv_is_one_table_that_adds_up_to_the_report() {
     let columns: Vec<&str> = csv::HEADER.trim_end().split(',').collect();
     let at = |name: &str| columns.iter().position(|column| *column == name).unwrap();
-    // Ten thousand processes add up like ten, and take a minute.
+    // Ten thousand processes alike add up alike, and take a minute.
     let few = all().into_iter().filter(|(name, _)| *name != "crowd");
     for (name, snapshot) in few {
         let table = csv::lines(&snapshot);

@@ -1,4 +1,4 @@
-//! Findings: each is reported in its case, is silent in others, and names something to do.
+//! Findings: that each speaks when its case is there, is silent when it is not, and says something one can do.
 
 use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::model::finding::diagnose;
@@ -84,8 +84,7 @@ fn a_full_node_is_named_with_who_was_turned_away() {
     assert_eq!(
         finding.evidence,
         [
-            "3,000 of 3,700 allocations wanted on node 0 (81.1 %) were served elsewhere \
-             (numa_foreign)",
+            "3,000 of 3,700 allocations wanted on node 0 (81.1 %) were served elsewhere (numa_foreign)",
             "misses were served 3,000 by node 1 (numa_miss)",
             "turned away: spill (911) 3,000",
         ]
@@ -233,7 +232,7 @@ fn a_fix_never_repeats_what_a_shell_would_run() {
     );
 }
 
-/// Returns a program with moves, all of one reason.
+/// A program with moves, all of one reason.
 #[test]
 fn a_fix_puts_no_numactl_around_the_numactl_that_was_launched() {
     let mut snapshot = fixture::two_nodes();
@@ -335,7 +334,7 @@ fn time_away_counts_only_when_there_is_memory_to_be_away_from() {
         findings[0].fix.contains("migratepages 77 0 1"),
         "{findings:#?}"
     );
-    // Nearly as much memory on the other node: its threads belong there too.
+    // Nearly as much on the other node: its threads belong there too.
     let mut spread = process.clone();
     if let Some(pages) = spread
         .first_touch
@@ -345,7 +344,7 @@ fn time_away_counts_only_when_there_is_memory_to_be_away_from() {
         pages.add_at(1, 1, 12_000);
     }
     assert!(of_mover(spread).is_empty());
-    // The thread never moved: that is a first touch elsewhere, not running away.
+    // Never moved: that is a first touch elsewhere, not running away.
     process.task_moves = Some(TaskMoves {
         cross_node: Some(0),
         ..TaskMoves::default()
@@ -353,7 +352,7 @@ fn time_away_counts_only_when_there_is_memory_to_be_away_from() {
     assert!(of_mover(process).is_empty());
 }
 
-/// Returns a quiet machine with page migrations.
+/// A quiet machine with page migrations.
 fn migrating(by_reason: &[(&str, u64)], moved: u64, failed: u64, balancing: i64) -> Vec<String> {
     let mut matrix = Matrix::zeros(2);
     matrix.add_at(0, 1, moved);
@@ -398,8 +397,7 @@ fn memory_that_goes_round_is_churn_only_where_there_are_tiers() {
     assert!(!told(50_000, 4_100, 2), "one way");
 }
 
-/// Returns a process with 64 MiB on node 0 and two threads with a second of CPU time each, bound to
-/// these nodes.
+/// A process with 64 MiB on node 0 and two threads of a second's work each, bound to these nodes.
 fn bound_to(nodes: [usize; 2]) -> Snapshot {
     let mut snapshot = fixture::quiet(2);
     let mut process = fixture::program(
@@ -465,7 +463,7 @@ fn threads_bound_apart_from_their_memory_are_split_and_did_not_run_away() {
 #[test]
 fn threads_bound_to_one_node_are_not_split() {
     assert!(!ids(&bound_to([0, 0])).contains(&"affinity-split".to_owned()));
-    // Both threads are away from their memory: that is a different finding.
+    // Both away from their memory: that is another story.
     let both = ids(&bound_to([1, 1]));
     assert!(!both.contains(&"affinity-split".to_owned()), "{both:?}");
     assert!(

@@ -1,5 +1,5 @@
-//! Reports made by hand: machines of any number of nodes, sessions of any kind. Each keeps the
-//! report's rules, because the audit is summed up from the processes here as it is in a session.
+//! Reports made by hand: machines of any number of nodes, sessions of any kind. Every one keeps the report's rules, because the
+//! audit is summed up from the processes here as it is in a session.
 
 use numatrace::ids::{CpuId, NodeId, Pid, Tid};
 use numatrace::model::{
@@ -11,7 +11,7 @@ use numatrace::model::{
     Snapshot, Stay, System, TaskMoves, Thread, Verdict, Verify, finding,
 };
 
-/// Returns a machine of `nodes` nodes with two CPUs and 512 MiB each.
+/// A machine of `nodes` nodes with two CPUs and 512 MiB each.
 pub fn host(nodes: u16) -> Host {
     let distance = |from: u16| {
         (0..nodes)
@@ -36,8 +36,7 @@ pub fn host(nodes: u16) -> Host {
     }
 }
 
-/// Returns a system-wide session of ten seconds on `nodes` nodes, with exact hooks, nothing lost,
-/// and no process.
+/// A system-wide session of ten seconds on `nodes` nodes, with exact hooks, nothing lost, nobody traced.
 pub fn quiet(nodes: u16) -> Snapshot {
     let start = "2026-01-02T03:04:05.678Z".parse().expect("a timestamp");
     let mut snapshot = Snapshot::new(host(nodes), Session::new("trace", start, 10.02));
@@ -64,7 +63,7 @@ pub fn quiet(nodes: u16) -> Snapshot {
     snapshot
 }
 
-/// Allocations of a process per node of the page: local ones, remote ones, and the causes of those.
+/// What one process allocated, per node of the page: how many local, how many remote, and why those were.
 pub fn alloc(local: &[u64], remote: &[u64], cause: fn(&mut RemoteByCause) -> &mut u64) -> Alloc {
     let local = PerNode(local.to_vec());
     let remote = PerNode(remote.to_vec());
@@ -94,7 +93,7 @@ pub fn alloc(local: &[u64], remote: &[u64], cause: fn(&mut RemoteByCause) -> &mu
     }
 }
 
-/// Returns a program with these allocations.
+/// A program with these allocations.
 pub fn program(pid: u32, comm: impl Into<Name>, alloc: Alloc) -> Process {
     Process {
         ns_pid: Some(Pid(pid)),
@@ -105,7 +104,7 @@ pub fn program(pid: u32, comm: impl Into<Name>, alloc: Alloc) -> Process {
     }
 }
 
-/// Returns the buckets of a session, with a little in them.
+/// The buckets of a session, with a little in them.
 pub fn buckets(nodes: usize) -> Vec<Process> {
     let few = |count: u64| {
         alloc(&vec![count; nodes], &vec![0; nodes], |causes| {
@@ -124,8 +123,7 @@ pub fn buckets(nodes: usize) -> Vec<Process> {
     ]
 }
 
-/// Sums the processes up into an exact audit, then makes the kernel count `missed` more hits on the
-/// first node.
+/// Sums the processes up into an exact audit, then lets the kernel have counted `missed` more hits on the first node.
 pub fn audited(mut snapshot: Snapshot, missed: u64) -> Snapshot {
     let total = snapshot
         .alloc_total()
@@ -167,8 +165,7 @@ pub fn audited(mut snapshot: Snapshot, missed: u64) -> Snapshot {
     snapshot
 }
 
-/// Two nodes, the whole system: a database bound to the wrong node, a program that spilled over,
-/// quiet ones.
+/// Two nodes, the whole system: a database bound to the wrong node, a program that spilled over, quiet ones.
 pub fn two_nodes() -> Snapshot {
     let mut snapshot = quiet(2);
     let mut spilled = alloc(&[700, 0], &[0, 300], |causes| &mut causes.fallback);
@@ -184,7 +181,7 @@ pub fn two_nodes() -> Snapshot {
         };
     }
     database.policy_by_mode = Some([(PolicyMode::Bind, 51_000)].into());
-    // Nearly all are user pages; the others are the kernel's work for the process.
+    // Nearly all of it user pages; the rest is the kernel's work for it.
     if let Some(classes) = database.by_class.as_mut() {
         classes.user_4k = ClassTally {
             allocations: 215_000,
@@ -235,7 +232,7 @@ pub fn two_nodes() -> Snapshot {
     snapshot
 }
 
-/// Two nodes, one launched program, with every quantity that hooks can measure.
+/// Two nodes, one launched program, with everything measured that hooks can measure.
 pub fn launched() -> Snapshot {
     let mut snapshot = quiet(2);
     snapshot.session.scope = Scope {
@@ -366,8 +363,7 @@ pub fn launched() -> Snapshot {
     audited(snapshot, 0)
 }
 
-/// The launched program where fentry is refused: hits and misses are unknown, and page_alloc says
-/// why.
+/// The same two nodes where fentry is refused: hits and misses are unknown, and page_alloc says why.
 pub fn fallback() -> Snapshot {
     let mut snapshot = two_nodes();
     for process in &mut snapshot.processes {
@@ -437,8 +433,7 @@ pub fn hostile() -> Snapshot {
     snapshot
 }
 
-/// Ten thousand processes on four nodes, each pid a little more remote than the one before; records
-/// lost, a table full.
+/// Ten thousand processes on four nodes, pid by pid a little more remote; records lost, a table full.
 pub fn crowd() -> Snapshot {
     let mut snapshot = quiet(4);
     snapshot.processes = (1..=10_000_u64)
@@ -464,8 +459,7 @@ pub fn crowd() -> Snapshot {
     audited(snapshot, 0)
 }
 
-/// Sixty-four nodes with gaps in their numbers, each with work of its own and a neighbour's; one
-/// without memory, one without CPUs.
+/// Sixty-four nodes, sparse numbers, each with work of its own and a neighbour's, one without memory and one without CPUs.
 pub fn sixty_four_nodes() -> Snapshot {
     let mut snapshot = quiet(64);
     for (position, node) in snapshot.host.nodes.iter_mut().enumerate() {
@@ -519,7 +513,7 @@ pub fn sixty_four_nodes() -> Snapshot {
     audited(snapshot, 3)
 }
 
-/// One node, on which everything is local.
+/// One node: everything is local there.
 pub fn one_node() -> Snapshot {
     let mut snapshot = quiet(1);
     snapshot.processes = vec![program(
@@ -531,7 +525,7 @@ pub fn one_node() -> Snapshot {
     audited(snapshot, 0)
 }
 
-/// Two nodes with CPUs, one of them without memory: the other serves all that its CPUs ask for.
+/// Two nodes with CPUs, one of them without memory; everything its CPUs ask for comes from the other.
 pub fn memoryless() -> Snapshot {
     let mut snapshot = quiet(2);
     if let Some(node) = snapshot.host.nodes.get_mut(1) {
@@ -542,7 +536,7 @@ pub fn memoryless() -> Snapshot {
     audited(snapshot, 0)
 }
 
-/// Two nodes, and a program that keeps to its own, which is the good case.
+/// Two nodes, a program that keeps to its own, as it should.
 pub fn well_placed() -> Snapshot {
     let mut snapshot = quiet(2);
     let local = alloc(&[50_000, 30_000], &[40, 10], |causes| {
@@ -561,7 +555,7 @@ pub fn interleaved() -> Snapshot {
     audited(snapshot, 0)
 }
 
-/// Returns every fixture by name, with its findings.
+/// Every fixture by name, with its findings.
 pub fn all() -> Vec<(&'static str, Snapshot)> {
     let mut all = vec![
         ("one_node", one_node()),

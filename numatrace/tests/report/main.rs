@@ -1,5 +1,4 @@
-//! Reports seen from outside: their text on small and large machines, and their JSON against the
-//! contract.
+//! The report as others meet it: its text on small and large machines, and its JSON against the contract.
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 

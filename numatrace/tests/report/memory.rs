@@ -1,5 +1,4 @@
-//! Memory by mapping: the findings about the thread that placed it and the threads that use it, and
-//! the cases without a finding.
+//! Memory by mapping: what is said about who placed it and who uses it, and when nothing is.
 
 use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::model::finding::diagnose;
@@ -57,7 +56,7 @@ fn region() -> Mapping {
     }
 }
 
-/// Returns the launched program of the fixtures with these mappings.
+/// The launched program of the fixtures with these mappings.
 fn with(mappings: Vec<Mapping>) -> Snapshot {
     let mut snapshot = fixture::launched();
     snapshot.processes[0].mappings = mappings;
@@ -108,7 +107,7 @@ fn memory_without_users_elsewhere_and_page_cache_are_no_surprise() {
     assert_eq!(found(&snapshot, "touched-before-bind"), None);
 }
 
-/// Returns the memory whose toucher itself went over to the other node, bound at `time_ns`.
+/// The same memory, but its toucher went over to the other node itself, bound at `time_ns`.
 fn rebound(time_ns: u64) -> Snapshot {
     let mut mapping = region();
     mapping.users[0].tid = Tid(4242);
@@ -225,7 +224,7 @@ fn a_file_that_lies_elsewhere_is_page_cache_and_not_a_surprise() {
         residency: Some(PerNode(vec![2_000, 48])),
         ..region()
     };
-    // The thread runs on node 1.
+    // It runs on node 1.
     let mut snapshot = with(vec![file.clone()]);
     snapshot.processes[0].run_ns = Some(PerNode(vec![100, 900]));
     let finding = found(&snapshot, "page-cache-filled-elsewhere").unwrap();
@@ -233,8 +232,7 @@ fn a_file_that_lies_elsewhere_is_page_cache_and_not_a_surprise() {
     assert_eq!(found(&snapshot, "first-touch-elsewhere"), None);
     assert_eq!(found(&snapshot, "shared-text-remote"), None);
 
-    // The finding names a process that filled the file in the session, but not one that filled it
-    // on the node where it is used.
+    // Who filled it in the session is said; who did so where it is used is not.
     let mut filler = fixture::program(
         77,
         "backup",

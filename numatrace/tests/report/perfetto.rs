@@ -1,5 +1,4 @@
-//! The Perfetto trace, decoded with Perfetto's published schema (`perfetto.proto` in this folder):
-//! its counts are the report's.
+//! The Perfetto trace, decoded with Perfetto's published schema (`perfetto.proto` beside this file): its counts are the report's.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +12,7 @@ use crate::{before_after, fixture};
 
 const SCHEMA: &str = include_str!("perfetto.proto");
 
-/// Decodes a trace; a field that the schema does not know is a failure.
+/// Decodes a trace; whatever the schema does not know is a failure.
 fn decode(bytes: &[u8]) -> Vec<DynamicMessage> {
     let file = protox::file::File::from_source("perfetto.proto", SCHEMA).unwrap();
     let mut pool = DescriptorPool::new();
@@ -77,7 +76,7 @@ fn text(message: &DynamicMessage, name: &str) -> String {
         .to_owned()
 }
 
-/// Returns tracks by number: name and parent.
+/// Tracks by number: name and parent.
 fn tracks(packets: &[DynamicMessage]) -> BTreeMap<u64, (String, u64)> {
     let described = packets
         .iter()
@@ -96,7 +95,7 @@ fn tracks(packets: &[DynamicMessage]) -> BTreeMap<u64, (String, u64)> {
     by_number
 }
 
-/// Returns the events; those with a value are on counters, and no others are.
+/// Events; those with a value are on counters, and no others are.
 fn events(packets: &[DynamicMessage]) -> Vec<DynamicMessage> {
     let counters: Vec<u64> = packets
         .iter()
@@ -121,7 +120,7 @@ fn events(packets: &[DynamicMessage]) -> Vec<DynamicMessage> {
         .collect()
 }
 
-/// Returns the last values of the counters of all nodes, summed by name.
+/// The last values of the counters of all nodes, summed by name.
 fn counters(packets: &[DynamicMessage]) -> BTreeMap<String, u64> {
     let tracks = tracks(packets);
     let mut last: BTreeMap<u64, u64> = BTreeMap::new();
@@ -181,8 +180,7 @@ fn with_timeline() -> Snapshot {
     snapshot.timeline = serde_json::from_value(json!([
         {"at_s": 1.0, "from": 0, "to": 1, "kind": "task_move", "tid": 4243, "reason": "wakeup"},
         {"at_s": 2.0, "from": 0, "to": 1, "kind": "page_migration", "moved_by": 4243, "pages": 512},
-        {"at_s": 3.0, "from": 1, "to": 0, "kind": "task_move", "tid": 4243,
-         "reason": "load_balance"},
+        {"at_s": 3.0, "from": 1, "to": 0, "kind": "task_move", "tid": 4243, "reason": "load_balance"},
     ]))
     .unwrap();
     snapshot
@@ -230,11 +228,9 @@ fn moves_are_arrows_and_threads_stand_on_nodes_the_whole_time() {
 fn incidents_stand_in_where_no_timeline_was_asked_for() {
     let mut snapshot = before_after::bug();
     snapshot.incidents = serde_json::from_value(json!([
-        {"pid": 4242, "tid": 4243, "comm": "worker\u{1b}", "from": 0, "to": 1,
-         "reason": "wakeup", "at_s": 1.0, "away_ms": 500.0,
+        {"pid": 4242, "tid": 4243, "comm": "worker\u{1b}", "from": 0, "to": 1, "reason": "wakeup", "at_s": 1.0, "away_ms": 500.0,
          "pages_left": 100, "pages_followed": 0, "back": "numa_move"},
-        {"pid": 4242, "tid": 4243, "comm": "worker", "from": 0, "to": 1,
-         "reason": "wakeup", "at_s": -1.0, "away_ms": 1e300,
+        {"pid": 4242, "tid": 4243, "comm": "worker", "from": 0, "to": 1, "reason": "wakeup", "at_s": -1.0, "away_ms": 1e300,
          "pages_left": 100, "pages_followed": 0, "back": null},
     ]))
     .unwrap();
@@ -260,10 +256,9 @@ fn incidents_stand_in_where_no_timeline_was_asked_for() {
 fn a_recording_has_every_move_on_the_tracks_of_its_cpus() {
     let mut snapshot = before_after::bug();
     snapshot.session.began_ns = Some(1_000);
-    // Otherwise these would be in the trace twice.
+    // Would be told twice otherwise.
     snapshot.incidents = serde_json::from_value(json!([
-        {"pid": 4242, "tid": 4243, "comm": "worker", "from": 0, "to": 1,
-         "reason": "wakeup", "at_s": 1.0, "away_ms": 500.0,
+        {"pid": 4242, "tid": 4243, "comm": "worker", "from": 0, "to": 1, "reason": "wakeup", "at_s": 1.0, "away_ms": 500.0,
          "pages_left": 100, "pages_followed": 0, "back": null},
     ]))
     .unwrap();
@@ -286,7 +281,7 @@ fn a_recording_has_every_move_on_the_tracks_of_its_cpus() {
             pages: 8,
         },
     };
-    // The last ones are of a process without a name, from before the session, and from behind it.
+    // The last are of a process without a name, from before the session, and from behind it.
     let mut stranger = task(9_000, 0, 1);
     stranger.pid = Some(Pid(77));
     let (early, late) = (task(900, 0, 1), task(u64::MAX, 0, 1));

@@ -1,4 +1,4 @@
-//! The text of a report: whole pages as snapshots, and claims about every page.
+//! The text of a report: whole pages as snapshots, and what holds for every page.
 
 use numatrace::output::escape;
 use numatrace::output::text::{TextOptions, render, render_audit};
@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::fixture;
 
-/// A terminal of eighty columns, and ten rows of processes.
+/// A terminal of eighty columns, ten rows of processes.
 fn terminal() -> TextOptions {
     TextOptions {
         width: Some(80),
