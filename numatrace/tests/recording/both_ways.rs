@@ -44,7 +44,7 @@ fn shown(bytes: &[u8], report: &Snapshot) -> Vec<Incident> {
                     .unwrap();
                 }
                 Chunk::Input(input, _) => {
-                    ingest.take(&input);
+                    ingest.apply(&input);
                     if let Input::Begin(reading, _) = *input {
                         ingest.live = Some(Live::default());
                         ended = Some((reading.at_ns, reading.at_ns));
@@ -57,7 +57,7 @@ fn shown(bytes: &[u8], report: &Snapshot) -> Vec<Incident> {
         }
     }
     // Records that came after the last sweep wait for another one.
-    ingest.take(&Input::Sweep(Sweep {
+    ingest.apply(&Input::Sweep(Sweep {
         consistent: true,
         ..Sweep::default()
     }));
