@@ -64,7 +64,7 @@ async fn show(plan: TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit> {
     console.say("attaching ...");
     let mut session = Session::open(plan.session, &mut console)?;
     let began_ns = boot_ns()?;
-    session.tracer.ingest.live = Some(Live::default());
+    session.tracer.ingest.watch(Live::default());
 
     let (frames, shown_frames) = watch::channel(None);
     let (recording, shown_recording) = watch::channel(Recording::Off);

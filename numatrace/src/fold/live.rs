@@ -11,6 +11,7 @@ use numatrace_common::count_key::RemoteCause;
 
 use super::{
     absence::{Absence, live::Absences},
+    accumulators::Accumulators,
     counts::Tally,
     timeline::{LastPageMoves, extend},
 };
@@ -93,6 +94,20 @@ impl Live {
         Self {
             events: Some(Vec::new()),
             ..Self::default()
+        }
+    }
+
+    /// Takes in what the session counted before it was watched: the memory that was touched so far
+    /// makes homes.
+    pub fn begin_with(&mut self, counted: &Accumulators) {
+        for ((charged, what), tally) in counted.tallies.iter() {
+            self.absences.count(&Observation {
+                epoch: 0,
+                charged: *charged,
+                what: *what,
+                count: tally.count,
+                amount: tally.amount,
+            });
         }
     }
 

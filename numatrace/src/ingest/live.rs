@@ -14,11 +14,19 @@ use crate::{
 };
 
 impl<F: Facts> Ingest<F> {
+    /// Watches the session live from here on.
+    pub fn watch(&mut self, mut live: Live) {
+        if let Some(folding) = &self.folding {
+            live.begin_with(&folding.inside);
+        }
+        self.live = Some(live);
+    }
+
     /// Keeps nothing for a report, so memory does not grow with time: the session only streams
     /// events.
     pub fn stream_only(&mut self) {
+        self.watch(Live::with_events());
         self.folding = None;
-        self.live = Some(Live::with_events());
     }
 
     /// Begins another interval of a session that only streams: forgets processes that have ended.

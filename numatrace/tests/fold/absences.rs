@@ -128,7 +128,7 @@ impl Session {
         };
         let reading = session.reading(EPOCH);
         session.ingest.apply(&Input::Begin(reading, no_counts()));
-        session.ingest.live = Some(Live::default());
+        session.ingest.watch(Live::default());
         session
     }
 

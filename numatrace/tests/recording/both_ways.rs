@@ -1,5 +1,5 @@
-//! One recording read both ways: as the report makes its incidents from the timeline, and as a screen
-//! would have shown them while the session ran.
+//! One recording read both ways: as the report makes its incidents from the timeline, and as a
+//! screen would have shown them while the session ran.
 
 use numatrace::{
     capture::{
@@ -19,14 +19,13 @@ use numatrace::{
 
 use crate::read;
 
-/// A recording of a thread that ran away from its memory for a second and a half while a quarter of it
-/// followed, on a guest with two nodes and Linux 6.12:
-/// `numatrace record -q --stacks 0 -o away.nmt -- workload away --mib 4 --follow-mib 1 --node 0 --to 1
-/// --ms 1500`.
+/// A recording of a thread that ran away from its memory for a second and a half while a quarter of
+/// it followed, on a guest with two nodes and Linux 6.12: `numatrace record -q --stacks 0 -o
+/// away.nmt -- workload away --mib 4 --follow-mib 1 --node 0 --to 1 --ms 1500`.
 const AWAY: &[u8] = include_bytes!("away.nmt");
 
-/// The incidents that a screen shows until the end of a session, with the report's own as measure of
-/// what was measured.
+/// The incidents that a screen shows until the end of a session, with the report's own as measure
+/// of what was measured.
 fn shown(bytes: &[u8], report: &Snapshot) -> Vec<Incident> {
     let mut ingest = Ingest::new(ReplayedFacts::default());
     let mut ended = None;
@@ -46,7 +45,7 @@ fn shown(bytes: &[u8], report: &Snapshot) -> Vec<Incident> {
                 Chunk::Input(input, _) => {
                     ingest.apply(&input);
                     if let Input::Begin(reading, _) = *input {
-                        ingest.live = Some(Live::default());
+                        ingest.watch(Live::default());
                         ended = Some((reading.at_ns, reading.at_ns));
                     } else if let Input::Boundary(reading, _) = *input {
                         ended = ended.map(|(began, _)| (began, reading.at_ns));

@@ -5,8 +5,9 @@
 //!
 //! - the part of a line that is a URL;
 //! - in Markdown: rows of tables, and fenced blocks, which show what a program prints;
-//! - in Rust: lines of raw string literals (all others can go on in a new line after a `\`), and
-//!   declarations of kernel functions (`//! proto:`, `//! tp:`), which are parsed line by line.
+//! - in Rust: rows of tables in documentation; lines of raw string literals (all others can go on
+//!   in a new line after a `\`); and declarations of kernel functions (`//! proto:`, `//! tp:`),
+//!   which are parsed line by line.
 
 use std::{
     collections::BTreeSet,
@@ -80,7 +81,7 @@ fn ending(path: &Path) -> Option<&str> {
 fn too_long(path: &Path, text: &str) -> Vec<usize> {
     let excepted = match ending(path) {
         Some("md") => tables_and_fences(text),
-        Some("rs") => &raw_strings(text) | &declarations(text),
+        Some("rs") => &raw_strings(text) | &tables_and_declarations(text),
         _ => BTreeSet::new(),
     };
     let numbered = text
@@ -124,12 +125,22 @@ fn raw_strings(text: &str) -> BTreeSet<usize> {
     found
 }
 
-/// Returns the lines that declare what a probe expects of a kernel function or tracepoint.
-fn declarations(text: &str) -> BTreeSet<usize> {
-    let lines = text.lines().enumerate();
-    let declared =
-        lines.filter(|(_, line)| line.starts_with("//! proto:") || line.starts_with("//! tp:"));
-    declared.map(|(index, _)| index + 1).collect()
+/// Returns the lines of a Rust source that are rows of tables in its documentation, or declare
+/// kernel functions.
+fn tables_and_declarations(text: &str) -> BTreeSet<usize> {
+    let is_one = |line: &str| {
+        let line = line.trim_start();
+        let comment = line.strip_prefix("//!").or(line.strip_prefix("///"));
+        comment.is_some_and(|comment| {
+            let text = comment.trim_start();
+            ["|", "proto: ", "tp: "]
+                .iter()
+                .any(|kind| text.starts_with(kind))
+        })
+    };
+    let numbered = text.lines().enumerate();
+    let found = numbered.filter(|(_, line)| is_one(line));
+    found.map(|(index, _)| index + 1).collect()
 }
 
 fn collect_raw_strings(tokens: TokenStream, found: &mut BTreeSet<usize>) {
@@ -200,10 +211,12 @@ mod tests {
     }
 
     #[test]
-    fn declarations_of_kernel_functions_may_be_wide_and_other_comments_not() {
+    fn tables_and_declarations_of_kernel_functions_may_be_wide_and_other_comments_not() {
         let wide = "int f(unsigned long argument)".repeat(5);
         let text = format!("//! proto: 6.1..: {wide}\n//! tp: 6.1..: {wide}\n//! {wide}\n");
         assert_eq!(long("a.rs", &text), [3]);
+        let text = format!("/// | {wide} |\n    //! | {wide} |\n/// {wide}\n// | {wide} |\n");
+        assert_eq!(long("a.rs", &text), [3, 4]);
     }
 
     #[test]
