@@ -43,8 +43,8 @@ pub struct Coverage {
     pub full_tables: BTreeMap<String, u64>,
     /// Moves of threads and pages that happened when the list of them was full: no incident has
     /// them.
-    #[serde(default)]
-    pub untold: u64,
+    #[serde(default, rename = "untold")]
+    pub unlisted_moves: u64,
     /// Runs that the kernel skipped in the first copy of a program and the second copy made up for.
     #[serde(default)]
     pub caught_by_twin: u64,
