@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
+mod both_ways;
 mod cut;
 mod fuzz;
 mod versions;

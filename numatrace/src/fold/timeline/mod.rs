@@ -121,8 +121,8 @@ impl Timeline {
 mod tests {
     use super::*;
     use crate::{
-        decode::count::MoveReason,
-        enrich::process::Processes,
+        decode::count::{CountKind, MoveReason, TouchKey},
+        enrich::{Charged, process::Processes},
         ids::{CpuId, NodeId, Pid, Tid},
     };
 
@@ -215,5 +215,63 @@ mod tests {
         assert_eq!((timeline.all.len(), timeline.dropped), (MOST, 0));
         timeline.apply(pages(MOST as u64 * 300, (0, 1), 3));
         assert_eq!(timeline.dropped, 1);
+    }
+
+    /// A timeline with a thread that moved, as a recording keeps it.
+    fn recorded() -> Vec<u8> {
+        let mut timeline = Timeline::default();
+        timeline.apply(moved(20));
+        let key = TouchKey {
+            nodes: (NodeId(0), NodeId(1)),
+            kind: None,
+            cow: false,
+            thp: false,
+        };
+        let counted = |what| Observation {
+            epoch: 1,
+            charged: Charged::Thread {
+                process: process(),
+                tid: Tid(7),
+                start_ns: 5,
+            },
+            what,
+            count: 3,
+            amount: 3,
+        };
+        let counts = [CountKind::FirstTouch(key), CountKind::TaskRun(NodeId(1))].map(counted);
+        timeline.sweep(30 * MS, &counts);
+        timeline.exited((Tid(7), 5), 40 * MS);
+        rmp_serde::to_vec_named(&timeline).unwrap()
+    }
+
+    #[test]
+    fn a_recorded_timeline_keeps_what_sweeps_counted() {
+        let timeline: Timeline = rmp_serde::from_slice(&recorded()).unwrap();
+        let part = timeline.by_process().remove(&process()).unwrap();
+        let (thread, followed) = part.threads[0];
+        assert_eq!((thread, followed.process), ((Tid(7), 5), process()));
+        assert_eq!(followed.ended_ns, Some(40 * MS));
+        assert_eq!(followed.spent.on(NodeId(1)).ran_ns, 3);
+        assert_eq!(part.touched[0].until_ns, 30 * MS);
+        assert_eq!(part.touched[0].pages[&NodeId(1)], 3);
+    }
+
+    #[test]
+    fn a_timeline_of_an_earlier_version_reads_without_sweeps() {
+        /// The fields of a timeline before it kept what sweeps counted.
+        #[derive(Serialize)]
+        struct Earlier {
+            all: Vec<TimelineEvent>,
+            dropped: u64,
+        }
+        let earlier = Earlier {
+            all: vec![moved(20)],
+            dropped: 2,
+        };
+        let bytes = rmp_serde::to_vec_named(&earlier).unwrap();
+        let timeline: Timeline = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!((timeline.all.len(), timeline.dropped), (1, 2));
+        let part = timeline.by_process().remove(&process()).unwrap();
+        assert!(part.threads.is_empty() && part.touched.is_empty());
     }
 }
