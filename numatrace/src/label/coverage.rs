@@ -35,7 +35,7 @@ pub fn coverage(counted: &Counted, nodes: &[NodeId]) -> Coverage {
             ("balancer times", losses.balancer_untimed),
         ]),
         caught_by_twin: losses.caught_by_twin,
-        untold: counted.timeline.dropped,
+        unlisted_moves: counted.timeline.dropped,
         uncertain: not_zero([
             (
                 "first touches of interrupted faults",

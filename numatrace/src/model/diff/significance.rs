@@ -5,6 +5,7 @@
 //! - **Rates**: two counts in two lengths of time, taken as Poisson counts. Given their sum, the
 //!   second is binomial; up to [`EXACT`] events its tail is summed exactly, beyond it is normal to
 //!   all digits that matter.
+//!
 //! Both tests assume independent events, and events of one program are not: pages come in runs and
 //! moves in bursts. So a small `p` means that the counts differ by more than counting noise.
 //! Only more executions can show whether the next one will differ as well.

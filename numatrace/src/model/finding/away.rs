@@ -16,7 +16,7 @@ const LONG: u64 = 100_000_000;
 const SHARE: f64 = 0.2;
 
 /// Share of a thread's CPU time on one node from which the thread belongs there.
-const SETTLED: f64 = 0.9;
+const MOSTLY: f64 = 0.9;
 
 /// Bound threads by the position of their node: number of threads, and their CPU time there, ns.
 pub type Groups = BTreeMap<usize, (usize, u64)>;
@@ -60,10 +60,10 @@ pub fn bound_apart(snapshot: &Snapshot, process: &Process) -> Option<Groups> {
     let mut groups = Groups::new();
     for thread in process.threads.iter().filter(|thread| is_bound(thread)) {
         let run = thread.run_ns.as_ref()?;
-        let settled = (0..run.0.len())
+        let mostly_on = (0..run.0.len())
             .map(|position| (position, run.at(position)))
-            .find(|(_, ns)| share(*ns, run.total()).is_some_and(|part| part >= SETTLED));
-        if let Some((position, ns)) = settled {
+            .find(|(_, ns)| share(*ns, run.total()).is_some_and(|part| part >= MOSTLY));
+        if let Some((position, ns)) = mostly_on {
             let (threads, sum) = groups.entry(position).or_default();
             *threads += 1;
             *sum = sum.saturating_add(ns);

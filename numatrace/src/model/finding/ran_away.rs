@@ -22,8 +22,8 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         // Threads that are bound apart did not run away: `affinity-split` reports them.
         let moved = moves.cross_node? > 0 && away::bound_apart(snapshot, process).is_none();
         let home = words::home(&snapshot.host, process)?;
-        let settled = share(away::at_home(process, home), away::pages(process))? >= AT_HOME;
-        let left = moved && settled && away::has_memory(process) && away::is_long(away, ran);
+        let is_home = share(away::at_home(process, home), away::pages(process))? >= AT_HOME;
+        let left = moved && is_home && away::has_memory(process) && away::is_long(away, ran);
         left.then_some(away)
     });
     movers

@@ -23,5 +23,5 @@ pub fn quoted(name: &Name) -> String {
 /// Returns a process name for a table: as [`quoted`], and cut where escapes made it too long.
 #[must_use]
 pub fn short(name: &Name) -> String {
-    width::cut(&quoted(name), SHORT)
+    width::shorten(&quoted(name), SHORT)
 }

@@ -5,22 +5,22 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// Puts text into exactly `width` columns, at the left; text that is too long ends in `…`.
 #[must_use]
 pub fn left(text: &str, width: usize) -> String {
-    let cut = cut(text, width);
-    let pad = width.saturating_sub(cut.width());
-    format!("{cut}{:pad$}", "")
+    let shown = shorten(text, width);
+    let pad = width.saturating_sub(shown.width());
+    format!("{shown}{:pad$}", "")
 }
 
 /// Puts text into exactly `width` columns, at the right.
 #[must_use]
 pub fn right(text: &str, width: usize) -> String {
-    let cut = cut(text, width);
-    let pad = width.saturating_sub(cut.width());
-    format!("{:pad$}{cut}", "")
+    let shown = shorten(text, width);
+    let pad = width.saturating_sub(shown.width());
+    format!("{:pad$}{shown}", "")
 }
 
 /// Cuts text to at most `width` columns; text that is too long ends in `…`.
 #[must_use]
-pub fn cut(text: &str, width: usize) -> String {
+pub fn shorten(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -34,7 +34,7 @@ pub fn cut(text: &str, width: usize) -> String {
 /// Cuts text to at most `width` columns; text that is too long begins with `…`: the end of a path
 /// says more than its beginning.
 #[must_use]
-pub fn cut_start(text: &str, width: usize) -> String {
+pub fn shorten_start(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -65,12 +65,12 @@ mod tests {
         assert_eq!(left("例例例", 5), "例例…");
         assert_eq!(left("例", 4), "例  ");
         assert_eq!(right("1", 4), "   1");
-        assert_eq!(cut("abc", 0), "");
+        assert_eq!(shorten("abc", 0), "");
     }
 
     #[test]
     fn a_path_loses_its_beginning() {
-        assert_eq!(cut_start("/usr/lib/libfoo.so", 11), "…/libfoo.so");
-        assert_eq!(cut_start("/bin/sh", 11), "/bin/sh");
+        assert_eq!(shorten_start("/usr/lib/libfoo.so", 11), "…/libfoo.so");
+        assert_eq!(shorten_start("/bin/sh", 11), "/bin/sh");
     }
 }

@@ -68,7 +68,7 @@ fn table(snapshot: &Snapshot, process: &Process, mappings: &[&Mapping], back: bo
     let mut table = Table::new(1);
     table.left(
         "mapping",
-        column(&|m| width::cut_start(&escape::text(m.name.as_bytes()), NAME)),
+        column(&|m| width::shorten_start(&escape::text(m.name.as_bytes()), NAME)),
     );
     table.right("at", column(&|m| format!("{:x}", m.start.0)));
     table.right(header("first_touch_pages"), column(&|m| mib(touched(m))));

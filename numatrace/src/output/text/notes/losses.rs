@@ -35,10 +35,10 @@ pub fn collect(snapshot: &Snapshot, notes: &mut Vec<Note>) {
     for (table, times) in coverage.full_tables.iter().filter(|(_, times)| **times > 0) {
         notes.push(Note::minor(tables::full(table, *times)));
     }
-    if coverage.untold > 0 {
+    if coverage.unlisted_moves > 0 {
         notes.push(Note::minor(format!(
             "The list of moves was full: {} of threads or pages in no absence.",
-            number::plural(coverage.untold, "move")
+            number::plural(coverage.unlisted_moves, "move")
         )));
     }
     for (what, events) in &coverage.uncertain {

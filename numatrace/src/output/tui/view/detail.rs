@@ -237,7 +237,7 @@ fn mappings(all: &[KnownMapping], frame: &ScreenFrame, width: usize) -> Vec<Row>
         rows.push(plain(tone, head.line(cells)));
         for frame in mapping.stack.iter().take(FRAMES) {
             let text = format!("{:INDENT$}{}", "", in_words(frame));
-            rows.push(plain(Tone::Faint, width::cut(&text, width)));
+            rows.push(plain(Tone::Faint, width::shorten(&text, width)));
         }
     }
     let more = all.len().saturating_sub(MAPPINGS);

@@ -16,7 +16,7 @@ pub fn fit(row: Row, width: usize) -> Row {
             out.push((tone, text));
             continue;
         }
-        out.push((tone, width::cut(&text, left)));
+        out.push((tone, width::shorten(&text, left)));
         break;
     }
     out
