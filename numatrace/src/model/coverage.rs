@@ -31,14 +31,14 @@ pub struct Coverage {
     /// Number of times that a bounded table had no room, by table. Each table loses something
     /// different:
     ///
-    /// | table | when it is full |
-    /// |---|---|
-    /// | `totals` | events are counted under `[overflow]`, without their process: sums stay exact |
-    /// | `scope` | a child process is not taken into the scope and counts as `[out of scope]` |
-    /// | `movers` | moves are counted, but ping-pong and reasons that depend on an earlier event (exec, affinity, NUMA balancer) are not seen |
-    /// | `parked faults` | pages that a fault makes after its task was switched out are not counted as first touches |
-    /// | `balancer times` | a scan or hinting fault is missing from the balancer's counts and times |
-    /// | `mapping names` | a mapping has no name |
+    /// - `totals`: events are counted under `[overflow]`, without their process: sums stay exact;
+    /// - `scope`: a child process is not taken into the scope and counts as `[out of scope]`;
+    /// - `movers`: moves are counted, but ping-pong and reasons that depend on an earlier event
+    ///   (exec, affinity, NUMA balancer) are not seen;
+    /// - `parked faults`: pages that a fault makes after its task was switched out are not counted
+    ///   as first touches;
+    /// - `balancer times`: a scan or hinting fault is missing from the balancer's counts and times;
+    /// - `mapping names`: a mapping has no name.
     #[serde(default)]
     pub full_tables: BTreeMap<String, u64>,
     /// Moves of threads and pages that happened when the list of them was full: no incident has

@@ -231,7 +231,8 @@ fn incidents_are_shown_without_a_timeline() {
     let mut snapshot = before_after::bug();
     snapshot.incidents = serde_json::from_value(json!([
         {"pid": 4242, "tid": 4243, "comm": "worker\u{1b}", "from": 0, "to": 1, "reason": "wakeup",
-         "at_s": 1.0, "away_ms": 500.0, "pages_left": 100, "pages_followed": 0, "back": "numa_move"},
+         "at_s": 1.0, "away_ms": 500.0, "pages_left": 100, "pages_followed": 0,
+         "back": "numa_move"},
         {"pid": 4242, "tid": 4243, "comm": "worker", "from": 0, "to": 1, "reason": "wakeup",
          "at_s": -1.0, "away_ms": 1e300, "pages_left": 100, "pages_followed": 0, "back": null},
     ]))

@@ -26,6 +26,7 @@ const ENDINGS: [&str; 4] = ["rs", "md", "toml", "sh"];
 const OTHERS: [&str; 1] = [".ci/run"];
 /// Folders, by path below the workspace, that are not the project's own text.
 const NOT_OURS: [&str; 2] = ["target", ".git"];
+
 /// Checks every file of the workspace.
 ///
 /// # Errors

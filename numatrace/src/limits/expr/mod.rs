@@ -1,13 +1,12 @@
 //! The language of `--fail-if` and `--alert`: conditions over named values, such as
 //! `remote_share > 5% and numa_miss/s > 1k`.
 //!
-//! | piece | forms |
-//! |---|---|
-//! | value | a documented name, `name/s` for the rate per second, `proc(redis).name`, `node(1).name` |
-//! | number | `5`, `0.5`, `5%` (0.05), `10k`, `2M`, `3G` (powers of 1000), `4KiB`, `2MiB`, `1GiB` (bytes), `10ms`, `2s` (seconds) |
-//! | arithmetic | `+ - * /` and parentheses |
-//! | comparison | `> >= < <= == !=` |
-//! | logic | `and` `or` `not`, also `&&` `||` `!` |
+//! - value: a documented name, `name/s` for the rate per second, `proc(redis).name`, `node(1).name`;
+//! - number: `5`, `0.5`, `5%` (0.05), `10k`, `2M`, `3G` (powers of 1000), `4KiB`, `2MiB`, `1GiB`
+//!   (bytes), `10ms`, `2s` (seconds);
+//! - arithmetic: `+ - * /` and parentheses;
+//! - comparison: `> >= < <= == !=`;
+//! - logic: `and` `or` `not`, also `&&` `||` `!`.
 //!
 //! The parser checks every name against the command's vocabulary, so a typing error is found before
 //! a session starts. A condition that depends on a value that was not measured is unknown: neither
