@@ -1,7 +1,7 @@
 //! The language of `--fail-if` and `--alert`: conditions over named values, such as
 //! `remote_share > 5% and numa_miss/s > 1k`.
 //!
-//! - value: a documented name, `name/s` for the rate per second, `proc(redis).name`, `node(1).name`;
+//! - value: a name, `name/s` for the rate per second, `proc(redis).name`, `node(1).name`;
 //! - number: `5`, `0.5`, `5%` (0.05), `10k`, `2M`, `3G` (powers of 1000), `4KiB`, `2MiB`, `1GiB`
 //!   (bytes), `10ms`, `2s` (seconds);
 //! - arithmetic: `+ - * /` and parentheses;
