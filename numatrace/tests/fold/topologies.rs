@@ -116,7 +116,7 @@ fn what_was_moved_and_why_is_said_where_nodes_are_not_known() {
         let page = render(&snapshot, &TextOptions::default());
         assert!(
             page.contains("Page migrations, whole system\n")
-                && page.contains("Nodes are not measured."),
+                && page.contains("Nodes were not measured."),
             "{name}, {hooks:?}: {page}"
         );
     }

@@ -20,8 +20,9 @@ use numatrace::{
 use crate::read;
 
 /// A recording of a thread that ran away from its memory for a second and a half while a quarter of
-/// it followed, on a guest with two nodes and Linux 6.12: `numatrace record -q --stacks 0 -o
-/// away.nmt -- workload away --mib 4 --follow-mib 1 --node 0 --to 1 --ms 1500`.
+/// it followed, on a guest with two nodes and Linux 6.12 (`numa_balancing=disable`: runs of
+/// balancer moves that stay open to the end reach the report only): `numatrace record -q --stacks 0
+/// -o away.nmt -- workload away --mib 4 --follow-mib 1 --node 0 --to 1 --ms 1500`.
 const AWAY: &[u8] = include_bytes!("away.nmt");
 
 /// The incidents that a screen shows until the end of a session, with the report's own as measure

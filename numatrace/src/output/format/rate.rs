@@ -48,7 +48,7 @@ pub fn short(rate: Option<f64>) -> String {
 )]
 #[must_use]
 pub fn whole(rate: f64) -> u64 {
-    rate.round() as u64
+    rate.round_ties_even() as u64
 }
 
 #[cfg(test)]
