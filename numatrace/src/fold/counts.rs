@@ -107,7 +107,7 @@ impl Counts {
     pub(super) fn add_tally(&mut self, what: CountKind, Tally { count, amount }: Tally) {
         match what {
             CountKind::Alloc(count_key) => {
-                self.alloc.entry(count_key).or_default().add(count, amount)
+                self.alloc.entry(count_key).or_default().add(count, amount);
             }
             CountKind::InterleaveHit(node) => bump(&mut self.interleave_hit, node, count),
             CountKind::FirstTouch(count_key) => bump(&mut self.first_touch, count_key, amount),

@@ -73,7 +73,7 @@ pub fn report<F: Facts>(
     snapshot.hooks = table(
         &hooks,
         info.interrupts_unknown.as_deref(),
-        mapping_records.map(|opened| opened.as_ref().map(|()| ()).map_err(String::as_str)),
+        mapping_records.map(|opened| opened.as_ref().copied().map_err(String::as_str)),
     );
     snapshot.coverage = coverage(counted, &nodes);
     add_mappings(

@@ -90,7 +90,7 @@ impl Reader<'_> {
         };
         match tree {
             UseTree::Path(part) => {
-                self.import(&part.tree, &with(part.ident.to_string()), is_public)
+                self.import(&part.tree, &with(part.ident.to_string()), is_public);
             }
             UseTree::Group(group) => {
                 for tree in &group.items {
