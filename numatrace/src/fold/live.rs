@@ -60,14 +60,14 @@ pub struct Live {
     last: LastPageMoves,
     /// Events, or absences that ended, for which there was no room.
     pub dropped: u64,
-    /// What was reported of runs that were open.
+    /// Parts already reported of runs that were open.
     reported: HashMap<RunKey, Reported>,
 }
 
 /// A run: its thread, and when it began, ns since boot.
 pub type RunKey = (ThreadId, u64);
 
-/// What was reported of a run while it was open.
+/// Part of a run that was reported while the run was open.
 #[derive(Clone, Copy, Debug, Default)]
 struct Reported {
     /// Pages touched, or faults.

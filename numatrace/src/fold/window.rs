@@ -106,9 +106,9 @@ impl Boundary {
 /// The window of a session or interval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// Where it begins.
+    /// Boundary at its beginning.
     pub start: Boundary,
-    /// Where it ends; `None` while it is open.
+    /// Boundary at its end; `None` while it is open.
     pub end: Option<Boundary>,
     /// Epochs from this one on lie behind every reading of the start.
     after_start: u64,

@@ -176,7 +176,7 @@ impl Case<'_> {
         let moves_back = moves_much && back.is_some_and(|back| back >= MOVED_BACK);
         let fell_much = fell.is_some_and(|fell| fell >= CHANGE);
         if moves_much && !moves_back && !fell_much {
-            // Where each such fault is remote and the page's last one, their share says nothing.
+            // Their share says nothing when each such fault is remote and the page's last one.
             if let Some(bringing) = moved.and_then(|moved| self.bringing(moved)) {
                 evidence.push(bringing.in_words());
                 return (bringing.verdict(), evidence);
@@ -263,9 +263,9 @@ impl Case<'_> {
 
 /// How far balancing has come with bringing memory to its users.
 enum Bringing {
-    /// It has finished: of all remote faults so few came late.
+    /// Moving has finished: of all remote faults so few came late.
     Done { late: u64, remote: u64 },
-    /// It has not finished.
+    /// Moving goes on.
     Continues,
 }
 

@@ -122,6 +122,6 @@ pub fn bulk_unseen(cross_check: &[CrossCheck], hooks: &[Attached]) -> Option<u64
         .iter()
         .find(|row| row.what == CrossCheckKind::Pages)?;
     let residual = pages.residual.filter(|_| missing)?;
-    // It can be negative: compaction hands over pages that the kernel does not count.
+    // The difference can be negative: compaction hands over pages that the kernel does not count.
     Some(u64::try_from(residual).unwrap_or(0))
 }

@@ -161,7 +161,7 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
     const NODES: [NodeId; 2] = [NodeId(0), NodeId(1)];
 
-    /// What the totals of a session say of the process.
+    /// The process in the totals of a session.
     #[derive(Clone, Copy)]
     struct Totals {
         /// Base pages it touched first, all on node 0.
@@ -265,8 +265,8 @@ mod tests {
         assert_eq!(all.len(), 1, "{all:#?}");
         let incident = &all[0];
         assert_eq!((incident.at_s, incident.away_ms), (2.0, 2_000.0));
-        // It had run 6 s when it went and 7 s when it came back, and brought the count of its
-        // faults along.
+        // The thread had run 6 s when it went and 7 s when it came back, and brought the count of
+        // its faults along.
         assert_eq!(
             (incident.run_ms, incident.remote_hint_faults),
             (Some(1_000.0), Some(14))

@@ -41,7 +41,7 @@ pub struct SessionInfo {
     /// Reasons of moves compared with kernel stacks; `None` without `--verify-reasons`.
     #[serde(default)]
     pub verified: Option<Verified>,
-    /// What the programs and this process cost.
+    /// Cost of the programs and of this process.
     #[serde(default)]
     pub cost: CostParts,
 }

@@ -134,7 +134,7 @@ impl Modules {
             Found::Name(target) | Found::Unseen(target) => Some(target),
             Found::Module | Found::Outside => None,
         };
-        // What a folder's `mod.rs` passes on of its own files is no import.
+        // Re-exports of a folder's own files by its `mod.rs` are no imports.
         let passed_on = source.passed_on.iter().filter_map(target);
         let passed_on = passed_on.filter(|target| !target.starts_with(module));
         let mut targets: BTreeSet<Segments> = source

@@ -13,12 +13,12 @@ use syn::{Attribute, Item, Meta, UseTree, Visibility};
 /// The segments of a path as written: `["super", "report", "Report"]`.
 pub type Segments = Vec<String>;
 
-/// What one file declares and refers to.
+/// Declarations and references of one file.
 #[derive(Debug, Default)]
 pub struct Source {
     /// Modules that it declares in files of their own: `mod report;`.
     pub children: BTreeSet<String>,
-    /// The same for tests: `#[cfg(test)] mod tests;`.
+    /// Modules for tests alone: `#[cfg(test)] mod tests;`.
     pub test_children: BTreeSet<String>,
     /// Names of the items that it defines itself.
     pub items: BTreeSet<String>,

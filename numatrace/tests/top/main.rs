@@ -5,7 +5,7 @@
 
 // The reports of tests/report; these tests need not use all.
 #[allow(dead_code)]
-#[path = "../report/fixture.rs"]
+#[path = "../report/fixture/mod.rs"]
 mod fixture;
 
 mod frames;

@@ -26,7 +26,7 @@ pub struct Evidence {
 pub enum EvidenceKind {
     /// Base pages that the process touched first, which lie on the node.
     Touched(u64),
-    /// What the thread spent while it ran on the node.
+    /// CPU time and remote faults of the thread while it ran on the node.
     Spent(Spent),
 }
 

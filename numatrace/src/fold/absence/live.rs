@@ -367,7 +367,7 @@ mod tests {
         };
         assert_eq!(spent(&absences, 2_000), (300, 7));
         assert_eq!(spent(&absences, 1_200), (200, 7), "no longer than it lasts");
-        // It moves on after 500 ns of CPU time and three remote faults, as that move says.
+        // The thread moves on after 500 ns of CPU time and three remote faults, as that move says.
         absences.apply(&moved(1, 2, 2_000));
         run(&mut absences, 1, 200);
         run(&mut absences, 2, 20);

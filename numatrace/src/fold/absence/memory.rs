@@ -42,7 +42,7 @@ impl OnNode {
     }
 }
 
-/// Where the pages of a process lay at one time: what had been moved to each node, less what had
+/// Pages of a process by node at one time: what had been moved to each node, less what had
 /// been moved away.
 #[derive(Clone, Debug, Default)]
 pub struct Moment(BTreeMap<NodeId, i64>);

@@ -55,6 +55,6 @@ pub struct Absence {
     pub pages_left: u64,
     /// Base pages that were moved meanwhile from there to the node it had moved to.
     pub pages_followed: u64,
-    /// What the thread spent meanwhile.
+    /// CPU time and remote faults of the thread during the absence.
     pub spent: Spent,
 }

@@ -31,7 +31,7 @@ pub struct Known {
 pub enum Pages {
     /// All that it touched first in the session.
     Touched(BTreeMap<NodeId, u64>),
-    /// Where its memory lay in the end, whenever it was touched.
+    /// Its pages by node at the end, whenever they were touched.
     Resident(BTreeMap<NodeId, u64>),
 }
 

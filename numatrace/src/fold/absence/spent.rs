@@ -1,4 +1,4 @@
-//! What threads spent on each node: CPU time and remote hinting faults.
+//! CPU time and remote hinting faults of threads on each node.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::NodeId;
 
-/// What a thread spent somewhere.
+/// CPU time and remote faults of a thread on one node or in one absence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Spent {
@@ -33,7 +33,7 @@ impl Spent {
     }
 }
 
-/// What a thread spent, by the node it ran on.
+/// CPU time and remote faults of a thread, by the node it ran on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SpentByNode(BTreeMap<NodeId, Spent>);

@@ -32,7 +32,7 @@ pub struct Left {
     pub by: Move,
     /// Remote hinting faults that the thread's moves had reported by then.
     faults_before: u64,
-    /// Where the memory lay then.
+    /// Pages of the process by node at that time.
     pub moment: Moment,
     /// Base pages that had been moved the same way by then.
     pub moved_before: u64,
@@ -47,7 +47,7 @@ impl Left {
     }
 }
 
-/// What is known of one thread.
+/// State of one thread.
 #[derive(Clone, Debug, Default)]
 pub struct Thread {
     /// Nodes it has not been back to, in the order in which it left them.
@@ -56,10 +56,10 @@ pub struct Thread {
     last: Option<Move>,
     /// Remote hinting faults that its moves reported.
     faults: u64,
-    /// What its moves reported, by the node it was on meanwhile: between the first of them and the
-    /// last.
+    /// Time and faults that its moves reported, by the node it was on meanwhile: between the first
+    /// of them and the last.
     reported: SpentByNode,
-    /// What sweeps counted, since the one before its first move.
+    /// Counts of sweeps since the one before its first move.
     counted: SpentByNode,
 }
 
@@ -137,8 +137,8 @@ impl Thread {
     /// Returns what the thread spent since its last move: what sweeps counted on the node it is on,
     /// less what its moves reported of earlier visits. A thread runs no longer than time passes.
     ///
-    /// Where the thread came from the same node at first, what it spent there between the sweep
-    /// before its first move and that move is in it: one sweep's time at most.
+    /// When the thread came from the same node at first: its time and faults there between the
+    /// sweep before its first move and that move is in it: one sweep's time at most.
     fn spent_after_last(&self, now_ns: u64) -> Spent {
         let Some(last) = self.last else {
             return Spent::default();

@@ -1,4 +1,4 @@
-//! What sweeps counted for the threads of a timeline and their processes.
+//! Counts of sweeps for the threads of a timeline and their processes.
 //!
 //! Kept from the first move of a thread on: what was counted before is in the totals, less this.
 //! First touches are kept sweep by sweep only where a thread moved in between, so the list is no
@@ -38,13 +38,13 @@ pub struct Touched {
 pub struct Followed {
     /// Its process.
     pub process: ProcessIndex,
-    /// What it spent since the sweep before its first move.
+    /// Time and faults since the sweep before its first move.
     pub spent: SpentByNode,
     /// When it ended, ns since boot; `None` while it lives.
     pub ended_ns: Option<u64>,
 }
 
-/// What sweeps counted for all of them.
+/// Counts of sweeps for all of them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sweeps {
