@@ -8,6 +8,7 @@
 #[path = "../report/fixture/mod.rs"]
 mod fixture;
 
+mod docs;
 mod frames;
 mod screens;
 mod state;
