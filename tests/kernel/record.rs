@@ -140,7 +140,7 @@ fn a_killed_recorder_leaves_a_recording_that_says_so() {
     assert!(!value["processes"].as_array().unwrap().is_empty());
     let text = report(&file, &[]).stdout;
     assert!(
-        text.contains(&format!("Not whole: the recording {cut}")),
+        text.contains(&format!("Incomplete: the recording {cut}")),
         "{text}"
     );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "litter");
