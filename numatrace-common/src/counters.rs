@@ -19,8 +19,8 @@ pub enum Counter {
     LostScope = 6,
     /// Records written.
     Records = 7,
-    /// Pages that bulk calls asked for with arrays too long to be looked through before the call:
-    /// all pages in the array afterwards are taken to be new.
+    /// Entries of bulk calls' arrays that were not looked through before the call, because the
+    /// array was too long or too many calls were under way: the pages in them are taken to be new.
     BulkUnscanned = 8,
     /// Interleaved allocations that a later one replaced in the slot before the policy hook came:
     /// taken to be hits.
@@ -56,10 +56,28 @@ pub enum Counter {
     LostMoveStack = 22,
     /// Hinting faults and scans for whose time there was no room.
     LostBalancerTimes = 23,
+    /// Records of kind `OomKill` for which the ring had no room.
+    LostOomKill = 24,
+    /// Records of `HugetlbFailed` likewise, and those beyond a CPU's bound of records in a second.
+    LostHugetlbFailed = 25,
+    /// Records of `PolicyRefused` likewise.
+    LostPolicyRefused = 26,
+    /// Records of `AllocFailed` likewise.
+    LostAllocFailed = 27,
+    /// Reclaims and compactions for whose time there was no room.
+    LostReclaimTimes = 28,
+    /// Records of `NodeShortage` for which the ring had no room.
+    LostNodeShortage = 29,
+    /// Marks between the two copies of a program for which there was no room when their task was
+    /// switched out: the backup copy counted these events a second time.
+    LostMarks = 30,
+    /// First touches of pages that their fault freed again, which came too late for the run that
+    /// has them.
+    LateWithdrawals = 31,
 }
 
 /// Number of counters.
-pub const COUNTERS: u32 = 24;
+pub const COUNTERS: u32 = 32;
 
 impl Counter {
     /// Returns the counter of records lost for a kind.
@@ -72,6 +90,11 @@ impl Counter {
             Kind::TaskMoved => Counter::LostTaskMoved,
             Kind::PagesMoved => Counter::LostPagesMoved,
             Kind::MoveStack => Counter::LostMoveStack,
+            Kind::OomKill => Counter::LostOomKill,
+            Kind::HugetlbFailed => Counter::LostHugetlbFailed,
+            Kind::PolicyRefused => Counter::LostPolicyRefused,
+            Kind::AllocFailed => Counter::LostAllocFailed,
+            Kind::NodeShortage => Counter::LostNodeShortage,
             Kind::FillRun => Counter::LostFillRun,
             Kind::KernelAlloc => Counter::LostKernelAlloc,
             Kind::TouchRun => Counter::LostTouchRun,

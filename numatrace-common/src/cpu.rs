@@ -32,8 +32,9 @@ pub struct Streak {
     /// gfp flags in the lower half, order in the upper one. Together with the words below they
     /// determine everything else that the count key holds.
     pub inputs: u64,
-    /// Address of the preferred zone, which determines the preferred node; 0 where it is not known.
-    pub zone: u64,
+    /// Address of the preferred zone's place in a zonelist (`struct zoneref`), which determines the
+    /// preferred node and the node that was asked for; 0 where it is not known.
+    pub zoneref: u64,
     /// [`Fault::page_kind`] of the fault that allocated each of them, 0 for none.
     pub page_kind: u64,
 }
@@ -63,7 +64,7 @@ pub struct Marks {
     /// In a task: its thread id in the upper half, the program's number in the lower. They are one
     /// word, so that nobody sees half of a mark.
     pub task: u64,
-    /// In an interrupt: the program's number.
+    /// In interrupts, which nest: the number of marks of each program, four bits each.
     pub irq: u64,
 }
 

@@ -62,6 +62,14 @@ pub struct Offsets {
     pub bprm_filename: u32,
     /// `page.lru` (in a union), the link of a page in a bulk caller's list.
     pub page_lru: u32,
+    /// `page._refcount` (in a union)
+    pub page_refcount: u32,
+    /// `mm_struct.mm_users`
+    pub mm_users: u32,
+    /// `super_block.s_magic`
+    pub sb_magic: u32,
+    /// `alloc_context.zonelist`
+    pub ac_zonelist: u32,
     /// `task_struct.mempolicy`
     pub task_mempolicy: u32,
     /// `task_struct.mems_allowed`
@@ -125,6 +133,68 @@ pub struct Offsets {
     pub mapping_host: u32,
     /// User stack pointer in `pt_regs`; [`ABSENT`] where it is not named `sp`.
     pub regs_sp: u32,
+    /// `oom_control.zonelist`; like all below [`ABSENT`] where the kernel has no such member.
+    pub oom_zonelist: u32,
+    /// `oom_control.nodemask`
+    pub oom_nodemask: u32,
+    /// `oom_control.gfp_mask`
+    pub oom_gfp_mask: u32,
+    /// `oom_control.order`
+    pub oom_order: u32,
+    /// `oom_control.constraint`
+    pub oom_constraint: u32,
+    /// `zonelist._zonerefs`
+    pub zonelist_zonerefs: u32,
+    /// Bytes of a `struct zoneref`.
+    pub zoneref_size: u32,
+    /// `zone.free_area[0].nr_free`
+    pub zone_nr_free: u32,
+    /// `zone._watermark[WMARK_LOW]`
+    pub zone_low: u32,
+    /// `zone.watermark_boost`
+    pub zone_boost: u32,
+    /// `zone.nr_reserved_highatomic`
+    pub zone_highatomic: u32,
+    /// Bytes of a `struct free_area`.
+    pub free_area_size: u32,
+    /// Elements of `zone.free_area`: one for each order.
+    pub page_orders: u32,
+    /// 64-bit words of a `nodemask_t`.
+    pub nodemask_words: u32,
+    /// 64-bit words of a `struct cpumask`.
+    pub cpumask_words: u32,
+    /// `mempolicy.nodes`
+    pub mempolicy_nodes: u32,
+    /// `inode.i_blkbits`
+    pub inode_blkbits: u32,
+    /// `super_block.s_fs_info`
+    pub sb_fs_info: u32,
+    /// `hugetlbfs_sb_info.hstate`
+    pub hugetlbfs_hstate: u32,
+    /// `hstate.free_huge_pages_node`
+    pub hstate_free: u32,
+    /// `hstate.nr_huge_pages_node`
+    pub hstate_total: u32,
+    /// The first argument of a system call in `pt_regs`.
+    pub regs_arg0: u32,
+    /// The second.
+    pub regs_arg1: u32,
+    /// The third.
+    pub regs_arg2: u32,
+    /// The fourth.
+    pub regs_arg3: u32,
+    /// The number of a system call in `pt_regs`.
+    pub regs_number: u32,
+    /// Its result.
+    pub regs_result: u32,
+    /// `task_struct.exit_code`
+    pub task_exit_code: u32,
+    /// No offset: 1 when `__seccomp_filter` returns a `bool`, false where a call is not made,
+    /// instead of an `int`, -1 there.
+    pub seccomp_is_bool: u32,
+    /// `task_struct.softirq_disable_cnt`, 0 where softirqs do not run in tasks of their own (no
+    /// `CONFIG_PREEMPT_RT`).
+    pub task_softirqs: u32,
 }
 
 /// Bits of `gfp_t`: their positions change between kernels.
@@ -145,6 +215,10 @@ pub struct GfpBits {
     pub thisnode: u32,
     /// `___GFP_NOWARN`: set for slabs, never for page tables.
     pub nowarn: u32,
+    /// `___GFP_DMA`: from the first 16 MiB only.
+    pub dma: u32,
+    /// `___GFP_DMA32`: from the first 4 GiB only.
+    pub dma32: u32,
 }
 
 /// The frozen globals. Fields that each event needs come first, on few cache lines.
@@ -202,8 +276,8 @@ pub struct Globals {
     pub hint_vmf: u32,
     /// 1 when the kernel stack of each change of CPU is wanted.
     pub verify_reasons: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// 1 when `hugetlb_reserve_pages` returns a `long`, negative on failure, instead of a `bool`.
+    pub reserve_is_long: u32,
     /// Address of the per-CPU `__preempt_count` (or of its place in `pcpu_hot`), 0 when kallsyms
     /// hides it.
     pub preempt_count: u64,
@@ -220,6 +294,10 @@ pub struct Globals {
     pub has_memory: [u64; 16],
     /// Nodes with memory that the kernel itself can use (not movable-only), one bit each.
     pub has_normal_memory: [u64; 16],
+    /// Nodes with memory below 16 MiB, in their zone DMA, one bit each.
+    pub has_dma_memory: [u64; 16],
+    /// Nodes with memory below 4 GiB, in their zone DMA32 or DMA, one bit each.
+    pub has_dma32_memory: [u64; 16],
 }
 
-const _: () = assert!(size_of::<Globals>() == 624);
+const _: () = assert!(size_of::<Globals>() == 1024);

@@ -27,11 +27,21 @@ pub enum Kind {
     KernelAlloc = 11,
     /// [`crate::event::move_stack::MoveStack`]
     MoveStack = 12,
+    /// [`crate::event::oom_kill::OomKill`]
+    OomKill = 13,
+    /// [`crate::event::hugetlb_failed::HugetlbFailed`]
+    HugetlbFailed = 14,
+    /// [`crate::event::policy_refused::PolicyRefused`]
+    PolicyRefused = 15,
+    /// [`crate::event::alloc_failed::AllocFailed`]
+    AllocFailed = 16,
+    /// [`crate::event::node_shortage::NodeShortage`]
+    NodeShortage = 17,
 }
 
 impl Kind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 16] = [
         Kind::TaskFork,
         Kind::TaskExec,
         Kind::TaskExit,
@@ -43,6 +53,11 @@ impl Kind {
         Kind::FillRun,
         Kind::KernelAlloc,
         Kind::MoveStack,
+        Kind::OomKill,
+        Kind::HugetlbFailed,
+        Kind::PolicyRefused,
+        Kind::AllocFailed,
+        Kind::NodeShortage,
     ];
 
     /// Returns the name of this kind in reports and messages.
@@ -59,6 +74,11 @@ impl Kind {
             Kind::FillRun => "fill_run",
             Kind::KernelAlloc => "kernel_alloc",
             Kind::MoveStack => "move_stack",
+            Kind::OomKill => "oom_kill",
+            Kind::HugetlbFailed => "hugetlb_failed",
+            Kind::PolicyRefused => "policy_refused",
+            Kind::AllocFailed => "alloc_failed",
+            Kind::NodeShortage => "node_shortage",
         }
     }
 }

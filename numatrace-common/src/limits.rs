@@ -19,6 +19,26 @@ pub const BINS: usize = 8;
 /// 10; 10,000 processes fit.
 pub const TOTALS_ENTRIES: u32 = 131_072;
 
+/// Returns the owners × count keys for a machine. While a boundary is read, in some twenty epochs,
+/// each CPU adds entries for the threads that run on it in every epoch, on each node.
+pub const fn totals_entries(cpus: u32, nodes: u32) -> u32 {
+    const EACH: u32 = 128;
+    let busy = cpus.saturating_mul(nodes).saturating_mul(EACH);
+    let entries = if busy > TOTALS_ENTRIES {
+        busy
+    } else {
+        TOTALS_ENTRIES
+    };
+    if entries > MOST_TOTALS {
+        MOST_TOTALS
+    } else {
+        entries.next_power_of_two()
+    }
+}
+
+/// Most entries of the totals on any machine: about 100 MiB.
+const MOST_TOTALS: u32 = 1 << 20;
+
 /// Count keys of `[overflow]`: every (node pair, class, cause) that a machine can show at once,
 /// with room for its epochs.
 pub const OVERFLOW_ENTRIES: u32 = 8_192;
@@ -55,8 +75,30 @@ pub const MOVE_FRAMES: usize = 24;
 /// wait.
 pub const BALANCING_ENTRIES: u32 = 4_096;
 
+/// Threads in reclaim or compaction at one time: one per CPU and many that wait for a disk.
+pub const RECLAIMING_ENTRIES: u32 = 8_192;
+
+/// Records of failures of one kind that a CPU writes within a second: a program that fails in a
+/// loop must not push other records out of the ring. What comes beyond is counted as lost.
+pub const FAILURES_PER_SECOND: u32 = 512;
+
+/// User stacks kept in sessions that want none of first touches: those of refused calls.
+pub const FEW_STACKS: u32 = 256;
+
 /// Different user stacks kept: a program touches its memory from some hundreds of places.
 pub const STACK_ENTRIES: u32 = 16_384;
 
 /// Frames of a stack that are kept: the kernel's own bound (`kernel.perf_event_max_stack`) is 127.
 pub const STACK_FRAMES: usize = 127;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_machines_have_more_room_for_totals() {
+        assert_eq!(totals_entries(4, 2), TOTALS_ENTRIES);
+        assert_eq!(totals_entries(256, 8), 1 << 18);
+        assert_eq!(totals_entries(8_192, 1_024), MOST_TOTALS);
+    }
+}

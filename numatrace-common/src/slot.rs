@@ -102,11 +102,19 @@ pub struct Fault {
     /// Not 0 when the open run of first touches is known to be this task's, and to lie in `area` if
     /// that is known.
     pub in_run: u64,
+    /// The first page that the fault allocated: its address, and its order in the bits that are 0
+    /// in addresses of a `struct page`. 0 when there is none.
+    pub page: u64,
+    /// Key of the first touch as which that page is counted.
+    pub touch_key: CountKey,
+    /// Cause that the open run counted it by: the number of a
+    /// [`RemoteCause`](crate::count_key::RemoteCause), 0 for none.
+    pub cause: u64,
     /// Mapping that the fault is in.
     pub area: Area,
 }
 
-const _: () = assert!(size_of::<Fault>() == 96);
+const _: () = assert!(size_of::<Fault>() == 120);
 
 /// Slots of a CPU, one for each program that counts: two programs must never share one, because one
 /// can interrupt the other.

@@ -1,5 +1,5 @@
-//! CPUs: the state, node and number of this one, and a table of the nodes of all, for which there
-//! is no helper.
+//! CPUs: the state, node and number of this one, and a table of the nodes and last-level caches of
+//! all, for which there is no helper.
 
 use core::{arch::asm, ptr::read_volatile};
 
@@ -94,7 +94,7 @@ pub fn set_leaving(cpu: u32, leaving: bool) {
             _ if leaving => (*slot).leaving(),
             // A CPU that was absent when the session began: the last steps of its start run on it.
             None if cpu == number() => CpuEntry::on(node() as u16),
-            Some(node) => CpuEntry::on(node),
+            Some(_) => (*slot).online(),
             None => CpuEntry(0),
         };
     }

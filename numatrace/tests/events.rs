@@ -35,7 +35,12 @@ fn event(kind: Kind) -> Event {
             Kind::PageMigration,
             Kind::Incident,
         ]),
-        count: pages(&[Kind::Alloc, Kind::HintFault]),
+        count: pages(&[
+            Kind::Alloc,
+            Kind::HintFault,
+            Kind::Reclaim,
+            Kind::HugetlbFailed,
+        ]),
         migrated: pages(&[Kind::HintFault, Kind::Incident]),
         wanted: is(Kind::Alloc).then_some(NodeId(0)),
         cpus: is(Kind::TaskMove).then_some([CpuId(1), CpuId(3)]),
@@ -48,6 +53,12 @@ fn event(kind: Kind) -> Event {
         moved_by: is(Kind::PageMigration).then_some(Pid(77)),
         away_ms: is(Kind::Incident).then_some(812.5),
         back: is(Kind::Incident).then(|| "numa_move".into()),
+        asked_by: is(Kind::OomKill).then_some(Pid(77)),
+        call: is(Kind::PolicyRefused).then(|| "mbind".into()),
+        errno: (is(Kind::PolicyRefused) || is(Kind::HugetlbFailed)).then(|| "EINVAL".into()),
+        why: is(Kind::PolicyRefused).then(|| "unknown flags".into()),
+        page_kb: is(Kind::HugetlbFailed).then_some(2048),
+        took_ms: is(Kind::Reclaim).then_some(1.5),
     }
 }
 

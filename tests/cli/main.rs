@@ -7,6 +7,7 @@ mod hooks;
 mod live;
 mod recording;
 mod saved;
+mod stat;
 mod topology;
 mod unprivileged;
 mod usage;

@@ -10,6 +10,7 @@ mod hooks;
 mod interval;
 #[path = "../kernel/leftovers.rs"]
 mod leftovers;
+mod placement;
 #[path = "../kernel/record.rs"]
 mod record;
 mod session;
@@ -18,6 +19,8 @@ mod stat_numastat;
 mod stems;
 #[path = "../kernel/storm.rs"]
 mod storm;
+#[path = "../kernel/task_move_cache.rs"]
+mod task_move_cache;
 #[path = "../kernel/top.rs"]
 mod top;
 mod touch;

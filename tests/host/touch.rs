@@ -221,6 +221,14 @@ fn the_code_that_asks_for_kernel_memory_is_named_on_request() {
         named("pte_alloc_one") || named("__pte_alloc"),
         "{stacks:#?}"
     );
+    // An address would reveal where the kernel lies.
+    let frames = stacks.iter().filter_map(|stack| stack["frames"].as_array());
+    for frame in frames
+        .flatten()
+        .filter(|frame| frame["module"] == "[kernel]")
+    {
+        assert!(frame["addr"].is_null(), "{frame}");
+    }
     let without = or_skip!(tracer!().launch(&args));
     assert!(
         without

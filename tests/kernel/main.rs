@@ -7,6 +7,10 @@ mod support;
 
 mod workload;
 
+#[path = "../field/mod.rs"]
+mod field;
+
+mod container_view;
 mod doctor;
 mod events;
 mod events_truth;
@@ -25,22 +29,32 @@ mod diff;
 mod hotplug;
 mod interval;
 mod mixed;
+mod node_short;
 mod numa_stat;
 mod page_alloc;
 mod pid_reuse;
 mod preemption;
 mod stat;
+mod stat_file;
 mod stat_numastat;
 mod task_life;
 
 mod balancer;
+mod discarded;
+mod failures;
+mod fallback_order;
 mod first_touch;
+mod fix_trials;
+mod fixes;
 mod hint_fault;
 mod mappings;
+mod page_cache_fixes;
 mod page_migration;
 mod page_migration_stayed;
+mod placement;
 mod surprise;
 mod task_move;
+mod task_move_cache;
 mod task_move_chosen;
 mod task_move_numa;
 mod task_move_placed;

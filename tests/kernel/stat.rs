@@ -123,3 +123,42 @@ fn a_full_node_explains_itself_and_alerts_once() {
         output.stdout
     );
 }
+
+#[test]
+fn the_mismatch_is_1_apart_from_the_memory_and_0_beside_it() {
+    let (near, far) = two_nodes_or_skip!();
+    let at = machine::at(near);
+    for (cpu_node, apart) in [(far, 0.9..=1.0), (near, 0.0..=0.1)] {
+        let [node, cpu] = [near, cpu_node].map(|node| node.to_string());
+        let args = [
+            "hold",
+            "--pages",
+            "8192",
+            "--node",
+            &node,
+            "--cpu-node",
+            &cpu,
+        ];
+        let holder = workload(&args);
+        holder.wait_for_output("\n", DEADLINE).unwrap();
+        let pid = holder.pid().to_string();
+        let text = ours(&["-p", &pid, "-f", "json"]);
+        assert!(holder.finish(DEADLINE).unwrap().status.success());
+        let sample: Value = serde_json::from_str(&text).unwrap();
+        let process = sample.pointer("/processes/processes/0").unwrap();
+        // 32 MiB of its own; all else that it has without files is less than a tenth of that.
+        let kib = Part(process).vector("/without_files_kib").unwrap();
+        assert!(kib[at] >= 8192 * 4, "{process:#}");
+        if Part(process).vector("/cpu_ms").unwrap().iter().sum::<u64>() == 0 {
+            return skipped(
+                test_name!(),
+                "it was done before the first tick of CPU time",
+            );
+        }
+        let mismatch = process["placement_mismatch"].as_f64().unwrap();
+        assert!(apart.contains(&mismatch), "{process:#}");
+        let said = sample.pointer("/processes/findings").unwrap();
+        let sentences = said.as_array().unwrap().len();
+        assert_eq!(sentences, usize::from(cpu_node == far), "{said}");
+    }
+}

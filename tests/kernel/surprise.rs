@@ -1,7 +1,7 @@
 //! Memory that one thread placed and others use, and the findings about it.
 
 use numatrace_tests::harness::balancer::Balancer;
-use numatrace_tests::harness::report::Part;
+use numatrace_tests::harness::report::{self, Part};
 use numatrace_tests::harness::skipped;
 use numatrace_tests::harness::tracer::Traced;
 use numatrace_tests::{or_skip, test_name, tracer};
@@ -29,11 +29,16 @@ fn mapping<'a>(process: Part<'a>, span: &Value) -> Part<'a> {
 }
 
 fn findings<'a>(run: &'a Traced, id: &str) -> Vec<&'a Value> {
-    let findings = run.report.value["findings"].as_array().expect("findings");
-    findings
-        .iter()
-        .filter(|finding| finding["id"] == id)
-        .collect()
+    report::findings(&run.report.value, id)
+}
+
+/// Returns the arguments of a workload whose first thread touches memory on node `from`, and whose
+/// two workers use it on node `to`.
+fn touched_elsewhere((from, to): (u32, u32), pages: u64, secs: u32) -> Vec<String> {
+    let words = format!(
+        "first-touch --init-node {from} --use-node {to} --pages {pages} --threads 2 --secs {secs}"
+    );
+    words.split(' ').map(str::to_owned).collect()
 }
 
 /// Returns functions and lines of the stack that touched most of a mapping, innermost first.
@@ -57,20 +62,8 @@ fn memory_of_an_initialiser_that_others_use_is_found_with_both_sides() {
     let Some(_quick) = Balancer::quick().unwrap() else {
         return skipped(test_name!(), "no NUMA balancing, or no debugfs");
     };
-    let (a_text, b_text) = (a.to_string(), b.to_string());
-    let args = [
-        "first-touch",
-        "--init-node",
-        &a_text,
-        "--use-node",
-        &b_text,
-        "--pages",
-        "16384",
-        "--threads",
-        "2",
-        "--secs",
-        "6",
-    ];
+    let args = touched_elsewhere((a, b), PAGES, 6);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let run = or_skip!(tracer!().launch(&args));
     let process = run.report.process(run.truth.pid()).expect("the workload");
     let region = mapping(process, &run.truth.0["spans"][0]);
@@ -132,6 +125,32 @@ fn memory_of_an_initialiser_that_others_use_is_found_with_both_sides() {
     ] {
         assert!(text.contains(&needle), "{needle}: {first:#}");
     }
+}
+
+#[test]
+fn without_a_balancer_cpu_time_shows_who_uses_the_memory() {
+    let (a, b) = two_nodes_or_skip!();
+    let Some(_off) = Balancer::off().unwrap() else {
+        return skipped(test_name!(), "no NUMA balancing to switch off");
+    };
+    let args = touched_elsewhere((a, b), PAGES / 2, 4);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let run = or_skip!(tracer!().launch(&args));
+    let found = findings(&run, "first-touch-elsewhere");
+    assert_eq!(found.len(), 1, "{:#}", run.report.value["findings"]);
+    let text = found[0].to_string();
+    for needle in [
+        format!("MiB on node {a} first"),
+        "no sampled accesses (NUMA balancing is off)".to_owned(),
+        format!("migratepages {} {a} {b}", run.truth.pid()),
+    ] {
+        assert!(text.contains(&needle), "{needle}: {:#}", found[0]);
+    }
+    assert!(
+        findings(&run, "ran-away-from-memory").is_empty(),
+        "one cause is enough: {:#}",
+        run.report.value["findings"]
+    );
 }
 
 #[test]

@@ -74,6 +74,7 @@ fn every_workload_holds() {
         "fork-storm --count 20 --exec".to_owned(),
         format!("hold --node {b} --pages 10"),
         "spawn-tree --pages 20".to_owned(),
+        format!("settled --mib 4 --node {a} --cpu-node {a} --bound --ms 20"),
         format!("bounce --times 21 --nodes {a},{b}"),
         format!("move-pages --pages 512 --from {a} --to {b}"),
         format!("move-pages --pages 512 --from {a} --to {b} --other-process"),

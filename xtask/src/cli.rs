@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{accounting, bench, demo, dist, lint, test, toolchain, trace, vm};
+use crate::{accounting, bench, demo, dist, fixes, lint, test, toolchain, trace, vm};
 
 /// The project's own commands: build, test and try numatrace.
 #[derive(Debug, Parser)]
@@ -39,6 +39,8 @@ enum Command {
     Bench(bench::Options),
     /// Audit a mixed load in guests, many times in a row, and write docs/accounting.md.
     Accounting(accounting::Options),
+    /// Try the commands of fixes in guests, and write docs/findings.md.
+    Fixes(fixes::Options),
     /// Build one static stripped binary: target/dist/numatrace.
     Dist,
 }
@@ -68,6 +70,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Lint => lint::run()?,
         Command::Bench(options) => return bench::run(&options, &toolchain),
         Command::Accounting(options) => return accounting::run(&options, &toolchain),
+        Command::Fixes(options) => return fixes::run(&options, &toolchain),
         Command::Dist => println!("{}", dist::run(&toolchain)?.display()),
     }
     Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@ mod cli;
 mod debian;
 mod demo;
 mod dist;
+mod fixes;
 mod lint;
 mod run;
 mod test;

@@ -17,8 +17,9 @@ use bytemuck::{Pod, Zeroable};
 
 pub use stem::Stem;
 pub use values::{
-    AllocClass, BalancerWork, FAILED_BUSY, FAILED_OTHER, LATENCY_BATCH, LATENCY_FOLIO, MOVED_BACK,
-    MOVED_TO_WAKER, MoveReason, NODE_UNKNOWN, REASON_UNKNOWN, RemoteCause, TOUCH_COW, TOUCH_THP,
+    AllocClass, BIND_SEVERAL, BalancerWork, CacheStep, FAILED_BUSY, FAILED_OTHER, LATENCY_BATCH,
+    LATENCY_FOLIO, LIMIT_CPUSET, LIMIT_NONE, LIMIT_POLICY, MOVED_BACK, MOVED_TO_WAKER, MoveReason,
+    NODE_UNKNOWN, REASON_UNKNOWN, ReclaimKind, RemoteCause, TOUCH_COW, TOUCH_THP, TOUCH_WITHDRAWN,
     TouchKind,
 };
 
@@ -132,6 +133,11 @@ impl CountKey {
     #[inline(always)]
     pub const fn with_preferred(self, node: u16) -> Self {
         CountKey(PREFERRED.put(self.0, node as u64))
+    }
+    /// Returns the key with a different stem.
+    #[inline(always)]
+    pub const fn with_stem(self, stem: Stem) -> Self {
+        CountKey(STEM.put(self.0, stem as u64))
     }
     /// Returns the key with a different class.
     #[inline(always)]

@@ -2,8 +2,9 @@
 
 #[cfg(doc)]
 use super::{
-    BalancerWork, CountKey, FAILED_BUSY, FAILED_OTHER, LATENCY_BATCH, LATENCY_FOLIO, MOVED_BACK,
-    MOVED_TO_WAKER, MoveReason, TOUCH_COW, TOUCH_THP, TouchKind,
+    BalancerWork, CacheStep, CountKey, FAILED_BUSY, FAILED_OTHER, LATENCY_BATCH, LATENCY_FOLIO,
+    LIMIT_CPUSET, LIMIT_NONE, LIMIT_POLICY, MOVED_BACK, MOVED_TO_WAKER, MoveReason, ReclaimKind,
+    TOUCH_COW, TOUCH_THP, TOUCH_WITHDRAWN, TouchKind,
 };
 
 /// The family of events that a count key counts, and the meaning of its fields.
@@ -19,7 +20,7 @@ pub enum Stem {
     /// = allocations.
     InterleaveHit = 2,
     /// User pages that a fault allocated: class = [`TouchKind`], mark = [`TOUCH_COW`] |
-    /// [`TOUCH_THP`]; count = folios, amount = base pages.
+    /// [`TOUCH_THP`] | [`TOUCH_WITHDRAWN`]; count = folios, amount = base pages.
     FirstTouch = 3,
     /// NUMA hinting faults, by the page's node before any migration: count = faults.
     HintFault = 4,
@@ -31,8 +32,8 @@ pub enum Stem {
     /// Pages that were to be moved and stayed: cause = reason, mark = [`FAILED_OTHER`] or
     /// [`FAILED_BUSY`]; amount = base pages.
     MigrationFailed = 7,
-    /// Changes of a task's CPU: task node = from, page node = to, cause = [`MoveReason`], mark =
-    /// [`MOVED_BACK`] | [`MOVED_TO_WAKER`]; count = moves.
+    /// Changes of a task's CPU: task node = from, page node = to, class = [`CacheStep`], cause =
+    /// [`MoveReason`], mark = [`MOVED_BACK`] | [`MOVED_TO_WAKER`]; count = moves.
     TaskMove = 8,
     /// CPU time: task node = where; count = times it ran, amount = ns.
     TaskRun = 9,
@@ -53,11 +54,18 @@ pub enum Stem {
     /// Mappings that NUMA balancing looked at and left alone: cause = the kernel's
     /// `enum numa_vmaskip_reason`; count = times.
     VmaSkipped = 15,
+    /// Searches for memory to give back, by a thread that needs some: class = [`ReclaimKind`], mark
+    /// = [`LIMIT_NONE`], [`LIMIT_POLICY`] or [`LIMIT_CPUSET`], cause = 1 when that limit has more
+    /// than one node, page node = the lowest of them (or the node that was searched); count =
+    /// searches, amount = ns.
+    Reclaim = 16,
+    /// Pages that such searches brought, by the same fields: amount = base pages.
+    Reclaimed = 17,
 }
 
 impl Stem {
     /// Every stem, in the order of their numbers from 1 on.
-    pub const ALL: [Stem; 15] = [
+    pub const ALL: [Stem; 17] = [
         Stem::PageAlloc,
         Stem::InterleaveHit,
         Stem::FirstTouch,
@@ -73,5 +81,7 @@ impl Stem {
         Stem::CpuMove,
         Stem::Balancer,
         Stem::VmaSkipped,
+        Stem::Reclaim,
+        Stem::Reclaimed,
     ];
 }

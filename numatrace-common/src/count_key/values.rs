@@ -34,10 +34,17 @@ impl TouchKind {
     ];
 }
 
+/// Mark of an allocation that `MPOL_BIND` placed: the policy has more than one node. Of the others
+/// the mark is the kernel's number of the mode, which is lower.
+pub const BIND_SEVERAL: u8 = 8 | 2;
+
 /// Mark of a first touch: a private copy of a page that others share.
 pub const TOUCH_COW: u8 = 1;
 /// Mark of a first touch: a transparent huge page.
 pub const TOUCH_THP: u8 = 2;
+/// Mark of a first touch that was none: a fault allocated the pages and freed them again. The pages
+/// are counted without this mark too.
+pub const TOUCH_WITHDRAWN: u8 = 4;
 
 /// Cause of a page migration whose reason was not seen. The kernel's `enum migrate_reason` has
 /// eleven values.
@@ -59,6 +66,19 @@ pub const FAILED_BUSY: u8 = 1;
 pub const MOVED_BACK: u8 = 1;
 /// Mark of a move: the waker ran on the node that the task was put on.
 pub const MOVED_TO_WAKER: u8 = 2;
+
+/// Class of a task move: a step within a node that left the last-level cache of its CPU, or not.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CacheStep {
+    /// Not told: the cache of a CPU is not known, the nodes have one cache each, or the move
+    /// changed the node.
+    Untold = 0,
+    /// The CPUs share their last-level cache.
+    Within = 1,
+    /// The CPUs have different last-level caches.
+    Across = 2,
+}
 
 /// Work of NUMA balancing that takes a thread's time.
 #[repr(u8)]
@@ -201,5 +221,34 @@ impl AllocClass {
         AllocClass::Hugetlb,
         AllocClass::PageTable,
         AllocClass::Kernel,
+    ];
+}
+
+/// Mark of a search for memory: memory of any node would have done.
+pub const LIMIT_NONE: u8 = 0;
+/// Mark of a search for memory: a memory policy allows some nodes only.
+pub const LIMIT_POLICY: u8 = 1;
+/// Mark of a search for memory: a cpuset allows some nodes only.
+pub const LIMIT_CPUSET: u8 = 2;
+
+/// The way in which a thread looked for memory that can be given back.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum ReclaimKind {
+    /// Direct reclaim: no node that it may use has memory above its watermark.
+    Direct = 0,
+    /// Reclaim on one node before the next is tried (`vm.zone_reclaim_mode`).
+    Node = 1,
+    /// Direct compaction of a zone, for an allocation of more than one page.
+    Compaction = 2,
+}
+
+impl ReclaimKind {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [ReclaimKind; 3] = [
+        ReclaimKind::Direct,
+        ReclaimKind::Node,
+        ReclaimKind::Compaction,
     ];
 }

@@ -63,7 +63,9 @@ pub struct TaskExit {
     pub pid: u32,
     /// The thread's `task_struct.flags`.
     pub flags: u32,
-    /// 1 when it was the last thread of its process.
+    /// 0 for a thread that others of its process outlive; else 1, and from bit 8 on the number of
+    /// the signal that killed the process, 0 for none. Recordings of earlier versions have no
+    /// signal.
     pub group_dead: u32,
     /// Its last name.
     pub comm: [u8; COMM_LEN],

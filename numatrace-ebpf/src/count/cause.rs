@@ -36,7 +36,7 @@ pub fn class(gfp: u32, order: u32) -> AllocClass {
 /// as far as the allocator itself knows.
 ///
 /// `Policy` and `KernelNode` are provisional: only the policy hook, which runs right after, can
-/// distinguish them.
+/// distinguish them. In an interrupt no cpuset counts (`irq`).
 #[inline(always)]
 pub fn remote(
     page: u16,
@@ -45,9 +45,16 @@ pub fn remote(
     gfp: u32,
     ac: AllocContext,
     task: Task,
+    irq: bool,
 ) -> RemoteCause {
     if page != preferred {
-        return RemoteCause::Fallback;
+        // When nothing is free at once, the kernel forgets the cpuset while it looks for the
+        // preferred zone (mm/page_alloc.c, `__alloc_pages_slowpath`).
+        return if irq || task.allows_memory_of(u32::from(preferred)) {
+            RemoteCause::Fallback
+        } else {
+            RemoteCause::Cpuset
+        };
     }
     if page == here {
         return RemoteCause::None;
@@ -70,11 +77,15 @@ pub fn remote(
 }
 
 /// Returns whether a node has memory of the kind asked for. Movable-only nodes serve user pages
-/// only.
+/// only, and memory for devices with short addresses lies on one node or few.
 #[inline(always)]
 fn can_serve(node: u16, gfp: u32) -> bool {
     let word = usize::from(node >> 6 & 15);
-    let nodes = if gfp & global!(gfp.movable) != 0 {
+    let nodes = if gfp & global!(gfp.dma) != 0 {
+        read(&GLOBALS.has_dma_memory[word])
+    } else if gfp & global!(gfp.dma32) != 0 {
+        read(&GLOBALS.has_dma32_memory[word])
+    } else if gfp & global!(gfp.movable) != 0 {
         read(&GLOBALS.has_memory[word])
     } else {
         read(&GLOBALS.has_normal_memory[word])

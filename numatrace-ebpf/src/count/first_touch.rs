@@ -1,8 +1,8 @@
 //! The count key of a first touch.
 
 use numatrace_common::{
-    count_key::{CountKey, Stem, TOUCH_THP},
-    slot::{FAULT_HINTING, FAULT_KNOWN, FAULT_MARKS_SHIFT},
+    count_key::{CountKey, Stem, TOUCH_THP, TouchKind},
+    slot::{FAULT_HINTING, FAULT_KIND, FAULT_KNOWN, FAULT_MARKS_SHIFT},
 };
 
 use crate::globals::global;
@@ -12,6 +12,10 @@ use crate::globals::global;
 #[inline(always)]
 pub fn key_in_fault(page_kind: u64, order: u32, node: u16) -> CountKey {
     if page_kind & (FAULT_KNOWN | FAULT_HINTING) != FAULT_KNOWN {
+        return CountKey::EMPTY;
+    }
+    // A page that joins the pool inside the fault, and is counted when it leaves the pool.
+    if page_kind & FAULT_KIND == TouchKind::Hugetlb as u64 {
         return CountKey::EMPTY;
     }
     let huge = if order >= global!(pmd_order) {

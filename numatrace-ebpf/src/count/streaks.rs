@@ -35,8 +35,8 @@ pub struct Event {
     pub order: u32,
     /// Node that the page lies on.
     pub node: u16,
-    /// Address of the preferred zone, 0 when not known.
-    pub zone: u64,
+    /// Place of the preferred zone in a zonelist, 0 when not known.
+    pub zoneref: u64,
     /// [`Fault::page_kind`](numatrace_common::slot::Fault::page_kind) of the fault that allocates
     /// it, 0 for none.
     pub page_kind: u64,
@@ -50,7 +50,7 @@ impl Event {
             gfp,
             order,
             node: page::node(page),
-            zone: 0,
+            zoneref: 0,
             page_kind: 0,
         }
     }
@@ -81,7 +81,7 @@ impl Event {
 pub fn extend(streak: &mut Streak, here: u32, event: &Event) -> Option<CountKey> {
     if here != u32::from(event.node)
         || streak.inputs != event.inputs()
-        || streak.zone != event.zone
+        || streak.zoneref != event.zoneref
         || streak.page_kind != event.page_kind
     {
         return None;
@@ -148,7 +148,7 @@ pub fn begin(cpu: &mut CpuState, event: &Event, count_key: CountKey, touch_key: 
         streak.pages = pages;
     }
     streak.inputs = event.inputs();
-    streak.zone = event.zone;
+    streak.zoneref = event.zoneref;
     streak.page_kind = event.page_kind;
     streak.count += 1;
 }

@@ -10,7 +10,8 @@
 //! left half-written.
 //!
 //! A mark belongs to a task. A task that is switched out between its two copies has its mark parked
-//! until it is back. In interrupts nothing comes between.
+//! until it is back. In an interrupt only a further interrupt comes between: its marks are counted,
+//! and it takes away as many as it has left.
 
 use aya_ebpf::{macros::map, maps::HashMap};
 use numatrace_common::{counters::Counter, cpu::Marks, limits::PARKED_ENTRIES};
@@ -18,12 +19,13 @@ use numatrace_common::{counters::Counter, cpu::Marks, limits::PARKED_ENTRIES};
 use crate::{counters, cpu, globals::enabled, kernel::task::Task};
 
 /// Role of the copy of a program that counts an event.
+#[repr(u32)]
 #[derive(Clone, Copy)]
 pub enum Role {
     /// The primary copy, into its slot.
-    Primary,
+    Primary = 0,
     /// The backup copy, past the slots: the primary may have been stopped in the middle of one.
-    Backup,
+    Backup = 1,
 }
 
 /// Programs that have a twin and leave marks; the others may run twice without harm.
@@ -50,6 +52,8 @@ pub enum Twin {
     Migration = 9,
     /// `page_migration_end`, `page_migration_batch`
     MigrationEnd = 10,
+    /// `alloc_bulk_enter`
+    AllocBulkEnter = 11,
 }
 
 /// Marks of threads that were switched out between the copies, by thread id.
@@ -70,7 +74,7 @@ pub fn leave_mark(twin: Twin, task: Task, irq: bool) {
 #[inline(always)]
 pub fn leave_mark_in(marks: &mut Marks, twin: Twin, task: Task, irq: bool) {
     if irq {
-        marks.irq = twin as u64;
+        marks.irq += one_in_irq(twin);
     } else {
         marks.task = mark(twin, task);
     }
@@ -87,8 +91,8 @@ pub fn was_skipped(twin: Twin, task: Task, irq: bool) -> bool {
 #[inline(always)]
 pub fn was_skipped_in(marks: &mut Marks, twin: Twin, task: Task, irq: bool) -> bool {
     if irq {
-        if marks.irq == twin as u64 {
-            marks.irq = 0;
+        if marks.irq & (IRQ_MARKS * one_in_irq(twin)) != 0 {
+            marks.irq -= one_in_irq(twin);
             return false;
         }
     } else if marks.task == mark(twin, task) {
@@ -107,7 +111,13 @@ pub fn park(marks: &mut Marks, task: Task) {
     if !enabled!(twins) || marks.task == 0 || (marks.task >> 32) as u32 != task.tid() {
         return;
     }
-    let _ = PARKED_MARKS.insert(task.tid(), marks.task as u32, 0);
+    if PARKED_MARKS
+        .insert(task.tid(), marks.task as u32, 0)
+        .is_err()
+    {
+        // The backup copy will count the event a second time.
+        counters::count(Counter::LostMarks, 1);
+    }
     marks.task = 0;
 }
 
@@ -129,6 +139,15 @@ fn unpark(twin: Twin, task: Task) -> bool {
         let _ = PARKED_MARKS.remove(task.tid());
     }
     ours
+}
+
+/// Most marks of one program in [`Marks::irq`]: more than interrupts can nest.
+const IRQ_MARKS: u64 = 15;
+
+/// Returns one mark in [`Marks::irq`], which has four bits for each program.
+#[inline(always)]
+const fn one_in_irq(twin: Twin) -> u64 {
+    1 << (twin as u64 * 4)
 }
 
 #[inline(always)]

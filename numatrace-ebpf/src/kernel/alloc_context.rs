@@ -2,8 +2,9 @@
 //! (include/linux/mmzone.h), `nodemask_t`.
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
+use numatrace_common::event::NodeSet;
 
-use super::{load, task::Task};
+use super::{bitmap, load, task::Task};
 use crate::globals::{enabled, global};
 
 /// A `const struct alloc_context *` argument.
@@ -17,14 +18,34 @@ impl AllocContext {
         Self(pointer)
     }
 
+    /// Returns `ac->preferred_zoneref`: the place of the preferred zone in the zonelist of the node
+    /// that was asked for.
+    #[inline(always)]
+    pub fn preferred_zoneref(self) -> *const u8 {
+        // SAFETY: the traced function's argument; the offset is a `struct zoneref *`.
+        unsafe { load(self.0, global!(offsets.ac_preferred_zoneref)) }
+    }
+
     /// Returns the preferred zone, `ac->preferred_zoneref->zone`.
     #[inline(always)]
     pub fn preferred_zone(self) -> *const u8 {
-        // SAFETY: the traced function's argument; the offset is a `struct zoneref *`.
-        let zoneref: *const u8 = unsafe { load(self.0, global!(offsets.ac_preferred_zoneref)) };
         // SAFETY: a zoneref of the zonelist in use; the offset is a `struct zone *`, not NULL after
         // a success.
-        unsafe { load(zoneref, global!(offsets.zoneref_zone)) }
+        unsafe { load(self.preferred_zoneref(), global!(offsets.zoneref_zone)) }
+    }
+
+    /// Returns the node whose zonelist is in use: the first zone in it is of that node, whether or
+    /// not the request may use it. Known for nodes with memory only, and a policy has no others.
+    #[inline(always)]
+    pub fn node_asked(self) -> u16 {
+        let first = global!(offsets.zonelist_zonerefs) + global!(offsets.zoneref_zone);
+        // SAFETY: the traced function's argument; the offset is a `struct zonelist *`.
+        let zonelist: *const u8 = unsafe { load(self.0, global!(offsets.ac_zonelist)) };
+        // SAFETY: a zonelist in use, which begins with a zone; the offset is a `struct zone *`.
+        let zone: *const u8 = unsafe { load(zonelist, first) };
+        // SAFETY: a zone lives as long as its node; the offset is `int node`.
+        let node: i32 = unsafe { load(zone, global!(offsets.zone_node)) };
+        node as u16
     }
 
     /// Returns the node of the preferred zone, with which `zone_statistics` compares.
@@ -49,6 +70,19 @@ impl AllocContext {
 pub struct Nodemask(*const u8);
 
 impl Nodemask {
+    /// An argument that the kernel may pass as NULL.
+    #[inline(always)]
+    pub fn from_nullable_arg(pointer: *const u8) -> Option<Self> {
+        (!pointer.is_null()).then_some(Self(pointer))
+    }
+
+    /// Copies it.
+    #[inline(always)]
+    pub fn copy(self, to: &mut NodeSet) {
+        // SAFETY: a nodemask_t pointer that is not NULL.
+        unsafe { bitmap::nodes(self.0, 0, to) };
+    }
+
     /// Returns whether a node is in the mask; true for nodes beyond 63 where the kernel refuses
     /// reads.
     #[inline(always)]

@@ -1,6 +1,8 @@
 //! `struct mempolicy` (include/linux/mempolicy.h, include/uapi/linux/mempolicy.h).
 
-use super::load;
+use numatrace_common::{count_key::BIND_SEVERAL, event::NodeSet};
+
+use super::{bitmap, bitmap::NODE_WORDS, load};
 use crate::globals::global;
 
 /// `MPOL_PREFERRED`
@@ -12,6 +14,9 @@ pub const WEIGHTED_INTERLEAVE: u16 = 6;
 /// `MPOL_F_MORON`, migrate on reference of a node: set in the kernel's own per-node default
 /// policies only.
 const F_MORON: u16 = 1 << 4;
+
+/// `MPOL_BIND`
+pub const BIND: u16 = 2;
 
 /// A `struct mempolicy *` that may be NULL.
 #[derive(Clone, Copy)]
@@ -42,6 +47,37 @@ impl Mempolicy {
             PREFERRED if flags & F_MORON != 0 => 0,
             1 | 2 | 3 | 5 | 6 => mode,
             _ => 0,
+        }
+    }
+
+    /// Returns the mode that a program chose as the mark of a count key: [`BIND_SEVERAL`] for a
+    /// bind to more than one node.
+    #[inline(always)]
+    pub fn mark(self, mode: u16) -> u8 {
+        if mode != BIND || self.0.is_null() {
+            return mode as u8;
+        }
+        let mut seen = 0u64;
+        let mut several = false;
+        for at in 0..NODE_WORDS {
+            if at < global!(offsets.nodemask_words) {
+                // SAFETY: a mempolicy pointer; the offset is a word of `nodemask_t nodes`.
+                let word: u64 = unsafe { load(self.0, global!(offsets.mempolicy_nodes) + at * 8) };
+                several |= word & word.wrapping_sub(1) != 0 || word != 0 && seen != 0;
+                seen |= word;
+            }
+        }
+        if several { BIND_SEVERAL } else { mode as u8 }
+    }
+
+    /// Copies the policy's nodes; none without a policy.
+    #[inline(always)]
+    pub fn nodes(self, to: &mut NodeSet) {
+        if self.0.is_null() {
+            *to = [0; 16];
+        } else {
+            // SAFETY: a mempolicy pointer; the offset is `nodemask_t nodes`.
+            unsafe { bitmap::nodes(self.0, global!(offsets.mempolicy_nodes), to) };
         }
     }
 }

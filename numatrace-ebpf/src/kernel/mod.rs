@@ -6,14 +6,18 @@
 //! of faulting.
 
 pub mod alloc_context;
+pub mod bitmap;
 pub mod folio;
+pub mod hstate;
 pub mod mempolicy;
 pub mod mm;
+pub mod oom_control;
 pub mod page;
 pub mod page_cache;
 pub mod preempt;
 pub mod task;
 pub mod vma;
+pub mod zone;
 
 /// Returns a member of a struct behind a BTF-typed pointer.
 ///

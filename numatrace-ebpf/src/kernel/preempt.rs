@@ -4,6 +4,7 @@
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_probe_read_kernel};
 use numatrace_common::slot::Slot;
 
+use super::task::Task;
 use crate::globals::{enabled, global};
 
 /// Bits that are set while a softirq is served (0x100), in a hard interrupt (0xf0000) and in an NMI
@@ -14,6 +15,9 @@ const IN_INTERRUPT: u32 = 0x100 | 0xf_0000 | 0xf0_0000;
 /// kernel hides the address of its count (the report says so). Not inlined: few allocations ask.
 #[inline(never)]
 pub fn in_interrupt(slot: &mut Slot) -> bool {
+    if enabled!(offsets.task_softirqs) && Task::current().serves_softirq() {
+        return true;
+    }
     if !enabled!(preempt_count) || !enabled!(probe_read) {
         return false;
     }

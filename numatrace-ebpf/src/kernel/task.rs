@@ -4,13 +4,15 @@ use aya_ebpf::helpers::{
     bpf_probe_read_kernel,
     generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
 };
-use numatrace_common::{globals::ABSENT, limits::COMM_LEN};
+use numatrace_common::{event::NodeSet, globals::ABSENT, limits::COMM_LEN};
 
-use super::{load, mempolicy::Mempolicy};
+use super::{bitmap, bitmap::NODE_WORDS, load, mempolicy::Mempolicy};
 use crate::globals::{enabled, global};
 
 /// `PF_KTHREAD` (include/linux/sched.h)
 const PF_KTHREAD: u32 = 0x0020_0000;
+/// `PF_MEMALLOC` (include/linux/sched.h): it reclaims memory.
+const PF_MEMALLOC: u32 = 0x0000_0800;
 
 /// Priorities below this one are real-time or deadline priorities (include/linux/sched/prio.h).
 pub const MAX_RT_PRIO: i32 = 100;
@@ -132,7 +134,7 @@ impl Task {
 
     /// Returns the registers saved when it left user mode, `None` for a kernel thread.
     #[inline(always)]
-    fn user_regs(self) -> Option<*const u8> {
+    pub fn user_regs(self) -> Option<*const u8> {
         if self.flags() & PF_KTHREAD != 0 {
             return None;
         }
@@ -146,6 +148,64 @@ impl Task {
     pub fn mempolicy(self) -> Mempolicy {
         // SAFETY: a task pointer; the offset is `task_struct.mempolicy`, a `struct mempolicy *`.
         Mempolicy::from_pointer(unsafe { load(self.0, global!(offsets.task_mempolicy)) })
+    }
+
+    /// Returns the signal that an exiting task ends by, 0 when it ends by itself: the low bits of
+    /// `exit_code`, which `do_exit` sets before its tracepoint.
+    #[inline(always)]
+    pub fn fatal_signal(self) -> u32 {
+        if global!(offsets.task_exit_code) == ABSENT {
+            return 0;
+        }
+        // SAFETY: a task pointer; the offset is `int exit_code`.
+        let code: u32 = unsafe { load(self.0, global!(offsets.task_exit_code)) };
+        code & 0x7f
+    }
+
+    /// Copies `mems_allowed`: the nodes of its cpuset.
+    #[inline(always)]
+    pub fn mems_allowed(self, to: &mut NodeSet) {
+        // SAFETY: a task pointer; the offset is `nodemask_t mems_allowed`.
+        unsafe { bitmap::nodes(self.0, global!(offsets.task_mems_allowed), to) };
+    }
+
+    /// Returns whether its cpuset has a node. The words are read one by one: the verifier wants
+    /// constant offsets.
+    #[inline(always)]
+    pub fn allows_memory_of(self, node: u32) -> bool {
+        let mut found = false;
+        for at in 0..NODE_WORDS {
+            if at < global!(offsets.nodemask_words) && at == node >> 6 {
+                // SAFETY: a task pointer; the offset is a word of `nodemask_t mems_allowed`.
+                let word: u64 =
+                    unsafe { load(self.0, global!(offsets.task_mems_allowed) + at * 8) };
+                found |= word >> (node & 63) & 1 != 0;
+            }
+        }
+        found
+    }
+
+    /// Returns whether it reclaims memory at the moment: then it allocates targets of demotion and
+    /// room for compressed pages, whatever else it is in.
+    #[inline(always)]
+    pub fn is_reclaiming(self) -> bool {
+        self.flags() & PF_MEMALLOC != 0
+    }
+
+    /// Returns whether it serves a softirq, where the kernel keeps that in the task (PREEMPT_RT).
+    #[inline(always)]
+    pub fn serves_softirq(self) -> bool {
+        /// `SOFTIRQ_OFFSET` (include/linux/preempt.h)
+        const SERVING: u32 = 0x100;
+        // SAFETY: a task pointer; the offset is `int softirq_disable_cnt`.
+        let count: u32 = unsafe { load(self.0, global!(offsets.task_softirqs)) };
+        count & SERVING != 0
+    }
+
+    /// Is it a kernel thread?
+    #[inline(always)]
+    pub fn is_kthread(self) -> bool {
+        self.flags() & PF_KTHREAD != 0
     }
 
     /// Returns whether it chose a memory policy of its own.

@@ -6,7 +6,7 @@ use numatrace_common::{
     event::mapping_run::Area,
 };
 
-use super::{load, page};
+use super::{load, mempolicy::Mempolicy, page};
 use crate::globals::global;
 
 /// `VM_SHARED`, `VM_GROWSDOWN`, `VM_HUGETLB` (include/linux/mm.h), the same on all kernels.
@@ -152,16 +152,45 @@ pub fn area(vma: *const u8) -> Area {
     area
 }
 
-/// Returns the order of the huge pages of a hugetlb mapping: the block size of its file system is
-/// their size (fs/hugetlbfs/inode.c).
+/// The policy of a mapping by mbind(2): `vm_area_struct.vm_policy`.
+#[inline(always)]
+pub fn policy(vma: *const u8) -> Mempolicy {
+    // SAFETY: a BTF-typed argument; the offset is `struct mempolicy *vm_policy`.
+    Mempolicy::from_pointer(unsafe { load(vma, global!(offsets.vma_policy)) })
+}
+
+/// Returns whether more than one thread or kernel worker uses the memory that a mapping is of:
+/// `mm_struct.mm_users`.
+#[inline(always)]
+pub fn has_several_users(vma: *const u8) -> bool {
+    // SAFETY: a BTF-typed argument; the offset is `struct mm_struct *vm_mm`.
+    let mm: *const u8 = unsafe { load(vma, global!(offsets.vma_mm)) };
+    // SAFETY: an mm_struct pointer; the offset is `atomic_t mm_users`.
+    let users: u32 = unsafe { load(mm, global!(offsets.mm_users)) };
+    users > 1
+}
+
+/// Returns the order of the huge pages of a hugetlb mapping.
 #[inline(always)]
 pub fn hugetlb_order(vma: *const u8) -> u32 {
+    hugetlb_bits(vma).saturating_sub(global!(page_shift))
+}
+
+/// Returns log2 of the size in bytes of the huge pages of a hugetlb mapping: the block size of its
+/// file system (fs/hugetlbfs/inode.c).
+#[inline(always)]
+pub fn hugetlb_bits(vma: *const u8) -> u32 {
+    // SAFETY: a struct super_block pointer; the offset is `unsigned char s_blocksize_bits`.
+    let bits: u8 = unsafe { load(hugetlbfs(vma), global!(offsets.sb_blocksize_bits)) };
+    u32::from(bits)
+}
+
+/// Returns the file system of a hugetlb mapping.
+#[inline(always)]
+pub fn hugetlbfs(vma: *const u8) -> *const u8 {
     // SAFETY: a BTF-typed argument; the offset is `struct file *vm_file`, there for every hugetlb
     // mapping.
-    let file: *const u8 = unsafe { load(vma, global!(offsets.vma_file)) };
-    // SAFETY: a struct super_block pointer; the offset is `unsigned char s_blocksize_bits`.
-    let bits: u8 = unsafe { load(super_block(file), global!(offsets.sb_blocksize_bits)) };
-    u32::from(bits).saturating_sub(global!(page_shift))
+    super_block(unsafe { load(vma, global!(offsets.vma_file)) })
 }
 
 /// Returns `file->f_inode->i_sb`.

@@ -41,8 +41,9 @@ use crate::{
 pub fn alloc_policy(ctx: FExitContext) -> u32 {
     let page: *const u8 = ctx.arg(5);
     if !page.is_null() {
-        let mode = Mempolicy::from_pointer(ctx.arg(2)).chosen_mode();
-        explain(page, mode);
+        let policy = Mempolicy::from_pointer(ctx.arg(2));
+        let mode = policy.chosen_mode();
+        explain(page, policy, mode);
         if counts_as_interleaved(mode) {
             count_if_hit(Role::Primary, page);
             twin::leave_mark(Twin::AllocPolicy, Task::current(), false);
@@ -57,8 +58,9 @@ pub fn alloc_policy(ctx: FExitContext) -> u32 {
 pub fn alloc_policy_second(ctx: FExitContext) -> u32 {
     let page: *const u8 = ctx.arg(5);
     if !page.is_null() {
-        let mode = Mempolicy::from_pointer(ctx.arg(2)).chosen_mode();
-        explain(page, mode);
+        let policy = Mempolicy::from_pointer(ctx.arg(2));
+        let mode = policy.chosen_mode();
+        explain(page, policy, mode);
         if counts_as_interleaved(mode)
             && twin::was_skipped(Twin::AllocPolicy, Task::current(), false)
         {
@@ -85,11 +87,10 @@ pub fn alloc_policy_vma(ctx: FExitContext) -> u32 {
     // SAFETY: a BTF-typed argument; the offset is `vm_area_struct.vm_policy`, a
     // `struct mempolicy *`.
     let policy = Mempolicy::from_pointer(unsafe { load(vma, global!(offsets.vma_policy)) });
-    let mode = match policy.chosen_mode() {
-        0 => Task::current().mempolicy().chosen_mode(),
-        mode => mode,
-    };
-    explain(page, mode);
+    match policy.chosen_mode() {
+        0 => explain_by_task(page),
+        mode => explain(page, policy, mode),
+    }
     0
 }
 
@@ -98,7 +99,7 @@ pub fn alloc_policy_vma(ctx: FExitContext) -> u32 {
 pub fn alloc_policy_task(ctx: FExitContext) -> u32 {
     let page: *const u8 = ctx.arg(2);
     if !page.is_null() {
-        explain(page, Task::current().mempolicy().chosen_mode());
+        explain_by_task(page);
     }
     0
 }
@@ -114,10 +115,17 @@ pub fn alloc_interleave(ctx: FExitContext) -> u32 {
     0
 }
 
+/// As [`explain`], by the task's own policy.
+#[inline(always)]
+fn explain_by_task(page: *const u8) {
+    let policy = Task::current().mempolicy();
+    explain(page, policy, policy.chosen_mode());
+}
+
 /// Gives the allocation that waits its cause: the policy that the task or mapping chose; without
 /// one, the task moved between its request for its local node and the page.
 #[inline(always)]
-fn explain(page: *const u8, mode: u16) {
+fn explain(page: *const u8, policy: Mempolicy, mode: u16) {
     let Some(cpu) = cpu::state() else {
         return;
     };
@@ -139,7 +147,7 @@ fn explain(page: *const u8, mode: u16) {
         .pending
         .count_key
         .with_cause(cause as u8)
-        .with_mark(mode as u8);
+        .with_mark(policy.mark(mode));
     slot::tally_pending(slot);
     slot::leave(slot);
 }
@@ -153,6 +161,7 @@ fn add_cause_to_run(cpu: &mut CpuState, task: Task, cause: RemoteCause, pages: u
         && fault::is_in(&mut cpu.fault, task)
         && cpu.fault.page_kind & FAULT_HINTING == 0
     {
+        cpu.fault.cause = cause as u64;
         touch_run::add_cause(&mut cpu.open, task, cause, pages);
     }
 }

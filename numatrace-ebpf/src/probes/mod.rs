@@ -9,15 +9,22 @@
 //! them with the running kernel.
 
 pub mod alloc_bulk;
+pub mod alloc_failed;
 pub mod alloc_policy;
 pub mod balancer;
+pub mod direct_reclaim;
 pub mod hint_fault;
+pub mod hugetlb_failed;
 pub mod numastat_fold;
+pub mod oom_kill;
 pub mod page_alloc;
 pub mod page_cache;
 pub mod page_fault;
 pub mod page_migration;
 pub mod page_migration_fallback;
+pub mod policy_refused;
+pub mod policy_seccomp;
+pub mod shmem_fill;
 pub mod task_bind;
 pub mod task_life;
 pub mod task_move;

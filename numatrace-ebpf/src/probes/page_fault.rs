@@ -19,12 +19,13 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
 };
 use numatrace_common::{
-    count_key::{CountKey, TouchKind},
+    count_key::{CountKey, RemoteCause, TouchKind},
     counters::Counter,
     cpu::CpuState,
-    slot::SlotIndex,
+    slot::{FAULT_HINTING, SlotIndex},
 };
 
+use super::{balancer, hugetlb_failed};
 use crate::{
     count::{
         first_touch, slot,
@@ -33,7 +34,10 @@ use crate::{
     counters, cpu,
     globals::enabled,
     kernel::{page, task::Task, vma},
-    record::touch_run::{self, Touch},
+    record::{
+        touch_run::{self, Touch},
+        touched,
+    },
     who::fault,
 };
 
@@ -56,8 +60,8 @@ pub fn page_fault_enter_second(ctx: FEntryContext) -> u32 {
 
 /// mm/memory.c
 #[fexit(function = "handle_mm_fault")]
-pub fn page_fault_leave(_ctx: FExitContext) -> u32 {
-    if !fault::end(Task::current()) {
+pub fn page_fault_leave(ctx: FExitContext) -> u32 {
+    if !end(&ctx) {
         counters::count(Counter::FaultsInterrupted, 1);
     }
     0
@@ -65,9 +69,24 @@ pub fn page_fault_leave(_ctx: FExitContext) -> u32 {
 
 /// The backup copy of `page_fault_leave`: finds a fault only when the primary was skipped.
 #[fexit(function = "handle_mm_fault")]
-pub fn page_fault_leave_second(_ctx: FExitContext) -> u32 {
-    fault::end(Task::current());
+pub fn page_fault_leave_second(ctx: FExitContext) -> u32 {
+    end(&ctx);
     0
+}
+
+/// Ends the fault of this task. Returns false when the fault was lost on the way.
+#[inline(always)]
+fn end(ctx: &FExitContext) -> bool {
+    let task = Task::current();
+    let Some(ended) = fault::end(task) else {
+        return false;
+    };
+    touched::settle(&ended, ctx.arg(0), ctx.arg(4));
+    if ended.page_kind & FAULT_HINTING != 0 {
+        // The kernel may have given the hinting fault up.
+        balancer::forget(task);
+    }
+    true
 }
 
 /// mm/memory.c: a write to a page that is shared: after fork, of the zero page, or of a private
@@ -92,6 +111,8 @@ pub fn page_fault_hugetlb(ctx: FExitContext) -> u32 {
         let task = Task::current();
         count_from_pool(Role::Primary, &ctx, task, touch_key);
         twin::leave_mark(Twin::HugetlbFault, task, false);
+    } else if hugetlb_failed::is_error(ctx.arg(3)) {
+        hugetlb_failed::fault(&ctx);
     }
     0
 }
@@ -125,6 +146,23 @@ fn count_from_pool(role: Role, ctx: &FExitContext, task: Task, touch_key: CountK
             fault,
         };
         touch.add_as(role, ctx, open);
+        if matches!(role, Role::Primary) && touch_key.page_node() != cpu::node() as u16 {
+            let cause = why_not_here(ctx.arg(0), task);
+            touch_run::add_cause(open, task, cause, pages);
+        }
+    }
+}
+
+/// Returns why a page of the pool is not of this CPU's node: the policy of its mapping or task, the
+/// cpuset, or else the pool of the node, which is empty or promised to others.
+#[inline(always)]
+fn why_not_here(mapping: *const u8, task: Task) -> RemoteCause {
+    if vma::policy(mapping).chosen_mode() != 0 || task.has_policy() {
+        RemoteCause::Policy
+    } else if !task.allows_memory_of(cpu::node()) {
+        RemoteCause::Cpuset
+    } else {
+        RemoteCause::Fallback
     }
 }
 

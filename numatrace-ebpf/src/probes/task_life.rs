@@ -15,14 +15,14 @@ use numatrace_common::{
     limits::FILENAME_LEN,
 };
 
-use super::balancer;
+use super::{alloc_bulk, balancer};
 use crate::{
     control,
     count::twin,
     globals::{enabled, global},
     kernel::{load, task::Task},
     record::emit::{emit, emit_with, header},
-    who::{mover, scope},
+    who::{fault, mover, scope},
 };
 
 /// include/trace/events/sched.h; runs in the parent. New threads pass here too and are ignored.
@@ -105,6 +105,8 @@ pub fn task_exit(ctx: BtfTracePointContext) -> u32 {
     mover::forget(task);
     balancer::forget(task);
     twin::forget(task);
+    fault::forget(task);
+    alloc_bulk::forget(task);
     if scope::in_scope(task) {
         emit(TaskExit {
             header: header::<TaskExit>(),
@@ -113,7 +115,11 @@ pub fn task_exit(ctx: BtfTracePointContext) -> u32 {
             tid: task.tid(),
             pid: task.tgid(),
             flags: task.flags(),
-            group_dead: u32::from(task.group_dead()),
+            group_dead: if task.group_dead() {
+                1 | task.fatal_signal() << 8
+            } else {
+                0
+            },
             comm: task.comm(),
         });
     }

@@ -11,9 +11,9 @@
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use numatrace_common::{
     bucket,
-    count_key::{CountKey, MOVED_BACK, MOVED_TO_WAKER, MoveReason, Stem},
+    count_key::{CacheStep, CountKey, MOVED_BACK, MOVED_TO_WAKER, MoveReason, Stem},
     event::task_moved::TaskMoved,
-    mover::{BY_AFFINITY, IN_AFFINITY, IN_EXEC, NUMA_SWAP},
+    mover::{BY_AFFINITY, CpuEntry, IN_AFFINITY, IN_EXEC, NUMA_SWAP},
 };
 
 use crate::{
@@ -118,6 +118,17 @@ fn reason_of_move(task: Task, from: u32, to: u32) -> MoveReason {
     }
 }
 
+/// Returns whether a move within a node left the last-level cache. Userspace fills in caches only
+/// where a node has several.
+#[inline(always)]
+fn cache_step(left: CpuEntry, reached: CpuEntry) -> CacheStep {
+    match (left.cache_plus_one(), reached.cache_plus_one()) {
+        (0, _) | (_, 0) => CacheStep::Untold,
+        (from, to) if from == to => CacheStep::Within,
+        _ => CacheStep::Across,
+    }
+}
+
 /// Counts a move for the task that moves, and writes its record when it crosses nodes.
 #[inline(always)]
 fn count_move(task: Task, from_cpu: u32, to_cpu: u32, reason: MoveReason) {
@@ -129,9 +140,9 @@ fn count_move(task: Task, from_cpu: u32, to_cpu: u32, reason: MoveReason) {
             0,
         );
     }
-    let nodes = (cpu::entry(from_cpu).node(), cpu::entry(to_cpu).node());
+    let (left, reached) = (cpu::entry(from_cpu), cpu::entry(to_cpu));
     // If a CPU's node is unknown, the move counts as one within the other's node.
-    let (from, to) = match nodes {
+    let (from, to) = match (left.node(), reached.node()) {
         (Some(from), Some(to)) => (from, to),
         (Some(node), None) | (None, Some(node)) => (node, node),
         (None, None) => (0, 0),
@@ -165,6 +176,11 @@ fn count_move(task: Task, from_cpu: u32, to_cpu: u32, reason: MoveReason) {
     let count_key = CountKey::new(Stem::TaskMove)
         .with_task_node(from)
         .with_page_node(to)
+        .with_class(if from == to {
+            cache_step(left, reached) as u8
+        } else {
+            CacheStep::Untold as u8
+        })
         .with_cause(reason as u8)
         .with_mark(mark);
     totals::add_one(owner, count_key, 0);

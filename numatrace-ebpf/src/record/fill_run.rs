@@ -10,9 +10,19 @@ use numatrace_common::{
 use super::emit::{emit_with, header};
 use crate::{kernel::task::Task, who::owner::Owner};
 
-/// Open runs.
+/// Open runs, one for each [`Way`].
 #[map]
-static OPEN_FILL: PerCpuArray<OpenFill> = PerCpuArray::with_max_entries(1, 0);
+static OPEN_FILL: PerCpuArray<OpenFill> = PerCpuArray::with_max_entries(2, 0);
+
+/// Programs that see pages join files: one can be preempted by another.
+#[repr(u32)]
+#[derive(Clone, Copy)]
+pub enum Way {
+    /// `page_cache_add`
+    PageCache = 0,
+    /// `shmem_fill`
+    SharedMemory = 1,
+}
 
 /// Pages of one folio that a thread brought into a file's cache.
 pub struct Fill {
@@ -29,8 +39,8 @@ pub struct Fill {
 impl Fill {
     /// Adds the pages to the open run, or begins a run if they belong to no open one.
     #[inline(always)]
-    pub fn add(&self) {
-        let Some(open) = OPEN_FILL.get_ptr_mut(0) else {
+    pub fn add(&self, way: Way) {
+        let Some(open) = OPEN_FILL.get_ptr_mut(way as u32) else {
             return;
         };
         // SAFETY: a live per-CPU element; only this program writes it, and it never nests on one

@@ -9,6 +9,7 @@ use aya_ebpf::{
 use numatrace_common::{
     control::{NO_RUNS, NO_STACKS},
     count_key::{CountKey, RemoteCause},
+    counters::Counter,
     event::mapping_run::{OpenTouch, TouchRun},
     slot::Fault,
 };
@@ -20,6 +21,7 @@ use super::{
 use crate::{
     clock, control,
     count::twin::Role,
+    counters,
     globals::{enabled, global},
     kernel::{page::bytes, task::Task, vma},
     maps::STACKS,
@@ -186,13 +188,34 @@ pub fn add_cause(open: &mut OpenTouch, task: Task, cause: RemoteCause, pages: u6
     }
 }
 
+/// Takes pages of the current task off the open run that has them: they are no first touches after
+/// all. `cause` is the number of the cause by which the run counted them.
+#[inline(always)]
+pub fn take_off(open: &mut OpenTouch, touch_key: CountKey, pages: u64, cause: u64) {
+    let task = Task::current();
+    if open.task != task.address()
+        || open.run.count_key != touch_key.with_epoch(0)
+        || open.run.pages < pages
+    {
+        counters::count(Counter::LateWithdrawals, 1);
+        return;
+    }
+    open.run.pages -= pages;
+    if cause != 0 {
+        // The mask keeps the index within the array.
+        let counted = &mut open.run.causes[cause as usize & 7];
+        *counted = counted.saturating_sub(pages as u32);
+    }
+}
+
 /// Writes the open run, if there is one.
 #[inline(never)]
 fn close(open: &mut OpenTouch) {
-    if open.task == 0 {
+    let is_empty = open.task == 0 || open.run.pages == 0;
+    open.task = 0;
+    if is_empty {
         return;
     }
-    open.task = 0;
     emit_with(|record: &mut TouchRun| {
         *record = open.run;
         record.header = header::<TouchRun>();

@@ -10,7 +10,7 @@ use aya_ebpf::{
     maps::{Array, HashMap},
 };
 use numatrace_common::{
-    count_key::{TOUCH_COW, TouchKind},
+    count_key::{CountKey, TOUCH_COW, TouchKind},
     counters::Counter,
     cpu::CpuState,
     limits::PARKED_ENTRIES,
@@ -33,8 +33,23 @@ static PARKED: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Notes that `task` enters a fault at an address of a mapping: nearly always the mapping of its
 /// last fault.
+///
+/// On a preemptible kernel the task can be switched out in the middle, and another task's fault be
+/// noted in the same place: then the note is made anew.
 #[inline(always)]
 pub fn begin(task: Task, vma: *const u8, address: u64, flags: u32) {
+    let switches = task.switches();
+    note(task, vma, address, flags, switches);
+    if enabled!(twins) {
+        let switches_now = task.switches();
+        if switches_now != switches {
+            note(task, vma, address, flags, switches_now);
+        }
+    }
+}
+
+#[inline(always)]
+fn note(task: Task, vma: *const u8, address: u64, flags: u32, switches: u64) {
     let Some(cpu) = cpu::state() else {
         return;
     };
@@ -53,8 +68,9 @@ pub fn begin(task: Task, vma: *const u8, address: u64, flags: u32) {
         };
     }
     fault.address = address;
+    fault.page = 0;
     fault.task = task.address();
-    fault.switches = task.switches();
+    fault.switches = switches;
 }
 
 /// Notes that the current task is about to fault at an address of an unknown mapping, whose members
@@ -95,19 +111,41 @@ pub fn mark_copying(task: Task) {
     }
 }
 
-/// Ends the fault of `task`. Returns false when the fault was lost on the way.
+/// A fault that has ended, as far as its first touch needs it.
+pub struct Ended {
+    /// [`Fault::page_kind`]
+    pub page_kind: u64,
+    /// [`Fault::page`]
+    pub page: u64,
+    /// [`Fault::touch_key`]
+    pub touch_key: CountKey,
+    /// [`Fault::cause`]
+    pub cause: u64,
+}
+
+/// Ends the fault of `task`, and returns it; `None` when the fault was lost on the way.
 #[inline(always)]
-pub fn end(task: Task) -> bool {
-    let Some(cpu) = cpu::state() else {
-        return false;
-    };
-    let here = is_current(&cpu.fault, task);
+pub fn end(task: Task) -> Option<Ended> {
+    let fault = &mut cpu::state()?.fault;
+    let switches = task.switches();
+    let here = is_current(fault, task);
     // A task that was switched out right here has left an entry as well.
-    let parked = are_any_parked() && unpark(&mut cpu.fault, task);
-    if here || parked {
-        cpu.fault.task = 0;
+    let parked = are_any_parked() && unpark(fault, task);
+    if !here && !parked {
+        return None;
     }
-    here || parked
+    let mut ended = Ended {
+        page_kind: fault.page_kind,
+        page: fault.page,
+        touch_key: fault.touch_key,
+        cause: fault.cause,
+    };
+    fault.task = 0;
+    if enabled!(twins) && task.switches() != switches {
+        // The task was switched out in between: these words can be of another task's fault.
+        ended.page = 0;
+    }
+    Some(ended)
 }
 
 /// Returns the fault that `task` is in, if it is in one.
@@ -144,10 +182,16 @@ pub fn refresh(fault: &mut Fault, task: Task) {
 /// Returns the [`Fault::page_kind`] of an allocation by `task`, 0 when it is no user page of a
 /// fault.
 ///
-/// Page tables and other kernel memory show in the flags: only movable pages are mapped.
+/// Page tables and other kernel memory show in the flags: only movable pages are mapped. Movable
+/// pages that reclaim allocates inside a fault are not of the fault; their flags differ from those
+/// of its pages, so no streak has both.
 #[inline(always)]
 pub fn page_kind(fault: &mut Fault, task: Task, gfp: u32) -> u64 {
-    if enabled!(first_touch) && gfp & global!(gfp.movable) != 0 && is_in(fault, task) {
+    if enabled!(first_touch)
+        && gfp & global!(gfp.movable) != 0
+        && is_in(fault, task)
+        && !task.is_reclaiming()
+    {
         fault.page_kind
     } else {
         0
@@ -172,7 +216,11 @@ pub fn page_kind_of_cached_task(cpu: &CpuState) -> u64 {
 #[inline(always)]
 pub fn page_kind_in_exception(task: Task, gfp: u32) -> u64 {
     let sleeps = global!(gfp.movable) | global!(gfp.direct_reclaim);
-    if enabled!(first_touch) && gfp & sleeps == sleeps && task.in_user_exception() {
+    if enabled!(first_touch)
+        && gfp & sleeps == sleeps
+        && task.in_user_exception()
+        && !task.is_reclaiming()
+    {
         FAULT_KNOWN | TouchKind::Anon as u64
     } else {
         0
@@ -197,6 +245,14 @@ pub fn park(fault: &mut Fault, task: Task) {
         counters::count(Counter::LostParked, 1);
     }
     fault.task = 0;
+}
+
+/// Removes the parked fault of a thread that ends: one whose end was not seen.
+#[inline(always)]
+pub fn forget(task: Task) {
+    if enabled!(first_touch) && are_any_parked() && PARKED_FAULTS.remove(task.tid()).is_ok() {
+        change_parked(u64::MAX);
+    }
 }
 
 /// Returns whether any fault is parked.

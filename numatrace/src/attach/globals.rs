@@ -53,6 +53,10 @@ pub struct NodeSets {
     pub has_memory: [u64; 16],
     /// Nodes with memory that is not movable-only.
     pub has_normal_memory: [u64; 16],
+    /// Nodes with a zone DMA.
+    pub has_dma_memory: [u64; 16],
+    /// Nodes with a zone DMA32 or DMA.
+    pub has_dma32_memory: [u64; 16],
 }
 
 impl NodeSets {
@@ -81,6 +85,11 @@ pub fn globals(
     let shift = btf.nodes_shift()?;
     let page_bytes = page_bytes();
     // Both addresses or neither: one alone is of no use.
+    let mut offsets = offsets::offsets(btf)?;
+    // The kernel allocates the words of possible CPUs only; what follows is not of the mask.
+    let possible = aya::util::nr_cpus().map_or(0, |cpus| cpus.div_ceil(64));
+    let possible = u32::try_from(possible).unwrap_or(u32::MAX);
+    offsets.cpumask_words = offsets.cpumask_words.min(possible);
     let known = addresses.preempt_count != 0 && addresses.per_cpu_offset != 0;
     Ok(Globals {
         preempt_count: if known { addresses.preempt_count } else { 0 },
@@ -109,15 +118,17 @@ pub fn globals(
         },
         stack_every: switches.stack_every,
         kernel_stack_every: switches.kernel_stack_every,
-        reserved: 0,
         hint_vmf: u32::from(hint_vmf(btf)),
         twins: u32::from(preemption.preempts(HookKind::Fexit)),
         tracepoint_twins: u32::from(preemption.preempts(HookKind::TpBtf)),
         verify_reasons: u32::from(switches.verify_reasons),
+        reserve_is_long: u32::from(reserve_is_long(btf)),
         drop_one_in: switches.faults.drop_one_in,
         has_memory: nodes.has_memory,
         has_normal_memory: nodes.has_normal_memory,
-        offsets: offsets::offsets(btf)?,
+        has_dma_memory: nodes.has_dma_memory,
+        has_dma32_memory: nodes.has_dma32_memory,
+        offsets,
         gfp: offsets::gfp_bits(btf),
     })
 }
@@ -147,6 +158,12 @@ fn bulk_args(btf: &KernelBtf) -> u32 {
 fn hint_vmf(btf: &KernelBtf) -> bool {
     btf.c_prototype("mpol_misplaced")
         .is_ok_and(|prototype| prototype.contains("struct vm_fault"))
+}
+
+/// Does `hugetlb_reserve_pages` return a number? So from 6.16 or 6.17 on.
+fn reserve_is_long(btf: &KernelBtf) -> bool {
+    btf.c_prototype("hugetlb_reserve_pages")
+        .is_ok_and(|prototype| prototype.starts_with("long"))
 }
 
 /// Returns the device number of `/dev/shm` in the kernel's form, `major << 20 | minor`

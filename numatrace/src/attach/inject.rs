@@ -12,6 +12,8 @@ pub struct Faults {
     pub drop_one_in: u32,
     /// Entries of the table of totals, instead of its normal size.
     pub totals_entries: Option<u32>,
+    /// Epochs that userspace begins at a time, instead of one: so they wrap within seconds.
+    pub epochs_at_once: Option<u32>,
 }
 
 /// One fault as typed on the command line.
@@ -21,6 +23,8 @@ pub enum Fault {
     Drop(u32),
     /// `totals=N`
     Totals(u32),
+    /// `epochs=N`
+    Epochs(u32),
 }
 
 impl FromStr for Fault {
@@ -31,10 +35,12 @@ impl FromStr for Fault {
         let fault = text.split_once('=').and_then(|(name, value)| match name {
             "drop" => number(value).map(Self::Drop),
             "totals" => number(value).map(Self::Totals),
+            "epochs" => number(value).map(Self::Epochs),
             _ => None,
         });
         fault.ok_or_else(|| {
-            "give drop=N (one in N allocations is not counted) or totals=N (room for N totals)"
+            "give drop=N (one in N allocations is not counted), totals=N (room for N totals) or \
+             epochs=N (N epochs at a time)"
                 .to_owned()
         })
     }
@@ -47,6 +53,7 @@ impl FromIterator<Fault> for Faults {
             match fault {
                 Fault::Drop(one_in) => all.drop_one_in = one_in,
                 Fault::Totals(entries) => all.totals_entries = Some(entries),
+                Fault::Epochs(at_once) => all.epochs_at_once = Some(at_once),
             }
         }
         all

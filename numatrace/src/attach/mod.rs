@@ -35,7 +35,7 @@ use anyhow::anyhow;
 use aya::{Btf, Ebpf, EbpfLoader};
 use numatrace_common::{
     globals::Globals,
-    limits::{SCOPE_ENTRIES, STACK_ENTRIES},
+    limits::{FEW_STACKS, SCOPE_ENTRIES, STACK_ENTRIES, totals_entries},
 };
 
 use btf::KernelBtf;
@@ -73,6 +73,8 @@ pub struct Loaded {
     mapping_runs: bool,
     /// Why interrupts are charged to the tasks they interrupt; `None` where they are told apart.
     pub interrupts_unknown: Option<String>,
+    /// Injected faults.
+    pub faults: Faults,
     /// Names of the kernel's reasons, by number.
     pub reasons: ReasonNames,
     /// Hooks to try, in this order: the whole table unless a caller shortens it.
@@ -108,11 +110,19 @@ pub fn load(
     } else {
         loader.map_max_entries("SCOPE", SCOPE_ENTRIES);
     }
-    if let Some(entries) = faults.totals_entries {
-        loader.map_max_entries("TOTALS", entries);
-    }
+    let cpus = aya::util::nr_cpus().map_or(1, |cpus| u32::try_from(cpus).unwrap_or(u32::MAX));
+    let nodes = globals
+        .has_memory
+        .iter()
+        .map(|word| word.count_ones())
+        .sum();
+    let entries = faults.totals_entries;
+    loader.map_max_entries(
+        "TOTALS",
+        entries.unwrap_or_else(|| totals_entries(cpus, nodes)),
+    );
     let stacks = if globals.stack_every == 0 && globals.kernel_stack_every == 0 {
-        1
+        FEW_STACKS
     } else {
         STACK_ENTRIES
     };
@@ -137,6 +147,7 @@ pub fn load(
         log,
         mapping_runs: globals.mapping_runs != 0,
         interrupts_unknown: None,
+        faults,
         reasons: ReasonNames::default(),
         rows: catalog::HOOKS.iter().collect(),
         wanted: Selection::default(),
@@ -157,6 +168,10 @@ impl Loaded {
 
     /// Tries the wanted hooks, one after the other.
     pub fn attach(mut self) -> Session {
+        // A hook that nobody asked for is not missing.
+        let wanted = &self.wanted;
+        self.rows
+            .retain(|row| !row.on_request || wanted.has(row.hook));
         let kernel = Kernel {
             btf: &self.btf,
             mismatches: &self.mismatches,

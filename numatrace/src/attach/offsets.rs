@@ -31,6 +31,10 @@ pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         page_flags: at("page", "flags")?,
         bprm_filename: at("linux_binprm", "filename")?,
         page_lru: at("page", "lru")?,
+        page_refcount: at("page", "_refcount")?,
+        mm_users: at("mm_struct", "mm_users")?,
+        sb_magic: at("super_block", "s_magic")?,
+        ac_zonelist: at("alloc_context", "zonelist")?,
         task_mempolicy: at("task_struct", "mempolicy")?,
         task_mems_allowed: at("task_struct", "mems_allowed")?,
         ac_nodemask: at("alloc_context", "nodemask")?,
@@ -71,6 +75,44 @@ pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         vmf_vma: at("vm_fault", "vma").unwrap_or(ABSENT),
         // The name on x86 and arm64; elsewhere thread stacks cannot be told from other memory.
         regs_sp: at("pt_regs", "sp").unwrap_or(ABSENT),
+        // From here on only hooks of failures need them, each of which may be absent alone.
+        oom_zonelist: at("oom_control", "zonelist").unwrap_or(ABSENT),
+        oom_nodemask: at("oom_control", "nodemask").unwrap_or(ABSENT),
+        oom_gfp_mask: at("oom_control", "gfp_mask").unwrap_or(ABSENT),
+        oom_order: at("oom_control", "order").unwrap_or(ABSENT),
+        oom_constraint: at("oom_control", "constraint").unwrap_or(ABSENT),
+        zonelist_zonerefs: at("zonelist", "_zonerefs").unwrap_or(ABSENT),
+        zoneref_size: btf.size_of("zoneref").unwrap_or(ABSENT),
+        zone_nr_free: at("zone", "free_area")
+            .and_then(|first| Ok(first + at("free_area", "nr_free")?))
+            .unwrap_or(ABSENT),
+        // `enum zone_watermarks`: WMARK_MIN, then WMARK_LOW, each an `unsigned long`.
+        zone_low: at("zone", "_watermark").map_or(ABSENT, |min| min + 8),
+        zone_boost: at("zone", "watermark_boost").unwrap_or(ABSENT),
+        zone_highatomic: at("zone", "nr_reserved_highatomic").unwrap_or(ABSENT),
+        free_area_size: btf.size_of("free_area").unwrap_or(0),
+        page_orders: page_orders(btf),
+        nodemask_words: btf.member("task_struct", "mems_allowed")?.size_bytes / 8,
+        cpumask_words: btf.size_of("cpumask").unwrap_or(0) / 8,
+        mempolicy_nodes: at("mempolicy", "nodes").unwrap_or(ABSENT),
+        inode_blkbits: at("inode", "i_blkbits").unwrap_or(ABSENT),
+        sb_fs_info: at("super_block", "s_fs_info").unwrap_or(ABSENT),
+        hugetlbfs_hstate: at("hugetlbfs_sb_info", "hstate").unwrap_or(ABSENT),
+        hstate_free: at("hstate", "free_huge_pages_node").unwrap_or(ABSENT),
+        hstate_total: at("hstate", "nr_huge_pages_node").unwrap_or(ABSENT),
+        // x86's names; elsewhere one call is not hooked.
+        regs_arg0: at("pt_regs", "di").unwrap_or(ABSENT),
+        regs_arg1: at("pt_regs", "si").unwrap_or(ABSENT),
+        regs_arg2: at("pt_regs", "dx").unwrap_or(ABSENT),
+        regs_arg3: at("pt_regs", "r10").unwrap_or(ABSENT),
+        regs_number: at("pt_regs", "orig_ax").unwrap_or(ABSENT),
+        regs_result: at("pt_regs", "ax").unwrap_or(ABSENT),
+        task_exit_code: optional(btf, "exit_code"),
+        task_softirqs: at("task_struct", "softirq_disable_cnt").unwrap_or(0),
+        seccomp_is_bool: u32::from(
+            btf.c_prototype("__seccomp_filter")
+                .is_ok_and(|prototype| prototype.starts_with("bool")),
+        ),
     })
 }
 
@@ -88,6 +130,16 @@ fn within(btf: &KernelBtf, outer: &str, (of, member): (&str, &str)) -> u32 {
         base => btf
             .member(of, member)
             .map_or(ABSENT, |at| base + at.offset_bytes),
+    }
+}
+
+/// Orders of pages, by the length of a zone's array of free areas; 0 where it has none.
+fn page_orders(btf: &KernelBtf) -> u32 {
+    let all = btf.member("zone", "free_area").map(|at| at.size_bytes);
+    let one = btf.size_of("free_area");
+    match (all, one) {
+        (Ok(all), Ok(one)) => all.checked_div(one).unwrap_or(0),
+        _ => 0,
     }
 }
 
@@ -118,5 +170,7 @@ pub fn gfp_bits(btf: &KernelBtf) -> GfpBits {
         nomemalloc: bit("___GFP_NOMEMALLOC_BIT", 0x8_0000),
         thisnode: bit("___GFP_THISNODE_BIT", 0x20_0000),
         nowarn: bit("___GFP_NOWARN_BIT", 0x2000),
+        dma: bit("___GFP_DMA_BIT", 0x01),
+        dma32: bit("___GFP_DMA32_BIT", 0x04),
     }
 }

@@ -20,7 +20,7 @@ pub fn reason(error: &ProgramError) -> String {
 }
 
 /// Lines that the verifier prints after its verdict: figures, not reasons.
-const SUMMARY: [&str; 3] = ["processed ", "verification time", "stack depth"];
+const SUMMARY: [&str; 4] = ["processed ", "verification time", "stack depth", "subprog "];
 
 /// Tells the machine's refusal (EPERM with an empty log) from the verifier's (EACCES with a log):
 /// they need different ways out.

@@ -45,7 +45,7 @@ pub enum SelectionError {
 }
 
 impl Selection {
-    /// Reads the list as typed; an empty list is the default, all hooks.
+    /// Reads the list as typed; an empty list is the default: all hooks but those on request.
     ///
     /// # Errors
     /// An unknown name, or requests that exclude each other.
@@ -66,7 +66,7 @@ impl Selection {
             .map(|(_, row)| row.hook)
             .collect();
         if words.is_empty() {
-            return Ok(Self::default());
+            return Self::without(&named, on_request(&named));
         }
         if signs == 0 {
             return Ok(Self::just(&named));
@@ -76,7 +76,8 @@ impl Selection {
             .filter(|(sign, _)| *sign == Some('-'))
             .map(|(_, row)| row.hook)
             .collect();
-        Self::without(&named, dropped)
+        let all = dropped.into_iter().chain(on_request(&named));
+        Self::without(&named, all.collect())
     }
 
     /// Returns the selection of these hooks and the ones they need.
@@ -175,6 +176,15 @@ impl Selection {
     }
 }
 
+/// Returns the hooks that only a request attaches, but for those that are named.
+fn on_request(named: &BTreeSet<&'static str>) -> BTreeSet<&'static str> {
+    HOOKS
+        .iter()
+        .filter(|row| row.on_request && !named.contains(row.hook))
+        .map(|row| row.hook)
+        .collect()
+}
+
 /// Returns a wanted hook and a hook that it needs and that is not wanted yet.
 fn lacking(wanted: &BTreeSet<&'static str>) -> Option<(&'static Row, &'static str)> {
     HOOKS
@@ -203,7 +213,8 @@ mod tests {
 
     use super::*;
     use crate::attach::catalog::{
-        HUGETLB_FAULT, PAGE_ALLOC, PAGE_FAULT, TASK_LIFE, TASK_MOVE, TASK_RUN,
+        HUGETLB_FAULT, PAGE_ALLOC, PAGE_FAULT, POLICY_REFUSED, POLICY_SECCOMP, TASK_LIFE,
+        TASK_MOVE, TASK_RUN,
     };
 
     fn has(selection: &Selection) -> Vec<&'static str> {
@@ -215,10 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_request_is_all_hooks() {
+    fn an_empty_request_is_all_hooks_but_those_on_request() {
         let all = Selection::parse::<&str>(&[]).unwrap();
-        assert_eq!(has(&all).len(), HOOKS.len());
-        assert_eq!(all, Selection::default());
+        assert_eq!(has(&all).len(), HOOKS.len() - 1);
+        assert!(!all.has(POLICY_SECCOMP) && all.remarks.is_empty());
+        let more = Selection::parse(&["+policy_seccomp"]).unwrap();
+        assert_eq!(has(&more).len(), HOOKS.len());
+        let just = Selection::parse(&["policy_seccomp"]).unwrap();
+        assert_eq!(has(&just), [TASK_LIFE, POLICY_REFUSED, POLICY_SECCOMP]);
     }
 
     #[test]
@@ -244,7 +259,7 @@ mod tests {
     #[test]
     fn signs_change_the_default_and_dependants_are_left_out_too() {
         let less = Selection::parse(&["-task_run", "+task_move"]).unwrap();
-        assert_eq!(has(&less).len(), HOOKS.len() - 1);
+        assert_eq!(has(&less).len(), HOOKS.len() - 2);
         assert!(!less.has(TASK_RUN) && less.remarks.is_empty());
         let cheap = Selection::parse(&["-page_alloc"]).unwrap();
         assert!(!cheap.has(PAGE_FAULT) && !cheap.has(HUGETLB_FAULT) && cheap.has(TASK_MOVE));

@@ -32,6 +32,8 @@ pub struct Grown {
     /// Executions of the allocation programs that the kernel skipped: for each program, of each
     /// copy.
     pub recursion_misses: Option<Vec<Vec<u64>>>,
+    /// Skipped runs of the programs of each other hook.
+    pub other_misses: Vec<(String, Vec<Vec<u64>>)>,
     /// Losses of the kernel side.
     pub losses: Losses,
     /// Mapping records for which the kernel's buffers had no room.

@@ -11,7 +11,11 @@ use numatrace_common::control::{CONTROL_SECTION, Control};
 use super::map;
 
 /// The control map.
-pub struct ControlMap(Array<MapData, [u8; size_of::<Control>()]>);
+pub struct ControlMap {
+    map: Array<MapData, [u8; size_of::<Control>()]>,
+    /// Epochs that [`ControlMap::advance`] begins.
+    at_once: u64,
+}
 
 impl ControlMap {
     /// Takes the map out of the loaded object.
@@ -19,7 +23,15 @@ impl ControlMap {
     /// # Errors
     /// The object has no such map: a build error.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        Ok(Self(map::take(ebpf, CONTROL_SECTION)?))
+        Ok(Self {
+            map: map::take(ebpf, CONTROL_SECTION)?,
+            at_once: 1,
+        })
+    }
+
+    /// From now on begins so many epochs at a time, for tests of their numbers' wrap.
+    pub fn begin_at_once(&mut self, epochs: u64) {
+        self.at_once = epochs;
     }
 
     /// Reads the control variables.
@@ -27,7 +39,7 @@ impl ControlMap {
     /// # Errors
     /// The error of bpf(2).
     pub fn read(&self) -> anyhow::Result<Control> {
-        let bytes = self.0.get(&0, 0).context("cannot read the control map")?;
+        let bytes = self.map.get(&0, 0).context("cannot read the control map")?;
         Ok(bytemuck::cast(bytes))
     }
 
@@ -58,13 +70,13 @@ impl ControlMap {
     /// The error of bpf(2).
     pub fn advance(&mut self) -> anyhow::Result<u64> {
         let mut control = self.read()?;
-        control.epoch += 1;
+        control.epoch += self.at_once;
         self.write(control)?;
         Ok(control.epoch)
     }
 
     fn write(&mut self, control: Control) -> anyhow::Result<()> {
-        self.0
+        self.map
             .set(
                 0,
                 bytemuck::cast::<_, [u8; size_of::<Control>()]>(control),

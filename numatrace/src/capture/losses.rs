@@ -42,11 +42,18 @@ pub struct Losses {
     pub faults_unparked: u64,
     /// Scans and hinting faults that were not timed: the table had no room.
     pub balancer_untimed: u64,
+    /// Searches for memory for whose time there was no room.
+    pub reclaims_untimed: u64,
     /// Interleaved allocations whose state was overwritten before the policy hook: assumed to be
     /// hits.
     pub interleave_guessed: u64,
-    /// Bulk allocations whose array was too long to be scanned beforehand.
+    /// Entries of bulk allocations' arrays that were not looked at beforehand.
     pub bulk_unscanned: u64,
+    /// Marks between the two copies of a program for which there was no room: the events were
+    /// counted twice.
+    pub marks_lost: u64,
+    /// First touches that were withdrawn too late for the mapping that has them.
+    pub withdrawn_late: u64,
 }
 
 impl Losses {
@@ -66,8 +73,11 @@ impl Losses {
             faults_interrupted,
             faults_unparked,
             balancer_untimed,
+            reclaims_untimed,
             interleave_guessed,
             bulk_unscanned,
+            marks_lost,
+            withdrawn_late,
         } = *self;
         for (lost, before) in records_lost.iter_mut().zip(before.records_lost) {
             *lost = lost.saturating_sub(before);
@@ -84,8 +94,11 @@ impl Losses {
             faults_interrupted: faults_interrupted.saturating_sub(before.faults_interrupted),
             faults_unparked: faults_unparked.saturating_sub(before.faults_unparked),
             balancer_untimed: balancer_untimed.saturating_sub(before.balancer_untimed),
+            reclaims_untimed: reclaims_untimed.saturating_sub(before.reclaims_untimed),
             interleave_guessed: interleave_guessed.saturating_sub(before.interleave_guessed),
             bulk_unscanned: bulk_unscanned.saturating_sub(before.bulk_unscanned),
+            marks_lost: marks_lost.saturating_sub(before.marks_lost),
+            withdrawn_late: withdrawn_late.saturating_sub(before.withdrawn_late),
         }
     }
 }
@@ -127,8 +140,11 @@ impl LossCounters {
             faults_interrupted: sum(Counter::FaultsInterrupted)?,
             faults_unparked: sum(Counter::LostParked)?,
             balancer_untimed: sum(Counter::LostBalancerTimes)?,
+            reclaims_untimed: sum(Counter::LostReclaimTimes)?,
             interleave_guessed: sum(Counter::InterleaveGuessed)?,
             bulk_unscanned: sum(Counter::BulkUnscanned)?,
+            marks_lost: sum(Counter::LostMarks)?,
+            withdrawn_late: sum(Counter::LateWithdrawals)?,
         })
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod batch;
 pub mod boundary;
+mod closed_bins;
 pub mod control;
 pub mod cost;
 pub mod counting;
@@ -15,6 +16,7 @@ pub mod mapping_records;
 pub mod numastat;
 pub mod open_runs;
 pub mod recording;
+pub mod returned;
 pub mod ring;
 pub mod run_now;
 pub mod stacks;

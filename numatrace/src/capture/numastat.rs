@@ -1,4 +1,5 @@
-//! The kernel's own counters: `/sys/devices/system/node/nodeN/numastat`.
+//! The kernel's own counters: `/sys/devices/system/node/nodeN/numastat`, or, where a container
+//! hides these files, the same counters in `/proc/zoneinfo`.
 //!
 //! Reading a node's file makes the kernel fold its per-CPU counters (mm/vmstat.c,
 //! `fold_vm_numa_events`), so the values are exact for that instant. Files are opened once and read
@@ -16,7 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     control::ControlMap,
-    sys::numastat::{NodeCounters, parse},
+    sys::{
+        numastat::{NodeCounters, parse},
+        zone_sums,
+    },
 };
 use crate::ids::NodeId;
 
@@ -42,7 +46,8 @@ pub fn rounds(
     for _ in 0..times {
         let mut round = Vec::new();
         for (index, node) in files.nodes().enumerate() {
-            let before = if marked {
+            // Reading zones folds each of them by itself, which marks no instant.
+            let before = if marked && !files.is_of_zones(index) {
                 None
             } else {
                 Some(control.advance()?)
@@ -75,7 +80,15 @@ pub fn blind_round(nodes: &[NodeId], control: &mut ControlMap) -> anyhow::Result
 
 /// Open counter files of all nodes.
 pub struct NumastatFiles {
-    files: Vec<(NodeId, File, PathBuf)>,
+    files: Vec<(NodeId, Source, PathBuf)>,
+}
+
+/// Source of a node's counters.
+enum Source {
+    /// Its own file.
+    File(File),
+    /// The zones of all nodes, under this root.
+    Zones(PathBuf),
 }
 
 impl NumastatFiles {
@@ -87,9 +100,20 @@ impl NumastatFiles {
         let files = nodes
             .map(|node| {
                 let path = root.join(format!("sys/devices/system/node/node{node}/numastat"));
-                let file =
-                    File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
-                Ok((node, file, path))
+                let source = match File::open(&path) {
+                    Ok(file) => Source::File(file),
+                    Err(error)
+                        if error.kind() == io::ErrorKind::NotFound
+                            && zone_sums::counters(root, node).is_ok() =>
+                    {
+                        Source::Zones(root.to_owned())
+                    }
+                    Err(error) => {
+                        let context = format!("cannot open {}", path.display());
+                        return Err(anyhow!(error).context(context));
+                    }
+                };
+                Ok((node, source, path))
             })
             .collect::<anyhow::Result<_>>()?;
         Ok(Self { files })
@@ -100,12 +124,22 @@ impl NumastatFiles {
         self.files.iter().map(|(node, ..)| *node)
     }
 
+    /// Returns whether a node's counters come from its zones.
+    fn is_of_zones(&self, index: usize) -> bool {
+        let source = self.files.get(index).map(|(_, source, _)| source);
+        matches!(source, Some(Source::Zones(_)))
+    }
+
     /// Reads one node's counters, all of one instant.
     ///
     /// # Errors
     /// The file cannot be read or has an unexpected format.
     pub fn read(&self, index: usize) -> anyhow::Result<NodeCounters> {
-        let (_, file, path) = self.files.get(index).context("no such node")?;
+        let (node, source, path) = self.files.get(index).context("no such node")?;
+        let file = match source {
+            Source::File(file) => file,
+            Source::Zones(root) => return Ok(zone_sums::counters(root, *node)?),
+        };
         let mut buffer = [0u8; 4096];
         let length = read_at_start(file, &mut buffer)
             .with_context(|| format!("cannot read {}", path.display()))?;
@@ -131,6 +165,7 @@ fn read_at_start(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::sys::fixture::write;
 
     #[test]
     fn a_node_that_is_not_there_is_named() {
@@ -139,5 +174,15 @@ mod tests {
             .err()
             .unwrap();
         assert!(error.to_string().contains("node3/numastat"), "{error}");
+    }
+
+    #[test]
+    fn a_node_whose_file_is_hidden_is_counted_by_its_zones() {
+        let root = tempfile::tempdir().unwrap();
+        let text = zone_sums::text(&[(3, 100, Some(41))]);
+        write(&root.path().join("proc/zoneinfo"), &text);
+        let files = NumastatFiles::open(root.path(), [NodeId(3)].into_iter()).unwrap();
+        assert_eq!(files.read(0).unwrap().numa_hit, 41);
+        assert!(files.is_of_zones(0));
     }
 }

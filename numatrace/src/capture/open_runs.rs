@@ -97,11 +97,13 @@ impl OpenRuns {
 fn entries<T: Pod, const SIZE: usize>(
     map: &PerCpuArray<MapData, [u8; SIZE]>,
 ) -> anyhow::Result<Vec<T>> {
-    let per_cpu = map.get(&0, 0).context("cannot read the open runs")?;
-    Ok(per_cpu
-        .iter()
-        .map(|bytes| bytemuck::pod_read_unaligned(bytes.as_slice()))
-        .collect())
+    let mut all = Vec::new();
+    for index in 0..map.len() {
+        let per_cpu = map.get(&index, 0).context("cannot read the open runs")?;
+        let entries = per_cpu.iter();
+        all.extend(entries.map(|bytes| bytemuck::pod_read_unaligned::<T>(bytes.as_slice())));
+    }
+    Ok(all)
 }
 
 /// Reads until two readings agree.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::sys::vmstat::{Vmstat, read_system};
+use super::sys::vmstat::{Vmstat, read_system_from};
 
 /// The rows, counted since boot. `None` where this kernel has no such row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,9 +24,11 @@ pub struct VmCounters {
 }
 
 impl VmCounters {
-    /// Reads the rows; `None` when the file cannot be read.
+    /// Reads the rows, all in one reading of the kernel's; `None` when the file cannot be read.
     pub fn read(root: &Path) -> Option<Self> {
-        read_system(root).ok().map(|rows| Self::of(&rows))
+        // The first of the rows that are wanted: the others follow within a page of text.
+        let rows = read_system_from(root, "pgalloc_").ok()?;
+        Some(Self::of(&rows))
     }
 
     fn of(rows: &Vmstat) -> Self {

@@ -82,6 +82,16 @@ pub enum KindArg {
     TaskMove,
     /// Threads that ran away from their process's memory, when they return or end
     Incident,
+    /// Processes killed because memory was short
+    OomKill,
+    /// Direct reclaim and compaction, thread by thread, once a second
+    Reclaim,
+    /// Allocations that failed and that the kernel warned of
+    AllocFailed,
+    /// Huge pages that a pool could not give
+    HugetlbFailed,
+    /// Refused calls about memory policy and CPU affinity
+    PolicyRefused,
 }
 
 impl From<KindArg> for Kind {
@@ -93,6 +103,11 @@ impl From<KindArg> for Kind {
             KindArg::PageMigration => Self::PageMigration,
             KindArg::TaskMove => Self::TaskMove,
             KindArg::Incident => Self::Incident,
+            KindArg::OomKill => Self::OomKill,
+            KindArg::Reclaim => Self::Reclaim,
+            KindArg::AllocFailed => Self::AllocFailed,
+            KindArg::HugetlbFailed => Self::HugetlbFailed,
+            KindArg::PolicyRefused => Self::PolicyRefused,
         }
     }
 }

@@ -15,11 +15,11 @@ use super::{Color, Format};
 #[derive(Args, Clone, Debug, Default)]
 pub struct StatArgs {
     /// Resident memory per node of a process, or of all processes whose name or command line
-    /// contains PATTERN (repeatable; PIDs can be separated by commas)
+    /// contains PATTERN, and how far they run from it (repeatable; PIDs can be separated by commas)
     #[arg(short = 'p', long = "pid", value_name = "PID|PATTERN")]
     pub pids: Vec<OsString>,
 
-    /// Memory per node: every row of the kernel's per-node meminfo, in MB
+    /// Memory per node: every row of the kernel's per-node meminfo in MB, and what no row explains
     #[arg(short, long)]
     pub meminfo: bool,
 
@@ -72,6 +72,11 @@ pub struct StatArgs {
     /// Memory of a cgroup per node and kind
     #[arg(long, value_name = "PATH")]
     pub cgroup: Option<PathBuf>,
+
+    /// Page cache of files per node, and how much of it is not on the disk yet. Takes all PATHs
+    /// that follow: an interval stands before it. Reads nothing in
+    #[arg(long = "file", value_name = "PATH", num_args = 1..)]
+    pub files: Vec<PathBuf>,
 
     /// Save this reading in FILE for --since
     #[arg(long, value_name = "FILE")]
@@ -163,6 +168,7 @@ pub fn expand_glued_sort(args: impl IntoIterator<Item = OsString>) -> Vec<OsStri
                         | "-f"
                         | "--format"
                         | "--cgroup"
+                        | "--file"
                         | "--save"
                         | "--sample"
                         | "--since"

@@ -77,10 +77,19 @@ pub struct TraceArgs {
     #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 15)]
     pub limit: usize,
 
-    /// Read where the memory of the traced processes lies, each second and at the end
-    /// (/proc/PID/numa_maps); touches no page
+    /// Read where the memory of the traced processes lies each second, whatever that costs
+    ///
+    /// Without this option memory is read at the start, at the end, and in between as often as that
+    /// takes at most 2 % of the time: /proc/PID/numa_maps of the traced processes, or of the 32
+    /// that use most CPU time. Reading touches no page; a reading of more than two seconds is cut.
     #[arg(long)]
     pub residency: bool,
+
+    /// Do not read where the memory of processes lies
+    ///
+    /// Memory of before the session is then not known, and nobody is acquitted of it.
+    #[arg(long, conflicts_with = "residency")]
+    pub no_residency: bool,
 
     /// Capture a user stack at the start of each first-touch run, then every N pages; 0 disables
     /// [default: 64 with -p or a command, else 0]

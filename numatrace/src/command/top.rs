@@ -267,6 +267,7 @@ fn memory(root: &Path, nodes: &[NodeId], page_kib: u64) -> Vec<NodePressure> {
             .map(|node| NodeReading {
                 meminfo: meminfo::read_node(root, *node).ok(),
                 vmstat: None,
+                pools: None,
             })
             .collect(),
         zones: Vec::new(),

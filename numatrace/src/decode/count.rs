@@ -4,14 +4,15 @@ use std::hash::{Hash, Hasher};
 
 use numatrace_common::{
     count_key::{
-        AllocClass, CountKey, FAILED_BUSY, LATENCY_BATCH, MOVED_BACK, MOVED_TO_WAKER, RemoteCause,
-        Stem, TOUCH_COW, TOUCH_THP, TouchKind,
+        AllocClass, CacheStep, CountKey, FAILED_BUSY, LATENCY_BATCH, LIMIT_CPUSET, LIMIT_NONE,
+        MOVED_BACK, MOVED_TO_WAKER, RemoteCause, Stem, TOUCH_COW, TOUCH_THP, TOUCH_WITHDRAWN,
+        TouchKind,
     },
     totals::{IRQ, NO_OWNER, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
 };
 use serde::{Deserialize, Serialize};
 
-pub use numatrace_common::count_key::{BalancerWork, MoveReason};
+pub use numatrace_common::count_key::{BalancerWork, MoveReason, ReclaimKind};
 
 use crate::ids::{CpuId, NodeId, Pid, Tid};
 
@@ -158,6 +159,61 @@ pub enum CountKind {
     Balancer(Option<BalancerWork>),
     /// Mappings that NUMA balancing skipped.
     VmaSkipped(Reason),
+    /// A thread looked for memory to give back: amount = ns.
+    Reclaim(ReclaimKey),
+    /// Pages that it got so: amount = base pages.
+    Reclaimed(ReclaimKey),
+}
+
+/// Subject of a search for memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ReclaimKey {
+    /// How it looked; `None` for a number this version does not know.
+    pub kind: Option<ReclaimKind>,
+    /// Node of the CPU.
+    pub cpu_node: NodeId,
+    /// Nodes that it had to find memory on; `None` for any.
+    pub limit: Option<Limit>,
+}
+
+/// Nodes that an allocation is confined to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Limit {
+    /// The lowest.
+    pub node: NodeId,
+    /// There are more than that one.
+    pub several: bool,
+    /// By a cpuset, and not by a memory policy.
+    pub by_cpuset: bool,
+}
+
+impl ReclaimKey {
+    fn new(count_key: CountKey) -> Self {
+        let kind = ReclaimKind::ALL
+            .get(usize::from(count_key.class()))
+            .copied();
+        let limited = kind == Some(ReclaimKind::Node) || count_key.mark() != LIMIT_NONE;
+        Self {
+            kind,
+            cpu_node: NodeId(count_key.task_node()),
+            limit: limited.then(|| Limit {
+                node: NodeId(count_key.page_node()),
+                several: count_key.cause() != 0,
+                by_cpuset: count_key.mark() == LIMIT_CPUSET,
+            }),
+        }
+    }
+
+    /// One word, for a table.
+    fn hashed(self) -> u64 {
+        let kind = self.kind.map_or(0xf, |kind| kind as u64);
+        let limit = self.limit.map_or(1 << 40, |limit| {
+            u64::from(limit.node.0)
+                | u64::from(limit.several) << 16
+                | u64::from(limit.by_cpuset) << 17
+        });
+        limit | kind << 41 | u64::from(self.cpu_node.0) << 48
+    }
 }
 
 /// Why a migration of pages failed.
@@ -189,6 +245,9 @@ pub struct TouchKey {
     pub cow: bool,
     /// The page is a transparent huge page.
     pub thp: bool,
+    /// The fault freed the page again: these pages are among those without this mark too.
+    #[serde(default)]
+    pub withdrawn: bool,
 }
 
 /// The facts that a CPU change is counted by.
@@ -202,6 +261,10 @@ pub struct MoveKey {
     pub back: bool,
     /// The task moved to the node of the task that woke it.
     pub to_waker: bool,
+    /// The task left its last-level cache; `None` where that is not known, and for moves between
+    /// nodes.
+    #[serde(default)]
+    pub across_caches: Option<bool>,
 }
 
 // Hashed as one word, like [`ThreadId`].
@@ -221,7 +284,10 @@ impl Hash for CountKind {
             CountKind::InterleaveHit(node) => (1, u64::from(node.0)),
             CountKind::FirstTouch(count_key) => {
                 let kind = count_key.kind.map_or(0xf, |kind| kind as u64);
-                let marks = kind | u64::from(count_key.cow) << 4 | u64::from(count_key.thp) << 5;
+                let marks = kind
+                    | u64::from(count_key.cow) << 4
+                    | u64::from(count_key.thp) << 5
+                    | u64::from(count_key.withdrawn) << 6;
                 (2, pair(count_key.nodes) | marks << 32)
             }
             CountKind::HintFault(nodes) => (3, pair(nodes)),
@@ -244,6 +310,8 @@ impl Hash for CountKind {
             CountKind::CpuMove(from, to) => (13, u64::from(from.0) | u64::from(to.0) << 32),
             CountKind::Balancer(work) => (14, work.map_or(0xf, |work| work as u64)),
             CountKind::VmaSkipped(reason) => (15, u64::from(reason)),
+            CountKind::Reclaim(key) => (16, key.hashed()),
+            CountKind::Reclaimed(key) => (17, key.hashed()),
         };
         state.write_u64(rest ^ variant << 59);
     }
@@ -275,6 +343,17 @@ pub(super) fn move_reason(number: u32) -> MoveReason {
         .unwrap_or(MoveReason::Unknown)
 }
 
+/// Returns whether a task left its last-level cache, from the number of a [`CacheStep`].
+fn across_caches(class: u8) -> Option<bool> {
+    const WITHIN: u8 = CacheStep::Within as u8;
+    const ACROSS: u8 = CacheStep::Across as u8;
+    match class {
+        WITHIN => Some(false),
+        ACROSS => Some(true),
+        _ => None,
+    }
+}
+
 /// Decodes an entry of the totals.
 ///
 /// # Errors
@@ -293,6 +372,7 @@ pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Co
             kind: TouchKind::ALL.get(usize::from(count_key.class())).copied(),
             cow: count_key.mark() & TOUCH_COW != 0,
             thp: count_key.mark() & TOUCH_THP != 0,
+            withdrawn: count_key.mark() & TOUCH_WITHDRAWN != 0,
         }),
         Stem::HintFault => CountKind::HintFault(nodes),
         Stem::HintMigrated => CountKind::HintMigrated,
@@ -306,6 +386,7 @@ pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Co
             reason: move_reason(count_key.cause().into()),
             back: count_key.mark() & MOVED_BACK != 0,
             to_waker: count_key.mark() & MOVED_TO_WAKER != 0,
+            across_caches: across_caches(count_key.class()),
         }),
         Stem::TaskRun => CountKind::TaskRun(nodes.0),
         Stem::MigrationLatency if count_key.mark() == LATENCY_BATCH => {
@@ -324,6 +405,8 @@ pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Co
                 .copied(),
         ),
         Stem::VmaSkipped => CountKind::VmaSkipped(count_key.cause()),
+        Stem::Reclaim => CountKind::Reclaim(ReclaimKey::new(count_key)),
+        Stem::Reclaimed => CountKind::Reclaimed(ReclaimKey::new(count_key)),
     };
     Ok(Count {
         epoch,
@@ -345,6 +428,27 @@ mod tests {
         assert_eq!(Owner::new(u32::MAX - 1, 0, 0), Owner::Overflow);
         assert_eq!(Owner::new(u32::MAX - 2, 0, 0), Owner::Nobody);
         assert!(matches!(Owner::new(1, 1, 5), Owner::Thread(_)));
+    }
+
+    #[test]
+    fn a_move_says_whether_it_left_its_cache_unless_nobody_told() {
+        let across = |class: u8| {
+            let count_key = CountKey::new(Stem::TaskMove).with_class(class);
+            let key = TotalKey {
+                count_key,
+                ..TotalKey::default()
+            };
+            match decode_count(1, &key, &TotalValue::default()).unwrap().what {
+                CountKind::TaskMove(key) => key.across_caches,
+                other => panic!("{other:?}"),
+            }
+        };
+        let classes = [CacheStep::Untold, CacheStep::Within, CacheStep::Across];
+        assert_eq!(
+            classes.map(|class| across(class as u8)),
+            [None, Some(false), Some(true)]
+        );
+        assert_eq!(across(3), None, "of a later version");
     }
 
     #[test]

@@ -11,10 +11,12 @@ use numatrace_common::{
 
 use super::{
     count::{NodePair, Owner, Reason, ThreadId, move_reason},
+    failure::{AllocFailed, HugetlbFailed, NodeShortage, OomKill},
     fill_run::FillRun,
     kernel_alloc::KernelAlloc,
     mapping_run::{Area, TaskBind, TouchRun, UseRun},
     move_stack::MoveStack,
+    policy_refused::PolicyRefused,
 };
 use crate::{
     ids::{CpuId, NodeId, Pid, Tid},
@@ -57,6 +59,16 @@ pub enum Body {
     KernelAlloc(KernelAlloc),
     /// The kernel stack of a CPU change.
     MoveStack(MoveStack),
+    /// A process was killed because memory was short.
+    OomKill(Box<OomKill>),
+    /// A huge page that the pool could not give.
+    HugetlbFailed(Box<HugetlbFailed>),
+    /// A call about memory policy or CPU affinity was refused.
+    PolicyRefused(Box<PolicyRefused>),
+    /// An allocation failed for good.
+    AllocFailed(AllocFailed),
+    /// A node could not give a page that was wanted of it.
+    NodeShortage(NodeShortage),
 }
 
 /// A task moved to a different node.
@@ -139,6 +151,8 @@ pub struct TaskExit {
     pub kthread: bool,
     /// True for the last thread of its process.
     pub group_dead: bool,
+    /// Number of the signal that killed the process.
+    pub signal: Option<u8>,
     /// Its last name.
     pub comm: Name,
 }
@@ -261,7 +275,10 @@ impl From<RawExit> for Body {
             pid: Pid(pid),
             process_start_ns,
             kthread: flags & PF_KTHREAD != 0,
-            group_dead: group_dead != 0,
+            group_dead: group_dead & 1 != 0,
+            signal: u8::try_from(group_dead >> 8)
+                .ok()
+                .filter(|signal| *signal != 0),
             comm: Name::from_nul_padded(&comm),
         })
     }

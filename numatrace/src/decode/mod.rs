@@ -6,20 +6,27 @@
 
 pub mod count;
 pub mod event;
+pub mod failure;
 pub mod fill_run;
 pub mod kernel_alloc;
 pub mod mapping_record;
 pub mod mapping_run;
 pub mod move_stack;
+pub mod policy_refused;
 
 use bytemuck::Pod;
 use numatrace_common::{
     event::{
+        alloc_failed::AllocFailed,
         fill_run::FillRun,
+        hugetlb_failed::HugetlbFailed,
         kernel_alloc::KernelAlloc,
         mapping_run::{TouchRun, UseRun},
         move_stack::MoveStack,
+        node_shortage::NodeShortage,
+        oom_kill::OomKill,
         pages_moved::PagesMoved,
+        policy_refused::PolicyRefused,
         task_bind::TaskBind,
         task_life::{TaskExec, TaskExit, TaskFork},
         task_moved::TaskMoved,
@@ -76,6 +83,15 @@ pub fn decode(raw: RawRecord<'_>) -> Result<Event, DecodeError> {
         Kind::TouchRun => Body::TouchRun(read::<TouchRun>(bytes, header)?.into()),
         Kind::TaskBind => Body::TaskBind(read::<TaskBind>(bytes, header)?.into()),
         Kind::UseRun => Body::UseRun(read::<UseRun>(bytes, header)?.into()),
+        Kind::OomKill => Body::OomKill(Box::new(read::<OomKill>(bytes, header)?.into())),
+        Kind::HugetlbFailed => {
+            Body::HugetlbFailed(Box::new(read::<HugetlbFailed>(bytes, header)?.into()))
+        }
+        Kind::PolicyRefused => {
+            Body::PolicyRefused(Box::new(read::<PolicyRefused>(bytes, header)?.into()))
+        }
+        Kind::AllocFailed => Body::AllocFailed(read::<AllocFailed>(bytes, header)?.into()),
+        Kind::NodeShortage => Body::NodeShortage(read::<NodeShortage>(bytes, header)?.into()),
     };
     Ok(Event {
         time_ns: header.time_ns,
@@ -157,8 +173,8 @@ mod tests {
     proptest! {
         #[test]
         fn hostile_bytes_never_panic(
-            bytes in proptest::collection::vec(any::<u8>(), 0..300),
-            kind in 0u16..12,
+            bytes in proptest::collection::vec(any::<u8>(), 0..500),
+            kind in 0u16..20,
         ) {
             let _ = decode(RawRecord(&bytes));
             if bytes.len() >= 16 {

@@ -100,7 +100,7 @@ pub struct Enrich<F> {
     pub spaces: Spaces,
     /// New mappings whose process is not known yet.
     pub pending_mappings: PendingMappings,
-    /// The nodes of their memory, in sessions that ask for it.
+    /// The nodes of their memory, in sessions that read it.
     pub residency: Residency,
     /// The source of facts.
     pub facts: F,
@@ -126,6 +126,7 @@ impl<F: Facts> Enrich<F> {
         self.processes.next_interval(until_ns);
         let processes = &self.processes;
         self.spaces.retain(|process| processes.knows(process));
+        self.residency.next_interval(processes);
     }
 
     /// Applies an event to the processes; returns an event of the timeline with its process.
@@ -138,7 +139,7 @@ impl<F: Facts> Enrich<F> {
                 }
             }
             Body::TaskExec(exec) => {
-                let process = self.processes.execed(exec, &mut self.facts);
+                let process = self.processes.execed(exec, event.time_ns, &mut self.facts);
                 self.spaces.execed(process);
             }
             Body::TaskExit(exit) => self.processes.exited(exit, event.time_ns),
@@ -147,7 +148,12 @@ impl<F: Facts> Enrich<F> {
             | Body::FillRun(_)
             | Body::KernelAlloc(_)
             | Body::TaskBind(_)
-            | Body::MoveStack(_) => {}
+            | Body::MoveStack(_)
+            | Body::OomKill(_)
+            | Body::HugetlbFailed(_)
+            | Body::PolicyRefused(_)
+            | Body::AllocFailed(_)
+            | Body::NodeShortage(_) => {}
             Body::TaskMoved(moved) => {
                 return Some(TimelineEvent {
                     time_ns: event.time_ns,
@@ -195,6 +201,18 @@ impl<F: Facts> Enrich<F> {
             .assign(thread.pid, &self.processes, &mut self.spaces);
         self.spaces
             .refresh_for(process, thread.pid, area, at, now_ns, &mut self.facts);
+        process
+    }
+
+    /// Returns the process of a thread whose code will be named, and reads its address space unless
+    /// some of it is known: after a failure it may not be there for long.
+    pub fn code_of(&mut self, thread: ThreadId) -> ProcessIndex {
+        let process = self.processes.of_thread(thread, &mut self.facts);
+        self.pending_mappings
+            .assign(thread.pid, &self.processes, &mut self.spaces);
+        if !self.spaces.has_lines(process) {
+            self.spaces.refresh(process, thread.pid, &mut self.facts);
+        }
         process
     }
 

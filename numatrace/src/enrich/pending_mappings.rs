@@ -212,6 +212,7 @@ mod tests {
             process_start_ns: 1_000_000_000,
             kthread: false,
             group_dead: true,
+            signal: None,
             comm: Name::from("child"),
         };
         processes.exited(&exit, 1_500_000_000);

@@ -1,6 +1,9 @@
 //! The counts of a session or interval that has ended.
 
-use super::{accumulators::Accumulators, mapping::Mappings, timeline::Timeline, window::Window};
+use super::{
+    accumulators::Accumulators, failures::Failures, mapping::Mappings, timeline::Timeline,
+    window::Window,
+};
 use crate::capture::losses::Losses;
 
 /// All counts between two boundaries.
@@ -14,6 +17,8 @@ pub struct Counted {
     pub inside: Accumulators,
     /// Moves of threads and pages in order.
     pub timeline: Timeline,
+    /// Kills, refused calls and the like.
+    pub failures: Failures,
     /// When the first boundary was read, ns since boot.
     pub began_ns: u64,
     /// Memory by mapping, from runs that ended between the boundaries.
@@ -21,6 +26,8 @@ pub struct Counted {
     /// Runs of the allocation programs that the kernel skipped; `None` where it does not count
     /// them.
     pub recursion_misses: Option<u64>,
+    /// Runs of the programs of other hooks likewise, by hook.
+    pub other_misses: Vec<(String, u64)>,
     /// Losses of the kernel side.
     pub losses: Losses,
     /// Malformed records.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     decode::count::{
-        AllocKey, BalancerWork, CountKind, Failure, MoveKey, NodePair, Reason, TouchKey,
+        AllocKey, BalancerWork, CountKind, Failure, MoveKey, NodePair, Reason, ReclaimKey, TouchKey,
     },
     ids::{CpuId, NodeId, Pid},
 };
@@ -52,6 +52,10 @@ pub struct Counts {
     pub stays: Histogram,
     /// CPU changes: from, to.
     pub cpu_moves: BTreeMap<(CpuId, CpuId), u64>,
+    /// Searches for memory to give back: times and ns.
+    pub reclaims: BTreeMap<ReclaimKey, Tally>,
+    /// Base pages that they brought.
+    pub reclaimed: BTreeMap<ReclaimKey, u64>,
 }
 
 impl Counts {
@@ -75,6 +79,8 @@ impl Counts {
             moved_by,
             stays,
             cpu_moves,
+            reclaims,
+            reclaimed,
         } = other;
         for (count_key, tally) in alloc {
             self.alloc
@@ -101,6 +107,24 @@ impl Counts {
         bump_all(&mut self.moved_by, moved_by);
         self.stays.merge(stays);
         bump_all(&mut self.cpu_moves, cpu_moves);
+        for (key, tally) in reclaims {
+            let sum = self.reclaims.entry(*key).or_default();
+            sum.add(tally.count, tally.amount);
+        }
+        bump_all(&mut self.reclaimed, reclaimed);
+    }
+
+    /// Returns the first touches less those that were withdrawn, in base pages.
+    pub fn touches(&self) -> impl Iterator<Item = (TouchKey, u64)> + '_ {
+        let counted = self.first_touch.iter().filter(|(key, _)| !key.withdrawn);
+        counted.map(|(key, pages)| {
+            let withdrawn = TouchKey {
+                withdrawn: true,
+                ..*key
+            };
+            let withdrawn = self.first_touch.get(&withdrawn).copied().unwrap_or(0);
+            (*key, pages.saturating_sub(withdrawn))
+        })
     }
 
     /// Adds the events of one count key.
@@ -137,6 +161,10 @@ impl Counts {
             CountKind::MovedBy(pid) => bump(&mut self.moved_by, pid, amount),
             CountKind::Stay(bucket) => self.stays.add(bucket, count),
             CountKind::CpuMove(from, to) => bump(&mut self.cpu_moves, (from, to), count),
+            CountKind::Reclaim(key) => {
+                self.reclaims.entry(key).or_default().add(count, amount);
+            }
+            CountKind::Reclaimed(key) => bump(&mut self.reclaimed, key, amount),
         }
     }
 }

@@ -5,9 +5,12 @@
 //! CPU for ever. They are reported by their growth, and when the ring brings their records later,
 //! what was reported is taken off.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use numatrace_common::count_key::RemoteCause;
+use numatrace_common::{
+    count_key::RemoteCause,
+    event::{hugetlb_failed::HugetlbRequest, oom_kill::OomConstraint, policy_refused::PolicyCall},
+};
 
 use super::{
     absence::{Absence, live::Absences},
@@ -17,11 +20,13 @@ use super::{
 };
 use crate::{
     decode::{
-        count::{AllocKey, CountKind, ThreadId},
+        count::{AllocKey, CountKind, NodePair, ReclaimKey, ThreadId},
         event::{Body, Event},
         mapping_run::{TouchRun, UseRun},
+        policy_refused::Why,
     },
     enrich::{Charged, Observation, process::ProcessIndex, timeline_event::TimelineEvent},
+    ids::Pid,
 };
 
 /// Most events that are kept until they are taken, some 30 MB; events beyond are counted.
@@ -46,6 +51,57 @@ pub enum LiveEvent {
     TimelineEvent(TimelineEvent),
     /// An absence that ended.
     Absence(Absence),
+    /// Something failed.
+    Failure(LiveFailure),
+    /// A thread looked for memory to give back: times and ns since the last sweep.
+    Reclaim(Charged, ReclaimKey, Tally),
+}
+
+/// A failure, as a listener hears of it.
+#[derive(Clone, Copy, Debug)]
+pub struct LiveFailure {
+    /// Whose; `None` for an interrupt's.
+    pub process: Option<ProcessIndex>,
+    /// The thread.
+    pub thread: Option<ThreadId>,
+    /// Node of the CPU, and the lowest node asked for (that of the CPU where none was).
+    pub nodes: NodePair,
+    /// Which failure.
+    pub what: WhatFailed,
+}
+
+/// Which failure.
+#[derive(Clone, Copy, Debug)]
+pub enum WhatFailed {
+    /// The process was killed because memory was short.
+    Killed {
+        /// Limit that made it short.
+        constraint: Option<OomConstraint>,
+        /// Process that asked for the allocation.
+        asker: Pid,
+    },
+    /// A huge page that the pool could not give.
+    Hugetlb {
+        /// Kind of request.
+        request: Option<HugetlbRequest>,
+        /// Error number.
+        errno: u32,
+        /// Size of a page in KiB.
+        page_kb: u64,
+        /// Huge pages asked for.
+        pages: u64,
+    },
+    /// A refused call.
+    Refused {
+        /// The call.
+        call: Option<PolicyCall>,
+        /// Error number.
+        errno: u32,
+        /// Cause.
+        why: Option<Why>,
+    },
+    /// An allocation.
+    Alloc,
 }
 
 /// The state of a session that is watched live.
@@ -177,10 +233,15 @@ impl Live {
     /// each owner and count key.
     pub fn sweep(&mut self, now_ns: u64, counts: &[Observation]) {
         let mut allocs: HashMap<(Charged, AllocKey), Tally> = HashMap::new();
+        let mut reclaims: BTreeMap<(Charged, ReclaimKey), Tally> = BTreeMap::new();
         for count in counts {
             match (count.what, count.charged) {
                 (CountKind::Alloc(count_key), charged) if self.events.is_some() => allocs
                     .entry((charged, count_key))
+                    .or_default()
+                    .add(count.count, count.amount),
+                (CountKind::Reclaim(key), charged) if self.events.is_some() => reclaims
+                    .entry((charged, key))
                     .or_default()
                     .add(count.count, count.amount),
                 _ => self.absences.count(count),
@@ -193,6 +254,9 @@ impl Live {
         allocs.sort_unstable_by_key(|(key, _)| *key);
         for ((charged, count_key), tally) in allocs {
             self.push(now_ns, LiveEvent::Alloc(charged, count_key, tally));
+        }
+        for ((charged, key), tally) in reclaims {
+            self.push(now_ns, LiveEvent::Reclaim(charged, key, tally));
         }
     }
 
@@ -335,6 +399,7 @@ mod tests {
             ended_ns: None,
             back: None,
             pages_left: 0,
+            pages_left_least: 0,
             pages_followed: 0,
             spent: Spent::default(),
         }

@@ -8,6 +8,7 @@ mod accumulators;
 mod counts;
 mod folding;
 pub mod histogram;
+pub mod shortages;
 pub mod slices;
 pub mod sums;
 pub mod window;
@@ -22,7 +23,9 @@ pub mod extents;
 pub mod mapping;
 pub mod surprise;
 
+pub mod busy;
 pub mod counted;
+pub mod failures;
 pub mod verify;
 
 // For `numatrace stat`, which traces nothing.

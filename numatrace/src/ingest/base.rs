@@ -9,7 +9,7 @@ use crate::{
         facts::Facts, pending_mappings::PendingMappings, process::Processes, residency::Residency,
         spaces::Spaces,
     },
-    fold::{Folding, mapping::Mappings, timeline::Timeline},
+    fold::{Folding, failures::Failures, mapping::Mappings, timeline::Timeline},
 };
 
 /// State of an [`Ingest`] without its facts, which are read anew. Field names are part of the
@@ -23,6 +23,7 @@ struct State<'a> {
     residency: &'a Residency,
     mappings: &'a Mappings,
     timeline: &'a Timeline,
+    failures: &'a Failures,
     folding: &'a Option<Folding>,
     grown: &'a Grown,
     rejected_before: u64,
@@ -42,6 +43,8 @@ struct OwnedState {
     residency: Residency,
     mappings: Mappings,
     timeline: Timeline,
+    #[serde(default)]
+    failures: Failures,
     folding: Option<Folding>,
     grown: Grown,
     rejected_before: u64,
@@ -64,6 +67,7 @@ impl<F: Facts> Ingest<F> {
             residency: &self.enrich.residency,
             mappings: &self.mappings,
             timeline: &self.timeline,
+            failures: &self.failures,
             folding: &self.folding,
             grown: &self.before.grown,
             rejected_before: self.before.rejected,
@@ -86,6 +90,7 @@ impl<F: Facts> Ingest<F> {
             residency,
             mappings,
             timeline,
+            failures,
             folding,
             grown,
             rejected_before,
@@ -100,6 +105,7 @@ impl<F: Facts> Ingest<F> {
         self.enrich.residency = residency;
         self.mappings = mappings;
         self.timeline = timeline;
+        self.failures = failures;
         self.folding = folding;
         self.before = AtBoundary {
             grown,

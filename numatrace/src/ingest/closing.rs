@@ -10,6 +10,7 @@ use crate::{
     fold::{
         Accumulators, Folding,
         counted::Counted,
+        failures::Failures,
         mapping::Mappings,
         timeline::Timeline,
         window::{Boundary, Window},
@@ -23,7 +24,7 @@ impl<F: Facts> Ingest<F> {
         let Some(folding) = self.folding.take() else {
             return;
         };
-        // Sweeps so far belong to the interval that ends; the sweep at the boundary to both.
+        // The sweep at the last boundary belongs to the interval that ends; the one here to both.
         let unsettled = std::mem::take(&mut self.unsettled);
         let (boundary, at_boundary) = self.choose(reading, boundary_counts);
         let now = self.grown_counts(&reading.grown);
@@ -66,6 +67,8 @@ impl<F: Facts> Ingest<F> {
     pub fn begin_anew(&mut self, at_ns: u64, grown: &Grown) {
         self.mappings = Mappings::default();
         self.timeline = Timeline::default();
+        self.failures = Failures::default();
+        self.enrich.residency.next_interval(&self.enrich.processes);
         self.before = self.grown_counts(grown);
         self.began_ns = at_ns;
         self.unsettled = false;
@@ -74,7 +77,7 @@ impl<F: Facts> Ingest<F> {
 }
 
 /// Returns the counts between two times, ns since boot, at which the growing counts were `before`
-/// and `now`. Mappings and timeline follow with the last records.
+/// and `now`. Mappings, timeline and failures follow with the last records.
 fn counted(
     window: Window,
     inside: Accumulators,
@@ -89,7 +92,9 @@ fn counted(
         until_ns,
         mappings: Mappings::default(),
         timeline: Timeline::default(),
+        failures: Failures::default(),
         recursion_misses: misses(now, before),
+        other_misses: other_misses(&now.grown.other_misses, &before.grown.other_misses),
         losses: now.grown.losses.since(&before.grown.losses),
         rejected: now.rejected.saturating_sub(before.rejected),
         mapping_records_lost: now
@@ -108,6 +113,18 @@ fn misses(now: &AtBoundary, before: &AtBoundary) -> Option<u64> {
         .as_ref()
         .zip(before.recursion_misses.as_ref())
         .map(|(now, before)| missed(now, before))
+}
+
+/// Returns the runs of other programs that the kernel skipped between two boundaries, by hook.
+fn other_misses(
+    now: &[(String, Vec<Vec<u64>>)],
+    before: &[(String, Vec<Vec<u64>>)],
+) -> Vec<(String, u64)> {
+    let missed = now.iter().filter_map(|(hook, now)| {
+        let (_, before) = before.iter().find(|(of, _)| of == hook)?;
+        Some((hook.clone(), missed(now, before)))
+    });
+    missed.filter(|(_, missed)| *missed > 0).collect()
 }
 
 /// Returns why the kernel's counters cannot be compared between two boundaries; `None` if they can.

@@ -9,6 +9,7 @@ use numatrace_common::event::{
 use crate::{
     capture::{boundary::BoundaryReading, totals::Sweep},
     decode::mapping_record::MappingMade,
+    enrich::facts::resident::Reading,
 };
 
 /// One piece of input, in the order in which the session takes it in.
@@ -22,8 +23,8 @@ pub enum Input {
     MappingRecords(Vec<MappingMade>, u64),
     /// All records so far have been taken in, so new mappings can be attributed to their processes.
     AssignMappings,
-    /// Read now where the memory of processes lies.
-    Residency,
+    /// Readings of where the memory of processes lies.
+    Residency(Vec<Reading>),
     /// The first boundary, and the counts of the epochs around it.
     Begin(BoundaryReading, Sweep),
     /// A later boundary, and the counts of the epochs around it. The sweep before it covers the

@@ -33,6 +33,7 @@ impl<F: Facts> Ingest<F> {
     pub fn forget_ended(&mut self, now_ns: u64) {
         self.mappings = Mappings::default();
         self.timeline = Default::default();
+        self.failures = Default::default();
         self.enrich.next_interval(now_ns);
         self.forget_absences();
     }

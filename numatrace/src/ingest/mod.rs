@@ -6,9 +6,11 @@
 
 pub mod base;
 mod closing;
+mod failures;
 pub mod input;
 mod live;
 mod runs;
+mod withdrawn;
 
 use crate::{
     capture::{
@@ -24,7 +26,9 @@ use crate::{
     enrich::{BATCH, Enrich, Observation, facts::Facts},
     fold::{
         Folding,
+        busy::Busy,
         counted::Counted,
+        failures::Failures,
         live::{Live, LiveEvent},
         mapping::Mappings,
         timeline::Timeline,
@@ -43,6 +47,7 @@ pub struct Ingest<F> {
     pub enrich: Enrich<F>,
     mappings: Mappings,
     timeline: Timeline,
+    failures: Failures,
     folding: Option<Folding>,
     /// Growing counts at the last boundary.
     before: AtBoundary,
@@ -55,6 +60,8 @@ pub struct Ingest<F> {
     /// Events and absences of a session that is shown while it runs; `None` for one that only
     /// reports.
     pub live: Option<Live>,
+    /// CPU time of processes lately; `None` in a session that reads no memory.
+    pub busy: Option<Busy>,
     /// Time of the next counts, ns since boot.
     pub now_ns: u64,
     /// Counts closed at a boundary, until the last records have arrived.
@@ -76,12 +83,14 @@ impl<F: Facts> Ingest<F> {
             enrich: Enrich::new(facts),
             mappings: Mappings::default(),
             timeline: Timeline::default(),
+            failures: Failures::default(),
             folding: None,
             before: AtBoundary::default(),
             rejected: 0,
             unsettled: false,
             began_ns: 0,
             live: None,
+            busy: None,
             now_ns: 0,
             closed: None,
         }
@@ -99,6 +108,7 @@ impl<F: Facts> Ingest<F> {
             enrich,
             mappings,
             timeline,
+            failures,
             ..
         } = self;
         if let Some(live) = live
@@ -109,7 +119,8 @@ impl<F: Facts> Ingest<F> {
         if let Body::TaskExit(exit) = &event.body {
             timeline.exited((exit.tid, exit.start_ns), event.time_ns);
         }
-        let live_event = runs::apply(&event, enrich, mappings);
+        let live_event = failures::apply(&event, enrich, failures)
+            .or_else(|| runs::apply(&event, enrich, mappings));
         if let Some(LiveEvent::TimelineEvent(timeline_event)) = live_event {
             timeline.apply(timeline_event);
         }
@@ -136,7 +147,7 @@ impl<F: Facts> Ingest<F> {
                 }
             }
             Input::AssignMappings => self.enrich.assign_mappings(),
-            Input::Residency => self.read_residency(),
+            Input::Residency(readings) => self.resident(readings),
             Input::Begin(reading, counts) => self.begin(reading, counts),
             Input::Boundary(reading, counts) => self.boundary(reading, counts),
             Input::OpenRuns(open) => {
@@ -153,6 +164,7 @@ impl<F: Facts> Ingest<F> {
         Some(Counted {
             mappings: std::mem::take(&mut self.mappings),
             timeline: std::mem::take(&mut self.timeline),
+            failures: std::mem::take(&mut self.failures),
             ..closed
         })
     }
@@ -184,6 +196,7 @@ impl<F: Facts> Ingest<F> {
 
     fn sweep(&mut self, sweep: &Sweep) {
         let seen = self.observe(sweep);
+        self.read_free_memory(&seen);
         if let Some(folding) = &mut self.folding {
             folding.apply_all(&seen);
             folding.inside.faults.close(self.now_ns);
@@ -195,6 +208,7 @@ impl<F: Facts> Ingest<F> {
         // Memory touched while hooks were being attached is not part of the session.
         self.mappings = Mappings::default();
         self.timeline = Timeline::default();
+        self.failures = Failures::default();
         self.before = self.grown_counts(&reading.grown);
         self.began_ns = reading.at_ns;
         self.folding = Some(Folding::begin(boundary, &at_boundary));
@@ -202,7 +216,6 @@ impl<F: Facts> Ingest<F> {
 
     /// Decodes counts and finds their owners.
     fn observe(&mut self, sweep: &Sweep) -> Vec<Observation> {
-        self.unsettled |= !sweep.consistent;
         let mut seen = Vec::with_capacity(sweep.counts.len());
         let mut counts = Vec::with_capacity(BATCH);
         for batch in sweep.counts.chunks(BATCH) {
@@ -215,9 +228,13 @@ impl<F: Facts> Ingest<F> {
             self.enrich.counts(&counts, &mut seen);
             counts.clear();
         }
+        withdrawn::settle(&mut seen);
         self.timeline.sweep(self.now_ns, &seen);
         if let Some(live) = &mut self.live {
             live.sweep(self.now_ns, &seen);
+        }
+        if let Some(busy) = &mut self.busy {
+            busy.sweep(&seen);
         }
         seen
     }
@@ -229,6 +246,8 @@ impl<F: Facts> Ingest<F> {
         reading: &BoundaryReading,
         boundary_counts: &Sweep,
     ) -> (Boundary, Vec<Observation>) {
+        // Counts that any other sweep leaves out are in the next one.
+        self.unsettled |= !boundary_counts.consistent;
         let counts = self.observe(boundary_counts);
         let boundary = Boundary::choose(&reading.rounds, reading.system, &counts);
         (boundary, counts)

@@ -1,5 +1,9 @@
 //! Takes runs of first touches, hinting faults, fills and moves into the accumulators by mapping.
 
+use std::collections::HashSet;
+
+use numatrace_common::scope::NS_PER_TICK;
+
 use super::{Ingest, input::OpenRuns};
 use crate::{
     decode::{
@@ -8,8 +12,13 @@ use crate::{
         fill_run::FillRun,
         mapping_run::{TouchRun, UseRun},
     },
-    enrich::{Enrich, facts::Facts, process::ProcessIndex},
-    fold::{live::LiveEvent, mapping::Mappings},
+    enrich::{
+        Enrich,
+        facts::{Facts, resident::Reading},
+        process::ProcessIndex,
+    },
+    fold::{busy::Busy, live::LiveEvent, mapping::Mappings},
+    ids::Pid,
 };
 
 /// Applies an event to mappings and processes. Returns it as a live event, if it is one.
@@ -76,30 +85,56 @@ fn filled<F: Facts>(run: &FillRun, enrich: &mut Enrich<F>, mappings: &mut Mappin
 }
 
 impl<F: Facts> Ingest<F> {
-    /// Reads where the memory of the processes in the report lies now.
-    pub(super) fn read_residency(&mut self) {
-        let Self {
-            enrich,
-            mappings,
-            timeline,
-            ..
-        } = self;
-        // Processes that moved, or were named with -p, are included even if they touch no new
-        // memory.
-        for process in timeline.processes().chain(enrich.processes.asked()) {
-            if !enrich.processes.get(process).kthread {
-                mappings.by_process.entry(process).or_default();
-            }
+    /// Returns the living processes whose memory is worth looking at, with pid and start in clock
+    /// ticks: of named processes those that did anything, else those with most CPU time.
+    pub fn residents(&self, named: bool) -> Vec<(ProcessIndex, (Pid, u64))> {
+        let processes = &self.enrich.processes;
+        let busy = self.busy.as_ref().map(Busy::most).unwrap_or_default();
+        let mut all = Vec::new();
+        if named {
+            all.extend(processes.asked());
+            all.extend(busy);
+            all.extend(self.mappings.by_process.keys().copied());
+            all.extend(self.timeline.processes());
+            all.extend(processes.announced(u64::MAX));
+        } else {
+            all.extend(busy);
         }
-        let seen = mappings.by_process.keys().copied();
-        enrich
-            .residency
-            .refresh(&enrich.processes, seen.clone(), &mut enrich.facts);
-        // Mappings that are only read have no runs, so their names are looked up here.
-        for process in seen {
-            let pid = enrich.processes.get(process).pid;
-            if !enrich.residency.of(process).is_empty() && !enrich.processes.get(process).ended {
-                enrich.spaces.refresh(process, pid, &mut enrich.facts);
+        let mut known = HashSet::new();
+        all.retain(|process| known.insert(*process));
+        let living = all.into_iter().filter_map(|index| {
+            let process = processes.get(index);
+            let lives = processes.knows(index) && !process.ended && !process.kthread;
+            let start_ticks = process.start_ns / NS_PER_TICK;
+            lives.then_some((index, (process.pid, start_ticks)))
+        });
+        living.collect()
+    }
+
+    /// Takes in readings of where the memory of processes lies.
+    pub(super) fn resident(&mut self, readings: &[Reading]) {
+        let Self {
+            enrich, mappings, ..
+        } = self;
+        for reading in readings {
+            let Some(process) = enrich
+                .processes
+                .started(reading.pid, reading.start_ticks)
+                .filter(|process| !enrich.processes.get(*process).kthread)
+            else {
+                continue;
+            };
+            let is_first = enrich.residency.add(process, reading);
+            if reading.mappings.is_empty() {
+                continue;
+            }
+            // Processes that touch no new memory have mappings in the report, too.
+            mappings.by_process.entry(process).or_default();
+            // Mappings that are only read have no runs, so their names are looked up here.
+            if is_first && !enrich.processes.get(process).ended {
+                enrich
+                    .spaces
+                    .refresh(process, reading.pid, &mut enrich.facts);
             }
         }
     }

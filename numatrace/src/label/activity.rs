@@ -38,12 +38,24 @@ pub struct Measured {
     pub migration_nodes: bool,
     /// CPU changes.
     pub task_moves: bool,
+    /// Task moves between the last-level caches of a node: some node has several.
+    pub cache_moves: bool,
     /// CPU time per node.
     pub run_ns: bool,
     /// The costs of NUMA balancing.
     pub balancer: bool,
     /// Mappings that NUMA balancing skips.
     pub vma_skips: bool,
+    /// OOM kills.
+    pub oom_kills: bool,
+    /// Searches for memory.
+    pub reclaim: bool,
+    /// Allocations that failed for good.
+    pub alloc_failed: bool,
+    /// Huge pages that a pool could not give.
+    pub hugetlb_failed: bool,
+    /// Refused calls.
+    pub policy_refused: bool,
     /// Names of the kernel's `enum migrate_reason`, by number, in lower case without prefix.
     pub migrate_reasons: Vec<String>,
     /// Names of the kernel's `enum numa_vmaskip_reason`, by number, likewise.
@@ -55,23 +67,23 @@ pub fn first_touch(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Op
     measured.first_touch.then(|| {
         let mut by_kind = [0u64; TouchKind::ALL.len()];
         let (mut cow, mut thp) = (0u64, 0u64);
-        for (count_key, pages) in &counts.first_touch {
+        for (count_key, pages) in counts.touches() {
             if let Some(kind) = count_key.kind {
                 let sum = &mut by_kind[kind as usize];
-                *sum = sum.saturating_add(*pages);
+                *sum = sum.saturating_add(pages);
             }
-            cow = cow.saturating_add(if count_key.cow { *pages } else { 0 });
-            thp = thp.saturating_add(if count_key.thp { *pages } else { 0 });
+            cow = cow.saturating_add(if count_key.cow { pages } else { 0 });
+            thp = thp.saturating_add(if count_key.thp { pages } else { 0 });
         }
         let of = |kind: TouchKind| Some(by_kind[kind as usize]);
         FirstTouch {
             pages: Some(matrix(
                 counts
-                    .first_touch
-                    .iter()
-                    .map(|(count_key, pages)| (count_key.nodes, *pages)),
+                    .touches()
+                    .map(|(count_key, pages)| (count_key.nodes, pages)),
                 nodes,
             )),
+            remote_by_distance: None,
             by_kind: measured.touch_kinds.then(|| ByKind {
                 anon: of(TouchKind::Anon),
                 heap: of(TouchKind::Heap),
@@ -219,6 +231,7 @@ pub fn task_moves(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Opt
         }
         TaskMoves {
             total: Some(counts.task_moves.values().sum()),
+            cross_llc: cross_llc(counts).filter(|_| measured.cache_moves),
             cross_node: Some(cross().map(|(_, moves)| *moves).sum()),
             cross_node_per_s: None,
             matrix: Some(matrix(
@@ -259,6 +272,20 @@ pub fn task_moves(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Opt
             }),
         }
     })
+}
+
+/// Returns the moves within a node that changed the last-level cache; `None` when the cache of a
+/// CPU among them was not known.
+fn cross_llc(counts: &Counts) -> Option<u64> {
+    let within = counts
+        .task_moves
+        .iter()
+        .filter(|(count_key, _)| count_key.nodes.0 == count_key.nodes.1);
+    let across = within.map(|(count_key, moves)| {
+        let across = count_key.across_caches?;
+        Some(if across { *moves } else { 0 })
+    });
+    across.sum()
 }
 
 fn latency(times: &Histogram) -> Latency {
@@ -357,7 +384,39 @@ mod tests {
             reason,
             back,
             to_waker: false,
+            across_caches: None,
         }
+    }
+
+    #[test]
+    fn moves_between_caches_count_within_a_node_where_every_cache_is_known() {
+        let within = |across_caches| MoveKey {
+            across_caches,
+            ..moved(0, 0, WireReason::Wakeup, false)
+        };
+        let of = |keys: &[(MoveKey, u64)], cache_moves| {
+            let counts = Counts {
+                task_moves: keys.iter().copied().collect(),
+                ..Counts::default()
+            };
+            let measured = Measured {
+                cache_moves,
+                ..measured()
+            };
+            task_moves(&counts, &NODES, &measured).unwrap().cross_llc
+        };
+        let between_nodes = (moved(0, 3, WireReason::Wakeup, false), 9);
+        let known = [
+            between_nodes,
+            (within(Some(false)), 4),
+            (within(Some(true)), 2),
+        ];
+        assert_eq!(of(&known, true), Some(2));
+        assert_eq!(of(&[between_nodes], true), Some(0), "measured, and none");
+        assert_eq!(of(&known, false), None, "each node has one cache");
+        let mut unknown = known.to_vec();
+        unknown.push((within(None), 1));
+        assert_eq!(of(&unknown, true), None, "a CPU that came later");
     }
 
     #[test]

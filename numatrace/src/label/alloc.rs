@@ -7,13 +7,13 @@
 
 use std::collections::BTreeMap;
 
-use numatrace_common::count_key::{AllocClass, RemoteCause};
+use numatrace_common::count_key::{AllocClass, BIND_SEVERAL, RemoteCause};
 
 use crate::{
     decode::count::AllocKey,
-    fold::{Counts, sums::bump},
+    fold::{Counts, Tally, sums::bump},
     ids::NodeId,
-    model::{Alloc, ByClass, Matrix, PerNode, PolicyMode, RemoteByCause},
+    model::{Alloc, AllocPages, ByClass, Matrix, PerNode, PolicyMode, RemoteByCause},
 };
 
 /// The parts of an allocation that the session's hooks can know.
@@ -31,6 +31,8 @@ pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
     let zeros = || PerNode::zeros(nodes.len());
     let (mut hit, mut miss, mut foreign) = (zeros(), zeros(), zeros());
     let (mut local, mut other, mut pages) = (zeros(), zeros(), zeros());
+    let mut in_pages = AllocPages::zeros(nodes.len());
+    let mut bind_to_several = 0u64;
     let mut causes = RemoteByCause::default();
     let mut modes: BTreeMap<PolicyMode, u64> = BTreeMap::new();
     let mut classes = ByClass::default();
@@ -57,7 +59,14 @@ pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
             }
             None => {}
         }
+        if let Some(wanted) = count_key.preferred.and_then(place) {
+            add_pages(&mut in_pages, count_key, *tally, wanted);
+        }
         add_cause(&mut causes, count_key, tally.count);
+        add_cause(&mut in_pages.remote_by_cause, count_key, tally.amount);
+        if count_key.policy_mode == BIND_SEVERAL {
+            bind_to_several = bind_to_several.saturating_add(tally.count);
+        }
         if count_key.cause == Some(RemoteCause::Policy) {
             bump(
                 &mut modes,
@@ -93,6 +102,8 @@ pub fn counters(counts: &Counts, nodes: &[NodeId], known: Known) -> Alloc {
         pages: Some(pages),
         remote_by_cause: known.preferred.then_some(causes),
         policy_by_mode: known.preferred.then_some(modes),
+        bind_to_several: known.preferred.then_some(bind_to_several),
+        in_pages: known.preferred.then_some(in_pages),
         by_class: Some(classes),
     }
 }
@@ -107,6 +118,22 @@ pub fn matrix(counts: &Counts, nodes: &[NodeId]) -> Matrix {
         }
     }
     matrix
+}
+
+/// Adds the pages of allocations for which the node at a position was preferred.
+fn add_pages(sum: &mut AllocPages, count_key: &AllocKey, tally: Tally, wanted: usize) {
+    let is_foreign = count_key.preferred != Some(count_key.page_node);
+    let is_huge = count_key.class == Some(AllocClass::Thp);
+    for (of, amount, applies) in [
+        (&mut sum.wanted, tally.amount, true),
+        (&mut sum.foreign, tally.amount, is_foreign),
+        (&mut sum.huge_wanted, tally.count, is_huge),
+        (&mut sum.huge_foreign, tally.count, is_huge && is_foreign),
+    ] {
+        if applies {
+            of.add_at(wanted, amount);
+        }
+    }
 }
 
 fn add_cause(causes: &mut RemoteByCause, count_key: &AllocKey, count: u64) {
@@ -126,7 +153,6 @@ fn add_cause(causes: &mut RemoteByCause, count_key: &AllocKey, count: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fold::Tally;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -182,6 +208,50 @@ mod tests {
             (alloc.local_node.unwrap().0[0], alloc.pages.unwrap().0[0]),
             (8, 4096)
         );
+    }
+
+    #[test]
+    fn pages_are_counted_by_the_node_that_was_wanted() {
+        let huge = AllocKey {
+            class: Some(AllocClass::Thp),
+            cause: Some(RemoteCause::Fallback),
+            ..count_key(0, 1, Some(0))
+        };
+        let at_home = AllocKey {
+            page_node: NodeId(0),
+            cause: Some(RemoteCause::None),
+            ..huge
+        };
+        let count_keys = of([
+            (huge, tally(64, 32_768)),
+            (at_home, tally(6, 3_072)),
+            (count_key(0, 0, Some(0)), tally(10, 10)),
+        ]);
+        let pages = counters(&count_keys, &[NodeId(0), NodeId(1)], ALL)
+            .in_pages
+            .unwrap();
+        assert_eq!(pages.wanted.0, [35_850, 0]);
+        assert_eq!(pages.foreign.0, [32_768, 0]);
+        assert_eq!(pages.huge_wanted.0, [70, 0]);
+        assert_eq!(pages.huge_foreign.0, [64, 0]);
+        assert_eq!(pages.remote_by_cause.fallback, 32_768);
+    }
+
+    #[test]
+    fn a_bind_to_several_nodes_is_a_bind_and_told_apart() {
+        let by = |policy_mode| AllocKey {
+            cause: Some(RemoteCause::Policy),
+            policy_mode,
+            ..count_key(0, 1, Some(1))
+        };
+        let count_keys = of([(by(2), tally(7, 7)), (by(BIND_SEVERAL), tally(5, 5))]);
+        let alloc = counters(&count_keys, &[NodeId(0), NodeId(1)], ALL);
+        assert_eq!(
+            alloc.policy_by_mode.as_ref().unwrap()[&PolicyMode::Bind],
+            12
+        );
+        assert_eq!(alloc.bind_to_several, Some(5));
+        assert_eq!(alloc.meant_by_policy(), 5);
     }
 
     #[test]

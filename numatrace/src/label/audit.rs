@@ -25,6 +25,9 @@ pub struct Evidence {
     /// Allocations of tasks that changed their node in the middle: the kernel may have counted them
     /// before the change, as local, and numatrace after it, as other.
     pub cpu_changed: u64,
+    /// Moves of tasks between nodes, where a memory policy is in use: what it placed shows no such
+    /// change, and each move can have been in the middle of one allocation.
+    pub moves_under_policy: u64,
     /// Events for which no table had room.
     pub totals_lost: u64,
     /// Hooks of the accounting that are reduced or absent: name, and the events that are missing.
@@ -97,12 +100,19 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
     let at_boundary = largest
         .saturating_sub(misses)
         .min(in_flight.saturating_add(evidence.foreign_at_boundary));
+    let cpu_changed = evidence.cpu_changed.saturating_add(
+        residual(Counter::LocalNode)
+            .saturating_sub(misses.saturating_add(in_flight))
+            .div_ceil(2)
+            .saturating_sub(evidence.cpu_changed)
+            .min(evidence.moves_under_policy),
+    );
     let unexplained = Counter::ALL
         .into_iter()
         .map(|counter| {
             let of_this_counter = match counter {
                 Counter::NumaForeign => evidence.foreign_at_boundary,
-                Counter::LocalNode | Counter::OtherNode => evidence.cpu_changed.saturating_mul(2),
+                Counter::LocalNode | Counter::OtherNode => cpu_changed.saturating_mul(2),
                 _ => 0,
             };
             let unseen = evidence.bulk_unseen.unwrap_or(0);
@@ -118,7 +128,7 @@ fn judge(nodes: Vec<AuditNode>, evidence: &Evidence) -> Audit {
     let mut explained = vec![
         Explained::new(Cause::RecursionMisses, misses.min(largest)),
         Explained::new(Cause::SnapshotEdge, at_boundary),
-        Explained::new(Cause::CpuChanged, evidence.cpu_changed),
+        Explained::new(Cause::CpuChanged, cpu_changed),
     ];
     explained.extend(evidence.hooks_lost.iter().map(|(hook, _)| Explained {
         cause: Cause::HookLost,
@@ -263,6 +273,34 @@ mod tests {
         };
         assert_eq!(result(510, 500, &evidence).verdict, Verdict::WithinMisses);
         assert_eq!(result(511, 500, &evidence).verdict, Verdict::Failed);
+    }
+
+    #[test]
+    fn moves_between_nodes_explain_local_pages_of_a_policy_and_nothing_else() {
+        let moved = |hit: u64, local: u64, moves: u64| {
+            let counts = Alloc {
+                numa_hit: Some(PerNode(vec![hit])),
+                local_node: Some(PerNode(vec![local])),
+                other_node: Some(PerNode(vec![500 - local])),
+                ..Alloc::zeros(1)
+            };
+            let evidence = Evidence {
+                moves_under_policy: moves,
+                ..Evidence::default()
+            };
+            audit(&window(500), &counts, &[NodeId(0)], &evidence)
+        };
+        assert_eq!(moved(500, 490, 0).verdict, Verdict::Failed);
+        let explained = moved(500, 490, 100);
+        assert_eq!(explained.unexplained, Some(0));
+        assert!(
+            explained
+                .explained
+                .contains(&Explained::new(Cause::CpuChanged, 5)),
+            "{explained:?}"
+        );
+        assert_eq!(moved(500, 490, 3).verdict, Verdict::Failed);
+        assert_eq!(moved(490, 490, 100).verdict, Verdict::Failed, "hits");
     }
 
     #[test]

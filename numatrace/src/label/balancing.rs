@@ -40,6 +40,9 @@ const BRINGS: f64 = 0.9;
 /// finished bringing memory: a tenth of an even share.
 const DONE: f64 = 0.025;
 
+/// Least faults of that last quarter for the share of remote ones among them to mean anything.
+const SOME: u64 = 10;
+
 /// Returns the work of balancing for an owner; the verdict follows when its memory is known.
 pub fn begin(counts: &Counts, measured: &Measured) -> Option<Balancing> {
     activity::balancer(counts, measured).map(|work| Balancing {
@@ -246,11 +249,16 @@ impl Case<'_> {
         if within.is_empty() {
             return Some(Bringing::Continues);
         }
-        let late = sum(within).remote;
-        Some(if share(late, remote)? <= DONE {
-            Bringing::Done { late, remote }
-        } else {
-            Bringing::Continues
+        let (before, late) = (sum(self.slices.get(..=reach_into)?), sum(within));
+        if share(late.remote, remote)? > DONE {
+            return Some(Bringing::Continues);
+        }
+        // Faults may end for other reasons: scans become rare, or the program waits.
+        let fell = remote_share(before) - remote_share(late);
+        Some(Bringing::Done {
+            late: late.remote,
+            remote,
+            is_used_locally: late.all >= SOME && fell >= CHANGE,
         })
     }
 
@@ -264,7 +272,12 @@ impl Case<'_> {
 /// How far balancing has come with bringing memory to its users.
 enum Bringing {
     /// Moving has finished: of all remote faults so few came late.
-    Done { late: u64, remote: u64 },
+    Done {
+        late: u64,
+        remote: u64,
+        /// The share of remote faults is lower late, so what was moved is used where it is.
+        is_used_locally: bool,
+    },
     /// Moving goes on.
     Continues,
 }
@@ -272,18 +285,31 @@ enum Bringing {
 impl Bringing {
     fn verdict(&self) -> Option<BalancerVerdict> {
         match self {
-            Bringing::Done { .. } => Some(BalancerVerdict::Helping),
+            Bringing::Done {
+                is_used_locally: true,
+                ..
+            } => Some(BalancerVerdict::Helping),
+            Bringing::Done { .. } => Some(BalancerVerdict::Neutral),
             Bringing::Continues => None,
         }
     }
 
     fn in_words(&self) -> String {
         match self {
-            Bringing::Done { late, remote } => format!(
+            Bringing::Done {
+                late,
+                remote,
+                is_used_locally,
+            } => format!(
                 "its remote hint faults brought their pages, and have ended: {} of {} came in the \
-                 last quarter of the session",
+                 last quarter of the session{}",
                 number::grouped(*late),
-                number::grouped(*remote)
+                number::grouped(*remote),
+                if *is_used_locally {
+                    ""
+                } else {
+                    "; too few faults on local pages came since to show that it helped"
+                }
             ),
             Bringing::Continues => {
                 "it still brings pages to where they are used: a longer session \
@@ -425,6 +451,15 @@ mod tests {
         let continues = judge(&burst, 80_000);
         assert_eq!(continues.verdict, None, "{:?}", continues.evidence);
         assert!(continues.evidence.last().unwrap().contains("still"));
+        // Faults ended, and the few that came late were remote all the same.
+        let silent = [(0, 0); 12];
+        let remote_to_the_end = [(10, 10); 12];
+        for late in [silent, remote_to_the_end] {
+            let ended = judge(&[&burst[..], &late[..]].concat(), 80_000);
+            assert_eq!(ended.verdict, Some(BalancerVerdict::Neutral));
+            let said = ended.evidence.last().unwrap();
+            assert!(said.contains("too few faults on local pages"), "{said}");
+        }
         // Most faults moved nothing, so their share decides.
         let stays = judge(&burst, 40_000);
         assert_eq!(stays.verdict, Some(BalancerVerdict::Hurting));

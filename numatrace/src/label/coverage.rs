@@ -32,26 +32,44 @@ pub fn coverage(counted: &Counted, nodes: &[NodeId]) -> Coverage {
             ("scope", losses.scope_lost),
             ("movers", losses.movers_lost),
             ("parked faults", losses.faults_unparked),
+            ("parked marks", losses.marks_lost),
             ("balancer times", losses.balancer_untimed),
+            ("reclaim times", losses.reclaims_untimed),
+            ("failures", counted.failures.no_room),
         ]),
         caught_by_twin: losses.caught_by_twin,
         unlisted_moves: counted.timeline.dropped,
-        uncertain: not_zero([
-            (
-                "first touches of interrupted faults",
-                losses.faults_interrupted,
-            ),
-            (
-                "interleave hits taken for granted",
-                losses.interleave_guessed,
-            ),
-            (
-                "bulk arrays too long to look through",
-                losses.bulk_unscanned,
-            ),
-        ]),
+        uncertain: uncertain(counted),
         incomplete: None,
     }
+}
+
+/// Returns what may be wrong by a few, by what it is.
+fn uncertain(counted: &Counted) -> BTreeMap<String, u64> {
+    let losses = &counted.losses;
+    let mut counts = not_zero([
+        (
+            "first touches of interrupted faults",
+            losses.faults_interrupted,
+        ),
+        (
+            "interleave hits taken for granted",
+            losses.interleave_guessed,
+        ),
+        (
+            "bulk arrays too long to look through",
+            losses.bulk_unscanned,
+        ),
+        (
+            "first touches taken back too late for their mapping",
+            losses.withdrawn_late,
+        ),
+    ]);
+    let skipped = counted.other_misses.iter();
+    counts.extend(
+        skipped.map(|(hook, runs)| (format!("runs of {hook} that the kernel skipped"), *runs)),
+    );
+    counts
 }
 
 /// Returns the pages of allocations whose owner or node is not in the report, by reason.
@@ -69,10 +87,10 @@ fn unattributed(counted: &Counted, nodes: &[NodeId]) -> [(&'static str, u64); 2]
 }
 
 /// Returns counts by name, without those that are zero.
-fn not_zero(counts: impl IntoIterator<Item = (&'static str, u64)>) -> BTreeMap<String, u64> {
+fn not_zero<N: Into<String>>(counts: impl IntoIterator<Item = (N, u64)>) -> BTreeMap<String, u64> {
     counts
         .into_iter()
         .filter(|(_, count)| *count > 0)
-        .map(|(name, count)| (name.to_owned(), count))
+        .map(|(name, count)| (name.into(), count))
         .collect()
 }

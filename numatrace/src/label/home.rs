@@ -86,6 +86,7 @@ mod tests {
         let mapping = |kind, residency: [u64; 2]| Mapping {
             kind,
             residency: Some(PerNode(residency.to_vec())),
+            file_system: None,
             start: Addr(0x1000),
             end: Addr(0x2000),
             name: "region".into(),

@@ -70,8 +70,8 @@ fn state(hooks: &[Attached], name: &str) -> HookState {
         .map_or(HookState::Absent, |hook| hook.state)
 }
 
-/// Returns the quantities that the attached hooks measure; the kernel's names of reasons are left
-/// empty.
+/// Returns the quantities that the attached hooks measure, without those that depend on the
+/// machine; the kernel's names of reasons are left empty.
 pub fn measured(hooks: &[Attached]) -> Measured {
     let exact = |name: &str| is_exact(hooks, name);
     let some = |name: &str| {
@@ -90,6 +90,12 @@ pub fn measured(hooks: &[Attached]) -> Measured {
         run_ns: some(catalog::TASK_RUN),
         balancer: exact(catalog::BALANCER),
         vma_skips: exact(catalog::BALANCER_SKIP),
+        oom_kills: some(catalog::OOM_KILL),
+        reclaim: some(catalog::DIRECT_RECLAIM),
+        alloc_failed: some(catalog::ALLOC_FAILED),
+        hugetlb_failed: some(catalog::HUGETLB_FAILED),
+        policy_refused: some(catalog::POLICY_REFUSED),
+        cache_moves: false,
         migrate_reasons: Vec::new(),
         skip_reasons: Vec::new(),
     }

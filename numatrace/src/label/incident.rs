@@ -48,6 +48,8 @@ pub fn incident(absence: &Absence, pid: Pid, comm: Name, context: Context) -> In
         run_ms: run_time.then(|| millis(absence.spent.ran_ns)),
         remote_hint_faults: hint_faults.then_some(absence.spent.remote_faults),
         pages_left: absence.pages_left,
+        pages_left_least: Some(absence.pages_left_least)
+            .filter(|least| *least < absence.pages_left),
         pages_followed: absence.pages_followed,
         back: absence.back.map(reason),
         ended: absence.ended_ns.is_some() && absence.back.is_none(),

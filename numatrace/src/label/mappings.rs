@@ -127,8 +127,11 @@ pub fn fill<F: Facts>(
             let files = page_cache::filled(memory, &enrich.spaces, labels.nodes);
             process.page_cache = Some(files);
         }
-        let resident = enrich.residency.of(*index);
-        resident::fill(process, *index, resident, &enrich.spaces, labels.nodes);
+        let seen = enrich.residency.of(*index);
+        if let Some(last) = seen.and_then(|seen| seen.last(ended)) {
+            let seen = &last.mappings;
+            resident::fill(process, *index, seen, &enrich.spaces, labels.nodes);
+        }
         process
             .mappings
             .sort_by_key(|mapping| (mapping.start, mapping.end));
@@ -297,6 +300,7 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
         surprise_pages: elsewhere.map(|pages| if shared { 0 } else { pages }),
         shared_elsewhere_pages: elsewhere.map(|pages| if shared { pages } else { 0 }),
         residency: None,
+        file_system: None,
     }
 }
 

@@ -30,6 +30,7 @@ mod incidents;
 mod moments;
 
 pub mod event;
+mod failures;
 pub mod frame;
 
 mod cost;
@@ -37,3 +38,4 @@ pub mod coverage;
 pub mod hooks;
 pub mod report;
 pub mod session_info;
+mod shortages;

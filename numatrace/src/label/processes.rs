@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{activity, alloc, balancing, labels::Labels, moved_by, values::name};
+use super::{
+    activity, alloc, balancing, failures, labels::Labels, moved_by, resident, values::name,
+};
 use crate::{
     enrich::{Charged, Enrich, facts::Facts, process::ProcessIndex},
     fold::{Accumulators, Counts},
@@ -90,6 +92,7 @@ fn fill(process: &mut Process, counts: &Counts, labels: Labels<'_>) {
     process.task_moves = activity::task_moves(counts, nodes, measured);
     process.run_ns = activity::run_ns(counts, nodes, measured);
     process.balancer = balancing::begin(counts, measured);
+    process.failures = failures::reclaims(counts, measured);
 }
 
 /// Returns the matrices of the whole system.
@@ -98,6 +101,7 @@ pub fn system(counted: &Accumulators, processes: &[Process], labels: Labels<'_>)
     let (nodes, measured) = (labels.nodes, labels.measured);
     System {
         allocations: measured.allocs.then(|| alloc::matrix(&sum, nodes)),
+        remote_by_distance: None,
         first_touch: activity::first_touch(&sum, nodes, measured),
         hint_faults: activity::hint_faults(&sum, nodes, measured),
         page_migrations: activity::page_migrations(&sum, nodes, measured).map(|mut all| {
@@ -117,7 +121,10 @@ fn process<F: Facts>(
     labels: Labels<'_>,
 ) -> Process {
     let Enrich {
-        processes, facts, ..
+        processes,
+        facts,
+        residency,
+        ..
     } = enrich;
     processes.refresh(index, facts);
     let known = processes.get(index);
@@ -129,8 +136,16 @@ fn process<F: Facts>(
     let mut process = Process::new(known.pid, known.start_ns, name(known.comm.as_ref()), kind);
     process.comms.clone_from(&known.comms);
     process.exe.clone_from(&known.details.exe);
+    process.args.clone_from(&known.details.args);
+    process.args_cut = known.details.args_cut.then_some(true);
+    process.exec_ns = known.exec_ns;
+    process.ended = Some(known.ended);
     process.cgroup.clone_from(&known.details.cgroup);
     process.ns_pid = known.details.ns_pid;
+    process.seccomp = known.details.seccomp;
+    process.killed_by = known.signal;
+    let seen = residency.of(index);
+    process.residency = seen.map(|seen| resident::of_process(seen, known.ended, labels.nodes));
     let mut sum = Counts::default();
     for (.., counts) in threads {
         sum.add(counts);

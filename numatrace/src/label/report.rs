@@ -9,13 +9,15 @@ use super::{
     cost::cost,
     coverage::coverage,
     cross_check::cross_check,
-    home,
+    failures, home,
     hooks::{bulk_unseen, is_exact, measured, missing_for_audit, table},
     incidents::Incidents,
     labels::Labels,
     mappings::{self, Filled},
     processes::{nothing_traced, processes, rates, system},
+    resident,
     session_info::SessionInfo,
+    shortages,
     verify::verify,
 };
 use crate::{
@@ -24,7 +26,8 @@ use crate::{
     fold::counted::Counted,
     ids::NodeId,
     model::{
-        Alloc, Audit, Coverage, CrossCheck, Host, HostNode, Process, Snapshot, finding::diagnose,
+        Alloc, Audit, Coverage, CrossCheck, Host, HostNode, Process, Snapshot, cache::split_a_node,
+        distance, finding::diagnose,
     },
 };
 
@@ -47,6 +50,7 @@ pub fn report<F: Facts>(
     let measured = Measured {
         migrate_reasons: info.reasons.migrate.clone(),
         skip_reasons: info.reasons.skip.clone(),
+        cache_moves: info.host.caches.as_deref().is_some_and(split_a_node),
         ..measured(&hooks)
     };
     let labels = Labels {
@@ -63,6 +67,10 @@ pub fn report<F: Facts>(
     // Residency is known with the mappings, and homes with residency.
     for process in &mut processes {
         home::fill(process, &nodes);
+        process.placement_mismatch = process.mismatch();
+        if let Some(residency) = &mut process.residency {
+            resident::fill_allowed(residency, &info.host);
+        }
     }
 
     let mut snapshot = Snapshot::new(info.host.clone(), info.session.clone());
@@ -83,7 +91,31 @@ pub fn report<F: Facts>(
         &filled,
         enrich.spaces.no_room,
     );
+    if enrich.residency.no_room > 0 {
+        let tables = &mut snapshot.coverage.full_tables;
+        tables.insert("readings of memory".to_owned(), enrich.residency.no_room);
+    }
     snapshot.stacks = filled.stacks;
+    let with_memory: Vec<NodeId> = snapshot
+        .host
+        .nodes
+        .iter()
+        .filter(|node| node.mem_kb != Some(0))
+        .map(|node| node.node)
+        .collect();
+    let sources = failures::Sources {
+        failures: &counted.failures,
+        measured: &measured,
+        with_memory: &with_memory,
+        code,
+        stacks: &mut snapshot.stacks,
+        enrich,
+    };
+    snapshot.failures = failures::fill(&mut processes, sources);
+    snapshot.shortages = labels
+        .known
+        .preferred
+        .then(|| shortages::all(&counted.failures.shortages));
     snapshot.cost = cost(info.cost.clone(), duration_s, cpus);
 
     let mut system = system(inside, &processes, labels);
@@ -98,6 +130,7 @@ pub fn report<F: Facts>(
     snapshot.system = Some(system);
     snapshot.verify = info.verified.as_ref().map(verify);
     snapshot.processes = processes;
+    distance::fill(&mut snapshot);
 
     let incidents = Incidents {
         timeline: &counted.timeline,
@@ -138,7 +171,10 @@ fn audited(
         .filter_map(|process| process.alloc.as_ref());
     let traced = Alloc::sum(allocs).unwrap_or_else(|| nothing_traced(labels));
     let evidence = Evidence {
-        recursion_misses: counted.recursion_misses.unwrap_or(0),
+        recursion_misses: counted
+            .recursion_misses
+            .unwrap_or(0)
+            .saturating_add(counted.losses.marks_lost),
         foreign_at_boundary: counted.inside.foreign_at_boundary,
         cpus: cpus as u64,
         totals_lost: counted.losses.totals_lost,
@@ -148,11 +184,24 @@ fn audited(
             .remote_by_cause
             .as_ref()
             .map_or(0, |causes| causes.task_moved),
+        moves_under_policy: moves_under_policy(&traced, processes),
         node_misread: counted.losses.node_misread,
         unsettled: counted.unsettled,
         switched: counted.switched,
     };
     audit(&counted.window, &traced, labels.nodes, &evidence)
+}
+
+/// Returns the moves of tasks between nodes; 0 when no memory policy placed anything.
+fn moves_under_policy(traced: &Alloc, processes: &[Process]) -> u64 {
+    let causes = traced.remote_by_cause.as_ref();
+    if causes.is_none_or(|causes| causes.policy == 0) {
+        return 0;
+    }
+    let moves = processes
+        .iter()
+        .filter_map(|process| process.task_moves.as_ref());
+    moves.filter_map(|moves| moves.cross_node).sum()
 }
 
 /// Adds what was lost of mappings. `lines_without_room` are mappings of processes for which the
@@ -175,8 +224,8 @@ fn add_mappings(
     coverage.unattributed("no room for mapping", counted.mappings.no_room);
 }
 
-/// Returns the host section. `numa_balancing` is the value of `kernel.numa_balancing`; `None` where
-/// the kernel has none.
+/// Returns the host section without caches. `numa_balancing` is the value of
+/// `kernel.numa_balancing`; `None` where the kernel has none.
 pub fn host(
     topology: &Topology,
     kernel: String,
@@ -195,8 +244,12 @@ pub fn host(
                 node: node.id,
                 cpus: node.cpus.clone(),
                 mem_kb: node.mem_kb,
+                memory: topology.memory_kind(node.id),
+                movable_only: Some(node.is_movable_only()),
                 distance: node.distance.clone(),
             })
             .collect(),
+        caches: None,
+        view: topology.view().to_vec(),
     }
 }

@@ -1,10 +1,19 @@
-//! Residency joined to mappings: the nodes that their pages lie on in the end.
+//! Residency in the report: sums of a process, and the nodes that the pages of its mappings lie on
+//! in the end.
 
 use super::activity;
 use crate::{
-    enrich::{facts::resident::Resident, process::ProcessIndex, spaces::Spaces},
+    capture::sys::list::parse_kernel,
+    enrich::{
+        facts::resident::{Gap, Pages, Resident},
+        process::ProcessIndex,
+        residency::{Placed, Readings},
+        spaces::Spaces,
+    },
     ids::NodeId,
-    model::{Addr, Mapping, MappingKind, Name, PerNode, Process},
+    model::{
+        self, Addr, Host, HostNode, Mapping, MappingKind, Name, PerNode, Process, Residency, number,
+    },
 };
 
 /// Bytes of a base page.
@@ -12,6 +21,50 @@ const PAGE: u64 = 4096;
 
 /// Base pages from which on a mapping is listed that has nothing but residency: 1 MiB.
 const WORTH_LISTING: u64 = 256;
+
+/// Returns the residency of a process. `nodes` are in the report's order.
+pub fn of_process(seen: &Readings, ended: bool, nodes: &[NodeId]) -> Residency {
+    let resident = |placed: &Placed| model::Resident {
+        at_ns: placed.at_ns,
+        pages: per_node(&placed.own, nodes),
+        file_pages: per_node(&placed.files, nodes),
+    };
+    Residency {
+        first: seen.first.as_ref().map(resident),
+        last: seen.last(ended).map(resident),
+        cpus_allowed: seen.cpus.clone(),
+        nodes_allowed: None,
+        gap: seen.gap.map(|gap| match gap {
+            Gap::TooLarge(pages) => format!(
+                "not read: it has {} MiB, which would have taken too long",
+                number::mib(Some(pages), PAGE)
+            ),
+            Gap::Cut => "cut: the reading took too long".to_owned(),
+            Gap::Refused => "the kernel refused to read its memory".to_owned(),
+        }),
+    }
+}
+
+/// Adds the nodes of the CPUs that a process may run on.
+pub fn fill_allowed(residency: &mut Residency, host: &Host) {
+    let cpus = residency.cpus_allowed.as_deref();
+    let Some(cpus) = cpus.and_then(|cpus| parse_kernel(cpus).ok()) else {
+        return;
+    };
+    let has = |node: &&HostNode| node.cpus.iter().any(|cpu| cpus.contains(&cpu.0));
+    let nodes = host.nodes.iter().filter(has);
+    residency.nodes_allowed = Some(nodes.map(|node| node.node).collect());
+}
+
+fn per_node(pages: &Pages, nodes: &[NodeId]) -> PerNode {
+    let mut sum = PerNode::zeros(nodes.len());
+    for (node, count) in pages {
+        if let Some(at) = activity::place(*node, nodes) {
+            sum.add_at(at, *count);
+        }
+    }
+    sum
+}
 
 /// Gives mappings their residency. Mappings of which nothing else is known are added.
 pub fn fill(
@@ -28,22 +81,22 @@ pub fn fill(
         mapping.residency = Some(PerNode::zeros(nodes.len()));
     }
     for resident in seen {
-        let mut pages = PerNode::zeros(nodes.len());
-        for (node, count) in &resident.pages {
-            if let Some(at) = activity::place(*node, nodes) {
-                pages.add_at(at, *count);
-            }
-        }
+        let pages = per_node(&resident.pages, nodes);
         let line = spaces.line(index, resident.start);
         let known = process
             .mappings
             .iter_mut()
             .find(|mapping| mapping.start.0 <= resident.start && resident.start < mapping.end.0);
         match known {
-            Some(mapping) => mapping
-                .residency
-                .get_or_insert_with(|| PerNode::zeros(nodes.len()))
-                .add(&pages),
+            Some(mapping) => {
+                let residency = &mut mapping.residency;
+                residency
+                    .get_or_insert_with(|| PerNode::zeros(nodes.len()))
+                    .add(&pages);
+                if resident.file_system.is_some() {
+                    mapping.file_system.clone_from(&resident.file_system);
+                }
+            }
             None if pages.total() >= WORTH_LISTING => {
                 let (start, end, kind, name) = match (line, &resident.file) {
                     (Some(line), _) => (
@@ -72,6 +125,7 @@ pub fn fill(
                     surprise_pages: None,
                     shared_elsewhere_pages: None,
                     residency: Some(pages),
+                    file_system: resident.file_system.clone(),
                 });
             }
             None => {}

@@ -123,7 +123,6 @@ impl Symbols {
         let module = Some(Name::from("[kernel]"));
         let frames = addresses.iter().map(|address| {
             let bare = Frame {
-                addr: Addr(*address),
                 module: module.clone(),
                 ..Frame::default()
             };
@@ -151,7 +150,7 @@ impl Symbols {
         frames: &mut Vec<Frame>,
     ) {
         let bare = Frame {
-            addr: Addr(address),
+            addr: Some(Addr(address)),
             ..Frame::default()
         };
         let Some(line) = line else {
@@ -260,7 +259,7 @@ pub fn unnamed(
         let at = address.saturating_sub(u64::from(depth > 0));
         let line = of.spaces.line(of.index, at);
         let frame = Frame {
-            addr: Addr(*address),
+            addr: Some(Addr(*address)),
             module: line
                 .filter(|line| !line.name.is_empty())
                 .map(|line| module(&line.name)),
@@ -275,9 +274,8 @@ pub fn unnamed(
 
 /// Returns the frames of a kernel stack without names.
 pub fn unnamed_kernel(addresses: &[u64]) -> Vec<Frame> {
-    let frames = addresses.iter().map(|address| {
+    let frames = addresses.iter().map(|_| {
         let frame = Frame {
-            addr: Addr(*address),
             module: Some(Name::from("[kernel]")),
             ..Frame::default()
         };

@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::alloc_class::{ByClass, PolicyMode};
+use super::alloc_pages::AllocPages;
 use super::audit::Counter;
 use super::matrix::{PerNode, add_known, share};
+use super::remote_by_cause::RemoteByCause;
 
 /// The counters of a process, a thread or a sum; each per node of the page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,13 @@ pub struct Alloc {
     /// [`RemoteByCause::policy`] by mode of the policy: a partition.
     #[serde(default)]
     pub policy_by_mode: Option<BTreeMap<PolicyMode, u64>>,
+    /// The part of `policy_by_mode` under [`PolicyMode::Bind`] whose policy has several nodes.
+    /// `None` in reports of earlier versions.
+    #[serde(default)]
+    pub bind_to_several: Option<u64>,
+    /// The allocations in base pages; `None` on the fallback hook.
+    #[serde(default)]
+    pub in_pages: Option<AllocPages>,
     /// All allocations by size and use: a partition.
     #[serde(default)]
     pub by_class: Option<ByClass>,
@@ -59,6 +68,8 @@ impl Alloc {
             pages: zero,
             remote_by_cause: Some(RemoteByCause::default()),
             policy_by_mode: Some(BTreeMap::new()),
+            bind_to_several: Some(0),
+            in_pages: Some(AllocPages::zeros(nodes)),
             by_class: Some(ByClass::default()),
         }
     }
@@ -100,6 +111,16 @@ impl Alloc {
         self.numa_miss.as_ref().map(PerNode::total)
     }
 
+    /// Returns the allocations that a policy made remote and that it means to: one that spreads
+    /// memory, or that has several nodes.
+    #[must_use]
+    pub fn meant_by_policy(&self) -> u64 {
+        let modes = self.policy_by_mode.iter().flatten();
+        let meant = modes.filter(|(mode, _)| mode.has_several_nodes());
+        let sum: u64 = meant.map(|(_, count)| count).sum();
+        sum.saturating_add(self.bind_to_several.unwrap_or(0))
+    }
+
     /// Returns the base pages of all allocations.
     #[must_use]
     pub fn page_total(&self) -> Option<u64> {
@@ -138,6 +159,14 @@ impl Alloc {
             }
             _ => self.policy_by_mode = None,
         }
+        self.bind_to_several = match (self.bind_to_several, other.bind_to_several) {
+            (Some(sum), Some(more)) => Some(sum.saturating_add(more)),
+            _ => None,
+        };
+        match (self.in_pages.as_mut(), other.in_pages.as_ref()) {
+            (Some(sum), Some(more)) => sum.add(more),
+            _ => self.in_pages = None,
+        }
         match (self.by_class.as_mut(), other.by_class.as_ref()) {
             (Some(sum), Some(more)) => sum.add(more),
             _ => self.by_class = None,
@@ -153,84 +182,6 @@ impl Alloc {
             sum.add(part);
         }
         Some(sum)
-    }
-}
-
-/// Allocations that were remote (`other_node`) or missed (`numa_miss`), each under one cause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RemoteByCause {
-    /// A memory policy of the task or mapping chose a different node (bind, interleave, preferred).
-    pub policy: u64,
-    /// The preferred node had no page to give: every `numa_miss`.
-    pub fallback: u64,
-    /// The cpuset does not allow the CPU's node.
-    pub cpuset: u64,
-    /// The CPU's node has no memory that fits the request.
-    pub memoryless: u64,
-    /// Kernel code asked for the node by number.
-    pub kernel_node: u64,
-    /// The task changed its CPU between the request and the count.
-    pub task_moved: u64,
-    /// None of these causes could be shown.
-    pub unknown: u64,
-}
-
-impl RemoteByCause {
-    /// Returns the causes by field name, largest first; equal ones in the order of the fields.
-    #[must_use]
-    pub fn ranked(&self) -> Vec<(&'static str, u64)> {
-        let Self {
-            policy,
-            fallback,
-            cpuset,
-            memoryless,
-            kernel_node,
-            task_moved,
-            unknown,
-        } = *self;
-        let mut causes = vec![
-            ("policy", policy),
-            ("fallback", fallback),
-            ("cpuset", cpuset),
-            ("memoryless", memoryless),
-            ("kernel_node", kernel_node),
-            ("task_moved", task_moved),
-            ("unknown", unknown),
-        ];
-        causes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        causes
-    }
-
-    /// Returns the sum over all causes.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.ranked()
-            .iter()
-            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
-    }
-
-    /// Adds the counts of another.
-    pub fn add(&mut self, other: &Self) {
-        let Self {
-            policy,
-            fallback,
-            cpuset,
-            memoryless,
-            kernel_node,
-            task_moved,
-            unknown,
-        } = other;
-        for (sum, more) in [
-            (&mut self.policy, policy),
-            (&mut self.fallback, fallback),
-            (&mut self.cpuset, cpuset),
-            (&mut self.memoryless, memoryless),
-            (&mut self.kernel_node, kernel_node),
-            (&mut self.task_moved, task_moved),
-            (&mut self.unknown, unknown),
-        ] {
-            *sum = sum.saturating_add(*more);
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Allocations by size and use, and the modes of the memory policies behind remote ones.
 
+use numatrace_common::count_key::BIND_SEVERAL;
 use serde::{Deserialize, Serialize};
 
 /// Allocations by size and use, a partition of all of them; order and flags of the request decide.
@@ -100,12 +101,29 @@ pub enum PolicyMode {
 }
 
 impl PolicyMode {
-    /// Returns the mode for the kernel's number (`MPOL_*`).
+    /// Returns whether policies of this mode always have several nodes: memory on any of them is
+    /// meant.
+    #[must_use]
+    pub fn has_several_nodes(self) -> bool {
+        match self {
+            Self::Interleave | Self::WeightedInterleave | Self::PreferredMany => true,
+            Self::Preferred | Self::Bind | Self::Unknown => false,
+        }
+    }
+
+    /// Returns whether a policy of this mode spreads memory over its nodes in turn.
+    #[must_use]
+    pub fn spreads(self) -> bool {
+        matches!(self, Self::Interleave | Self::WeightedInterleave)
+    }
+
+    /// Returns the mode for the mark of a count key: the kernel's number (`MPOL_*`), or
+    /// [`BIND_SEVERAL`].
     #[must_use]
     pub fn of(number: u8) -> Self {
         match number {
             1 => Self::Preferred,
-            2 => Self::Bind,
+            2 | BIND_SEVERAL => Self::Bind,
             3 => Self::Interleave,
             5 => Self::PreferredMany,
             6 => Self::WeightedInterleave,

@@ -39,6 +39,7 @@ pub struct Coverage {
     ///   as first touches;
     /// - `balancer times`: a scan or hinting fault is missing from the balancer's counts and times;
     /// - `mapping names`: a mapping has no name.
+    /// - `readings of memory`: where a process's memory lies is not known.
     #[serde(default)]
     pub full_tables: BTreeMap<String, u64>,
     /// Moves of threads and pages that happened when the list of them was full: no incident has

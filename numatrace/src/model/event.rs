@@ -96,6 +96,62 @@ pub struct Event {
     /// Reason of the thread's return; left out when it ended there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<String>,
+    /// Process that asked for the allocation, when somebody was killed for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<Pid>,
+    /// The call that was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// Name of its error number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errno: Option<String>,
+    /// Its cause, as far as the arguments tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Size of a huge page in KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_kb: Option<u64>,
+    /// Time in searches for memory, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<f64>,
+}
+
+impl Event {
+    /// Returns an event without any of the parts that only some kinds have.
+    pub(crate) fn new(
+        time: Timestamp,
+        kind: Kind,
+        (from, to): (NodeId, NodeId),
+        pid: Pid,
+        tid: Option<Tid>,
+        comm: Name,
+    ) -> Self {
+        Self {
+            time,
+            kind,
+            from,
+            to,
+            pid,
+            tid,
+            comm,
+            reason: None,
+            pages: None,
+            count: None,
+            migrated: None,
+            wanted: None,
+            cpus: None,
+            mapping: None,
+            moved_by: None,
+            away_ms: None,
+            back: None,
+            asked_by: None,
+            call: None,
+            errno: None,
+            why: None,
+            page_kb: None,
+            took_ms: None,
+        }
+    }
 }
 
 /// A range of addresses in a mapping.
@@ -176,17 +232,32 @@ pub enum Kind {
     TaskMove,
     /// An absence: a thread ran on a different node from its process's memory.
     Incident,
+    /// A process was killed because memory was short.
+    OomKill,
+    /// A thread looked for memory to give back, since the last look.
+    Reclaim,
+    /// An allocation failed for good.
+    AllocFailed,
+    /// A huge page that a pool could not give.
+    HugetlbFailed,
+    /// A call about memory policy or CPU affinity was refused.
+    PolicyRefused,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::Alloc,
         Self::FirstTouch,
         Self::HintFault,
         Self::PageMigration,
         Self::TaskMove,
         Self::Incident,
+        Self::OomKill,
+        Self::Reclaim,
+        Self::AllocFailed,
+        Self::HugetlbFailed,
+        Self::PolicyRefused,
     ];
 
     /// Returns the name in JSON.
@@ -199,6 +270,11 @@ impl Kind {
             Self::PageMigration => "page_migration",
             Self::TaskMove => "task_move",
             Self::Incident => "incident",
+            Self::OomKill => "oom_kill",
+            Self::Reclaim => "reclaim",
+            Self::AllocFailed => "alloc_failed",
+            Self::HugetlbFailed => "hugetlb_failed",
+            Self::PolicyRefused => "policy_refused",
         }
     }
 }

@@ -2,13 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::matrix::Matrix;
+use super::matrix::{ByDistance, Matrix};
 
 /// User pages that were faulted in, by node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstTouch {
     /// Base pages, `[task node][page node]`; off the diagonal are remote touches.
     pub pages: Option<Matrix>,
+    /// Base pages on other nodes than the thread's, by firmware's distance; `None` where all other
+    /// nodes are equally far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_by_distance: Option<ByDistance>,
     /// `pages` by kind of mapping: a partition.
     pub by_kind: Option<ByKind>,
     /// Parts of `pages` with a property; a page can be in several.

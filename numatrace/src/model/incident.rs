@@ -34,8 +34,12 @@ pub struct Incident {
     /// measured.
     #[serde(default)]
     pub remote_hint_faults: Option<u64>,
-    /// Base pages of its process on the home node when it left, as far as the session knows them.
+    /// Base pages of its process on the home node when it left, as far as the session knows them,
+    /// with those that were touched in the same second.
     pub pages_left: u64,
+    /// Base pages of these that were there before that second; `None` when that is all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages_left_least: Option<u64>,
     /// Base pages of its process that were moved from the home node to the node it went to, while
     /// it was away.
     pub pages_followed: u64,

@@ -4,10 +4,10 @@ use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use serde::{Deserialize as DeriveDeserialize, Serialize as DeriveSerialize};
 
-use super::alloc::RemoteByCause;
 use super::hint_fault::HintFaults;
 use super::matrix::{Matrix, PerNode};
 use super::name::Name;
+use super::remote_by_cause::RemoteByCause;
 use crate::ids::{NodeId, Tid};
 
 /// A virtual address; `"0x…"` in JSON, because readers that keep numbers as doubles would lose the
@@ -65,9 +65,13 @@ pub struct Mapping {
     /// Base pages used remotely of page cache and program text, where the process is not to blame.
     #[serde(default)]
     pub shared_elsewhere_pages: Option<u64>,
-    /// Base pages on each node when residency was last read, with `--residency`.
+    /// Base pages on each node when residency was last read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residency: Option<PerNode>,
+    /// Type of the file system that its file is on: `ext4`, `tmpfs`; `None` for small files, for
+    /// memory without a file, and where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_system: Option<String>,
 }
 
 impl Mapping {
@@ -105,15 +109,29 @@ impl Mapping {
         remote.most()
     }
 
-    /// Returns the position of the node, other than its home, with most of the sampled accesses.
+    /// Returns the position of the node with most of the sampled accesses, its home included.
     #[must_use]
     pub fn user(&self) -> Option<usize> {
-        let home = self.home()?;
-        let mut users = self.accesses()?.by_from();
-        if let Some(at_home) = users.0.get_mut(home) {
-            *at_home = 0;
+        self.accesses()?.by_from().most()
+    }
+
+    /// Returns the base pages on each node at the end: by residency if it was read, else by first
+    /// touches and the migrations after them. `None` where neither is known.
+    #[must_use]
+    pub fn at_end(&self) -> Option<PerNode> {
+        if let Some(pages) = &self.residency {
+            return Some(pages.clone());
         }
-        users.most()
+        let mut pages = self.touches()?.by_to();
+        if let Some(moved) = &self.page_migrations {
+            pages.add(&moved.matrix.by_to());
+            for (position, left) in moved.matrix.by_from().0.iter().enumerate() {
+                if let Some(here) = pages.0.get_mut(position) {
+                    *here = here.saturating_sub(*left);
+                }
+            }
+        }
+        Some(pages)
     }
 }
 

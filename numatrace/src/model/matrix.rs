@@ -5,6 +5,7 @@
 //! not become a small one.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,9 @@ impl PerNode {
         }
     }
 }
+
+/// Counts by firmware's distance.
+pub type ByDistance = BTreeMap<u32, u64>;
 
 /// One count per pair of nodes, `[from][to]`, both in the order of `host.nodes`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

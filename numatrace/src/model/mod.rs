@@ -17,9 +17,11 @@ pub mod process;
 
 pub mod alloc;
 pub mod alloc_class;
+mod alloc_pages;
 pub mod first_touch;
 pub mod hint_fault;
 pub mod page_migration;
+mod remote_by_cause;
 pub mod task_move;
 
 pub mod balancer;
@@ -27,17 +29,24 @@ pub mod incident;
 pub mod recorded;
 pub mod verify;
 
+pub mod failure;
 pub mod kernel_memory;
 pub mod mapping;
+pub mod shortage;
 pub mod stack;
 
+pub mod cache;
+pub mod distance;
 pub mod finding;
 pub mod quantity;
 
 pub mod matrix;
 pub mod name;
+pub mod nearest;
 pub mod number;
 pub mod page_cache;
+pub mod placement;
+pub mod residency;
 
 // Documents of their own, besides the report.
 pub mod diff;
@@ -46,8 +55,9 @@ pub mod event;
 pub mod stat;
 pub mod topology;
 
-pub use alloc::{Alloc, RemoteByCause};
+pub use alloc::Alloc;
 pub use alloc_class::{ByClass, ClassTally, PolicyMode};
+pub use alloc_pages::AllocPages;
 pub use audit::{
     Audit, AuditNode, Cause, Counter, CounterAudit, CrossCheck, CrossCheckKind, Equations,
     Explained, Imbalance, Verdict,
@@ -55,7 +65,7 @@ pub use audit::{
 pub use audit_report::AuditReport;
 pub use balancer::{BalancerVerdict, BalancerWork, Balancing, FaultSlice};
 pub use coverage::Coverage;
-pub use finding::{Finding, Severity};
+pub use finding::{Finding, Fix, FixKind, Severity};
 pub use first_touch::{ByKind, FirstTouch, Marks};
 pub use hint_fault::HintFaults;
 pub use hooks::{Hook, HookState};
@@ -71,10 +81,13 @@ pub use page_cache::FilledFile;
 pub use page_migration::{FailedByCause, Latency, LatencyBucket, MovedBy, PageMigrations};
 pub use process::{Bind, BindWhat, Process, ProcessKind, Thread};
 pub use recorded::{Recorded, RecordedWhat};
+pub use remote_by_cause::RemoteByCause;
 pub use report::{
     Cost, CostMethod, EndedBy, Host, HostNode, Part, Reduction, Schema, Scope, Session, Snapshot,
     System,
 };
+pub use residency::{Residency, Resident};
+pub use shortage::Shortage;
 pub use stack::{Frame, Stack};
 pub use task_move::{CpuMoves, MoveReason, Stay, TaskMoves};
 pub use verify::{Disagreement, Verify};

@@ -3,6 +3,8 @@
 //!
 //! `output::format` adds the forms that only one output has.
 
+use crate::ids::{NodeId, ranges};
+
 /// Stands for a quantity that was not measured.
 pub const UNKNOWN: &str = "-";
 
@@ -56,6 +58,17 @@ pub fn mib(pages: Option<u64>, page_size: u64) -> String {
     format!("{}.{}", grouped(whole), tenths % 10)
 }
 
+/// Size of a page in KiB as people write it: `4 KiB`, `2 MiB`, `1 GiB`.
+#[must_use]
+pub fn page_size(kb: u64) -> String {
+    let whole = |unit: u64| kb > 0 && kb.is_multiple_of(unit);
+    match kb {
+        kb if whole(1 << 20) => format!("{} GiB", kb >> 20),
+        kb if whole(1 << 10) => format!("{} MiB", kb >> 10),
+        kb => format!("{kb} KiB"),
+    }
+}
+
 /// Formats a share of 0 to 1 as percent without the sign: `0`, `<0.1`, `12.3`, `>99.9`, `100`.
 /// Rounding reaches neither end.
 #[must_use]
@@ -85,6 +98,16 @@ pub fn seconds(ns: Option<u64>) -> String {
     let Some(ns) = ns else { return UNKNOWN.into() };
     let hundredths = ns.saturating_add(5_000_000) / 10_000_000;
     format!("{}.{:02}", grouped(hundredths / 100), hundredths % 100)
+}
+
+/// Returns nanoseconds in seconds.
+#[must_use]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a time is compared with a rounded one"
+)]
+pub fn seconds_of(ns: u64) -> f64 {
+    ns as f64 / 1e9
 }
 
 /// Formats a short time in nanoseconds, for a sentence: `812 µs`, `8.1 ms`, `2.11 s`.
@@ -134,6 +157,19 @@ pub fn plural(count: impl TryInto<u64>, noun: &str) -> String {
         (_, false) => "s",
     };
     format!("{} {noun}{ending}", grouped(count))
+}
+
+/// Names the nodes that tables leave out: `28 nodes without CPUs and memory: 2-29`. `None` without
+/// any.
+#[must_use]
+pub fn empty_nodes(nodes: &[NodeId]) -> Option<String> {
+    (!nodes.is_empty()).then(|| {
+        let list = ranges(nodes.iter().map(|node| u32::from(node.0)));
+        format!(
+            "{} without CPUs and memory: {list}",
+            plural(nodes.len(), "node")
+        )
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alloc::Alloc;
 use super::balancer::{BalancerWork, Balancing};
+use super::failure::Failures;
 use super::first_touch::FirstTouch;
 use super::hint_fault::HintFaults;
 use super::kernel_memory::KernelMemory;
@@ -14,8 +15,17 @@ use super::matrix::PerNode;
 use super::name::Name;
 use super::page_cache::FilledFile;
 use super::page_migration::PageMigrations;
+use super::placement;
+use super::residency::Residency;
 use super::task_move::TaskMoves;
 use crate::ids::{NodeId, Pid, Tid};
+
+/// Placement mismatch below which CPU time on memory of other nodes does not decide a ranking: some
+/// memory of every process lies elsewhere.
+const NOISE: f64 = 0.1;
+
+/// Unit of that time in a ranking, ns.
+const RANKED_NS: u64 = 100_000_000;
 
 /// One process, or one of the buckets that complete the sums. `(pid, start_ns)` identifies it: PIDs
 /// are reused.
@@ -36,9 +46,22 @@ pub struct Process {
     /// Executable.
     #[serde(default)]
     pub exe: Option<Name>,
+    /// Its arguments, the name it was started by first; `None` when they could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub args: Option<Vec<Name>>,
+    /// True when `args` lacks the last ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub args_cut: Option<bool>,
     /// Cgroup (v2 path).
     #[serde(default)]
     pub cgroup: Option<Name>,
+    /// Time of its last exec, or of its fork where it runs the program of its parent, ns since
+    /// boot; `None` when that was before the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exec_ns: Option<u64>,
+    /// Whether it had ended when the report was made; `None` when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<bool>,
     /// Kind of the entry.
     pub kind: ProcessKind,
     /// Page allocations.
@@ -60,6 +83,14 @@ pub struct Process {
     /// CPU time on nodes other than `home_node`, in nanoseconds.
     #[serde(default)]
     pub away_ns: Option<u64>,
+    /// Where its memory lies; `None` when nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residency: Option<Residency>,
+    /// Half the sum over nodes of |share of CPU time − share of resident memory|, files left out: 0
+    /// where its memory is where it runs, 1 where all of it is elsewhere. `None` when either is not
+    /// known.
+    #[serde(default)]
+    pub placement_mismatch: Option<f64>,
     /// Work of NUMA balancing, and whether it helped.
     #[serde(default)]
     pub balancer: Option<Balancing>,
@@ -75,6 +106,16 @@ pub struct Process {
     /// `--kernel-stacks`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_memory: Option<Vec<KernelMemory>>,
+    /// Number of the signal that killed it; `None` when it lives, ended by itself, or nobody saw
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub killed_by: Option<u8>,
+    /// Failures in it; `None` when there were none. The report's own say what was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Failures>,
+    /// Whether a seccomp filter checks its system calls; `None` when it could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seccomp: Option<bool>,
 }
 
 impl Process {
@@ -88,7 +129,11 @@ impl Process {
             comm: comm.into(),
             comms: Vec::new(),
             exe: None,
+            args: None,
+            args_cut: None,
             cgroup: None,
+            exec_ns: None,
+            ended: None,
             kind,
             alloc: None,
             first_touch: None,
@@ -98,11 +143,16 @@ impl Process {
             run_ns: None,
             home_node: None,
             away_ns: None,
+            residency: None,
+            placement_mismatch: None,
             balancer: None,
             threads: Vec::new(),
             mappings: Vec::new(),
             page_cache: None,
             kernel_memory: None,
+            killed_by: None,
+            failures: None,
+            seccomp: None,
         }
     }
 
@@ -113,10 +163,15 @@ impl Process {
         self.resident().or_else(|| self.touched())
     }
 
-    /// Returns its resident base pages on each node, with `--residency`. Files are left out: their
+    /// Returns its resident base pages on each node at the last reading. Files are left out: their
     /// pages are on the node of whichever process brought them in.
     #[must_use]
     pub fn resident(&self) -> Option<PerNode> {
+        let last = self.residency.as_ref().and_then(|seen| seen.last.as_ref());
+        if let Some(last) = last {
+            return (last.pages.total() > 0).then(|| last.pages.clone());
+        }
+        // Reports from before processes had a residency of their own.
         let own = self
             .mappings
             .iter()
@@ -127,6 +182,20 @@ impl Process {
             sum
         });
         (sum.total() > 0).then_some(sum)
+    }
+
+    /// Returns its placement mismatch; see [`Process::placement_mismatch`].
+    #[must_use]
+    pub fn mismatch(&self) -> Option<f64> {
+        placement::mismatch(&self.run_ns.as_ref()?.0, &self.resident()?.0)
+    }
+
+    /// Returns the CPU time that it spent, so to speak, on memory of other nodes: all of its CPU
+    /// time times its placement mismatch, ns. `None` when either is not known.
+    #[must_use]
+    pub fn misplaced_ns(&self) -> Option<u64> {
+        let ran = self.run_ns.as_ref()?.total();
+        Some(placement::part(ran, self.placement_mismatch?))
     }
 
     /// Returns the pages that it touched first, by node after migrations.
@@ -168,14 +237,28 @@ impl Process {
         Self::new(Pid(0), 0, "[no owner]", ProcessKind::Other)
     }
 
-    /// Returns the key of every ranking: remote allocations, then misses, then cross-node moves,
-    /// then pages, most first; then PID and start, so that equal processes keep their order from
-    /// session to session. Buckets come after processes.
+    /// Returns whether its CPU time on memory of other nodes decides its rank.
+    #[must_use]
+    pub fn is_misplaced(&self) -> bool {
+        self.ranked_misplaced() > 0
+    }
+
+    fn ranked_misplaced(&self) -> u64 {
+        let misplaced = self.placement_mismatch.is_some_and(|part| part >= NOISE);
+        let misplaced_ns = self.misplaced_ns().filter(|_| misplaced).unwrap_or(0);
+        misplaced_ns / RANKED_NS
+    }
+
+    /// Returns the key of every ranking: CPU time on memory of other nodes, in tenths of a second
+    /// and where the placement mismatch is no noise; then remote allocations, misses, cross-node
+    /// moves and pages, most first; then PID and start, so that equal processes keep their order
+    /// from session to session. Buckets come after processes.
     #[must_use]
     pub fn rank_key(&self) -> impl Ord + use<> {
         let alloc = self.alloc.as_ref();
         (
             self.kind == ProcessKind::Other,
+            Reverse(self.ranked_misplaced()),
             Reverse(alloc.and_then(Alloc::remote)),
             Reverse(alloc.and_then(Alloc::misses)),
             Reverse(self.task_moves.as_ref().and_then(|moves| moves.cross_node)),

@@ -8,18 +8,23 @@ use serde::{Deserialize as DeriveDeserialize, Serialize as DeriveSerialize};
 use super::alloc::Alloc;
 use super::audit::Audit;
 use super::balancer::Balancing;
+use super::cache::Cache;
 use super::coverage::Coverage;
+use super::failure::Failures;
 use super::finding::Finding;
 use super::first_touch::FirstTouch;
 use super::hint_fault::HintFaults;
 use super::hooks::Hook;
 use super::incident::{Incident, Moment};
-use super::matrix::{Matrix, PerNode};
+use super::matrix::{ByDistance, Matrix, PerNode};
 use super::name::Name;
+use super::nearest::{self, Place};
 use super::page_migration::PageMigrations;
 use super::process::{Process, ProcessKind};
+use super::shortage::Shortage;
 use super::stack::Stack;
 use super::task_move::TaskMoves;
+use super::topology::MemoryKind;
 use super::verify::Verify;
 use crate::ids::{CpuId, NodeId, Pid};
 
@@ -51,6 +56,14 @@ pub struct Snapshot {
     /// Moves of threads and pages of the session's process, in order of time; with `--timeline`.
     #[serde(default)]
     pub timeline: Option<Vec<Moment>>,
+    /// Failures: OOM kills, searches for memory, empty huge page pools, refused calls; `None`
+    /// when nothing of the kind was measured.
+    #[serde(default)]
+    pub failures: Option<Failures>,
+    /// Nodes that could not give a page, by size and kind of the request; `None` where the exact
+    /// hook of allocations is not in place, and in reports of earlier versions.
+    #[serde(default)]
+    pub shortages: Option<Vec<Shortage>>,
     /// Reasons of moves compared with kernel stacks; only with `--verify-reasons`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<Verify>,
@@ -76,6 +89,8 @@ impl Snapshot {
             processes: Vec::new(),
             incidents: Vec::new(),
             timeline: None,
+            failures: None,
+            shortages: None,
             verify: None,
             stacks: Vec::new(),
             findings: Vec::new(),
@@ -165,6 +180,13 @@ pub struct Host {
     pub numa_balancing: Option<u32>,
     /// Every node that existed during the session; arrays "per node" run parallel to this.
     pub nodes: Vec<HostNode>,
+    /// Last-level caches when the session began; `None` when sysfs does not tell the cache of every
+    /// CPU, and in reports of earlier versions.
+    #[serde(default)]
+    pub caches: Option<Vec<Cache>>,
+    /// Sentences about parts of `/sys` and `/proc` that are not the kernel's own, as in containers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub view: Vec<String>,
 }
 
 impl Host {
@@ -174,6 +196,33 @@ impl Host {
         self.nodes
             .iter()
             .position(|candidate| candidate.node == node)
+    }
+
+    /// Returns the positions of the nodes without CPUs and memory: GPUs and firmware reserve them
+    /// by the dozen.
+    #[must_use]
+    pub fn empty_nodes(&self) -> Vec<usize> {
+        let is_empty = |node: &HostNode| node.cpus.is_empty() && node.mem_kb == Some(0);
+        let nodes = self.nodes.iter().enumerate();
+        let empty = nodes.filter(|(_, node)| is_empty(node));
+        empty.map(|(position, _)| position).collect()
+    }
+
+    /// Returns, for each node, the position of the node with memory that the kernel tries first for
+    /// its allocations; `None` when it cannot be told.
+    #[must_use]
+    pub fn nearest_memory(&self) -> Vec<Option<usize>> {
+        let place = |node| {
+            let node: &HostNode = node;
+            Place {
+                memory: node.mem_kb != Some(0),
+                cpus: !node.cpus.is_empty(),
+                movable_only: node.movable_only == Some(true),
+                distance: node.distance.as_deref(),
+            }
+        };
+        let places: Vec<Place<'_>> = self.nodes.iter().map(place).collect();
+        nearest::nearest(&places)
     }
 }
 
@@ -186,6 +235,13 @@ pub struct HostNode {
     pub cpus: Vec<CpuId>,
     /// Memory in KiB; 0 for a node without memory, `None` when unknown.
     pub mem_kb: Option<u64>,
+    /// Kind of the memory; `None` without memory, and in reports of earlier versions.
+    #[serde(default)]
+    pub memory: Option<MemoryKind>,
+    /// True when kernel memory never comes from the node although it has memory; `None` in reports
+    /// of earlier versions.
+    #[serde(default)]
+    pub movable_only: Option<bool>,
     /// Firmware's distance to each node of the list, 10 to itself; `None` when unknown.
     pub distance: Option<Vec<u32>>,
 }
@@ -365,6 +421,10 @@ pub struct System {
     /// Allocations, `[node of the allocating CPU][node of the page]`.
     #[serde(default)]
     pub allocations: Option<Matrix>,
+    /// Allocations on other nodes than that of the CPU, by firmware's distance; `None` where all
+    /// other nodes are equally far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_by_distance: Option<ByDistance>,
     /// User pages that were faulted in.
     pub first_touch: Option<FirstTouch>,
     /// Sampled accesses.

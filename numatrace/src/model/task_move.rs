@@ -12,6 +12,10 @@ use crate::ids::CpuId;
 pub struct TaskMoves {
     /// Every change of CPU, including within a node.
     pub total: Option<u64>,
+    /// Changes of CPU within a node that changed the last-level cache; `None` where each node has
+    /// one such cache, where the cache of a CPU is not known, and in reports of earlier versions.
+    #[serde(default)]
+    pub cross_llc: Option<u64>,
     /// Changes of CPU that changed the node. The fields below count only these.
     pub cross_node: Option<u64>,
     /// `cross_node` per second of the session.

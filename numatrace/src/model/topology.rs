@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cache::Cache;
 use super::name::Name;
+use super::stat::pressure::HugePages;
 use crate::ids::{CpuId, NodeId, Pid};
 
 /// The value of [`Machine::schema`].
@@ -51,12 +53,22 @@ pub struct MachineNode {
     pub node: NodeId,
     /// Kind of the node: with CPUs, memory or both.
     pub kind: NodeKind,
+    /// Kind of its memory; `null` for a node without.
+    #[serde(default)]
+    pub memory: Option<MemoryKind>,
     /// Online CPUs.
     pub cpus: Vec<CpuId>,
     /// Memory in KiB; `null` when it could not be read.
     pub mem_kb: Option<u64>,
     /// Free memory in KiB.
     pub free_kb: Option<u64>,
+    /// Memory that programs can get without swapping, in KiB: free and reclaimable memory above the
+    /// watermarks. `null` when a part could not be read.
+    #[serde(default)]
+    pub available_kb: Option<u64>,
+    /// Pools of huge pages, smallest pages first.
+    #[serde(default)]
+    pub huge_pages: Vec<HugePages>,
     /// Distances to `nodes`, as firmware claims them; 10 is local. `null` when they could not be
     /// read.
     pub distance: Option<Vec<u32>>,
@@ -65,6 +77,10 @@ pub struct MachineNode {
     pub has_normal_memory: bool,
     /// For a node without memory: the node that satisfies its allocations.
     pub falls_back_to: Option<NodeId>,
+    /// Nodes with memory in the order in which the kernel tries them for an allocation here. Empty
+    /// when the distances are not known.
+    #[serde(default)]
+    pub fallback_order: Vec<NodeId>,
 }
 
 /// Composition of a node.
@@ -81,6 +97,20 @@ pub enum NodeKind {
     Empty,
 }
 
+/// Kind of a node's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemoryKind {
+    /// Ordinary memory, beside CPUs or without.
+    Dram,
+    /// Memory without CPUs that is faster than that beside CPUs.
+    Hbm,
+    /// Memory without CPUs of a slower tier: CXL, persistent memory.
+    Slow,
+    /// Memory of a GPU or an accelerator.
+    Gpu,
+}
+
 /// One setting in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Knob {
@@ -94,19 +124,6 @@ pub struct Knob {
     pub reason: Option<String>,
     /// Meaning of the value for placement, in a few words.
     pub implies: String,
-}
-
-/// A cache of the highest level that its CPUs have.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cache {
-    /// 3 on most machines.
-    pub level: u64,
-    /// Size in KiB.
-    pub size_kb: Option<u64>,
-    /// CPUs that share it.
-    pub cpus: Vec<CpuId>,
-    /// Nodes of these CPUs.
-    pub nodes: Vec<NodeId>,
 }
 
 /// A memory tier.

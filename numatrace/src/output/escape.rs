@@ -9,6 +9,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+pub use crate::model::name::is_hostile;
+
 /// Returns a name for a terminal or a plain text file: one line, no control over the terminal, in
 /// reading order. Control characters become `\n`, `\t`, `\r` or `\xNN`, invisible and reordering
 /// ones `\u{NNNN}`, bytes that are not UTF-8 `\xNN`.
@@ -40,27 +42,6 @@ fn escaped(bytes: &[u8]) -> String {
         }
     }
     out
-}
-
-/// Returns true for characters that control a terminal, change the order of their neighbours, or
-/// are invisible.
-#[must_use]
-pub fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            // Soft hyphen, Arabic letter mark, Hangul fillers, Mongolian vowel separator.
-            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}' | '\u{ffa0}'
-            // Zero width, left-to-right and right-to-left marks.
-            | '\u{200b}'..='\u{200f}'
-            // Line and paragraph separators, bidirectional embeddings and overrides.
-            | '\u{2028}'..='\u{202e}'
-            // Word joiner, invisible operators, bidirectional isolates, deprecated format
-            // characters.
-            | '\u{2060}'..='\u{206f}'
-            // Variation selectors, byte order mark, interlinear annotation.
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            // Tags, and more variation selectors.
-            | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

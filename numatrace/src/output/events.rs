@@ -62,6 +62,8 @@ fn details(event: &Event, page_size: u64) -> Vec<String> {
     if let Some(count) = event.count {
         let noun = match event.kind {
             Kind::HintFault => "fault",
+            Kind::Reclaim => "search",
+            Kind::HugetlbFailed => "huge page",
             _ => "allocation",
         };
         details.push(number::plural(count, noun));
@@ -82,6 +84,7 @@ fn details(event: &Event, page_size: u64) -> Vec<String> {
             None => format!("ended there after {away_ms:.1} ms"),
         });
     }
+    details.extend(failed(event));
     if let Some(place) = &event.mapping {
         let name = place
             .name
@@ -96,6 +99,28 @@ fn details(event: &Event, page_size: u64) -> Vec<String> {
             .or(kind)
             .unwrap_or_else(|| "memory".to_owned());
         details.push(format!("{what} at {:#x}", place.low.0));
+    }
+    details
+}
+
+/// Returns the details that only failures have.
+fn failed(event: &Event) -> Vec<String> {
+    let mut details = Vec::new();
+    if let Some(asker) = event.asked_by {
+        details.push(if asker == event.pid {
+            "for an allocation of its own".to_owned()
+        } else {
+            format!("for an allocation of {asker}")
+        });
+    }
+    details.extend(event.call.clone());
+    details.extend(event.why.clone());
+    if let Some(page_kb) = event.page_kb {
+        details.push(format!("of {}", number::page_size(page_kb)));
+        details.extend(event.errno.clone());
+    }
+    if let Some(took_ms) = event.took_ms {
+        details.push(format!("took {took_ms:.1} ms"));
     }
     details
 }
@@ -125,24 +150,19 @@ mod tests {
     }
 
     fn moved(comm: &[u8]) -> Event {
+        let time = "2026-01-02T03:04:05.000678Z".parse().unwrap();
+        let (nodes, tid) = ((NodeId(0), NodeId(1)), Some(Tid(4243)));
         Event {
-            time: "2026-01-02T03:04:05.000678Z".parse().unwrap(),
-            kind: Kind::TaskMove,
-            from: NodeId(0),
-            to: NodeId(1),
-            pid: Pid(4242),
-            tid: Some(Tid(4243)),
-            comm: Name::from(comm),
             reason: Some("wakeup".into()),
-            pages: None,
-            count: None,
-            migrated: None,
-            wanted: None,
             cpus: Some([CpuId(1), CpuId(3)]),
-            mapping: None,
-            moved_by: None,
-            away_ms: None,
-            back: None,
+            ..Event::new(
+                time,
+                Kind::TaskMove,
+                nodes,
+                Pid(4242),
+                tid,
+                Name::from(comm),
+            )
         }
     }
 

@@ -5,8 +5,12 @@ use std::fmt::Write as _;
 use super::escape;
 use super::format::size::numactl;
 use crate::ids::{NodeId, ranges};
-use crate::model::number::{UNKNOWN, plural};
-use crate::model::topology::{Knob, Machine, MachineNode, NodeKind};
+use crate::model::number::{self, UNKNOWN, plural};
+use crate::model::stat::pressure::HugePages;
+use crate::model::topology::{Knob, Machine, MachineNode, MemoryKind, NodeKind};
+
+/// Longest fallback order that is printed.
+const MOST_IN_ORDER: usize = 16;
 
 /// Returns the whole text; with `compress`, CPUs are ranges.
 #[must_use]
@@ -36,7 +40,11 @@ fn hardware(out: &mut String, machine: &Machine, compress: bool) {
         out,
         &format!("available: {} nodes ({ids})", machine.nodes.len()),
     );
-    for node in &machine.nodes {
+    let (empty, nodes): (Vec<&MachineNode>, Vec<&MachineNode>) = machine
+        .nodes
+        .iter()
+        .partition(|node| node.kind == NodeKind::Empty);
+    for node in nodes {
         let cpus = if compress {
             ranges(node.cpus.iter().map(|cpu| cpu.0))
         } else {
@@ -59,7 +67,63 @@ fn hardware(out: &mut String, machine: &Machine, compress: bool) {
             line(out, &format!("node {} kind: {kind}", node.node));
         }
     }
+    let empty: Vec<NodeId> = empty.iter().map(|node| node.node).collect();
+    if let Some(empty) = number::empty_nodes(&empty) {
+        line(out, &empty);
+    }
     distances(out, &machine.nodes);
+    fallback(out, &machine.nodes);
+    room(out, &machine.nodes);
+}
+
+/// Writes what programs can get from each node without swapping, and huge pages that are free.
+fn room(out: &mut String, nodes: &[MachineNode]) {
+    let known: Vec<&MachineNode> = nodes
+        .iter()
+        .filter(|node| node.available_kb.is_some() && node.mem_kb != Some(0))
+        .collect();
+    if known.is_empty() {
+        return;
+    }
+    line(
+        out,
+        "available to programs (free and reclaimable, above the watermarks):",
+    );
+    for node in known {
+        let pools = node.huge_pages.iter().filter(|pool| pool.total > 0);
+        let pools: String = pools
+            .map(|pool| {
+                let HugePages {
+                    page_kib,
+                    total,
+                    free,
+                } = pool;
+                format!("; {free} of {total} huge pages of {page_kib} kB are free")
+            })
+            .collect();
+        line(
+            out,
+            &format!("{:>3}: {}{pools}", node.node, numactl(node.available_kb)),
+        );
+    }
+}
+
+/// Writes the nodes that the kernel tries for an allocation, in turn. With two of them the order is
+/// evident, and with many it is longer than a line.
+fn fallback(out: &mut String, nodes: &[MachineNode]) {
+    let most = nodes.iter().map(|node| node.fallback_order.len()).max();
+    if !most.is_some_and(|most| (3..=MOST_IN_ORDER).contains(&most)) {
+        return;
+    }
+    line(out, "nodes tried for an allocation, in turn:");
+    for node in nodes.iter().filter(|node| node.kind != NodeKind::Empty) {
+        let order: String = node
+            .fallback_order
+            .iter()
+            .map(|to| format!("{to:>4}"))
+            .collect();
+        line(out, &format!("{:>3}:{order}", node.node));
+    }
 }
 
 fn kind(node: &MachineNode) -> Option<String> {
@@ -73,10 +137,23 @@ fn kind(node: &MachineNode) -> Option<String> {
         NodeKind::Ordinary => {
             Some("movable-only memory: kernel memory never comes from it".to_owned())
         }
-        NodeKind::Cpuless => Some("CPU-less (memory only)".to_owned()),
+        NodeKind::Cpuless => Some(format!("CPU-less (memory only){}", memory_kind(node))),
         NodeKind::Memoryless => Some(format!("memoryless (CPUs only){}", fallback())),
-        NodeKind::Empty => Some("empty: neither CPUs nor memory online".to_owned()),
+        NodeKind::Empty => None,
     }
+}
+
+fn memory_kind(node: &MachineNode) -> String {
+    let mut words = match node.memory {
+        Some(MemoryKind::Slow) => ": slower than DRAM (CXL or persistent memory)".to_owned(),
+        Some(MemoryKind::Hbm) => ": faster than DRAM (HBM)".to_owned(),
+        Some(MemoryKind::Gpu) => ": memory of a GPU".to_owned(),
+        Some(MemoryKind::Dram) | None => String::new(),
+    };
+    if !node.has_normal_memory {
+        words += "; movable-only: kernel memory never comes from it";
+    }
+    words
 }
 
 fn distances(out: &mut String, nodes: &[MachineNode]) {
@@ -85,19 +162,19 @@ fn distances(out: &mut String, nodes: &[MachineNode]) {
         return;
     }
     line(out, "node distances:");
-    let header: String = nodes
+    let shown = |at: &usize| nodes[*at].kind != NodeKind::Empty;
+    let shown: Vec<usize> = (0..nodes.len()).filter(shown).collect();
+    let header: String = shown
         .iter()
-        .map(|node| format!("{:>4}", node.node))
+        .map(|at| format!("{:>4}", nodes[*at].node))
         .collect();
     line(out, &format!("node{header}"));
-    for from in nodes {
-        let cells: String = match &from.distance {
-            Some(row) => row
-                .iter()
-                .map(|distance| format!("{distance:>4}"))
-                .collect(),
-            None => nodes.iter().map(|_| "   -").collect(),
-        };
+    for from in shown.iter().map(|at| &nodes[*at]) {
+        let distance = |at: &usize| from.distance.as_ref()?.get(*at);
+        let cells: String = shown
+            .iter()
+            .map(|at| distance(at).map_or_else(|| "   -".to_owned(), |to| format!("{to:>4}")))
+            .collect();
         line(out, &format!("{:>3}:{cells}", from.node));
     }
 }
@@ -250,7 +327,8 @@ fn line(out: &mut String, text: &str) {
 mod tests {
     use super::*;
     use crate::ids::CpuId;
-    use crate::model::topology::{Access, Cache, Device, MissingFact, ProcessLimits, SCHEMA, Tier};
+    use crate::model::cache::Cache;
+    use crate::model::topology::{Access, Device, MissingFact, ProcessLimits, SCHEMA, Tier};
 
     fn node(
         id: u16,
@@ -262,12 +340,20 @@ mod tests {
         MachineNode {
             node: NodeId(id),
             kind,
+            memory: (mem_kb > 0 && id > 1).then_some(MemoryKind::Slow),
             cpus: cpus.iter().copied().map(CpuId).collect(),
             mem_kb: Some(mem_kb),
             free_kb: Some(mem_kb / 2),
+            available_kb: (id == 0).then_some(mem_kb.saturating_sub(1024)),
+            huge_pages: vec![HugePages {
+                page_kib: 2048,
+                total: u64::from(id == 0) * 8,
+                free: 3,
+            }],
             distance,
             has_normal_memory: mem_kb > 0,
             falls_back_to: (mem_kb == 0).then_some(NodeId(0)),
+            fallback_order: vec![],
         }
     }
 
@@ -359,12 +445,14 @@ node 1 kind: memoryless (CPUs only); its CPUs get memory from node 0
 node 12 cpus:
 node 12 size: 4 MB
 node 12 free: 2 MB
-node 12 kind: CPU-less (memory only)
+node 12 kind: CPU-less (memory only): slower than DRAM (CXL or persistent memory)
 node distances:
 node   0   1  12
   0:  10  21 255
   1:   -   -   -
  12: 255  21  10
+available to programs (free and reclaimable, above the watermarks):
+  0: 2047 MB; 3 of 8 huge pages of 2048 kB are free
 
 this process may use:
   policy: bind:0
@@ -395,6 +483,17 @@ unknown:
   distances of node 1: garbage
 ";
         assert_eq!(render(&machine(), false), wanted);
+        let mut reserved = machine();
+        let empty = (13..41).map(|id| node(id, NodeKind::Empty, &[], 0, None));
+        reserved.nodes.extend(empty);
+        let text = render(&reserved, false);
+        let wanted = wanted
+            .replace("3 nodes (0-1,12)", "31 nodes (0-1,12-40)")
+            .replace(
+                "node distances:",
+                "28 nodes without CPUs and memory: 13-40\nnode distances:",
+            );
+        assert_eq!(text, wanted);
         assert!(render(&machine(), true).contains("node 0 cpus: 0-1,4\n"));
     }
 }

@@ -6,8 +6,9 @@ use super::{hooks, live, session::SessionPlan};
 use crate::{
     attach::{
         catalog::{
-            ALLOC_BULK, ALLOC_POLICY, HINT_FAULT, HUGETLB_FAULT, PAGE_ALLOC, PAGE_FAULT,
-            PAGE_MIGRATION, TASK_MOVE,
+            ALLOC_BULK, ALLOC_FAILED, ALLOC_POLICY, DIRECT_RECLAIM, HINT_FAULT, HUGETLB_FAILED,
+            HUGETLB_FAULT, OOM_KILL, PAGE_ALLOC, PAGE_FAULT, PAGE_MIGRATION, POLICY_REFUSED,
+            TASK_MOVE,
         },
         selection::Selection,
     },
@@ -104,6 +105,11 @@ fn hooks_of(kind: Kind) -> &'static [&'static str] {
         Kind::PageMigration => &[PAGE_MIGRATION],
         Kind::TaskMove => &[TASK_MOVE],
         Kind::Incident => &[TASK_MOVE, PAGE_FAULT, PAGE_MIGRATION],
+        Kind::OomKill => &[OOM_KILL],
+        Kind::Reclaim => &[DIRECT_RECLAIM],
+        Kind::AllocFailed => &[ALLOC_FAILED],
+        Kind::HugetlbFailed => &[HUGETLB_FAILED],
+        Kind::PolicyRefused => &[POLICY_REFUSED],
     }
 }
 

@@ -1,6 +1,10 @@
 //! The session behind `top` and `events`, which people watch while it runs.
 
-use super::{scope::Scope, session::SessionPlan, switches};
+use super::{
+    scope::Scope,
+    session::{Residency, SessionPlan},
+    switches,
+};
 use crate::{
     attach::selection::Selection, cli::live::LiveArgs, console::messages::Verbosity, exit::Failure,
 };
@@ -23,7 +27,11 @@ pub(super) fn session(
         hooks,
         duration: args.duration,
         interval: None,
-        residency: false,
+        residency: if command == "top" {
+            Residency::Bounded
+        } else {
+            Residency::Off
+        },
         max_overhead: None,
         recording: None,
         verbosity: Verbosity::from_flags(args.quiet, args.verbose),

@@ -25,14 +25,26 @@ pub struct SessionPlan {
     pub duration: Option<Duration>,
     /// Each report covers this long; `None` for one report of the whole session, or none at all.
     pub interval: Option<Duration>,
-    /// Read where the memory of traced processes lies, at each sweep and at the end.
-    pub residency: bool,
+    /// Readings of where the memory of processes lies.
+    pub residency: Residency,
     /// Share of all CPU time, 0 to 1, above which details are given up; `None` without a limit.
     pub max_overhead: Option<f64>,
     /// Write the session into a recording, too.
     pub recording: Option<RecordingPlan>,
     /// Amount of messages on stderr.
     pub verbosity: Verbosity,
+}
+
+/// When a session reads where the memory of processes lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Residency {
+    /// Never.
+    Off,
+    /// At its start, in between as far as that costs next to nothing, and at its end: named
+    /// processes, or those of the machine that use most CPU time.
+    Bounded,
+    /// As [`Residency::Bounded`], and each second whatever it costs.
+    EachSweep,
 }
 
 /// File that a session is written into.

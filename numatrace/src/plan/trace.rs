@@ -4,7 +4,7 @@ use super::{
     hooks,
     report::ReportPlan,
     scope::{Launch, Scope},
-    session::{RecordingPlan, SessionPlan},
+    session::{RecordingPlan, Residency, SessionPlan},
     switches,
 };
 use crate::{
@@ -77,7 +77,7 @@ pub fn trace(args: TraceArgs) -> Result<TracePlan, Failure> {
             hooks,
             duration: args.duration,
             interval: args.interval,
-            residency: args.residency,
+            residency: residency(&args),
             max_overhead: args.max_overhead,
             recording: None,
             verbosity,
@@ -145,6 +145,15 @@ fn require_hooks(args: &TraceArgs, hooks: &Selection) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Returns when the session reads where memory lies. An audit needs counts alone.
+fn residency(args: &TraceArgs) -> Residency {
+    match (args.residency, args.no_residency || args.audit_only) {
+        (true, _) => Residency::EachSweep,
+        (false, true) => Residency::Off,
+        (false, false) => Residency::Bounded,
+    }
 }
 
 /// Returns the work of the kernel side. An audit needs counts alone.

@@ -49,8 +49,8 @@ pub struct Resolved {
     pub number: u32,
     /// Process of a user stack; `None` for a kernel stack.
     pub process: Option<ProcessIndex>,
-    /// Addresses, innermost first. The run that refers to the stack may have been open until the
-    /// end, and so be in no record.
+    /// Addresses of a user stack, innermost first. The run that refers to the stack may have been
+    /// open until the end, and so be in no record.
     #[serde(default)]
     pub addresses: Vec<u64>,
     /// Frames, innermost first.
@@ -154,7 +154,10 @@ pub fn put_input(out: &mut Vec<u8>, input: &Input, sample: Option<&Sample>) {
             ChunkKind::MappingRecords
         }
         Input::AssignMappings => ChunkKind::AssignMappings,
-        Input::Residency => ChunkKind::Residency,
+        Input::Residency(readings) => {
+            body = packed(readings);
+            ChunkKind::Residency
+        }
         Input::Begin(reading, counts) | Input::Boundary(reading, counts) => {
             bytes::put_part(&mut body, &packed(reading));
             sweep::put(&mut body, counts);
@@ -240,7 +243,11 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
             Chunk::Input(Box::new(Input::MappingRecords(made, rejected)), None)
         }
         ChunkKind::AssignMappings => Chunk::Input(Box::new(Input::AssignMappings), None),
-        ChunkKind::Residency => Chunk::Input(Box::new(Input::Residency), None),
+        // Empty where the readings are among the facts: recordings of the first release.
+        ChunkKind::Residency if body.is_empty() => {
+            Chunk::Input(Box::new(Input::Residency(Vec::new())), None)
+        }
+        ChunkKind::Residency => Chunk::Input(Box::new(Input::Residency(unpacked(body)?)), None),
         ChunkKind::Begin => {
             let (reading, counts) = boundary(rest)?;
             Chunk::Input(Box::new(Input::Begin(reading, counts)), None)

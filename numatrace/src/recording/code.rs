@@ -41,7 +41,9 @@ impl ReplayedCode {
 
 impl Code for ReplayedCode {
     fn stack(&mut self, number: u32) -> Option<Vec<u64>> {
-        self.stacks.get(&number).cloned()
+        let addresses = self.stacks.get(&number).cloned();
+        // Of stacks of the kernel a recording has the names only.
+        addresses.or_else(|| self.frames.contains_key(&(number, None)).then(Vec::new))
     }
 
     fn frames(&mut self, number: u32, of: Of<'_>, addresses: &[u64]) -> Named {
@@ -54,7 +56,14 @@ impl Code for ReplayedCode {
 
     fn kernel_frames(&mut self, number: u32, addresses: &[u64]) -> Vec<Frame> {
         match self.frames.get(&(number, None)) {
-            Some((frames, _)) => frames.clone(),
+            // Earlier versions recorded addresses of the kernel.
+            Some((frames, _)) => frames
+                .iter()
+                .map(|frame| Frame {
+                    addr: None,
+                    ..frame.clone()
+                })
+                .collect(),
             None => unnamed_kernel(addresses),
         }
     }

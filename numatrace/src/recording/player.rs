@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use numatrace_common::scope::NS_PER_TICK;
+
 use super::{
     chunks::{Chunk, Made, Opening, Sample},
     code::ReplayedCode,
@@ -11,7 +13,7 @@ use super::{
 use crate::{
     capture::recording::{Garbled, records},
     decode::event::Event,
-    enrich::facts::{noted::Fact, replayed::ReplayedFacts},
+    enrich::facts::{noted::Fact, replayed::ReplayedFacts, resident::Reading},
     exit::{Exit, Failure},
     fold::counted::Counted,
     ingest::{Ingest, input::Input},
@@ -169,6 +171,9 @@ impl Player {
             Input::Boundary(reading, counts) if whole && reading.another_follows => {
                 Input::Sweep(counts)
             }
+            Input::Residency(readings) if readings.is_empty() => {
+                Input::Residency(self.readings_among_facts())
+            }
             other => other,
         };
         if let Input::Begin(reading, _) = &input {
@@ -185,6 +190,19 @@ impl Player {
             self.sample = sample;
             self.begin_or_end_part();
         }
+    }
+
+    /// Returns the readings of a recording that has them as facts, without their time.
+    fn readings_among_facts(&mut self) -> Vec<Reading> {
+        let at_ns = self.sample.at_ns;
+        let enrich = &mut self.ingest().enrich;
+        let found = enrich.facts.take_numa_maps().into_iter();
+        let known = found.filter_map(|(pid, mappings)| {
+            let process = enrich.processes.at(pid, u64::MAX)?;
+            let start_ticks = enrich.processes.get(process).start_ns / NS_PER_TICK;
+            Some(Reading::of_mappings((pid, start_ticks), at_ns, mappings))
+        });
+        known.collect()
     }
 
     /// Makes the report include the processes that the session was asked for, even if they did

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     capture::{RawRecord, recording::records::Batch, stacks::Stacks},
-    decode::event::Event,
+    decode::event::{Body, Event},
     enrich::facts::{ProcFacts, noted::Noted},
     exit::Failure,
     ingest::{Ingest, input::Input},
@@ -93,6 +93,14 @@ impl Recorder {
         ingest: &mut LiveIngest,
     ) {
         if self.idle() {
+            return;
+        }
+        if let Some(Event {
+            body: Body::MoveStack(_),
+            ..
+        }) = event
+        {
+            // The session has compared it already, and its addresses are the kernel's.
             return;
         }
         self.batch.push(raw);

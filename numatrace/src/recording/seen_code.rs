@@ -1,11 +1,12 @@
 //! Stacks that a recording refers to: addresses, and build ids of the files that these are in.
 //!
 //! They are written when they are first seen, so names can be looked up even for a truncated
-//! recording.
+//! recording. Of stacks of the kernel only the names are written: addresses would reveal where the
+//! kernel lies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::chunks;
+use super::chunks::{self, Resolved};
 use crate::{
     capture::stacks::Stacks,
     decode::{
@@ -25,8 +26,10 @@ const FILES: usize = 256;
 #[derive(Default)]
 pub struct SeenCode {
     stacks: BTreeMap<u32, Vec<u64>>,
-    /// Stacks that are not written yet, with a thread that has them.
-    new: Vec<(u32, ThreadId)>,
+    /// Stacks of the kernel.
+    kernel: BTreeSet<u32>,
+    /// Stacks that are not written yet, with a thread that has them; none for the kernel's.
+    new: Vec<(u32, Option<ThreadId>)>,
     /// `None` for a file without a build id, or one that may not be read.
     build_ids: BTreeMap<FileId, Option<String>>,
     symbols: Symbols,
@@ -36,8 +39,11 @@ impl SeenCode {
     /// Adds the stack of an event, if it has one.
     pub fn seen(&mut self, event: &Event, stacks: &Stacks) {
         let (number, thread) = match &event.body {
-            Body::TouchRun(run) => (run.stack, run.thread),
-            Body::KernelAlloc(sample) => (sample.stack, sample.thread),
+            Body::TouchRun(run) => (run.stack, Some(run.thread)),
+            Body::HugetlbFailed(failed) => (failed.stack, Some(failed.thread)),
+            Body::PolicyRefused(refused) => (refused.stack, Some(refused.thread)),
+            Body::KernelAlloc(sample) => (sample.stack, None),
+            Body::AllocFailed(failed) => (failed.stack, None),
             _ => return,
         };
         if let Some(number) = number
@@ -45,6 +51,9 @@ impl SeenCode {
             && let Some(addresses) = stacks.addresses(number)
         {
             self.stacks.insert(number, addresses);
+            if thread.is_none() {
+                self.kernel.insert(number);
+            }
             self.new.push((number, thread));
         }
     }
@@ -56,9 +65,13 @@ impl SeenCode {
 
     /// Appends stacks and build ids that are new.
     pub fn put_new<F>(&mut self, out: &mut Vec<u8>, enrich: &Enrich<F>) {
-        let (mut stacks, mut builds) = (Vec::new(), Vec::new());
+        let (mut stacks, mut builds, mut kernel) = (Vec::new(), Vec::new(), Vec::new());
         for (number, thread) in std::mem::take(&mut self.new) {
             let Some(addresses) = self.stacks.get(&number) else {
+                continue;
+            };
+            let Some(thread) = thread else {
+                kernel.push(self.named(number, addresses));
                 continue;
             };
             stacks.push((number, addresses.clone()));
@@ -82,14 +95,33 @@ impl SeenCode {
         }
         chunks::put_stacks(out, &stacks);
         chunks::put_build_ids(out, &builds);
+        chunks::put_frames(out, &kernel);
+    }
+
+    /// Returns the names of a stack of the kernel.
+    fn named(&self, number: u32, addresses: &[u64]) -> Resolved {
+        Resolved {
+            number,
+            process: None,
+            addresses: Vec::new(),
+            frames: self.symbols.kernel_frames(addresses),
+            short: None,
+        }
     }
 
     /// Appends all stacks and build ids.
     pub fn put_all(&self, out: &mut Vec<u8>) {
-        let stacks: Vec<_> = self
+        let (kernel, user): (Vec<_>, Vec<_>) = self
             .stacks
             .iter()
+            .partition(|(number, _)| self.kernel.contains(number));
+        let stacks: Vec<_> = user
+            .into_iter()
             .map(|(number, addresses)| (*number, addresses.clone()))
+            .collect();
+        let kernel: Vec<_> = kernel
+            .into_iter()
+            .map(|(number, addresses)| self.named(*number, addresses))
             .collect();
         let builds: Vec<_> = self
             .build_ids
@@ -98,5 +130,6 @@ impl SeenCode {
             .collect();
         chunks::put_stacks(out, &stacks);
         chunks::put_build_ids(out, &builds);
+        chunks::put_frames(out, &kernel);
     }
 }

@@ -61,7 +61,7 @@ impl Code for LiveCode<'_> {
         self.resolved.push(Resolved {
             number,
             process: None,
-            addresses: addresses.to_vec(),
+            addresses: Vec::new(),
             frames: frames.clone(),
             short: None,
         });

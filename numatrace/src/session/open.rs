@@ -9,7 +9,7 @@ use super::{
     Session,
     interval::SessionInterval,
     launch::{self, HeldCommand},
-    tracer::{self, Reducing, Tracer, Verifying},
+    tracer::{self, Reducing, Residing, Tracer, Verifying},
 };
 use crate::{
     attach::hooks::HookState,
@@ -19,6 +19,7 @@ use crate::{
         topology::Topology,
     },
     exit::{Exit, Failure},
+    fold::busy::Busy,
     ids::Pid,
     output::escape,
     plan::{Scope, SessionPlan},
@@ -54,7 +55,8 @@ impl Session {
         // Before anything is counted, because it takes a while.
         let verifying = plan.switches.verify_reasons.then(verifying).transpose()?;
         let mut tracer = Tracer::start(loaded, &topology, &scope, recorder)?;
-        tracer.residency = plan.residency;
+        tracer.residing = Residing::start(plan.residency, plan.scope.is_limited());
+        tracer.ingest.busy = tracer.residing.is_some().then(Busy::default);
         tracer.verifying = verifying;
         check_hooks(&plan, &tracer, console)?;
         tracer.reducing = plan

@@ -103,7 +103,10 @@ impl Session {
         let attached = self.tracer.session();
         let mapping_records = self.tracer.mapping_records();
         SessionInfo {
-            host: host(&self.topology, kernel, arch, balancing),
+            host: Host {
+                caches: self.tracer.caches.clone(),
+                ..host(&self.topology, kernel, arch, balancing)
+            },
             session,
             hooks: attached.hooks.iter().map(HookInfo::from).collect(),
             interrupts_unknown: attached.interrupts_unknown.clone(),

@@ -278,6 +278,10 @@ impl Session {
     }
 
     fn sweep(&mut self) {
+        self.sweep_with(true);
+    }
+
+    fn sweep_with(&mut self, consistent: bool) {
         self.sweeps += 1;
         let epoch = EPOCH + self.sweeps;
         let counts = std::mem::take(&mut self.counts).into_iter();
@@ -292,7 +296,7 @@ impl Session {
         });
         let sweep = Sweep {
             counts: counts.collect(),
-            consistent: true,
+            consistent,
         };
         self.ingest.apply(&Input::Time(self.now_ns));
         self.ingest.apply(&Input::Sweep(sweep));
@@ -315,6 +319,22 @@ impl Session {
         let mut seen = shown.ended;
         seen.extend(shown.open);
         (in_order(seen), in_order(report.incidents))
+    }
+}
+
+#[test]
+fn only_counts_that_a_boundary_leaves_out_are_missing() {
+    for (at_sweep, at_boundary) in [(true, true), (false, true), (true, false)] {
+        let mut session = Session::begin();
+        session.sweep_with(at_sweep);
+        let reading = session.reading(EPOCH + session.sweeps + 1);
+        let counts = Sweep {
+            consistent: at_boundary,
+            ..no_counts()
+        };
+        session.ingest.apply(&Input::Boundary(reading, counts));
+        let counted = session.ingest.counted().unwrap();
+        assert_eq!(counted.unsettled, !at_boundary, "{at_sweep}");
     }
 }
 

@@ -3,7 +3,7 @@
 use numatrace::ids::NodeId;
 use numatrace_common::{
     bucket::BUCKETS,
-    count_key::{BalancerWork, CountKey, MoveReason, RemoteCause, Stem, TouchKind},
+    count_key::{BalancerWork, CountKey, MoveReason, ReclaimKind, RemoteCause, Stem, TouchKind},
     totals::{IRQ, NO_OWNER, OUT_OF_SCOPE, OVERFLOW, TotalKey, TotalValue},
 };
 use proptest::prelude::*;
@@ -78,6 +78,10 @@ fn count_key(stem: Stem, from: NodeId, to: NodeId, marks: Marks) -> CountKey {
             .with_cause(marks.cause & 15)
             .with_mark(marks.mark & 1),
         Stem::Balancer => CountKey::new(stem).with_class(any(marks.class, BalancerWork::ALL.len())),
+        Stem::Reclaim | Stem::Reclaimed => count_key
+            .with_class(any(marks.class, ReclaimKind::ALL.len()))
+            .with_cause(marks.cause & 1)
+            .with_mark(any(marks.mark, 3)),
         Stem::VmaSkipped => CountKey::new(stem).with_cause(any(marks.cause, 7)),
         Stem::TaskMove => count_key
             .with_cause(any(marks.cause, MoveReason::ALL.len()))

@@ -49,6 +49,7 @@ fn life(pid: u32, cpu: u32) -> Vec<Event> {
                 process_start_ns: start_ns,
                 kthread: false,
                 group_dead: true,
+                signal: None,
                 comm: name("program"),
             }),
         ),

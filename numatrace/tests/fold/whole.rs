@@ -12,6 +12,7 @@ use numatrace::enrich::facts::{Details, Facts, Identity};
 use numatrace::enrich::topology::Topology;
 use numatrace::enrich::{Enrich, Observation};
 use numatrace::fold::counted::Counted as Between;
+use numatrace::fold::failures::Failures;
 use numatrace::fold::mapping::Mappings;
 use numatrace::fold::timeline::Timeline;
 use numatrace::fold::window::{Boundary, Window};
@@ -172,6 +173,8 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
         timeline: Timeline::default(),
         began_ns: 0,
         mappings: Mappings::default(),
+        failures: Failures::default(),
+        other_misses: Vec::new(),
         recursion_misses: Some(0),
         losses: Losses::default(),
         rejected: 0,

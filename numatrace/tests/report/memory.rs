@@ -1,73 +1,15 @@
 //! Memory by mapping: findings about the threads that placed it and those that use it.
 
-use numatrace::ids::{NodeId, Pid, Tid};
+use numatrace::ids::Pid;
 use numatrace::model::finding::diagnose;
 use numatrace::model::{
-    Addr, Bind, BindWhat, FilledFile, Finding, FirstTouch, Frame, HintFaults, Mapping,
-    MappingFirstTouch, MappingKind, MappingMigrations, Matrix, PerNode, Snapshot, Stack, TidFaults,
-    TidPages,
+    Addr, FilledFile, FirstTouch, HintFaults, Mapping, MappingKind, MappingMigrations, PerNode,
+    Severity, Snapshot,
 };
 use numatrace::output::text::{TextOptions, render};
 
 use crate::fixture;
-
-fn matrix(rows: [[u64; 2]; 2]) -> Matrix {
-    Matrix(rows.map(|row| PerNode(row.to_vec())).to_vec())
-}
-
-/// 64 MiB that thread 4242 touched on node 0 and thread 4243 uses from node 1.
-fn region() -> Mapping {
-    Mapping {
-        start: Addr(0x7f00_0000_0000),
-        end: Addr(0x7f00_0400_0000),
-        kind: MappingKind::Anon,
-        name: "[anon]".into(),
-        first_touch: Some(MappingFirstTouch {
-            pages: Some(matrix([[16_384, 0], [0, 0]])),
-            by_tid: vec![TidPages {
-                tid: Tid(4242),
-                pages: 16_384,
-                remote: Some(0),
-                node: Some(NodeId(0)),
-                last_ns: Some(5_000),
-            }],
-            thp: Some(0),
-            remote_by_cause: None,
-            stacks: Vec::new(),
-            by_stack: Vec::new(),
-        }),
-        hint_faults: Some(HintFaults {
-            matrix: Some(matrix([[0, 0], [8_000, 100]])),
-            migrated: Some(4_096),
-        }),
-        page_migrations: Some(MappingMigrations {
-            matrix: matrix([[0, 4_096], [40, 0]]),
-            bounced: 40,
-        }),
-        users: vec![TidFaults {
-            tid: Tid(4243),
-            faults: 8_100,
-            remote: 8_000,
-            node: Some(NodeId(1)),
-        }],
-        surprise_pages: Some(16_384),
-        shared_elsewhere_pages: Some(0),
-        residency: None,
-    }
-}
-
-/// The launched program of the fixtures with these mappings.
-fn with(mappings: Vec<Mapping>) -> Snapshot {
-    let mut snapshot = fixture::launched();
-    snapshot.processes[0].mappings = mappings;
-    snapshot
-}
-
-fn found(snapshot: &Snapshot, id: &str) -> Option<Finding> {
-    diagnose(snapshot)
-        .into_iter()
-        .find(|finding| finding.id == id)
-}
+use crate::fixture::memory::{found, matrix, rebound, region, with};
 
 #[test]
 fn memory_used_remotely_is_found_with_its_threads_and_the_command_to_move_it() {
@@ -83,7 +25,8 @@ fn memory_used_remotely_is_found_with_its_threads_and_the_command_to_move_it() {
         "thread worker (4243)",
         "8,000 of 8,100 sampled accesses",
         // 4,096 pages followed already, and 40 of them moved back.
-        "migratepages 4242 0 1 (48.2 MiB)",
+        "15.8 MiB have since moved to node 1",
+        "move what is there (48.2 MiB): migratepages 4242 0 1",
     ] {
         assert!(whole.contains(needle), "{needle}: {finding:#?}");
     }
@@ -107,37 +50,6 @@ fn memory_without_remote_users_and_page_cache_are_no_finding() {
     assert_eq!(found(&snapshot, "touched-before-bind"), None);
 }
 
-/// Returns the same memory, used by the thread that touched it, which was bound to the other node
-/// at `time_ns`.
-fn rebound(time_ns: u64) -> Snapshot {
-    let mut mapping = region();
-    mapping.users[0].tid = Tid(4242);
-    let mut snapshot = with(vec![mapping]);
-    snapshot.processes[0].threads[0].binds = vec![Bind {
-        what: BindWhat::Affinity,
-        time_ns,
-        after_ns: 1_500_000_000,
-        range: None,
-    }];
-    snapshot
-}
-
-#[test]
-fn a_bind_after_the_touch_is_the_cause_and_one_before_it_is_not() {
-    let late = rebound(6_000);
-    let finding = found(&late, "touched-before-bind").unwrap();
-    let whole = format!("{finding:?}");
-    assert!(
-        whole.contains("by sched_setaffinity(2) 1.50 s after it started"),
-        "{whole}"
-    );
-    assert_eq!(found(&late, "first-touch-elsewhere"), None);
-
-    let early = rebound(4_000);
-    assert_eq!(found(&early, "touched-before-bind"), None);
-    assert!(found(&early, "first-touch-elsewhere").is_some());
-}
-
 #[test]
 fn memory_that_followed_its_users_need_not_be_moved() {
     let followed = |mut snapshot: Snapshot| {
@@ -155,6 +67,14 @@ fn memory_that_followed_its_users_need_not_be_moved() {
         "{bound:#?}"
     );
     let elsewhere = found(&followed(with(vec![region()])), "first-touch-elsewhere").unwrap();
+    assert_eq!(
+        (elsewhere.severity, elsewhere.title.as_str()),
+        (
+            Severity::Info,
+            "app (4242) touched 64.0 MiB on node 0 first and used them from node 1, where they are \
+             now"
+        )
+    );
     for finding in [bound, elsewhere] {
         assert!(!finding.fix.contains("migratepages"), "{finding:#?}");
     }
@@ -163,7 +83,7 @@ fn memory_that_followed_its_users_need_not_be_moved() {
 #[test]
 fn remote_use_of_a_part_is_no_reason_to_move_all_of_it() {
     let surprising = Mapping {
-        surprise_pages: Some(2_000),
+        surprise_pages: Some(5_000),
         ..region()
     };
     let mut snapshot = with(vec![surprising]);
@@ -173,7 +93,7 @@ fn remote_use_of_a_part_is_no_reason_to_move_all_of_it() {
     });
     snapshot.processes[0].mappings[0].page_migrations = None;
     snapshot.processes[0].mappings[0].hint_faults = Some(HintFaults {
-        matrix: Some(matrix([[14_000, 0], [8_000, 100]])),
+        matrix: Some(matrix([[7_900, 0], [8_000, 100]])),
         migrated: Some(0),
     });
     let finding = found(&snapshot, "first-touch-elsewhere").unwrap();
@@ -181,17 +101,52 @@ fn remote_use_of_a_part_is_no_reason_to_move_all_of_it() {
 }
 
 #[test]
-fn a_policy_for_a_range_concerns_memory_in_it_only() {
-    let bound = |range| {
-        let mut snapshot = rebound(6_000);
-        let bind = &mut snapshot.processes[0].threads[0].binds[0];
-        (bind.what, bind.range) = (BindWhat::RangePolicy, Some(range));
-        found(&snapshot, "touched-before-bind")
-    };
-    let (start, end) = (region().start, region().end);
-    let inside = bound([Addr(start.0 + 4096), Addr(start.0 + 8192)]).unwrap();
-    assert!(format!("{inside:?}").contains("by mbind(2)"), "{inside:?}");
-    assert_eq!(bound([end, Addr(end.0 + 4096)]), None);
+fn memory_used_mostly_from_its_own_node_is_no_finding() {
+    let mut mapping = region();
+    mapping.surprise_pages = Some(2_000);
+    mapping.hint_faults = Some(HintFaults {
+        matrix: Some(matrix([[4_111, 0], [2_033, 0]])),
+        migrated: Some(0),
+    });
+    assert_eq!(found(&with(vec![mapping]), "first-touch-elsewhere"), None);
+}
+
+#[test]
+fn memory_that_lies_and_is_used_the_other_way_round_is_a_finding_of_its_own() {
+    let mut other = region();
+    other.start = Addr(0x7e00_0000_0000);
+    other.end = Addr(0x7e00_0100_0000);
+    other.first_touch.as_mut().unwrap().pages = Some(matrix([[0, 0], [0, 4_096]]));
+    other.hint_faults = Some(HintFaults {
+        matrix: Some(matrix([[10, 900], [0, 0]])),
+        migrated: Some(0),
+    });
+    other.surprise_pages = Some(4_000);
+    other.page_migrations = None;
+    let titles: Vec<String> = diagnose(&with(vec![other, region()]))
+        .into_iter()
+        .filter(|finding| finding.id == "first-touch-elsewhere")
+        .map(|finding| finding.title)
+        .collect();
+    assert_eq!(
+        titles,
+        [
+            "app (4242) touched 64.0 MiB on node 0 first and uses them from node 1",
+            "app (4242) touched 15.6 MiB on node 1 first and uses them from node 0",
+        ]
+    );
+}
+
+#[test]
+fn memory_of_before_the_session_was_not_touched_first_in_it() {
+    let mut mapping = region();
+    mapping.first_touch.as_mut().unwrap().pages = Some(matrix([[0, 0], [0, 0]]));
+    mapping.page_migrations = None;
+    let finding = found(&with(vec![mapping]), "first-touch-elsewhere").unwrap();
+    assert_eq!(
+        finding.title,
+        "app (4242) uses 64.0 MiB on node 0 from node 1"
+    );
 }
 
 #[test]
@@ -292,48 +247,6 @@ fn huge_pages_are_named_only_when_several_nodes_share_them() {
     });
     let few = with(vec![shared]);
     assert_eq!(found(&few, "thp-remote"), None, "a handful of samples");
-}
-
-#[test]
-fn the_function_that_touched_it_is_named_even_if_others_were_inlined() {
-    let frame = |symbol: &str, line: &str, inlined| Frame {
-        symbol: Some(symbol.into()),
-        line: Some(line.into()),
-        inlined,
-        ..Frame::default()
-    };
-    let evidence = |frames| {
-        let mut mapping = region();
-        if let Some(touch) = &mut mapping.first_touch {
-            touch.stacks = vec![0];
-        }
-        let mut snapshot = with(vec![mapping]);
-        snapshot.stacks = vec![Stack {
-            id: 0,
-            frames,
-            short: None,
-        }];
-        format!(
-            "{:?}",
-            found(&snapshot, "first-touch-elsewhere").unwrap().evidence
-        )
-    };
-    let inlined = evidence(vec![
-        frame("store", "atomic.rs:9", true),
-        frame("write", "memory.rs:8", true),
-        frame("init", "app.rs:7", false),
-        frame("main", "app.rs:1", false),
-    ]);
-    let expected = "touched in store (atomic.rs:9) in init (app.rs:7), called by main (app.rs:1)";
-    assert!(inlined.contains(expected), "{inlined}");
-    let plain = evidence(vec![
-        frame("fill", "a.c:3", false),
-        frame("init", "a.c:2", false),
-    ]);
-    assert!(
-        plain.contains("touched in fill (a.c:3), called by init (a.c:2)"),
-        "{plain}"
-    );
 }
 
 #[test]

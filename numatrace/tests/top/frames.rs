@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use numatrace::{
     ids::{NodeId, Pid, Tid},
     model::{
-        Addr, Finding, HintFaults, Incident, Mapping, MappingFirstTouch, MappingKind, Matrix,
-        MoveReason, Severity, Snapshot, System, TidPages,
+        Addr, Finding, Fix, FixKind, HintFaults, Incident, Mapping, MappingFirstTouch, MappingKind,
+        Matrix, MoveReason, PerNode, Severity, Snapshot, System, TidPages,
         frame::{ScreenAbsences, ScreenFrame},
         stat::pressure::NodePressure,
     },
@@ -71,6 +71,7 @@ fn incident(snapshot: &Snapshot, over: bool) -> Incident {
         at_s: 12.25,
         away_ms: 812.5,
         pages_left: 51_200,
+        pages_left_least: None,
         pages_followed: if over { 2_048 } else { 0 },
         back: over.then_some(MoveReason::NumaMove),
         ended: false,
@@ -102,15 +103,38 @@ pub fn full(nodes: u16) -> Snapshot {
         matrix: Some(matrix),
         migrated: Some(7),
     });
-    let finding = |severity| Finding {
-        id: "first-touch-elsewhere".into(),
-        severity,
-        pid: Some(snapshot.processes[0].pid),
-        title: "app's memory was touched first on node 0 and is used on node 1".into(),
-        evidence: vec!["[heap]: 64.0 MiB touched first by thread 4242 on node 0".into()],
-        fix: "have the thread that uses the memory touch it first".into(),
+    let finding = |severity| {
+        let text = "have the thread that uses the memory touch it first";
+        let fix = |kind: FixKind, text: &str, commands: &[&str]| Fix {
+            kind,
+            target: "app (4242)".to_owned(),
+            text: text.to_owned(),
+            commands: commands.iter().map(|&command| command.to_owned()).collect(),
+            expect: "its memory is on node 1".to_owned(),
+        };
+        let start =
+            "numactl --cpunodebind=1 --membind=1 /usr/bin/app --threads=2 --size=64M '--a b'";
+        Finding::new(
+            "first-touch-elsewhere",
+            severity,
+            Some(snapshot.processes[0].pid),
+            "app's memory was touched first on node 0 and is used on node 1",
+            vec!["[heap]: 64.0 MiB touched first by thread 4242 on node 0".into()],
+            [
+                fix(FixKind::Program, text, &[]),
+                fix(FixKind::RunCommand, "initialise there", &[start]),
+            ],
+        )
     };
     snapshot.findings = vec![finding(Severity::Warning)];
+    let app = &mut snapshot.processes[0];
+    let ran = app.run_ns.as_ref().map_or(0, PerNode::total);
+    if ran > 0 {
+        let mut memory = vec![160; count];
+        memory[0] = 16_384;
+        let run_ns = app.run_ns.clone().unwrap_or_default().0;
+        fixture::resident(app, &run_ns, &memory, &memory);
+    }
     let mut touched = Matrix::zeros(count);
     touched.add_at(0, count - 1, 16_384);
     snapshot.processes[0].mappings = vec![Mapping {
@@ -141,6 +165,7 @@ pub fn full(nodes: u16) -> Snapshot {
         surprise_pages: None,
         shared_elsewhere_pages: None,
         residency: None,
+        file_system: None,
     }];
     snapshot
 }

@@ -47,6 +47,22 @@ fn a_tiny_terminal_shows_what_matters_most() {
 }
 
 #[test]
+fn moves_between_caches_are_shown_where_they_were_measured() {
+    let moves = |snapshot| {
+        let frame = frame(snapshot);
+        let mut states = states(&frame).into_iter();
+        let (_, app) = states.find(|(name, _)| *name == "moves").unwrap();
+        text(&app, 80, 24)
+    };
+    let screen = moves(fixture::caches::eight_caches());
+    let says = "moves between nodes 0/s; between caches of a node 1,300/s";
+    assert!(screen.contains(says), "{screen}");
+    let screen = moves(fixture::sixty_four_nodes());
+    assert!(screen.contains("moves between nodes"), "{screen}");
+    assert!(!screen.contains("caches"), "{screen}");
+}
+
+#[test]
 fn missing_hooks_are_counted_and_their_columns_have_dashes() {
     let frame = frame(fixture::fallback());
     let screen = text(&app(&frame), 80, 24);

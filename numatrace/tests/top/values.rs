@@ -27,6 +27,17 @@ fn in_json(column: Column, process: &Value) -> Option<u64> {
         Some(sum)
     };
     match column {
+        Column::Mismatch => {
+            let part = process.pointer("/placement_mismatch")?.as_f64()?;
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "as the screen does"
+            )]
+            let ns = (sum("/run_ns")? as f64 * part) as u64;
+            Some(ns)
+        }
         Column::Remote => sum("/alloc/other_node"),
         Column::Missed => sum("/alloc/numa_miss"),
         Column::RemoteTouch => off("/first_touch/pages"),

@@ -38,6 +38,15 @@ pub fn memoryless_node() -> Option<u32> {
         .find(|&node| !nodes.with_memory().contains(&node) && !nodes.cpus(node).is_empty())
 }
 
+/// Returns the memory of a node in MiB.
+pub fn size(node: u32) -> u64 {
+    let path = format!("/sys/devices/system/node/node{node}/meminfo");
+    let text = std::fs::read_to_string(path).expect("meminfo of a node");
+    let total = text.lines().find(|line| line.contains("MemTotal:"));
+    let kb = total.and_then(|line| line.split_whitespace().nth(3));
+    kb.and_then(|kb| kb.parse::<u64>().ok()).expect("a size") / 1024
+}
+
 /// Returns the position of a node in arrays per node.
 pub fn at(node: u32) -> usize {
     let found = nodes().online().iter().position(|&online| online == node);

@@ -1,8 +1,12 @@
-//! The NUMA balancer, made quick enough for a test, with its settings restored afterwards.
+//! The NUMA balancer, made quick enough for a test or switched off, with its settings restored
+//! afterwards.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+
+/// The setting that switches it on.
+const SWITCH: &str = "/proc/sys/kernel/numa_balancing";
 
 /// The balancer's settings before the test; written back on drop.
 #[derive(Debug)]
@@ -18,23 +22,34 @@ impl Balancer {
     /// A setting that exists cannot be written.
     pub fn quick() -> Result<Option<Self>> {
         let debug = Path::new("/sys/kernel/debug/sched/numa_balancing");
-        let wanted = [
-            (PathBuf::from("/proc/sys/kernel/numa_balancing"), "1"),
+        Self::with(&[
+            (PathBuf::from(SWITCH), "1"),
             (debug.join("scan_delay_ms"), "100"),
             (debug.join("scan_period_min_ms"), "100"),
-        ];
+        ])
+    }
+
+    /// Switches balancing off. Returns `None` when the kernel has no balancer.
+    ///
+    /// # Errors
+    /// The setting cannot be written.
+    pub fn off() -> Result<Option<Self>> {
+        Self::with(&[(PathBuf::from(SWITCH), "0")])
+    }
+
+    fn with(wanted: &[(PathBuf, &str)]) -> Result<Option<Self>> {
         if wanted.iter().any(|(path, _)| !path.exists()) {
             return Ok(None);
         }
-        let mut quick = Self { before: Vec::new() };
+        let mut balancer = Self { before: Vec::new() };
         for (path, value) in wanted {
-            let old = std::fs::read_to_string(&path)
+            let old = std::fs::read_to_string(path)
                 .with_context(|| format!("cannot read {}", path.display()))?;
-            std::fs::write(&path, value)
+            std::fs::write(path, value)
                 .with_context(|| format!("cannot write {}", path.display()))?;
-            quick.before.push((path, old));
+            balancer.before.push((path.clone(), old));
         }
-        Ok(Some(quick))
+        Ok(Some(balancer))
     }
 }
 

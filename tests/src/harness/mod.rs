@@ -14,6 +14,7 @@ pub mod report;
 pub mod running;
 pub mod terminal;
 pub mod tracer;
+pub mod trial;
 pub mod truth;
 
 use std::io::Write;

@@ -33,6 +33,13 @@ pub fn workload() -> Result<PathBuf> {
     found.clone().map_err(anyhow::Error::msg)
 }
 
+/// Returns whether a program is in a folder of `PATH`.
+#[must_use]
+pub fn is_installed(program: &str) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
+}
+
 fn find(variable: &str, package: &str, binary: &str) -> Result<PathBuf> {
     if let Some(path) = std::env::var_os(variable) {
         let path = PathBuf::from(path);

@@ -16,6 +16,19 @@ pub const COUNTERS: [&str; 6] = [
     "other_node",
 ];
 
+/// Returns the findings of a report with an id.
+///
+/// # Panics
+/// The report has no findings, not even an empty list.
+#[must_use]
+pub fn findings<'a>(report: &'a Value, id: &str) -> Vec<&'a Value> {
+    let findings = report["findings"].as_array().expect("findings");
+    findings
+        .iter()
+        .filter(|finding| finding["id"] == id)
+        .collect()
+}
+
 /// A report and the file it came from.
 #[derive(Debug)]
 pub struct Report {

@@ -15,6 +15,12 @@ pub fn page_size() -> usize {
     usize::try_from(size).unwrap_or(4096)
 }
 
+/// Drops the page cache as far as it is clean, so that the kernel finds nothing to reclaim there
+/// later. Without the right to, the cache stays.
+pub fn drop_caches() {
+    let _ = std::fs::write("/proc/sys/vm/drop_caches", "3");
+}
+
 /// A mapping, unmapped on drop. Access is by single bytes through atomics, so threads may share it.
 #[derive(Debug)]
 pub struct Region {
@@ -79,6 +85,29 @@ impl Region {
             libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_HUGETLB,
             None,
         )
+    }
+
+    /// Maps `bytes` of huge pages that nothing is reserved for: each comes from the pool when it is
+    /// touched, or from the ordinary allocator where the pool may grow.
+    ///
+    /// # Errors
+    /// The address space is exhausted.
+    pub fn surplus(bytes: usize, shared: bool) -> Result<Self> {
+        let way = if shared {
+            libc::MAP_SHARED
+        } else {
+            libc::MAP_PRIVATE
+        };
+        let flags = way | libc::MAP_ANONYMOUS | libc::MAP_HUGETLB | libc::MAP_NORESERVE;
+        Self::map(bytes / page_size(), flags, None)
+    }
+
+    /// Maps the first `pages` pages of a file for private copies.
+    ///
+    /// # Errors
+    /// The file cannot be mapped.
+    pub fn copies(pages: usize, file: BorrowedFd<'_>) -> Result<Self> {
+        Self::map(pages, libc::MAP_PRIVATE, Some(file))
     }
 
     /// Stands for memory that is already mapped and stays mapped, to touch pages that a different

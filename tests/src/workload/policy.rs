@@ -35,13 +35,7 @@ const NODE_OF_ADDRESS: u64 = 1 | 2;
 /// # Errors
 /// [`Trouble::Unsupported`] when the kernel does not know that mode or has no NUMA support.
 pub fn set(region: &Region, mode: Mode, nodes: &[u32]) -> Result<(), Trouble> {
-    let mut mask = [0u64; MASK_WORDS];
-    for &node in nodes {
-        let word = mask
-            .get_mut(node as usize / 64)
-            .ok_or_else(|| Trouble::Unsupported(format!("no kernel has a node {node}")))?;
-        *word |= 1 << (node % 64);
-    }
+    let mask = mask_of(nodes)?;
     // SAFETY: the range is the region's and the mask outlives the call; the kernel reads one bit
     // less than it is given.
     let done = unsafe {
@@ -68,6 +62,39 @@ pub fn set(region: &Region, mode: Mode, nodes: &[u32]) -> Result<(), Trouble> {
         ))),
         _ => Err(anyhow::anyhow!("mbind {mode:?} to nodes {nodes:?}: {error}").into()),
     }
+}
+
+/// Sets the policy of this thread.
+///
+/// # Errors
+/// When the kernel refuses it.
+pub fn set_thread(mode: Mode, nodes: &[u32]) -> Result<(), Trouble> {
+    let mask = mask_of(nodes)?;
+    // SAFETY: the mask outlives the call; the kernel reads one bit less than it is told.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_set_mempolicy,
+            mode as i64,
+            mask.as_ptr(),
+            MASK_BITS + 1,
+        )
+    };
+    if done == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    Err(anyhow::anyhow!("set_mempolicy {mode:?} to nodes {nodes:?}: {error}").into())
+}
+
+fn mask_of(nodes: &[u32]) -> Result<[u64; MASK_WORDS], Trouble> {
+    let mut mask = [0u64; MASK_WORDS];
+    for &node in nodes {
+        let word = mask
+            .get_mut(node as usize / 64)
+            .ok_or_else(|| Trouble::Unsupported(format!("no kernel has a node {node}")))?;
+        *word |= 1 << (node % 64);
+    }
+    Ok(mask)
 }
 
 /// Returns the node of the page at `address`, by `get_mempolicy(2)`. The call reads the page, so an

@@ -51,6 +51,22 @@ impl Helper {
         Ok(u32::try_from(self.pid.as_raw())?)
     }
 
+    /// Waits for the end of a child that may be killed; returns the signal, if it was.
+    ///
+    /// # Errors
+    /// When it failed by itself; it has said why on stderr.
+    pub fn end(self) -> Result<Option<i32>> {
+        // Output at its end is not wanted, but must find a reader.
+        File::from(self.says)
+            .read_to_end(&mut Vec::new())
+            .context("cannot hear the child")?;
+        match waitpid(self.pid, None)? {
+            WaitStatus::Exited(_, 0) => Ok(None),
+            WaitStatus::Signaled(_, signal, _) => Ok(Some(signal as i32)),
+            other => bail!("child {}: {other:?}", self.pid),
+        }
+    }
+
     /// Waits for the child's end and returns its value.
     ///
     /// # Errors

@@ -137,6 +137,13 @@ impl GroundTruth {
         }
     }
 
+    /// Adds a problem unless all `pages` are in memory as `found` says.
+    pub fn expect_present(&mut self, pages: usize, found: &Placement) {
+        self.expect(found.present() == pages as u64, || {
+            format!("{} of {pages} pages are in memory", found.present())
+        });
+    }
+
     /// Adds a problem unless all `pages` lie on `node` as `found` says.
     pub fn expect_all_on(&mut self, what: &str, node: u32, pages: usize, found: &Placement) {
         let there = self

@@ -11,6 +11,7 @@ mod ours;
 mod procfiles;
 mod recording;
 mod runs;
+mod sweep;
 mod until_eof;
 
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ enum Command {
     Compare,
     /// Decode, attribute and fold synthetic records
     Fold(fold::Args),
+    /// Find what is new in readings of a full table of totals
+    Sweep(sweep::Args),
     /// Keep many processes that do nothing until stdin closes
     Crowd(crowd::Args),
     /// Read a recording with many records, and print how large it is and how fast it is read
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Ftrace(args) => load::ftrace::run(&args),
         Command::Compare => compare::run(),
         Command::Fold(args) => fold::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Crowd(args) => crowd::run(&args),
         Command::Recording(args) => recording::run(&args),
         Command::Procfiles(args) => procfiles::run(&args),

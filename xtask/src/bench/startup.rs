@@ -25,6 +25,14 @@ pub fn run(bench: &Bench) -> Result<Found> {
         "Milliseconds from starting the program to its line that all hooks are attached, \
          and from SIGINT to its end with the report written.",
     );
+    section.say(
+        "When a session or an interval (`-i`, a refresh of `top`) begins and ends, an interrupt \
+         makes each CPU charge its running task with the time so far, and so does one each second \
+         on CPUs that are not isolated (isolcpus=, nohz_full=, isolated partitions of cpusets). \
+         While the cost of the programs is measured, \
+         the kernel switches their statistics on and off twice a second, which patches its code \
+         and interrupts every CPU. The maps lie on the node on which numatrace was started.",
+    );
     let (mut rows, mut last) = (Vec::new(), (None, None));
     for processes in PROCESSES {
         let crowd = (processes > 0)

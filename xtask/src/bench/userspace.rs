@@ -66,6 +66,13 @@ pub fn run(bench: &Bench) -> Result<Found> {
         ],
         &rows,
     );
+    let sweeps = (0..bench.rounds.div_ceil(2)).map(|_| sweep(bench));
+    let sweeps = Figure::of(sweeps.collect::<Result<_>>()?);
+    section.say(
+        "Of a sweep of 131,072 totals, with the counts of 256 CPUs on 8 nodes beside them, finding \
+         what is new takes so many milliseconds:",
+    );
+    section.table(&["ms"], &[vec![cell(sweeps)]]);
     let (thousand, many) = (at_two_nodes[1], at_two_nodes[2]);
     let ratio = thousand.zip(many).map(|(thousand, many)| many / thousand);
     let verdicts = vec![
@@ -76,8 +83,24 @@ pub fn run(bench: &Bench) -> Result<Found> {
             |m| format!("{} million", short(m)),
         ),
         Verdict::at_least("the same with 100,000 processes", 0.8, ratio, percent),
+        Verdict::at_most(
+            "a sweep of 131,072 totals and 256 CPUs",
+            50.0,
+            sweeps.map(|figure| figure.median),
+            |ms| format!("{} ms", short(ms)),
+        ),
     ];
     Ok(Found { section, verdicts })
+}
+
+fn sweep(bench: &Bench) -> Result<f64> {
+    #[derive(Deserialize)]
+    struct Sweeps {
+        sweep_ms: f64,
+    }
+    let text = run::capture(Command::new(&bench.program).arg("sweep"))?;
+    let sweeps: Sweeps = serde_json::from_str(&text).context("the time of a sweep")?;
+    Ok(sweeps.sweep_ms)
 }
 
 fn measure(bench: &Bench, processes: u32, nodes: u16) -> Result<Throughput> {

@@ -19,7 +19,7 @@ use crate::{
         lines::Sink,
         numastat,
         qemu::Qemu,
-        quoted,
+        quoted, redis,
         verdict::Ending,
     },
     workspace,
@@ -30,13 +30,16 @@ const DEFAULT_KERNELS: &str = "6.1,7.3";
 
 /// Groups of tests that take minutes, or that wait for the balancer or the scheduler to act in
 /// their own time: left out unless the whole tier is asked for, or a filter names them.
-const LONG: [&str; 14] = [
+const LONG: [&str; 17] = [
     "audit::five_thousand",
     "balancer::",
+    "fix_trials::",
+    "fixes::",
     "hint_fault::",
     "hotplug::",
     "mappings::",
     "mixed::",
+    "page_cache_fixes::",
     "pid_reuse::",
     "stat::",
     "storm::",
@@ -69,6 +72,10 @@ pub struct Guests {
     /// Node layouts of the vm tier, each run on each kernel.
     #[arg(long, value_name = "LIST", default_value = "2x2")]
     nodes: String,
+    /// CPU topology of the guests in QEMU's words: sockets=2,cores=2 splits a node of four CPUs
+    /// into two L3 caches.
+    #[arg(long, value_name = "TOPOLOGY")]
+    smp: Option<String>,
     /// The long tests of the vm tier too.
     #[arg(long)]
     whole: bool,
@@ -83,6 +90,7 @@ impl Guests {
         Self {
             kernel: kernel.to_owned(),
             nodes: nodes.to_owned(),
+            smp: None,
             whole: false,
             timeout,
         }
@@ -134,7 +142,14 @@ pub fn run_with(
     files.extend(programs.put(&[("kernel", "kernel-tests")])?);
     match numastat::files() {
         Ok(theirs) => files.extend(theirs),
-        Err(why) => eprintln!("xtask: guests have no numastat to compare with: {why:#}"),
+        Err(why) => eprintln!(
+            "xtask: guests have no numastat to compare with, and no numactl to try fixes with: \
+             {why:#}"
+        ),
+    }
+    match redis::files() {
+        Ok(theirs) => files.extend(theirs),
+        Err(why) => eprintln!("xtask: guests have no redis-server to trace: {why:#}"),
     }
     let mut total = Tally::default();
     let mut verdicts = Vec::new();
@@ -160,7 +175,7 @@ pub fn run_with(
             let guest = Guest {
                 kernel,
                 layout: &layout,
-                smp: None,
+                smp: options.smp.as_deref(),
                 append: "",
                 script: &script,
                 files: &files,

@@ -10,6 +10,7 @@ pub mod layout;
 pub mod kernel;
 pub mod numastat;
 pub mod qemu;
+pub mod redis;
 
 pub mod disks;
 pub mod initramfs;

@@ -15,7 +15,7 @@ use crate::{
     count::{cause, streaks::Event},
     globals::{enabled, global},
     kernel::{alloc_context::AllocContext, preempt::in_interrupt, task::Task},
-    record::touch_run::Touch,
+    record::{node_shortage, touch_run::Touch},
     who::{fault, owner::Owner},
 };
 
@@ -139,14 +139,36 @@ impl<H: Hook> Alloc<H> {
         })
     }
 
-    /// Returns the address of the preferred zone, 0 when not known.
+    /// Returns the place of the preferred zone in a zonelist, 0 when not known.
     #[inline(always)]
-    pub fn zone(&self) -> u64 {
+    pub fn zoneref(&self) -> u64 {
         if H::EXACT {
-            self.ac.preferred_zone() as u64
+            self.ac.preferred_zoneref() as u64
         } else {
             0
         }
+    }
+
+    /// Returns whether an interleave policy that asked for a node got the page there: the kernel
+    /// compares with that node, which differs from the preferred zone's where the node has no zone
+    /// for the request (mm/mempolicy.c, `alloc_pages_mpol`).
+    #[inline(always)]
+    pub fn is_on_node_asked(&self, preferred: u16) -> bool {
+        H::EXACT && self.event.node == preferred && self.ac.node_asked() == preferred
+    }
+
+    /// Returns whether the streaks may count it: a later event with the same inputs is as this one.
+    #[inline(always)]
+    pub fn is_like_its_inputs(&self, preferred: u16) -> bool {
+        !H::EXACT || self.is_on_node_asked(preferred)
+    }
+
+    /// Records the state of the preferred zone, of `node`, which did not give the page. For the
+    /// exact hook only.
+    #[inline(always)]
+    pub fn note_shortage(&self, node: u16) {
+        let Event { gfp, order, .. } = self.event;
+        node_shortage::note(self.ac.preferred_zone(), node, order, gfp);
     }
 
     /// Returns the node of the preferred zone, [`NODE_UNKNOWN`] when not known.
@@ -161,11 +183,11 @@ impl<H: Hook> Alloc<H> {
 
     /// Returns why the page is not on the CPU's node `here`, or missed its preferred node.
     #[inline(always)]
-    pub fn cause(&self, here: u16) -> RemoteCause {
+    pub fn cause(&self, here: u16, irq: bool) -> RemoteCause {
         let Event { gfp, node, .. } = self.event;
         if H::EXACT {
             let preferred = self.preferred_node();
-            cause::remote(node, preferred, here, gfp, self.ac, Task::current())
+            cause::remote(node, preferred, here, gfp, self.ac, Task::current(), irq)
         } else if node == here {
             RemoteCause::None
         } else {

@@ -34,7 +34,7 @@ use crate::{
     counters, cpu,
     globals::{enabled, global},
     kernel::task::Task,
-    record::{kernel_memory, touch_run},
+    record::{kernel_memory, touch_run, touched},
     who::fault,
 };
 
@@ -113,7 +113,7 @@ fn count_of_task<H: Hook>(hook: &H, cpu: &mut CpuState, alloc: Alloc<H>) {
     }
     let is_user = alloc.event.is_user();
     let event = Event {
-        zone: alloc.zone(),
+        zoneref: alloc.zoneref(),
         page_kind: if is_user {
             alloc.page_kind_of_cached_task(cpu)
         } else {
@@ -132,8 +132,14 @@ fn count_of_task<H: Hook>(hook: &H, cpu: &mut CpuState, alloc: Alloc<H>) {
     };
     cpu.slot.last_page = alloc.page as u64;
     cpu.slot.last_hit = 1;
+    if touch_key.is_empty() {
+        return;
+    }
+    if H::EXACT {
+        touched::note(cpu, event.order, touch_key);
+    }
     let runs = global!(mapping_runs);
-    if runs == 0 || touch_key.is_empty() {
+    if runs == 0 {
         return;
     }
     let is_fault_known = cpu.fault.task == cpu.cached_task;
@@ -167,16 +173,23 @@ fn slow_path<H: Hook>(hook: &H, cpu: &mut CpuState) -> u32 {
     fault::refresh(&mut cpu.fault, task);
     streaks::cache_task(cpu, hook, task);
     let event = Event {
-        zone: alloc.zone(),
+        zoneref: alloc.zoneref(),
         page_kind,
         ..alloc.event
     };
     let touch_key = first_touch::key_in_fault(page_kind, event.order, event.node);
-    if enabled!(mapping_runs) && !touch_key.is_empty() {
-        add_to_run(hook, cpu, touch_key.with_task_node(cpu.slot.node as u16));
-    }
     cpu.slot.last_page = alloc.page as u64;
-    classify(cpu, &alloc, &event, touch_key);
+    if !touch_key.is_empty() {
+        let touch_key = touch_key.with_task_node(cpu.slot.node as u16);
+        if H::EXACT {
+            // First: it may withdraw a page from the open run.
+            touched::note(cpu, event.order, touch_key);
+        }
+        if enabled!(mapping_runs) {
+            add_to_run(hook, cpu, touch_key);
+        }
+    }
+    classify(hook, cpu, &alloc, &event, touch_key);
     slot::leave(&mut cpu.slot);
     0
 }
@@ -184,18 +197,27 @@ fn slow_path<H: Hook>(hook: &H, cpu: &mut CpuState) -> u32 {
 /// Determines the cause of an allocation, and counts it in a streak, in bins, or as the one that
 /// waits for its cause. The slot has been entered.
 #[inline(always)]
-fn classify<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch_key: CountKey) {
+fn classify<H: Hook>(
+    hook: &H,
+    cpu: &mut CpuState,
+    alloc: &Alloc<H>,
+    event: &Event,
+    touch_key: CountKey,
+) {
     let preferred = alloc.preferred_node();
     if H::EXACT && event.node != preferred && event.gfp & global!(gfp.thisnode) != 0 {
         // Such a page cannot be elsewhere: the node's bits are not where BTF made us look for them.
         counters::count(Counter::NodeMisread, 1);
     }
-    cpu.slot.last_hit = u32::from(event.node == preferred);
-    let cause = alloc.cause(cpu.slot.node as u16);
+    cpu.slot.last_hit = u32::from(alloc.is_on_node_asked(preferred));
+    let cause = alloc.cause(cpu.slot.node as u16, false);
     let count_key = alloc.count_key(preferred, cause);
-    if matches!(cause, RemoteCause::None) {
+    if matches!(cause, RemoteCause::None) && alloc.is_like_its_inputs(preferred) {
         streaks::begin(cpu, event, count_key, touch_key);
         return;
+    }
+    if H::EXACT && matches!(cause, RemoteCause::Fallback) {
+        note_shortage(hook);
     }
     let pages = event.pages();
     let is_asked_for = matches!(cause, RemoteCause::Policy | RemoteCause::KernelNode);
@@ -216,11 +238,22 @@ fn classify<H: Hook>(cpu: &mut CpuState, alloc: &Alloc<H>, event: &Event, touch_
     } else {
         cause
     };
-    if H::EXACT && !touch_key.is_empty() {
+    let has_cause = !matches!(cause, RemoteCause::None);
+    if H::EXACT && has_cause && !touch_key.is_empty() {
+        cpu.fault.cause = cause as u64;
         touch_run::add_cause(&mut cpu.open, Task::current(), cause, pages);
     }
     let count_key = count_key.with_cause(cause as u8);
     streaks::tally(&mut cpu.slot, count_key, touch_key, 1, pages);
+}
+
+/// Records what the node has that a page was wanted of.
+#[inline(never)]
+fn note_shortage<H: Hook>(hook: &H) -> u32 {
+    if let Some(alloc) = hook.alloc() {
+        alloc.note_shortage(alloc.preferred_node());
+    }
+    0
 }
 
 /// Counts an interrupt's allocation, which no policy hook explains.
@@ -234,7 +267,7 @@ fn count_of_interrupt<H: Hook>(hook: &H) -> u32 {
     }
     slot::assign(slot, Task::current(), true);
     slot.last_page = alloc.page as u64;
-    let mut cause = alloc.cause(slot.node as u16);
+    let mut cause = alloc.cause(slot.node as u16, true);
     if matches!(cause, RemoteCause::Policy | RemoteCause::KernelNode)
         && !control::is_attached(POLICY_HOOK)
     {
@@ -257,7 +290,7 @@ fn count_without_slot<H: Hook>(hook: &H, cpu: &mut CpuState, page_kind: u64, irq
     let Event { order, node, .. } = alloc.event;
     let task = Task::current();
     let here = cpu::node() as u16;
-    let mut cause = alloc.cause(here);
+    let mut cause = alloc.cause(here, irq);
     if matches!(cause, RemoteCause::KernelNode) && alloc.event.is_user() {
         cause = RemoteCause::Policy;
     }

@@ -76,11 +76,10 @@ static MIGRATING: HashMap<u32, Moving> = HashMap::with_max_entries(MIGRATING_ENT
 /// Returns the state of a thread. Only the thread itself writes and removes it.
 #[inline(always)]
 pub fn of(task: Task) -> Option<&'static mut Moving> {
+    let moving = MIGRATING.get_ptr_mut(task.tid())?;
     // SAFETY: the element is this thread's alone, and preallocated elements stay mapped as long as
     // the program.
-    MIGRATING
-        .get_ptr_mut(task.tid())
-        .map(|moving| unsafe { &mut *moving })
+    Some(unsafe { &mut *moving })
 }
 
 /// Returns the state of a thread, a new one when there is none: the session began in the middle of

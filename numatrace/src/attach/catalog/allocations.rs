@@ -38,7 +38,7 @@ pub(super) const BULK: Row = Row {
     hook: names::ALLOC_BULK,
     measures: "bulk allocations: vmalloc, network page pools, pipes",
     exact: &[&[
-        fentry("alloc_bulk_enter", BULK_TARGETS),
+        fentry("alloc_bulk_enter", BULK_TARGETS).with_twin("alloc_bulk_enter_second"),
         fexit("alloc_bulk", BULK_TARGETS).with_twin("alloc_bulk_second"),
     ]],
     lost: "bulk allocations are missing from numa_hit, local and other: a few percent system-wide",

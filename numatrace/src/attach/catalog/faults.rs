@@ -62,3 +62,15 @@ pub(super) const PAGE_CACHE: Row = Row {
     cost: unmeasured("when a page or folio of a file is added to the page cache"),
     ..Row::OPTIONAL
 };
+
+/// Pages that are added to shared memory.
+pub(super) const SHMEM_FILL: Row = Row {
+    hook: names::SHMEM_FILL,
+    measures: "pages of tmpfs and shared memory as they are added: who wrote which file, and the \
+               node of the pages",
+    exact: &[&[fexit("shmem_fill", &["shmem_add_to_page_cache"])]],
+    lost: "what write(2) and fallocate(2) put into tmpfs and shared memory is not measured by file",
+    needs: &[names::PAGE_CACHE],
+    cost: unmeasured("when a page or folio is added to tmpfs or shared memory"),
+    ..Row::OPTIONAL
+};

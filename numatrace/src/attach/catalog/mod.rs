@@ -8,6 +8,7 @@
 mod allocations;
 mod balancing;
 mod cost;
+mod failures;
 mod faults;
 mod migrations;
 mod names;
@@ -16,9 +17,10 @@ mod tasks;
 
 pub use cost::{Cost, RunTime};
 pub use names::{
-    ALLOC_BULK, ALLOC_FALLBACK, ALLOC_POLICY, BALANCER, BALANCER_SKIP, HINT_FAULT, HUGETLB_FAULT,
-    NUMASTAT_FOLD, PAGE_ALLOC, PAGE_CACHE, PAGE_FAULT, PAGE_MIGRATION, TASK_BIND, TASK_LIFE,
-    TASK_MOVE, TASK_RUN, TASK_RUN_NOW,
+    ALLOC_BULK, ALLOC_FAILED, ALLOC_FALLBACK, ALLOC_POLICY, BALANCER, BALANCER_SKIP,
+    DIRECT_RECLAIM, HINT_FAULT, HUGETLB_FAILED, HUGETLB_FAULT, NUMASTAT_FOLD, OOM_KILL, PAGE_ALLOC,
+    PAGE_CACHE, PAGE_FAULT, PAGE_MIGRATION, POLICY_REFUSED, POLICY_SECCOMP, SHMEM_FILL, TASK_BIND,
+    TASK_LIFE, TASK_MOVE, TASK_RUN, TASK_RUN_NOW,
 };
 pub use row::{HookKind, Probe, Row};
 
@@ -32,6 +34,7 @@ pub const HOOKS: &[Row] = &[
     allocations::SINGLE,
     faults::FIRST_TOUCH,
     faults::PAGE_CACHE,
+    faults::SHMEM_FILL,
     faults::HUGETLB,
     allocations::BULK,
     allocations::POLICY,
@@ -39,6 +42,12 @@ pub const HOOKS: &[Row] = &[
     balancing::COST,
     balancing::SKIP,
     migrations::PAGES,
+    failures::OOM,
+    failures::RECLAIM,
+    failures::ALLOC,
+    failures::HUGETLB,
+    failures::POLICY,
+    failures::SECCOMP,
     allocations::NUMASTAT_FOLD,
 ];
 

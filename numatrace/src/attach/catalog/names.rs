@@ -16,6 +16,8 @@ pub const ALLOC_POLICY: &str = "page_alloc_policy";
 pub const PAGE_FAULT: &str = "page_fault";
 /// Fills of the page cache.
 pub const PAGE_CACHE: &str = "page_cache";
+/// Fills of tmpfs and other shared memory.
+pub const SHMEM_FILL: &str = "shmem_fill";
 /// First touches from the hugetlb pool.
 pub const HUGETLB_FAULT: &str = "page_fault_hugetlb";
 /// NUMA hinting faults: accesses that the NUMA balancer samples.
@@ -34,5 +36,17 @@ pub const TASK_BIND: &str = "task_bind";
 pub const TASK_RUN: &str = "task_run";
 /// The program of [`TASK_RUN`] that userspace runs on each CPU.
 pub const TASK_RUN_NOW: &str = "task_run_now";
+/// Processes killed because memory is short.
+pub const OOM_KILL: &str = "oom_kill";
+/// Searches for memory by threads that need some.
+pub const DIRECT_RECLAIM: &str = "direct_reclaim";
+/// Allocations that fail for good.
+pub const ALLOC_FAILED: &str = "alloc_failed";
+/// Huge pages that a pool cannot give.
+pub const HUGETLB_FAILED: &str = "hugetlb_failed";
+/// Refused calls about memory policy and CPU affinity.
+pub const POLICY_REFUSED: &str = "policy_refused";
+/// Such calls that a seccomp filter refuses.
+pub const POLICY_SECCOMP: &str = "policy_seccomp";
 /// The instant of the kernel's own sums.
 pub const NUMASTAT_FOLD: &str = "numastat_fold";

@@ -118,6 +118,8 @@ pub struct Row {
     pub accounts: bool,
     /// The hook is in every session and cannot be left out.
     pub always: bool,
+    /// Only a session that names it in `--hooks` attaches it.
+    pub on_request: bool,
     /// Its programs keep state of the running task that a context switch must park: see
     /// [`super::PARKING`].
     pub parks: bool,
@@ -140,6 +142,7 @@ impl Row {
         required: false,
         accounts: false,
         always: false,
+        on_request: false,
         parks: false,
         needs: &[],
         cost: Cost {

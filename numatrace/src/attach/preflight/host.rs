@@ -22,8 +22,6 @@ pub struct Host {
     /// The lowest `memory.max` of this process's cgroup and its ancestors, in bytes; `None` = no
     /// limit, or unknown.
     pub memory_max: Option<u64>,
-    /// Online nodes; `None` without `/sys`.
-    pub nodes: Option<usize>,
     /// Possible CPUs: each per-CPU map has a copy for each of them.
     pub possible_cpus: Option<usize>,
 }
@@ -80,7 +78,6 @@ impl Host {
             tracefs: root.join("sys/kernel/tracing/events").is_dir()
                 || root.join("sys/kernel/debug/tracing/events").is_dir(),
             memory_max: memory_max(root),
-            nodes: read(root, "sys/devices/system/node/online").and_then(|list| list_len(&list)),
             possible_cpus: read(root, "sys/devices/system/cpu/possible")
                 .and_then(|list| list_len(&list)),
         }

@@ -148,7 +148,6 @@ fn the_settings_of_a_confined_machine_are_read() {
         ("proc/self/cgroup", "0::/user.slice/app.scope\n"),
         ("sys/fs/cgroup/user.slice/memory.max", "1048576\n"),
         ("sys/fs/cgroup/user.slice/app.scope/memory.max", "max\n"),
-        ("sys/devices/system/node/online", "0-1,4\n"),
         ("sys/devices/system/cpu/possible", "0-7\n"),
         ("sys/kernel/tracing/events/enable", "0\n"),
     ]);
@@ -165,7 +164,6 @@ fn the_settings_of_a_confined_machine_are_read() {
         numa_stat: Some(false),
         tracefs: true,
         memory_max: Some(1_048_576),
-        nodes: Some(3),
         possible_cpus: Some(8),
     };
     assert_eq!(Host::read(dir.path()), wanted);
@@ -177,7 +175,7 @@ fn a_setting_that_cannot_be_read_is_unknown_and_not_off() {
         ("sys/kernel/security/lockdown", "none integrity\n"),
         ("proc/sys/vm/numa_stat", "maybe\n"),
         ("proc/self/cgroup", "0::/../../other\n"),
-        ("sys/devices/system/node/online", "3-1\n"),
+        ("sys/devices/system/cpu/possible", "3-1\n"),
     ]);
     assert_eq!(Host::read(dir.path()), Host::default());
     assert_eq!(Host::read(Path::new("/nonexistent")), Host::default());

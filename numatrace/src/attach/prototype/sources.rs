@@ -8,6 +8,10 @@ pub const PROBES: &[(&str, &str)] = &[
         include_str!("../../../../numatrace-ebpf/src/probes/alloc_bulk.rs"),
     ),
     (
+        "alloc_failed",
+        include_str!("../../../../numatrace-ebpf/src/probes/alloc_failed.rs"),
+    ),
+    (
         "alloc_policy",
         include_str!("../../../../numatrace-ebpf/src/probes/alloc_policy.rs"),
     ),
@@ -16,12 +20,24 @@ pub const PROBES: &[(&str, &str)] = &[
         include_str!("../../../../numatrace-ebpf/src/probes/balancer.rs"),
     ),
     (
+        "direct_reclaim",
+        include_str!("../../../../numatrace-ebpf/src/probes/direct_reclaim.rs"),
+    ),
+    (
         "hint_fault",
         include_str!("../../../../numatrace-ebpf/src/probes/hint_fault.rs"),
     ),
     (
+        "hugetlb_failed",
+        include_str!("../../../../numatrace-ebpf/src/probes/hugetlb_failed.rs"),
+    ),
+    (
         "numastat_fold",
         include_str!("../../../../numatrace-ebpf/src/probes/numastat_fold.rs"),
+    ),
+    (
+        "oom_kill",
+        include_str!("../../../../numatrace-ebpf/src/probes/oom_kill.rs"),
     ),
     (
         "page_alloc",
@@ -42,6 +58,18 @@ pub const PROBES: &[(&str, &str)] = &[
     (
         "page_migration_fallback",
         include_str!("../../../../numatrace-ebpf/src/probes/page_migration_fallback.rs"),
+    ),
+    (
+        "policy_refused",
+        include_str!("../../../../numatrace-ebpf/src/probes/policy_refused.rs"),
+    ),
+    (
+        "policy_seccomp",
+        include_str!("../../../../numatrace-ebpf/src/probes/policy_seccomp.rs"),
+    ),
+    (
+        "shmem_fill",
+        include_str!("../../../../numatrace-ebpf/src/probes/shmem_fill.rs"),
     ),
     (
         "task_bind",

@@ -18,7 +18,7 @@ pub enum ChunkKind {
     Records = 3,
     /// A sweep of the totals.
     Sweep = 4,
-    /// The residency of processes was read.
+    /// Readings of where the memory of processes lies; empty where facts hold them.
     Residency = 5,
     /// The first boundary: the session begins.
     Begin = 6,

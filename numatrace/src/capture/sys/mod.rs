@@ -12,11 +12,14 @@ pub mod hugepages;
 pub mod meminfo;
 pub mod numastat;
 pub mod vmstat;
+pub mod zone_sums;
 pub mod zoneinfo;
 
 pub mod cgroup;
 pub mod limits;
+pub mod mounts;
 pub mod numa_maps;
+pub mod page_cache;
 pub mod policy;
 pub mod proc_files;
 pub mod process;

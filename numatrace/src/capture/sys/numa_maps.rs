@@ -3,7 +3,12 @@
 //! it is streamed: memory use does not depend on the process. Reading it touches no page of the
 //! process.
 
-use super::{ReadError, proc_files::ProcFiles};
+use std::time::Instant;
+
+use super::{
+    ReadError,
+    proc_files::{Ended, ProcFiles},
+};
 use crate::ids::{NodeId, Pid};
 
 /// One mapping, borrowed from its line.
@@ -30,6 +35,16 @@ pub struct MapLine<'a> {
     pub pages: Vec<(NodeId, u64)>,
 }
 
+impl MapLine<'_> {
+    /// Returns whether the mapping is of a file, and neither hugetlb nor shared memory: page cache,
+    /// program text, and private copies of both, whose nodes numa_maps does not tell apart.
+    #[must_use]
+    pub fn is_of_a_file(&self) -> bool {
+        let has_no_file = self.huge || self.heap || self.stack;
+        !has_no_file && self.file.is_some_and(|file| !is_shared_memory(file))
+    }
+}
+
 /// Calls `each` for every mapping of a process and returns the number of lines that could not be
 /// read.
 ///
@@ -40,12 +55,37 @@ pub struct MapLine<'a> {
 pub fn for_each(
     files: &mut ProcFiles,
     pid: Pid,
-    mut each: impl FnMut(&MapLine<'_>),
+    each: impl FnMut(&MapLine<'_>),
 ) -> Result<u64, ReadError> {
+    let (_, garbled) = read(files, pid, None, each)?;
+    Ok(garbled)
+}
+
+/// As [`for_each`], up to a deadline. Returns whether that cut the reading, with the number of
+/// lines that could not be read. The kernel walks the page tables of one mapping at a time, so a
+/// reading can end as much later as one mapping takes.
+///
+/// # Errors
+/// As [`for_each`].
+pub fn for_each_until(
+    files: &mut ProcFiles,
+    pid: Pid,
+    until: Instant,
+    each: impl FnMut(&MapLine<'_>),
+) -> Result<(Ended, u64), ReadError> {
+    read(files, pid, Some(until), each)
+}
+
+fn read(
+    files: &mut ProcFiles,
+    pid: Pid,
+    until: Option<Instant>,
+    mut each: impl FnMut(&MapLine<'_>),
+) -> Result<(Ended, u64), ReadError> {
     let mut garbled = 0;
     // The vector of pages is passed from line to line: one allocation for each file.
     let mut pages = Vec::new();
-    files.lines(pid, "numa_maps", |line| {
+    let ended = files.lines_until(pid, "numa_maps", until, |line| {
         match parse(line, std::mem::take(&mut pages)) {
             Some(parsed) => {
                 each(&parsed);
@@ -54,7 +94,18 @@ pub fn for_each(
             None => garbled += 1,
         }
     })?;
-    Ok(garbled)
+    Ok((ended, garbled))
+}
+
+/// Returns whether a file is memfd, SysV, shared anonymous or POSIX memory, by the name that the
+/// kernel gives it; a space is `\040` in numa_maps.
+#[must_use]
+pub fn is_shared_memory(file: &[u8]) -> bool {
+    [&b"/memfd:"[..], b"/SYSV", b"/dev/shm/"]
+        .iter()
+        .any(|start| file.starts_with(start))
+        || file == b"/dev/zero\\040(deleted)"
+        || file == b"/dev/zero (deleted)"
 }
 
 /// Parses one line; `None` when it does not begin with an address and a policy, or a node's count

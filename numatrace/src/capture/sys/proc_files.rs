@@ -8,6 +8,7 @@ use std::{
     io::{self, Read},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use nix::{
@@ -21,6 +22,15 @@ use crate::ids::Pid;
 /// Bytes of the buffer. A line with a path of 4096 bytes, each escaped to four, and 1024 nodes fits
 /// in. Most files fit in as a whole.
 const BUFFER: usize = 64 << 10;
+
+/// How the reading of a file ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// At the end of the file.
+    Whole,
+    /// At the deadline.
+    Cut,
+}
 
 /// Reads files of processes under one root.
 #[derive(Debug)]
@@ -75,12 +85,29 @@ impl ProcFiles {
         &mut self,
         pid: Pid,
         file: &str,
-        mut each: impl FnMut(&[u8]),
+        each: impl FnMut(&[u8]),
     ) -> Result<(), ReadError> {
+        self.lines_until(pid, file, None, each).map(|_| ())
+    }
+
+    /// As [`ProcFiles::lines`], but begins no read(2) after a deadline, if there is one.
+    ///
+    /// # Errors
+    /// As [`ProcFiles::lines`].
+    pub fn lines_until(
+        &mut self,
+        pid: Pid,
+        file: &str,
+        until: Option<Instant>,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<Ended, ReadError> {
         let mut opened = self.file(pid, file)?;
         // Bytes of a line that has not ended yet, at the start of the buffer.
         let mut kept = 0;
         loop {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Ok(Ended::Cut);
+            }
             let space = self.buffer.get_mut(kept..).unwrap_or_default();
             let read = retry(|| opened.read(space)).map_err(|source| self.error(source))?;
             let filled = self.buffer.get(..kept + read).unwrap_or_default();
@@ -95,7 +122,7 @@ impl ProcFiles {
                 rest = &[];
             }
             if read == 0 {
-                return Ok(());
+                return Ok(Ended::Whole);
             }
             let from = filled.len() - rest.len();
             kept = rest.len();

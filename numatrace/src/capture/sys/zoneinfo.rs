@@ -22,6 +22,21 @@ pub struct Zone {
     pub low: u64,
     /// kswapd reclaims up to this watermark.
     pub high: u64,
+    /// Free pages that the CPUs keep ready in lists of their own; `free` does not have them.
+    pub ready: u64,
+    /// Free pages that the zone keeps from requests that could use higher zones.
+    pub reserved: Reserved,
+}
+
+/// Pages kept from each kind of request; `None` for requests that the zone does not serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reserved {
+    /// From memory of programs, which any zone up to Movable may serve.
+    pub user: Option<u64>,
+    /// From memory of the kernel, which any zone up to Normal may serve.
+    pub kernel: Option<u64>,
+    /// From devices that address 4 GiB, which any zone up to DMA32 may serve.
+    pub dma32: Option<u64>,
 }
 
 /// Reads the zones that have memory, in the kernel's order.
@@ -44,6 +59,7 @@ pub fn read(root: &Path) -> Result<Vec<Zone>, ReadError> {
 
 fn parse(text: &str) -> Option<Vec<Zone>> {
     let mut zones: Vec<Zone> = Vec::new();
+    let mut protections: Vec<Vec<u64>> = Vec::new();
     for line in text.lines() {
         if let Some((node, name)) = header(line) {
             zones.push(Zone {
@@ -51,6 +67,7 @@ fn parse(text: &str) -> Option<Vec<Zone>> {
                 name: name.to_owned(),
                 ..Zone::default()
             });
+            protections.push(Vec::new());
             continue;
         }
         let Some(zone) = zones.last_mut() else {
@@ -64,16 +81,68 @@ fn parse(text: &str) -> Option<Vec<Zone>> {
             (Some("low"), Some(value)) => (&mut zone.low, value),
             (Some("high"), Some(value)) => (&mut zone.high, value),
             (Some("managed"), Some(value)) => (&mut zone.managed, value),
+            (Some("protection:"), Some(_)) => {
+                if let Some(last) = protections.last_mut() {
+                    *last = protection(line)?;
+                }
+                continue;
+            }
+            (Some("count:"), Some(value)) => {
+                zone.ready = zone.ready.saturating_add(value.parse().ok()?);
+                continue;
+            }
             _ => continue,
         };
         *field = value.parse().ok()?;
     }
+    reserve(&mut zones, &protections);
     zones.retain(|zone| zone.managed > 0);
     Some(zones)
 }
 
+/// Parses `protection: (0, 2934, 7882)`.
+fn protection(line: &str) -> Option<Vec<u64>> {
+    let (_, list) = line.split_once('(')?;
+    let list = list.trim_end().strip_suffix(')')?;
+    list.split(',')
+        .map(|word| word.trim().parse().ok())
+        .collect()
+}
+
+/// Fills what zones keep from requests. A protection has a number for each zone of the kernel: what
+/// is kept from requests whose highest zone is that one. The kernel lists all zones of a node in
+/// that order, also those without memory.
+fn reserve(zones: &mut [Zone], protections: &[Vec<u64>]) {
+    let names: Vec<(NodeId, String)> = zones
+        .iter()
+        .map(|zone| (zone.node, zone.name.clone()))
+        .collect();
+    let nth = |node: NodeId, name: &str| {
+        let mut own = names.iter().filter(|(of, _)| *of == node);
+        own.position(|(_, own)| own == name)
+    };
+    for (zone, protection) in zones.iter_mut().zip(protections) {
+        let node = zone.node;
+        let own = nth(node, &zone.name).unwrap_or(0);
+        // Without a list nothing is known to be kept.
+        let kept = |highest: Option<usize>| {
+            let highest = highest.filter(|highest| *highest >= own)?;
+            Some(protection.get(highest).copied().unwrap_or(0))
+        };
+        // Device memory is not given out to anyone.
+        if zone.name == "Device" {
+            continue;
+        }
+        zone.reserved = Reserved {
+            user: kept(Some(nth(node, "Movable").unwrap_or(usize::MAX))),
+            kernel: kept(nth(node, "Normal")),
+            dma32: kept(nth(node, "DMA32")),
+        };
+    }
+}
+
 /// Parses `Node 0, zone   Normal`.
-fn header(line: &str) -> Option<(NodeId, &str)> {
+pub(super) fn header(line: &str) -> Option<(NodeId, &str)> {
     let (node, zone) = line.strip_prefix("Node ")?.split_once(',')?;
     let name = zone.trim_start().strip_prefix("zone")?.trim();
     Some((NodeId(node.parse().ok()?), name))
@@ -101,6 +170,9 @@ Node 0, zone      DMA
     cpu: 0
               count:    12
               high:     14
+    cpu: 1
+              count:    30
+              high:     14
 Node 0, zone  Movable
   pages free     0
         min      32
@@ -120,6 +192,13 @@ Node 2, zone   Normal
             (dma.free, dma.min, dma.low, dma.high, dma.managed),
             (3840, 15, 18, 21, 3840)
         );
+        assert_eq!((dma.ready, normal.ready), (42, 0), "all CPUs");
+        let reserved = Reserved {
+            user: Some(3000),
+            kernel: None,
+            dma32: None,
+        };
+        assert_eq!(dma.reserved, reserved, "the node has no zone Normal");
         assert_eq!(
             (normal.node, normal.name.as_str(), normal.free),
             (NodeId(2), "Normal", 7)

@@ -8,6 +8,7 @@ use crate::attach::preflight::{
 use crate::attach::prototype::Difference;
 use crate::attach::series::OLDEST;
 use crate::model::doctor::{Check, CheckState};
+use crate::model::number;
 
 /// Facts that the caller finds by trying or searching.
 pub struct Searched {
@@ -18,6 +19,14 @@ pub struct Searched {
     /// Hooked functions whose prototype differs from the one that the probes expect; `None` without
     /// BTF.
     pub differences: Option<Vec<Difference>>,
+    /// Processes whose system calls a seccomp filter checks; `None` without `/proc`.
+    pub filtered: Option<usize>,
+    /// Remark on distances that are all equal.
+    pub flat_distances: Option<String>,
+    /// Number of nodes; `None` when they cannot be listed.
+    pub nodes: Option<usize>,
+    /// Sentences about `/sys` and `/proc` where they are not the kernel's own.
+    pub view: Option<Vec<String>>,
 }
 
 /// Returns all checks; those that can refuse a session come first.
@@ -53,9 +62,11 @@ pub fn checks(found: &Preflight, searched: &Searched) -> Vec<Check> {
         pid_namespace(found),
     ]);
     all.extend([
-        nodes(found),
+        nodes(searched),
+        view(searched),
         numa_stat(found),
         tracefs(found),
+        seccomp(searched),
         memory(found),
     ]);
     all
@@ -269,14 +280,32 @@ fn pid_namespace(found: &Preflight) -> Check {
     }
 }
 
-fn nodes(found: &Preflight) -> Check {
+/// Checks whether what the machine is read from is the kernel's own.
+fn view(searched: &Searched) -> Check {
+    let name = "/sys and /proc";
+    match searched.view.as_deref() {
+        Some([]) => check(name, CheckState::Ok, "the kernel's own"),
+        Some(said) => check(name, CheckState::Limited, said.join("; "))
+            .means("no count is lost or misplaced for it; what is not known is -")
+            .way_out("run it outside of the container, or with the machine's /sys and /proc"),
+        None => check(name, CheckState::Unknown, "nodes cannot be listed"),
+    }
+}
+
+fn nodes(searched: &Searched) -> Check {
     let name = "NUMA nodes";
-    match found.host.nodes {
+    match searched.nodes {
         Some(1) => check(name, CheckState::Limited, "1").means(
             "all memory is local: numa_miss, numa_foreign and other_node stay 0; everything else \
                  is measured",
         ),
-        Some(nodes) => check(name, CheckState::Ok, nodes.to_string()),
+        Some(nodes) => {
+            let check = check(name, CheckState::Ok, nodes.to_string());
+            match &searched.flat_distances {
+                Some(flat) => check.means(flat.as_str()),
+                None => check,
+            }
+        }
         None => check(
             name,
             CheckState::Unknown,
@@ -315,6 +344,21 @@ fn tracefs(found: &Preflight) -> Check {
         CheckState::Ok,
         format!("{value}; nothing needs it"),
     )
+}
+
+/// Says how many processes may be refused calls that nobody sees. That is usual, so it is no limit
+/// of the machine.
+fn seccomp(searched: &Searched) -> Check {
+    let name = "seccomp filters";
+    match searched.filtered {
+        Some(0) => check(name, CheckState::Ok, "no process has one"),
+        Some(count) => check(name, CheckState::Ok, number::plural(count, "process")).means(
+            "calls that a filter refuses (mbind, set_mempolicy and move_pages in many containers) \
+             never reach the functions of the hook policy_refused; grep Seccomp /proc/PID/status \
+             shows 2 for a process with a filter",
+        ),
+        None => check(name, CheckState::Unknown, "/proc is not readable"),
+    }
 }
 
 fn memory(found: &Preflight) -> Check {

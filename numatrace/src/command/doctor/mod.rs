@@ -25,6 +25,10 @@ use crate::{
     },
     capture::fdinfo::KernelMemory,
     cli::{Format, doctor::DoctorArgs},
+    enrich::{
+        facts::{Facts as _, ProcFacts},
+        topology::{Topology, is_virtual},
+    },
     exit::Exit,
     model::{
         Hook,
@@ -71,7 +75,7 @@ pub fn run(args: &DoctorArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
 pub fn examine(root: &Path) -> Doctor {
     let found = Preflight::of(root);
     let symbols = Symbols::of_session(&root.join(KALLSYMS.trim_start_matches('/')));
-    let searched = search(&found, &symbols);
+    let searched = search(&found, &symbols, root);
     let (refusal, hooks, memory) = match found.refusal() {
         Some(refusal) => (Some(refusal), Vec::new(), None),
         None => try_hooks(&found, &symbols),
@@ -104,7 +108,8 @@ pub fn examine(root: &Path) -> Doctor {
     }
 }
 
-fn search(found: &Preflight, symbols: &Symbols) -> Searched {
+fn search(found: &Preflight, symbols: &Symbols, root: &Path) -> Searched {
+    let topology = Topology::read(root).ok();
     let btf = found.btf.as_ref().ok();
     let differences = btf.zip(found.series()).map(|(btf, series)| {
         // The prototypes are embedded and a test parses all of them, so this cannot fail.
@@ -118,7 +123,21 @@ fn search(found: &Preflight, symbols: &Symbols) -> Searched {
         trampolines: preflight::trampolines(),
         preempt_count,
         differences,
+        filtered: filtered(root),
+        flat_distances: topology
+            .as_ref()
+            .and_then(|topology| topology.flat_distances(is_virtual(root))),
+        nodes: topology.as_ref().map(|topology| topology.nodes().len()),
+        view: topology.map(|topology| topology.view().to_vec()),
     }
+}
+
+/// Returns how many processes have a seccomp filter; `None` without `/proc`.
+fn filtered(root: &Path) -> Option<usize> {
+    let mut facts = ProcFacts::new(root);
+    let pids = facts.pids();
+    let read = pids.iter().map(|pid| facts.details(*pid).seccomp);
+    (!pids.is_empty()).then(|| read.filter(|has_filter| *has_filter == Some(true)).count())
 }
 
 type Outcome = (Option<Refusal>, Vec<DoctorHook>, Option<KernelMemory>);

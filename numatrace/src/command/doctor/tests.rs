@@ -58,3 +58,16 @@ fn a_machine_without_proc_and_sys_is_told_what_is_missing() {
     assert_eq!(blocked.state, CheckState::Blocked);
     assert!(doctor.hooks.iter().all(|hook| hook.hook.lost.is_some()));
 }
+
+#[test]
+fn processes_with_a_seccomp_filter_are_counted() {
+    let root = tempfile::tempdir().unwrap();
+    for (pid, mode) in [(1, 0), (20, 2), (21, 2), (300, 1)] {
+        let folder = root.path().join(format!("proc/{pid}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("status"), format!("Seccomp:\t{mode}\n")).unwrap();
+    }
+    assert_eq!(filtered(root.path()), Some(2));
+    let empty = tempfile::tempdir().unwrap();
+    assert_eq!(filtered(empty.path()), None);
+}

@@ -3,6 +3,8 @@
 mod alerts;
 mod clock;
 #[cfg(test)]
+mod mismatch_tests;
+#[cfg(test)]
 mod placement_tests;
 mod plan;
 mod print;

@@ -29,6 +29,8 @@ pub struct Plan {
     pub details: Details,
     /// Cgroup to read; `None` for none.
     pub cgroup: Option<PathBuf>,
+    /// Files whose page cache is read.
+    pub files: Vec<PathBuf>,
     /// Read the counters.
     pub counters: bool,
     /// Sections that are read for `--save` and conditions, and not printed.
@@ -168,7 +170,10 @@ impl Plan {
         }
         let counters = args.numastat
             || args.pressure
-            || (targets.is_empty() && !args.meminfo && args.cgroup.is_none());
+            || (targets.is_empty()
+                && !args.meminfo
+                && args.cgroup.is_none()
+                && args.files.is_empty());
         let sort = args
             .sort
             .map(|node| node.map_or(SortBy::Total, |node| SortBy::Node(NodeId(node))));
@@ -181,6 +186,7 @@ impl Plan {
                 || args.details
                 || sort.is_some()
                 || !targets.is_empty()
+                || !args.files.is_empty()
                 || args.meminfo,
             details: args.details,
             compact: args.compact,
@@ -191,7 +197,11 @@ impl Plan {
         let form = form(
             args,
             interval.is_some(),
-            counters && targets.is_empty() && !args.meminfo && !args.pressure,
+            counters
+                && targets.is_empty()
+                && args.files.is_empty()
+                && !args.meminfo
+                && !args.pressure,
         );
         // A saved reading has everything but details of processes; a condition may need any count
         // or size.
@@ -215,6 +225,7 @@ impl Plan {
                 threads: args.by_thread_node,
             },
             cgroup: args.cgroup.clone(),
+            files: args.files.clone(),
             counters: counters || hidden.counters,
             hidden,
             save: args.save.clone(),

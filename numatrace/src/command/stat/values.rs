@@ -27,7 +27,7 @@ const SHARES: [&str; 6] = [
 ];
 
 /// State of memory: bytes, or shares from 0 to 1, by node and of the machine.
-const STATE: [&str; 8] = [
+const STATE: [&str; 9] = [
     "total",
     "free",
     "used",
@@ -35,6 +35,7 @@ const STATE: [&str; 8] = [
     "free_before_reclaim",
     "unreclaimable_slab",
     "unreclaimable_slab_share",
+    "unexplained",
     "unusable_2m",
 ];
 
@@ -279,6 +280,7 @@ fn state(word: &str, node: &NodePressure) -> Option<f64> {
         "free_before_reclaim" => node.above_low_kib.map(|kib| signed(kib) * 1024.0),
         "unreclaimable_slab" => bytes(node.slab_unreclaimable_kib),
         "unreclaimable_slab_share" => node.slab_unreclaimable_share,
+        "unexplained" => bytes(node.unexplained_kib),
         "unusable_2m" => node.unusable.get(9).copied(),
         _ => None,
     }
@@ -340,6 +342,7 @@ mod tests {
             total_kib: Some(1000),
             free_kib: Some(free),
             above_low_kib: Some(above),
+            unexplained_kib: (node == 4).then_some(7),
             ..NodePressure::default()
         };
         sample.pressure = Some(PressureSection {
@@ -375,6 +378,7 @@ mod tests {
             "node(min).local_share == 0.9 and node(max).numa_miss == 40",
             "node(0).local_share_change == -10%",
             "node(min).free_before_reclaim < 0 and node(4).free == 500KiB and free_share == 0.255",
+            "node(4).unexplained == 7KiB and node(max).unexplained == 7KiB",
             "pswpout == 8 and pswpout/s == 4 and imbalance == 0.1",
         ] {
             assert_eq!(holds(text), Some(true), "{text}");
@@ -384,6 +388,7 @@ mod tests {
             "proc(redis).resident > 1",
             "node(0).unreclaimable_slab > 0",
             "unusable_2m > 0",
+            "unexplained > 0 or node(0).unexplained > 0",
         ] {
             assert_eq!(holds(text), None, "{text}: not measured");
         }

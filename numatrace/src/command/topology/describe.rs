@@ -1,34 +1,15 @@
 //! Sections of the document, from the readings of the stages.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::capture::sys::{limits, policy};
-use crate::enrich::topology::{Topology, caches, devices, memory};
+use crate::capture::sys::{hugepages, limits, meminfo, policy, zoneinfo};
+use crate::enrich::topology::{Topology, devices, memory};
+use crate::fold::stat::{pressure, room};
 use crate::ids::{CpuId, NodeId, Pid, ranges};
 use crate::model::name::Name;
-use crate::model::topology::{Access, Cache, Device, ProcessLimits, Tier};
-
-/// Returns the last-level caches.
-pub fn caches(root: &Path, topology: &Topology) -> Vec<Cache> {
-    let cache = |cache: caches::Cache| {
-        let caches::Cache {
-            level,
-            size_kb,
-            cpus,
-            nodes,
-        } = cache;
-        Cache {
-            level,
-            size_kb,
-            cpus,
-            nodes,
-        }
-    };
-    caches::read(root, topology)
-        .into_iter()
-        .map(cache)
-        .collect()
-}
+use crate::model::stat::pressure::HugePages;
+use crate::model::topology::{Access, Device, ProcessLimits, Tier};
 
 /// Returns the memory tiers.
 pub fn tiers(root: &Path) -> Vec<Tier> {
@@ -88,6 +69,31 @@ pub fn devices(root: &Path, topology: &Topology) -> Vec<Device> {
         .into_iter()
         .map(device)
         .collect()
+}
+
+/// Memory that a node has for programs.
+pub struct Room {
+    /// KiB that programs can get without swapping.
+    pub available_kib: Option<u64>,
+    /// Pools of huge pages.
+    pub huge_pages: Vec<HugePages>,
+}
+
+/// Returns what each node has for programs. A part that cannot be read is unknown.
+pub fn room(root: &Path, topology: &Topology) -> BTreeMap<NodeId, Room> {
+    let zones = zoneinfo::read(root).unwrap_or_default();
+    let one = |id: NodeId| {
+        let own: Vec<_> = zones.iter().filter(|zone| zone.node == id).collect();
+        let rows = meminfo::read_node(root, id).ok();
+        let pools = hugepages::read_node(root, id).unwrap_or_default();
+        let room = Room {
+            available_kib: rows
+                .and_then(|rows| room::available(&own, &rows, topology.page_size() / 1024)),
+            huge_pages: pools.iter().map(pressure::huge_pages).collect(),
+        };
+        (id, room)
+    };
+    topology.node_ids().map(one).collect()
 }
 
 /// Returns the limits of a process: our own without a PID.

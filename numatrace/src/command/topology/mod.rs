@@ -10,9 +10,11 @@ use anyhow::{Context, bail};
 
 use crate::cli::Format;
 use crate::cli::topology::TopologyArgs;
-use crate::enrich::topology::{Gap, Node, Topology, knobs};
+use crate::enrich::topology::{Gap, Node, Topology, caches, is_virtual, knobs};
 use crate::ids::Pid;
-use crate::model::topology::{Knob, Machine, MachineNode, MissingFact, NodeKind, SCHEMA};
+use crate::model::topology::{
+    Knob, Machine, MachineNode, MemoryKind, MissingFact, NodeKind, SCHEMA,
+};
 use crate::output;
 
 /// Runs the command on the machine under `root` and prints to `out`.
@@ -79,6 +81,7 @@ pub fn describe(root: &Path, pid: Option<Pid>) -> anyhow::Result<Machine> {
             None
         }
     };
+    let room = describe::room(root, &topology);
     Ok(Machine {
         schema: SCHEMA.to_owned(),
         kernel_has_numa: topology.kernel_has_numa(),
@@ -86,16 +89,16 @@ pub fn describe(root: &Path, pid: Option<Pid>) -> anyhow::Result<Machine> {
         nodes: topology
             .nodes()
             .iter()
-            .map(|node| machine_node(&topology, node))
+            .map(|node| machine_node(&topology, node, room.get(&node.id)))
             .collect(),
         offline_nodes: topology.offline().to_vec(),
         knobs,
-        caches: describe::caches(root, &topology),
+        caches: caches::read(root, &topology),
         tiers: describe::tiers(root),
         access: describe::access(root, &topology),
         devices: describe::devices(root, &topology),
         process,
-        notes: notes(&topology),
+        notes: notes(&topology, is_virtual(root)),
         missing,
     })
 }
@@ -107,7 +110,7 @@ fn missing_fact(gap: &Gap) -> MissingFact {
     }
 }
 
-fn machine_node(topology: &Topology, node: &Node) -> MachineNode {
+fn machine_node(topology: &Topology, node: &Node, room: Option<&describe::Room>) -> MachineNode {
     let kind = match (node.is_cpuless(), node.is_memoryless()) {
         (false, false) => NodeKind::Ordinary,
         (true, false) => NodeKind::Cpuless,
@@ -117,20 +120,25 @@ fn machine_node(topology: &Topology, node: &Node) -> MachineNode {
     MachineNode {
         node: node.id,
         kind,
+        memory: topology.memory_kind(node.id),
         cpus: node.cpus.clone(),
         mem_kb: node.mem_kb,
         free_kb: node.free_kb,
+        available_kb: room.and_then(|room| room.available_kib),
+        huge_pages: room.map_or_else(Vec::new, |room| room.huge_pages.clone()),
         distance: node.distance.clone(),
         has_normal_memory: node.has_normal_memory,
         falls_back_to: topology
             .nearest_memory(node.id)
             .filter(|_| node.is_memoryless()),
+        fallback_order: topology.fallback_order(node.id),
     }
 }
 
 /// Returns facts about this machine that a reader should know first.
-fn notes(topology: &Topology) -> Vec<String> {
-    let mut notes = Vec::new();
+fn notes(topology: &Topology, is_virtual: bool) -> Vec<String> {
+    let view = topology.view().iter();
+    let mut notes: Vec<String> = view.map(|sentence| format!("{sentence}.")).collect();
     if topology.nodes().len() == 1 {
         notes.push(
             "One node: all memory is local to every CPU, so numa_miss, numa_foreign and other_node \
@@ -166,9 +174,15 @@ fn notes(topology: &Topology) -> Vec<String> {
         };
         notes.push(format!(
             "Node {} has memory and no CPU: nothing is local to it, so its local_node stays \
-             0{kernel}.",
-            node.id
+             0{kernel}{}.",
+            node.id,
+            use_of(topology.memory_kind(node.id))
         ));
+    }
+    if let Some(flat) = topology.flat_distances(is_virtual) {
+        let mut letters = flat.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+        notes.push(first.into_iter().chain(letters).chain(['.']).collect());
     }
     if !topology.offline().is_empty() {
         let list = topology
@@ -180,6 +194,24 @@ fn notes(topology: &Topology) -> Vec<String> {
         notes.push(format!("Not online: node {list}."));
     }
     notes
+}
+
+/// Says what a node's memory is good for, where that is not what all memory is.
+fn use_of(kind: Option<MemoryKind>) -> &'static str {
+    match kind {
+        Some(MemoryKind::Slow) => {
+            ". Its memory is of a slower tier: interleave and bind ordinary programs elsewhere"
+        }
+        Some(MemoryKind::Gpu) => {
+            ". Its memory is a GPU's: ordinary programs should not be bound to it or interleaved \
+             over it"
+        }
+        Some(MemoryKind::Hbm) => {
+            ". Its memory is faster than that beside CPUs: programs must ask for it (membind, \
+             preferred)"
+        }
+        Some(MemoryKind::Dram) | None => "",
+    }
 }
 
 #[cfg(test)]
@@ -202,8 +234,9 @@ mod tests {
             kinds,
             [NodeKind::Ordinary, NodeKind::Memoryless, NodeKind::Cpuless]
         );
-        assert_eq!(machine.nodes[1].falls_back_to, Some(machine.nodes[0].node));
-        assert_eq!((machine.schema.as_str(), machine.notes.len()), (SCHEMA, 2));
+        // At equal distances the kernel goes on to the next node in number.
+        assert_eq!(machine.nodes[1].falls_back_to, Some(machine.nodes[2].node));
+        assert_eq!((machine.schema.as_str(), machine.notes.len()), (SCHEMA, 3));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Facts about processes that no record has: read from `/proc` while the process lives, or replayed
 //! from a recording.
 
+pub mod memory;
 pub mod noted;
 pub mod replayed;
 pub mod resident;
@@ -14,7 +15,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use resident::Resident;
+use memory::{NodeFree, NodePool};
 
 use super::maps::{self, MapLine};
 use crate::{
@@ -43,14 +44,19 @@ pub trait Facts {
         None
     }
 
-    /// Returns the current nodes of a process's memory; empty when they cannot be read.
-    fn numa_maps(&mut self, _pid: Pid) -> Vec<Resident> {
-        Vec::new()
-    }
-
     /// Returns the path of a file that a process has open; `None` when the process does not.
     fn open_file(&mut self, _pid: Pid, _file: FileId) -> Option<Name> {
         None
+    }
+
+    /// Free memory of each node now; empty when it cannot be read.
+    fn free_memory(&mut self) -> Vec<NodeFree> {
+        Vec::new()
+    }
+
+    /// The pools of huge pages of a size, in KiB, by node now; empty when there are none.
+    fn huge_pages(&mut self, _page_kb: u64) -> Vec<NodePool> {
+        Vec::new()
     }
 }
 
@@ -74,17 +80,24 @@ pub struct Identity {
 pub struct Details {
     /// Its executable.
     pub exe: Option<Name>,
+    /// Its arguments, the name it was started by first, as far as they fit into 4 KiB.
+    pub args: Option<Vec<Name>>,
+    /// True when there are more.
+    pub args_cut: bool,
     /// Its path in the cgroup v2 hierarchy.
     pub cgroup: Option<Name>,
     /// Its pid in its own PID namespace.
     pub ns_pid: Option<Pid>,
     /// The user it acts as (effective user id).
     pub uid: Option<u32>,
+    /// Whether a seccomp filter checks its system calls.
+    pub seccomp: Option<bool>,
 }
 
 /// The live `/proc`.
 #[derive(Debug)]
 pub struct ProcFacts {
+    root: PathBuf,
     proc: PathBuf,
     /// `None` without `/proc`: then there are no facts either.
     files: Option<ProcFiles>,
@@ -96,6 +109,7 @@ impl ProcFacts {
     /// Creates the source below a root path, `/` on a live machine.
     pub fn new(root: &Path) -> Self {
         Self {
+            root: root.to_owned(),
             proc: root.join("proc"),
             files: ProcFiles::open(root).ok(),
             preread: HashMap::new(),
@@ -143,11 +157,21 @@ impl Facts for ProcFacts {
     }
 
     fn details(&mut self, pid: Pid) -> Details {
-        let (ns_pid, uid) = match self.short(pid, "status") {
-            Some(status) => (innermost_pid(status).map(Pid), effective_user(status)),
-            None => (None, None),
+        let (ns_pid, uid, seccomp) = match self.short(pid, "status") {
+            Some(status) => (
+                innermost_pid(status).map(Pid),
+                effective_user(status),
+                has_seccomp_filter(status),
+            ),
+            None => (None, None, None),
+        };
+        let (args, args_cut) = match self.short(pid, "cmdline").and_then(arguments) {
+            Some((args, cut)) => (Some(args), cut),
+            None => (None, false),
         };
         Details {
+            args,
+            args_cut,
             exe: fs::read_link(self.path_of(pid, "exe"))
                 .ok()
                 .map(|path| Name::from(path.as_os_str().as_bytes())),
@@ -157,6 +181,7 @@ impl Facts for ProcFacts {
                 .map(Name::from),
             ns_pid,
             uid,
+            seccomp,
         }
     }
 
@@ -166,11 +191,6 @@ impl Facts for ProcFacts {
 
     fn maps(&mut self, pid: Pid) -> Option<Vec<MapLine>> {
         Some(maps::parse(&fs::read(self.path_of(pid, "maps")).ok()?))
-    }
-
-    fn numa_maps(&mut self, pid: Pid) -> Vec<Resident> {
-        let files = self.files.as_mut();
-        files.map_or_else(Vec::new, |files| resident::read(files, pid))
     }
 
     fn open_file(&mut self, pid: Pid, file: FileId) -> Option<Name> {
@@ -187,6 +207,14 @@ impl Facts for ProcFacts {
             }
         }
         None
+    }
+
+    fn free_memory(&mut self) -> Vec<NodeFree> {
+        memory::free(&self.root)
+    }
+
+    fn huge_pages(&mut self, page_kb: u64) -> Vec<NodePool> {
+        memory::pools(&self.root, page_kb)
     }
 
     fn pids(&mut self) -> Vec<Pid> {
@@ -229,33 +257,60 @@ fn parse_stat(stat: &[u8]) -> Option<Identity> {
     })
 }
 
+/// Most bytes of arguments that are kept.
+const ARGUMENTS: usize = 4_096;
+
+/// Parses `/proc/PID/cmdline` (proc_pid_cmdline(5)), in which a NUL ends each argument; says
+/// whether there are more than are kept. `None` when it is empty, as that of a kernel thread.
+fn arguments(text: &[u8]) -> Option<(Vec<Name>, bool)> {
+    let kept = text.get(..ARGUMENTS).unwrap_or(text);
+    let cut = kept.len() < text.len();
+    // An argument of which only a part is kept would be a different one.
+    let whole = if cut {
+        kept.get(..kept.iter().rposition(|byte| *byte == 0)?)?
+    } else {
+        kept.strip_suffix(b"\0").unwrap_or(kept)
+    };
+    let args = whole.split(|byte| *byte == 0).map(Name::from).collect();
+    (!text.is_empty()).then_some((args, cut))
+}
+
 /// Returns the path of the `0::` line of `/proc/PID/cgroup` (cgroups(7)).
 fn unified_cgroup(text: &[u8]) -> Option<&[u8]> {
     text.split(|byte| *byte == b'\n')
         .find_map(|line| line.strip_prefix(b"0::"))
 }
 
+/// Returns the text behind a name at the start of a line of `/proc/PID/status`, without the spaces
+/// around it.
+fn status_value<'a>(status: &'a [u8], name: &str) -> Option<&'a str> {
+    let mut lines = status.split(|byte| *byte == b'\n');
+    let value = lines.find_map(|line| line.strip_prefix(name.as_bytes()))?;
+    Some(std::str::from_utf8(value).ok()?.trim())
+}
+
 /// Returns the second number of the `Uid:` line of `/proc/PID/status`.
 fn effective_user(status: &[u8]) -> Option<u32> {
+    let mut numbers = status_value(status, "Uid:")?.split_ascii_whitespace();
+    numbers.nth(1)?.parse().ok()
+}
+
+/// Returns whether the `Seccomp:` line of `/proc/PID/status` says that there is a filter; `None`
+/// without such a line, on kernels without seccomp.
+fn has_seccomp_filter(status: &[u8]) -> Option<bool> {
     let line = status
         .split(|byte| *byte == b'\n')
-        .find_map(|line| line.strip_prefix(b"Uid:"))?;
-    let mut numbers = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
-    numbers.nth(1)?.parse().ok()
+        .find_map(|line| line.strip_prefix(b"Seccomp:"))?;
+    // `SECCOMP_MODE_FILTER` (include/uapi/linux/seccomp.h). The strict mode, 1, allows no call that
+    // places memory, and its violation kills.
+    Some(line.trim_ascii() == b"2")
 }
 
 /// Returns the last number of the `NSpid:` line of `/proc/PID/status`: the pid in the process's own
 /// namespace.
 fn innermost_pid(status: &[u8]) -> Option<u32> {
-    let line = status
-        .split(|byte| *byte == b'\n')
-        .find_map(|line| line.strip_prefix(b"NSpid:"))?;
-    std::str::from_utf8(line)
-        .ok()?
-        .split_ascii_whitespace()
-        .next_back()?
-        .parse()
-        .ok()
+    let numbers = status_value(status, "NSpid:")?.split_ascii_whitespace();
+    numbers.last()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -288,11 +343,40 @@ mod tests {
             Some(7)
         );
         assert_eq!(innermost_pid(b"Name:\tx\n"), None);
+        assert_eq!(
+            [
+                &b"Seccomp:\t2\nSeccomp_filters:\t1\n"[..],
+                b"Seccomp:\t0\n",
+                b""
+            ]
+            .map(has_seccomp_filter),
+            [Some(true), Some(false), None]
+        );
         assert_eq!(effective_user(b"Uid:\t1000\t0\t1000\t1000\n"), Some(0));
         assert_eq!(
             unified_cgroup(b"1:cpu:/x\n0::/user.slice\n"),
             Some(&b"/user.slice"[..])
         );
+    }
+
+    #[test]
+    fn arguments_end_at_their_nul_and_only_whole_ones_are_kept() {
+        let text = |text: &[u8]| {
+            let (args, cut) = arguments(text)?;
+            let args: Vec<String> = args.iter().map(|arg| arg.to_utf8().into_owned()).collect();
+            Some((args.join("|"), cut))
+        };
+        assert_eq!(text(b""), None, "a kernel thread");
+        assert_eq!(
+            text(b"java\0-jar\0\0a b\0"),
+            Some(("java|-jar||a b".to_owned(), false))
+        );
+        // A program that wrote a title over its arguments.
+        assert_eq!(text(b"db: idle"), Some(("db: idle".to_owned(), false)));
+        let mut long = b"java\0".to_vec();
+        long.extend([b'x'; ARGUMENTS]);
+        assert_eq!(text(&long), Some(("java".to_owned(), true)));
+        assert_eq!(text(&[b'x'; ARGUMENTS + 1]), None);
     }
 
     #[test]
@@ -302,7 +386,8 @@ mod tests {
         assert!(facts.pids().contains(&me));
         let identity = facts.identity(me).unwrap();
         assert!(identity.start_ticks > 0 && !identity.kthread);
-        assert!(facts.details(me).exe.is_some());
+        let details = facts.details(me);
+        assert!(details.exe.is_some() && details.args.is_some());
         assert_eq!(facts.identity(Pid(u32::MAX - 5)), None);
     }
 
@@ -312,7 +397,9 @@ mod tests {
             let _ = parse_stat(&bytes);
             let _ = innermost_pid(&bytes);
             let _ = effective_user(&bytes);
+            let _ = has_seccomp_filter(&bytes);
             let _ = unified_cgroup(&bytes);
+            let _ = arguments(&bytes);
         }
     }
 }

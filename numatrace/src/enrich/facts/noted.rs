@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Details, Facts, Identity, resident::Resident};
+use super::{
+    Details, Facts, Identity,
+    memory::{NodeFree, NodePool},
+    resident::Resident,
+};
 use crate::{
     decode::mapping_run::FileId,
     enrich::maps::MapLine,
@@ -23,10 +27,14 @@ pub enum Fact {
     Pids(Vec<Pid>),
     /// The mappings of a process.
     Maps(Pid, Option<Vec<MapLine>>),
-    /// The nodes of a process's memory.
+    /// The nodes of a process's memory, in recordings from before readings were input of their own.
     NumaMaps(Pid, Vec<Resident>),
     /// The path of a file that a process had open.
     OpenFile(Pid, FileId, Option<Name>),
+    /// Free memory by node.
+    FreeMemory(Vec<NodeFree>),
+    /// Pools of huge pages of a size by node.
+    HugePages(u64, Vec<NodePool>),
 }
 
 /// A source of facts whose answers may be noted.
@@ -99,9 +107,15 @@ impl<F: Facts> Facts for Noted<F> {
         answer
     }
 
-    fn numa_maps(&mut self, pid: Pid) -> Vec<Resident> {
-        let answer = self.from.numa_maps(pid);
-        self.note(|| Fact::NumaMaps(pid, answer.clone()));
+    fn free_memory(&mut self) -> Vec<NodeFree> {
+        let answer = self.from.free_memory();
+        self.note(|| Fact::FreeMemory(answer.clone()));
+        answer
+    }
+
+    fn huge_pages(&mut self, page_kb: u64) -> Vec<NodePool> {
+        let answer = self.from.huge_pages(page_kb);
+        self.note(|| Fact::HugePages(page_kb, answer.clone()));
         answer
     }
 }

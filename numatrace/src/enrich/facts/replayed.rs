@@ -6,7 +6,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Details, Facts, Identity, noted::Fact, resident::Resident};
+use super::{
+    Details, Facts, Identity,
+    memory::{NodeFree, NodePool},
+    noted::Fact,
+    resident::Resident,
+};
 use crate::{
     decode::mapping_run::FileId,
     enrich::maps::MapLine,
@@ -24,6 +29,8 @@ enum Question {
     Maps(Pid),
     NumaMaps(Pid),
     OpenFile(Pid, FileId),
+    FreeMemory,
+    HugePages(u64),
 }
 
 impl From<&Fact> for Question {
@@ -36,6 +43,8 @@ impl From<&Fact> for Question {
             Fact::Maps(pid, _) => Question::Maps(*pid),
             Fact::NumaMaps(pid, _) => Question::NumaMaps(*pid),
             Fact::OpenFile(pid, file, _) => Question::OpenFile(*pid, *file),
+            Fact::FreeMemory(_) => Question::FreeMemory,
+            Fact::HugePages(page_kb, _) => Question::HugePages(*page_kb),
         }
     }
 }
@@ -66,6 +75,23 @@ impl ReplayedFacts {
             }
             answers.facts.push_back(fact);
         }
+    }
+
+    /// Takes the nodes of each process's memory from recordings that have them as facts.
+    pub fn take_numa_maps(&mut self) -> Vec<(Pid, Vec<Resident>)> {
+        let asked = self.answers.keys().copied();
+        let asked = asked.filter(|question| matches!(question, Question::NumaMaps(_)));
+        let mut found = Vec::new();
+        for question in asked.collect::<Vec<_>>() {
+            let answers = self.answers.remove(&question);
+            for fact in answers.into_iter().flat_map(|answers| answers.facts) {
+                if let Fact::NumaMaps(pid, mappings) = fact {
+                    found.push((pid, mappings));
+                }
+            }
+        }
+        found.sort_by_key(|(pid, _)| *pid);
+        found
     }
 
     fn ask(&mut self, question: Question) -> Option<Fact> {
@@ -121,9 +147,16 @@ impl Facts for ReplayedFacts {
         }
     }
 
-    fn numa_maps(&mut self, pid: Pid) -> Vec<Resident> {
-        match self.ask(Question::NumaMaps(pid)) {
-            Some(Fact::NumaMaps(_, answer)) => answer,
+    fn free_memory(&mut self) -> Vec<NodeFree> {
+        match self.ask(Question::FreeMemory) {
+            Some(Fact::FreeMemory(answer)) => answer,
+            _ => Vec::new(),
+        }
+    }
+
+    fn huge_pages(&mut self, page_kb: u64) -> Vec<NodePool> {
+        match self.ask(Question::HugePages(page_kb)) {
+            Some(Fact::HugePages(_, answer)) => answer,
             _ => Vec::new(),
         }
     }

@@ -23,6 +23,12 @@ impl ProcessIndex {
     pub(crate) fn number(self) -> u64 {
         u64::from(self.0)
     }
+
+    /// An index for tests of what is keyed by processes.
+    #[cfg(test)]
+    pub(crate) fn of_test(number: u32) -> Self {
+        Self(number)
+    }
 }
 
 /// One process, as far as it is known.
@@ -41,10 +47,17 @@ pub struct Process {
     /// Its parent, if its fork was recorded.
     #[serde(default)]
     pub parent: Option<Pid>,
+    /// Time of its last exec, or of its fork where it runs the program of its parent, ns since
+    /// boot; `None` when nobody saw it.
+    #[serde(default)]
+    pub exec_ns: Option<u64>,
     /// True once its last thread has ended.
     pub ended: bool,
     /// Time of its end, ns since boot; `None` without a record of it.
     pub(super) ended_ns: Option<u64>,
+    /// Signal that killed it; `None` when it ended by itself, or without a record of its end.
+    #[serde(default)]
+    pub signal: Option<u8>,
     /// True if it ended before this interval began.
     pub(super) stale: bool,
     /// True if it was forked or called exec in scope during the session: reported even without
@@ -67,8 +80,10 @@ pub(super) static FORGOTTEN: LazyLock<Process> = LazyLock::new(|| Process {
     comms: Vec::new(),
     kthread: false,
     parent: None,
+    exec_ns: None,
     ended: false,
     ended_ns: None,
+    signal: None,
     stale: false,
     announced: false,
     asked: false,

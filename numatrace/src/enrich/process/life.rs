@@ -25,6 +25,8 @@ impl Processes {
         let process = self.entry(index);
         process.start_ns = fork.start_ns;
         process.parent = Some(fork.parent);
+        // Records of two CPUs can be read in either order: an exec is later than the fork.
+        process.exec_ns.get_or_insert(fork.start_ns);
         process.announced = true;
         index
     }
@@ -32,7 +34,12 @@ impl Processes {
     /// Notes an exec: the process keeps its identity and gets a new name. Its executable is read at
     /// once, because short-lived processes are soon gone; if they are, the path passed to exec is
     /// used.
-    pub fn execed(&mut self, exec: &TaskExec, facts: &mut impl Facts) -> ProcessIndex {
+    pub fn execed(
+        &mut self,
+        exec: &TaskExec,
+        time_ns: u64,
+        facts: &mut impl Facts,
+    ) -> ProcessIndex {
         let index = self
             .exactly(exec.pid, exec.start_ns)
             .unwrap_or_else(|| self.insert(exec.pid, exec.start_ns, None, false));
@@ -46,11 +53,13 @@ impl Processes {
         };
         let process = self.entry(index);
         process.announced = true;
+        process.exec_ns = Some(time_ns);
         process.rename(&exec.comm);
         details.exe = details.exe.or_else(|| exec.filename.clone());
         details.cgroup = details.cgroup.or_else(|| process.details.cgroup.take());
         details.ns_pid = details.ns_pid.or(process.details.ns_pid);
         details.uid = details.uid.or(process.details.uid);
+        details.seccomp = details.seccomp.or(process.details.seccomp);
         process.details = details;
         index
     }
@@ -78,6 +87,7 @@ impl Processes {
         process.ended |= exit.group_dead;
         if exit.group_dead {
             process.ended_ns = Some(time_ns);
+            process.signal = exit.signal;
         }
     }
 }

@@ -29,11 +29,19 @@ impl Processes {
         process.kthread = identity.kthread;
         let now = facts.details(process.pid);
         let before = std::mem::take(&mut process.details);
+        let args_cut = if now.args.is_some() {
+            now.args_cut
+        } else {
+            before.args_cut
+        };
         process.details = Details {
+            args: now.args.or(before.args),
+            args_cut,
             exe: now.exe.or(before.exe),
             cgroup: now.cgroup.or(before.cgroup),
             ns_pid: now.ns_pid.or(before.ns_pid),
             uid: now.uid.or(before.uid),
+            seccomp: now.seccomp.or(before.seccomp),
         };
     }
 

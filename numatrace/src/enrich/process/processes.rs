@@ -188,6 +188,11 @@ impl Processes {
             .filter(|index| self.get(*index).ended_ns.is_none_or(|end| at_ns <= end))
     }
 
+    /// Returns the process of a pid that began at this clock tick after boot.
+    pub fn started(&self, pid: Pid, start_ticks: u64) -> Option<ProcessIndex> {
+        self.exactly(pid, start_ticks.saturating_mul(NS_PER_TICK))
+    }
+
     /// Returns the incarnation that began at a time (ns since boot).
     pub(super) fn exactly(&self, pid: Pid, start_ns: u64) -> Option<ProcessIndex> {
         self.at(pid, start_ns)

@@ -68,6 +68,7 @@ fn exit(pid: u32, start_ns: u64, comm: &str) -> TaskExit {
         process_start_ns: start_ns,
         kthread: false,
         group_dead: true,
+        signal: None,
         comm: Name::from(comm),
     }
 }
@@ -153,6 +154,7 @@ fn exec_keeps_the_process_and_remembers_its_first_name() {
             comm: Name::from("app"),
             filename: Some(Name::from("/usr/bin/app")),
         },
+        90_000_000,
         &mut facts,
     );
     let index = processes.of_thread(thread(5, 5, 70_000_000), &mut facts);
@@ -160,6 +162,7 @@ fn exec_keeps_the_process_and_remembers_its_first_name() {
     assert_eq!(process.comm, Some(Name::from("app")));
     assert_eq!(process.comms, [Name::from("sh")]);
     assert_eq!(process.details.exe, Some(Name::from("/usr/bin/app")));
+    assert_eq!(process.exec_ns, Some(90_000_000));
 }
 
 #[test]

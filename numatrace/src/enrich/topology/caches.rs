@@ -6,20 +6,8 @@ use super::nodes::Topology;
 use crate::{
     capture::sys::{read_list, read_names, read_number, read_text},
     ids::{CpuId, NodeId},
+    model::cache::Cache,
 };
-
-/// One cache of the highest level of its CPUs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cache {
-    /// The level: 3 on most machines.
-    pub level: u64,
-    /// Size in KiB; `None` when the kernel does not say.
-    pub size_kb: Option<u64>,
-    /// The online CPUs that share it.
-    pub cpus: Vec<CpuId>,
-    /// The nodes of those CPUs: several where a node is smaller than a cache (sub-NUMA clusters).
-    pub nodes: Vec<NodeId>,
-}
 
 /// Reads the last-level caches, sorted by first CPU. Empty where sysfs describes none, as in many
 /// guests.
@@ -69,12 +57,35 @@ pub fn read(root: &Path, topology: &Topology) -> Vec<Cache> {
     caches
 }
 
+/// Reads the last-level caches of a machine whose sysfs tells the cache of every online CPU. `None`
+/// where a CPU is in no cache or in several.
+#[must_use]
+pub fn of_all_cpus(root: &Path, topology: &Topology) -> Option<Vec<Cache>> {
+    let caches = read(root, topology);
+    let mut shared: Vec<CpuId> = caches
+        .iter()
+        .flat_map(|cache| &cache.cpus)
+        .copied()
+        .collect();
+    shared.sort_unstable();
+    let online = topology.cpus().map(|(cpu, _)| cpu);
+    (!caches.is_empty() && online.eq(shared)).then_some(caches)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{
-        super::fixture::{memory, spec, tree, write},
+        super::fixture::{Spec, caches, memory, spec, tree, uniform, write},
         *,
     };
+    use crate::model::cache::splitting;
+
+    /// The caches of a machine whose CPUs have these last-level caches.
+    fn told(specs: &[Spec], groups: &[&[u32]]) -> Option<Vec<Cache>> {
+        let tree = tree(specs);
+        caches(tree.path(), groups);
+        of_all_cpus(tree.path(), &memory(specs))
+    }
 
     #[test]
     fn the_highest_level_counts_and_a_cache_is_listed_once() {
@@ -102,5 +113,37 @@ mod tests {
         };
         assert_eq!(caches, [wanted]);
         assert_eq!(read(Path::new("/nonexistent"), &memory(&specs)), []);
+    }
+
+    #[test]
+    fn eight_caches_of_one_node_are_told_apart() {
+        let groups: Vec<Vec<u32>> = (0..8).map(|at| (at * 8..at * 8 + 8).collect()).collect();
+        let groups: Vec<&[u32]> = groups.iter().map(Vec::as_slice).collect();
+        let caches = told(&uniform(1, 64), &groups).unwrap();
+        let cpus: Vec<Vec<u32>> = caches
+            .iter()
+            .map(|cache| cache.cpus.iter().map(|cpu| cpu.0).collect())
+            .collect();
+        assert_eq!(cpus, groups);
+        assert!(caches.iter().all(|cache| cache.nodes == [NodeId(0)]));
+        assert_eq!(splitting(&caches, NodeId(0)).len(), 8);
+    }
+
+    #[test]
+    fn caches_are_unknown_unless_each_cpu_is_in_one() {
+        let specs = uniform(1, 4);
+        assert!(told(&specs, &[&[0, 1], &[2, 3]]).is_some());
+        assert_eq!(told(&specs, &[&[0, 1], &[2]]), None, "CPU 3 is in none");
+        assert_eq!(told(&specs, &[]), None, "a guest without caches");
+        let tree = tree(&specs);
+        caches(tree.path(), &[&[0, 1], &[2, 3]]);
+        let list = "sys/devices/system/cpu/cpu3/cache/index3/shared_cpu_list";
+        write(&tree.path().join(list), "1,3");
+        assert_eq!(of_all_cpus(tree.path(), &memory(&specs)), None, "in two");
+        for cpu in [2, 3] {
+            let list = format!("sys/devices/system/cpu/cpu{cpu}/cache/index3/shared_cpu_list");
+            write(&tree.path().join(list), "3-banana");
+        }
+        assert_eq!(of_all_cpus(tree.path(), &memory(&specs)), None, "garbled");
     }
 }

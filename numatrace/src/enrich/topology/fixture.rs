@@ -3,7 +3,7 @@
 //!
 //! The distance is 10 from a node to itself and 20 to every other node.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 use tempfile::TempDir;
 
@@ -121,6 +121,25 @@ pub fn tree(specs: &[Spec]) -> TempDir {
         write(&nodes.join(file), &list);
     }
     dir
+}
+
+/// Gives the CPUs of a tree their caches: a first-level cache each, and a third-level cache of 32
+/// MiB for each group.
+pub fn caches(root: &Path, groups: &[&[u32]]) {
+    for group in groups {
+        for cpu in *group {
+            let dir = root.join(format!("sys/devices/system/cpu/cpu{cpu}/cache"));
+            let shared = ranges(group.iter().copied());
+            for (index, level, size, list) in
+                [(0, "1", "32K", cpu.to_string()), (3, "3", "32768K", shared)]
+            {
+                let dir = dir.join(format!("index{index}"));
+                write(&dir.join("level"), level);
+                write(&dir.join("size"), size);
+                write(&dir.join("shared_cpu_list"), &list);
+            }
+        }
+    }
 }
 
 fn distances(order: &[u16], from: u16) -> Vec<u32> {

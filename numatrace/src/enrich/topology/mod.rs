@@ -9,11 +9,13 @@ pub mod fixture;
 pub mod caches;
 pub mod devices;
 pub mod installed;
+mod kinds;
 pub mod knobs;
 pub mod memory;
 mod nodes;
 mod read;
+mod view;
 
 pub use nodes::{Gap, Node, Topology};
-pub use read::TopologyError;
 pub(in crate::enrich) use read::page_size;
+pub use read::{TopologyError, is_virtual};

@@ -3,6 +3,12 @@
 use std::{collections::BTreeMap, fmt};
 
 use crate::ids::{CpuId, NodeId};
+use crate::model::distance;
+use crate::model::nearest::{self, Place};
+use crate::model::topology::MemoryKind;
+
+/// The distance that the kernel and hypervisors assume where nobody states one.
+const MADE_UP: u32 = 20;
 
 /// One online node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +34,12 @@ impl Node {
     #[must_use]
     pub fn is_memoryless(&self) -> bool {
         self.mem_kb == Some(0)
+    }
+
+    /// Returns whether it has memory from which the kernel allocates none for itself.
+    #[must_use]
+    pub fn is_movable_only(&self) -> bool {
+        !self.is_memoryless() && !self.has_normal_memory
     }
 
     /// Returns whether it has no online CPU.
@@ -60,12 +72,15 @@ pub struct Topology {
     page_size: u64,
     pub(super) numa: bool,
     pub(super) gaps: Vec<Gap>,
+    pub(super) view: Vec<String>,
     cpu_node: BTreeMap<CpuId, NodeId>,
+    /// The nodes that have memory, or may have.
+    pub(super) kinds: BTreeMap<NodeId, MemoryKind>,
 }
 
 impl Topology {
-    /// Returns a topology of these nodes (any order, repeated numbers dropped), with base pages of
-    /// `page_size` bytes.
+    /// Returns a topology of these nodes (any order, repeated numbers dropped) with DRAM, and base
+    /// pages of `page_size` bytes.
     #[must_use]
     pub fn from_nodes(mut nodes: Vec<Node>, page_size: u64) -> Self {
         nodes.sort_by_key(|node| node.id);
@@ -74,13 +89,19 @@ impl Topology {
             .iter()
             .flat_map(|node| node.cpus.iter().map(|&cpu| (cpu, node.id)))
             .collect();
+        let with_memory = nodes.iter().filter(|node| !node.is_memoryless());
+        let kinds = with_memory
+            .map(|node| (node.id, MemoryKind::Dram))
+            .collect();
         Self {
             nodes,
             offline: Vec::new(),
             page_size,
             numa: true,
             gaps: Vec::new(),
+            view: Vec::new(),
             cpu_node,
+            kinds,
         }
     }
 
@@ -115,6 +136,13 @@ impl Topology {
         &self.gaps
     }
 
+    /// Returns sentences about parts of `/sys` and `/proc` that are not the kernel's own, with what
+    /// was read instead.
+    #[must_use]
+    pub fn view(&self) -> &[String] {
+        &self.view
+    }
+
     /// Returns the numbers of the online nodes, ascending.
     pub fn node_ids(&self) -> impl ExactSizeIterator<Item = NodeId> + '_ {
         self.nodes.iter().map(|node| node.id)
@@ -130,6 +158,12 @@ impl Topology {
     #[must_use]
     pub fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(self.index_of(id)?)
+    }
+
+    /// Returns the kind of a node's memory; `None` for a node without.
+    #[must_use]
+    pub fn memory_kind(&self, id: NodeId) -> Option<MemoryKind> {
+        self.kinds.get(&id).copied()
     }
 
     /// Returns the node of an online CPU.
@@ -163,20 +197,64 @@ impl Topology {
             .copied()
     }
 
-    /// Returns the nearest node with memory, which the kernel falls back to from `from`: the node
-    /// itself when it has memory, or else the node at the least distance with the lowest number.
+    /// Returns the distance that all nodes claim to have from one another; `None` when they differ.
+    #[must_use]
+    pub fn flat_distance(&self) -> Option<u32> {
+        distance::flat(self.nodes.iter().map(|node| node.distance.as_deref()))
+    }
+
+    /// Says what distances that are all equal mean, where that matters: on three nodes and more,
+    /// and on virtual machines with the values that hypervisors make up.
+    #[must_use]
+    pub fn flat_distances(&self, is_virtual: bool) -> Option<String> {
+        let nodes = self.nodes.len();
+        let distance = self.flat_distance()?;
+        let useless = "so distances do not tell which node is nearest";
+        match (is_virtual, nodes) {
+            (true, _) if nodes > 2 || distance == MADE_UP => Some(format!(
+                "all {nodes} nodes claim distance {distance} from one another; this is a virtual \
+                 machine, whose hypervisor may have made that up: {useless}"
+            )),
+            (false, 3..) => Some(format!(
+                "all {nodes} nodes claim distance {distance} from one another, {useless}: either \
+                 all are linked directly, or firmware does not say"
+            )),
+            _ => None,
+        }
+    }
+
+    /// Returns the nodes in the order in which the kernel tries them for an allocation on `from`:
+    /// the node itself when it has memory, then the others with memory. Empty when the distances
+    /// are not known.
+    #[must_use]
+    pub fn fallback_order(&self, from: NodeId) -> Vec<NodeId> {
+        let order = self
+            .index_of(from)
+            .and_then(|from| nearest::orders(&self.places()).into_iter().nth(from));
+        let ids = order.into_iter().flatten().map(|to| self.nodes[to].id);
+        ids.collect()
+    }
+
+    /// Returns the node with memory that the kernel tries first for an allocation on `from`: the
+    /// node itself when it has memory.
     #[must_use]
     pub fn nearest_memory(&self, from: NodeId) -> Option<NodeId> {
-        let with_memory = self.nodes.iter().filter(|node| !node.is_memoryless());
-        with_memory
-            .min_by_key(|node| {
-                (
-                    node.id != from,
-                    self.distance(from, node.id).unwrap_or(u32::MAX),
-                    node.id,
-                )
-            })
-            .map(|node| node.id)
+        let nearest = nearest::nearest(&self.places());
+        let position = nearest.get(self.index_of(from)?).copied().flatten()?;
+        self.nodes.get(position).map(|node| node.id)
+    }
+
+    fn places(&self) -> Vec<Place<'_>> {
+        let place = |node| {
+            let node: &Node = node;
+            Place {
+                memory: !node.is_memoryless(),
+                cpus: !node.is_cpuless(),
+                movable_only: node.is_movable_only(),
+                distance: node.distance.as_deref(),
+            }
+        };
+        self.nodes.iter().map(place).collect()
     }
 }
 
@@ -202,6 +280,20 @@ mod tests {
     }
 
     #[test]
+    fn equal_distances_are_pointed_out_where_they_mislead() {
+        let of = |nodes: usize| {
+            let specs = (0..nodes).map(|n| spec(u16::try_from(n).unwrap(), &[], 9));
+            memory(&specs.collect::<Vec<_>>())
+        };
+        assert_eq!(of(1).flat_distances(true), None);
+        assert_eq!(of(2).flat_distances(false), None);
+        let said = of(2).flat_distances(true).unwrap();
+        assert!(said.contains("all 2 nodes claim distance 20"), "{said}");
+        let said = of(3).flat_distances(false).unwrap();
+        assert!(said.contains("or firmware does not say"), "{said}");
+    }
+
+    #[test]
     fn a_memoryless_node_falls_back_to_the_nearest_that_has_memory() {
         let mut nodes: Vec<Node> =
             memory(&[spec(0, &[0], 0), spec(1, &[1], 1024), spec(2, &[], 1024)])
@@ -211,6 +303,7 @@ mod tests {
         let topology = Topology::from_nodes(nodes, 4096);
         assert_eq!(topology.nearest_memory(NodeId(0)), Some(NodeId(2)));
         assert_eq!(topology.nearest_memory(NodeId(1)), Some(NodeId(1)));
+        assert_eq!(topology.fallback_order(NodeId(1)), [NodeId(1), NodeId(2)]);
         assert!(topology.nodes()[0].is_memoryless() && topology.nodes()[2].is_cpuless());
     }
 }

@@ -6,9 +6,13 @@ use nix::unistd::{SysconfVar, sysconf};
 use thiserror::Error;
 
 use super::nodes::{Gap, Node, Topology};
+use super::{installed, kinds, view};
 use crate::{
-    capture::sys::{ReadError, excerpt, meminfo, read_list, read_names, read_text},
-    ids::{CpuId, NodeId},
+    capture::sys::{
+        ReadError, excerpt, meminfo, read_list, read_names, read_text,
+        zone_sums::{self, ZoneSum},
+    },
+    ids::{CpuId, NodeId, ranges},
 };
 
 const NODES: &str = "sys/devices/system/node";
@@ -29,9 +33,15 @@ impl Topology {
     /// directory; its topology is one node 0 with all CPUs and all memory.
     pub fn read(root: &Path) -> Result<Self, TopologyError> {
         let mut gaps = Vec::new();
-        let Some(ids) = online_nodes(root, &mut gaps)? else {
+        let zones = zone_sums::read(root).unwrap_or_default();
+        let listed = online_nodes(root, &mut gaps);
+        let Some(hidden) = Hidden::new(root, &listed, zones) else {
+            listed?;
             return without_numa(root);
         };
+        let mut ids = listed.ok().flatten().unwrap_or_default();
+        ids.extend(&hidden.nodes);
+        ids.sort_unstable();
         let normal = read_list(root, &format!("{NODES}/has_normal_memory"));
         if let Err(error) = &normal {
             gap(
@@ -42,7 +52,16 @@ impl Topology {
         }
         let nodes = ids
             .iter()
-            .map(|&id| read_node(root, id, ids.len(), normal.as_deref().ok(), &mut gaps))
+            .map(|&id| {
+                read_node(
+                    root,
+                    id,
+                    ids.len(),
+                    normal.as_deref().ok(),
+                    &hidden,
+                    &mut gaps,
+                )
+            })
             .collect();
         let mut topology = Self::from_nodes(nodes, page_size());
         topology.offline = match read_list(root, &format!("{NODES}/possible")) {
@@ -56,13 +75,25 @@ impl Topology {
             }
         };
         topology.gaps = gaps;
+        topology.view = view::of(root, true);
+        topology.view.extend(hidden.sentence());
+        topology.kinds = kinds::of(&topology, &kinds::read(root, &topology));
         Ok(topology)
     }
 }
 
+/// Returns whether the machine is a virtual one: its CPUs have the flag that hypervisors set. False
+/// where CPUs have no such flag (arm64).
+#[must_use]
+pub fn is_virtual(root: &Path) -> bool {
+    let text = read_text(root, "proc/cpuinfo").unwrap_or_default();
+    let mut flags = text.lines().filter(|line| line.starts_with("flags"));
+    flags.any(|line| line.split_whitespace().any(|word| word == "hypervisor"))
+}
+
 /// Returns the online nodes, from the list or, when that is garbled, from the directories; `None`
 /// on a kernel without NUMA.
-fn online_nodes(root: &Path, gaps: &mut Vec<Gap>) -> Result<Option<Vec<NodeId>>, TopologyError> {
+fn online_nodes(root: &Path, gaps: &mut Vec<Gap>) -> Listed {
     let error = match read_list(root, &format!("{NODES}/online")) {
         Ok(numbers) if !numbers.is_empty() => return Ok(Some(node_ids(numbers))),
         Ok(_) => ReadError::garbage(root.join(NODES).join("online"), "it is empty"),
@@ -86,13 +117,85 @@ fn online_nodes(root: &Path, gaps: &mut Vec<Gap>) -> Result<Option<Vec<NodeId>>,
     Ok(Some(ids))
 }
 
+/// The nodes that `/sys` lists; `None` on a kernel without NUMA, or where their folder is hidden.
+type Listed = Result<Option<Vec<NodeId>>, TopologyError>;
+
+/// Facts about nodes besides those in their folders.
+struct Hidden {
+    /// Nodes that only zones name.
+    nodes: Vec<NodeId>,
+    zones: Vec<ZoneSum>,
+    /// Online CPUs by the links in their own folders; only read when nodes are hidden.
+    links: Vec<(CpuId, NodeId)>,
+}
+
+impl Hidden {
+    /// Returns what the kernel's zones add to the nodes that `/sys` lists; `None` where neither
+    /// names a node. Zones of a kernel without NUMA have no counters.
+    fn new(root: &Path, listed: &Listed, zones: Vec<ZoneSum>) -> Option<Self> {
+        let listed = listed.as_ref().ok().and_then(Option::as_deref);
+        let known = zones.iter().filter(|zone| zone.counters.is_some());
+        let mut nodes: Vec<NodeId> = known.map(|zone| zone.node).collect();
+        if listed.is_none() && nodes.is_empty() {
+            return None;
+        }
+        nodes.retain(|node| !listed.unwrap_or_default().contains(node));
+        let mut links = Vec::new();
+        if !nodes.is_empty() {
+            links = installed::links(root);
+            links.retain(|(cpu, _)| installed::is_online(root, *cpu));
+        }
+        Some(Self {
+            nodes,
+            zones,
+            links,
+        })
+    }
+
+    fn sentence(&self) -> Option<String> {
+        let list = ranges(self.nodes.iter().map(|node| u32::from(node.0)));
+        let without = self
+            .nodes
+            .iter()
+            .filter(|node| self.node(**node).cpus.is_empty());
+        let unknown = if without.count() == self.nodes.len() {
+            "; which CPUs they have is not known"
+        } else {
+            ""
+        };
+        (!self.nodes.is_empty())
+            .then(|| format!("/sys does not show node {list}: taken from /proc/zoneinfo{unknown}"))
+    }
+
+    /// Makes a node of what zones and links say. Distances are not known.
+    fn node(&self, id: NodeId) -> Node {
+        let zone = self.zones.iter().find(|zone| zone.node == id);
+        let own = self.links.iter().filter(|(_, node)| *node == id);
+        let mut cpus: Vec<CpuId> = own.map(|(cpu, _)| *cpu).collect();
+        cpus.sort_unstable();
+        let kib = |pages: u64| pages.saturating_mul(page_size() / 1024);
+        Node {
+            id,
+            cpus,
+            mem_kb: zone.map(|zone| kib(zone.managed)),
+            free_kb: zone.map(|zone| kib(zone.free)),
+            distance: None,
+            has_normal_memory: zone.is_none_or(|zone| zone.has_normal),
+        }
+    }
+}
+
 fn read_node(
     root: &Path,
     id: NodeId,
     online: usize,
     normal: Option<&[u32]>,
+    hidden: &Hidden,
     gaps: &mut Vec<Gap>,
 ) -> Node {
+    if hidden.nodes.contains(&id) {
+        return hidden.node(id);
+    }
     let dir = format!("{NODES}/node{id}");
     let cpus = read_list(root, &format!("{dir}/cpulist")).unwrap_or_else(|error| {
         gap(gaps, &format!("CPUs of node {id}"), &error);
@@ -161,6 +264,7 @@ fn without_numa(root: &Path) -> Result<Topology, TopologyError> {
     let mut topology = Topology::from_nodes(vec![node], page_size());
     topology.numa = false;
     topology.gaps = gaps;
+    topology.view = view::of(root, false);
     Ok(topology)
 }
 
@@ -231,6 +335,57 @@ mod tests {
         let topology = Topology::read(tree.path()).unwrap();
         assert_eq!(topology.offline(), [NodeId(2), NodeId(3)]);
         assert_eq!((topology.nodes().len(), topology.node_table_len()), (2, 4));
+    }
+
+    #[test]
+    fn nodes_that_sys_hides_are_taken_from_the_zones_with_their_cpus() {
+        let tree = fixture::tree(&[spec(0, &[0, 1], 10), spec(1, &[2, 3], 10)]);
+        let text = zone_sums::text(&[(0, 100, Some(1)), (1, 200, Some(1))]);
+        fixture::write(&tree.path().join("proc/zoneinfo"), &text);
+        for (cpu, node) in [(0, 0), (1, 0), (2, 1), (3, 1)] {
+            let cpu = tree.path().join(format!("sys/devices/system/cpu/cpu{cpu}"));
+            fs::create_dir_all(cpu.join(format!("node{node}"))).unwrap();
+            fixture::write(&cpu.join("online"), "1");
+        }
+        fixture::write(&tree.path().join("sys/devices/system/cpu/cpu3/online"), "0");
+        let whole = Topology::read(tree.path()).unwrap();
+        assert_eq!(whole.view(), Vec::<String>::new());
+        let wanted = [(0, vec![0, 1]), (1, vec![2])].map(|(node, cpus)| {
+            (
+                NodeId(node),
+                cpus.into_iter().map(CpuId).collect::<Vec<_>>(),
+            )
+        });
+        // One node is hidden, then all of them, then their folder is gone.
+        let node = tree.path().join(NODES);
+        fs::remove_dir_all(node.join("node1")).unwrap();
+        fixture::write(&node.join("online"), "0");
+        for step in 0..3 {
+            match step {
+                0 => {}
+                1 => {
+                    fs::remove_dir_all(&node).unwrap();
+                    fs::create_dir(&node).unwrap();
+                }
+                _ => fs::remove_dir(&node).unwrap(),
+            }
+            let topology = Topology::read(tree.path()).unwrap();
+            let nodes = topology.nodes().iter();
+            let cpus: Vec<_> = nodes.map(|node| (node.id, node.cpus.clone())).collect();
+            assert_eq!(cpus, wanted, "step {step}");
+            assert_eq!(topology.nodes()[1].mem_kb, Some(200 * page_size() / 1024));
+            assert!(topology.nodes()[1].has_normal_memory && topology.kernel_has_numa());
+            let hidden = if step == 0 { "node 1:" } else { "node 0-1:" };
+            assert!(topology.view()[0].contains(hidden), "{:?}", topology.view());
+        }
+        fs::remove_dir_all(tree.path().join("sys/devices/system/cpu")).unwrap();
+        let topology = Topology::read(tree.path()).unwrap();
+        assert_eq!(topology.nodes().len(), 2);
+        assert!(
+            topology.view()[0].contains("is not known"),
+            "{:?}",
+            topology.view()
+        );
     }
 
     #[test]

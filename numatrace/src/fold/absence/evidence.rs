@@ -42,7 +42,9 @@ impl Evidence {
             return None;
         };
         let (node, what) = match count.what {
-            CountKind::FirstTouch(key) => (key.nodes.1, EvidenceKind::Touched(count.amount)),
+            CountKind::FirstTouch(key) if !key.withdrawn => {
+                (key.nodes.1, EvidenceKind::Touched(count.amount))
+            }
             CountKind::TaskRun(node) => {
                 let spent = Spent {
                     ran_ns: count.amount,

@@ -28,6 +28,8 @@ const MOST: usize = 65_536;
 #[derive(Debug, Default)]
 pub struct Absences {
     processes: HashMap<ProcessIndex, Process>,
+    /// Number of the sweep that is being counted.
+    sweep: u64,
     /// The process of each thread that is followed.
     threads: HashMap<Thread, ProcessIndex>,
     /// Events since the last sweep.
@@ -111,6 +113,7 @@ impl Absences {
     pub fn end_sweep(&mut self) -> Vec<Absence> {
         let mut ended = std::mem::take(&mut self.early);
         ended.extend(self.apply_waiting());
+        self.sweep += 1;
         ended
     }
 
@@ -152,7 +155,9 @@ impl Absences {
 
     fn process(&mut self, index: ProcessIndex) -> &mut Process {
         let process = self.processes.entry(index);
-        process.or_insert_with(|| Process::new(index))
+        let process = process.or_insert_with(|| Process::new(index));
+        process.sweep(self.sweep);
+        process
     }
 }
 
@@ -217,6 +222,7 @@ mod tests {
             kind: None,
             cow: false,
             thp: false,
+            withdrawn: false,
         };
         absences.count(&counted(CountKind::FirstTouch(key), pages, pages));
     }
@@ -263,6 +269,18 @@ mod tests {
         assert_eq!(ended.len(), 1);
         assert_eq!((ended[0].pages_followed, ended[0].left_ns), (40, 10));
         assert_eq!(ended[0].pages_left, 1_000);
+    }
+
+    #[test]
+    fn what_the_sweep_after_it_counted_may_have_been_touched_after_the_thread_left() {
+        let mut absences = at_home(50);
+        absences.end_sweep();
+        absences.apply(&moved(0, 1, 10));
+        touched(&mut absences, 0, 1_000);
+        absences.end_sweep();
+        touched(&mut absences, 0, 7);
+        let open = absences.open(30);
+        assert_eq!((open[0].pages_left_least, open[0].pages_left), (50, 1_050));
     }
 
     #[test]

@@ -12,12 +12,15 @@ use crate::{
 /// Base pages of one process by node, as far as the session knows them.
 ///
 /// First touches are known a sweep late and page moves at once, so both are kept apart and added up
-/// on demand: the sum does not depend on which of them arrived first.
+/// on demand: the sum does not depend on which of them arrived first. Pages that the sweep around
+/// an event counted may have been touched before the event or after it.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     nodes: BTreeMap<NodeId, OnNode>,
     /// Base pages moved so far: from, to.
     moved: BTreeMap<NodePair, u64>,
+    /// Number of the sweep that is being counted, or whose events are being applied.
+    sweep: u64,
 }
 
 /// Base pages of one node.
@@ -25,6 +28,10 @@ pub struct Memory {
 struct OnNode {
     /// First touched there.
     touched: u64,
+    /// The part of `touched` that was counted before sweep number `sweep`, the last one that
+    /// counted some.
+    before: u64,
+    sweep: u64,
     /// Moved there, less those moved away.
     shift: i64,
     /// The lowest that `shift` was when a thread moved. Below zero it reveals pages that nobody
@@ -34,11 +41,16 @@ struct OnNode {
 
 impl OnNode {
     /// Returns the pages that lay there when `shift` was so much.
+    fn at(self, shift: i64) -> u64 {
+        self.with(self.touched, shift)
+    }
+
+    /// Returns the pages that lay there when so many had been touched, and `shift` was so much.
     ///
     /// Pages that moved away were there before, touched in the session or not.
-    fn at(self, shift: i64) -> u64 {
+    fn with(self, touched: u64, shift: i64) -> u64 {
         let unseen = self.lowest.min(self.shift).min(0).unsigned_abs();
-        self.touched.max(unseen).saturating_add_signed(shift)
+        touched.max(unseen).saturating_add_signed(shift)
     }
 }
 
@@ -48,9 +60,19 @@ impl OnNode {
 pub struct Moment(BTreeMap<NodeId, i64>);
 
 impl Memory {
+    /// Begins a sweep: all that follows was counted by it, or happened before it. Sweeps have
+    /// ascending numbers.
+    pub fn sweep(&mut self, number: u64) {
+        self.sweep = number;
+    }
+
     /// Adds pages that the process touched first.
     pub fn touched(&mut self, node: NodeId, pages: u64) {
+        let sweep = self.sweep;
         let here = self.nodes.entry(node).or_default();
+        if here.sweep != sweep {
+            (here.sweep, here.before) = (sweep, here.touched);
+        }
         here.touched = here.touched.saturating_add(pages);
     }
 
@@ -99,6 +121,16 @@ impl Memory {
     /// Returns the base pages that lie on a node now.
     pub fn pages(&self, node: NodeId) -> u64 {
         self.nodes.get(&node).map_or(0, |here| here.at(here.shift))
+    }
+
+    /// Returns the base pages that lie on a node now, less those that this sweep counted: an event
+    /// that it came after may have been before they were touched.
+    pub fn pages_before(&self, node: NodeId) -> u64 {
+        self.nodes.get(&node).map_or(0, |here| {
+            let counted = here.sweep == self.sweep;
+            let touched = if counted { here.before } else { here.touched };
+            here.with(touched, here.shift)
+        })
     }
 
     /// Returns the base pages that lay on a node at an earlier time.

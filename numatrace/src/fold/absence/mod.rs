@@ -11,9 +11,9 @@
 //! of a sweep before they apply the events since the sweep before it, in order of time. So the same
 //! input has the same absences either way, field by field. What differs is the input:
 //!
-//! - `top` and `events` know the memory that was touched or moved since they began. A report with
-//!   `--residency` knows all memory of a process; a report of an interval (`-i`) knows the memory
-//!   of that interval only.
+//! - `top` and `events` know the memory that was touched or moved since they began. A report that
+//!   read where memory lies (`residency`) knows all memory of a process; without that, the report
+//!   of an interval (`-i`) knows the memory of that interval only.
 //! - A record that comes later than the sweep after its event keeps its place in the order of a
 //!   report; live, it counts from its arrival on. Runs of page moves on a quiet CPU come that late.
 //! - A report knows from its totals that pages were moved whose records were lost, and places these
@@ -51,8 +51,12 @@ pub struct Absence {
     pub ended_ns: Option<u64>,
     /// Why it came back; `None` while it is absent, or when it ended there.
     pub back: Option<MoveReason>,
-    /// Base pages of the process on its home node when it left.
+    /// Base pages of the process on its home node when it left, with all that the sweep after it
+    /// counted.
     pub pages_left: u64,
+    /// Of these, pages that the sweep before it had counted: the others may have been touched after
+    /// the thread left.
+    pub pages_left_least: u64,
     /// Base pages that were moved meanwhile from there to the node it had moved to.
     pub pages_followed: u64,
     /// CPU time and remote faults of the thread during the absence.

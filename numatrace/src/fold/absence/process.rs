@@ -37,6 +37,12 @@ impl Process {
         }
     }
 
+    /// Begins a sweep: all that follows was counted by it, or happened before it. Sweeps have
+    /// ascending numbers.
+    pub fn sweep(&mut self, number: u64) {
+        self.memory.sweep(number);
+    }
+
     /// Adds pages that the process touched first.
     pub fn touched(&mut self, node: NodeId, pages: u64) {
         self.memory.touched(node, pages);
@@ -129,9 +135,11 @@ impl Process {
             moment,
             moved_before,
             pages,
+            least,
             ..
         } = left;
         let moved = self.memory.pages_moved(by.nodes);
+        let pages_left = pages.unwrap_or_else(|| self.memory.pages_at(moment, by.nodes.0));
         Absence {
             process: self.index,
             thread,
@@ -140,7 +148,8 @@ impl Process {
             left_ns: by.time_ns,
             ended_ns: None,
             back: None,
-            pages_left: pages.unwrap_or_else(|| self.memory.pages_at(moment, by.nodes.0)),
+            pages_left,
+            pages_left_least: pages_left.min(*least),
             pages_followed: moved.saturating_sub(*moved_before),
             spent,
         }

@@ -9,11 +9,7 @@ use crate::{
         process::ProcessIndex,
         timeline_event::{TimelineEvent, TimelineKind},
     },
-    fold::{
-        area::Thread,
-        sums::bump,
-        timeline::{OfProcess, sweeps::Touched},
-    },
+    fold::{area::Thread, sums::bump, timeline::OfProcess},
     ids::NodeId,
 };
 
@@ -56,15 +52,16 @@ pub fn absences(
     until_ns: u64,
 ) -> Vec<Absence> {
     let mut process = Process::new(index);
-    let touched = begin(&mut process, timeline, known);
+    let surviving = begin(&mut process, timeline, known);
     for (thread, followed) in &timeline.threads {
         process.count_all(*thread, &followed.spent);
     }
     let mut absences = Vec::new();
     let mut steps = steps(timeline).into_iter().peekable();
-    for sweep in touched {
+    for (sweep, number) in timeline.touched.iter().zip(1..) {
+        process.sweep(number);
         for (node, pages) in &sweep.pages {
-            process.touched(*node, *pages);
+            process.touched(*node, surviving.of(*node, *pages));
         }
         while let Some((time_ns, step)) = steps.next_if(|(time_ns, _)| *time_ns <= sweep.until_ns) {
             absences.extend(apply(&mut process, time_ns, &step));
@@ -100,14 +97,30 @@ fn steps<'a>(timeline: &'a OfProcess<'_>) -> Vec<(u64, Step<'a>)> {
     steps
 }
 
-/// Gives a process the memory that it had before its first event. Returns the first touches that
-/// are still to come.
-fn begin<'a>(process: &mut Process, timeline: &OfProcess<'a>, known: &Known) -> &'a [Touched] {
+/// The part of the first touches on each node that is still there at the end: of so many so many.
+/// All of them on nodes that are not listed.
+#[derive(Default)]
+struct Surviving(BTreeMap<NodeId, (u64, u64)>);
+
+impl Surviving {
+    fn of(&self, node: NodeId, pages: u64) -> u64 {
+        let Some((part, whole)) = self.0.get(&node) else {
+            return pages;
+        };
+        let part = u128::from(pages) * u128::from(*part) / u128::from((*whole).max(1));
+        u64::try_from(part).unwrap_or(pages)
+    }
+}
+
+/// Gives a process the memory that it had before its first event. Returns how much of the first
+/// touches since, which are still to come, counts.
+fn begin(process: &mut Process, timeline: &OfProcess<'_>, known: &Known) -> Surviving {
     let moved = moved(timeline);
+    let touches = timeline.touched.iter().flat_map(|sweep| &sweep.pages);
     match &known.pages {
         Pages::Touched(all) => {
             let mut before = all.clone();
-            for (node, pages) in timeline.touched.iter().flat_map(|sweep| &sweep.pages) {
+            for (node, pages) in touches {
                 let left = before.entry(*node).or_default();
                 *left = left.saturating_sub(*pages);
             }
@@ -121,7 +134,7 @@ fn begin<'a>(process: &mut Process, timeline: &OfProcess<'a>, known: &Known) -> 
                     process.pages_moved(*nodes, pages - recorded);
                 }
             }
-            timeline.touched
+            Surviving::default()
         }
         Pages::Resident(in_the_end) => {
             let mut before = in_the_end.clone();
@@ -133,10 +146,20 @@ fn begin<'a>(process: &mut Process, timeline: &OfProcess<'a>, known: &Known) -> 
                     bump(&mut before, from, pages);
                 }
             }
-            for (node, pages) in before {
-                process.touched(node, pages);
+            // The process did not have its memory of the end from the beginning. Of memory that it
+            // gave back and took again, no more counts than there is.
+            let mut touched: BTreeMap<NodeId, u64> = BTreeMap::new();
+            for (node, pages) in touches {
+                bump(&mut touched, *node, *pages);
             }
-            &[]
+            let mut surviving = Surviving::default();
+            for (node, pages) in before {
+                let all = touched.get(&node).copied().unwrap_or(0);
+                let part = all.min(pages);
+                surviving.0.insert(node, (part, all));
+                process.touched(node, pages - part);
+            }
+            surviving
         }
     }
 }
@@ -150,4 +173,74 @@ fn moved(timeline: &OfProcess<'_>) -> BTreeMap<NodePair, u64> {
         }
     }
     moved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decode::count::{CountKind, MoveReason, TouchKey},
+        enrich::{Charged, Observation, process::Processes},
+        fold::timeline::Timeline,
+        ids::{CpuId, Tid},
+    };
+
+    /// Absences of a process with so many resident pages on node 0 at the end. It touched 1,000
+    /// there in the sweep at 20, before its thread left at 25, and 300 in the sweep at 30.
+    fn with_resident(pages: u64) -> Vec<Absence> {
+        let (_, process) = Processes::example();
+        let mut timeline = Timeline::default();
+        let touched = |pages| Observation {
+            epoch: 1,
+            charged: Charged::Thread {
+                process,
+                tid: Tid(7),
+                start_ns: 5,
+            },
+            what: CountKind::FirstTouch(TouchKey {
+                nodes: (NodeId(0), NodeId(0)),
+                kind: None,
+                cow: false,
+                thp: false,
+                withdrawn: false,
+            }),
+            count: pages,
+            amount: pages,
+        };
+        let moved = |time_ns, nodes| TimelineEvent {
+            time_ns,
+            process,
+            nodes,
+            what: TimelineKind::Move {
+                tid: Tid(7),
+                start_ns: 5,
+                cpus: (CpuId(0), CpuId(2)),
+                reason: MoveReason::LoadBalance,
+                ran_ns: time_ns,
+                far_faults: 0,
+            },
+        };
+        timeline.apply(moved(10, (NodeId(1), NodeId(0))));
+        timeline.sweep(20, &[touched(1_000)]);
+        timeline.apply(moved(25, (NodeId(0), NodeId(1))));
+        timeline.sweep(30, &[touched(300)]);
+        let known = Known {
+            pages: Pages::Resident(BTreeMap::from([(NodeId(0), pages)])),
+            moved: BTreeMap::new(),
+        };
+        let part = timeline.by_process().remove(&process).unwrap();
+        absences(process, &part, &known, 40)
+    }
+
+    #[test]
+    fn memory_of_the_end_was_not_there_before_it_was_touched() {
+        let left = |pages| {
+            let absences = with_resident(pages);
+            assert_eq!(absences.len(), 1, "{absences:#?}");
+            (absences[0].pages_left_least, absences[0].pages_left)
+        };
+        assert_eq!(left(5_300), (5_000, 5_300), "4,000 from before the session");
+        assert_eq!(left(1_300), (1_000, 1_300));
+        assert_eq!(left(130), (100, 130), "most of it was given back");
+    }
 }

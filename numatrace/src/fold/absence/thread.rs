@@ -38,6 +38,8 @@ pub struct Left {
     pub moved_before: u64,
     /// Base pages on that node then, when it was known to be home already.
     pub pages: Option<u64>,
+    /// Base pages that were on that node then for certain.
+    pub least: u64,
 }
 
 impl Left {
@@ -94,6 +96,7 @@ impl Thread {
             faults_before: self.faults,
             moment,
             moved_before: memory.pages_moved(by.nodes),
+            least: memory.pages_before(from),
             pages: (memory.home() == Some(from)).then(|| memory.pages(from)),
         });
         back.map(|left| {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::process::PageSizes;
-use crate::capture::sys::numa_maps::MapLine;
+use crate::capture::sys::numa_maps::{MapLine, is_shared_memory};
 use crate::capture::sys::smaps::Vma;
 use crate::ids::NodeId;
 use crate::model::name::Name;
@@ -156,16 +156,6 @@ fn kind(map: &MapLine<'_>, vma: Option<&Vma>) -> Kind {
         Some(vma) if vma.write && !vma.shared => Kind::Data,
         _ => Kind::File,
     }
-}
-
-/// Returns whether a file is memfd, SysV, shared anonymous or POSIX memory, by the name that the
-/// kernel gives it; a space is `\040` in numa_maps.
-fn is_shared_memory(file: &[u8]) -> bool {
-    [&b"/memfd:"[..], b"/SYSV", b"/dev/shm/"]
-        .iter()
-        .any(|start| file.starts_with(start))
-        || file == b"/dev/zero\\040(deleted)"
-        || file == b"/dev/zero (deleted)"
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Rows of several nodes' meminfo to one table, with huge page rows corrected for mixed page sizes.
 
+use super::unexplained;
 use crate::capture::sys::hugepages::Pool;
 use crate::capture::sys::meminfo::{Row, Unit};
-use crate::model::stat::memory::{HugePagePool, MeminfoRow, MeminfoSection};
+use crate::model::stat::memory::{HugePagePool, MeminfoRow, MeminfoSection, UNEXPLAINED};
 
 /// The reading of one node; a part that could not be read is `None`.
 #[derive(Debug, Default)]
@@ -11,10 +12,12 @@ pub struct NodeMemory {
     pub rows: Option<Vec<Row>>,
     /// The node's huge page pools.
     pub pools: Option<Vec<Pool>>,
+    /// KiB of free pages that CPUs keep ready in the node's zones.
+    pub ready_kib: Option<u64>,
 }
 
-/// Returns the section of one reading. `default_huge_kb` converts huge page rows of nodes whose
-/// pools could not be read.
+/// Returns the section of one reading, with our own row at the end. `default_huge_kb` converts huge
+/// page rows of nodes whose pools could not be read.
 #[must_use]
 pub fn section(nodes: &[NodeMemory], default_huge_kb: Option<u64>) -> MeminfoSection {
     let mut rows: Vec<MeminfoRow> = Vec::new();
@@ -39,10 +42,24 @@ pub fn section(nodes: &[NodeMemory], default_huge_kb: Option<u64>) -> MeminfoSec
             }
         }
     }
+    if !rows.is_empty() {
+        rows.push(MeminfoRow {
+            name: UNEXPLAINED.to_owned(),
+            kib: nodes.iter().map(unexplained).collect(),
+        });
+    }
     MeminfoSection {
         rows,
         huge_page_pools: pools(nodes),
     }
+}
+
+fn unexplained(node: &NodeMemory) -> Option<u64> {
+    unexplained::of(
+        node.rows.as_deref()?,
+        node.pools.as_deref()?,
+        node.ready_kib?,
+    )
 }
 
 /// Returns the value of a row in KiB. The kernel's huge page rows count the default size only; the
@@ -113,6 +130,7 @@ mod tests {
         NodeMemory {
             rows: Some(rows),
             pools,
+            ready_kib: Some(0),
         }
     }
 
@@ -133,5 +151,45 @@ mod tests {
             [Some(3 * 2048 + 1_048_576), Some(2 * 2048), None]
         );
         assert_eq!(section.huge_page_pools[1].total, [Some(1), None, None]);
+        assert_eq!(section.rows[2].name, UNEXPLAINED, "at the end");
+        assert_eq!(section.rows[2].kib, [None, None, None], "rows are missing");
+    }
+
+    #[test]
+    fn what_no_row_explains_has_a_row_after_the_kernels() {
+        let kib = |name: &str, value| Row {
+            name: name.to_owned(),
+            value,
+            unit: Unit::KiB,
+        };
+        let rows = vec![
+            kib("MemTotal", 100_000),
+            kib("MemFree", 60_000),
+            kib("Active", 10_000),
+            kib("Inactive", 5000),
+            kib("Unevictable", 0),
+            kib("FilePages", 9000),
+            kib("AnonPages", 6000),
+            kib("KernelStack", 100),
+            kib("PageTables", 200),
+            kib("Slab", 4000),
+        ];
+        let node = |rows: &[Row], ready_kib| NodeMemory {
+            rows: Some(rows.to_vec()),
+            pools: Some(Vec::new()),
+            ready_kib,
+        };
+        let read = [
+            node(&rows, Some(700)),
+            node(&rows, None),
+            NodeMemory::default(),
+        ];
+        let section = section(&read, None);
+        let last = section.rows.last().unwrap();
+        assert_eq!(last.name, UNEXPLAINED);
+        assert_eq!(last.kib, [Some(20_000), None, None]);
+        assert_eq!(section.rows.len(), rows.len() + 1);
+        let unread = super::section(&[NodeMemory::default()], None);
+        assert_eq!(unread.rows, [], "no node could be read");
     }
 }

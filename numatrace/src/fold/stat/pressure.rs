@@ -1,12 +1,16 @@
 //! Zones, free blocks and event counts to the memory pressure on each node, and findings in words.
 
+use super::{ratio, room, short, unexplained};
 use crate::capture::sys::buddyinfo::FreeBlocks;
+use crate::capture::sys::hugepages::Pool;
 use crate::capture::sys::meminfo::{Row, kib};
 use crate::capture::sys::vmstat::Vmstat;
 use crate::capture::sys::zoneinfo::Zone;
 use crate::ids::NodeId;
 use crate::model::stat::counters::CounterSection;
-use crate::model::stat::pressure::{Activity, NodePressure, PressureSection, ZonePressure};
+use crate::model::stat::pressure::{
+    Activity, HugePages, NodePressure, PressureSection, ZonePressure,
+};
 
 /// Counters of `nodeN/vmstat` that show memory pressure; older kernels have fewer of them.
 const NODE_ACTIVITY: &[&str] = &[
@@ -47,9 +51,6 @@ const SYSTEM_ACTIVITY: &[&str] = &[
 /// recommend.
 const SLAB_SHARE: f64 = 0.30;
 
-/// Share of a node's memory above which its free memory counts as available to other nodes.
-const PLENTY: f64 = 0.05;
-
 /// The reading of one node; a part that could not be read is `None`.
 #[derive(Debug, Default)]
 pub struct NodeReading {
@@ -57,6 +58,8 @@ pub struct NodeReading {
     pub meminfo: Option<Vec<Row>>,
     /// `nodeN/vmstat`.
     pub vmstat: Option<Vmstat>,
+    /// The node's huge page pools.
+    pub pools: Option<Vec<Pool>>,
 }
 
 /// All files of one reading.
@@ -111,12 +114,9 @@ fn node(
     let used = total_kib
         .zip(free_kib)
         .map(|(total, free)| total.saturating_sub(free));
-    let zones: Vec<ZonePressure> = all
-        .zones
-        .iter()
-        .filter(|zone| zone.node == id)
-        .map(|zone| in_kib(zone, page_kib))
-        .collect();
+    let own: Vec<&Zone> = all.zones.iter().filter(|zone| zone.node == id).collect();
+    let zones: Vec<ZonePressure> = own.iter().map(|zone| in_kib(zone, page_kib)).collect();
+    let rows = reading.meminfo.as_deref();
     NodePressure {
         node: id,
         total_kib,
@@ -129,11 +129,43 @@ fn node(
             .zip(used)
             .filter(|&(_, used)| used > 0)
             .map(|(slab, used)| ratio(slab, used)),
-        above_low_kib: (!zones.is_empty()).then(|| zones.iter().map(above_low).sum()),
+        unexplained_kib: unexplained_kib(id, reading, &all.zones, page_kib),
+        above_low_kib: room::above_low(&own, page_kib),
+        room: (!own.is_empty()).then(|| room::before_reclaim(&own, page_kib)),
+        available_kib: rows.and_then(|rows| room::available(&own, rows, page_kib)),
+        huge_pages: reading.pools.iter().flatten().map(huge_pages).collect(),
         zones,
         unusable: unusable(all.blocks.iter().filter(|blocks| blocks.node == id)),
         activity: activity(NODE_ACTIVITY, reading.vmstat.as_ref(), before),
     }
+}
+
+/// Returns a pool as the model has it.
+#[must_use]
+pub fn huge_pages(pool: &Pool) -> HugePages {
+    HugePages {
+        page_kib: pool.page_kb,
+        total: pool.total,
+        free: pool.free,
+    }
+}
+
+fn unexplained_kib(
+    id: NodeId,
+    reading: &NodeReading,
+    zones: &[Zone],
+    page_kib: u64,
+) -> Option<u64> {
+    // Without zones, free pages that CPUs keep ready would pass for unexplained ones.
+    if zones.is_empty() {
+        return None;
+    }
+    let ready_kib = unexplained::ready_kib(zones, id, page_kib);
+    unexplained::of(
+        reading.meminfo.as_deref()?,
+        reading.pools.as_deref()?,
+        ready_kib,
+    )
 }
 
 fn in_kib(zone: &Zone, page_kib: u64) -> ZonePressure {
@@ -146,11 +178,6 @@ fn in_kib(zone: &Zone, page_kib: u64) -> ZonePressure {
         low_kib: kib(zone.low),
         high_kib: kib(zone.high),
     }
-}
-
-fn above_low(zone: &ZonePressure) -> i64 {
-    let signed = |kib: u64| i64::try_from(kib).unwrap_or(i64::MAX);
-    signed(zone.free_kib).saturating_sub(signed(zone.low_kib))
 }
 
 /// Returns, for each order, the share of the free pages that lie in smaller blocks.
@@ -201,73 +228,7 @@ fn activity(names: &[&str], now: Option<&Vmstat>, before: Option<&Vmstat>) -> Ve
 /// Returns findings in words. Without counters and their growth, only the present state is judged.
 #[must_use]
 pub fn findings(section: &PressureSection, counters: Option<&CounterSection>) -> Vec<String> {
-    let mut findings = Vec::new();
-    let elsewhere = |full: NodeId| {
-        let plenty = |node: &&NodePressure| {
-            let (Some(free), Some(total)) = (node.free_kib, node.total_kib) else {
-                return false;
-            };
-            node.node != full
-                && total > 0
-                && ratio(free, total) > PLENTY
-                && node.above_low_kib.is_none_or(|kib| kib > 0)
-        };
-        section
-            .nodes
-            .iter()
-            .filter(plenty)
-            .max_by_key(|node| node.free_kib)
-    };
-    let swapped = section.growth("pswpout").filter(|&pages| pages > 0);
-    for (position, node) in section.nodes.iter().enumerate() {
-        let growth = counters.and_then(|counters| {
-            counters
-                .interval
-                .as_ref()?
-                .nodes
-                .get(position)
-                .copied()
-                .flatten()
-        });
-        let foreign = growth.map_or(0, |growth| growth.counters.numa_foreign);
-        let short = node.above_low_kib.is_some_and(|kib| kib < 0);
-        let free = node
-            .free_kib
-            .map_or_else(String::new, |kib| format!(", {} MB free", kib / 1024));
-        let Some(other) = elsewhere(node.node) else {
-            continue;
-        };
-        let there = format!(
-            "node {} has {} MB free",
-            other.node,
-            other.free_kib.unwrap_or(0) / 1024
-        );
-        if foreign > 0 {
-            let why = if short {
-                "it is below its low watermark"
-            } else {
-                "it was short of free memory"
-            };
-            findings.push(format!(
-                "{foreign} allocations wanted node {} and went elsewhere: {why}{free}, \
-                 while {there}.",
-                node.node
-            ));
-        } else if short {
-            findings.push(format!(
-                "Node {} is below its low watermark{free}, while {there}: new memory goes there, \
-                 or waits for reclaim.",
-                node.node
-            ));
-        }
-        if short && let Some(pages) = swapped {
-            findings.push(format!(
-                "{pages} pages were swapped out while {there}: processes bound to node {} cannot \
-                 use it; interleave or bind less.",
-                node.node
-            ));
-        }
-    }
+    let mut findings = short::sentences(section, counters);
     for node in &section.nodes {
         if let Some(share) = node
             .slab_unreclaimable_share
@@ -281,21 +242,15 @@ pub fn findings(section: &PressureSection, counters: Option<&CounterSection>) ->
             ));
         }
     }
+    findings.extend(unexplained::finding(&section.nodes));
     findings
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a share of sizes beyond 2^53 is right to 15 digits all the same"
-)]
-fn ratio(part: u64, whole: u64) -> f64 {
-    part as f64 / whole as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::capture::sys::meminfo::Unit;
+    use crate::capture::sys::zoneinfo::Reserved;
     use crate::model::stat::counters::{CounterInterval, CounterView, Counters};
 
     fn rows(free: u64) -> Vec<Row> {
@@ -321,6 +276,12 @@ mod tests {
             min: 1000,
             low: 1250,
             high: 1500,
+            ready: 0,
+            reserved: Reserved {
+                user: Some(0),
+                kernel: Some(0),
+                dma32: None,
+            },
         };
         Reading {
             nodes: free
@@ -328,6 +289,7 @@ mod tests {
                 .map(|&free| NodeReading {
                     meminfo: Some(rows(free)),
                     vmstat: Some(Vmstat::new()),
+                    pools: Some(Vec::new()),
                 })
                 .collect(),
             zones: vec![zone(0, free[0]), zone(4, free[1])],
@@ -350,6 +312,7 @@ mod tests {
             4,
         );
         assert_eq!(section.nodes[0].above_low_kib, Some(2000 - 5000));
+        assert_eq!(section.nodes[0].unexplained_kib, None, "few rows were read");
         assert_eq!(section.growth("pswpout"), Some(20));
         assert_eq!(section.nodes[0].unusable, [0.0, 0.25, 0.5]);
         let view = |numa_foreign| {
@@ -380,6 +343,51 @@ mod tests {
             said.iter()
                 .any(|said| said.contains("slab is 39 %") && said.contains("node 0")),
             "{said:?}"
+        );
+    }
+
+    /// Two nodes of a machine that swapped itself to death, in base pages.
+    #[test]
+    fn nodes_that_are_all_below_min_are_not_called_well() {
+        let zone = |node: u16, free: u64| Zone {
+            node: NodeId(node),
+            name: "Normal".to_owned(),
+            managed: 15_987_358,
+            free,
+            min: 16_410,
+            low: 32_396,
+            high: 48_382,
+            ..reading([0, 0], 0).zones[0].clone()
+        };
+        let mut full = reading([24_148, 16_832], 0);
+        full.zones = vec![zone(0, 6_037), zone(4, 4_208)];
+        for node in &mut full.nodes {
+            let rows = node.meminfo.as_mut().unwrap();
+            rows.iter_mut()
+                .filter(|row| row.name == "MemTotal")
+                .for_each(|row| row.value = 63_949_432);
+        }
+        let section = section(&full, None, &[NodeId(0), NodeId(4)], 4);
+        let short: Vec<_> = section
+            .nodes
+            .iter()
+            .map(|node| node.above_low_kib)
+            .collect();
+        assert_eq!(short, [Some(-105_436), Some(-112_752)]);
+        assert_eq!(
+            findings(&section, None),
+            [
+                "All nodes (0,4) are below their min watermarks: allocations reclaim memory \
+                 themselves before they get any. Node 0 has 23 MB free, node 4 has 16 MB free."
+            ]
+        );
+        full.zones[1].free = 33_000;
+        let section = super::section(&full, None, &[NodeId(0), NodeId(4)], 4);
+        let said = findings(&section, None);
+        assert_eq!(
+            said[0],
+            "Node 0 is below its low watermark, 23 MB free, and no other node has much: new \
+             memory waits for reclaim."
         );
     }
 

@@ -123,6 +123,7 @@ mod tests {
     use crate::model::stat::memory::{
         MeminfoRow, MeminfoSection, NumastatCategories, ProcessMemory, ProcessSection,
     };
+    use crate::model::stat::placement::ProcessPlacement;
 
     fn sample(time: &str, nodes: &[u16], free: &[u64], heap: &[u64]) -> Sample {
         let mut sample = Sample::new(
@@ -151,6 +152,7 @@ mod tests {
                 heap: heap.to_vec(),
                 ..NumastatCategories::zeros(heap.len())
             },
+            placement: ProcessPlacement::default(),
             kinds: None,
             threads: None,
         };
@@ -163,6 +165,7 @@ mod tests {
             vanished: 0,
             left_out: 0,
             denied: 0,
+            findings: vec![],
         });
         sample
     }

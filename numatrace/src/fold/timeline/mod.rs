@@ -226,6 +226,7 @@ mod tests {
             kind: None,
             cow: false,
             thp: false,
+            withdrawn: false,
         };
         let counted = |what| Observation {
             epoch: 1,

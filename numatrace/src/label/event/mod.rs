@@ -1,6 +1,7 @@
 //! Lines of `numatrace events`: live events with names and the wall clock.
 
 mod cause;
+mod failure;
 mod place;
 
 use std::{collections::HashMap, time::Duration};
@@ -23,7 +24,7 @@ use crate::{
         timeline_event::{TimelineEvent, TimelineKind},
     },
     fold::{Tally, absence::Absence, area::Thread, live::LiveEvent},
-    ids::{NodeId, Pid, Tid},
+    ids::{NodeId, Pid},
     model::{
         Name,
         event::{Event, Filter, Kind},
@@ -89,6 +90,10 @@ impl EventLines {
                 TimelineKind::Pages { .. } => self.page_migration(event, enrich),
             },
             LiveEvent::Absence(absence) => self.absence(time_ns, absence, enrich),
+            LiveEvent::Failure(failure) => self.failure(time_ns, failure, enrich),
+            LiveEvent::Reclaim(charged, key, tally) => {
+                self.reclaim(time_ns, *charged, key, *tally, enrich)
+            }
         }
     }
 
@@ -123,7 +128,7 @@ impl EventLines {
         if !self.filter.wants_name(&comm) {
             return None;
         }
-        let mut event = blank(self.wall(time_ns), Kind::Alloc, nodes, pid, tid, comm);
+        let mut event = Event::new(self.wall(time_ns), Kind::Alloc, nodes, pid, tid, comm);
         event.reason = cause(count_key);
         event.pages = Some(tally.amount);
         event.count = Some(tally.count);
@@ -245,7 +250,7 @@ impl EventLines {
             return None;
         }
         let tid = thread.map(|(tid, _)| tid);
-        let mut event = blank(self.wall(time_ns), kind, nodes, pid, tid, comm);
+        let mut event = Event::new(self.wall(time_ns), kind, nodes, pid, tid, comm);
         event.pages = pages;
         Some(event)
     }
@@ -279,6 +284,11 @@ impl EventLines {
         (pid, name)
     }
 
+    /// Returns whether an event of such a kind, between these nodes and of this name, is wanted.
+    fn wants(&self, kind: Kind, nodes: (NodeId, NodeId), comm: &Name) -> bool {
+        self.filter.passes(kind, nodes, None) && self.filter.wants_name(comm)
+    }
+
     fn wall(&self, time_ns: u64) -> Timestamp {
         self.boot
             .checked_add(Duration::from_nanos(time_ns))
@@ -290,35 +300,6 @@ fn thread(id: ThreadId) -> Thread {
     (id.tid, id.start_ns)
 }
 
-fn blank(
-    time: Timestamp,
-    kind: Kind,
-    (from, to): (NodeId, NodeId),
-    pid: Pid,
-    tid: Option<Tid>,
-    comm: Name,
-) -> Event {
-    Event {
-        time,
-        kind,
-        from,
-        to,
-        pid,
-        tid,
-        comm,
-        reason: None,
-        pages: None,
-        count: None,
-        migrated: None,
-        wanted: None,
-        cpus: None,
-        mapping: None,
-        moved_by: None,
-        away_ms: None,
-        back: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,7 +309,7 @@ mod tests {
             facts, pending_mappings::PendingMappings, process::Processes, residency::Residency,
             spaces::Spaces,
         },
-        ids::CpuId,
+        ids::{CpuId, Tid},
     };
 
     /// No process can be looked up.

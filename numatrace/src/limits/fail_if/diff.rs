@@ -51,7 +51,8 @@ fn split(word: &str) -> Option<(&'static Quantity, Which)> {
 /// have one; times, shares of times and states at the end of a session have none.
 fn tested(quantity: &Quantity) -> bool {
     let counted = quantity.grows && quantity.unit != Unit::Seconds;
-    counted || (quantity.unit == Unit::Share && quantity.name != "away_share")
+    let of_time = ["away_share", "placement_mismatch"].contains(&quantity.name);
+    counted || (quantity.unit == Unit::Share && !of_time)
 }
 
 /// Returns every word that can be asked of a subject.

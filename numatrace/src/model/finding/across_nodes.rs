@@ -1,6 +1,7 @@
 //! `load-balance-across-nodes` and `woken-across-nodes`: the scheduler's own decisions move threads
 //! to other nodes.
 
+use super::fix::{self, Fix, FixKind, Place};
 use super::{Diagnosis, Finding, Severity, moving, words};
 use crate::model::matrix::share;
 use crate::model::{MoveReason, Process, Snapshot, TaskMoves, number};
@@ -69,7 +70,6 @@ fn finding(
     count: u64,
 ) -> Finding {
     let host = &snapshot.host;
-    let node = words::home_list(host, process);
     let mut evidence = vec![format!(
         "{} of {} moves between nodes: {}",
         number::grouped(count),
@@ -86,17 +86,23 @@ fn finding(
         ));
     }
     evidence.push(case.why.to_owned());
-    Finding {
-        id: case.id.into(),
-        severity: Severity::Info,
-        pid: Some(process.pid),
-        title: format!("{} {}", words::process(process), case.says),
+    let home = words::home(host, process);
+    let start = home.map(|home| {
+        let place = Place::cpus([home]);
+        fix::start(snapshot, process, &place, case.fix)
+    });
+    let mut fixes: Vec<Fix> = start.into_iter().flatten().collect();
+    fixes.push(Fix::advice(
+        FixKind::Machine,
+        words::process(process),
+        "give each group of threads a cpuset of one node's CPUs",
+    ));
+    Finding::new(
+        case.id,
+        Severity::Info,
+        Some(process.pid),
+        format!("{} {}", words::process(process), case.says),
         evidence,
-        fix: format!(
-            "{}: numactl --cpunodebind={node} {}, \
-             or a cpuset of one node's CPUs for each group of threads",
-            case.fix,
-            words::command(snapshot, process)
-        ),
-    }
+        fixes,
+    )
 }

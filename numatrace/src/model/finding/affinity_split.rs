@@ -2,7 +2,8 @@
 //! on one of them.
 
 use super::away::{self, Groups};
-use super::{Diagnosis, Finding, Severity, words};
+use super::fix::{self, Fix, FixKind, Memory, Place};
+use super::{Diagnosis, Finding, Severity, memory, words};
 use crate::model::matrix::share;
 use crate::model::{Process, Snapshot, number};
 
@@ -33,9 +34,6 @@ fn finding(snapshot: &Snapshot, process: &Process, away: u64, groups: &Groups) -
     let host = &snapshot.host;
     let home = host.position(process.home_node?)?;
     let here = words::nodes(host, [home]);
-    let list = words::node_list(host, [home]);
-    let all = words::node_list(host, groups.keys().copied());
-    let command = words::command(snapshot, process);
     let parts: Vec<String> = groups
         .iter()
         .map(|(position, (threads, ns))| {
@@ -65,21 +63,40 @@ fn finding(snapshot: &Snapshot, process: &Process, away: u64, groups: &Groups) -
             number::percent_sign(Some(remote))
         ));
     }
-    Some(Finding {
-        id: DIAGNOSIS.id.into(),
-        severity: Severity::Warning,
-        pid: Some(process.pid),
-        title: format!(
+    evidence.extend(memory::most_touched(snapshot, process, |mapping| {
+        mapping.at_end().map_or(0, |pages| pages.at(home))
+    }));
+    let mut fixes = fix::start(
+        snapshot,
+        process,
+        &Place::on([home]),
+        "bind threads to the node of the memory that they share",
+    );
+    fixes.push(
+        Fix::program(process, "let each thread touch its own memory first")
+            .expecting("each thread's memory is on the node that it is bound to"),
+    );
+    fixes.push(Fix::advice(
+        FixKind::RunCommand,
+        words::process(process),
+        "run one process per node",
+    ));
+    fixes.extend(fix::start(
+        snapshot,
+        process,
+        &Place::memory(Memory::Interleave(groups.keys().copied().collect())),
+        "spread memory that all threads use",
+    ));
+    Some(Finding::new(
+        DIAGNOSIS.id,
+        Severity::Warning,
+        Some(process.pid),
+        format!(
             "{} has its threads bound to {} and its memory on {here}",
             words::process(process),
             words::nodes(host, groups.keys().copied()),
         ),
         evidence,
-        fix: format!(
-            "bind threads to the node of the memory that they share: \
-             numactl --cpunodebind={list} --membind={list} {command}; \
-             or let each thread touch its own memory first, or run one process per node; \
-             or spread memory that all threads use: numactl --interleave={all} {command}"
-        ),
-    })
+        fixes,
+    ))
 }

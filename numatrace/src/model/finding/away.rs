@@ -1,10 +1,12 @@
 //! Threads away from the memory of their process: conditions that `affinity-split` and
 //! `ran-away-from-memory` have in common.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use super::Severity;
 use crate::model::matrix::share;
-use crate::model::{BindWhat, MoveReason, Process, ProcessKind, Snapshot, Thread};
+use crate::model::{BindWhat, MoveReason, PerNode, Process, ProcessKind, Snapshot, Thread, number};
 
 /// Least memory for a process to have a home: 16 MiB of small pages.
 const PAGES: u64 = 4096;
@@ -18,6 +20,15 @@ const SHARE: f64 = 0.2;
 /// Share of a thread's CPU time on one node from which the thread belongs there.
 const MOSTLY: f64 = 0.9;
 
+/// Placement mismatch from which on practically all memory is remote.
+const ALL: f64 = 0.9;
+
+/// CPU time as a part of the session's time from which on that hurts: a tenth of one CPU.
+const BUSY: f64 = 0.1;
+
+/// Least share of the memory on the home node: with less, threads belong on other nodes too.
+pub const AT_HOME: f64 = 0.6;
+
 /// Bound threads by the position of their node: number of threads, and their CPU time there, ns.
 pub type Groups = BTreeMap<usize, (usize, u64)>;
 
@@ -29,6 +40,11 @@ pub fn pages(process: &Process) -> u64 {
 /// Returns the base pages on the process's home node.
 pub fn at_home(process: &Process, home: usize) -> u64 {
     process.pages().map_or(0, |pages| pages.at(home))
+}
+
+/// Returns whether enough of the process's memory is on one node for threads to belong there.
+pub fn is_at_home(process: &Process, home: usize) -> bool {
+    share(at_home(process, home), pages(process)).is_some_and(|part| part >= AT_HOME)
 }
 
 /// Says how the process's memory is known; goes after a number of MiB.
@@ -50,11 +66,34 @@ pub fn is_long(away: u64, ran: u64) -> bool {
     away >= LONG && share(away, ran).is_some_and(|part| part >= SHARE)
 }
 
+/// Returns the position of the node with most CPU time, other than the home node.
+pub fn mostly_elsewhere(run: &PerNode, home: usize) -> Option<usize> {
+    run.0
+        .iter()
+        .enumerate()
+        .filter(|(position, _)| *position != home)
+        .max_by_key(|(position, ns)| (**ns, Reverse(*position)))
+        .map(|(position, _)| position)
+}
+
+/// Returns the severity of a finding about a process that is away from its memory: `critical` when
+/// it worked on memory of other nodes alone, for a good part of the session.
+pub fn severity(snapshot: &Snapshot, process: &Process) -> Severity {
+    let ran = process.run_ns.as_ref().map_or(0, PerNode::total);
+    let all = process.placement_mismatch.is_some_and(|part| part >= ALL);
+    if all && ran >= LONG && number::seconds_of(ran) >= snapshot.session.duration_s * BUSY {
+        Severity::Critical
+    } else {
+        Severity::Warning
+    }
+}
+
 /// Returns the bound threads of a process by node, when their masks split the process; `None`
 /// otherwise.
 pub fn bound_apart(snapshot: &Snapshot, process: &Process) -> Option<Groups> {
-    process.home_node?;
-    if process.kind != ProcessKind::User || !has_memory(process) {
+    let home = snapshot.host.position(process.home_node?)?;
+    let is_program = process.kind == ProcessKind::User;
+    if !is_program || !has_memory(process) || !is_at_home(process, home) {
         return None;
     }
     let mut groups = Groups::new();

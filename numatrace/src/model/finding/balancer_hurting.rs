@@ -2,7 +2,8 @@
 
 use std::cmp::Reverse;
 
-use super::{Diagnosis, Finding, NAMED, Severity, words};
+use super::fix::{self, Fix, Memory, Place};
+use super::{Diagnosis, Finding, NAMED, Severity, memory, words};
 use crate::model::{BalancerVerdict, Balancing, Process, Snapshot, number};
 
 pub const DIAGNOSIS: Diagnosis = Diagnosis {
@@ -45,23 +46,30 @@ fn finding(snapshot: &Snapshot, process: &Process, balancing: &Balancing) -> Fin
             mapping.name.to_utf8(),
             mapping.start.0
         ));
+        evidence.extend(memory::from_stack(snapshot, mapping));
     }
-    let node = words::home_list(host, process);
-    let command = words::command(snapshot, process);
-    Finding {
-        id: DIAGNOSIS.id.into(),
-        severity: Severity::Warning,
-        pid: Some(process.pid),
-        title: format!(
+    let home = words::home(host, process);
+    let bound = home.map(|home| {
+        let text = "bind it, then balancing leaves it alone";
+        fix::start(snapshot, process, &Place::on([home]), text)
+    });
+    let spread = fix::start(
+        snapshot,
+        process,
+        &Place::memory(Memory::InterleaveAll),
+        "interleave memory that all nodes use",
+    );
+    let mut fixes: Vec<Fix> = bound.into_iter().flatten().chain(spread).collect();
+    fixes.push(Fix::balancing_off("switch balancing off and compare"));
+    Finding::new(
+        DIAGNOSIS.id,
+        Severity::Warning,
+        Some(process.pid),
+        format!(
             "NUMA balancing costs {} more than it gains",
             words::process(process)
         ),
         evidence,
-        fix: format!(
-            "bind it, then balancing leaves it alone: \
-             numactl --cpunodebind={node} --membind={node} {command}; \
-             interleave memory that all nodes use (numactl --interleave=all); \
-             or switch balancing off and compare: sysctl kernel.numa_balancing=0"
-        ),
-    }
+        fixes,
+    )
 }

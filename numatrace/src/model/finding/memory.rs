@@ -1,9 +1,12 @@
 //! Sentences about mappings that findings have in common: place, first touch, use.
 
+use std::cmp::Reverse;
+
+use super::fix::{self, Fix};
 use super::{WORTH_REPORTING, words};
 use crate::ids::{NodeId, Tid};
 use crate::model::matrix::share;
-use crate::model::{Frame, Host, Mapping, Name, Process, Snapshot, number};
+use crate::model::{Host, Mapping, Matrix, Name, Process, RemoteByCause, Snapshot, number};
 
 /// Threads named in a sentence.
 const THREADS: usize = 3;
@@ -27,28 +30,33 @@ pub fn followed(mappings: &[&Mapping], (from, to): (usize, usize)) -> u64 {
     each.sum()
 }
 
-/// Says how to migrate so many pages, less those that followed, to another node: a clause for the
-/// end of a fix. Empty when hardly any are left, or when migratepages(8), which moves everything
-/// that the process has on that node, would move more pages that are well placed.
+/// Returns whether so many pages that are used elsewhere are where they are used now, after so many
+/// have moved there.
+pub fn is_over(pages: u64, followed: u64) -> bool {
+    let nearly_all = followed.saturating_mul(10) >= pages.saturating_mul(9);
+    nearly_all && pages.saturating_sub(followed) < WORTH_REPORTING
+}
+
+/// Says how to migrate so many pages, less those that followed, to another node. `None` when hardly
+/// any are left, or when migratepages(8), which moves everything that the process has on that node,
+/// would move more pages that are well placed.
 pub fn moving(
     host: &Host,
     process: &Process,
     mappings: &[&Mapping],
     nodes @ (from, to): (usize, usize),
     pages: u64,
-) -> String {
+) -> Option<Fix> {
     let left = pages.saturating_sub(followed(mappings, nodes));
     let there = process.pages().map_or(0, |pages| pages.at(from));
     if left < WORTH_REPORTING || left.saturating_mul(2) < there {
-        return String::new();
+        return None;
     }
-    format!(
-        "; move existing pages: migratepages {} {} {} ({} MiB)",
-        process.pid,
-        words::node_list(host, [from]),
-        words::node_list(host, [to]),
+    let text = format!(
+        "move what is there ({} MiB)",
         number::mib(Some(left), host.page_size)
-    )
+    );
+    fix::move_pages(host, process, (&[from], to), text)
 }
 
 /// Names a mapping: `[anon] at 0x7f0000000000 (64.0 MiB)`.
@@ -86,7 +94,7 @@ pub fn placed(host: &Host, process: &Process, mapping: &Mapping) -> String {
 /// Says which threads use a mapping, and from which node. `None` without sampled accesses.
 pub fn used(host: &Host, process: &Process, mapping: &Mapping) -> Option<String> {
     let accesses = mapping.accesses().filter(|faults| faults.total() > 0)?;
-    let user = mapping.user().or_else(|| accesses.by_from().most())?;
+    let user = mapping.user()?;
     let remote = accesses.off_diagonal();
     let node = host.nodes.get(user)?.node;
     let tids: Vec<Tid> = mapping
@@ -119,31 +127,35 @@ pub fn from_stack(snapshot: &Snapshot, mapping: &Mapping) -> Option<String> {
 pub fn touched_in(snapshot: &Snapshot, mapping: &Mapping, functions: usize) -> Option<String> {
     let id = mapping.first_touch.as_ref()?.stacks.first()?;
     let stack = snapshot.stacks.iter().find(|stack| stack.id == *id)?;
-    let named = |frame: &&Frame| frame.symbol.is_some();
-    let innermost = stack.frames.iter().find(named)?;
-    let mut text = format!("touched in {}", function(innermost));
-    let whole = stack.frames.iter().filter(named);
-    let whole = whole.filter(|frame| !frame.inlined);
-    // The innermost frame is named already when it is not an inlined function.
-    let callers = whole.skip(usize::from(!innermost.inlined));
-    for (depth, frame) in callers.take(functions.saturating_sub(1)).enumerate() {
-        let part = match (innermost.inlined, depth) {
-            (true, 0) => " in ",
-            _ => ", called by ",
-        };
-        text.push_str(part);
-        text.push_str(&function(frame));
-    }
-    Some(text)
+    Some(format!("touched in {}", stack.functions(functions)?))
 }
 
-/// Names a function: `init (matrix.c:41)`.
-fn function(frame: &Frame) -> String {
-    let symbol = frame.symbol.as_ref().map(Name::to_utf8).unwrap_or_default();
-    match &frame.line {
-        Some(line) => format!("{symbol} ({})", line.to_utf8()),
-        None => symbol.into_owned(),
-    }
+/// Names the mapping with most of the pages that a finding is about, and says where in the program
+/// they were touched. `None` when no stack was taken of it.
+pub fn most_touched(
+    snapshot: &Snapshot,
+    process: &Process,
+    pages: impl Fn(&Mapping) -> u64,
+) -> Option<String> {
+    let mappings = process.mappings.iter();
+    let (_, mapping) = mappings
+        .map(|mapping| (pages(mapping), mapping))
+        .filter(|(pages, _)| *pages > 0)
+        .max_by_key(|(pages, mapping)| (*pages, Reverse(mapping.start)))?;
+    let stack = from_stack(snapshot, mapping)?;
+    Some(format!(
+        "most in {}, {stack}",
+        place(&snapshot.host, mapping)
+    ))
+}
+
+/// Returns the remote pages of a mapping that have a cause; all remote ones where causes are not
+/// known.
+pub fn remote_by(mapping: &Mapping, cause: impl Fn(&RemoteByCause) -> u64) -> u64 {
+    let causes = mapping.first_touch.as_ref();
+    let causes = causes.and_then(|touch| touch.remote_by_cause.as_ref());
+    let remote = || mapping.touches().map_or(0, Matrix::off_diagonal);
+    causes.map_or_else(remote, cause)
 }
 
 /// Names threads: `thread init (187)`, `threads worker (188), worker (189), worker (190), 3 more`.

@@ -3,8 +3,9 @@
 //! The kernel prefers the nearest node with memory for them, so this never shows as a miss:
 //! numa_hit grows there, and other_node.
 
+use super::fix::{self, Fix, FixKind, Place};
 use super::{Diagnosis, Finding, Severity, WORTH_REPORTING, words};
-use crate::model::{RemoteByCause, Snapshot, number};
+use crate::model::{Snapshot, number};
 
 pub const DIAGNOSIS: Diagnosis = Diagnosis {
     id: "memoryless-node",
@@ -34,59 +35,52 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         "{which} {verb} {} and no memory",
         number::plural(cpus, "CPU")
     )];
-    let nearest: Vec<String> = bare
-        .iter()
-        .filter_map(|position| {
-            Some(format!(
-                "nearest memory of {}: {}",
-                words::nodes(host, [*position]),
-                words::nodes(host, [nearest(snapshot, *position)?])
-            ))
-        })
-        .collect();
-    evidence.extend(nearest);
-    let total = snapshot
-        .alloc_total()
-        .and_then(|alloc| alloc.remote_by_cause);
-    let counted = total
-        .as_ref()
-        .map(|causes: &RemoteByCause| causes.memoryless);
+    let nearest = host.nearest_memory();
+    let sentence = |position: &usize| {
+        Some(format!(
+            "nearest memory of {}: {}",
+            words::nodes(host, [*position]),
+            words::nodes(host, [nearest.get(*position).copied().flatten()?])
+        ))
+    };
+    evidence.extend(bare.iter().filter_map(sentence));
+    let total = snapshot.alloc_total();
+    let counted = total.as_ref().and_then(|alloc| alloc.remote_by_cause);
+    let counted = counted.map(|causes| causes.memoryless);
+    let in_pages = total.as_ref().and_then(|alloc| alloc.in_pages.as_ref());
+    let pages = in_pages.map(|pages| pages.remote_by_cause.memoryless);
     if let Some(counted) = counted {
         evidence.push(format!(
-            "{} allocations were remote because of that",
-            number::grouped(counted)
+            "{} {} remote because of that",
+            number::plural(counted, "allocation"),
+            words::were(counted)
         ));
     }
     let whole = host.nodes.iter().enumerate();
     let whole = whole.filter(|(_, node)| node.mem_kb != Some(0) && !node.cpus.is_empty());
-    let whole = words::node_list(host, whole.map(|(position, _)| position));
-    vec![Finding {
-        id: DIAGNOSIS.id.into(),
-        severity: if counted.unwrap_or(0) >= WORTH_REPORTING {
-            Severity::Warning
-        } else {
-            Severity::Info
-        },
-        pid: None,
-        title: format!("{which} {verb} CPUs but no memory: every allocation there is remote"),
+    let severity = if pages.or(counted).unwrap_or(0) >= WORTH_REPORTING {
+        Severity::Warning
+    } else {
+        Severity::Info
+    };
+    let elsewhere = fix::run(
+        snapshot,
+        None,
+        &Place::cpus(whole.map(|(position, _)| position)),
+        "run programs that need memory on nodes that have some",
+    );
+    let fill = Fix::advice(
+        FixKind::Machine,
+        which.as_str(),
+        "permanently: populate the node's memory slots, or give the guest's node memory",
+    )
+    .expecting("what is allocated there is local");
+    vec![Finding::new(
+        DIAGNOSIS.id,
+        severity,
+        None,
+        format!("{which} {verb} CPUs but no memory: every allocation there is remote"),
         evidence,
-        fix: format!(
-            "run programs that need memory on nodes that have some: \
-             numactl --cpunodebind={whole} COMMAND; \
-             permanently: populate the node's memory slots, or give the guest's node memory"
-        ),
-    }]
-}
-
-/// Returns the position of the nearest node with memory, by firmware's distances.
-fn nearest(snapshot: &Snapshot, from: usize) -> Option<usize> {
-    let nodes = &snapshot.host.nodes;
-    let distance = nodes.get(from)?.distance.as_ref()?;
-    nodes
-        .iter()
-        .zip(distance)
-        .enumerate()
-        .filter(|(_, (node, _))| node.mem_kb.is_some_and(|kb| kb > 0))
-        .min_by_key(|(position, (_, distance))| (**distance, *position))
-        .map(|(position, _)| position)
+        elsewhere.into_iter().chain([fill]),
+    )]
 }

@@ -1,5 +1,6 @@
 //! `migration-failures`: many pages could not be migrated.
 
+use super::fix::{Fix, FixKind};
 use super::{Diagnosis, Finding, Severity, WORTH_REPORTING, words};
 use crate::model::matrix::share;
 use crate::model::{Process, Snapshot, number};
@@ -42,7 +43,7 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
     )];
     if let Some(causes) = all.failed_by_cause {
         evidence.push(format!(
-            "{} were busy (pinned or under I/O), {} failed for other reasons",
+            "busy (pinned or under I/O): {}; for other reasons: {}",
             number::grouped(causes.busy),
             number::grouped(causes.other)
         ));
@@ -54,15 +55,26 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
             number::grouped(count)
         ));
     }
-    vec![Finding {
-        id: DIAGNOSIS.id.into(),
-        severity: Severity::Warning,
-        pid: None,
-        title: "pages could not be moved between nodes".to_owned(),
+    let fixes = [
+        Fix::advice(
+            FixKind::Program,
+            "programs that pin memory",
+            "pages under I/O and pages pinned by a device or the kernel (RDMA, VFIO, io_uring \
+             buffers) cannot move: place them before they are pinned (numactl --membind)",
+        )
+        .expecting("they need not move"),
+        Fix::look(
+            "the target node",
+            "to see whether it has free memory",
+            "numatrace stat -m",
+        ),
+    ];
+    vec![Finding::new(
+        DIAGNOSIS.id,
+        Severity::Warning,
+        None,
+        "pages could not be moved between nodes",
         evidence,
-        fix: "pages under I/O and pages pinned by a device or the kernel (RDMA, VFIO, io_uring \
-              buffers) cannot move: place them before they are pinned (numactl --membind), and \
-              check that the target node has free memory (numatrace stat -m)"
-            .to_owned(),
-    }]
+        fixes,
+    )]
 }

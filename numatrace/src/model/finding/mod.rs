@@ -8,10 +8,17 @@ mod across_nodes;
 mod affinity_split;
 mod away;
 mod balancer_hurting;
+mod binding_refused;
+mod bound_node_full;
+mod caches;
+pub mod checks;
 mod first_touch_elsewhere;
+pub mod fix;
+mod hugetlb_pool_empty;
 mod interleave_mismatch;
 pub(in crate::model) mod memory;
 mod memoryless_node;
+mod merge;
 mod migration_failures;
 mod moving;
 mod node_full_fallback;
@@ -19,6 +26,7 @@ mod not_numa;
 mod one_node;
 mod page_cache;
 mod ping_pong;
+mod placement_known;
 mod ran_away;
 mod remote_by_policy;
 mod thp_remote;
@@ -26,7 +34,10 @@ mod tiering_churn;
 mod touched_before_bind;
 pub(in crate::model) mod words;
 
+pub(crate) use binding_refused::sees_filters;
 use serde::{Deserialize, Serialize};
+
+pub use fix::{Fix, FixKind};
 
 use super::report::Snapshot;
 use crate::ids::Pid;
@@ -44,8 +55,43 @@ pub struct Finding {
     pub title: String,
     /// The counts behind it, one sentence each; never empty.
     pub evidence: Vec<String>,
-    /// The remedy; never empty.
+    /// The remedy in one sentence; never empty.
     pub fix: String,
+    /// The remedies it is made of; empty in reports of earlier versions.
+    #[serde(default)]
+    pub fixes: Vec<Fix>,
+}
+
+impl Finding {
+    /// A finding with its fixes, of which equal ones are one. Without any, it says where to look.
+    #[must_use]
+    pub fn new(
+        id: &str,
+        severity: Severity,
+        pid: Option<Pid>,
+        title: impl Into<String>,
+        evidence: Vec<String>,
+        fixes: impl IntoIterator<Item = Fix>,
+    ) -> Self {
+        let mut distinct: Vec<Fix> = Vec::new();
+        for fix in fixes {
+            if !distinct.contains(&fix) {
+                distinct.push(fix);
+            }
+        }
+        if distinct.is_empty() {
+            distinct.push(Fix::nothing_to_do());
+        }
+        Self {
+            id: id.to_owned(),
+            severity,
+            pid,
+            title: title.into(),
+            evidence,
+            fix: fix::sentence(&distinct),
+            fixes: distinct,
+        }
+    }
 }
 
 /// Severity of a finding, worst first.
@@ -71,12 +117,15 @@ pub struct Diagnosis {
 
 /// All diagnoses; findings of equal severity are in this order in a report.
 pub const ALL: &[Diagnosis] = &[
+    bound_node_full::DIAGNOSIS,
+    hugetlb_pool_empty::DIAGNOSIS,
     first_touch_elsewhere::DIAGNOSIS,
     touched_before_bind::DIAGNOSIS,
     interleave_mismatch::DIAGNOSIS,
     thp_remote::DIAGNOSIS,
     page_cache::FILLED_ELSEWHERE,
     page_cache::SHARED_TEXT,
+    binding_refused::DIAGNOSIS,
     remote_by_policy::DIAGNOSIS,
     node_full_fallback::DIAGNOSIS,
     memoryless_node::DIAGNOSIS,
@@ -111,6 +160,7 @@ pub fn diagnose(snapshot: &Snapshot) -> Vec<Finding> {
         .iter()
         .flat_map(|diagnosis| (diagnosis.check)(snapshot))
         .collect();
+    merge::same_cause(snapshot, &mut findings);
     // The all-clear needs the absence of every other finding.
     if findings.is_empty() {
         findings = not_numa::check(snapshot);

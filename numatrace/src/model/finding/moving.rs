@@ -2,7 +2,8 @@
 
 use std::cmp::Reverse;
 
-use super::NAMED;
+use super::fix::{self, Fix, FixKind, Place};
+use super::{NAMED, words};
 use crate::model::{MoveReason, Process, ProcessKind, Snapshot, TaskMoves, number};
 
 /// Returns programs with their moves, largest count first. `count` returns the moves of a process
@@ -72,24 +73,53 @@ pub fn reasons(moves: &TaskMoves) -> String {
 }
 
 /// Says how to stop moves with a reason.
-pub fn way_out(reason: Option<MoveReason>, keep: &str) -> String {
+pub fn way_out(snapshot: &Snapshot, process: &Process, reason: Option<MoveReason>) -> Vec<Fix> {
+    let keep = |text: &str| {
+        let home = words::home(&snapshot.host, process);
+        let start = home.map(|home| fix::start(snapshot, process, &Place::cpus([home]), text));
+        start.unwrap_or_default()
+    };
+    let who = words::process(process);
     match reason {
         Some(MoveReason::Affinity) => {
-            "the program, or another one, calls sched_setaffinity on its threads: find the caller \
-             (strace -f -e trace=sched_setaffinity) and pin once"
-                .to_owned()
+            let text = "the program, or another one, calls sched_setaffinity on its threads: find \
+                        the caller and pin once";
+            let mut fixes = vec![
+                Fix::advice(FixKind::Unbind, who.as_str(), text)
+                    .expecting("its threads stay where they are"),
+            ];
+            if process.ended != Some(true) {
+                let trace = format!("strace -f -k -e trace=sched_setaffinity -p {}", process.pid);
+                fixes.push(Fix::look(who, "to see its own calls", &trace));
+            }
+            fixes
         }
-        Some(MoveReason::Cpuset) => "its cpuset changes while it runs: find the process that \
-            writes cpuset.cpus of its cgroup"
-            .to_owned(),
-        Some(MoveReason::Hotplug) => "its CPUs are taken offline while it runs".to_owned(),
-        Some(MoveReason::RtDl) => {
-            format!("a real-time task is pushed from CPU to CPU: pin it: {keep}")
+        Some(MoveReason::Cpuset) => vec![Fix::advice(
+            FixKind::Machine,
+            who,
+            "its cpuset changes while it runs: find the process that writes cpuset.cpus of its \
+             cgroup",
+        )],
+        Some(MoveReason::Hotplug) => vec![Fix::advice(
+            FixKind::Machine,
+            who,
+            "its CPUs are taken offline while it runs",
+        )],
+        Some(MoveReason::RtDl) => keep("a real-time task is pushed from CPU to CPU: pin it"),
+        Some(MoveReason::NumaMove | MoveReason::NumaSwap) => {
+            let text = "NUMA balancing does not settle: keep threads on the node of their memory";
+            let mut fixes = keep(text);
+            fixes.push(Fix::balancing_off("switch balancing off and compare"));
+            fixes
         }
-        Some(MoveReason::NumaMove | MoveReason::NumaSwap) => format!(
-            "NUMA balancing does not settle: keep threads on the node of their memory: {keep}, \
-             or switch balancing off and compare: sysctl kernel.numa_balancing=0"
-        ),
-        _ => format!("keep it on one node: {keep}, or a cpuset of one node's CPUs"),
+        _ => {
+            let mut fixes = keep("keep it on one node");
+            fixes.push(Fix::advice(
+                FixKind::Machine,
+                who,
+                "give it a cpuset of one node's CPUs",
+            ));
+            fixes
+        }
     }
 }

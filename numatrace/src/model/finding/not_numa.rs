@@ -1,30 +1,40 @@
 //! `numa-is-not-your-problem`: enough was measured, and almost nothing of it was remote.
 //!
 //! Reported only when there is no other finding and the counts can be trusted, together with the
-//! quantities that were not measured: allocations alone do not show remote use of old memory.
+//! quantities that were not measured. Allocations alone do not show remote use of old memory, so
+//! the title says less where nobody looked at that.
 
-use super::{Finding, Severity, words};
+use super::{
+    Finding, Fix, FixKind, Severity,
+    binding_refused::filtered,
+    caches,
+    placement_known::{PlacementKnown, why_unknown},
+    words,
+};
+use crate::model::failure::Failures;
 use crate::model::matrix::share;
-use crate::model::{Alloc, FirstTouch, HintFaults, Snapshot, TaskMoves, Verdict, number};
+use crate::model::{Alloc, FirstTouch, HintFaults, Process, Snapshot, TaskMoves, Verdict, number};
 
 pub const ID: &str = "numa-is-not-your-problem";
 
 /// Least allocations for a conclusion.
-const ENOUGH: u64 = 10_000;
+pub(super) const ENOUGH: u64 = 10_000;
 
 /// Least hint faults and first-touched pages for a conclusion.
 const ENOUGH_SAMPLES: u64 = 100;
 
 /// Largest remote share that is noise: interrupts, kernel structures of a fixed node, a task that
 /// just moved.
-const NOISE: f64 = 0.02;
+pub(super) const NOISE: f64 = 0.02;
 
-const FIX: &str = "look elsewhere first: CPU, I/O, locks, memory bandwidth. These counts do not \
-    include memory placed before this session: numatrace stat -p PID shows its nodes";
+const FIX: &str = "look elsewhere first: CPU, I/O, locks, memory bandwidth";
 
 /// Checks the process that the session was about, else the whole system.
 pub fn check(snapshot: &Snapshot) -> Vec<Finding> {
     if snapshot.host.nodes.len() < 2 || snapshot.audit.verdict == Verdict::Failed {
+        return Vec::new();
+    }
+    if ended_badly(snapshot) {
         return Vec::new();
     }
     let focus = snapshot.focus();
@@ -47,21 +57,77 @@ pub fn check(snapshot: &Snapshot) -> Vec<Finding> {
             )
         }
     };
-    let Some(evidence) = evidence(alloc, touch, hints, moves) else {
+    let Some(mut evidence) = evidence(alloc, touch, hints, moves) else {
         return Vec::new();
     };
+    let placement = PlacementKnown::of(snapshot);
+    // Of a session about some processes, the one that is named and all of them together.
+    let named = PlacementKnown::of_processes(snapshot, focus);
+    let parts = [Some(placement), focus.map(|_| named)];
+    let mut parts = parts.into_iter().flatten();
+    if parts.any(|part| part.mismatch().is_some() && !part.is_together()) {
+        return Vec::new();
+    }
+    if let Some(process) = filtered(snapshot) {
+        evidence.push(format!(
+            "not measured: calls that the seccomp filter of {} refuses (--hooks +policy_seccomp)",
+            words::process(process)
+        ));
+    }
+    let known = placement.is_known() && (focus.is_none() || named.is_known());
+    if let Some(mismatch) = placement.mismatch().filter(|_| known) {
+        let sentence = format!(
+            "memory lies where it is used: it and the CPU time are {} apart",
+            number::percent_sign(Some(mismatch))
+        );
+        evidence.insert(0, sentence);
+    }
+    let between_caches = caches::between(snapshot, moves);
     let who = focus.map(words::process).map_or_else(
         || "this machine in this session".to_owned(),
         |who| format!("{who} in this session"),
     );
-    vec![Finding {
-        id: ID.into(),
-        severity: Severity::Info,
-        pid: focus.map(|process| process.pid),
-        title: format!("NUMA is not the problem of {who}"),
+    let fix = if known {
+        FIX.to_owned()
+    } else {
+        format!("look at existing memory, too: {}", why_unknown(snapshot))
+    };
+    let title = if known {
+        format!("NUMA is not the problem of {who}")
+    } else {
+        format!("new allocations of {who} are local; where existing memory lies was not checked")
+    };
+    let mut fixes = vec![Fix::advice(FixKind::Look, &who, fix)];
+    if let Some((moves, fix)) = between_caches {
+        evidence.push(moves);
+        fixes.extend(fix);
+    }
+    vec![Finding::new(
+        ID,
+        Severity::Info,
+        focus.map(|process| process.pid),
+        title,
         evidence,
-        fix: FIX.into(),
-    }]
+        fixes,
+    )]
+}
+
+/// Returns whether something failed, or the command was killed: counts of what succeeded say
+/// nothing of that.
+pub(super) fn ended_badly(snapshot: &Snapshot) -> bool {
+    let failures = snapshot.failures.as_ref();
+    let status = snapshot.session.exit_status.unwrap_or(0);
+    failures.is_some_and(Failures::any)
+        || (128..256).contains(&status)
+        || !snapshot.session.scope.is_whole_system() && snapshot.processes.iter().any(was_killed)
+}
+
+/// Returns whether a signal ended a process that nobody sends to end a program in order.
+pub(super) fn was_killed(process: &Process) -> bool {
+    /// `SIGHUP`, `SIGINT`, `SIGPIPE`, `SIGTERM`
+    const ORDERLY: [u8; 4] = [1, 2, 13, 15];
+    let signal = process.killed_by;
+    signal.is_some_and(|signal| !ORDERLY.contains(&signal))
 }
 
 /// Returns the evidence for the finding, one sentence each; `None` when a quantity contradicts it,
@@ -82,6 +148,16 @@ fn evidence(
         number::grouped(all),
         noise(remote, all)?
     )];
+    // A few huge pages are much memory.
+    if let Some(pages) = &alloc.in_pages {
+        let (far, all) = (pages.remote_by_cause.total(), alloc.page_total()?);
+        evidence.push(format!(
+            "{} of {} allocated pages were remote or missed their preferred node ({})",
+            number::grouped(far),
+            number::grouped(all),
+            noise(far, all)?
+        ));
+    }
     match alloc.misses() {
         Some(missed) => evidence.push(format!(
             "{} missed their preferred node ({})",

@@ -1,7 +1,8 @@
 //! `one-node`: the machine has a single node, so no placement can be wrong.
 
-use super::{Diagnosis, Finding, Severity};
-use crate::model::{Alloc, Snapshot, number};
+use super::fix::{Fix, FixKind};
+use super::{Diagnosis, Finding, Severity, caches};
+use crate::model::{Alloc, Snapshot, TaskMoves, number};
 
 pub const DIAGNOSIS: Diagnosis = Diagnosis {
     id: "one-node",
@@ -27,18 +28,31 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
     )];
     if let Some(total) = snapshot.alloc_total() {
         let local = number::percent_sign(total.remote_share().map(|remote| 1.0 - remote));
-        evidence.push(format!(
-            "{} allocations, {local} of them local",
-            number::count(Alloc::allocations(&total))
-        ));
+        let all = Alloc::allocations(&total).map_or_else(
+            || format!("{} allocations", number::UNKNOWN),
+            |all| number::plural(all, "allocation"),
+        );
+        evidence.push(format!("{all}, {local} of them local"));
     }
-    vec![Finding {
-        id: DIAGNOSIS.id.into(),
-        severity: Severity::Info,
-        pid: None,
-        title: "this machine has one node: all of its memory is local, and NUMA is not the problem"
-            .into(),
+    let mut fixes = vec![Fix::advice(FixKind::Look, "this machine", FIX)];
+    if let Some((moves, fix)) = caches::between(snapshot, moves_of_interest(snapshot)) {
+        evidence.push(moves);
+        fixes.extend(fix);
+    }
+    vec![Finding::new(
+        DIAGNOSIS.id,
+        Severity::Info,
+        None,
+        "this machine has one node: all of its memory is local, and NUMA is not the problem",
         evidence,
-        fix: FIX.into(),
-    }]
+        fixes,
+    )]
+}
+
+/// Returns the moves of the process that the session is about, else those of the whole system.
+fn moves_of_interest(snapshot: &Snapshot) -> Option<&TaskMoves> {
+    match snapshot.focus() {
+        Some(process) => process.task_moves.as_ref(),
+        None => snapshot.system.as_ref()?.task_moves.as_ref(),
+    }
 }

@@ -39,21 +39,15 @@ fn finding(snapshot: &Snapshot, process: &Process, moves: &TaskMoves, back: u64)
         ));
     }
     evidence.push(format!("reasons: {}", moving::reasons(moves)));
-    let host = &snapshot.host;
-    let node = words::home_list(host, process);
-    let keep = format!(
-        "numactl --cpunodebind={node} {}",
-        words::command(snapshot, process)
-    );
-    Finding {
-        id: DIAGNOSIS.id.into(),
-        severity: Severity::Warning,
-        pid: Some(process.pid),
-        title: format!(
+    Finding::new(
+        DIAGNOSIS.id,
+        Severity::Warning,
+        Some(process.pid),
+        format!(
             "{} bounces between nodes and loses its caches and local memory each time",
             words::process(process)
         ),
         evidence,
-        fix: moving::way_out(moving::main_reason(moves), &keep),
-    }
+        moving::way_out(snapshot, process, moving::main_reason(moves)),
+    )
 }

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 
+use super::fix::Fix;
 use super::{Diagnosis, Finding, NAMED, Severity, memory, words};
 use crate::model::matrix::share;
 use crate::model::{Mapping, Process, ProcessKind, Snapshot, number};
@@ -67,24 +68,35 @@ fn finding(
     let host = &snapshot.host;
     let who = words::process(process);
     let place = memory::place(host, mapping);
-    Some(Finding {
-        id: DIAGNOSIS.id.into(),
-        severity: Severity::Warning,
-        pid: Some(process.pid),
-        title: format!(
+    let mut evidence = vec![
+        memory::placed(host, process, mapping),
+        memory::used(host, process, mapping)?,
+        format!(
+            "{} of its pages are in transparent huge pages, each of which is on one node",
+            number::grouped(huge)
+        ),
+    ];
+    evidence.extend(memory::from_stack(snapshot, mapping));
+    Some(Finding::new(
+        DIAGNOSIS.id,
+        Severity::Warning,
+        Some(process.pid),
+        format!(
             "{who} shares huge pages between nodes: {} MiB of {place}",
             number::mib(Some(huge), host.page_size)
         ),
-        evidence: vec![
-            memory::placed(host, process, mapping),
-            memory::used(host, process, mapping)?,
-            format!(
-                "{} of its pages are in transparent huge pages, each of which is on one node",
-                number::grouped(huge)
-            ),
+        evidence,
+        [
+            Fix::program(
+                process,
+                "give each thread parts that are aligned to 2 MiB and let it touch them first",
+            )
+            .expecting("each huge page is on the node of the thread that uses it"),
+            Fix::program(
+                process,
+                "switch huge pages off there: madvise(MADV_NOHUGEPAGE) before the first touch",
+            )
+            .expecting("its pages are placed one by one"),
         ],
-        fix: "give each thread parts that are aligned to 2 MiB and let it touch them first; \
-              or switch huge pages off there: madvise(MADV_NOHUGEPAGE) before the first touch"
-            .into(),
-    })
+    ))
 }

@@ -1,5 +1,6 @@
 //! `tiering-churn`: memory that is demoted to slow nodes is promoted again soon after.
 
+use super::fix::{Fix, FixKind};
 use super::{Diagnosis, Finding, Severity};
 use crate::model::{Snapshot, number};
 
@@ -33,20 +34,30 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
     if down.min(up) < PAGES || down.max(up) > down.min(up).saturating_mul(2) {
         return Vec::new();
     }
-    vec![Finding {
-        id: DIAGNOSIS.id.into(),
-        severity: Severity::Warning,
-        pid: None,
-        title: "memory cycles between fast and slow nodes".to_owned(),
-        evidence: vec![format!(
+    vec![Finding::new(
+        DIAGNOSIS.id,
+        Severity::Warning,
+        None,
+        "memory cycles between fast and slow nodes",
+        vec![format!(
             "{} pages were demoted and {} promoted in the same session",
             number::grouped(down),
             number::grouped(up)
         )],
-        fix: "the hot set is larger than fast memory: switch promotion off \
-              (sysctl kernel.numa_balancing=0), slow it down \
-              (kernel.numa_balancing_promote_rate_limit_MBps), or reserve fast memory for the \
-              program that matters (memory.low of its cgroup)"
-            .to_owned(),
-    }]
+        [
+            Fix::balancing_off("the hot set is larger than fast memory: switch promotion off"),
+            Fix::advice(
+                FixKind::Sysctl,
+                "kernel.numa_balancing_promote_rate_limit_MBps",
+                "slow promotion down with kernel.numa_balancing_promote_rate_limit_MBps",
+            )
+            .expecting("less memory is promoted in a second"),
+            Fix::advice(
+                FixKind::Machine,
+                "memory.low",
+                "reserve fast memory for the program that matters (memory.low of its cgroup)",
+            )
+            .expecting("its memory is not demoted"),
+        ],
+    )]
 }

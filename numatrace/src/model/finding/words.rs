@@ -1,9 +1,9 @@
-//! Phrases that findings have in common: lists of nodes, process names, commands that are safe to
-//! copy.
+//! Phrases that findings have in common: lists of nodes, names of processes.
 
 use super::away;
 use crate::ids::ranges;
-use crate::model::{Host, Name, Process, Snapshot, number};
+use crate::model::topology::MemoryKind;
+use crate::model::{Host, Process, number};
 
 /// Names nodes by their positions in `host.nodes`: `node 1`, `nodes 1 and 3`, `nodes 0-2 and 7`.
 pub fn nodes(host: &Host, positions: impl IntoIterator<Item = usize>) -> String {
@@ -29,17 +29,63 @@ fn numbers(host: &Host, positions: impl IntoIterator<Item = usize>) -> Vec<u32> 
         .map(|node| u32::from(node.node.0))
         .collect();
     numbers.sort_unstable();
+    numbers.dedup();
     numbers
 }
 
 /// Returns the positions of the nodes that have memory, or whose memory is unknown.
-pub fn with_memory(host: &Host) -> impl Iterator<Item = usize> {
+fn with_memory(host: &Host) -> impl Iterator<Item = usize> {
     let has = host
         .nodes
         .iter()
         .enumerate()
         .filter(|(_, node)| node.mem_kb != Some(0));
     has.map(|(position, _)| position)
+}
+
+/// Returns the positions of the nodes that advice may name for ordinary memory: DRAM, with CPUs or
+/// without. Other memory only where nothing else is, and a GPU's last.
+pub fn ordinary(host: &Host) -> Vec<usize> {
+    let kind = |position: &usize| host.nodes.get(*position).and_then(|node| node.memory);
+    let of = |kinds: &[Option<MemoryKind>]| -> Vec<usize> {
+        with_memory(host)
+            .filter(|position| kinds.contains(&kind(position)))
+            .collect()
+    };
+    // Reports of earlier versions do not know the kind.
+    let dram = of(&[None, Some(MemoryKind::Dram)]);
+    let other = of(&[Some(MemoryKind::Hbm), Some(MemoryKind::Slow)]);
+    let found = [dram, other].into_iter().find(|found| !found.is_empty());
+    found.unwrap_or_else(|| with_memory(host).collect())
+}
+
+/// Returns the nodes over which memory can be interleaved, for numactl: `all` when these are all
+/// nodes with memory.
+pub fn interleave(host: &Host) -> String {
+    let ordinary = ordinary(host);
+    if ordinary.len() == with_memory(host).count() {
+        return "all".to_owned();
+    }
+    node_list(host, ordinary)
+}
+
+/// Returns the node itself when it has CPUs, else the nodes with CPUs at the least distance.
+pub fn with_cpus_near(host: &Host, position: usize) -> Vec<usize> {
+    let has_cpus = |at: &usize| {
+        host.nodes
+            .get(*at)
+            .is_some_and(|node| !node.cpus.is_empty())
+    };
+    if has_cpus(&position) {
+        return vec![position];
+    }
+    let distance = |at: usize| {
+        let row = host.nodes.get(position)?.distance.as_ref()?;
+        row.get(at).copied()
+    };
+    let candidates = || (0..host.nodes.len()).filter(has_cpus);
+    let least = candidates().filter_map(distance).min();
+    candidates().filter(|at| distance(*at) == least).collect()
 }
 
 /// Returns the position of the node with most of a process's memory; the node with most of its CPU
@@ -61,9 +107,9 @@ pub fn at_home(host: &Host, process: &Process, home: usize) -> String {
     )
 }
 
-/// Returns the home node in numactl's list syntax, `node` when it is not known.
-pub fn home_list(host: &Host, process: &Process) -> String {
-    home(host, process).map_or_else(|| "node".to_owned(), |home| node_list(host, [home]))
+/// Returns the verb of a sentence in the past about so many things.
+pub fn were(count: u64) -> &'static str {
+    if count == 1 { "was" } else { "were" }
 }
 
 /// Names a process: `app (4242)`. Outputs escape the sentence that it is in.
@@ -71,62 +117,66 @@ pub fn process(process: &Process) -> String {
     format!("{} ({})", process.comm.to_utf8(), process.pid)
 }
 
-/// Returns the command that a fix would start: as it was launched, the executable, or `COMMAND`.
-///
-/// People paste fixes into a root shell, so a command is repeated only if every shell takes each of
-/// its words literally. A command that was launched through numactl is not repeated either: fixes
-/// put numactl before it, and of two the inner one wins.
-pub fn command(snapshot: &Snapshot, process: &Process) -> String {
-    let launched = &snapshot.session.scope.launched;
-    let is_launched = snapshot
-        .focus()
-        .is_some_and(|focus| std::ptr::eq(focus, process));
-    let words: &[Name] = if is_launched && !launched.is_empty() {
-        launched
-    } else {
-        process.exe.as_slice()
-    };
-    let plain: Option<Vec<&str>> = words.iter().map(plain_word).collect();
-    match plain {
-        Some(words) if !words.is_empty() && !is_numactl(words[0]) => words.join(" "),
-        _ => "COMMAND".into(),
-    }
-}
-
-/// Returns whether a word starts numactl(8).
-fn is_numactl(word: &str) -> bool {
-    word.rsplit('/').next() == Some("numactl")
-}
-
-/// Returns the name, when every shell takes it for one word.
-fn plain_word(name: &Name) -> Option<&str> {
-    let text = std::str::from_utf8(name.as_bytes()).ok()?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_./=:,+@%-".contains(c);
-    (!text.is_empty() && text.chars().all(plain)).then_some(text)
-}
-
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::ids::{CpuId, NodeId};
+    use crate::model::report::HostNode;
+
+    /// Returns a machine: CPUs, memory and its kind; 20 from node to node, 14 to the one after an
+    /// even one.
+    pub fn host(nodes: &[(bool, Option<MemoryKind>)]) -> Host {
+        let distance = |from: usize, to: usize| match (from == to, from / 2 == to / 2) {
+            (true, _) => 10,
+            (_, true) => 14,
+            _ => 20,
+        };
+        let node = |(at, (cpus, memory)): (usize, &(bool, Option<MemoryKind>))| HostNode {
+            node: NodeId(u16::try_from(at).unwrap()),
+            cpus: cpus
+                .then(|| CpuId(u32::try_from(at).unwrap()))
+                .into_iter()
+                .collect(),
+            mem_kb: Some(if memory.is_some() { 1 << 20 } else { 0 }),
+            memory: *memory,
+            movable_only: Some(false),
+            distance: Some((0..nodes.len()).map(|to| distance(at, to)).collect()),
+        };
+        Host {
+            kernel: String::new(),
+            arch: String::new(),
+            page_size: 4096,
+            numa_balancing: None,
+            nodes: nodes.iter().enumerate().map(node).collect(),
+            caches: None,
+            view: Vec::new(),
+        }
+    }
 
     #[test]
-    fn a_fix_repeats_only_words_that_every_shell_takes_literally() {
-        for plain in ["./app", "--threads=2", "/usr/bin/redis-server", "0-3,8"] {
-            assert_eq!(plain_word(&Name::from(plain)), Some(plain));
-        }
-        for trap in [
-            "",
-            "$(reboot)",
-            "a b",
-            "a;b",
-            "`x`",
-            "a\nb",
-            "a'b",
-            "~root",
-            "*",
-            "a\u{202e}b",
+    fn advice_for_ordinary_memory_leaves_out_gpus_and_slow_nodes() {
+        use MemoryKind::{Dram, Gpu, Hbm, Slow};
+        let dram = Some(Dram);
+        for (nodes, fit, interleave) in [
+            (vec![(true, dram), (true, dram)], vec![0, 1], "all"),
+            (vec![(true, dram), (false, dram)], vec![0, 1], "all"),
+            (
+                vec![(true, dram), (true, dram), (false, Some(Slow))],
+                vec![0, 1],
+                "0-1",
+            ),
+            (vec![(true, dram), (false, Some(Gpu))], vec![0], "0"),
+            (vec![(true, None), (false, Some(Slow))], vec![1], "all"),
+            (
+                vec![(true, None), (false, Some(Hbm)), (false, Some(Gpu))],
+                vec![1],
+                "1",
+            ),
+            (vec![(true, None), (false, Some(Gpu))], vec![1], "all"),
         ] {
-            assert_eq!(plain_word(&Name::from(trap)), None, "{trap:?}");
+            let host = host(&nodes);
+            assert_eq!(ordinary(&host), fit, "{nodes:?}");
+            assert_eq!(super::interleave(&host), interleave, "{nodes:?}");
         }
     }
 }

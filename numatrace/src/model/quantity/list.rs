@@ -322,6 +322,14 @@ pub const ALL: &[Quantity] = &[
         PROCESS
     ),
     count!(
+        cross_llc_moves,
+        "LLC moves",
+        "moves of threads between the last-level caches of a node that has several",
+        Moves,
+        Less,
+        PROCESS
+    ),
+    count!(
         cross_node_moves,
         "node moves",
         "moves of threads between nodes; of a node: that arrived there",
@@ -368,6 +376,20 @@ pub const ALL: &[Quantity] = &[
             Some(Measured::TimeShare {
                 part: m.away_ns?.min(whole),
                 whole,
+            })
+        },
+    ),
+    share(
+        "placement_mismatch",
+        "mismatch %",
+        "half the sum over nodes of the difference between the share of CPU time and the share of \
+         resident memory, without files; of several processes the mean by CPU time",
+        Good::Less,
+        PROCESS,
+        |m| {
+            Some(Measured::TimeShare {
+                part: m.misplaced_ns?,
+                whole: m.placed_ns?,
             })
         },
     ),

@@ -31,10 +31,13 @@ pub struct Measures {
     pub migrated_pages: Option<u64>,
     pub failed_migrations: Option<u64>,
     pub task_moves: Option<u64>,
+    pub cross_llc_moves: Option<u64>,
     pub cross_node_moves: Option<u64>,
     pub ping_pong: Option<u64>,
     pub run_ns: Option<u64>,
     pub away_ns: Option<u64>,
+    pub placed_ns: Option<u64>,
+    pub misplaced_ns: Option<u64>,
     pub findings: Option<u64>,
     pub records_lost: Option<u64>,
     pub unexplained: Option<u64>,
@@ -161,6 +164,8 @@ impl Measures {
             process.run_ns.as_ref(),
         );
         sums.away_ns = process.away_ns;
+        sums.misplaced_ns = process.misplaced_ns();
+        sums.placed_ns = sums.run_ns.filter(|_| sums.misplaced_ns.is_some());
         sums
     }
 
@@ -224,6 +229,7 @@ impl Measures {
         self.migrated_pages = migrated.map(Matrix::off_diagonal);
         self.failed_migrations = page_migrations.and_then(|moved| moved.failed);
         self.task_moves = task_moves.and_then(|moves| moves.total);
+        self.cross_llc_moves = task_moves.and_then(|moves| moves.cross_llc);
         self.cross_node_moves = task_moves.and_then(|moves| moves.cross_node);
         self.ping_pong = task_moves.and_then(|moves| moves.ping_pong);
         self.run_ns = run_ns.map(PerNode::total);
@@ -237,7 +243,7 @@ impl Measures {
         }
     }
 
-    fn fields(&mut self) -> [&mut Option<u64>; 28] {
+    fn fields(&mut self) -> [&mut Option<u64>; 31] {
         let Self {
             numa_hit,
             numa_miss,
@@ -260,10 +266,13 @@ impl Measures {
             migrated_pages,
             failed_migrations,
             task_moves,
+            cross_llc_moves,
             cross_node_moves,
             ping_pong,
             run_ns,
             away_ns,
+            placed_ns,
+            misplaced_ns,
             findings,
             records_lost,
             unexplained,
@@ -290,10 +299,13 @@ impl Measures {
             migrated_pages,
             failed_migrations,
             task_moves,
+            cross_llc_moves,
             cross_node_moves,
             ping_pong,
             run_ns,
             away_ns,
+            placed_ns,
+            misplaced_ns,
             findings,
             records_lost,
             unexplained,

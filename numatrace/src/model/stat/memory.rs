@@ -3,14 +3,19 @@
 use serde::{Deserialize, Serialize};
 
 use super::kinds::{ProcessKinds, ThreadPlace};
+use super::placement::ProcessPlacement;
 use crate::ids::Pid;
 use crate::model::name::Name;
+
+/// The name of our own row of [`MeminfoSection::rows`]: memory that no row of the kernel explains.
+pub const UNEXPLAINED: &str = "Unexplained";
 
 /// `nodeN/meminfo` of all nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeminfoSection {
     /// The rows of all nodes in the kernel's order, in KiB. The `HugePages_*` rows, which the
     /// kernel gives in pages of the default size only, are the sum over the pools of all sizes.
+    /// The last row is [`UNEXPLAINED`].
     pub rows: Vec<MeminfoRow>,
     /// The huge page pools, one entry per page size.
     pub huge_page_pools: Vec<HugePagePool>,
@@ -19,7 +24,7 @@ pub struct MeminfoSection {
 /// One row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeminfoRow {
-    /// The kernel's name: `MemTotal`, `Active(anon)`.
+    /// The kernel's name: `MemTotal`, `Active(anon)`; or [`UNEXPLAINED`].
     pub name: String,
     /// KiB per node; `null` where the node does not have the row or could not be read.
     pub kib: Vec<Option<u64>>,
@@ -39,7 +44,7 @@ pub struct HugePagePool {
 }
 
 /// Resident memory of the chosen processes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProcessSection {
     /// The processes that could be read, by PID.
     pub processes: Vec<ProcessMemory>,
@@ -50,10 +55,13 @@ pub struct ProcessSection {
     pub left_out: u64,
     /// Number of processes that this user may not read; `missing` names each.
     pub denied: u64,
+    /// Processes that run far from their memory, in words.
+    #[serde(default)]
+    pub findings: Vec<String>,
 }
 
 /// One process's resident memory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProcessMemory {
     /// The process.
     pub pid: Pid,
@@ -61,6 +69,9 @@ pub struct ProcessMemory {
     pub comm: Name,
     /// Resident memory in numastat's four categories.
     pub numastat: NumastatCategories,
+    /// CPU time and memory by node.
+    #[serde(flatten)]
+    pub placement: ProcessPlacement,
     /// Resident memory by kind and policy; only with `--kinds` or `--by-mapping`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kinds: Option<ProcessKinds>,

@@ -4,8 +4,10 @@
 //! never 0. A section that was not asked for is left out.
 
 pub mod counters;
+pub mod files;
 pub mod kinds;
 pub mod memory;
+pub mod placement;
 pub mod pressure;
 pub mod since;
 
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::topology::MissingFact;
 use crate::ids::NodeId;
 use counters::CounterSection;
+use files::FileCache;
 use kinds::CgroupMemory;
 use memory::{MeminfoSection, ProcessSection};
 use pressure::PressureSection;
@@ -36,6 +39,9 @@ pub struct Sample {
     pub page_size: u64,
     /// The online nodes, ascending.
     pub nodes: Vec<NodeId>,
+    /// Those of `nodes` that have neither CPUs nor memory; text leaves them out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub empty_nodes: Vec<NodeId>,
     /// numastat's six counters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counters: Option<CounterSection>,
@@ -54,6 +60,9 @@ pub struct Sample {
     /// `--cgroup`: memory of a cgroup per node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<CgroupMemory>,
+    /// `--file`: page cache of files per node, in the order in which they were named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<FileCache>>,
     /// Facts that could not be read, with the reason.
     pub missing: Vec<MissingFact>,
 }
@@ -68,12 +77,14 @@ impl Sample {
             interval_s: None,
             page_size,
             nodes,
+            empty_nodes: Vec::new(),
             counters: None,
             meminfo: None,
             since: None,
             pressure: None,
             processes: None,
             cgroup: None,
+            files: None,
             missing: Vec::new(),
         }
     }

@@ -39,17 +39,54 @@ pub struct NodePressure {
     pub slab_unreclaimable_kib: Option<u64>,
     /// Unreclaimable slab as a share of the memory in use, 0 to 1.
     pub slab_unreclaimable_share: Option<f64>,
+    /// Memory that no row of meminfo explains, KiB: drivers, pipes, page pools, vmalloc. `null`
+    /// when a part that it is computed from could not be read.
+    #[serde(default)]
+    pub unexplained_kib: Option<u64>,
     /// Zones with memory.
     pub zones: Vec<ZonePressure>,
-    /// Free memory of the zones above their low watermarks, KiB: memory that can be allocated
-    /// before kswapd runs and other nodes are tried. Negative when below. `null` without zones.
+    /// Memory that programs can get before kswapd runs and other nodes are tried, KiB: free memory
+    /// of the zones above their low watermarks and reserves. Negative when the node is below.
+    /// `null` without zones.
     pub above_low_kib: Option<i64>,
+    /// Memory for each kind of request; `null` without zones.
+    #[serde(default)]
+    pub room: Option<Room>,
+    /// Memory that programs can get without swapping, KiB: `above_low_kib`, and what reclaim can
+    /// free of file pages and slab. `null` when a part could not be read.
+    #[serde(default)]
+    pub available_kib: Option<u64>,
+    /// Pools of huge pages, smallest pages first.
+    #[serde(default)]
+    pub huge_pages: Vec<HugePages>,
     /// Fragmentation by order: share of the free memory in blocks too small for an allocation of
     /// that order, 0 to 1 (the kernel's unusable free space index over the node's zones). Empty
     /// when not known.
     pub unusable: Vec<f64>,
     /// Events that the kernel counts per node: reclaim, refaults, demotion and promotion.
     pub activity: Vec<Activity>,
+}
+
+/// Memory that requests can get before reclaim, KiB; `null` where the node has no zone for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// Memory of programs and files (movable).
+    pub user_kib: Option<u64>,
+    /// The kernel's own memory, which never comes from Movable.
+    pub kernel_kib: Option<u64>,
+    /// Memory below 4 GiB, for devices.
+    pub dma32_kib: Option<u64>,
+}
+
+/// The pool of one size of huge pages on a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HugePages {
+    /// Size of a page, KiB.
+    pub page_kib: u64,
+    /// Pages in the pool.
+    pub total: u64,
+    /// Pages that are not in use.
+    pub free: u64,
 }
 
 /// One zone, KiB.
@@ -78,6 +115,14 @@ pub struct Activity {
     pub total: u64,
     /// Growth since the previous reading; `null` in the first.
     pub growth: Option<u64>,
+}
+
+impl NodePressure {
+    /// Returns whether programs get nothing from it without reclaim.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.above_low_kib.is_some_and(|kib| kib < 0)
+    }
 }
 
 impl PressureSection {

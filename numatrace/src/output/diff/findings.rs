@@ -3,7 +3,7 @@
 use crate::model::diff::Diff;
 use crate::model::{Finding, Severity};
 use crate::output::escape;
-use crate::output::format::{page::Page, tone::Tone};
+use crate::output::format::{fixes, page::Page, tone::Tone};
 
 /// Writes the findings; new ones with their fix, because the change caused them.
 pub fn write(page: &mut Page<'_>, diff: &Diff) {
@@ -17,12 +17,7 @@ pub fn write(page: &mut Page<'_>, diff: &Diff) {
         if finding.severity == Severity::Info {
             continue;
         }
-        page.wrapped(
-            Tone::Plain,
-            "   fix: ",
-            "     ",
-            &escape::text(finding.fix.as_bytes()),
-        );
+        fixes::write(page, finding);
     }
     for finding in &findings.gone {
         line(page, of(finding, Tone::Good), "gone", finding);

@@ -7,7 +7,7 @@ use crate::model::quantity::{Quantity, Unit, find, headers::COMPARISON};
 use crate::output::format::{page::Page, table::Table};
 
 /// The rows, those that decide first; the JSON document has every quantity.
-const ROWS: [&str; 15] = [
+const ROWS: [&str; 17] = [
     "local_share",
     "local_access_share",
     "remote_first_touch_share",
@@ -19,8 +19,10 @@ const ROWS: [&str; 15] = [
     "remote_hint_faults",
     "migrated_pages",
     "cross_node_moves",
+    "cross_llc_moves",
     "ping_pong",
     "away_share",
+    "placement_mismatch",
     "run_s",
     "findings",
 ];

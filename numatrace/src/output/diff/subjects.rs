@@ -29,7 +29,9 @@ const OF_PROCESSES: Columns = &[
     "surprise_share",
     "migrated_pages",
     "cross_node_moves",
+    "cross_llc_moves",
     "away_share",
+    "placement_mismatch",
 ];
 
 const LEGEND: &str = "before → after, one value where they are equal; *: significant (p < 0.001) \

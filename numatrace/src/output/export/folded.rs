@@ -252,7 +252,7 @@ fn function(of: &Frame) -> Cow<'_, str> {
         (Some(symbol), ..) => frame(symbol),
         (None, Some(module), Some(offset)) => format!("{}+{offset:#x}", frame(module)).into(),
         (None, Some(module), None) => frame(module),
-        (None, None, _) => format!("{:#x}", of.addr.0).into(),
+        (None, None, _) => of.address_in_words().into(),
     }
 }
 

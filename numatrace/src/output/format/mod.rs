@@ -9,6 +9,7 @@ pub mod rate;
 pub mod size;
 
 pub mod cause;
+pub mod fixes;
 pub mod name;
 pub mod scope;
 pub mod width;

@@ -74,6 +74,12 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// Returns the columns of a line; `None` is unlimited.
+    #[must_use]
+    pub fn width(&self) -> Option<usize> {
+        self.options.width
+    }
+
     /// Adds one item of a list.
     pub fn item(&mut self, tone: Tone, text: &str) {
         self.wrapped(tone, " - ", "   ", text);

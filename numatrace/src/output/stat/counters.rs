@@ -46,14 +46,8 @@ pub fn render(section: &CounterSection, sample: &Sample, text: &StatText) -> Str
 
 /// Returns the table of numastat without options: lower-case names, integers, no dashes.
 fn integers(section: &CounterSection, sample: &Sample, text: &StatText) -> String {
-    let columns = sample
-        .nodes
-        .iter()
-        .map(|node| format!("node{node}"))
-        .chain(["Total".to_owned()])
-        .collect();
     let grid = Grid {
-        columns,
+        columns: super::columns(sample, "node"),
         rows: rows(section, str::to_owned, Cell::count),
         ..Grid::default()
     };

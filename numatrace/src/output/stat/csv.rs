@@ -2,6 +2,7 @@
 
 use crate::model::stat::Sample;
 use crate::model::stat::counters::{CounterView, NAMES};
+use crate::model::stat::files::FileCache;
 use crate::output::{csv, escape};
 
 /// The header line.
@@ -62,6 +63,24 @@ pub fn lines(sample: &Sample) -> String {
         for kind in process.kinds.iter().flat_map(|kinds| &kinds.kinds) {
             rows("process_kind_kib", kind.kind.name(), &kind.kib);
         }
+        let placement = &process.placement;
+        let table = "process_placement";
+        rows(table, "without_files_kib", &placement.without_files_kib);
+        if let Some(ms) = &placement.cpu_ms {
+            rows(table, "cpu_ms", ms);
+        }
+        let shares = placement.cpu_share.iter().flatten();
+        for (node, share) in sample.nodes.iter().zip(shares) {
+            let (node, share) = (node.to_string(), share.to_string());
+            lines.line(table, &node, &pid, &comm, "cpu_share", &share);
+        }
+        if let Some(apart) = placement.placement_mismatch {
+            let apart = apart.to_string();
+            lines.line(table, "", &pid, &comm, "placement_mismatch", &apart);
+        }
+    }
+    for file in sample.files.iter().flatten() {
+        lines.file(file);
     }
     lines.out.finish()
 }
@@ -79,6 +98,28 @@ impl Lines<'_> {
                 .flat_map(|view| NAMES.iter().zip(view.counters.values()))
             {
                 self.line(table, &node.to_string(), "", "", name, &value.to_string());
+            }
+        }
+    }
+
+    /// The path is the name; the node of a line that has none is any.
+    fn file(&mut self, file: &FileCache) {
+        let path = escape::text(file.path.as_bytes());
+        for (node, kib) in self.sample.nodes.iter().zip(&file.kib) {
+            if let Some(kib) = kib {
+                let node = node.to_string();
+                self.line("file_kib", &node, "", "", &path, &kib.to_string());
+            }
+        }
+        let of_all_nodes = [
+            ("file_cached_kib", Some(file.cached_kib)),
+            ("file_unknown_kib", Some(file.unknown_kib)),
+            ("file_dirty_kib", file.dirty_kib),
+            ("file_size_bytes", Some(file.size_bytes)),
+        ];
+        for (table, value) in of_all_nodes {
+            if let Some(value) = value {
+                self.line(table, "", "", "", &path, &value.to_string());
             }
         }
     }
@@ -108,6 +149,66 @@ mod tests {
     use crate::ids::{NodeId, Pid};
     use crate::model::name::Name;
     use crate::model::stat::memory::{NumastatCategories, ProcessMemory, ProcessSection};
+    use crate::model::stat::placement::ProcessPlacement;
+
+    #[test]
+    fn placement_has_a_value_per_node_and_one_for_the_process() {
+        let mut sample = Sample::new("t".to_owned(), 4096, vec![NodeId(0), NodeId(3)]);
+        let process = ProcessMemory {
+            pid: Pid(7),
+            comm: Name::from("app"),
+            numastat: NumastatCategories::zeros(0),
+            placement: ProcessPlacement {
+                placement_mismatch: Some(0.75),
+                cpu_ms: Some(vec![30, 10]),
+                cpu_share: Some(vec![0.75, 0.25]),
+                without_files_kib: vec![0, 8],
+            },
+            kinds: None,
+            threads: None,
+        };
+        sample.processes = Some(only(process));
+        let wanted = [
+            "process_placement,t,,0,7,app,without_files_kib,0",
+            "process_placement,t,,3,7,app,without_files_kib,8",
+            "process_placement,t,,0,7,app,cpu_ms,30",
+            "process_placement,t,,3,7,app,cpu_ms,10",
+            "process_placement,t,,0,7,app,cpu_share,0.75",
+            "process_placement,t,,3,7,app,cpu_share,0.25",
+            "process_placement,t,,,7,app,placement_mismatch,0.75",
+        ];
+        assert_eq!(lines(&sample).lines().collect::<Vec<_>>(), wanted);
+    }
+
+    fn only(process: ProcessMemory) -> ProcessSection {
+        ProcessSection {
+            processes: vec![process],
+            vanished: 0,
+            left_out: 0,
+            denied: 0,
+            findings: vec![],
+        }
+    }
+
+    #[test]
+    fn a_file_has_a_value_per_node_and_none_for_what_is_not_known() {
+        let mut sample = Sample::new("t".to_owned(), 4096, vec![NodeId(0), NodeId(3)]);
+        sample.files = Some(vec![FileCache {
+            path: "/a,b".into(),
+            size_bytes: 5000,
+            cached_kib: 8,
+            kib: vec![Some(4), None],
+            unknown_kib: 4,
+            ..FileCache::default()
+        }]);
+        let wanted = [
+            "file_kib,t,,0,,,\"/a,b\",4",
+            "file_cached_kib,t,,,,,\"/a,b\",8",
+            "file_unknown_kib,t,,,,,\"/a,b\",4",
+            "file_size_bytes,t,,,,,\"/a,b\",5000",
+        ];
+        assert_eq!(lines(&sample).lines().collect::<Vec<_>>(), wanted);
+    }
 
     #[test]
     fn hostile_names_stay_in_their_cell() {
@@ -116,15 +217,11 @@ mod tests {
             pid: Pid(7),
             comm: Name::from("=1+\",\n"),
             numastat: NumastatCategories::zeros(1),
+            placement: ProcessPlacement::default(),
             kinds: None,
             threads: None,
         };
-        sample.processes = Some(ProcessSection {
-            processes: vec![process],
-            vanished: 0,
-            left_out: 0,
-            denied: 0,
-        });
+        sample.processes = Some(only(process));
         let text = lines(&sample);
         assert_eq!(
             text.lines().next(),

@@ -87,7 +87,7 @@ impl Row {
 pub struct Grid {
     /// Header of the labels.
     pub corner: String,
-    /// Headers of the data columns.
+    /// Headers of the data columns. A column without one is left out.
     pub columns: Vec<String>,
     /// Header of the text at the end of rows.
     pub tail: String,
@@ -219,6 +219,7 @@ impl Grid {
                 .filter_map(move |row| row.cells.get(column))
         };
         (0..self.columns.len())
+            .filter(|&column| !self.columns[column].is_empty())
             .filter(|&column| !layout.nonzero || !all_zero(cells(column)))
             .collect()
     }
@@ -288,6 +289,22 @@ mod tests {
             "Total      6.50  6.50",
         ];
         assert_eq!(grid().render(layout).lines().collect::<Vec<_>>(), wanted);
+    }
+
+    #[test]
+    fn a_column_without_a_header_is_left_out() {
+        let mut grid = grid();
+        grid.columns[1] = String::new();
+        let text = grid.render(Layout {
+            compact: true,
+            ..Layout::default()
+        });
+        let first: Vec<&str> = text.lines().take(2).collect();
+        assert_eq!(
+            first,
+            ["         Node 0 Total", "Huge       0.00  0.00"],
+            "{text}"
+        );
     }
 
     #[test]

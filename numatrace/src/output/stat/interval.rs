@@ -65,6 +65,7 @@ pub fn rates(sample: &Sample) -> String {
         .nodes
         .iter()
         .zip(&interval.nodes)
+        .filter(|(node, _)| !sample.empty_nodes.contains(node))
         .map(|(node, view)| (node.to_string(), view.as_ref()))
         .collect();
     rows.sort_by_key(|(_, view)| {
@@ -123,6 +124,7 @@ pub fn shares_header(sample: &Sample) -> String {
     let columns = super::node_columns(sample);
     let columns: String = columns
         .iter()
+        .filter(|column| !column.is_empty())
         .map(|column| format!("{column:>10}"))
         .collect();
     format!("{:<TIME$}{columns}\n", "time")
@@ -134,10 +136,12 @@ pub fn shares(sample: &Sample, share: Share) -> String {
     let Some(interval) = interval(sample) else {
         return String::new();
     };
-    let views = interval
+    let views = sample
         .nodes
         .iter()
-        .map(Option::as_ref)
+        .zip(&interval.nodes)
+        .filter(|(node, _)| !sample.empty_nodes.contains(node))
+        .map(|(_, view)| view.as_ref())
         .chain([Some(&interval.total)]);
     let value = |view: &CounterView| match share {
         Share::Hit => view.hit_share,

@@ -3,14 +3,15 @@
 use std::fmt::Write as _;
 
 use super::grid::{Cell, Grid, Layout, Row};
-use super::memory::{known_cells, label};
-use super::{StatText, node_columns};
+use super::memory::known_cells;
+use super::{StatText, label, node_columns};
 use crate::ids::NodeId;
+use crate::model::Name;
 use crate::model::quantity::{float, header};
 use crate::model::stat::Sample;
 use crate::model::stat::kinds::{
-    CgroupMemory, CgroupRow, CgroupUnit, KindMemory, MappingMemory, PolicyMemory, ProcessKinds,
-    ThreadPlace,
+    CgroupMemory, CgroupRow, CgroupUnit, Kind, KindMemory, MappingMemory, PolicyMemory,
+    ProcessKinds, ThreadPlace,
 };
 use crate::model::stat::memory::ProcessMemory;
 use crate::output::escape;
@@ -85,6 +86,12 @@ fn table(out: &mut String, kinds: &ProcessKinds, sample: &Sample, text: &StatTex
 /// `bind:0 800.00, default 4.00`.
 fn policies(kind: &KindMemory) -> String {
     match kind.policies.as_slice() {
+        [one] if at_start(kind.kind, &one.policy) => {
+            format!(
+                "{} at its start; {SEVERAL}",
+                escape::text(one.policy.as_bytes())
+            )
+        }
         [one] => escape::text(one.policy.as_bytes()).into_owned(),
         several => {
             let one = |policy: &PolicyMemory| {
@@ -97,6 +104,15 @@ fn policies(kind: &KindMemory) -> String {
             several.iter().map(one).collect::<Vec<_>>().join(", ")
         }
     }
+}
+
+/// The remark on a policy of shared memory: numa_maps(5) has the one of its first page.
+const SEVERAL: &str = "shared memory may have several";
+
+/// Returns whether the policy is of the first page of shared memory, which can have a different one
+/// in each range (mm/shmem.c).
+fn at_start(kind: Kind, policy: &Name) -> bool {
+    kind == Kind::Shmem && policy.as_bytes() != b"default"
 }
 
 fn mapping_table(out: &mut String, mappings: &[MappingMemory], sample: &Sample, text: &StatText) {
@@ -121,6 +137,15 @@ fn mapping_table(out: &mut String, mappings: &[MappingMemory], sample: &Sample, 
         footer: None,
     };
     out.push_str(&grid.render(text.layout(sample)));
+    let mut shared = mappings
+        .iter()
+        .filter(|mapping| at_start(mapping.kind, &mapping.policy));
+    if shared.next().is_some() {
+        let _ = writeln!(
+            out,
+            "Policies of shm mappings are those at their start; {SEVERAL}."
+        );
+    }
 }
 
 /// Writes each thread with its last node, then the memory and the number of threads per node.

@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 
 use super::grid::{Cell, Grid, Row};
-use super::{StatText, node_columns};
+use super::{StatText, label, node_columns, placement};
 use crate::model::quantity::float;
 use crate::model::stat::Sample;
-use crate::model::stat::memory::{MeminfoSection, ProcessMemory, ProcessSection};
-use crate::output::escape;
+use crate::model::stat::memory::{MeminfoSection, ProcessMemory, ProcessSection, UNEXPLAINED};
+
+/// Meaning of the one row of `-m` that is not the kernel's.
+const UNEXPLAINED_MEANS: &str =
+    "in none of the kernel's rows (drivers, pipes, balloons, page pools, vmalloc)";
 
 /// Returns the kernel's rows per node, then the pools of huge pages if there are several sizes.
 #[must_use]
@@ -23,6 +26,10 @@ pub fn meminfo(section: &MeminfoSection, sample: &Sample, text: &StatText) -> St
     };
     let mut out = String::from("\nPer-node system memory usage (in MBs):\n");
     out.push_str(&grid.render(text.layout(sample)));
+    if section.rows.iter().any(|row| row.name == UNEXPLAINED) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{UNEXPLAINED}: {UNEXPLAINED_MEANS}");
+    }
     // With one size, the rows HugePages_… have the same numbers.
     let used = section
         .huge_page_pools
@@ -81,6 +88,7 @@ pub fn processes(section: &ProcessSection, sample: &Sample, text: &StatText) -> 
             };
             out.push_str("\nPer-node process memory usage (in MBs)\n");
             out.push_str(&grid.render(text.layout(sample)));
+            out.push_str(&placement::table(several, sample, text));
         }
     }
     out
@@ -108,15 +116,7 @@ fn detail(out: &mut String, process: &ProcessMemory, sample: &Sample, text: &Sta
         label(process)
     );
     out.push_str(&grid.render(text.layout(sample)));
-}
-
-/// Names a process: `4242 (name)`.
-pub(super) fn label(process: &ProcessMemory) -> String {
-    format!(
-        "{} ({})",
-        process.pid,
-        escape::text(process.comm.as_bytes())
-    )
+    out.push_str(&placement::lines(process, sample));
 }
 
 /// Returns sizes in KiB per node, and their sum, as MB.

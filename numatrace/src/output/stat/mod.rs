@@ -3,16 +3,23 @@
 
 pub mod counters;
 pub mod csv;
+pub mod files;
 pub mod grid;
 pub mod highlight;
 pub mod interval;
 pub mod kinds;
 pub mod memory;
+pub mod placement;
 pub mod pressure;
 pub mod since;
 
+use std::fmt::Write as _;
+
 use crate::ids::NodeId;
+use crate::model::number;
 use crate::model::stat::Sample;
+use crate::model::stat::memory::ProcessMemory;
+use crate::output::escape;
 use grid::Layout;
 
 /// Form of the text.
@@ -50,6 +57,7 @@ pub fn render(sample: &Sample, text: &StatText) -> String {
     let mut out = String::new();
     if let Some(section) = &sample.processes {
         out.push_str(&memory::processes(section, sample, text));
+        out.push_str(&placement::findings(section));
         section
             .processes
             .iter()
@@ -57,6 +65,9 @@ pub fn render(sample: &Sample, text: &StatText) -> String {
     }
     if let Some(section) = &sample.cgroup {
         out.push_str(&kinds::cgroup(section, sample, text));
+    }
+    if let Some(files) = &sample.files {
+        out.push_str(&files::render(files, sample, text));
     }
     if let Some(section) = &sample.meminfo {
         out.push_str(&memory::meminfo(section, sample, text));
@@ -66,6 +77,9 @@ pub fn render(sample: &Sample, text: &StatText) -> String {
         out.push_str(&pressure::render(section, sample, text));
     } else if let Some(section) = &sample.counters {
         out.push_str(&counters::render(section, sample, text));
+    }
+    if let Some(empty) = number::empty_nodes(&sample.empty_nodes) {
+        let _ = writeln!(out, "\n{empty}");
     }
     out
 }
@@ -93,6 +107,27 @@ impl StatText {
 
 /// Returns the column headers: `Node 0`, …, `Total`.
 fn node_columns(sample: &Sample) -> Vec<String> {
-    let nodes = sample.nodes.iter().map(|node| format!("Node {node}"));
+    columns(sample, "Node ")
+}
+
+/// Returns the headers of a column for each node and the total. Those of empty nodes are empty, and
+/// a grid leaves such columns out.
+fn columns(sample: &Sample, noun: &str) -> Vec<String> {
+    let nodes = sample.nodes.iter().map(|node| {
+        if sample.empty_nodes.contains(node) {
+            String::new()
+        } else {
+            format!("{noun}{node}")
+        }
+    });
     nodes.chain(["Total".to_owned()]).collect()
+}
+
+/// Names a process: `4242 (name)`.
+fn label(process: &ProcessMemory) -> String {
+    format!(
+        "{} ({})",
+        process.pid,
+        escape::text(process.comm.as_bytes())
+    )
 }

@@ -55,7 +55,14 @@ pub fn render(section: &PressureSection, sample: &Sample, text: &StatText) -> St
     for setting in &section.settings {
         let _ = writeln!(out, "{setting}");
     }
-    if section.findings.is_empty() {
+    let is_below = |node: &NodePressure| {
+        let mut zones = node.zones.iter();
+        node.is_short() || zones.any(|zone| zone.free_kib < zone.low_kib)
+    };
+    let any_below = section.nodes.iter().any(is_below);
+    if section.findings.is_empty() && any_below {
+        out.push_str("\nNodes have room, but not in all zones: see the table of zones.\n");
+    } else if section.findings.is_empty() {
         out.push_str("\nNo node is short of memory.\n");
     }
     for finding in &section.findings {
@@ -81,18 +88,44 @@ fn sizes(section: &PressureSection) -> Vec<Row> {
         node.slab_unreclaimable_share
             .map_or_else(Cell::unknown, part)
     });
-    vec![
+    let mut rows = vec![
         sizes("memory", |node| node.total_kib),
         sizes("free", |node| node.free_kib),
         Row::new(
             "free before reclaim",
             section.nodes.iter().map(above_low).collect(),
         ),
+        sizes("  for the kernel", |node| node.room?.kernel_kib),
+        sizes("  below 4 GiB", |node| node.room?.dma32_kib),
+        sizes("available to programs", |node| node.available_kib),
         sizes("file and reclaimable slab", |node| node.reclaimable_kib),
         sizes("anonymous, shared, locked", |node| node.swappable_kib),
         sizes("unreclaimable slab", |node| node.slab_unreclaimable_kib),
         Row::new("  share of used memory", share.collect()),
-    ]
+        sizes("in no row of meminfo", |node| node.unexplained_kib),
+    ];
+    rows.extend(huge_pages(section));
+    rows
+}
+
+/// Returns a row for each size of huge pages that some node has in a pool.
+fn huge_pages(section: &PressureSection) -> Vec<Row> {
+    let pools = || section.nodes.iter().flat_map(|node| &node.huge_pages);
+    let mut sizes: Vec<u64> = pools()
+        .filter(|pool| pool.total > 0)
+        .map(|pool| pool.page_kib)
+        .collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let row = |size: u64| {
+        let free = |node: &NodePressure| {
+            let pool = node.huge_pages.iter().find(|pool| pool.page_kib == size);
+            pool.map_or_else(Cell::unknown, |pool| Cell::count(pool.free))
+        };
+        let cells = section.nodes.iter().map(free).collect();
+        Row::new(format!("free {size} kB huge pages"), cells)
+    };
+    sizes.into_iter().map(row).collect()
 }
 
 fn above_low(node: &NodePressure) -> Cell {

@@ -129,7 +129,23 @@ fn groups(host: &Host) -> Vec<Group> {
             ],
             legend: legend(&["task_moves", "cross_node_moves"]),
         },
+        Group {
+            measured: |row| row.crossed_caches.is_some(),
+            columns: vec![column("cross_llc_moves", |row| {
+                number::count(row.crossed_caches)
+            })],
+            legend: legend(&["cross_llc_moves"]),
+        },
         run_time(host),
+        Group {
+            measured: |row| row.placed_ns.is_some(),
+            columns: vec![column("placement_mismatch", |row| {
+                number::percent(share_of(row.misplaced_ns, row.placed_ns))
+            })],
+            legend: "mismatch %: 0 where its memory (without files) is on the nodes that it runs \
+                     on, 100 where all of it is elsewhere."
+                .into(),
+        },
     ]
 }
 

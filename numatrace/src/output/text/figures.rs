@@ -36,10 +36,16 @@ pub struct Figures {
     pub migrated: Option<u64>,
     /// Changes of CPU.
     pub moves: Option<u64>,
+    /// Changes of CPU within a node that changed the last-level cache.
+    pub crossed_caches: Option<u64>,
     /// Changes of CPU that changed the node.
     pub crossed: Option<u64>,
     /// CPU time per node, in nanoseconds.
     pub run_ns: Option<PerNode>,
+    /// CPU time of processes whose placement mismatch is known, in nanoseconds.
+    pub placed_ns: Option<u64>,
+    /// Part of it on memory of other nodes.
+    pub misplaced_ns: Option<u64>,
 }
 
 impl Figures {
@@ -51,6 +57,10 @@ impl Figures {
                 .page_migrations
                 .as_ref()
                 .and_then(|m| Some(m.matrix.as_ref()?.off_diagonal())),
+            misplaced_ns: process.misplaced_ns(),
+            placed_ns: process
+                .misplaced_ns()
+                .and_then(|_| Some(process.run_ns.as_ref()?.total())),
             ..Self::of_activity(
                 process.alloc.as_ref(),
                 process.first_touch.as_ref(),
@@ -98,8 +108,11 @@ impl Figures {
             remote_hints: hints.map(Matrix::off_diagonal),
             migrated: None,
             moves: task_moves.and_then(|moves| moves.total),
+            crossed_caches: task_moves.and_then(|moves| moves.cross_llc),
             crossed: task_moves.and_then(|moves| moves.cross_node),
             run_ns: run_ns.cloned(),
+            placed_ns: None,
+            misplaced_ns: None,
         }
     }
 
@@ -123,8 +136,11 @@ impl Figures {
                 remote_hints,
                 migrated,
                 moves,
+                crossed_caches,
                 crossed,
                 run_ns,
+                placed_ns,
+                misplaced_ns,
             } = row;
             for (into, more) in [
                 (&mut sum.allocs, allocs),
@@ -137,7 +153,10 @@ impl Figures {
                 (&mut sum.remote_hints, remote_hints),
                 (&mut sum.migrated, migrated),
                 (&mut sum.moves, moves),
+                (&mut sum.crossed_caches, crossed_caches),
                 (&mut sum.crossed, crossed),
+                (&mut sum.placed_ns, placed_ns),
+                (&mut sum.misplaced_ns, misplaced_ns),
             ] {
                 if let Some(more) = more {
                     *into = Some(into.unwrap_or(0).saturating_add(*more));

@@ -1,13 +1,13 @@
 //! Findings: diagnosis, evidence, fix.
 
-use crate::model::{Severity, Snapshot};
+use crate::model::{Severity, Snapshot, finding::checks::checks};
 use crate::output::escape;
-use crate::output::format::{page::Page, tone::Tone};
+use crate::output::format::{fixes, page::Page, tone::Tone};
 
-/// Writes the findings in their order, worst first; nothing when there are none.
+/// Writes the findings in their order, worst first. Without any, the section says what was checked.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     if snapshot.findings.is_empty() {
-        return;
+        return write_none(page, snapshot);
     }
     page.section("Findings");
     for finding in &snapshot.findings {
@@ -36,11 +36,24 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
                 &escape::text(evidence.as_bytes()),
             );
         }
-        page.wrapped(
-            Tone::Plain,
-            "   fix: ",
-            "     ",
-            &escape::text(finding.fix.as_bytes()),
-        );
+        fixes::write(page, finding);
+    }
+}
+
+/// Says that there is no finding, what was checked, what was not, and the way to check it.
+fn write_none(page: &mut Page<'_>, snapshot: &Snapshot) {
+    page.section("Findings: none");
+    let checks = checks(snapshot);
+    for (heading, sentences) in [
+        ("checked", &checks.checked),
+        ("not checked", &checks.not_checked),
+    ] {
+        if !sentences.is_empty() {
+            page.item(Tone::Plain, heading);
+        }
+        for sentence in sentences {
+            let text = escape::text(sentence.as_bytes());
+            page.wrapped(Tone::Plain, "   - ", "     ", &text);
+        }
     }
 }

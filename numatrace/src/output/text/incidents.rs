@@ -63,11 +63,22 @@ fn sentence(snapshot: &Snapshot, incident: &Incident) -> String {
         run_ms,
         remote_hint_faults,
         pages_left,
+        pages_left_least,
         pages_followed,
         back,
         ended,
     } = incident;
     let mib = |pages: u64| number::mib(Some(pages), snapshot.host.page_size);
+    let stayed = pages_left.saturating_sub(*pages_followed);
+    let least = pages_left_least.map_or(stayed, |least| least.saturating_sub(*pages_followed));
+    let stayed = match least {
+        0 if stayed > 0 => format!("at most {}", mib(stayed)),
+        // A little more or less is no news.
+        least if least < stayed - stayed / 10 => {
+            format!("between {} and {}", mib(least), mib(stayed))
+        }
+        _ => mib(stayed),
+    };
     let comm = escape::text(comm.as_bytes());
     let thread = if pid.0 == tid.0 {
         format!("{comm} ({pid})")
@@ -75,9 +86,9 @@ fn sentence(snapshot: &Snapshot, incident: &Incident) -> String {
         format!("thread {tid} ({comm}) of {pid}")
     };
     let mut text = format!(
-        "{thread} left node {from} for node {to} at {at_s:.3} s ({}); {} MiB of its memory stayed",
+        "{thread} left node {from} for node {to} at {at_s:.3} s ({}); {stayed} MiB of its memory \
+         stayed",
         in_words(*reason),
-        mib(pages_left.saturating_sub(*pages_followed))
     );
     if *pages_followed > 0 {
         text.push_str(&format!(", {} MiB followed", mib(*pages_followed)));

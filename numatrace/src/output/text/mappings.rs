@@ -8,7 +8,7 @@ use crate::model::matrix::share;
 use crate::model::number;
 use crate::model::quantity::headers::{MOVED_BACK, legend_of_parts};
 use crate::model::quantity::{header, legend};
-use crate::model::{Mapping, Matrix, PerNode, Process, Snapshot};
+use crate::model::{Mapping, MappingKind, Matrix, PerNode, Process, Snapshot};
 use crate::output::escape;
 use crate::output::format::{NODES_SIDE_BY_SIDE, cause, page::Page, table::Table, width};
 
@@ -139,6 +139,11 @@ fn cause(mapping: &Mapping) -> Option<(&'static str, u64)> {
 fn why(snapshot: &Snapshot, mapping: &Mapping) -> String {
     cause(mapping).map_or_else(String::new, |(cause, pages)| {
         let mib = number::mib(Some(pages), snapshot.host.page_size);
-        format!("{} {mib} MiB", cause::in_words(cause))
+        // Huge pages come from a pool of the node, which can be empty while the node is not full.
+        let words = match (mapping.kind, cause) {
+            (MappingKind::Hugetlb, "fallback") => "pool empty",
+            _ => cause::in_words(cause),
+        };
+        format!("{words} {mib} MiB")
     })
 }

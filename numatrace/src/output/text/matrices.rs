@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 
 use super::processes;
+use crate::model::distance;
 use crate::model::number;
 use crate::model::{Host, Matrix, PageMigrations, Snapshot};
 use crate::output::escape;
@@ -62,7 +63,9 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
         &format!("First touch{of}: MiB from the thread's node (row) on the page's node (column)"),
         touch.and_then(|touch| touch.pages.as_ref()),
         &mib,
-        None,
+        touch
+            .and_then(|touch| touch.remote_by_distance.as_ref())
+            .map(|counts| format!("Remote MiB: {}.", distance::sentence(counts, &mib))),
     );
     write(
         &format!("Hint faults{of}: from the thread's node (row) to the page's node (column)"),
@@ -116,14 +119,20 @@ fn one(page: &mut Page<'_>, host: &Host, matrix: &Matrix, cell: &dyn Fn(u64) -> 
         .iter()
         .map(|node| format!("node {}", node.node))
         .collect();
-    if nodes.len() <= SQUARE {
+    // Rows and columns of empty nodes would be zeros; the table of nodes names them.
+    let empty = host.empty_nodes();
+    let shown: Vec<usize> = (0..nodes.len())
+        .filter(|at| !empty.contains(at) || has_counts(matrix, *at))
+        .collect();
+    if shown.len() <= SQUARE {
         let mut table = Table::new(1);
-        table.left("", nodes.clone());
-        for (to, name) in nodes.iter().enumerate() {
+        table.left("", shown.iter().map(|at| nodes[*at].clone()).collect());
+        for to in &shown {
             table.right(
-                name.clone(),
-                (0..nodes.len())
-                    .map(|from| cell(matrix.at(from, to)))
+                nodes[*to].clone(),
+                shown
+                    .iter()
+                    .map(|from| cell(matrix.at(*from, *to)))
                     .collect(),
             );
         }
@@ -165,6 +174,10 @@ fn one(page: &mut Page<'_>, host: &Host, matrix: &Matrix, cell: &dyn Fn(u64) -> 
     let mut table = Table::new(3);
     table.left("row", from).left("column", to).right("", counts);
     page.table(&table);
+}
+
+fn has_counts(matrix: &Matrix, at: usize) -> bool {
+    (0..matrix.0.len()).any(|other| matrix.at(at, other) > 0 || matrix.at(other, at) > 0)
 }
 
 /// Says how long folios took to copy, and how many pages could not be migrated.

@@ -1,15 +1,16 @@
 //! The report as text: the sections that decide come first, and losses that affect a ranking come
 //! before it.
 //!
-//! Order: session, serious losses, findings, memory of the process that the session was about,
-//! nodes, processes, threads, allocations by class, node×node tables, absences, NUMA balancing,
-//! audit, other losses, cost.
+//! Order: session, serious losses, findings, failures, memory of the process that the session was
+//! about, stacks, nodes, processes, threads, allocations by class, node×node tables, absences, NUMA
+//! balancing, audit, other losses, cost.
 //! Pure: a snapshot and options in, text out. Names are escaped where they enter a cell.
 
 mod audit;
 mod balancer;
 mod classes;
 mod columns;
+mod failures;
 mod figures;
 mod findings;
 mod footer;
@@ -22,6 +23,7 @@ mod nodes;
 mod notes;
 mod page_cache;
 mod processes;
+mod stacks;
 mod verify;
 
 use super::format::page::Page;
@@ -37,7 +39,9 @@ pub fn render(snapshot: &Snapshot, options: &TextOptions) -> String {
     header::write(&mut page, snapshot);
     notes::write_serious(&mut page, &notes);
     findings::write(&mut page, snapshot);
+    failures::write(&mut page, snapshot);
     mappings::write(&mut page, snapshot, options.rows);
+    stacks::write(&mut page, snapshot);
     page_cache::write(&mut page, snapshot);
     kernel_memory::write(&mut page, snapshot);
     nodes::write(&mut page, snapshot);

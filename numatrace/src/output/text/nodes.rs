@@ -1,7 +1,8 @@
 //! The table of nodes: CPUs, memory, and allocations of their pages.
 
 use super::figures::Figures;
-use crate::ids::ranges;
+use crate::ids::{NodeId, ranges};
+use crate::model::distance;
 use crate::model::number;
 use crate::model::quantity::{header, headers::NODE_MEMORY, legend};
 use crate::model::{Alloc, HostNode, PerNode, Snapshot};
@@ -43,7 +44,11 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
         })
         .collect();
 
-    let mut shown: Vec<usize> = (0..rows.len()).collect();
+    // An empty node with counts was not empty all the time.
+    let counted = |at: &usize| rows[*at].1.allocs.is_some_and(|count| count > 0);
+    let mut empty = snapshot.host.empty_nodes();
+    empty.retain(|at| !counted(at));
+    let mut shown: Vec<usize> = (0..rows.len()).filter(|at| !empty.contains(at)).collect();
     shown.sort_by_key(|position| {
         std::cmp::Reverse((rows[*position].1.remote, rows[*position].1.allocs))
     });
@@ -113,9 +118,10 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     );
     page.table(&table);
     page.legend(&format!(
-        "Counts are by node of the page{}. {}",
-        all_remote(alloc),
-        legend(&["numa_foreign"])
+        "Counts are by node of the page{}. {}{}",
+        all_remote(alloc) + &by_distance(snapshot),
+        legend(&["numa_foreign"]),
+        left_out(&empty.iter().map(|at| nodes[*at].node).collect::<Vec<_>>())
     ));
 }
 
@@ -127,6 +133,22 @@ fn all_remote(alloc: Option<&Alloc>) -> String {
             "; {} of all allocations were remote",
             number::percent_sign(Some(remote))
         )
+    })
+}
+
+/// Names the nodes without a row.
+fn left_out(empty: &[NodeId]) -> String {
+    number::empty_nodes(empty).map_or_else(String::new, |empty| format!(" {empty}."))
+}
+
+/// Splits remote allocations by distance, where remote nodes are not equally far.
+fn by_distance(snapshot: &Snapshot) -> String {
+    let system = snapshot.system.as_ref();
+    let counts = system.and_then(|system| system.remote_by_distance.as_ref());
+    let counts = counts.filter(|counts| counts.values().any(|count| *count > 0));
+    counts.map_or_else(String::new, |counts| {
+        let parts = distance::sentence(counts, &number::grouped);
+        format!("; by distance of the allocating CPU from the page: {parts}")
     })
 }
 

@@ -19,7 +19,12 @@ pub struct Row {
 /// Writes the ranking: the first `limit` processes, one row for the others, buckets, total.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot, limit: Option<usize>) {
     let remote = snapshot.alloc_total().and_then(|alloc| alloc.remote());
+    let misplaced = snapshot
+        .ranked()
+        .first()
+        .is_some_and(|first| first.is_misplaced());
     page.section(match remote {
+        _ if misplaced => "Processes by CPU time on memory of other nodes",
         // The ranking then depends on its next keys.
         Some(0) => "Processes by memory allocated; no allocation was remote",
         _ => "Processes by remote allocations",

@@ -210,7 +210,7 @@ impl App {
             view: View::Processes,
             detail: None,
             help: false,
-            sort: Column::Remote,
+            sort: Column::Mismatch,
             reversed: false,
             filter: String::new(),
             typing: false,

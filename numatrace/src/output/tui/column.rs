@@ -18,6 +18,8 @@ use crate::{
 /// One column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
+    /// Placement mismatch: CPU time on memory of other nodes.
+    Mismatch,
     /// Remote allocations.
     Remote,
     /// Allocations that missed their preferred node.
@@ -40,21 +42,23 @@ pub enum Column {
 
 impl Column {
     /// All, in the order of the screen, which is also that of the sort key.
-    pub const ALL: [Self; 9] = [
-        Self::Remote,
-        Self::Missed,
-        Self::RemoteTouch,
-        Self::RemoteAccess,
-        Self::Moved,
-        Self::NodeMoves,
-        Self::Away,
+    pub const ALL: [Self; 10] = [
+        Self::Mismatch,
         Self::Cpu,
+        Self::Remote,
+        Self::RemoteAccess,
+        Self::RemoteTouch,
+        Self::NodeMoves,
+        Self::Moved,
+        Self::Missed,
+        Self::Away,
         Self::Allocs,
     ];
 
     /// Returns the name of its quantity.
     fn quantity(self) -> &'static str {
         match self {
+            Self::Mismatch => "placement_mismatch",
             Self::Remote => "other_node",
             Self::Missed => "numa_miss",
             Self::RemoteTouch => "remote_first_touch_pages",
@@ -71,7 +75,7 @@ impl Column {
     #[must_use]
     pub fn header(self) -> String {
         match self {
-            Self::Away => quantity::header(self.quantity()),
+            Self::Away | Self::Mismatch => quantity::header(self.quantity()),
             _ => quantity::header_per_s(self.quantity()),
         }
     }
@@ -80,7 +84,7 @@ impl Column {
     #[must_use]
     pub fn width(self) -> usize {
         match self {
-            Self::Remote | Self::Missed | Self::RemoteAccess | Self::Allocs => 8,
+            Self::Mismatch | Self::Remote | Self::Missed | Self::RemoteAccess | Self::Allocs => 8,
             Self::RemoteTouch | Self::Moved | Self::NodeMoves => 7,
             Self::Away | Self::Cpu => 6,
         }
@@ -89,6 +93,12 @@ impl Column {
     /// Explains it in a sentence.
     #[must_use]
     pub fn legend(self) -> String {
+        if self == Self::Mismatch {
+            return format!(
+                "{}: 100: all memory on nodes it does not run on; sorted by such CPU time",
+                self.header()
+            );
+        }
         let what = quantity::find(self.quantity()).map_or("", Quantity::meaning);
         // Numastat's name at the end is in the view of nodes; here it would cost a second line.
         let (what, _) = what.split_once(" (").unwrap_or((what, ""));
@@ -106,6 +116,7 @@ impl Column {
         let alloc = process.alloc.as_ref();
         let remote = |matrix: Option<&Matrix>| matrix.map(Matrix::off_diagonal);
         match self {
+            Self::Mismatch => process.misplaced_ns(),
             Self::Remote => alloc.and_then(Alloc::remote),
             Self::Missed => alloc.and_then(Alloc::misses),
             Self::RemoteTouch => {
@@ -127,10 +138,11 @@ impl Column {
         }
     }
 
-    /// Returns the number that the count is a share of; only CPU time away is shown as a share.
+    /// Returns the number that the count is a share of; only parts of the CPU time are shown as
+    /// shares.
     fn whole(self, process: &Process) -> Option<u64> {
         match self {
-            Self::Away => Self::Cpu.count(process),
+            Self::Away | Self::Mismatch => Self::Cpu.count(process),
             _ => None,
         }
     }
@@ -146,10 +158,12 @@ impl Column {
         };
         let count = sum(&|process| self.count(process));
         match self {
-            Self::Away => {
+            Self::Away | Self::Mismatch => {
                 // A process that did not run was not away either.
-                let whole =
-                    sum(&|process| self.whole(process).filter(|_| process.away_ns.is_some()));
+                let whole = sum(&|process| {
+                    self.whole(process)
+                        .filter(|_| self.count(process).is_some())
+                });
                 let part = count
                     .zip(whole)
                     .and_then(|(away, ran)| share(away.min(ran), ran));
@@ -173,7 +187,11 @@ impl Column {
     #[must_use]
     pub fn order(self, a: &Process, b: &Process, reversed: bool) -> Ordering {
         let bucket = |process: &Process| process.kind == ProcessKind::Other;
-        let counts = self.count(b).cmp(&self.count(a));
+        let counts = match self {
+            // The order of the report: a mismatch that is no more than noise decides nothing.
+            Self::Mismatch => a.rank_key().cmp(&b.rank_key()),
+            _ => self.count(b).cmp(&self.count(a)),
+        };
         bucket(a)
             .cmp(&bucket(b))
             .then(if reversed { counts.reverse() } else { counts })

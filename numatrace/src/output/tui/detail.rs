@@ -175,13 +175,17 @@ mod tests {
             kernel: String::new(),
             arch: String::new(),
             page_size: 4096,
+            view: Vec::new(),
             numa_balancing: None,
             nodes: vec![HostNode {
                 node: crate::ids::NodeId(0),
                 cpus: Vec::new(),
                 mem_kb: None,
+                memory: None,
+                movable_only: None,
                 distance: None,
             }],
+            caches: None,
         };
         let session = Session::new("top", jiff::Timestamp::UNIX_EPOCH, 1.0);
         let mut snapshot = Snapshot::new(host, session);
@@ -203,6 +207,7 @@ mod tests {
             surprise_pages: None,
             shared_elsewhere_pages: None,
             residency: None,
+            file_system: None,
         });
         snapshot.processes.push(process);
         snapshot

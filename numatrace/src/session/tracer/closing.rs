@@ -4,7 +4,10 @@ use std::path::Path;
 
 use super::{Tracer, clock::boot_ns};
 use crate::{
-    attach::{catalog, hooks::HookState},
+    attach::{
+        catalog,
+        hooks::{Attached, HookState},
+    },
     capture::{
         boundary::{BoundaryReading, Grown},
         counting::counting,
@@ -20,8 +23,9 @@ use crate::{
 };
 
 /// Readings of numastat at each boundary, shared among nodes: with many nodes, each round of
-/// readings makes the kernel fold more counters.
-const READINGS: usize = 32;
+/// readings makes the kernel fold more counters, and each reading begins an epoch, in which every
+/// busy thread has entries of its own in the totals.
+const READINGS: usize = 16;
 
 /// Hooks whose programs count allocations: runs that the kernel skipped there are missing from the
 /// totals.
@@ -63,7 +67,7 @@ impl Tracer {
         }
         // Counts of the epochs so far first: only later counts can lie on either side of the
         // boundary.
-        self.charge_running_tasks();
+        self.charge_running_tasks(|_| true);
         let current = self.control.advance()?;
         let sweep = self.counts(current)?;
         let until_ns = boot_ns()?;
@@ -74,7 +78,9 @@ impl Tracer {
         self.apply(&Input::Boundary(reading, boundary_counts), None);
         self.drain()?;
         self.stream_growth()?;
-        self.read_residency();
+        if !another_follows {
+            self.read_residency_last();
+        }
         if !another_follows && self.ingest.live.is_none() {
             let open = OpenRuns {
                 now_ns: until_ns,
@@ -103,6 +109,7 @@ impl Tracer {
     fn grown(&self) -> anyhow::Result<Grown> {
         Ok(Grown {
             recursion_misses: self.recursion_misses(),
+            other_misses: self.other_misses(),
             losses: self.losses.read()?,
             mapping_records_lost: self.mapping_records_so_far(MappingRecords::lost),
             mapping_records_rejected: self.mapping_records_so_far(MappingRecords::rejected),
@@ -169,11 +176,25 @@ impl Tracer {
         ALLOCATION_HOOKS
             .into_iter()
             .flat_map(|hook| self.session.programs_of(hook))
-            .map(|attached| {
-                let copies = attached.names();
-                copies.map(|name| self.misses_of(name)).collect()
+            .map(|attached| self.misses_of_copies(*attached))
+            .collect()
+    }
+
+    /// Returns the skipped runs of each other hook whose programs the kernel counts.
+    fn other_misses(&self) -> Vec<(String, Vec<Vec<u64>>)> {
+        let hooks = self.session.hooks.iter().map(|hook| hook.row.hook);
+        hooks
+            .filter(|hook| !ALLOCATION_HOOKS.contains(hook))
+            .filter_map(|hook| {
+                let programs = self.session.programs_of(hook).iter();
+                let misses = programs.map(|attached| self.misses_of_copies(*attached));
+                Some((hook.to_owned(), misses.collect::<Option<_>>()?))
             })
             .collect()
+    }
+
+    fn misses_of_copies(&self, attached: Attached) -> Option<Vec<u64>> {
+        attached.names().map(|name| self.misses_of(name)).collect()
     }
 
     fn misses_of(&self, program: &str) -> Option<u64> {

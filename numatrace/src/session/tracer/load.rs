@@ -16,6 +16,7 @@ use crate::{
         prototype::Mismatches,
         reading::Reading,
     },
+    capture::sys::zoneinfo,
     enrich::topology::Topology,
     exit::{Exit, Failure},
 };
@@ -101,6 +102,20 @@ fn node_sets(topology: &Topology) -> NodeSets {
         }
         if node.has_normal_memory {
             NodeSets::add(&mut sets.has_normal_memory, node.id);
+        }
+    }
+    // Without the file no request for low memory finds its own node to have none of it.
+    let Ok(zones) = zoneinfo::read(Path::new("/")) else {
+        sets.has_dma_memory = sets.has_memory;
+        sets.has_dma32_memory = sets.has_memory;
+        return sets;
+    };
+    for zone in &zones {
+        if zone.name == "DMA" {
+            NodeSets::add(&mut sets.has_dma_memory, zone.node);
+        }
+        if zone.name == "DMA" || zone.name == "DMA32" {
+            NodeSets::add(&mut sets.has_dma32_memory, zone.node);
         }
     }
     sets

@@ -8,10 +8,11 @@ mod closing;
 mod live;
 mod load;
 mod reducing;
+mod residency;
 mod start;
 mod verifying;
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use crate::{
     attach::{Session, catalog, kernel_enum::ReasonNames},
@@ -34,12 +35,14 @@ use crate::{
     enrich::facts::{ProcFacts, noted::Noted},
     ids::{CpuId, NodeId},
     ingest::{Ingest, input::Input},
+    model::cache::Cache,
     recording::{chunks::Sample, recorder::Recorder},
 };
 
 pub use clock::boot_ns;
 pub use load::{load, load_for};
 pub use reducing::Reducing;
+pub use residency::Residing;
 pub use verifying::Verifying;
 
 /// Attached programs, their maps, and everything taken in so far.
@@ -57,11 +60,16 @@ pub struct Tracer {
     /// The kernel's records of new mappings, or why they cannot be opened; `None` in a session
     /// without mappings.
     mapping_records: Option<Result<MappingRecords, String>>,
-    /// Read where the memory of processes lies, at each sweep and at the end.
-    pub residency: bool,
+    /// Readings of where the memory of processes lies; `None` in a session without.
+    pub residing: Option<Residing>,
     numastat: Result<NumastatFiles, String>,
     numa_stat: NumaStat,
     cpus: Vec<CpuId>,
+    /// CPUs that the kernel was told to leave alone.
+    isolated: BTreeSet<CpuId>,
+    /// Last-level caches when the session began; `None` where sysfs does not tell that of every
+    /// CPU.
+    pub caches: Option<Vec<Cache>>,
     /// Nodes in the report's order.
     pub nodes: Vec<NodeId>,
     /// Names of the kernel's reasons, by number.
@@ -112,6 +120,7 @@ impl Tracer {
         if self.ingest.has_pending_mappings() {
             self.apply(&Input::AssignMappings, None);
         }
+        self.read_residency();
         Ok(())
     }
 
@@ -147,8 +156,7 @@ impl Tracer {
     /// # Errors
     /// The ring buffer cannot be read, or bpf(2) failed.
     pub fn sweep(&mut self) -> anyhow::Result<()> {
-        self.read_residency();
-        self.charge_running_tasks();
+        self.charge_running_tasks(|cpu| !self.isolated.contains(&cpu));
         let current = self.control.advance()?;
         let sweep = self.counts(current)?;
         let sample = self.sample()?;
@@ -215,20 +223,14 @@ impl Tracer {
         Ok(sweep)
     }
 
-    fn read_residency(&mut self) {
-        if self.residency {
-            self.apply(&Input::Residency, None);
-        }
-    }
-
-    /// Makes each CPU charge its running task with the time up to now.
-    fn charge_running_tasks(&self) {
+    /// Makes CPUs charge their running task with the time up to now, by an interrupt.
+    fn charge_running_tasks(&self, wanted: impl Fn(CpuId) -> bool) {
         let programs = self.session.programs_of(catalog::TASK_RUN).iter();
         for program in programs
             .filter(|attached| attached.program == catalog::TASK_RUN_NOW)
             .filter_map(|attached| self.session.program(attached.program))
         {
-            for cpu in &self.cpus {
+            for cpu in self.cpus.iter().filter(|cpu| wanted(**cpu)) {
                 // A CPU that has gone offline runs no task.
                 let _ = run_on(program, *cpu);
             }

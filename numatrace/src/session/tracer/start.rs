@@ -1,6 +1,6 @@
 //! Starts a tracer: opens maps and files, attaches the hooks, and begins to count.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use anyhow::Context;
 use numatrace_common::{
@@ -10,7 +10,7 @@ use numatrace_common::{
 
 use super::Tracer;
 use crate::{
-    attach::{self, Loaded, Session, catalog, hooks::HookState, reading::Reading},
+    attach::{self, Loaded, Session, catalog, cpus::Cpu, hooks::HookState, reading::Reading},
     capture::{
         control::ControlMap, cost::CostMeter, counting::NumaStat, cpu_state::CpuStates,
         losses::LossCounters, mapping_records::MappingRecords, numastat::NumastatFiles,
@@ -18,10 +18,11 @@ use crate::{
     },
     enrich::{
         facts::{ProcFacts, noted::Noted},
-        topology::{Topology, installed},
+        topology::{Topology, caches, installed},
     },
     ids::{CpuId, NodeId, Pid},
     ingest::Ingest,
+    model::cache::{Cache, split_a_node},
     recording::recorder::Recorder,
 };
 
@@ -41,8 +42,11 @@ impl Tracer {
             attach::scope::insert(loaded.ebpf(), *pid, *entry).context("cannot set the scope")?;
         }
         let cpus = installed::cpus(Path::new("/"), topology);
-        attach::cpus::fill(loaded.ebpf(), cpus.iter().copied())?;
+        let caches = caches::of_all_cpus(Path::new("/"), topology);
+        let table = cpu_table(&cpus, caches.as_deref().unwrap_or_default());
+        attach::cpus::fill(loaded.ebpf(), table.into_iter())?;
         let mut control = ControlMap::take(loaded.ebpf())?;
+        control.begin_at_once(loaded.faults.epochs_at_once.unwrap_or(1).into());
         control.advance()?;
         let states = Arc::new(CpuStates::take(loaded.ebpf())?);
         let ring = Ring::take(loaded.ebpf())?;
@@ -77,10 +81,12 @@ impl Tracer {
             stacks,
             ingest: Ingest::new(facts),
             mapping_records,
-            residency: false,
+            residing: None,
             numastat,
             numa_stat: NumaStat::watch(),
             cpus,
+            isolated: installed::isolated(Path::new("/")),
+            caches,
             nodes,
             reasons,
             verifying: None,
@@ -94,12 +100,28 @@ impl Tracer {
             .map(|(pid, _)| *pid)
             .collect();
         tracer.ingest.enrich.processes.ask_for(&named);
-        tracer.charge_running_tasks();
+        tracer.charge_running_tasks(|_| true);
         if tracer.session.missing().is_empty() {
             tracer.begin()?;
         }
         Ok(tracer)
     }
+}
+
+/// Returns the CPUs as the kernel side has to know them: with their caches where a node has
+/// several.
+fn cpu_table(cpus: &[(CpuId, NodeId)], caches: &[Cache]) -> Vec<Cpu> {
+    let caches = if split_a_node(caches) { caches } else { &[] };
+    let numbers: BTreeMap<CpuId, u32> = (0..)
+        .zip(caches)
+        .flat_map(|(number, cache)| cache.cpus.iter().map(move |cpu| (*cpu, number)))
+        .collect();
+    let cpu = |&(id, node): &(CpuId, NodeId)| Cpu {
+        id,
+        node,
+        cache: numbers.get(&id).copied(),
+    };
+    cpus.iter().map(cpu).collect()
 }
 
 /// Returns bits of the control word: programs need to know which other programs are attached.

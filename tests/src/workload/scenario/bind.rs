@@ -1,5 +1,5 @@
-//! `bind`: pages bound to one node, written from a CPU of a different one: remote by policy, never
-//! a miss.
+//! `bind`: pages bound to one node, or to two of which the first is nearest, written from a CPU of
+//! a different one: remote by policy, never a miss.
 
 use crate::workload::memory::Region;
 use crate::workload::policy::{self, Mode};
@@ -12,6 +12,9 @@ pub struct Args {
     /// Node to bind to
     #[arg(long)]
     node: u32,
+    /// A second node to bind to, no nearer than the first
+    #[arg(long)]
+    also: Option<u32>,
     /// Base pages
     #[arg(long)]
     pages: usize,
@@ -27,7 +30,8 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
     scene.nodes.run_on(task_node)?;
     let region = Region::anonymous(args.pages)?;
-    policy::set(&region, Mode::Bind, &[node])?;
+    let nodes: Vec<u32> = std::iter::once(node).chain(args.also).collect();
+    policy::set(&region, Mode::Bind, &nodes)?;
 
     let mut truth = scene.begin("bind")?;
     region.write_all(0..args.pages);

@@ -6,7 +6,7 @@ use std::io::Read;
 use anyhow::Context;
 
 use crate::counters;
-use crate::workload::memory::{Region, page_size};
+use crate::workload::memory::{Region, drop_caches, page_size};
 use crate::workload::print;
 use crate::workload::scene::Scene;
 use crate::workload::trouble::Trouble;
@@ -42,6 +42,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         .iter()
         .position(|&n| n == node)
         .context("node went offline")?;
+    drop_caches();
     let limit = usize::try_from(free_pages(&scene.nodes)?)?.saturating_sub(args.pages + RESERVE);
     let ballast = Region::anonymous(limit)?;
     let extra = Region::anonymous(args.pages)?;

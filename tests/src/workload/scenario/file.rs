@@ -78,9 +78,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let found = scene.prober.region(&region, 0..args.pages)?;
     truth.touched(read_node, &found);
     truth.span("file", &region);
-    truth.expect(found.present() == args.pages as u64, || {
-        format!("{} of {} pages are cached", found.present(), args.pages)
-    });
+    truth.expect_present(args.pages, &found);
     truth.expect(dropped == args.pages, || {
         format!(
             "{dropped} of {} pages left the page cache before reading",
@@ -99,13 +97,13 @@ fn ensure_written(byte: u8) -> anyhow::Result<()> {
 }
 
 /// A file that is removed on drop.
-struct Removed {
-    file: File,
+pub(super) struct Removed {
+    pub(super) file: File,
     path: PathBuf,
 }
 
 impl Removed {
-    fn create(path: &PathBuf) -> anyhow::Result<Self> {
+    pub(super) fn create(path: &PathBuf) -> anyhow::Result<Self> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)

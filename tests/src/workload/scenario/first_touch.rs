@@ -30,6 +30,9 @@ pub struct Args {
     /// Threads that use it
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// Threads that use it on the node of the first touch meanwhile
+    #[arg(long, default_value_t = 0)]
+    home_threads: usize,
     /// Seconds of use
     #[arg(long)]
     secs: u64,
@@ -62,17 +65,25 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     truth.expect_all_on("after the first touch", args.init_node, args.pages, &found);
 
     let before = counters::vmstat()?;
-    let start = Barrier::new(args.threads);
-    let shift = Shift {
+    let start = Barrier::new(args.threads + args.home_threads);
+    let away = Shift {
         node: args.use_node,
         free: args.free,
         length: Duration::from_secs(args.secs),
     };
+    let at_home = Shift {
+        node: args.init_node,
+        ..away
+    };
+    let shifts = std::iter::repeat_n(away, args.threads);
+    let shifts = shifts.chain(std::iter::repeat_n(at_home, args.home_threads));
+    let (start, region_of_all) = (&start, &region);
     let crew = thread::scope(|scope| -> Result<Vec<Worked>> {
-        let workers = (0..args.threads)
-            .map(
-                |_| Ok(named("worker").spawn_scoped(scope, || shift.work(nodes, &start, &region))?),
-            )
+        let workers = shifts
+            .map(|shift| {
+                let work = move || shift.work(nodes, start, region_of_all);
+                Ok(named("worker").spawn_scoped(scope, work)?)
+            })
             .collect::<Result<Vec<_>>>()?;
         workers.into_iter().map(join).collect()
     })?;

@@ -38,9 +38,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let found = scene.prober.region(&region, 0..args.pages)?;
     truth.touched(task_node, &found);
     truth.span("region", &region);
-    truth.expect(found.present() == args.pages as u64, || {
-        format!("{} of {} pages are there", found.present(), args.pages)
-    });
+    truth.expect_present(args.pages, &found);
     truth.detail("task_node", task_node);
     print(&truth)?;
     truth.is_printed = true;

@@ -24,6 +24,9 @@ pub struct Args {
     /// Run on a CPU of this node [default: wherever it started]
     #[arg(long)]
     cpu_node: Option<u32>,
+    /// Leave the policy as it is: they come from the one pool that has some
+    #[arg(long)]
+    unbound: bool,
     /// Then move them to this node by move_pages(2), huge page by huge page
     #[arg(long)]
     move_to: Option<u32>,
@@ -49,7 +52,9 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     }
     let bytes = huge * usize::try_from(args.count)?;
     let region = Region::hugetlb(bytes)?;
-    policy::set(&region, Mode::Bind, &[node])?;
+    if !args.unbound {
+        policy::set(&region, Mode::Bind, &[node])?;
+    }
     let each = huge / page_size();
     for i in 0..bytes / huge {
         region.write(i * each, 1);
@@ -87,7 +92,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
 }
 
 /// Returns where the huge pages of a region lie, in base pages.
-fn placed(scene: &Scene, region: &Region, huge: usize) -> Result<Placement> {
+pub(super) fn placed(scene: &Scene, region: &Region, huge: usize) -> Result<Placement> {
     let online = scene.nodes.online();
     let mut found = Placement {
         per_node: vec![0; online.len()],

@@ -16,14 +16,20 @@ mod touch;
 
 mod exhaust;
 mod file;
+mod fill;
 mod heap;
 mod hugetlb;
+mod hugetlb_empty;
+mod overfill;
+mod refused;
 mod shmem;
 mod stack;
+mod surplus;
 mod thp;
 
 mod brief;
 mod cow;
+mod discard;
 mod fork_storm;
 mod hold;
 mod jit;
@@ -36,11 +42,13 @@ mod crossed;
 mod crowd;
 mod demote;
 mod fragment;
+mod in_pieces;
 mod move_pages;
 mod own_parts;
 mod place;
 mod relay;
 mod rt_push;
+mod settled;
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
@@ -59,20 +67,34 @@ pub enum Scenario {
     Exhaust(exhaust::Args),
     /// Write a file, drop it from the page cache, and read it again
     File(file::Args),
+    /// Bring pages into shared memory without a fault
+    Fill(fill::Args),
+    /// Keep the free memory of a node in single pages
+    InPieces(in_pieces::Args),
     /// Grow the heap by brk(2)
     Heap(heap::Args),
     /// Fill the huge page pool of a node, use it and empty it again
     Hugetlb(hugetlb::Args),
+    /// Bind huge pages to a node whose pool has too few
+    HugetlbEmpty(hugetlb_empty::Args),
+    /// Write memory that is bound to a node, more than it has
+    Overfill(overfill::Args),
+    /// Call what the kernel must refuse
+    Refused(refused::Args),
     /// Shared memory written by two processes on two nodes
     Shmem(shmem::Args),
     /// Grow the main thread's stack
     Stack(stack::Args),
+    /// Use huge pages by which the pool has to grow
+    Surplus(surplus::Args),
     /// Write transparent huge pages
     Thp(thp::Args),
     /// Map a file in each of many children, which end at once
     Brief(brief::Args),
     /// Fork, and let the child copy pages by writing them on another node
     Cow(cow::Args),
+    /// Fault in ways in which the kernel discards pages that it has allocated
+    Discard(discard::Args),
     /// Fork many short-lived children
     ForkStorm(fork_storm::Args),
     /// End at once: what the fork storm executes
@@ -88,6 +110,8 @@ pub enum Scenario {
     SpawnTree(spawn_tree::Args),
     /// Leave memory behind on another node, and come back to it
     Away(away::Args),
+    /// Work on memory that has been on another node since before the measured part
+    Settled(settled::Args),
     /// Change the node it runs on, again and again
     Bounce(bounce::Args),
     /// Keep two nodes busy with threads that use each other's memory
@@ -128,14 +152,22 @@ impl Scenario {
             Self::Touch(args) => touch::run(args, scene),
             Self::Exhaust(args) => exhaust::run(args, scene),
             Self::File(args) => file::run(args, scene),
+            Self::Fill(args) => fill::run(args, scene),
+            Self::InPieces(args) => in_pieces::run(args, scene),
             Self::Heap(args) => heap::run(args, scene),
             Self::Hugetlb(args) => hugetlb::run(args, scene),
+            Self::HugetlbEmpty(args) => hugetlb_empty::run(args, scene),
+            Self::Overfill(args) => overfill::run(args, scene),
+            Self::Refused(args) => refused::run(args, scene),
             Self::Shmem(args) => shmem::run(args, scene),
             Self::Stack(args) => stack::run(args, scene),
+            Self::Surplus(args) => surplus::run(args, scene),
             Self::Thp(args) => thp::run(args, scene),
             Self::Brief(args) => brief::run(args, scene),
             Self::Cow(args) => cow::run(args, scene),
+            Self::Discard(args) => discard::run(args, scene),
             Self::ForkStorm(args) => fork_storm::run(args, scene),
+            Self::Settled(args) => settled::run(args, scene),
             Self::Nothing => fork_storm::nothing(),
             Self::Hold(args) => hold::run(args, scene),
             Self::Jit(args) => jit::run(args, scene),

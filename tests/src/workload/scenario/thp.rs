@@ -1,5 +1,5 @@
-//! `thp`: transparent huge pages bound to a node: one allocation and one fault each, 512 base
-//! pages.
+//! `thp`: transparent huge pages, bound to a node or from wherever the kernel takes them: one
+//! allocation and one fault each, 512 base pages.
 
 use anyhow::{Context, Result};
 
@@ -11,9 +11,9 @@ use crate::workload::truth::GroundTruth;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Node to bind to
+    /// Node to bind to [default: none, and small pages may come instead]
     #[arg(long)]
-    node: u32,
+    node: Option<u32>,
     /// Huge pages
     #[arg(long)]
     count: usize,
@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
-    let node = scene.nodes.memory(args.node)?;
+    let node = args.node.map(|node| scene.nodes.memory(node)).transpose()?;
     let huge = huge_size()?;
     let task_node = args.cpu_node.map_or_else(|| scene.nodes.here(), Ok)?;
     scene.nodes.run_on(task_node)?;
@@ -34,7 +34,9 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     // One more than wanted, so that enough lie at huge page boundaries wherever the mapping begins.
     let region = Region::anonymous((args.count + 1) * each)?;
     region.advise(libc::MADV_HUGEPAGE)?;
-    policy::set(&region, Mode::Bind, &[node])?;
+    if let Some(node) = node {
+        policy::set(&region, Mode::Bind, &[node])?;
+    }
     let first = (region.start().next_multiple_of(huge) - region.start()) / page_size();
 
     let mut truth = scene.begin("thp")?;
@@ -57,15 +59,18 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let backed = huge_bytes(region.start()..region.start() + region.len())?;
     truth.touched(task_node, &found);
     truth.span("region", &region);
-    truth.expect_all_on("huge pages", node, args.count * each, &found);
-    truth.expect(backed == args.count * huge, || {
-        format!(
-            "{backed} bytes are huge pages, should be {}",
-            args.count * huge
-        )
-    });
     truth.detail("task_node", task_node);
-    truth.detail("page_node", node);
+    truth.detail("huge_bytes", backed);
+    if let Some(node) = node {
+        truth.expect_all_on("huge pages", node, args.count * each, &found);
+        truth.expect(backed == args.count * huge, || {
+            format!(
+                "{backed} bytes are huge pages, should be {}",
+                args.count * huge
+            )
+        });
+        truth.detail("page_node", node);
+    }
     truth.detail("huge_pages", args.count);
     truth.detail("pages_per_huge_page", each);
     Ok(truth)
@@ -90,7 +95,7 @@ pub(super) fn move_each(
 }
 
 /// Returns the bytes of a PMD-sized huge page, if `madvise` may ask for them.
-fn huge_size() -> Result<usize, Trouble> {
+pub(super) fn huge_size() -> Result<usize, Trouble> {
     let folder = "/sys/kernel/mm/transparent_hugepage";
     let enabled = std::fs::read_to_string(format!("{folder}/enabled")).unwrap_or_default();
     if enabled.is_empty() || enabled.contains("[never]") {

@@ -1,5 +1,6 @@
 //! Reads one sample of the machine: all files in one pass, those that change fastest first.
 
+mod files;
 mod pressure;
 mod processes;
 
@@ -9,17 +10,20 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::plan::Plan;
-use crate::capture::sys::{ReadError, cgroup, hugepages, meminfo, numastat, read_text};
-use crate::enrich::topology::{Topology, TopologyError};
+use crate::capture::sys::{
+    ReadError, cgroup, hugepages, meminfo, numastat, read_text, zone_sums, zoneinfo,
+};
+use crate::enrich::topology::{Node, Topology, TopologyError};
 use crate::fold::stat::meminfo::NodeMemory;
 use crate::fold::stat::pressure::{self as fold_pressure, Reading};
 use crate::fold::stat::{
-    cgroup as fold_cgroup, counters, meminfo as fold_meminfo, since as fold_since,
+    cgroup as fold_cgroup, counters, meminfo as fold_meminfo, since as fold_since, unexplained,
 };
 use crate::ids::NodeId;
 use crate::model::stat::Sample;
 use crate::model::stat::counters::Counters;
 use crate::model::stat::kinds::CgroupMemory;
+use crate::model::stat::memory::MeminfoSection;
 use crate::model::topology::MissingFact;
 
 /// Reads samples of one machine, and remembers the last reading for growth.
@@ -78,6 +82,9 @@ impl<'a> Reader<'a> {
             topology.page_size(),
             nodes.clone(),
         );
+        let is_empty = |node: &&Node| node.is_cpuless() && node.is_memoryless();
+        let empty = topology.nodes().iter().filter(is_empty);
+        sample.empty_nodes = empty.map(|node| node.id).collect();
         let mut problems = Problems::default();
         let at = Instant::now();
         sample.interval_s = match &self.saved {
@@ -96,14 +103,7 @@ impl<'a> Reader<'a> {
         }
         self.before.at = Some(at);
         if self.plan.meminfo {
-            let read: Vec<NodeMemory> = nodes
-                .iter()
-                .map(|&node| self.node_memory(node, &mut sample.missing))
-                .collect();
-            sample.meminfo = Some(fold_meminfo::section(
-                &read,
-                hugepages::default_size_kb(self.root),
-            ));
+            sample.meminfo = Some(self.meminfo(&nodes, sample.page_size, &mut sample.missing));
         }
         if !self.plan.targets.is_empty() {
             let section = processes::read(
@@ -118,6 +118,9 @@ impl<'a> Reader<'a> {
         if let Some(path) = &self.plan.cgroup {
             sample.cgroup = self.cgroup(path, &nodes, sample.page_size, &mut sample.missing);
             problems.failed |= sample.cgroup.is_none();
+        }
+        if !self.plan.files.is_empty() {
+            files::read(&self.plan.files, &mut sample, &mut problems);
         }
         if let Some(saved) = &self.saved {
             sample.since = fold_since::section(saved, &sample);
@@ -143,7 +146,7 @@ impl<'a> Reader<'a> {
             .iter()
             .map(|&node| {
                 known(
-                    numastat::read_node(self.root, node),
+                    zone_sums::numastat_or_zones(self.root, node),
                     "counters of",
                     node,
                     &mut sample.missing,
@@ -219,21 +222,28 @@ impl<'a> Reader<'a> {
         Some(read_text(self.root, "proc/sys/vm/numa_stat").ok()?.trim() != "0")
     }
 
-    fn node_memory(&self, node: NodeId, missing: &mut Vec<MissingFact>) -> NodeMemory {
-        NodeMemory {
-            rows: known(
-                meminfo::read_node(self.root, node),
-                "memory of",
-                node,
-                missing,
-            ),
+    fn meminfo(
+        &self,
+        nodes: &[NodeId],
+        page_size: u64,
+        missing: &mut Vec<MissingFact>,
+    ) -> MeminfoSection {
+        let root = self.root;
+        let zones = pressure::or_missing(zoneinfo::read(root), "zones", missing);
+        let mut node = |node: NodeId| NodeMemory {
+            rows: known(meminfo::read_node(root, node), "memory of", node, missing),
             pools: known(
-                hugepages::read_node(self.root, node),
+                hugepages::read_node(root, node),
                 "huge page pools of",
                 node,
                 missing,
             ),
-        }
+            ready_kib: zones
+                .as_deref()
+                .map(|zones| unexplained::ready_kib(zones, node, page_size / 1024)),
+        };
+        let read: Vec<NodeMemory> = nodes.iter().map(|&id| node(id)).collect();
+        fold_meminfo::section(&read, hugepages::default_size_kb(root))
     }
 }
 

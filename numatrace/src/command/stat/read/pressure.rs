@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::known;
-use crate::capture::sys::{ReadError, buddyinfo, meminfo, vmstat, zoneinfo};
+use crate::capture::sys::{ReadError, buddyinfo, hugepages, meminfo, vmstat, zoneinfo};
 use crate::enrich::topology::knobs;
 use crate::fold::stat::pressure::{NodeReading, Reading};
 use crate::ids::NodeId;
@@ -24,6 +24,12 @@ pub fn read(root: &Path, nodes: &[NodeId], missing: &mut Vec<MissingFact>) -> Re
     let node = |node: NodeId, missing: &mut Vec<MissingFact>| NodeReading {
         meminfo: known(meminfo::read_node(root, node), "memory of", node, missing),
         vmstat: known(vmstat::read_node(root, node), "reclaim of", node, missing),
+        pools: known(
+            hugepages::read_node(root, node),
+            "huge page pools of",
+            node,
+            missing,
+        ),
     };
     let nodes = nodes.iter().map(|&id| node(id, missing)).collect();
     Reading {
@@ -51,7 +57,8 @@ pub fn settings(root: &Path) -> Vec<String> {
         .collect()
 }
 
-fn or_missing<T>(
+/// Returns the value, or `None` and adds a line to `missing`.
+pub fn or_missing<T>(
     read: Result<T, ReadError>,
     what: &str,
     missing: &mut Vec<MissingFact>,

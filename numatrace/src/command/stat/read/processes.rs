@@ -16,6 +16,7 @@ use crate::{
     enrich::topology::Topology,
     fold::stat::{
         kinds::Kinds,
+        placement,
         process::{PageSizes, add_numastat},
     },
     ids::{NodeId, Pid},
@@ -66,6 +67,7 @@ pub fn read(
         vanished: 0,
         left_out: 0,
         denied: 0,
+        findings: Vec::new(),
     };
     let mut files = match ProcFiles::open(root) {
         Ok(files) => files,
@@ -126,6 +128,7 @@ pub fn read(
             .lines
             .push(format!("{ended} processes ended before they could be read"));
     }
+    section.findings = placement::findings(&section.processes, &nodes);
     problems.all_denied = section.processes.is_empty() && section.denied > 0;
     section
 }
@@ -201,6 +204,7 @@ fn read_one(
 ) -> Result<ProcessMemory, ReadError> {
     let comm = Name::from(process::comm(files, pid)?);
     let mut categories = NumastatCategories::zeros(machine.nodes.len());
+    let mut without_files_kib = vec![0; machine.nodes.len()];
     let mut unplaced = 0u64;
     // smaps first: a mapping that appears in numa_maps only is still counted, without its name.
     let mut kinds = None;
@@ -221,6 +225,7 @@ fn read_one(
             machine.nodes,
             machine.sizes,
         ));
+        placement::add_memory(&mut without_files_kib, map, machine.nodes, machine.sizes);
         if let Some(kinds) = &mut kinds {
             kinds.add(map);
         }
@@ -239,20 +244,37 @@ fn read_one(
             why: "they are on nodes that came online meanwhile".to_owned(),
         });
     }
-    let threads = details
-        .threads
-        .then(|| threads(root, pid, machine))
-        .transpose()?;
+    let threads = match threads::all(root, pid) {
+        Ok(threads) => Some(threads),
+        Err(error) if details.threads => return Err(error),
+        Err(error) => {
+            // A process that ended meanwhile is not one whose threads may not be read.
+            if !error.is_absent() {
+                missing.push(MissingFact {
+                    what: format!("threads of process {pid}"),
+                    why: error.to_string(),
+                });
+            }
+            None
+        }
+    };
+    let cpu_ms = threads.as_deref().and_then(|threads| {
+        let node_of = |cpu| machine.topology.node_of_cpu(cpu);
+        placement::cpu_ms(threads, machine.nodes, node_of, machine.ticks_per_second)
+    });
     Ok(ProcessMemory {
         pid,
         comm,
         numastat: categories,
+        placement: placement::placement(cpu_ms, without_files_kib),
         kinds: kinds.map(Kinds::finish),
-        threads,
+        threads: threads
+            .filter(|_| details.threads)
+            .map(|threads| places(threads, machine)),
     })
 }
 
-fn threads(root: &Path, pid: Pid, machine: &Machine<'_>) -> Result<Vec<ThreadPlace>, ReadError> {
+fn places(threads: Vec<threads::Thread>, machine: &Machine<'_>) -> Vec<ThreadPlace> {
     let place = |thread: threads::Thread| ThreadPlace {
         tid: thread.tid,
         comm: Name::from(thread.comm),
@@ -260,7 +282,7 @@ fn threads(root: &Path, pid: Pid, machine: &Machine<'_>) -> Result<Vec<ThreadPla
         node: machine.topology.node_of_cpu(thread.cpu),
         cpu_ms: thread.ticks.saturating_mul(1000) / machine.ticks_per_second,
     };
-    Ok(threads::all(root, pid)?.into_iter().map(place).collect())
+    threads.into_iter().map(place).collect()
 }
 
 /// Returns the clock ticks per second of times in /proc; 100 on all common builds of Linux.

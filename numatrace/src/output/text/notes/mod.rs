@@ -8,7 +8,7 @@ mod tables;
 
 use crate::model::{Hook, HookState, Snapshot, Verdict};
 use crate::output::escape;
-use crate::output::format::{page::Page, tone::Tone};
+use crate::output::format::{name, page::Page, tone::Tone};
 
 /// Smallest share lost or unattributed that changes the meaning of a ranking.
 const SERIOUS_SHARE: f64 = 0.01;
@@ -64,7 +64,30 @@ pub fn collect(snapshot: &Snapshot) -> Vec<Note> {
     notes.extend(wanted.filter_map(|one| hook(one, &mut reasons)));
     notes.extend(left_out(snapshot));
     losses::collect(snapshot, &mut notes);
+    notes.extend(memory_not_read(snapshot));
+    let view = snapshot.host.view.iter();
+    notes.extend(
+        view.map(|sentence| Note::minor(format!("{}.", escape::text(sentence.as_bytes())))),
+    );
     notes
+}
+
+/// Names the processes whose memory could not be looked at, the first in the ranking.
+fn memory_not_read(snapshot: &Snapshot) -> Vec<Note> {
+    /// Processes named.
+    const NAMED: usize = 3;
+    let ranked = snapshot.ranked().into_iter();
+    let gaps =
+        ranked.filter_map(|process| Some((process, process.residency.as_ref()?.gap.as_ref()?)));
+    let notes = gaps.take(NAMED).map(|(process, gap)| {
+        Note::minor(format!(
+            "Memory of {} ({}): {}.",
+            name::short(&process.comm),
+            process.pid,
+            escape::text(gap.as_bytes())
+        ))
+    });
+    notes.collect()
 }
 
 /// Describes a hook that is reduced or not attached. Only the allocation hook is serious: every

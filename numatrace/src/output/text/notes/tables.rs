@@ -32,6 +32,10 @@ pub fn full(table: &str, times: u64) -> String {
             many("scan or hint fault")
         ),
         "mapping names" => format!("{} without a name", many("mapping")),
+        "readings of memory" => format!(
+            "{} of where a process's memory lies not kept",
+            many("reading")
+        ),
         _ => format!("no room for {} more", number::grouped(times)),
     };
     format!(
@@ -53,6 +57,7 @@ mod tests {
             "parked faults",
             "balancer times",
             "mapping names",
+            "readings of memory",
             "some other",
         ] {
             let text = full(table, 1_234);

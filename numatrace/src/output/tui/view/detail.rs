@@ -252,8 +252,11 @@ fn in_words(frame: &Frame) -> String {
     let shown = |name: &Name| escape::text(name.as_bytes()).into_owned();
     let what = match (&frame.symbol, &frame.module) {
         (Some(symbol), _) => shown(symbol),
-        (None, Some(module)) => format!("{}+{:#x}", shown(module), frame.offset.unwrap_or(0)),
-        (None, None) => format!("{:#x}", frame.addr.0),
+        (None, Some(module)) => match frame.offset {
+            Some(offset) => format!("{}+{offset:#x}", shown(module)),
+            None => shown(module),
+        },
+        (None, None) => frame.address_in_words(),
     };
     match &frame.line {
         Some(line) => format!("{what}  {}", shown(line)),

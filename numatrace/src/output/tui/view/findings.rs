@@ -5,7 +5,7 @@ use crate::{
     model::{Severity, number},
     output::{
         escape,
-        format::{tone::Tone, wrap::wrap},
+        format::{fixes, tone::Tone, wrap::wrap},
         tui::{app::App, findings::RecentFinding},
     },
 };
@@ -64,6 +64,7 @@ pub fn one(kept: &RecentFinding, width: usize) -> Vec<Row> {
     for evidence in &finding.evidence {
         text(Tone::Faint, "   - ", "     ", evidence);
     }
-    text(Tone::Plain, "   fix: ", "        ", &finding.fix);
+    let fixes = fixes::lines(finding, Some(width)).into_iter();
+    rows.extend(fixes.map(|line| plain(Tone::Plain, line)));
     rows
 }

@@ -81,6 +81,10 @@ fn reasons(frame: &ScreenFrame) -> Row {
         let rate = short(per_second(Some(count), seconds));
         text.push_str(&format!("{between}{} {rate}", reason.name()));
     }
+    if moves.cross_llc.is_some() {
+        let rate = short(per_second(moves.cross_llc, seconds));
+        text.push_str(&format!("; between caches of a node {rate}/s"));
+    }
     plain(Tone::Strong, text)
 }
 

@@ -1,0 +1,56 @@
+//! The fixes of a finding in texts: what to do, its commands on lines of their own, what is
+//! different then.
+
+use super::{
+    page::Page,
+    tone::Tone,
+    wrap::{command, wrap},
+};
+use crate::{
+    model::{Finding, FixKind},
+    output::escape,
+};
+
+/// Indent of a command.
+const COMMAND: &str = "       ";
+
+/// Columns of a text that is not for a terminal.
+const UNLIMITED: usize = 1 << 20;
+
+/// Writes the fixes of a finding.
+pub fn write(page: &mut Page<'_>, finding: &Finding) {
+    for line in lines(finding, page.width()) {
+        page.line(Tone::Plain, &line);
+    }
+}
+
+/// Returns the lines of a finding's fixes in their order; of a report of an earlier version, those
+/// of its one sentence. Commands are broken where a shell reads the lines as one, and never
+/// shortened.
+#[must_use]
+pub fn lines(finding: &Finding, width: Option<usize>) -> Vec<String> {
+    let width = width.unwrap_or(UNLIMITED);
+    let text = |sentence: &str, first: &str, rest: &str| {
+        wrap(&escape::text(sentence.as_bytes()), first, rest, width)
+    };
+    if finding.fixes.is_empty() {
+        return text(&finding.fix, "   fix: ", "     ");
+    }
+    let mut lines = Vec::new();
+    for (at, fix) in finding.fixes.iter().enumerate() {
+        let first = match fix.kind {
+            _ if at == 0 => "   fix: ",
+            FixKind::Look => "   look: ",
+            _ => "   or: ",
+        };
+        let end = if fix.commands.is_empty() { "" } else { ":" };
+        lines.extend(text(&format!("{}{end}", fix.text), first, "     "));
+        for line in &fix.commands {
+            lines.extend(command(&escape::text(line.as_bytes()), COMMAND, width));
+        }
+        if !fix.expect.is_empty() {
+            lines.extend(text(&fix.expect, "     then: ", "       "));
+        }
+    }
+    lines
+}
