@@ -24,6 +24,7 @@ mod top_truth;
 mod alloc_class;
 mod audit;
 mod broken;
+mod cpuset;
 mod cross_check;
 mod diff;
 mod hotplug;

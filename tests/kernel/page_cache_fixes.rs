@@ -18,6 +18,7 @@ use crate::stat_file::{Written, kib};
 use crate::two_nodes_or_skip;
 
 const ID: &str = "page-cache-filled-elsewhere";
+const TEXT_ID: &str = "shared-text-remote";
 
 /// Base pages of a file.
 const PAGES: usize = 2048;
@@ -26,17 +27,31 @@ const PAGES: usize = 2048;
 struct User<'a> {
     running: Option<Running>,
     file: &'a Written,
+    is_text: bool,
 }
 
 impl<'a> User<'a> {
     fn start(file: &'a Written, node: u32) -> Self {
+        Self::with(file, node, false)
+    }
+
+    /// Starts one that has the file as its text.
+    fn of_text(file: &'a Written, node: u32) -> Self {
+        Self::with(file, node, true)
+    }
+
+    fn with(file: &'a Written, node: u32, is_text: bool) -> Self {
         let path = file.0.display().to_string();
         let mut command = Command::new(programs::workload().unwrap());
         command.args(["read-file", "--path", &path, "--secs", "600"]);
         command.args(["--cpu-node", &node.to_string()]);
+        if is_text {
+            command.arg("--text");
+        }
         Self {
             running: Some(Running::start(&mut command).unwrap()),
             file,
+            is_text,
         }
     }
 
@@ -56,11 +71,17 @@ impl<'a> User<'a> {
         let mut mappings = mappings.filter_map(|process| process["mappings"].as_array());
         let is_seen = mappings.any(|mappings| {
             let path = self.file.0.to_str().unwrap();
-            let mut own = mappings.iter().filter(|mapping| mapping["name"] == path);
+            let name = if self.is_text {
+                format!("{path} text")
+            } else {
+                path.to_owned()
+            };
+            let mut own = mappings.iter().filter(|mapping| mapping["name"] == name);
             own.any(|mapping| mapping["residency"].is_array() && mapping["file_system"].is_string())
         });
         assert!(is_seen, "no reading: {:#}", report["processes"]);
-        report::findings(&report, ID).into_iter().cloned().collect()
+        let id = if self.is_text { TEXT_ID } else { ID };
+        report::findings(&report, id).into_iter().cloned().collect()
     }
 
     /// Returns the only finding.
@@ -123,6 +144,22 @@ fn a_file_on_a_disk_is_dropped_and_read_on_the_node_of_its_users() {
     assert_eq!(file.stat()["kib"], kib(&[(b, PAGES)]), "{read}");
     assert_eq!(User::start(&file, b).findings(), Vec::<Value>::new());
     trial::worked(ID, &commands.join("; ")).unwrap();
+}
+
+#[test]
+fn program_text_is_dropped_and_read_on_the_node_that_executes_it() {
+    let (a, b) = two_nodes_or_skip!();
+    if !programs::is_installed("numactl") || !Path::new("/data").is_dir() {
+        return skipped(test_name!(), "needs numactl and a disk at /data");
+    }
+    let _off = Balancer::off().unwrap();
+    let file = Written::new("/data", "text", &[(a, PAGES)]);
+    let commands = commands(&User::of_text(&file, b).finding(), "dd ");
+    assert_eq!(commands.len(), 3, "{commands:#?}");
+    commands.iter().for_each(|command| run(command));
+    assert_eq!(file.stat()["kib"], kib(&[(b, PAGES)]));
+    assert_eq!(User::of_text(&file, b).findings(), Vec::<Value>::new());
+    trial::worked(TEXT_ID, &commands.join("; ")).unwrap();
 }
 
 #[test]

@@ -1,13 +1,18 @@
 //! `cargo xtask fixes`: tries the commands of fixes in guests, and writes those that did away with
 //! their finding into docs/findings.md.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, process::ExitCode};
+use std::{
+    collections::BTreeMap, fmt::Write as _, fs, io::ErrorKind, path::Path, process::ExitCode,
+};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::{
-    test::vm::{self, Guests},
+    test::{
+        tally::Tally,
+        vm::{self, Guests},
+    },
     toolchain::Toolchain,
     workspace,
 };
@@ -21,10 +26,21 @@ pub struct Options {
     /// Node layouts, each on each kernel
     #[arg(long, value_name = "LIST", default_value = "2x2")]
     nodes: String,
-    /// Only tests whose name contains this; the rows of the table stay, and theirs are added
+    /// Only tests whose name contains this, in guests of these nodes; the rows of the table stay,
+    /// and theirs are added
     #[arg(long, value_name = "FILTER")]
     only: Option<String>,
+    /// CPU topology, with --only, as in `cargo xtask vm --smp`
+    #[arg(long, value_name = "TOPOLOGY", requires = "only")]
+    smp: Option<String>,
 }
+
+/// Trials that need nodes of another kind: the layout, the topology of CPUs, and the tests.
+const ELSEWHERE: [(&str, Option<&str>, &str); 3] = [
+    ("2:0,2:512M", None, "fix_trials::memoryless"),
+    ("2:512M,0:512M", None, "fix_trials::tiering"),
+    ("1x4", Some("sockets=2,cores=2"), "fix_trials::caches"),
+];
 
 /// Seconds that all trials take in one guest, on a machine that has more to do.
 const TIMEOUT: u64 = 1800;
@@ -47,20 +63,38 @@ type Trials = BTreeMap<(String, String), Vec<String>>;
 /// # Errors
 /// A guest cannot be had, or a file not written.
 pub fn run(options: &Options, toolchain: &Toolchain) -> Result<ExitCode> {
-    let guests = Guests::new(&options.kernel, &options.nodes, TIMEOUT);
     let page = workspace::root().join("docs/findings.md");
     let text = fs::read_to_string(&page)?;
-    let (mut trials, tests) = match &options.only {
-        Some(only) => (rows(&text), vec![only.clone()]),
-        None => (Trials::new(), TRIALS.map(str::to_owned).to_vec()),
+    let guests = |nodes: &str, smp: Option<&str>| {
+        Guests::new(&options.kernel, nodes, TIMEOUT).with_topology(smp)
     };
-    let tally = vm::run_with(
-        &guests,
-        &tests,
-        "",
-        toolchain,
-        &mut |kernel, layout, artifacts| add(&mut trials, &format!("{kernel} {layout}"), artifacts),
-    )?;
+    let mut trials = Trials::new();
+    let mut runs = Vec::new();
+    if let Some(only) = &options.only {
+        trials = rows(&text);
+        let guests = guests(&options.nodes, options.smp.as_deref());
+        runs.push((guests, vec![only.clone()]));
+    } else {
+        runs.push((
+            guests(&options.nodes, None),
+            TRIALS.map(str::to_owned).to_vec(),
+        ));
+        for (nodes, smp, test) in ELSEWHERE {
+            runs.push((guests(nodes, smp), vec![test.to_owned()]));
+        }
+    }
+    let mut tally = Tally::default();
+    for (guests, tests) in &runs {
+        tally += vm::run_with(
+            guests,
+            tests,
+            "",
+            toolchain,
+            &mut |kernel, layout, artifacts| {
+                add(&mut trials, &format!("{kernel} {layout}"), artifacts)
+            },
+        )?;
+    }
     let text = with_table(&text, &table(&trials))
         .with_context(|| format!("{} has no `{BEGIN}`", page.display()))?;
     fs::write(&page, text)?;
@@ -75,7 +109,12 @@ pub fn run(options: &Options, toolchain: &Toolchain) -> Result<ExitCode> {
 /// Adds the trials that a guest left.
 fn add(trials: &mut Trials, guest: &str, artifacts: &Path) -> Result<()> {
     let path = artifacts.join(FILE);
-    let text = fs::read_to_string(&path).with_context(|| format!("no {}", path.display()))?;
+    // A guest in which every trial was skipped leaves none.
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
     for line in text.lines() {
         let (id, command) = line.split_once('\t').context("a trial without a command")?;
         let guests = trials

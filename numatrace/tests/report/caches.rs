@@ -60,6 +60,24 @@ fn one_node_of_eight_caches_says_what_moves_between_them_cost() {
 }
 
 #[test]
+fn a_launched_program_is_kept_within_a_cache_with_the_memory_that_it_was_given() {
+    let mut snapshot = eight_caches();
+    snapshot.processes[0].task_moves = Some(moves(6_000, Some(1_300)));
+    for (words, start) in [
+        (&["app", "a b"][..], "taskset -c 0-7 app 'a b'"),
+        (
+            &["numactl", "-C", "0", "--localalloc", "app"],
+            "taskset -c 0-7 numactl --localalloc app",
+        ),
+        (&["taskset", "-c", "1", "app"], "taskset -c 0-7 app"),
+    ] {
+        snapshot.session.scope.launched = words.iter().map(|&word| word.into()).collect();
+        let finding = only(&snapshot, "one-node");
+        assert_eq!(finding.fixes.last().unwrap().commands, [start]);
+    }
+}
+
+#[test]
 fn a_session_about_a_process_has_the_moves_of_that_process() {
     let mut snapshot = eight_caches();
     snapshot.session.scope.pids = vec![snapshot.processes[0].pid];

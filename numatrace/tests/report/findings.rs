@@ -128,6 +128,40 @@ fn cpus_without_memory_are_named_with_their_nearest() {
 }
 
 #[test]
+fn a_session_about_a_program_warns_only_when_that_one_lacks_memory() {
+    let mut snapshot = fixture::memoryless();
+    snapshot.session.scope.launched = vec!["app".into(), "-x".into()];
+    let finding = only(&snapshot);
+    assert_eq!(finding.severity, Severity::Warning);
+    assert_eq!(
+        finding.evidence.last().unwrap(),
+        "6,000 allocations of app (4242) were remote because of that"
+    );
+    assert_eq!(
+        finding.fixes[0].commands,
+        ["numactl --cpunodebind=0 app -x"]
+    );
+
+    let elsewhere = snapshot.processes[0].clone();
+    let alloc = snapshot.processes[0].alloc.as_mut().unwrap();
+    *alloc = fixture::alloc(&[10_000, 0], &[0, 0], |causes| &mut causes.memoryless);
+    let mut machine = elsewhere;
+    machine.pid = Pid(2);
+    machine.kind = numatrace::model::ProcessKind::Kthread;
+    snapshot.processes.push(machine);
+    let findings = diagnose(&snapshot);
+    let finding = findings
+        .iter()
+        .find(|finding| finding.id == "memoryless-node");
+    let finding = finding.unwrap();
+    assert_eq!(finding.severity, Severity::Info, "{finding:#?}");
+    assert_eq!(
+        finding.evidence.last().unwrap(),
+        "0 allocations of app (4242) were remote because of that"
+    );
+}
+
+#[test]
 fn one_node_is_the_only_finding() {
     let finding = only(&fixture::one_node());
     assert_eq!(

@@ -167,6 +167,18 @@ fn threads_that_bind_themselves_are_not_bound_by_a_prefix() {
         of_kind(&finding, FixKind::RunCommand).is_empty(),
         "{finding:#?}"
     );
+
+    // Of several calls the first is named, whichever thread it is of.
+    let mut earlier = own.processes[0].threads[0].clone();
+    earlier.tid = Tid(4243);
+    earlier.comm = "worker".into();
+    earlier.binds[0].time_ns -= 1;
+    earlier.binds[0].after_ns = 2_000_000;
+    own.processes[0].threads.push(earlier);
+    let finding = found(&own, "ran-away-from-memory").unwrap();
+    let text = &of_kind(&finding, FixKind::Unbind)[0].text;
+    let first = "(sched_setaffinity(2) by thread worker (4243), 2.0 ms after it started)";
+    assert!(text.contains(first), "{text}");
 }
 
 #[test]

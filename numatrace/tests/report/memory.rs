@@ -190,6 +190,10 @@ fn a_file_on_a_remote_node_is_a_finding_about_page_cache() {
     assert!(finding.evidence[0].starts_with("2,000 of the 2,048 pages of /data/table"));
     assert_eq!(found(&snapshot, "first-touch-elsewhere"), None);
     assert_eq!(found(&snapshot, "shared-text-remote"), None);
+    // A node without memory could not have it.
+    let mut bare = snapshot.clone();
+    bare.host.nodes[1].mem_kb = Some(0);
+    assert_eq!(found(&bare, "page-cache-filled-elsewhere"), None);
 
     // A process that filled it in the session is named, unless it did so on the node of the users.
     let mut filler = fixture::program(

@@ -29,6 +29,21 @@ impl Balancer {
         ])
     }
 
+    /// Has hot memory promoted to fast nodes and cold memory demoted to slow ones, as soon as the
+    /// kernel allows. Returns `None` when the kernel cannot.
+    ///
+    /// # Errors
+    /// A setting that exists cannot be written.
+    pub fn tiering() -> Result<Option<Self>> {
+        let debug = Path::new("/sys/kernel/debug/sched/numa_balancing");
+        Self::with(&[
+            (PathBuf::from(SWITCH), "2"),
+            (PathBuf::from("/sys/kernel/mm/numa/demotion_enabled"), "1"),
+            (debug.join("scan_delay_ms"), "100"),
+            (debug.join("scan_period_min_ms"), "100"),
+        ])
+    }
+
     /// Switches balancing off. Returns `None` when the kernel has no balancer.
     ///
     /// # Errors

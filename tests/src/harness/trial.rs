@@ -35,7 +35,9 @@ pub fn worked(id: &str, command: &str) -> Result<()> {
     let mut options = std::fs::OpenOptions::new();
     let file = options.create(true).append(true).open(&path);
     let mut file = file.with_context(|| format!("cannot open {}", path.display()))?;
-    writeln!(file, "{id}\t{}", brief(command)).context("cannot note a trial")
+    // Files of tests have the process in their names.
+    let command = command.replace(&format!("-{}", std::process::id()), "");
+    writeln!(file, "{id}\t{}", brief(&command)).context("cannot note a trial")
 }
 
 /// Returns a command as the table shows it: without folders of test programs, without process ids.

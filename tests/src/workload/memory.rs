@@ -75,6 +75,15 @@ impl Region {
         Self::protected(pages, libc::PROT_READ, libc::MAP_SHARED, Some(file))
     }
 
+    /// Maps the first `pages` pages of a file as the text of a program is mapped.
+    ///
+    /// # Errors
+    /// The file cannot be mapped.
+    pub fn executing(pages: usize, file: BorrowedFd<'_>) -> Result<Self> {
+        let access = libc::PROT_READ | libc::PROT_EXEC;
+        Self::protected(pages, access, libc::MAP_PRIVATE, Some(file))
+    }
+
     /// Maps `bytes` of huge pages from the pool.
     ///
     /// # Errors

@@ -95,6 +95,14 @@ impl Guests {
             timeout,
         }
     }
+
+    /// Returns the options with a CPU topology, as QEMU's `-smp` has it.
+    pub fn with_topology(self, smp: Option<&str>) -> Self {
+        Self {
+            smp: smp.map(str::to_owned),
+            ..self
+        }
+    }
 }
 
 /// Gets QEMU and the kernels, so that a tier that cannot run is found before anything is built.

@@ -1,7 +1,8 @@
 //! Moves between the last-level caches of a node: evidence of the findings that say that NUMA is
 //! not the problem. Such moves stay on the node and lose a cache all the same.
 
-use super::{Fix, FixKind, moving};
+use super::fix::{self, Fix};
+use super::moving;
 use crate::ids::ranges;
 use crate::model::cache::{Cache, splitting};
 use crate::model::{Host, Snapshot, TaskMoves, number};
@@ -40,7 +41,7 @@ pub fn between(snapshot: &Snapshot, moves: Option<&TaskMoves>) -> Option<(String
         "{}: moves between {those} still cost: {counts}",
         number::plural(caches.len(), &kind)
     );
-    let fix = moving::is_frequent(snapshot, count, RATE).then(|| stay(first, &kind));
+    let fix = moving::is_frequent(snapshot, count, RATE).then(|| stay(snapshot, first, &kind));
     Some((evidence, fix))
 }
 
@@ -54,16 +55,11 @@ fn split(host: &Host) -> Vec<&Cache> {
     caches.iter().filter(splits).collect()
 }
 
-/// Says how to keep a program within a cache.
-fn stay(cache: &Cache, kind: &str) -> Fix {
+/// Says how to keep a program within a cache: the one that the session is about, or any.
+fn stay(snapshot: &Snapshot, cache: &Cache, kind: &str) -> Fix {
     let threads = number::plural(cache.cpus.len(), "busy thread");
     let text = format!("start a program with at most {threads} within one {kind}");
     let cpus = ranges(cache.cpus.iter().map(|cpu| cpu.0));
-    Fix::advice(
-        FixKind::RunCommand,
-        format!("small programs, one {kind} each"),
-        text,
-    )
-    .with(format!("taskset -c {cpus} COMMAND"))
-    .expecting("its threads share one last-level cache, and no move leaves that")
+    fix::on_cpus(snapshot, snapshot.focus(), &cpus, &text)
+        .expecting("its threads share one last-level cache, and no move leaves that")
 }

@@ -44,14 +44,22 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         ))
     };
     evidence.extend(bare.iter().filter_map(sentence));
-    let total = snapshot.alloc_total();
+    // A session about a process asks whether that one suffers; else the machine is the subject.
+    let focus = snapshot.focus();
+    let total = match focus {
+        Some(process) => process.alloc.clone(),
+        None => snapshot.alloc_total(),
+    };
     let counted = total.as_ref().and_then(|alloc| alloc.remote_by_cause);
     let counted = counted.map(|causes| causes.memoryless);
     let in_pages = total.as_ref().and_then(|alloc| alloc.in_pages.as_ref());
     let pages = in_pages.map(|pages| pages.remote_by_cause.memoryless);
     if let Some(counted) = counted {
+        let of = focus.map_or_else(String::new, |process| {
+            format!(" of {}", words::process(process))
+        });
         evidence.push(format!(
-            "{} {} remote because of that",
+            "{}{of} {} remote because of that",
             number::plural(counted, "allocation"),
             words::were(counted)
         ));
@@ -65,7 +73,7 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
     };
     let elsewhere = fix::run(
         snapshot,
-        None,
+        focus,
         &Place::cpus(whole.map(|(position, _)| position)),
         "run programs that need memory on nodes that have some",
     );

@@ -7,7 +7,7 @@
 
 use std::cmp::Reverse;
 
-use super::fix::{Fix, FixKind, move_pages, shell};
+use super::fix::{Fix, FixKind, has_memory, move_pages, shell};
 use super::{Diagnosis, Finding, NAMED, Severity, words};
 use crate::model::matrix::share;
 use crate::model::{Mapping, MappingKind, Name, Process, ProcessKind, Snapshot, number};
@@ -47,9 +47,9 @@ fn check(snapshot: &Snapshot, text: bool) -> Vec<Finding> {
         .filter_map(|process| {
             let ran = process.run_ns.as_ref()?;
             let home = ran.most()?;
-            share(ran.at(home), ran.total())
-                .is_some_and(|part| part >= AT_HOME)
-                .then_some((process, home))
+            let stays = share(ran.at(home), ran.total()).is_some_and(|part| part >= AT_HOME);
+            // A node without memory has no page cache to have the file in.
+            (stays && has_memory(&snapshot.host, home)).then_some((process, home))
         })
         .flat_map(|(process, home)| {
             let mappings = process.mappings.iter();

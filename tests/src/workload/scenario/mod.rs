@@ -47,6 +47,8 @@ mod move_pages;
 mod own_parts;
 mod place;
 mod relay;
+mod ring;
+mod rounds;
 mod rt_push;
 mod settled;
 
@@ -120,6 +122,10 @@ pub enum Scenario {
     Crowd(crowd::Args),
     /// Wake a thread in turn from two nodes
     Relay(relay::Args),
+    /// Threads hand tokens on to each other, and choose no CPU
+    Ring(ring::Args),
+    /// Threads compute for different lengths and begin again together, and choose no CPU
+    Rounds(rounds::Args),
     /// Let each worker touch first the memory that it uses
     OwnParts(own_parts::Args),
     /// Use a file that is in the page cache
@@ -178,6 +184,8 @@ impl Scenario {
             Self::Crossed(args) => crossed::run(args, scene),
             Self::Crowd(args) => crowd::run(args, scene),
             Self::Relay(args) => relay::run(args, scene),
+            Self::Ring(args) => ring::run(args, scene),
+            Self::Rounds(args) => rounds::run(args, scene),
             Self::OwnParts(args) => own_parts::run(args, scene),
             Self::ReadFile(args) => read_file::run(args, scene),
             Self::Rebind(args) => rebind::run(args, scene),

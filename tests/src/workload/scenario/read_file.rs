@@ -24,6 +24,9 @@ pub struct Args {
     /// Seconds of use
     #[arg(long)]
     secs: u64,
+    /// Map it as a program's text is
+    #[arg(long)]
+    text: bool,
 }
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
@@ -32,7 +35,11 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         File::open(&args.path).with_context(|| format!("cannot open {}", args.path.display()))?;
     let bytes = file.metadata().context("cannot ask for its size")?.len();
     let pages = usize::try_from(bytes).context("too large")? / page_size();
-    let region = Region::reading(pages, file.as_fd())?;
+    let region = if args.text {
+        Region::executing(pages, file.as_fd())?
+    } else {
+        Region::reading(pages, file.as_fd())?
+    };
     let mut truth = scene.begin("read-file")?;
     let end = Instant::now() + Duration::from_secs(args.secs);
     let mut sum = 0u64;

@@ -21,7 +21,7 @@ use crate::model::{Host, Process, ProcessKind, Snapshot};
 
 pub use own::{OwnBinds, unbind, unseen_policy};
 pub use place::{Memory, Place};
-pub use start::{group, run, start, starts, widen};
+pub use start::{group, on_cpus, run, start, starts, widen};
 
 /// One way to do away with a finding, or to learn more about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -75,7 +75,7 @@ impl<'a> OwnBinds<'a> {
                     BindWhat::MemoryPolicy => (&mut own.memory, &mut memory),
                     // Ranges do not outlive an exec: this one is the program's.
                     BindWhat::RangePolicy => {
-                        own.range.get_or_insert((thread.tid, bind));
+                        keep_first(&mut own.range, thread.tid, bind);
                         continue;
                     }
                     BindWhat::CpusetCpus | BindWhat::CpusetMems => continue,
@@ -84,7 +84,7 @@ impl<'a> OwnBinds<'a> {
                     continue;
                 }
                 if bind.what != BindWhat::Affinity || has_cpus(thread) {
-                    place.get_or_insert((thread.tid, bind));
+                    keep_first(place, thread.tid, bind);
                 }
             }
         }
@@ -106,6 +106,13 @@ impl<'a> OwnBinds<'a> {
     /// Returns the calls there are.
     fn all(&self) -> impl Iterator<Item = (Tid, &'a Bind)> {
         [self.cpus, self.memory, self.range].into_iter().flatten()
+    }
+}
+
+/// Keeps the call that came first, whichever thread it is of.
+fn keep_first<'a>(place: &mut Option<(Tid, &'a Bind)>, tid: Tid, bind: &'a Bind) {
+    if place.is_none_or(|(_, first)| bind.time_ns < first.time_ns) {
+        *place = Some((tid, bind));
     }
 }
 

@@ -90,7 +90,12 @@ impl Place {
 
     pub(super) fn options(&self, host: &Host) -> (Option<String>, Option<String>) {
         let list = |nodes: &[usize]| words::node_list(host, nodes.iter().copied());
-        let cpus = (!self.cpus.is_empty()).then(|| format!("--cpunodebind={}", list(&self.cpus)));
+        // numactl refuses to name a node without memory, also for its CPUs.
+        let named = self.cpus.iter().all(|node| has_memory(host, *node));
+        let cpus = (!self.cpus.is_empty()).then(|| match named {
+            true => format!("--cpunodebind={}", list(&self.cpus)),
+            false => format!("--physcpubind={}", super::cpus(host, &self.cpus)),
+        });
         let memory = self.memory.as_ref().map(|memory| match memory {
             Memory::Bind(nodes) => format!("--membind={}", list(nodes)),
             Memory::Interleave(nodes) => format!("--interleave={}", list(nodes)),
@@ -154,7 +159,7 @@ mod tests {
         let host = host(&[(true, dram), (true, None), (true, dram), (false, slow)]);
         for (positions, cpus, memory) in [
             (&[0][..], "--cpunodebind=0", "--membind=0"),
-            (&[1], "--cpunodebind=1", "--membind=0"),
+            (&[1], "--physcpubind=1", "--membind=0"),
             (&[3], "--cpunodebind=2", "--membind=3"),
             (&[0, 2], "--cpunodebind=0,2", "--membind=0,2"),
         ] {

@@ -35,16 +35,49 @@ pub fn run(
     .collect();
     let start = Name::from("numactl");
     let options = shell::line(std::iter::once(&start).chain(&all).chain(&kept))?;
-    let note = match program.note.as_str() {
+    let note = noted(&program.note);
+    Some(
+        Fix::advice(
+            FixKind::RunCommand,
+            target(process),
+            format!("{text}{note}"),
+        )
+        .with(format!("{options} {}", program.line))
+        .expecting(place.expect(host)),
+    )
+}
+
+/// Returns the fix that starts a program on some CPUs, named as a list of ranges. The memory that
+/// it was started with stays.
+pub fn on_cpus(snapshot: &Snapshot, process: Option<&Process>, cpus: &str, text: &str) -> Fix {
+    let program = program::of(snapshot, process);
+    let start = Name::from("numactl");
+    let kept = &program.prefix.memory;
+    let words = std::iter::once(&start).chain(kept);
+    let kept = (!kept.is_empty())
+        .then(|| shell::line(words))
+        .flatten()
+        .map_or_else(String::new, |kept| format!("{kept} "));
+    let note = noted(&program.note);
+    Fix::advice(
+        FixKind::RunCommand,
+        target(process),
+        format!("{text}{note}"),
+    )
+    .with(format!("taskset -c {cpus} {kept}{}", program.line))
+}
+
+/// Returns the note about placeholders in parentheses.
+fn noted(note: &str) -> String {
+    match note {
         "" => String::new(),
         note => format!(" ({note})"),
-    };
-    let target = process.map_or_else(|| "COMMAND".to_owned(), words::process);
-    Some(
-        Fix::advice(FixKind::RunCommand, target, format!("{text}{note}"))
-            .with(format!("{options} {}", program.line))
-            .expecting(place.expect(host)),
-    )
+    }
+}
+
+/// Names a process that is to be started differently.
+fn target(process: Option<&Process>) -> String {
+    process.map_or_else(|| "COMMAND".to_owned(), words::process)
 }
 
 /// Returns the ways to have a process at a place: started there, or put there by the service or the
