@@ -14,5 +14,6 @@ pub mod text;
 pub mod topology;
 pub mod tui;
 
+pub mod replacement;
 pub mod sink;
 pub mod stream;

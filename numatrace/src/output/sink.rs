@@ -1,42 +1,37 @@
 //! Destinations of a report: stdout, a pipe or device, or a regular file that is replaced as a
 //! whole.
 //!
-//! A file is written with mode 0600 under a temporary name in the folder of the target and renamed
-//! at the end, so that nobody reads half a report and an existing one survives a session that
-//! fails. Symbolic links are not followed: they could lead a tool of root to write elsewhere.
+//! A file is written with mode 0600 in the folder of the target and put in place at the end
+//! ([`Replacement`]), so that nobody reads half a report and an existing one survives a session
+//! that fails. Symbolic links are not followed: they could lead a tool of root to write elsewhere.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, Write},
     os::{
-        fd::AsFd,
-        unix::fs::{FileTypeExt, OpenOptionsExt},
+        fd::{AsFd, BorrowedFd},
+        unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     },
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::{escape, replacement::Replacement};
 use crate::exit::{Exit, Failure};
+
+/// Path that means standard input.
+const STDIN: &str = "-";
 
 /// An opened destination.
 #[derive(Debug)]
 pub enum Sink {
     /// The process's stdout.
     Stdout,
-    /// An existing pipe or device.
+    /// An existing pipe or device, or a descriptor given as a path.
     Existing(File),
-    /// A regular file that is renamed to its target at the end.
+    /// A regular file that is put at its target at the end.
     Replacing(Replacement),
-}
-
-/// A file under its temporary name; removed unless it is put in place.
-#[derive(Debug)]
-pub struct Replacement {
-    file: File,
-    temporary: PathBuf,
-    target: PathBuf,
-    placed: bool,
 }
 
 impl Sink {
@@ -53,7 +48,7 @@ impl Sink {
                 Exit::Failed,
                 format!(
                     "cannot write {}: {why}",
-                    super::escape::text(path.as_os_str().as_encoded_bytes())
+                    escape::text(path.as_os_str().as_encoded_bytes())
                 ),
                 "give -o a file in a directory you may write, or leave it out for stdout",
             )
@@ -68,13 +63,10 @@ impl Sink {
                     .map_err(|error| refuse(error.to_string()))?;
                 return Ok(Sink::Existing(file));
             }
-            // A descriptor given as a path, as in bash's >(…).
-            Ok(found) if found.file_type().is_symlink() && is_descriptor(path) => {
-                let file = OpenOptions::new()
-                    .write(true)
-                    .open(path)
-                    .map_err(|error| refuse(error.to_string()))?;
-                return Ok(Sink::Existing(file));
+            Ok(found) if found.file_type().is_symlink() && descriptor(path).is_some() => {
+                return open_descriptor(path)
+                    .map(Sink::Existing)
+                    .map_err(|error| refuse(error.to_string()));
             }
             Ok(found) if found.file_type().is_symlink() => {
                 return Err(refuse("it is a symbolic link".to_owned()));
@@ -88,6 +80,39 @@ impl Sink {
             .map_err(|error| refuse(error.to_string()))
     }
 
+    /// Refuses a destination that is also an input, under whatever name: the result would replace
+    /// what it was made of. `-` is standard input.
+    ///
+    /// # Errors
+    /// Both are the same regular file.
+    pub fn must_differ_from(&self, input: &Path) -> Result<(), Failure> {
+        let read = if input == Path::new(STDIN) {
+            of_descriptor(io::stdin().as_fd())
+        } else {
+            fs::metadata(input)
+        };
+        let written = match self {
+            Sink::Stdout => of_descriptor(io::stdout().as_fd()),
+            Sink::Existing(file) => file.metadata(),
+            Sink::Replacing(replacement) => fs::metadata(replacement.target()),
+        };
+        let (Ok(read), Ok(written)) = (read, written) else {
+            return Ok(());
+        };
+        let same = (read.dev(), read.ino()) == (written.dev(), written.ino());
+        if !(same && read.is_file()) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Exit::Usage,
+            format!(
+                "the result would replace {}, from which it is made",
+                escape::text(input.as_os_str().as_encoded_bytes())
+            ),
+            "give -o a different file",
+        ))
+    }
+
     /// Writes a part for readers to see now; returns false when the reader is gone. A regular file
     /// appears only at the end, complete.
     ///
@@ -99,7 +124,7 @@ impl Sink {
                 .write_all(bytes)
                 .and_then(|()| io::stdout().flush()),
             Sink::Existing(file) => file.write_all(bytes),
-            Sink::Replacing(replacement) => replacement.file.write_all(bytes),
+            Sink::Replacing(replacement) => replacement.write(bytes),
         };
         match written {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
@@ -145,79 +170,37 @@ fn ignoring_closed_pipe(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-fn is_descriptor(path: &Path) -> bool {
-    path.starts_with("/dev/fd")
-        || path.starts_with("/proc/self/fd")
-        || path == Path::new("/dev/stdout")
-        || path == Path::new("/dev/stderr")
-}
-
-impl Replacement {
-    /// Creates a temporary file for a target.
-    ///
-    /// # Errors
-    /// The file cannot be created in the folder of the target.
-    pub fn create(target: &Path) -> io::Result<Self> {
-        let name = target
-            .file_name()
-            .ok_or_else(|| io::Error::other("it has no file name"))?;
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}", std::process::id()));
-        let temporary = target.with_file_name(hidden);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(&temporary)?;
-        Ok(Self {
-            file,
-            temporary,
-            target: target.to_owned(),
-            placed: false,
-        })
-    }
-
-    fn place(self, bytes: &[u8]) -> io::Result<()> {
-        let mut file = self.file()?;
-        file.write_all(bytes)?;
-        file.sync_data()?;
-        self.put_in_place()
-    }
-
-    /// Returns the file, which can be written before and after it is put in place.
-    ///
-    /// # Errors
-    /// No descriptors are left.
-    pub fn file(&self) -> io::Result<File> {
-        self.file.try_clone()
-    }
-
-    /// Renames it to its target as it is: for files that grow while others read them.
-    ///
-    /// # Errors
-    /// The file cannot be renamed.
-    pub fn put_in_place(mut self) -> io::Result<()> {
-        fs::rename(&self.temporary, &self.target)?;
-        self.placed = true;
-        Ok(())
+/// Returns the number of a descriptor given as a path, as in bash's `>(…)`.
+fn descriptor(path: &Path) -> Option<u32> {
+    match path.to_str()? {
+        "/dev/stdout" => Some(1),
+        "/dev/stderr" => Some(2),
+        other => other
+            .strip_prefix("/dev/fd/")
+            .or_else(|| other.strip_prefix("/proc/self/fd/"))?
+            .parse()
+            .ok(),
     }
 }
 
-impl Drop for Replacement {
-    fn drop(&mut self) {
-        if !self.placed {
-            // Drop cannot report an error.
-            let _ = fs::remove_file(&self.temporary);
-        }
+/// Opens a descriptor given as a path. Opening a file by such a path makes a new description of it,
+/// which writes from its first byte; stdout and stderr are duplicated, and others append.
+fn open_descriptor(path: &Path) -> io::Result<File> {
+    match descriptor(path) {
+        Some(1) => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
+        Some(2) => Ok(io::stderr().as_fd().try_clone_to_owned()?.into()),
+        _ => OpenOptions::new().append(true).open(path),
     }
+}
+
+fn of_descriptor(descriptor: BorrowedFd<'_>) -> io::Result<Metadata> {
+    File::from(descriptor.try_clone_to_owned()?).metadata()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{MetadataExt, symlink};
+    use std::os::unix::fs::symlink;
 
     #[test]
     fn a_report_replaces_the_old_one_as_a_whole_and_is_private() {
@@ -277,5 +260,37 @@ mod tests {
             .unwrap()
             .finish(b"gone")
             .unwrap();
+    }
+
+    #[test]
+    fn an_input_is_no_destination_under_any_of_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, link, other) = (
+            folder.path().join("a.nmt"),
+            folder.path().join("b.nmt"),
+            folder.path().join("c"),
+        );
+        fs::write(&input, "recorded").unwrap();
+        fs::hard_link(&input, &link).unwrap();
+        for same in [&input, &link] {
+            let sink = Sink::open(Some(same)).unwrap();
+            let error = sink.must_differ_from(&input).unwrap_err().to_string();
+            assert!(error.contains("hint: "), "{error}");
+        }
+        let sink = Sink::open(Some(&other)).unwrap();
+        sink.must_differ_from(&input).unwrap();
+        sink.must_differ_from(Path::new("/nowhere")).unwrap();
+        let null = Sink::open(Some(Path::new("/dev/null"))).unwrap();
+        null.must_differ_from(Path::new("/dev/null")).unwrap();
+    }
+
+    #[test]
+    fn a_descriptor_is_one_by_its_whole_path() {
+        assert_eq!(descriptor(Path::new("/dev/stdout")), Some(1));
+        assert_eq!(descriptor(Path::new("/dev/fd/63")), Some(63));
+        assert_eq!(descriptor(Path::new("/proc/self/fd/2")), Some(2));
+        for other in ["/dev/fd/../../tmp/link", "/dev/fd", "/dev/fd/x", "/tmp/1"] {
+            assert_eq!(descriptor(Path::new(other)), None, "{other}");
+        }
     }
 }

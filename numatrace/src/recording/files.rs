@@ -13,7 +13,7 @@ use std::{
 use crate::{
     capture::recording::frame::{Packed, Packer, file_header},
     exit::Failure,
-    output::sink::{Replacement, Sink},
+    output::{replacement::Replacement, sink::Sink},
 };
 
 /// Part of a session that stays when it does not fit.
