@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
+mod ended;
 #[path = "../kernel/events.rs"]
 mod events;
 mod fallback;
+mod held;
 mod hooks;
 mod interval;
 #[path = "../kernel/leftovers.rs"]

@@ -27,12 +27,16 @@ fn opened(command: &mut Command, rows: u16, columns: u16) -> OnTerminal {
 }
 
 #[test]
-fn the_terminal_is_as_before_after_q_control_c_and_sigterm() {
+fn the_terminal_is_as_before_after_q_control_c_and_signals() {
     type Ends = fn(&mut OnTerminal) -> anyhow::Result<()>;
-    let ways: [(&str, Ends); 3] = [
+    let ways: [(&str, Ends); 7] = [
         ("q", |screen| screen.press("q")),
         ("Ctrl-C", |screen| screen.press("\x03")),
         ("SIGTERM", |screen| screen.signal(Signal::SIGTERM)),
+        ("SIGHUP", |screen| screen.signal(Signal::SIGHUP)),
+        ("SIGQUIT", |screen| screen.signal(Signal::SIGQUIT)),
+        ("SIGUSR1", |screen| screen.signal(Signal::SIGUSR1)),
+        ("SIGXCPU", |screen| screen.signal(Signal::SIGXCPU)),
     ];
     for (way, end) in ways {
         let mut screen = opened(&mut top(&[]), 24, 80);

@@ -14,6 +14,8 @@ pub struct Faults {
     pub totals_entries: Option<u32>,
     /// Epochs that userspace begins at a time, instead of one: so they wrap within seconds.
     pub epochs_at_once: Option<u32>,
+    /// The sweep, counted from one, in which numatrace panics.
+    pub panic_in_sweep: Option<u32>,
 }
 
 /// One fault as typed on the command line.
@@ -25,6 +27,8 @@ pub enum Fault {
     Totals(u32),
     /// `epochs=N`
     Epochs(u32),
+    /// `panic=N`
+    Panic(u32),
 }
 
 impl FromStr for Fault {
@@ -36,11 +40,12 @@ impl FromStr for Fault {
             "drop" => number(value).map(Self::Drop),
             "totals" => number(value).map(Self::Totals),
             "epochs" => number(value).map(Self::Epochs),
+            "panic" => number(value).map(Self::Panic),
             _ => None,
         });
         fault.ok_or_else(|| {
-            "give drop=N (one in N allocations is not counted), totals=N (room for N totals) or \
-             epochs=N (N epochs at a time)"
+            "give drop=N (one in N allocations is not counted), totals=N (room for N totals), \
+             epochs=N (N epochs at a time) or panic=N (in sweep N)"
                 .to_owned()
         })
     }
@@ -54,6 +59,7 @@ impl FromIterator<Fault> for Faults {
                 Fault::Drop(one_in) => all.drop_one_in = one_in,
                 Fault::Totals(entries) => all.totals_entries = Some(entries),
                 Fault::Epochs(at_once) => all.epochs_at_once = Some(at_once),
+                Fault::Panic(sweep) => all.panic_in_sweep = Some(sweep),
             }
         }
         all

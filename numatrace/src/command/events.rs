@@ -24,8 +24,9 @@ use crate::{
     plan::events::{EventsPlan, events},
     session::{
         Session,
+        signals::Signals,
         tracer::{Tracer, boot_ns},
-        wait::{Due, Signals, Wait, block_on},
+        wait::{Due, Wait, block_on},
     },
 };
 

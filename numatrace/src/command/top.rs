@@ -35,8 +35,9 @@ use crate::{
     session::{
         Session,
         side_recording::SideRecording,
+        signals::Signals,
         tracer::{Tracer, boot_ns},
-        wait::{Due, Signals, Wait, block_on},
+        wait::{Due, Wait, block_on},
     },
 };
 

@@ -1,25 +1,32 @@
-//! A launched command: forked, held before its exec until it is in scope, and ended after the
-//! session.
+//! A launched command: forked, and held before its exec until it is in scope.
+//!
+//! A held child never outlives the session that is being opened: it ends when the gate closes,
+//! when numatrace dies, and by every signal that ends a program. From its exec on the command is on
+//! its own, so it goes on when numatrace is killed: a tracer must not take down what it watches.
 
 use std::{
-    ffi::CString,
+    ffi::{CString, OsStr, OsString},
     fs::File,
     io::{self, Read, Write},
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, AsRawFd, OwnedFd},
         unix::{
             ffi::OsStrExt,
             process::{CommandExt, ExitStatusExt},
         },
     },
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     thread::JoinHandle,
-    time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use nix::unistd::{User, initgroups, setgid, setuid};
+use nix::{
+    sys::{prctl::set_pdeathsig, signal::Signal},
+    unistd::{User, getppid, initgroups, setgid, setuid},
+};
 
+use super::signals;
 use crate::{
     exit::{Exit, Failure},
     ids::Pid,
@@ -27,28 +34,25 @@ use crate::{
     plan::Launch,
 };
 
-/// Time that a command has between SIGTERM and SIGKILL.
-const GRACE: Duration = Duration::from_secs(5);
-/// Time between two checks whether it has ended.
-const CHECK: Duration = Duration::from_millis(10);
-
-/// A child process that waits before its exec.
+/// A child process that waits before its exec; dropping it ends the child.
 pub struct HeldCommand {
     /// PID of the command.
     pub pid: Pid,
-    /// One byte written here releases the child.
-    gate: File,
-    spawning: JoinHandle<io::Result<Child>>,
-    name: String,
+    /// One byte written here releases the child, and closing it ends the child; `None` after
+    /// either.
+    gate: Option<File>,
+    /// The thread that waits for the exec; `None` once it is joined.
+    spawning: Option<JoinHandle<io::Result<Child>>>,
+    program: OsString,
 }
 
 /// Forks the command and holds it right before its exec.
 ///
 /// # Errors
-/// The user does not exist, or fork(2) failed.
+/// The user does not exist, fork(2) failed, or a signal has ended the session.
 pub fn hold(launch: &Launch) -> anyhow::Result<HeldCommand> {
     let (program, arguments) = launch.argv.split_first().context("no command given")?;
-    let name = escape::text(program.as_bytes()).into_owned();
+    check_signals(program)?;
     let user = launch.user.as_deref().map(find_user).transpose()?;
 
     // Two pipes, both close-on-exec: the child writes its PID, then waits for one byte.
@@ -63,20 +67,31 @@ pub fn hold(launch: &Launch) -> anyhow::Result<HeldCommand> {
             .context("cannot duplicate stderr")?;
         command.stdout(Stdio::from(stderr));
     }
-    // SAFETY: between fork and exec the closure makes only async-signal-safe system calls (write,
-    // read, getpid, setgroups, setgid, setuid), on descriptors and memory of which the child owns
-    // copies.
+    let (parent, parents_gate) = (nix::unistd::getpid(), gate.as_raw_fd());
+    // SAFETY: between fork and exec the closure makes only async-signal-safe system calls (prctl,
+    // getppid, close, sigaction, write, read, getpid, setgroups, setgid, setuid), on descriptors
+    // and memory of which the child owns copies. Nothing else in the child uses the descriptor that
+    // it closes.
     unsafe {
         command.pre_exec(move || {
+            // The signal also comes when the thread ends that forks; that one waits for the exec.
+            set_pdeathsig(Signal::SIGKILL)?;
+            if getppid() != parent {
+                // It died before the first line; an error that allocates nothing.
+                return Err(io::Error::from_raw_os_error(libc::ESRCH));
+            }
+            // With a copy of this end the child would never see the gate close.
+            libc::close(parents_gate);
+            signals::restore_inherited();
             pid_to_parent.write_all(&std::process::id().to_ne_bytes())?;
             let mut go = [0u8; 1];
-            // If numatrace dies meanwhile, the pipe closes and nothing is run.
             gate_in_child.read_exact(&mut go)?;
             if let Some((name, user)) = &user {
                 initgroups(name, user.gid)?;
                 setgid(user.gid)?;
                 setuid(user.uid)?;
             }
+            set_pdeathsig(None::<Signal>)?;
             Ok(())
         });
     }
@@ -92,12 +107,12 @@ pub fn hold(launch: &Launch) -> anyhow::Result<HeldCommand> {
     match pid_from_child.read_exact(&mut pid) {
         Ok(()) => Ok(HeldCommand {
             pid: Pid(u32::from_ne_bytes(pid)),
-            gate,
-            spawning,
-            name,
+            gate: Some(gate),
+            spawning: Some(spawning),
+            program: program.clone(),
         }),
         Err(_) => match spawning.join() {
-            Ok(Err(error)) => Err(cannot_run(&name, &error).into()),
+            Ok(Err(error)) => Err(cannot_run(program, &error).into()),
             _ => Err(anyhow::anyhow!(
                 "the command's process ended before it could be run"
             )),
@@ -109,40 +124,47 @@ impl HeldCommand {
     /// Releases the command; it is running when this returns.
     ///
     /// # Errors
-    /// The command cannot be found (exit status 127) or run (126).
+    /// The command cannot be found (exit status 127) or run (126), or a signal has ended the
+    /// session (128 + its number): then nothing is run.
     pub fn release(mut self) -> anyhow::Result<Child> {
-        // If the child is dead already, the result of `spawn` says so.
-        let _ = self.gate.write_all(&[1]);
-        match self.spawning.join() {
-            Ok(Ok(child)) => Ok(child),
-            Ok(Err(error)) => Err(cannot_run(&self.name, &error).into()),
-            Err(_) => Err(anyhow::anyhow!(
+        // A signal after this line finds the child in its default state, or in its own program.
+        check_signals(&self.program)?;
+        if let Some(mut gate) = self.gate.take() {
+            // If the child is dead already, the result of `spawn` says so.
+            let _ = gate.write_all(&[1]);
+        }
+        match self.spawning.take().map(JoinHandle::join) {
+            Some(Ok(Ok(child))) => Ok(child),
+            Some(Ok(Err(error))) => Err(cannot_run(&self.program, &error).into()),
+            _ => Err(anyhow::anyhow!(
                 "the thread that starts the command panicked"
             )),
         }
     }
 }
 
-/// Ends a running command: SIGTERM first, SIGKILL after five seconds. Returns when it has ended.
-///
-/// # Errors
-/// wait4(2) or kill(2) failed.
-pub async fn end(child: &mut Child) -> anyhow::Result<()> {
-    send_sigterm(child);
-    let asked = Instant::now();
-    while child
-        .try_wait()
-        .context("cannot wait for the command")?
-        .is_none()
-    {
-        if asked.elapsed() >= GRACE {
-            child.kill().context("cannot kill the command")?;
-            child.wait().context("cannot wait for the command")?;
-            break;
+impl Drop for HeldCommand {
+    fn drop(&mut self) {
+        drop(self.gate.take());
+        if let Some(spawning) = self.spawning.take() {
+            // The thread returns when the child has ended; the reason is known elsewhere.
+            let _ = spawning.join();
         }
-        tokio::time::sleep(CHECK).await;
     }
-    Ok(())
+}
+
+/// Refuses to start a command after a signal that was to end the session.
+fn check_signals(program: &OsStr) -> Result<(), Failure> {
+    let Some(signal) = signals::first() else {
+        return Ok(());
+    };
+    let name = escape::text(program.as_bytes());
+    let status = u8::try_from(128 + signal as i32).unwrap_or(u8::MAX);
+    Err(Failure {
+        exit: Exit::Command(status),
+        what: format!("{signal} ended the session before {name} was started"),
+        hint: None,
+    })
 }
 
 /// Returns the exit status of numatrace for that of its command, as a shell passes it on.
@@ -156,8 +178,17 @@ pub fn passed_on(status: ExitStatus) -> Exit {
     )
 }
 
-fn cannot_run(name: &str, error: &io::Error) -> Failure {
+/// Returns the failure of an exec, with the status that a shell gives it.
+fn cannot_run(program: &OsStr, error: &io::Error) -> Failure {
+    let name = escape::text(program.as_bytes());
+    let is_path = program.as_bytes().contains(&b'/');
     match error.kind() {
+        // exec(2) has the same error for the interpreter of a file that is there.
+        io::ErrorKind::NotFound if is_path && Path::new(program).exists() => Failure::new(
+            Exit::Command(126),
+            format!("cannot run {name}: its interpreter does not exist"),
+            "check its first line (#!), or for a program the loader that file(1) names",
+        ),
         io::ErrorKind::NotFound => Failure::new(
             Exit::Command(127),
             format!("{name}: command not found"),
@@ -187,14 +218,4 @@ fn pipe() -> anyhow::Result<(File, File)> {
     let (read, write): (OwnedFd, OwnedFd) =
         nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).context("cannot make a pipe")?;
     Ok((File::from(read), File::from(write)))
-}
-
-fn send_sigterm(child: &Child) {
-    if let Ok(pid) = i32::try_from(child.id()) {
-        // A process that has just ended needs no signal.
-        let _ = nix::sys::signal::kill(
-            nix::unistd::Pid::from_raw(pid),
-            nix::sys::signal::Signal::SIGTERM,
-        );
-    }
 }

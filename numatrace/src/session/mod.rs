@@ -5,6 +5,7 @@
 //! (`run`), `top` and `events` (in `command`), and the recording that a key of `top` starts
 //! (`side_recording`). A session runs on one thread, driven by the timers of [`wait::Wait`].
 
+mod ending;
 mod interval;
 pub mod launch;
 mod live_code;
@@ -12,6 +13,7 @@ pub mod open;
 mod report;
 pub mod run;
 pub mod side_recording;
+pub mod signals;
 pub mod tracer;
 pub mod wait;
 
@@ -32,6 +34,8 @@ pub struct Session {
     interval: SessionInterval,
     /// The launched command, if there is one.
     child: Option<Child>,
+    /// Sweeps so far.
+    sweeps: u32,
 }
 
 impl Session {
@@ -68,6 +72,11 @@ impl Session {
     /// # Errors
     /// The ring buffer cannot be read, or bpf(2) failed.
     pub(crate) fn sweep(&mut self) -> anyhow::Result<()> {
+        self.sweeps += 1;
+        assert!(
+            self.plan.switches.faults.panic_in_sweep != Some(self.sweeps),
+            "on purpose (--inject panic)"
+        );
         self.tracer.sweep()
     }
 

@@ -69,6 +69,7 @@ impl Session {
             opened: Instant::now(),
             interval,
             child: None,
+            sweeps: 0,
         };
         session.interval.set_began(session.opened);
         session.child = held.map(HeldCommand::release).transpose()?;

@@ -6,7 +6,8 @@ use anyhow::Context;
 
 use super::{
     Session, launch,
-    wait::{Due, End, Signals, Wait, block_on},
+    signals::Signals,
+    wait::{Due, End, Wait, block_on},
 };
 use crate::{
     attach::inject::Faults,
@@ -167,10 +168,11 @@ fn ended_by(end: &End) -> EndedBy {
 /// status of the session.
 async fn end_command(session: &mut Session, end: &End) -> anyhow::Result<Exit> {
     let keep_running = matches!(&session.plan.scope, Scope::Command(launch) if launch.keep_running);
-    match (&mut session.child, end) {
-        (Some(_), End::Child(status)) => return Ok(launch::passed_on(*status)),
-        (Some(child), _) if !keep_running => launch::end(child).await?,
-        _ => {}
+    if let (Some(_), End::Child(status)) = (&session.child, end) {
+        return Ok(launch::passed_on(*status));
+    }
+    if !keep_running {
+        session.end_command().await?;
     }
     Ok(Exit::Done)
 }

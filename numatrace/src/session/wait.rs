@@ -1,14 +1,20 @@
 //! Waits for timers, signals and the launched command.
 
-use std::{future::Future, path::Path, process::ExitStatus, time::Duration};
-
-use anyhow::Context;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
+use std::{
+    future::Future,
+    path::Path,
+    process::{Child, ExitStatus},
+    time::Duration,
 };
 
-use super::Session;
+use anyhow::Context;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+
+use super::{
+    Session,
+    ending::group_of,
+    signals::{Came, Signals},
+};
 use crate::{
     enrich::facts::{Facts, ProcFacts},
     exit::{Exit, Failure},
@@ -40,7 +46,7 @@ pub(crate) fn block_on<T>(session: impl Future<Output = anyhow::Result<T>>) -> a
 pub(crate) enum End {
     /// Its time is over.
     Duration,
-    /// Ctrl-C, SIGTERM, or a reader that closed our stdout.
+    /// A signal such as Ctrl-C or SIGTERM, or a reader that closed our stdout.
     Signal,
     /// The launched command ended with this status.
     Child(ExitStatus),
@@ -105,7 +111,7 @@ impl Wait {
     /// loses nothing: it waits only for timers and signals.
     ///
     /// # Errors
-    /// A drain or sweep failed, or the user pressed Ctrl-C twice.
+    /// A drain or sweep failed, or a person pressed Ctrl-C twice.
     pub(crate) async fn next(&mut self, session: &mut Session) -> anyhow::Result<Due> {
         loop {
             tokio::select! {
@@ -113,22 +119,11 @@ impl Wait {
                 // before the work that is always due.
                 biased;
                 () = sleep_until(self.deadline) => return Ok(Due::End(End::Duration)),
-                _ = self.signals.interrupt.recv() => {
-                    if self.interrupted {
-                        return Err(Failure::new(
-                            Exit::Command(130),
-                            "aborted by a second Ctrl-C",
-                            "press it once: the report follows when the command has ended",
-                        )
-                        .into());
-                    }
-                    self.interrupted = true;
-                    // The terminal sends Ctrl-C to the command, too; the session ends with it.
-                    if session.child.is_none() {
+                came = self.signals.next() => {
+                    if self.ends(came, session)? {
                         return Ok(Due::End(End::Signal));
                     }
                 }
-                _ = self.signals.terminate.recv() => return Ok(Due::End(End::Signal)),
                 _ = self.report.tick() => return Ok(Due::Interval),
                 // Before the drain, which in a storm is due again as soon as it is done.
                 _ = self.sweep.tick() => {
@@ -145,9 +140,33 @@ impl Wait {
             }
         }
     }
+
+    /// Returns whether a signal ends the session. A key that the command gets as well is the
+    /// command's to answer: the session ends with it.
+    fn ends(&mut self, came: Came, session: &Session) -> anyhow::Result<bool> {
+        if !session.command_gets_keys() {
+            return Ok(true);
+        }
+        if came.is_ctrl_c() && std::mem::replace(&mut self.interrupted, true) {
+            return Err(Failure::new(
+                Exit::Command(130),
+                "aborted by a second Ctrl-C",
+                "press it once: the report follows when the command has ended",
+            )
+            .into());
+        }
+        Ok(!came.is_ctrl_c() && !came.is_ctrl_backslash())
+    }
 }
 
 impl Session {
+    /// Returns whether there is a command that gets the signals of keys: the terminal sends them to
+    /// all processes of our group, and a command may have left it.
+    fn command_gets_keys(&self) -> bool {
+        let child = self.child.as_ref().map(Child::id);
+        child.is_some_and(|pid| group_of(pid).is_none_or(|group| group == nix::unistd::getpgrp()))
+    }
+
     /// Returns whether every process of the scope has ended; `false` unless the scope is of
     /// processes.
     pub(crate) fn targets_gone(&self) -> bool {
@@ -160,7 +179,7 @@ impl Session {
     }
 
     /// Returns the status of the launched command once it has ended.
-    fn child_status(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+    pub(super) fn child_status(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         match &mut self.child {
             Some(child) => child.try_wait().context("cannot wait for the command"),
             None => Ok(None),
@@ -179,23 +198,4 @@ fn every(period: Duration) -> Interval {
     let mut interval = tokio::time::interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
-}
-
-/// Signals that end a session.
-pub(crate) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    /// Handles the signals from now on.
-    ///
-    /// # Errors
-    /// sigaction(2) failed.
-    pub(crate) fn new() -> anyhow::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).context("cannot handle Ctrl-C")?,
-            terminate: signal(SignalKind::terminate()).context("cannot handle SIGTERM")?,
-        })
-    }
 }

@@ -8,6 +8,7 @@ pub mod balancer;
 pub mod bpf;
 pub mod contract;
 pub mod kernel_count;
+pub mod marked;
 pub mod numastat;
 pub mod programs;
 pub mod report;

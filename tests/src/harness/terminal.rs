@@ -83,6 +83,22 @@ impl OnTerminal {
     /// # Errors
     /// No terminal can be had, or the program cannot be started.
     pub fn start(command: &mut Command, rows: u16, columns: u16) -> Result<Self> {
+        // A session of its own, so that the terminal of whoever runs the tests is out of reach. The
+        // terminal does not become the controlling one: the kernel would reset it when its leader
+        // ends, and the test could not see the state it was left in.
+        Self::begin(command, rows, columns, false)
+    }
+
+    /// Starts `command` as a shell does in the foreground: Ctrl-C goes to it and its children as a
+    /// signal. The terminal's settings are not those it leaves behind.
+    ///
+    /// # Errors
+    /// As [`OnTerminal::start`].
+    pub fn start_in_foreground(command: &mut Command, rows: u16, columns: u16) -> Result<Self> {
+        Self::begin(command, rows, columns, true)
+    }
+
+    fn begin(command: &mut Command, rows: u16, columns: u16, controls: bool) -> Result<Self> {
         let pty = openpty(&size(rows, columns), None).context("no pseudo terminal")?;
         let before = tcgetattr(&pty.slave)?;
         let slave = || -> Result<Stdio> { Ok(Stdio::from(File::from(pty.slave.try_clone()?))) };
@@ -91,13 +107,13 @@ impl OnTerminal {
             .stdout(slave()?)
             .stderr(slave()?)
             .env("TERM", "xterm-256color");
-        // A session of its own, so that the terminal of whoever runs the tests is out of reach. The
-        // terminal does not become the controlling one: the kernel would reset it when its leader
-        // ends, and the test could not see the state it was left in. SAFETY: the call is safe
-        // between fork and exec, and touches nothing of this process.
+        // SAFETY: the calls are safe between fork and exec, and touch nothing of this process.
         unsafe {
-            command.pre_exec(|| {
+            command.pre_exec(move || {
                 nix::unistd::setsid()?;
+                if controls && libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
+                    return Err(std::io::Error::last_os_error());
+                }
                 Ok(())
             });
         }

@@ -15,7 +15,7 @@ mod verifying;
 use std::{collections::BTreeSet, time::Instant};
 
 use crate::{
-    attach::{Session, catalog, kernel_enum::ReasonNames},
+    attach::{Session, catalog, kernel_enum::ReasonNames, scope},
     capture::{
         Source,
         control::ControlMap,
@@ -33,7 +33,7 @@ use crate::{
     },
     decode::{event::Body, mapping_record::MappingMade},
     enrich::facts::{ProcFacts, noted::Noted},
-    ids::{CpuId, NodeId},
+    ids::{CpuId, NodeId, Pid},
     ingest::{Ingest, input::Input},
     model::cache::Cache,
     recording::{chunks::Sample, recorder::Recorder},
@@ -88,6 +88,11 @@ impl Tracer {
     /// Returns the hooks and their state.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Returns the processes that are in scope now, with their starts in clock ticks since boot.
+    pub fn in_scope(&mut self) -> Vec<(Pid, u64)> {
+        scope::members(self.session.ebpf())
     }
 
     /// Takes in the records of the ring buffer.

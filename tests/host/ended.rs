@@ -1,0 +1,145 @@
+//! Ends from outside: signals and deadlines end the session with a report, and the command with
+//! everything in its process group.
+
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use numatrace_tests::harness::marked::Mark;
+use numatrace_tests::harness::programs;
+use numatrace_tests::harness::report::Report;
+use numatrace_tests::harness::running::Running;
+use numatrace_tests::harness::terminal::OnTerminal;
+use numatrace_tests::harness::tracer::{DEADLINE, READY};
+
+fn trace(args: &[&str]) -> Command {
+    let mut command = Command::new(programs::numatrace().unwrap());
+    command.arg("trace").args(args);
+    command
+}
+
+/// Time in which processes are gone that were signalled.
+const GONE: Duration = Duration::from_secs(3);
+
+#[test]
+fn signals_of_other_processes_end_the_session_and_its_command_with_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    for signal in [
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+        Signal::SIGUSR1,
+    ] {
+        let (mark, path) = (Mark::new(), folder.path().join(signal.as_str()));
+        let mut command = trace(&["-f", "json", "-o", path.to_str().unwrap(), "--"]);
+        command.args(["sleep", "1000"]);
+        let tracer = Running::start(mark.put_on(&mut command)).unwrap();
+        tracer.wait_for(READY, DEADLINE).unwrap();
+        tracer.signal(signal).unwrap();
+        let end = tracer.finish(DEADLINE).unwrap();
+        assert_eq!(end.status.code(), Some(0), "{signal}: {end:?}");
+        let report = Report::read(&path).unwrap();
+        assert_eq!(report.value["session"]["ended_by"], "signal", "{signal}");
+        assert_eq!(mark.left_after(GONE), [0; 0], "{signal}: the command stays");
+    }
+}
+
+#[test]
+fn a_session_under_nohup_survives_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    let script = "trap '' HUP; exec \"$TRACE\" trace -f json -o \"$REPORT\" -- cat";
+    let mut command = Command::new("sh");
+    command.args(["-c", script]);
+    command.env("TRACE", programs::numatrace().unwrap());
+    command.env("REPORT", &path);
+    let tracer = Running::start(&mut command).unwrap();
+    tracer.wait_for(READY, DEADLINE).unwrap();
+    tracer.signal(Signal::SIGHUP).unwrap();
+    assert!(!tracer.has_ended(Duration::from_millis(500)).unwrap());
+    let end = tracer.finish(DEADLINE).unwrap();
+    assert_eq!(end.status.code(), Some(0), "{end:?}");
+    assert_eq!(
+        Report::read(&path).unwrap().value["session"]["ended_by"],
+        "exit"
+    );
+}
+
+#[test]
+fn a_dropped_connection_leaves_a_report_and_no_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mark, path) = (Mark::new(), folder.path().join("report.json"));
+    let mut command = trace(&["-f", "json", "-o", path.to_str().unwrap(), "--"]);
+    command.args(["sleep", "1000"]);
+    let screen = OnTerminal::start_in_foreground(mark.put_on(&mut command), 24, 80).unwrap();
+    screen
+        .wait_for("that it traces", DEADLINE, |shown| shown.contains(READY))
+        .unwrap();
+    screen.signal(Signal::SIGHUP).unwrap();
+    let left = screen.finish(DEADLINE).unwrap();
+    assert_eq!(left.status.code(), Some(0), "{left:?}");
+    Report::read(&path).unwrap();
+    assert_eq!(mark.left_after(GONE), [0; 0]);
+}
+
+#[test]
+fn a_deadline_ends_the_processes_of_the_commands_group_and_no_others() {
+    let mark = Mark::new();
+    // A child, an orphan, a child that ignores SIGTERM, and a process that left the group.
+    let script = "sleep 1000 & (sleep 1001 &); (trap '' TERM; exec sleep 1002) & \
+                  setsid sleep 1003 >/dev/null 2>&1 & wait";
+    let mut command = trace(&["-d", "1", "-q", "-f", "json", "-o", "/dev/null", "--"]);
+    command.args(["sh", "-c", script]);
+    let tracer = Running::start(mark.put_on(&mut command)).unwrap();
+    let end = tracer.finish(DEADLINE).unwrap();
+    let left = mark.found();
+    let [daemon] = left[..] else {
+        panic!("{left:?} are left, not one: {end:?}");
+    };
+    let line = std::fs::read(format!("/proc/{daemon}/cmdline")).unwrap();
+    assert_eq!(line, b"sleep\x001003\0");
+    kill(
+        Pid::from_raw(i32::try_from(daemon).unwrap()),
+        Signal::SIGKILL,
+    )
+    .unwrap();
+}
+
+#[test]
+fn control_c_on_the_terminal_is_the_commands_and_the_report_follows() {
+    let script = "trap 'echo asked; exit 7' INT; echo begun; while :; do sleep 0.1; done";
+    let mut command = trace(&["--", "sh", "-c", script]);
+    let mut screen = OnTerminal::start_in_foreground(&mut command, 50, 120).unwrap();
+    screen
+        .wait_for("the command", DEADLINE, |shown| shown.contains("begun"))
+        .unwrap();
+    // The banner follows the release; the session waits for signals from then on.
+    sleep(Duration::from_millis(300));
+    screen.press("\x03").unwrap();
+    let left = screen.finish(DEADLINE).unwrap();
+    assert_eq!(left.status.code(), Some(7), "{}", left.screen);
+    let written = String::from_utf8_lossy(&left.bytes);
+    assert!(
+        written.contains("asked") && written.contains("status 7"),
+        "{written}"
+    );
+}
+
+#[test]
+fn a_limit_of_file_sizes_ends_a_recording_as_a_full_disk_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.nmt");
+    let script = "ulimit -f 4; exec \"$TRACE\" record -d 3 -o \"$FILE\" -- yes > /dev/null";
+    let mut command = Command::new("sh");
+    command.args(["-c", script]);
+    command.env("TRACE", programs::numatrace().unwrap());
+    command.env("FILE", &path);
+    let end = Running::start(&mut command)
+        .unwrap()
+        .finish(DEADLINE)
+        .unwrap();
+    assert_eq!(end.status.code(), Some(1), "{end:?}");
+    assert!(end.stderr.contains("File too large"), "{end:?}");
+}
