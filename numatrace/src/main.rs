@@ -2,17 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use numatrace::{
-    cli::{self, Cli},
-    command, exit,
-};
+use numatrace::{cli, command};
 
 fn main() -> ExitCode {
-    let typed = Cli::parse_from(cli::stat::expand_glued_sort(std::env::args_os()));
+    let typed = cli::parse(std::env::args_os());
     let command = typed.command.unwrap_or_else(cli::default_command);
-    command::run(command).unwrap_or_else(|error| {
-        eprintln!("numatrace: error: {error:#}");
-        exit::code(&error).into()
-    })
+    command::run_to_end(command)
 }

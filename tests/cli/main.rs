@@ -9,8 +9,10 @@ mod recording;
 mod saved;
 mod stat;
 mod topology;
+mod typed;
 mod unprivileged;
 mod usage;
+mod written;
 
 use std::process::Command;
 use std::time::Duration;

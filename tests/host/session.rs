@@ -5,10 +5,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use numatrace_tests::harness::programs;
 use numatrace_tests::harness::report::Report;
 use numatrace_tests::harness::running::{Finished, Running, Watch};
 use numatrace_tests::harness::tracer::{DEADLINE, READY};
+use numatrace_tests::harness::{bpf, programs};
 use serde_json::Value;
 
 fn trace(args: &[&str]) -> Command {
@@ -213,5 +213,35 @@ fn sigterm_is_a_normal_end_with_a_report() {
     assert_eq!(
         serde_json::from_str::<Value>(&output.stdout).unwrap()["schema"],
         "numatrace.report/1"
+    );
+}
+
+#[test]
+fn a_panic_detaches_and_says_where_to_report_it() {
+    let mut command = trace(&["--inject", "panic=1", "--", "cat"]);
+    let tracer = Running::start(&mut command).unwrap();
+    tracer.wait_for(READY, DEADLINE).unwrap();
+    let ours = bpf::held_by(tracer.pid()).unwrap();
+    assert!(!ours.is_empty(), "a tracer at work holds programs");
+    let end = tracer.finish(DEADLINE).unwrap();
+    assert_eq!(end.status.code(), Some(1), "{end:?}");
+    assert!(end.stderr.contains("panicked at"), "{end:?}");
+    assert!(end.stderr.contains("please report it"), "{end:?}");
+    let left = bpf::left_after(&ours, Duration::from_secs(30)).unwrap();
+    assert_eq!(left, bpf::Ids::new());
+}
+
+#[test]
+fn an_interpreter_that_is_missing_is_not_a_missing_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("script");
+    std::fs::write(&script, "#!/no/such/interpreter\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, mode).unwrap();
+    let end = ended(&["--", script.to_str().unwrap()]);
+    assert_eq!(end.status.code(), Some(126), "{end:?}");
+    assert!(
+        end.stderr.contains("its interpreter does not exist"),
+        "{end:?}"
     );
 }

@@ -13,9 +13,14 @@ pub mod top;
 pub mod topology;
 pub mod trace;
 
-use std::io::{self, IsTerminal};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal},
+};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::model::name::is_hostile;
 
 /// Show who placed memory on which NUMA node, and why.
 ///
@@ -60,6 +65,36 @@ pub enum Command {
     Stat(stat::StatArgs),
     /// Show nodes, CPUs, memory, distances and the NUMA settings in force
     Topology(topology::TopologyArgs),
+}
+
+/// Parses the words of a command line. Ends numatrace when they ask for help or make no sense.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Cli {
+    let words = stat::expand_glued_sort(words);
+    refuse_an_empty_command(&words);
+    Cli::try_parse_from(&words).unwrap_or_else(|error| {
+        // The message repeats words, so it is made of those that a terminal does not act on.
+        let harmless = words.iter().map(|word| {
+            let visible = |c| if is_hostile(c) { '\u{fffd}' } else { c };
+            word.to_string_lossy()
+                .chars()
+                .map(visible)
+                .collect::<String>()
+        });
+        Cli::try_parse_from(harmless).err().unwrap_or(error).exit()
+    })
+}
+
+/// Ends numatrace with a usage error when nothing follows the `--` of a command that launches one.
+/// To clap that is as if there were no `--`, and `trace -- $EMPTY` would trace the whole machine.
+fn refuse_an_empty_command(words: &[OsString]) {
+    let launches = words.iter().any(|word| word == "trace" || word == "record");
+    let dashes = words.iter().position(|word| word == "--");
+    if launches && dashes.is_some_and(|at| at + 1 == words.len()) {
+        let why = "there is no command after --\n\n  tip: leave -- out to trace the whole machine";
+        Cli::command()
+            .error(clap::error::ErrorKind::MissingRequiredArgument, why)
+            .exit();
+    }
 }
 
 /// Returns the command to run when none was typed: `top` on a terminal. Elsewhere prints clap's

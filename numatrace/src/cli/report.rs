@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::{Color, Format, duration::duration};
+use super::{
+    Color, Format,
+    duration::{duration, moment},
+};
 
 /// Show the report of a recording: exactly the one that its session would have printed.
 ///
@@ -17,7 +20,7 @@ pub struct ReportArgs {
 
     /// Leave out what happened before this time since the start of the session, to the second: 90,
     /// 1m
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub from: Option<Duration>,
 
     /// Leave out what happened after this time since the start of the session

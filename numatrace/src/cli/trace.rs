@@ -123,8 +123,8 @@ pub struct TraceArgs {
     #[arg(long, value_name = "NAME", requires = "command")]
     pub user: Option<String>,
 
-    /// Leave the command running when -d ends first; otherwise it gets SIGTERM, and SIGKILL after 5
-    /// s
+    /// Leave the command running when the session ends first; otherwise its process group gets
+    /// SIGTERM, and SIGKILL after 5 s
     #[arg(long, requires = "command")]
     pub keep_running: bool,
 

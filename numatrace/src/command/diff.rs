@@ -4,7 +4,10 @@ use anyhow::Context;
 
 use crate::{
     cli::{Format, diff::DiffArgs},
-    console::rendering::{Rendering, color},
+    console::{
+        messages::say,
+        rendering::{Rendering, color},
+    },
     exit::{Exit, Failure},
     limits::fail_if::{DiffNames, DiffValues, FailIf},
     model::{Name, diff::Diff},
@@ -20,6 +23,8 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     // Limits first: a typo should not wait for two large files.
     let mut fail_if = FailIf::typed(&args.fail_if, &DiffNames)?;
     let sink = Sink::open(args.output.as_deref())?;
+    sink.must_differ_from(&args.before)?;
+    sink.must_differ_from(&args.after)?;
     if args.before.as_os_str() == "-" && args.after.as_os_str() == "-" {
         return Err(Failure::new(
             Exit::Usage,
@@ -43,11 +48,11 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     }
     sink.finish(&bytes).context("cannot write the comparison")?;
     for line in fail_if.check(&DiffValues(&diff), None) {
-        eprintln!("numatrace: {line}");
+        say(&line);
     }
     let (exit, lines) = fail_if.decide(Exit::Done);
     for line in lines {
-        eprintln!("numatrace: {line}");
+        say(&line);
     }
     Ok(exit)
 }

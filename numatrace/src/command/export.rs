@@ -30,6 +30,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<Exit> {
         .into());
     }
     let sink = Sink::open(args.output.as_deref())?;
+    sink.must_differ_from(&args.file)?;
     let bytes = match args.to {
         To::Perfetto => {
             let loaded = load::in_time(&args.file)?;

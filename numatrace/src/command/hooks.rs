@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::{
     attach::catalog::{HOOKS, Probe, Row},
     cli::Format,
+    output,
 };
 
 /// A hook as JSON.
@@ -34,7 +35,7 @@ struct Listed {
 pub fn run(format: Format, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let rows: Vec<Listed> = HOOKS.iter().map(listed).collect();
     let text = match format {
-        Format::Json => serde_json::to_string_pretty(&rows).context("cannot write JSON")? + "\n",
+        Format::Json => output::json::to_pretty(&rows).context("cannot write JSON")?,
         Format::Text => rows.iter().map(described).collect::<String>() + HINT,
     };
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

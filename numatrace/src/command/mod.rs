@@ -12,9 +12,42 @@ mod top;
 mod topology;
 mod trace;
 
-use std::{io, path::Path, process::ExitCode};
+use std::{
+    io,
+    panic::{self, AssertUnwindSafe},
+    path::Path,
+    process::ExitCode,
+};
 
-use crate::cli::Command;
+use crate::{
+    cli::Command,
+    console::messages::say,
+    exit::{self, Exit},
+};
+
+/// Runs one command, writes the error that ends it, and returns the exit code of this process.
+/// After a panic, the message says where to report it.
+pub fn run_to_end(command: Command) -> ExitCode {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        before(info);
+        say(concat!(
+            "this is a bug in numatrace ",
+            env!("CARGO_PKG_VERSION"),
+            ": please report it to where you have numatrace from, with the lines above and those \
+             of numatrace doctor; nothing of numatrace stays in the kernel"
+        ));
+    }));
+    // Programs detach and the terminal is restored on the way here; nothing else is left to break.
+    match panic::catch_unwind(AssertUnwindSafe(|| run(command))) {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => {
+            say(&format!("error: {error:#}"));
+            exit::code(&error).into()
+        }
+        Err(_) => Exit::Failed.into(),
+    }
+}
 
 /// Runs one command and returns the exit code of this process.
 ///

@@ -6,7 +6,10 @@ use anyhow::Context;
 
 use crate::{
     cli::report::ReportArgs,
-    console::progress::{Progress, Work},
+    console::{
+        messages::say,
+        progress::{Progress, Work},
+    },
     exit::Exit,
     output::sink::Sink,
     plan::{
@@ -33,8 +36,9 @@ pub(super) fn run(args: ReportArgs) -> anyhow::Result<ExitCode> {
         output,
         mut fail_if,
     } = report;
-    let replay = Replay::open(&recording, wanted)?;
     let mut sink = Sink::open(output.as_deref())?;
+    sink.must_differ_from(&recording)?;
+    let replay = Replay::open(&recording, wanted)?;
     let mut progress = Progress::new(Work::Reading(replay.length), quiet);
     // The last report is held back: a file replaces an older one only with its last report.
     let mut last: Option<Vec<u8>> = None;
@@ -54,14 +58,14 @@ pub(super) fn run(args: ReportArgs) -> anyhow::Result<ExitCode> {
     drop(progress);
     if !quiet {
         for remark in &outcome.remarks {
-            eprintln!("numatrace: {remark}");
+            say(remark);
         }
     }
     let last = last.context("the recording holds no report")?;
     sink.finish(&last).context("cannot write the report")?;
     let (exit, unknown) = fail_if.decide(Exit::Done);
     for line in crossed.iter().chain(&unknown) {
-        eprintln!("numatrace: {line}");
+        say(line);
     }
     Ok(exit.into())
 }

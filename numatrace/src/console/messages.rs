@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use crate::output::escape;
+
 /// Amount of messages on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
@@ -28,6 +30,17 @@ impl Verbosity {
             (false, _) => Self::Debug,
         }
     }
+}
+
+/// Writes a line for a command without a session. Errors are ignored as by [`Console`]: a terminal
+/// that is gone must not end the command.
+pub fn say(line: &str) {
+    let _ = io::stderr().write_all(message(line).as_bytes());
+}
+
+/// Returns a message as it is written: what people and files put into it is escaped here.
+fn message(line: &str) -> String {
+    format!("numatrace: {}\n", escape::lines(line))
 }
 
 /// Writes the messages of one session.
@@ -97,7 +110,7 @@ impl Console {
     fn line(&mut self, line: &str) {
         let wipe = if self.progress_shown { "\r\x1b[K" } else { "" };
         self.progress_shown = false;
-        self.write(&format!("{wipe}numatrace: {line}\n"));
+        self.write(&format!("{wipe}{}", message(line)));
     }
 
     /// Removes the progress line.

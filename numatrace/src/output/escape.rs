@@ -22,6 +22,21 @@ pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// Returns a whole output or message: as [`text`], but its lines stay lines. Names in it are
+/// escaped one by one, so that none makes a line of its own; this is for those that nobody thought
+/// of.
+#[must_use]
+pub fn lines(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c| c != '\n' && is_hostile(c)) {
+        return Cow::Borrowed(text);
+    }
+    let lines: Vec<Cow<'_, str>> = text
+        .split('\n')
+        .map(|line| self::text(line.as_bytes()))
+        .collect();
+    Cow::Owned(lines.join("\n"))
+}
+
 /// The slow path of [`text`].
 fn escaped(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() + 16);
@@ -57,6 +72,15 @@ mod tests {
         assert_eq!(text("x\u{202e}gpj.exe".as_bytes()), "x\\u{202e}gpj.exe");
         assert_eq!(text("\u{9b}31m".as_bytes()), "\\u{9b}31m");
         assert_eq!(text(b"\xff\xc3("), "\\xff\\xc3(");
+    }
+
+    #[test]
+    fn lines_of_a_message_stay_lines() {
+        assert_eq!(lines("a\x1bb\n\u{202e}c\n"), "a\\x1bb\n\\u{202e}c\n");
+        assert!(matches!(
+            lines("a\n  hint: b"),
+            Cow::Borrowed("a\n  hint: b")
+        ));
     }
 
     #[test]

@@ -4,7 +4,10 @@
 //! report is also read with `cat`, so these are `\uNNNN` here: the value is the same, the terminal
 //! is safe.
 
-use std::io::{self, Write};
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
@@ -18,6 +21,27 @@ use super::escape;
 pub fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(&mut *out, Guarded))?;
     out.write_all(b"\n")
+}
+
+/// Returns one value as an indented document, with a newline at its end.
+///
+/// # Errors
+/// As [`to_line`].
+pub fn to_pretty(value: &impl Serialize) -> io::Result<String> {
+    let mut document = String::new();
+    for c in serde_json::to_string_pretty(value)?.chars() {
+        // Between values there are spaces and newlines, and within them no newlines.
+        if c != '\n' && escape::is_hostile(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(document, "\\u{unit:04x}");
+            }
+        } else {
+            document.push(c);
+        }
+    }
+    document.push('\n');
+    Ok(document)
 }
 
 /// Writes one value as [`write_line`] does, into a string.
@@ -81,7 +105,10 @@ mod tests {
             let line = to_line(&value).unwrap();
             let body = line.strip_suffix('\n').unwrap();
             prop_assert!(!body.contains(escape::is_hostile), "{body:?}");
-            prop_assert_eq!(serde_json::from_str::<String>(body).unwrap(), value);
+            prop_assert_eq!(&serde_json::from_str::<String>(body).unwrap(), &value);
+            let pretty = to_pretty(&[&value]).unwrap();
+            prop_assert!(!pretty.contains(|c| c != '\n' && escape::is_hostile(c)), "{pretty:?}");
+            prop_assert_eq!(serde_json::from_str::<Vec<String>>(&pretty).unwrap(), [value]);
         }
     }
 }

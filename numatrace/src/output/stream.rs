@@ -40,7 +40,6 @@ pub struct Stream {
 #[derive(Default)]
 struct State {
     closed: AtomicBool,
-    done: AtomicBool,
     error: Mutex<Option<io::Error>>,
 }
 
@@ -64,7 +63,6 @@ impl Stream {
                     *shared.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 }
                 shared.closed.store(true, Ordering::Release);
-                shared.done.store(true, Ordering::Release);
             })?;
         Ok(Self {
             queue,
@@ -153,15 +151,19 @@ impl Stream {
             ..
         } = self;
         drop(queue);
-        while !state.done.load(Ordering::Acquire) && Instant::now() < until {
+        while !writer.is_finished() && Instant::now() < until {
             thread::park_timeout(Duration::from_millis(10));
         }
-        if !state.done.load(Ordering::Acquire) {
+        if !writer.is_finished() {
             // The thread blocks in a write that nobody reads; it ends with the process.
             return Ok(unreported.max(1));
         }
         // The thread ended, so this does not wait.
-        let _ = writer.join();
+        if writer.join().is_err() {
+            return Err(io::Error::other(
+                "the writer panicked; its message is above",
+            ));
+        }
         match state
             .error
             .lock()

@@ -43,7 +43,8 @@ pub fn replay(args: ReportArgs) -> Result<ReplayPlan, Failure> {
     Ok(ReplayPlan {
         recording: args.recording,
         wanted: Wanted {
-            from: args.from,
+            // The start is where a report begins anyway.
+            from: args.from.filter(|from| !from.is_zero()),
             to: args.to,
             pids: args.pids.into_iter().map(Pid).collect(),
             children: !args.no_children,

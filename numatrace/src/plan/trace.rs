@@ -50,6 +50,17 @@ pub fn trace(args: TraceArgs) -> Result<TracePlan, Failure> {
     let fail_if = FailIf::typed(&args.fail_if, &ReportNames)?;
     let hooks = hooks::parse(&args.hooks, &args.fallback)?;
     require_hooks(&args, &hooks)?;
+    if args
+        .command
+        .first()
+        .is_some_and(|program| program.is_empty())
+    {
+        return Err(Failure::new(
+            Exit::Usage,
+            "the command after -- has an empty name",
+            "a variable may be empty: check what stands after --",
+        ));
+    }
     let scope = if args.command.is_empty() {
         Scope::of_pids(&args.pids)?
     } else {

@@ -17,7 +17,10 @@ use serde_json::Deserializer;
 use super::{replay::Replay, wanted::Wanted};
 use crate::{
     capture::recording::frame::MAGIC,
-    console::progress::{Progress, Work},
+    console::{
+        messages,
+        progress::{Progress, Work},
+    },
     decode::{
         count::Owner,
         event::{Body, Event},
@@ -92,7 +95,7 @@ pub fn in_time(path: &Path) -> anyhow::Result<Loaded> {
 /// Tells a person what a file lacks, before anything is made of it.
 fn say(remarks: &[String]) {
     for remark in remarks {
-        eprintln!("numatrace: {remark}");
+        messages::say(remark);
     }
 }
 
@@ -191,6 +194,14 @@ fn moved(event: &Event) -> Option<Recorded> {
 /// Loads JSON reports.
 fn json(path: &Path) -> anyhow::Result<Loaded> {
     let bytes = bytes(path).map_err(|error| refused(path, &error.to_string(), WRITES))?;
+    if bytes.starts_with(&MAGIC) {
+        return Err(refused(
+            path,
+            "it is a recording, which is read from a file",
+            "give the file's path: numatrace export FILE",
+        )
+        .into());
+    }
     Ok(Loaded {
         reports: parse(path, &bytes)?,
         ..Loaded::default()

@@ -48,11 +48,16 @@ pub fn run(args: &DoctorArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let doctor = examine(Path::new("/"));
     let printed = match args.format {
         Format::Json => {
-            let json = serde_json::to_string_pretty(&doctor)
-                .context("cannot write the findings as JSON")?;
-            writeln!(out, "{json}")
+            let json = output::json::to_pretty(&doctor);
+            out.write_all(
+                json.context("cannot write the findings as JSON")?
+                    .as_bytes(),
+            )
         }
-        Format::Text => out.write_all(output::doctor::render(&doctor).as_bytes()),
+        Format::Text => {
+            let text = output::doctor::render(&doctor);
+            out.write_all(output::escape::lines(&text).as_bytes())
+        }
     };
     match printed.and_then(|()| out.flush()) {
         // The reader closed our stdout.

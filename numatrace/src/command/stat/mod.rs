@@ -3,6 +3,8 @@
 mod alerts;
 mod clock;
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod mismatch_tests;
 #[cfg(test)]
 mod placement_tests;
@@ -22,6 +24,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::cli::stat::StatArgs;
+use crate::console::messages::say;
 use crate::exit::Exit;
 use crate::model::stat::Sample;
 use crate::output::sink::Sink;
@@ -47,7 +50,7 @@ pub fn run(args: &StatArgs, root: &Path, out: &mut dyn Write) -> anyhow::Result<
     match parsed {
         Ok((plan, alerts)) => watch(plan, alerts, args.since.as_deref(), root, out),
         Err(mistake) => {
-            eprintln!("numatrace: {mistake}");
+            say(&mistake);
             Ok(Exit::Usage.into())
         }
     }
@@ -94,7 +97,7 @@ fn watch(
                 now: &sample,
                 before: before.as_ref(),
             }) {
-                eprintln!("numatrace: {line}");
+                say(&line);
             }
             let whole = (!alerts.is_empty()).then(|| sample.clone());
             plan.hidden.strip(&mut sample);
@@ -118,7 +121,7 @@ fn watch(
 fn end(alerts: &Alerts, exit: Exit) -> ExitCode {
     let (exit, lines) = alerts.fail_if.decide(exit);
     for line in lines {
-        eprintln!("numatrace: {line}");
+        say(&line);
     }
     exit.into()
 }
@@ -142,7 +145,7 @@ impl Warnings {
 
     fn print(&mut self, lines: &[String]) {
         for line in self.choose(lines) {
-            eprintln!("numatrace: {line}");
+            say(&line);
         }
     }
 

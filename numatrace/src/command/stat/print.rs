@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::plan::{Form, Plan};
 use crate::model::stat::Sample;
 use crate::output::stat::{csv, highlight, interval, render};
+use crate::output::{escape, json};
 
 /// Number of readings after which the header is repeated, so that one is always on the screen.
 const HEADER_EVERY: u64 = 20;
@@ -37,12 +38,12 @@ impl<'a> Printer<'a> {
         let header = self.printed.is_multiple_of(HEADER_EVERY);
         match self.plan.form {
             Form::Json if self.plan.interval.is_none() => {
-                writeln!(out, "{}", serde_json::to_string_pretty(sample)?)?;
+                out.write_all(json::to_pretty(sample)?.as_bytes())?;
             }
-            Form::Json => writeln!(out, "{}", serde_json::to_string(sample)?)?,
+            Form::Json => out.write_all(json::to_line(sample)?.as_bytes())?,
             Form::Csv => {
                 let header = if self.printed == 0 { csv::HEADER } else { "" };
-                write!(out, "{header}{}", csv::lines(sample))?;
+                write!(out, "{header}{}", escape::lines(&csv::lines(sample)))?;
             }
             Form::Rates => {
                 if self.printed == 0 {
@@ -76,7 +77,8 @@ impl<'a> Printer<'a> {
         clear: bool,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let text = render(sample, &self.plan.text);
+        // Before changes are marked, which takes escape sequences of our own.
+        let text = escape::lines(&render(sample, &self.plan.text)).into_owned();
         if clear {
             writeln!(out, "{CLEAR}{}", sample.time)?;
         } else if self.plan.interval.is_some() {

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use crate::model::stat::{SCHEMA, Sample};
+use crate::output;
 
 /// Largest file that is read, bytes: a reading of 10,000 processes with all mappings is far
 /// smaller.
@@ -17,9 +18,8 @@ const LIMIT: u64 = 256 << 20;
 /// # Errors
 /// Serializing to memory failed.
 pub fn bytes(sample: &Sample) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec(sample).context("cannot write the reading as JSON")?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    let line = output::json::to_line(sample).context("cannot write the reading as JSON")?;
+    Ok(line.into_bytes())
 }
 
 /// Loads a saved reading, or one line of `stat -f json`.

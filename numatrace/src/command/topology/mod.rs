@@ -25,12 +25,15 @@ pub fn run(args: &TopologyArgs, root: &Path, out: &mut dyn Write) -> anyhow::Res
     let machine = describe(root, args.pid.map(Pid))?;
     let printed = match args.format {
         Format::Json => {
-            let json = serde_json::to_string_pretty(&machine)
-                .context("cannot write the topology as JSON")?;
-            writeln!(out, "{json}")
+            let json = output::json::to_pretty(&machine);
+            out.write_all(
+                json.context("cannot write the topology as JSON")?
+                    .as_bytes(),
+            )
         }
         Format::Text => {
-            out.write_all(output::topology::render(&machine, args.cpu_compress).as_bytes())
+            let text = output::topology::render(&machine, args.cpu_compress);
+            out.write_all(output::escape::lines(&text).as_bytes())
         }
     };
     match printed.and_then(|()| out.flush()) {

@@ -20,6 +20,8 @@ use std::fmt;
 
 pub use evaluate::Outcome;
 
+use crate::model::name::is_hostile;
+
 /// A parsed condition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expr {
@@ -68,9 +70,7 @@ impl std::error::Error for Mistake {}
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // One visible character for each, so that the caret is in the right column.
-        let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-        let line: String = self.text.chars().map(visible).collect();
+        let line = visible(&self.text);
         let before = self.text.get(..self.at).unwrap_or_default().chars().count();
         write!(
             f,
@@ -80,6 +80,13 @@ impl fmt::Display for Mistake {
             width = before + 1
         )
     }
+}
+
+/// Returns an expression for people: one visible character for each that was typed, so that a caret
+/// below is in the right column, and on one line.
+fn visible(text: &str) -> String {
+    let visible = |c: char| if is_hostile(c) { '\u{fffd}' } else { c };
+    text.chars().map(visible).collect()
 }
 
 /// The names a command knows.
@@ -105,12 +112,12 @@ impl Expr {
     pub fn parse(text: &str, vocabulary: &dyn Vocabulary) -> Result<Self, Mistake> {
         let root = parser::parse(text, vocabulary)?;
         Ok(Self {
-            text: text.to_owned(),
+            text: visible(text),
             root,
         })
     }
 
-    /// Returns the condition as it was typed.
+    /// Returns the condition as it was typed, without characters that a terminal would act on.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text

@@ -290,7 +290,7 @@ fn shown(token: &Token) -> String {
     match token {
         Token::Number(number) => number.to_string(),
         Token::Word(word) => word.clone(),
-        Token::Argument(argument) => format!("({argument})"),
+        Token::Argument(argument) => format!("({})", super::visible(argument)),
         Token::PerSecond => "/s".to_owned(),
         Token::Sign(sign) => (*sign).to_owned(),
     }

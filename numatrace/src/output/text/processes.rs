@@ -99,7 +99,7 @@ fn of_process(process: &Process) -> Row {
 
 /// Sums up the rows beyond `limit` in one row. A single row is not worth that.
 pub fn fold_rest(rows: &mut Vec<Row>, limit: Option<usize>) {
-    let Some(limit) = limit.filter(|limit| rows.len() > limit + 1) else {
+    let Some(limit) = limit.filter(|limit| rows.len() > limit.saturating_add(1)) else {
         return;
     };
     let rest = rows.split_off(limit);
