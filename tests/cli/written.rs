@@ -95,3 +95,17 @@ fn a_name_may_be_as_long_as_names_may_be() {
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn a_reading_may_replace_the_one_that_it_was_compared_with() {
+    let folder = tempfile::tempdir().unwrap();
+    for script in [
+        "\"$TRACE\" stat --save reading",
+        "\"$TRACE\" stat --since reading --save reading",
+        "\"$TRACE\" stat --since reading",
+    ] {
+        let output = shell(folder.path(), script);
+        assert_eq!(output.status.code(), Some(0), "{script}: {output:?}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}

@@ -1,6 +1,7 @@
 //! Ends from outside: signals and deadlines end the session with a report, and the command with
 //! everything in its process group.
 
+use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
@@ -127,19 +128,44 @@ fn control_c_on_the_terminal_is_the_commands_and_the_report_follows() {
     );
 }
 
+/// `sh -c SCRIPT` in a folder, in which `"$TRACE"` is numatrace.
+fn shell(folder: &Path, script: &str) -> Running {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).current_dir(folder);
+    command.env("TRACE", programs::numatrace().unwrap());
+    Running::start(&mut command).unwrap()
+}
+
 #[test]
 fn a_limit_of_file_sizes_ends_a_recording_as_a_full_disk_does() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("r.nmt");
-    let script = "ulimit -f 4; exec \"$TRACE\" record -d 3 -o \"$FILE\" -- yes > /dev/null";
-    let mut command = Command::new("sh");
-    command.args(["-c", script]);
-    command.env("TRACE", programs::numatrace().unwrap());
-    command.env("FILE", &path);
-    let end = Running::start(&mut command)
-        .unwrap()
-        .finish(DEADLINE)
-        .unwrap();
-    assert_eq!(end.status.code(), Some(1), "{end:?}");
-    assert!(end.stderr.contains("File too large"), "{end:?}");
+    let log = folder.path().join("log");
+    std::fs::write(&log, "older\n").unwrap();
+    for to in ["r.nmt", "/dev/stdout >> log"] {
+        let script = format!("ulimit -f 4; exec \"$TRACE\" record -d 3 --stacks 0 -o {to}");
+        let end = shell(folder.path(), &script).finish(DEADLINE).unwrap();
+        assert_eq!(end.status.code(), Some(1), "{to}: {end:?}");
+        assert!(end.stderr.contains("File too large"), "{to}: {end:?}");
+    }
+    // The log is not ours alone: nothing is cut off it.
+    assert!(std::fs::read(&log).unwrap().starts_with(b"older\n"));
+}
+
+#[test]
+fn a_flight_recorder_that_is_killed_leaves_its_recording_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "exec \"$TRACE\" record --max-size 64K --stacks 0 -o r.nmt";
+    for _ in 0..2 {
+        let recorder = shell(folder.path(), script);
+        recorder.wait_for(READY, DEADLINE).unwrap();
+        // Time to be half full, when the next file begins.
+        sleep(Duration::from_millis(2500));
+        recorder.signal(Signal::SIGKILL).unwrap();
+        assert!(recorder.has_ended(DEADLINE).unwrap());
+        let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+    }
+    let report = "\"$TRACE\" report -f json r.nmt";
+    let end = shell(folder.path(), report).finish(DEADLINE).unwrap();
+    assert_eq!(end.status.code(), Some(0), "{end:?}");
 }

@@ -49,14 +49,17 @@ struct Growing {
     file: File,
     written: u64,
     frames: u32,
+    /// Nothing but this recording is in the file.
+    is_ours: bool,
 }
 
 impl Growing {
-    fn begin(file: File) -> io::Result<Self> {
+    fn begin(file: File, is_ours: bool) -> io::Result<Self> {
         let mut growing = Self {
             file,
             written: 0,
             frames: 0,
+            is_ours,
         };
         growing.append(&file_header())?;
         Ok(growing)
@@ -71,8 +74,11 @@ impl Growing {
     /// Appends all bytes or none: when the disk is full, a partial frame is removed again.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Err(error) = self.file.write_all(bytes) {
-            // A pipe cannot be truncated; its reader sees where it ends.
-            let _ = self.file.set_len(self.written);
+            // A reader of a pipe sees where it ends, and a file of somebody else may hold more than
+            // this recording.
+            if self.is_ours {
+                let _ = self.file.set_len(self.written);
+            }
             return Err(error);
         }
         self.written += bytes.len() as u64;
@@ -122,7 +128,7 @@ impl Files {
         }
         Ok(Self {
             packer: Packer::new().map_err(refuse)?,
-            current: Growing::begin(file).map_err(refuse)?,
+            current: Growing::begin(file, unplaced.is_some()).map_err(refuse)?,
             target: unplaced.as_ref().map(|_| path.to_owned()),
             unplaced,
             next: None,
@@ -168,7 +174,7 @@ impl Files {
             return Ok(());
         };
         let replacement = Replacement::create(target)?;
-        let mut next = Growing::begin(replacement.file()?)?;
+        let mut next = Growing::begin(replacement.file()?, true)?;
         next.frame(&self.packer.pack(chunks)?)?;
         self.next = Some((next, replacement));
         Ok(())

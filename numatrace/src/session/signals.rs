@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Signals that end a session. Each of them would end numatrace by default, without a report and
 /// with the terminal of `top` as it is.
-const ENDING: [c_int; 9] = [
+const ENDING: [c_int; 13] = [
     libc::SIGINT,
     libc::SIGQUIT,
     libc::SIGTERM,
@@ -28,6 +28,10 @@ const ENDING: [c_int; 9] = [
     libc::SIGUSR2,
     libc::SIGALRM,
     libc::SIGVTALRM,
+    libc::SIGPROF,
+    libc::SIGIO,
+    libc::SIGPWR,
+    libc::SIGSTKFLT,
     libc::SIGXCPU,
 ];
 
