@@ -57,6 +57,19 @@ fn the_terminal_is_as_before_after_q_control_c_and_signals() {
 }
 
 #[test]
+fn a_panic_gives_the_terminal_back_and_says_where_to_report_it() {
+    let mut command = top(&["--inject", "panic=3"]);
+    let screen = OnTerminal::start(&mut command, 24, 80).unwrap();
+    let left = screen.finish(START).unwrap();
+    assert_eq!(left.status.code(), Some(1), "{}", left.screen);
+    assert!(left.as_before, "the terminal has other settings");
+    let written = String::from_utf8_lossy(&left.bytes);
+    let at = |text: &str| written.rfind(text).unwrap_or_else(|| panic!("no {text:?}"));
+    assert!(at("\x1b[?1049h") < at("\x1b[?1049l"));
+    assert!(at("\x1b[?1049l") < at("please report it"), "{written:?}");
+}
+
+#[test]
 fn keys_lead_to_views_and_a_larger_terminal_is_filled() {
     let mut screen = opened(&mut top(&[]), 24, 80);
     let mut shows = |key: &str, what: &str| {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Color, duration::duration};
+use crate::attach::inject::Fault;
 
 /// Options that `top` and `events` share.
 #[derive(Args, Clone, Debug)]
@@ -31,6 +32,10 @@ pub struct LiveArgs {
     /// Test instrument: use the fallbacks of these hooks even where the exact ones would attach
     #[arg(long, value_name = "LIST", value_delimiter = ',', hide = true)]
     pub fallback: Vec<String>,
+
+    /// Test instrument: break the session on purpose
+    #[arg(long, value_name = "FAULT", hide = true)]
+    pub inject: Vec<Fault>,
 
     /// End after this long: 10, 10s, 500ms, 2m
     #[arg(short, long, value_name = "TIME", value_parser = duration)]

@@ -39,6 +39,7 @@ impl Default for TopArgs {
                 no_children: false,
                 hooks: Vec::new(),
                 fallback: Vec::new(),
+                inject: Vec::new(),
                 duration: None,
                 verbose: 0,
                 quiet: false,

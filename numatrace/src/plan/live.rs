@@ -20,9 +20,11 @@ pub(super) fn session(
     hooks: Selection,
 ) -> Result<SessionPlan, Failure> {
     let scope = Scope::of_pids(&args.pids)?;
+    let mut switches = switches::by_mapping(&scope, &hooks, !args.no_children);
+    switches.faults = args.inject.iter().copied().collect();
     Ok(SessionPlan {
         command,
-        switches: switches::by_mapping(&scope, &hooks, !args.no_children),
+        switches,
         scope,
         hooks,
         duration: args.duration,
