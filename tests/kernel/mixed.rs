@@ -11,10 +11,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use numatrace_tests::harness::programs;
 use numatrace_tests::harness::report::Report;
+use numatrace_tests::harness::running::Running;
+use numatrace_tests::harness::skipped;
 use numatrace_tests::harness::tracer::DEADLINE;
 use numatrace_tests::harness::truth::Truth;
-use numatrace_tests::tracer;
+use numatrace_tests::{test_name, tracer};
 use serde_json::json;
 
 use crate::support::closed::closed;
@@ -122,6 +125,35 @@ fn a_mixed_load_leaves_no_residual_unexplained() {
             );
         }
     }
+}
+
+/// The kernel counts an allocation under a policy before the page is cleared, numatrace after: a
+/// thread that moved to a different node meanwhile is counted as local by one of them only.
+#[test]
+fn threads_that_move_while_their_huge_pages_are_cleared_leave_no_residual_unexplained() {
+    let (_, b) = two_nodes_or_skip!();
+    if !programs::is_installed("numactl") {
+        return skipped(test_name!(), "no numactl");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    let workload = programs::workload().unwrap();
+    let mut command = tracer!().command(&path).unwrap();
+    command
+        .args(["--", "numactl", &format!("--membind={b}")])
+        .arg(workload)
+        .args(["churn", "--threads=8", "--ms=8000"]);
+    let traced = Running::start(&mut command).unwrap();
+    let ended = traced.finish(DEADLINE).unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    let report = Report::read(&path).unwrap();
+    closed(&report);
+    let mut processes = report.processes();
+    let process = processes.find(|process| process.text("/comm") == Some("workload"));
+    let process = process.expect("the workload is in the report");
+    assert!(process.count("/task_moves/cross_node") > Some(0));
+    let huge = process.count("/alloc/by_class/thp/allocations").unwrap();
+    assert!(huge >= 100, "{huge} huge pages only");
 }
 
 /// Returns the number of all allocations, by the kernel's count.

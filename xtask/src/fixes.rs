@@ -64,14 +64,14 @@ type Trials = BTreeMap<(String, String), Vec<String>>;
 /// A guest cannot be had, or a file not written.
 pub fn run(options: &Options, toolchain: &Toolchain) -> Result<ExitCode> {
     let page = workspace::root().join("docs/findings.md");
-    let text = fs::read_to_string(&page)?;
+    let known = fs::read_to_string(&page)?;
     let guests = |nodes: &str, smp: Option<&str>| {
         Guests::new(&options.kernel, nodes, TIMEOUT).with_topology(smp)
     };
     let mut trials = Trials::new();
     let mut runs = Vec::new();
     if let Some(only) = &options.only {
-        trials = rows(&text);
+        trials = rows(&known);
         let guests = guests(&options.nodes, options.smp.as_deref());
         runs.push((guests, vec![only.clone()]));
     } else {
@@ -95,6 +95,8 @@ pub fn run(options: &Options, toolchain: &Toolchain) -> Result<ExitCode> {
             },
         )?;
     }
+    // Somebody may have worked on the page meanwhile.
+    let text = fs::read_to_string(&page)?;
     let text = with_table(&text, &table(&trials))
         .with_context(|| format!("{} has no `{BEGIN}`", page.display()))?;
     fs::write(&page, text)?;

@@ -28,6 +28,7 @@ mod surplus;
 mod thp;
 
 mod brief;
+mod churn;
 mod cow;
 mod discard;
 mod fork_storm;
@@ -122,6 +123,8 @@ pub enum Scenario {
     Crowd(crowd::Args),
     /// Wake a thread in turn from two nodes
     Relay(relay::Args),
+    /// Threads take huge pages and give them back, and choose no CPU
+    Churn(churn::Args),
     /// Threads hand tokens on to each other, and choose no CPU
     Ring(ring::Args),
     /// Threads compute for different lengths and begin again together, and choose no CPU
@@ -184,6 +187,7 @@ impl Scenario {
             Self::Crossed(args) => crossed::run(args, scene),
             Self::Crowd(args) => crowd::run(args, scene),
             Self::Relay(args) => relay::run(args, scene),
+            Self::Churn(args) => churn::run(args, scene),
             Self::Ring(args) => ring::run(args, scene),
             Self::Rounds(args) => rounds::run(args, scene),
             Self::OwnParts(args) => own_parts::run(args, scene),
