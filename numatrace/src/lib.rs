@@ -31,5 +31,8 @@ pub mod label;
 pub mod model;
 pub mod output;
 
+// The child process that reads the files of traced programs.
+pub mod reader;
+
 // Limits that a report must keep.
 pub mod limits;

@@ -9,6 +9,7 @@ mod events;
 mod fallback;
 mod held;
 mod hooks;
+mod hostile;
 mod interval;
 #[path = "../kernel/leftovers.rs"]
 mod leftovers;

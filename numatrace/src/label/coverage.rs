@@ -1,11 +1,16 @@
 //! The coverage section of the report: what was lost, skipped or could not be attributed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use numatrace_common::kind::Kind;
 
 use crate::{
-    capture::losses::Losses, enrich::Charged, fold::counted::Counted, ids::NodeId, model::Coverage,
+    capture::losses::Losses,
+    enrich::Charged,
+    fold::counted::Counted,
+    ids::NodeId,
+    model::{Coverage, Stack},
+    reader,
 };
 
 /// Returns the records for which the ring buffer had no room, by kind.
@@ -40,8 +45,27 @@ pub fn coverage(counted: &Counted, nodes: &[NodeId]) -> Coverage {
         caught_by_twin: losses.caught_by_twin,
         unlisted_moves: counted.timeline.dropped,
         uncertain: uncertain(counted),
+        unnamed_files: BTreeMap::new(),
         incomplete: None,
     }
+}
+
+/// Returns the files that stacks have no names from because of what is in them, by reason.
+///
+/// Frames have the reason, so that the report of a recording says the same as that of its session.
+pub fn unnamed_files(stacks: &[Stack]) -> BTreeMap<String, u64> {
+    let frames = stacks.iter().flat_map(|stack| &stack.frames);
+    let files: BTreeSet<_> = frames
+        .filter_map(|frame| {
+            let why = reader::of_file(frame.reason.as_deref()?)?;
+            Some((why, &frame.module, &frame.build_id))
+        })
+        .collect();
+    let mut counts = BTreeMap::new();
+    for (why, ..) in files {
+        *counts.entry(why.to_owned()).or_default() += 1;
+    }
+    counts
 }
 
 /// Returns what may be wrong by a few, by what it is.
@@ -93,4 +117,40 @@ fn not_zero<N: Into<String>>(counts: impl IntoIterator<Item = (N, u64)>) -> BTre
         .filter(|(_, count)| *count > 0)
         .map(|(name, count)| (name.into(), count))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{Frame, Name},
+        reader::{Lost, UNREADABLE},
+    };
+
+    #[test]
+    fn a_file_counts_once_and_one_without_symbols_does_not() {
+        let frame = |module: &str, reason: &str| Frame {
+            module: Some(Name::from(module)),
+            reason: Some(reason.to_owned()),
+            ..Frame::default()
+        };
+        let stacks = [Stack {
+            id: 0,
+            frames: vec![
+                frame("bad.so", Lost::Memory.in_words()),
+                frame("bad.so", Lost::Memory.in_words()),
+                frame("worse.so", &format!("{UNREADABLE}: gone")),
+                frame("worst.so", &format!("{UNREADABLE}: all of it")),
+                frame(
+                    "stripped.so",
+                    "symbolization source has no or no relevant symbols",
+                ),
+                Frame::default(),
+            ],
+            short: None,
+        }];
+        let expected = [(Lost::Memory.in_words(), 1), (UNREADABLE, 2)];
+        let expected = expected.map(|(why, files)| (why.to_owned(), files));
+        assert_eq!(unnamed_files(&stacks), expected.into());
+    }
 }

@@ -11,6 +11,7 @@ pub mod alloc;
 pub mod audit;
 mod balancing;
 pub mod cross_check;
+mod debug_files;
 mod moved_by;
 mod verify;
 

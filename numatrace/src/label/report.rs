@@ -7,7 +7,7 @@ use super::{
     balancing,
     code::Code,
     cost::cost,
-    coverage::coverage,
+    coverage::{coverage, unnamed_files},
     cross_check::cross_check,
     failures, home,
     hooks::{bulk_unseen, is_exact, measured, missing_for_audit, table},
@@ -112,6 +112,7 @@ pub fn report<F: Facts>(
         enrich,
     };
     snapshot.failures = failures::fill(&mut processes, sources);
+    snapshot.coverage.unnamed_files = unnamed_files(&snapshot.stacks);
     snapshot.shortages = labels
         .known
         .preferred

@@ -1,36 +1,38 @@
 //! Names of code: addresses of a process to functions, files and lines.
 //!
 //! A target's files are hostile. They are opened below its own root, and only when they are regular
-//! files, are the very files that were mapped, and are not too large to read debug information
-//! from.
+//! files, are the very files that were mapped, and are not too large. Their bytes are read by the
+//! [reader](crate::reader) only.
 
 use std::{
-    collections::HashMap,
-    fs::File,
+    collections::{HashMap, hash_map::Entry},
     os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use blazesym::{
     MaybeDefault,
-    helper::read_elf_build_id,
     symbolize::{
-        CodeInfo, Input, Symbolized, Symbolizer,
-        source::{Elf, Kernel, Source},
+        Input, Symbolized, Symbolizer,
+        source::{Kernel, Source},
     },
 };
 
-use super::unwinding::{Incomplete, reaches_start};
+use super::{
+    debug_files,
+    unwinding::{Incomplete, reaches_start},
+};
 use crate::{
     decode::mapping_run::FileId,
     enrich::{
         maps::MapLine,
-        perf_map::PerfMap,
+        perf_map,
         process::{Process, ProcessIndex},
         spaces::Spaces,
         target_file::{self, TargetFile},
     },
     model::{Addr, Frame, Name},
+    reader::{Kind, Lost, Named, Number, Place, Reader},
 };
 
 /// Bytes of a file up to which its debug information is read: more takes seconds and gigabytes.
@@ -42,22 +44,27 @@ const LARGEST: u64 = 4 << 30;
 /// Most files that are kept open for their symbols.
 const FILES: usize = 256;
 
+/// Most names that are kept.
+const NAMES: usize = 100_000;
+
 /// Names of code, with the files that they were read from.
 pub struct Symbols {
-    symbolizer: Symbolizer,
+    kernel: Symbolizer,
+    reader: Reader,
     files: HashMap<FileId, Result<Binary, &'static str>>,
-    perf_maps: HashMap<ProcessIndex, Result<PerfMap, &'static str>>,
+    perf_maps: HashMap<ProcessIndex, Result<Number, String>>,
+    names: HashMap<(FileId, u64), Place>,
+    /// Names of generated code.
+    generated: HashMap<(ProcessIndex, u64), Place>,
 }
 
 /// A file with code.
+#[derive(Clone, Debug)]
 struct Binary {
-    /// Kept open, so that the path stays valid.
-    _file: File,
-    /// A path to the open file.
-    path: PathBuf,
-    /// Whether its debug information may be read.
-    lines: bool,
+    number: Number,
     build_id: Option<String>,
+    /// Why it has no names any more.
+    lost: Option<Lost>,
 }
 
 /// The process that addresses belong to.
@@ -71,26 +78,54 @@ pub struct Of<'a> {
     pub spaces: &'a Spaces,
 }
 
+/// An address of a stack.
+struct At<'a> {
+    address: u64,
+    /// The instruction that names are looked up for.
+    at: u64,
+    line: Option<&'a MapLine>,
+}
+
 impl Default for Symbols {
     fn default() -> Self {
-        Self {
-            symbolizer: Symbolizer::builder()
-                .enable_code_info(true)
-                .enable_inlined_fns(true)
-                .enable_demangling(true)
-                .build(),
-            files: HashMap::new(),
-            perf_maps: HashMap::new(),
-        }
+        Self::new(Reader::default())
     }
 }
 
 impl Symbols {
+    /// Returns names that a reader reads.
+    pub fn new(reader: Reader) -> Self {
+        Self {
+            kernel: Symbolizer::builder().enable_demangling(true).build(),
+            reader,
+            files: HashMap::new(),
+            perf_maps: HashMap::new(),
+            names: HashMap::new(),
+            generated: HashMap::new(),
+        }
+    }
+
+    /// Begins a report: what may have changed since the one before is read again.
+    pub fn begin_report(&mut self) {
+        self.reader.begin_report();
+        self.generated.clear();
+        for (_, map) in self.perf_maps.drain() {
+            if let Ok(number) = map {
+                self.reader.forget(number);
+            }
+        }
+        self.files.retain(|_, file| file.is_ok());
+        for file in self.files.values_mut().flatten() {
+            file.lost = file.lost.filter(|why| !why.passes());
+        }
+    }
+
     /// Returns the frames of a stack, innermost first, up to the first address that is not in any
     /// code, and why frames may be missing at its outer end. All addresses but the first are of the
     /// instruction behind a call.
     pub fn frames(&mut self, of: Of<'_>, addresses: &[u64]) -> (Vec<Frame>, Option<Incomplete>) {
-        let mut frames = Vec::new();
+        let mut places = Vec::new();
+        let mut not_code = false;
         for (depth, address) in addresses.iter().enumerate() {
             let at = if depth == 0 {
                 *address
@@ -99,9 +134,22 @@ impl Symbols {
             };
             let line = of.spaces.line(of.index, at);
             if depth > 0 && of.spaces.has_lines(of.index) && !line.is_some_and(|l| l.executable) {
-                return (frames, Some(Incomplete::NotCode));
+                not_code = true;
+                break;
             }
-            self.frame(of, line, (*address, at), &mut frames);
+            places.push(At {
+                address: *address,
+                at,
+                line,
+            });
+        }
+        self.read_names(of, &places);
+        let mut frames = Vec::new();
+        for place in &places {
+            self.frame(of, place, &mut frames);
+        }
+        if not_code {
+            return (frames, Some(Incomplete::NotCode));
         }
         let incomplete = (!reaches_start(&frames)).then_some(Incomplete::NoStart);
         (frames, incomplete)
@@ -109,7 +157,7 @@ impl Symbols {
 
     /// Returns the build ID of the file behind a line of maps.
     pub fn build_id(&mut self, of: Of<'_>, line: &MapLine) -> Option<String> {
-        binary(&mut self.files, of, line).ok()?.build_id.clone()
+        self.binary(of, line).ok()?.build_id
     }
 
     /// Returns the frames of a kernel stack, innermost first, without those of the tracing itself.
@@ -127,7 +175,7 @@ impl Symbols {
                 ..Frame::default()
             };
             match self
-                .symbolizer
+                .kernel
                 .symbolize_single(&source, Input::AbsAddr(*address))
             {
                 Ok(Symbolized::Sym(symbol)) => Frame {
@@ -142,91 +190,158 @@ impl Symbols {
         frames.skip_while(is_of_tracing).collect()
     }
 
-    fn frame(
-        &mut self,
-        of: Of<'_>,
-        line: Option<&MapLine>,
-        (address, at): (u64, u64),
-        frames: &mut Vec<Frame>,
-    ) {
+    /// Reads the names of a stack's code that are not known, all those of a file at once.
+    fn read_names(&mut self, of: Of<'_>, places: &[At<'_>]) {
+        let mut wanted: Vec<(FileId, &MapLine, Vec<u64>)> = Vec::new();
+        for place in places {
+            let Some(line) = place.line.filter(|line| !is_generated(line)) else {
+                continue;
+            };
+            let Some(file) = line.file else { continue };
+            let offset = place.offset(line);
+            if self.names.contains_key(&(file, offset)) {
+                continue;
+            }
+            match wanted.iter_mut().find(|(known, ..)| *known == file) {
+                Some((.., offsets)) => offsets.push(offset),
+                None => wanted.push((file, line, vec![offset])),
+            }
+        }
+        if self.names.len() > NAMES {
+            self.names.clear();
+        }
+        for (file, line, offsets) in wanted {
+            let Ok(binary) = self.binary(of, line) else {
+                continue;
+            };
+            if binary.lost.is_some() {
+                continue;
+            }
+            let find = |link: &_| debug_files::find(&of.process.root(), &line.name, link);
+            match self.reader.names(binary.number, &offsets, &find) {
+                Ok(names) => {
+                    let keys = offsets.into_iter().map(|offset| (file, offset));
+                    self.names.extend(keys.zip(names));
+                }
+                Err(why) => {
+                    if let Some(Ok(binary)) = self.files.get_mut(&file) {
+                        binary.lost = Some(why);
+                    }
+                }
+            }
+        }
+    }
+
+    fn frame(&mut self, of: Of<'_>, place: &At<'_>, frames: &mut Vec<Frame>) {
         let bare = Frame {
-            addr: Some(Addr(address)),
+            addr: Some(Addr(place.address)),
             ..Frame::default()
         };
-        let Some(line) = line else {
+        let Some(line) = place.line else {
             return frames.push(without(bare, "no mapping is known there"));
         };
         if is_generated(line) {
-            return frames.push(self.generated(of, at, bare));
+            return frames.push(self.generated(of, place.at, bare));
         }
-        let offset = at - line.start + line.offset;
+        let offset = place.offset(line);
         let named = Frame {
             module: (!line.name.is_empty()).then(|| module(&line.name)),
             offset: Some(offset),
             ..bare
         };
-        let Self {
-            symbolizer, files, ..
-        } = self;
-        let binary = match binary(files, of, line) {
+        let binary = match self.binary(of, line) {
             Ok(found) => found,
             Err(why) => return frames.push(without(named, why)),
         };
         let named = Frame {
-            build_id: binary.build_id.clone(),
+            build_id: binary.build_id,
             ..named
         };
-        let source = Source::Elf(Elf {
-            debug_syms: binary.lines,
-            ..Elf::new(&binary.path)
-        });
-        match symbolizer.symbolize_single(&source, Input::FileOffset(offset)) {
-            Ok(Symbolized::Sym(symbol)) => {
-                // The library returns the outermost function first.
-                for inlined in symbol.inlined.iter().rev() {
-                    frames.push(Frame {
-                        symbol: Some(Name::from(inlined.name.as_bytes())),
-                        line: inlined.code_info.as_ref().map(source_line),
-                        offset: None,
-                        inlined: true,
-                        build_id: None,
-                        ..named.clone()
-                    });
-                }
-                let line = symbol.code_info.as_deref().map(source_line);
-                frames.push(Frame {
-                    symbol: Some(Name::from(symbol.name.as_bytes())),
-                    // With a line, the build ID is not needed to find a copy of the file.
-                    build_id: named.build_id.filter(|_| line.is_none()),
-                    line,
-                    offset: Some(symbol.offset as u64),
-                    ..named
-                });
+        let known = line.file.and_then(|file| self.names.get(&(file, offset)));
+        match known {
+            Some(Ok(function)) => with_inlined(function, &named, frames),
+            Some(Err(why)) => frames.push(without(named, why)),
+            None => {
+                let why = binary.lost.unwrap_or(Lost::Failed);
+                frames.push(without(named, why.in_words()));
             }
-            Ok(Symbolized::Unknown(why)) => frames.push(without(named, &why.to_string())),
-            Err(error) => frames.push(without(named, &error.to_string())),
         }
     }
 
     /// Returns the frame of a function that a compiler generated while the process ran.
     fn generated(&mut self, of: Of<'_>, at: u64, bare: Frame) -> Frame {
-        let map = self
-            .perf_maps
-            .entry(of.index)
-            .or_insert_with(|| PerfMap::of(of.process));
-        match map {
-            Ok(map) => match map.function(at) {
-                Some((name, offset)) => Frame {
-                    symbol: Some(Name::from(name)),
-                    module: Some(Name::from(format!("perf-{}.map", of.process.pid))),
-                    offset: Some(offset),
-                    ..bare
-                },
-                None => without(bare, "code generated at run time: not in its perf map"),
+        let reader = &mut self.reader;
+        let map = self.perf_maps.entry(of.index).or_insert_with(|| {
+            let (number, ..) = reader.take(perf_map::open(of.process)?, Kind::PerfMap);
+            Ok(number)
+        });
+        let place = match map {
+            Ok(number) => {
+                let place = match self.generated.entry((of.index, at)) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(place) => match reader.names(*number, &[at], &|_| None) {
+                        Ok(mut places) => place.insert(places.remove(0)),
+                        Err(why) => return without(bare, why.in_words()),
+                    },
+                };
+                place.as_ref().map_err(String::as_str)
+            }
+            Err(why) => Err(why.as_str()),
+        };
+        match place {
+            Ok(function) => Frame {
+                symbol: Some(Name::from(function.name.as_slice())),
+                module: Some(Name::from(format!("perf-{}.map", of.process.pid))),
+                offset: Some(function.offset),
+                ..bare
             },
             Err(why) => without(bare, &format!("code generated at run time: {why}")),
         }
     }
+
+    /// Returns the file behind a line of maps, or why it is not opened.
+    fn binary(&mut self, of: Of<'_>, line: &MapLine) -> Result<Binary, &'static str> {
+        let mapped = line.file.ok_or("not a file: the kernel's own")?;
+        if self.files.len() >= FILES && !self.files.contains_key(&mapped) {
+            return Err("too many files");
+        }
+        let reader = &mut self.reader;
+        let found = self
+            .files
+            .entry(mapped)
+            .or_insert_with(|| open(reader, of.process, mapped, &line.name));
+        found.clone()
+    }
+}
+
+impl At<'_> {
+    /// Returns the offset in the file of its line.
+    fn offset(&self, line: &MapLine) -> u64 {
+        (self.at - line.start).saturating_add(line.offset)
+    }
+}
+
+/// Appends the frames of a function, with those of the functions that were inlined into it.
+fn with_inlined(function: &Named, named: &Frame, frames: &mut Vec<Frame>) {
+    for (name, line) in &function.inlined {
+        frames.push(Frame {
+            symbol: Some(Name::from(name.as_slice())),
+            line: line.as_deref().map(Name::from),
+            offset: None,
+            inlined: true,
+            build_id: None,
+            ..named.clone()
+        });
+    }
+    let line = function.line.as_deref().map(Name::from);
+    frames.push(Frame {
+        symbol: Some(Name::from(function.name.as_slice())),
+        // With a line, the build ID is not needed to find a copy of the file.
+        build_id: named.build_id.clone().filter(|_| line.is_none()),
+        line,
+        offset: Some(function.offset),
+        ..named.clone()
+    });
 }
 
 /// Returns whether a frame is one of our programs, or the kernel's code that runs it.
@@ -294,15 +409,6 @@ fn without(frame: Frame, why: &str) -> Frame {
     }
 }
 
-/// Returns a source line as `matrix.c:41`: people know a file by the last part of its path.
-fn source_line(code: &CodeInfo<'_>) -> Name {
-    let mut text = code.file.as_encoded_bytes().to_vec();
-    if let Some(line) = code.line {
-        text.extend_from_slice(format!(":{line}").as_bytes());
-    }
-    Name::from(text)
-}
-
 /// Returns the last part of a path.
 fn module(path: &Name) -> Name {
     let bytes = path.as_bytes();
@@ -310,32 +416,16 @@ fn module(path: &Name) -> Name {
     Name::from(last.filter(|last| !last.is_empty()).unwrap_or(bytes))
 }
 
-/// Returns the file behind a line of maps, or why it is not opened.
-fn binary<'a>(
-    files: &'a mut HashMap<FileId, Result<Binary, &'static str>>,
-    of: Of<'_>,
-    line: &MapLine,
-) -> Result<&'a Binary, &'static str> {
-    let mapped = line.file.ok_or("not a file: the kernel's own")?;
-    if files.len() >= FILES && !files.contains_key(&mapped) {
-        return Err("too many files");
-    }
-    let found = files
-        .entry(mapped)
-        .or_insert_with(|| open(of.process, mapped, &line.name));
-    found.as_ref().map_err(|why| *why)
-}
-
-fn open(process: &Process, mapped: FileId, name: &Name) -> Result<Binary, &'static str> {
+fn open(
+    reader: &mut Reader,
+    process: &Process,
+    mapped: FileId,
+    name: &Name,
+) -> Result<Binary, &'static str> {
     let path = Path::new(std::ffi::OsStr::new(
         std::str::from_utf8(name.as_bytes()).map_err(|_| "a path that is not UTF-8")?,
     ));
-    let root = if process.ended {
-        PathBuf::from("/")
-    } else {
-        PathBuf::from(format!("/proc/{}/root", process.pid))
-    };
-    let TargetFile { file, metadata } = target_file::open_below(&root, path)?;
+    let TargetFile { file, metadata } = target_file::open_in_time(&process.root(), path)?;
     let (major, minor) = (libc::major(metadata.dev()), libc::minor(metadata.dev()));
     if metadata.ino() != mapped.ino || (major << 20 | minor) != mapped.dev {
         return Err("a different file is there now");
@@ -343,15 +433,11 @@ fn open(process: &Process, mapped: FileId, name: &Name) -> Result<Binary, &'stat
     if metadata.len() > LARGEST {
         return Err("the file is too large");
     }
-    let path = PathBuf::from(target_file::descriptor(&file));
-    let build_id = read_elf_build_id(&path).ok().flatten().map(|id| {
-        let hex = id.iter().map(|byte| format!("{byte:02x}"));
-        hex.collect()
-    });
+    let lines = metadata.len() <= WITH_LINES;
+    let (number, build_id, lost) = reader.take(file, Kind::Elf { lines });
     Ok(Binary {
-        path,
-        lines: metadata.len() <= WITH_LINES,
+        number,
         build_id,
-        _file: file,
+        lost,
     })
 }

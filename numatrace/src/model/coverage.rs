@@ -52,6 +52,10 @@ pub struct Coverage {
     /// Events whose count is uncertain, by kind.
     #[serde(default)]
     pub uncertain: BTreeMap<String, u64>,
+    /// Files with code that stacks have no names from, because reading them failed or took too
+    /// much, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unnamed_files: BTreeMap<String, u64>,
     /// Reason why the recording behind this report holds less than its session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<String>,

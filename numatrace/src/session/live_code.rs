@@ -14,7 +14,7 @@ use crate::{
 /// Source of stacks and names of a live session.
 pub(super) struct LiveCode<'a> {
     stacks: &'a Stacks,
-    symbols: Symbols,
+    symbols: &'a mut Symbols,
     /// Stacks that were named, for a recording.
     pub(super) resolved: Vec<Resolved>,
     progress: Progress,
@@ -22,10 +22,11 @@ pub(super) struct LiveCode<'a> {
 
 impl<'a> LiveCode<'a> {
     /// Creates a source; with `quiet` it shows no progress.
-    pub(super) fn new(stacks: &'a Stacks, quiet: bool) -> Self {
+    pub(super) fn new(stacks: &'a Stacks, symbols: &'a mut Symbols, quiet: bool) -> Self {
+        symbols.begin_report();
         Self {
             stacks,
-            symbols: Symbols::default(),
+            symbols,
             resolved: Vec::new(),
             progress: Progress::new(Work::Naming, quiet),
         }

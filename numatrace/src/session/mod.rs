@@ -19,7 +19,9 @@ pub mod wait;
 
 use std::{process::Child, time::Instant};
 
-use crate::{enrich::topology::Topology, output::escape, plan::SessionPlan};
+use crate::{
+    enrich::topology::Topology, label::symbol::Symbols, output::escape, plan::SessionPlan,
+};
 use interval::SessionInterval;
 use tracer::Tracer;
 
@@ -36,6 +38,8 @@ pub struct Session {
     child: Option<Child>,
     /// Sweeps so far.
     sweeps: u32,
+    /// Names of code. They are kept from one report to the next.
+    symbols: Symbols,
 }
 
 impl Session {

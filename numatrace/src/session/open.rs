@@ -9,6 +9,7 @@ use super::{
     Session,
     interval::SessionInterval,
     launch::{self, HeldCommand},
+    signals,
     tracer::{self, Reducing, Residing, Tracer, Verifying},
 };
 use crate::{
@@ -21,8 +22,10 @@ use crate::{
     exit::{Exit, Failure},
     fold::busy::Busy,
     ids::Pid,
+    label::symbol::Symbols,
     output::escape,
     plan::{Scope, SessionPlan},
+    reader::Reader,
     recording::{chunks::Opening, recorder::Recorder},
 };
 
@@ -70,6 +73,7 @@ impl Session {
             interval,
             child: None,
             sweeps: 0,
+            symbols: symbols(),
         };
         session.interval.set_began(session.opened);
         session.child = held.map(HeldCommand::release).transpose()?;
@@ -107,6 +111,13 @@ impl Session {
             None => format!("tracing {what} ... Ctrl-C ends it"),
         }
     }
+}
+
+/// Returns names of code, which signals that end a session keep from being read.
+fn symbols() -> Symbols {
+    let mut reader = Reader::default();
+    reader.stop_at(signals::count());
+    Symbols::new(reader)
 }
 
 /// Returns the first members of the scope: given processes at once, a command from its exec on.

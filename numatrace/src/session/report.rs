@@ -75,7 +75,7 @@ impl Session {
             recorder,
             ..
         } = &mut self.tracer;
-        let mut code = LiveCode::new(stacks, console.is_quiet());
+        let mut code = LiveCode::new(stacks, &mut self.symbols, console.is_quiet());
         let counted = &ended.counted;
         let snapshot = report(&info, counted, &mut code, timeline, &mut ingest.enrich);
         if let Some(recorder) = recorder {

@@ -7,7 +7,7 @@ use std::{
     future::poll_fn,
     io, mem, ptr,
     sync::{
-        Once,
+        Arc, Once, OnceLock,
         atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering},
     },
     task::Poll,
@@ -42,6 +42,9 @@ const SIGNALS: c_int = 64;
 static FIRST: AtomicI32 = AtomicI32::new(0);
 /// True while a signal of a process has come that [`Signals::next`] has not returned.
 static SENT: AtomicBool = AtomicBool::new(false);
+/// Number of these signals so far; the reader of names looks at it while nobody waits in
+/// [`Signals::next`].
+static COUNT: OnceLock<Arc<AtomicU64>> = OnceLock::new();
 /// Signals that were ignored when numatrace began, one bit each.
 static IGNORED: AtomicU64 = AtomicU64::new(0);
 
@@ -108,6 +111,11 @@ pub(super) fn first() -> Option<nix::sys::signal::Signal> {
     nix::sys::signal::Signal::try_from(FIRST.load(Ordering::Relaxed)).ok()
 }
 
+/// Returns the number of these signals, which grows while the session goes on.
+pub(super) fn count() -> Arc<AtomicU64> {
+    Arc::clone(COUNT.get_or_init(Arc::default))
+}
+
 /// Registers the handlers that note the signals, once in this process.
 fn note_all() -> io::Result<()> {
     static DONE: Once = Once::new();
@@ -126,9 +134,11 @@ fn register() -> io::Result<()> {
         if number != libc::SIGINT && IGNORED.load(Ordering::Relaxed) & bit(number) != 0 {
             continue;
         }
-        // SAFETY: the handler only stores into atomic variables.
+        let count = count();
+        // SAFETY: the handler only changes atomic variables.
         unsafe {
             signal_hook_registry::register_sigaction(number, move |info| {
+                count.fetch_add(1, Ordering::Relaxed);
                 let _ = FIRST.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
                 // The kernel's own signals, those of keys among them, have codes above zero.
                 if info.si_code <= 0 {

@@ -1,6 +1,6 @@
 //! One incarnation of a process, and its index.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{collections::HashMap, path::PathBuf, sync::LazyLock};
 
 use numatrace_common::scope::NS_PER_TICK;
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,15 @@ pub(super) static FORGOTTEN: LazyLock<Process> = LazyLock::new(|| Process {
 });
 
 impl Process {
+    /// Returns the root folder that its paths begin at: its own, and ours once it has ended.
+    pub fn root(&self) -> PathBuf {
+        if self.ended {
+            PathBuf::from("/")
+        } else {
+            PathBuf::from(format!("/proc/{}/root", self.pid))
+        }
+    }
+
     /// Gives the process a new name and keeps the previous one.
     pub(super) fn rename(&mut self, comm: &Name) {
         if self.comm.as_ref() == Some(comm) {

@@ -25,6 +25,13 @@ pub fn collect(snapshot: &Snapshot, notes: &mut Vec<Note>) {
         )));
     }
     notes.extend(short_stacks(snapshot));
+    for (why, files) in &coverage.unnamed_files {
+        notes.push(Note::minor(format!(
+            "No names of functions from {}: {}.",
+            number::plural(*files, "file"),
+            escape::text(why.as_bytes())
+        )));
+    }
     if let Some(pages) = coverage.unattributed.filter(|pages| *pages > 0) {
         let reasons = listed(&coverage.unattributed_by_reason);
         notes.push(Note::minor(format!(
