@@ -150,7 +150,7 @@ fn a_file_that_was_filled_on_another_node_is_page_cache_and_no_surprise() {
         "--cpu-node",
         &b.to_string(),
         "--secs",
-        "6",
+        "12",
     ]);
     std::fs::remove_file(&path).unwrap();
     let run = or_skip!(outcome);
