@@ -53,9 +53,14 @@ impl PendingMappings {
         waiting.made.push_back(made);
     }
 
-    /// Returns whether any records wait.
-    pub fn has_records(&self) -> bool {
-        !self.by_pid.is_empty()
+    /// Returns the number of pids for which records wait.
+    pub fn len(&self) -> usize {
+        self.by_pid.len()
+    }
+
+    /// Returns whether no records wait.
+    pub fn is_empty(&self) -> bool {
+        self.by_pid.is_empty()
     }
 
     /// Assigns the records of a pid to its processes.

@@ -100,6 +100,7 @@ impl<F: Facts> Ingest<F> {
             began_ns,
         } = rmp_serde::from_slice(base)?;
         self.enrich.processes = processes;
+        self.enrich.processes.sort();
         self.enrich.spaces = spaces;
         self.enrich.pending_mappings = pending_mappings;
         self.enrich.residency = residency;

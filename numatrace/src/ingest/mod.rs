@@ -171,7 +171,7 @@ impl<F: Facts> Ingest<F> {
 
     /// Returns whether new mappings wait to be attributed to their processes.
     pub fn has_pending_mappings(&self) -> bool {
-        self.enrich.pending_mappings.has_records()
+        !self.enrich.pending_mappings.is_empty()
     }
 
     /// Returns whether the session has begun and not ended.

@@ -17,6 +17,7 @@ use crate::{
         boundary::{BoundaryReading, Grown},
         recording::{
             Garbled,
+            budget::Budget,
             bytes::{self, Bytes},
             chunk::{self, ChunkKind},
             records::{self, Batch},
@@ -113,7 +114,8 @@ fn packed(value: &impl Serialize) -> Vec<u8> {
     rmp_serde::to_vec_named(value).unwrap_or_default()
 }
 
-fn unpacked<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Garbled> {
+fn unpacked<T: DeserializeOwned>(bytes: &[u8], budget: &mut Budget) -> Result<T, Garbled> {
+    budget.values(bytes)?;
     rmp_serde::from_slice(bytes).map_err(|_| Garbled("a chunk does not hold what its kind says"))
 }
 
@@ -220,26 +222,27 @@ pub fn put_gap(out: &mut Vec<u8>) {
 /// Returns the next chunk of a frame; `None` at its end.
 ///
 /// # Errors
-/// A chunk does not hold what its kind says.
-pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
+/// A chunk does not hold what its kind says, or more than the budget allows.
+pub fn next<'a>(from: &mut Bytes<'a>, budget: &mut Budget) -> Result<Option<Chunk<'a>>, Garbled> {
     let Some((kind, body)) = chunk::next(from)? else {
         return Ok(None);
     };
+    budget.steps(1)?;
     let Ok(kind) = kind else {
         return Ok(Some(Chunk::Unknown));
     };
     let mut rest = Bytes(body);
     Ok(Some(match kind {
-        ChunkKind::Opening => Chunk::Opening(Box::new(unpacked(body)?)),
-        ChunkKind::Facts => Chunk::Facts(unpacked(body)?),
+        ChunkKind::Opening => Chunk::Opening(Box::new(unpacked(body, budget)?)),
+        ChunkKind::Facts => Chunk::Facts(unpacked(body, budget)?),
         ChunkKind::Records => Chunk::Records(rest),
         ChunkKind::Time => Chunk::Input(Box::new(Input::Time(rest.number()?)), None),
         ChunkKind::Sweep => {
-            let sample = unpacked(rest.part()?)?;
-            Chunk::Input(Box::new(Input::Sweep(sweep::read(rest)?)), sample)
+            let sample = unpacked(rest.part()?, budget)?;
+            Chunk::Input(Box::new(Input::Sweep(sweep::read(rest, budget)?)), sample)
         }
         ChunkKind::MappingRecords => {
-            let (made, rejected) = unpacked(body)?;
+            let (made, rejected) = unpacked(body, budget)?;
             Chunk::Input(Box::new(Input::MappingRecords(made, rejected)), None)
         }
         ChunkKind::AssignMappings => Chunk::Input(Box::new(Input::AssignMappings), None),
@@ -247,13 +250,15 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
         ChunkKind::Residency if body.is_empty() => {
             Chunk::Input(Box::new(Input::Residency(Vec::new())), None)
         }
-        ChunkKind::Residency => Chunk::Input(Box::new(Input::Residency(unpacked(body)?)), None),
+        ChunkKind::Residency => {
+            Chunk::Input(Box::new(Input::Residency(unpacked(body, budget)?)), None)
+        }
         ChunkKind::Begin => {
-            let (reading, counts) = boundary(rest)?;
+            let (reading, counts) = boundary(rest, budget)?;
             Chunk::Input(Box::new(Input::Begin(reading, counts)), None)
         }
         ChunkKind::Boundary => {
-            let (reading, counts) = boundary(rest)?;
+            let (reading, counts) = boundary(rest, budget)?;
             Chunk::Input(Box::new(Input::Boundary(reading, counts)), None)
         }
         ChunkKind::OpenRuns => {
@@ -266,20 +271,21 @@ pub fn next<'a>(from: &mut Bytes<'a>) -> Result<Option<Chunk<'a>>, Garbled> {
             };
             Chunk::Input(Box::new(Input::OpenRuns(open)), None)
         }
-        ChunkKind::Stacks => Chunk::Stacks(unpacked(body)?),
-        ChunkKind::BuildIds => Chunk::BuildIds(unpacked(body)?),
-        ChunkKind::Frames => Chunk::Frames(unpacked(body)?),
-        ChunkKind::Report => Chunk::Report(Box::new(unpacked(body)?)),
+        ChunkKind::Stacks => Chunk::Stacks(unpacked(body, budget)?),
+        ChunkKind::BuildIds => Chunk::BuildIds(unpacked(body, budget)?),
+        ChunkKind::Frames => Chunk::Frames(unpacked(body, budget)?),
+        ChunkKind::Report => Chunk::Report(Box::new(unpacked(body, budget)?)),
         ChunkKind::Base => {
-            let sample = unpacked(rest.part()?)?;
+            let sample = unpacked(rest.part()?, budget)?;
+            budget.values(rest.0)?;
             Chunk::Base(sample, rest.0)
         }
         ChunkKind::Gap => Chunk::Gap,
     }))
 }
 
-fn boundary(mut from: Bytes<'_>) -> Result<(BoundaryReading, Sweep), Garbled> {
-    Ok((unpacked(from.part()?)?, sweep::read(from)?))
+fn boundary(mut from: Bytes<'_>, budget: &mut Budget) -> Result<(BoundaryReading, Sweep), Garbled> {
+    Ok((unpacked(from.part()?, budget)?, sweep::read(from, budget)?))
 }
 
 /// Returns the next part; empty in recordings from before this part was added.
@@ -302,7 +308,7 @@ mod tests {
     use bytemuck::Zeroable as _;
 
     fn read(written: &[u8]) -> OpenRuns {
-        match next(&mut Bytes(written)).unwrap() {
+        match next(&mut Bytes(written), &mut Budget::default()).unwrap() {
             Some(Chunk::Input(input, _)) => match *input {
                 Input::OpenRuns(open) => open,
                 other => panic!("{other:?}"),

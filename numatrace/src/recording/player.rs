@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use numatrace_common::scope::NS_PER_TICK;
+use numatrace_common::{scope::NS_PER_TICK, totals::TotalKey};
 
 use super::{
     chunks::{Chunk, Made, Opening, Sample},
@@ -11,11 +11,12 @@ use super::{
     wanted::Wanted,
 };
 use crate::{
-    capture::recording::{Garbled, records},
-    decode::event::Event,
+    capture::recording::{Garbled, budget::Budget, records},
+    decode::{count::ThreadId, event::Event},
     enrich::facts::{noted::Fact, replayed::ReplayedFacts, resident::Reading},
     exit::{Exit, Failure},
     fold::counted::Counted,
+    ids::{Pid, Tid},
     ingest::{Ingest, input::Input},
     label::{
         report::report,
@@ -28,9 +29,16 @@ use crate::{
 const PART: &str = "this is a part of a recording: the kernel's counters were read where the \
                     session began and ended";
 
+/// Steps that checking a pid with waiting mappings takes.
+const CHECKS: usize = 4;
+
 /// State of a replay.
 pub struct Player {
     wanted: Wanted,
+    /// What reading may still take.
+    pub budget: Budget,
+    /// Pending mappings were assigned, and nothing that they depend on has come since.
+    assigned: bool,
     /// `None` until the first facts, which list the processes that were alive at the start.
     ingest: Option<Ingest<ReplayedFacts>>,
     opening: Option<Opening>,
@@ -82,6 +90,8 @@ impl Player {
         let whole = wanted.whole || wanted.is_part();
         Self {
             wanted: Wanted { whole, ..wanted },
+            budget: Budget::default(),
+            assigned: false,
             ingest: None,
             opening: None,
             code: ReplayedCode::default(),
@@ -120,7 +130,7 @@ impl Player {
     /// Takes in one chunk.
     ///
     /// # Errors
-    /// The chunk does not hold what its kind says.
+    /// The chunk does not hold what its kind says, or makes more than the budget allows.
     pub fn apply(&mut self, chunk: Chunk<'_>, each: &mut dyn FnMut(&Event)) -> Result<(), Garbled> {
         match chunk {
             Chunk::Opening(opening) => {
@@ -128,8 +138,13 @@ impl Player {
                 self.opening = Some(*opening);
                 self.ask_for_processes();
             }
-            Chunk::Facts(facts) => self.learn(facts),
+            Chunk::Facts(facts) => {
+                self.learn(facts);
+                self.check_processes()?;
+            }
             Chunk::Records(bytes) => {
+                self.allow(records::count(bytes)?)?;
+                self.assigned = false;
                 let mut count = 0;
                 let ingest = self.ingest();
                 let read = records::each(bytes, &mut |raw| {
@@ -141,7 +156,10 @@ impl Player {
                 self.records += count;
                 return read;
             }
-            Chunk::Input(input, sample) => self.input(*input, sample),
+            Chunk::Input(input, sample) => {
+                self.allow_input(&input)?;
+                self.input(*input, sample);
+            }
             Chunk::Stacks(stacks) => self.code.stacks.extend(stacks),
             Chunk::BuildIds(ids) => self.code.build_ids.extend(ids),
             Chunk::Frames(resolved) => self.code.learn(resolved),
@@ -151,6 +169,52 @@ impl Player {
             Chunk::Report(_) => {}
         }
         Ok(())
+    }
+
+    /// Checks that there is time for so many records, and room if each is about a new process.
+    fn allow(&mut self, records: usize) -> Result<(), Garbled> {
+        self.budget.steps(records)?;
+        let known = self.ingest().enrich.processes.len();
+        self.budget.processes(known.saturating_add(records))
+    }
+
+    /// Checks that there is room for all processes that are known; forgets them if there is not.
+    fn check_processes(&mut self) -> Result<(), Garbled> {
+        let known = self.ingest().enrich.processes.len();
+        self.budget
+            .processes(known)
+            .inspect_err(|_| self.ingest = None)
+    }
+
+    /// Checks that the budget allows what a piece of input makes.
+    fn allow_input(&mut self, input: &Input) -> Result<(), Garbled> {
+        match input {
+            Input::Sweep(sweep) | Input::Begin(_, sweep) | Input::Boundary(_, sweep) => {
+                // Counts of one owner are neighbours.
+                let owner = |key: &TotalKey| (key.start_ns, key.tid, key.tgid);
+                let counts = sweep
+                    .counts
+                    .chunk_by(|(_, a, _), (_, b, _)| owner(a) == owner(b));
+                let processes = &self.ingest().enrich.processes;
+                let owners = counts.filter_map(|counts| counts.first());
+                let new = owners.filter(|(_, key, _)| {
+                    !processes.knows_thread(ThreadId {
+                        pid: Pid(key.tgid),
+                        tid: Tid(key.tid),
+                        start_ns: key.start_ns,
+                    })
+                });
+                let processes = processes.len().saturating_add(new.count());
+                self.budget.processes(processes)
+            }
+            Input::OpenRuns(open) => self
+                .allow(open.touches.len() + open.uses.len() + open.fills.len() + open.moves.len()),
+            Input::AssignMappings if !self.assigned => {
+                let waiting = self.ingest().enrich.pending_mappings.len();
+                self.budget.steps(waiting.saturating_mul(CHECKS))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn learn(&mut self, facts: Vec<Fact>) {
@@ -165,6 +229,15 @@ impl Player {
     }
 
     fn input(&mut self, input: Input, sample: Option<Sample>) {
+        // Assigning again would assign nothing.
+        if matches!(input, Input::AssignMappings) && self.assigned {
+            return;
+        }
+        self.assigned = match input {
+            Input::AssignMappings => true,
+            Input::Time(_) => self.assigned,
+            _ => false,
+        };
         let whole = self.wanted.whole;
         let input = match input {
             // In one report of everything, the end of an interval is a sweep like any other.
@@ -234,6 +307,8 @@ impl Player {
     fn base(&mut self, sample: Sample, base: &[u8]) -> Result<(), Garbled> {
         let damaged = |_| Garbled("the sums of the part that was left out cannot be read");
         self.ingest().restore(base).map_err(damaged)?;
+        self.assigned = false;
+        self.check_processes()?;
         let passed_ns = sample.at_ns.saturating_sub(self.origin_ns);
         let until = seconds(passed_ns);
         self.remarks.push(if self.gap {

@@ -115,9 +115,10 @@ impl<R: Read> Replay<R> {
             .context("cannot read the recording")?
         {
             progress(self.frames.position());
+            player.budget.read_up_to(self.frames.position());
             let mut rest = Bytes(&frame);
             loop {
-                let chunk = match chunks::next(&mut rest) {
+                let chunk = match chunks::next(&mut rest, &mut player.budget) {
                     Ok(Some(chunk)) => chunk,
                     Ok(None) => break,
                     Err(garbled) => {

@@ -3,7 +3,7 @@
 
 use numatrace::{
     capture::{
-        recording::{bytes::Bytes, frame::Frames, records},
+        recording::{budget::Budget, bytes::Bytes, frame::Frames, records},
         totals::Sweep,
     },
     enrich::facts::replayed::ReplayedFacts,
@@ -34,7 +34,7 @@ fn shown(bytes: &[u8], report: &Snapshot) -> Vec<Incident> {
     let mut buffer = Vec::new();
     while frames.next(&mut buffer).unwrap() {
         let mut rest = Bytes(&buffer);
-        while let Some(chunk) = chunks::next(&mut rest).unwrap() {
+        while let Some(chunk) = chunks::next(&mut rest, &mut Budget::default()).unwrap() {
             match chunk {
                 Chunk::Facts(facts) => ingest.enrich.facts.learn(facts),
                 Chunk::Records(bytes) => {

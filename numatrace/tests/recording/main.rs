@@ -5,6 +5,7 @@
 mod both_ways;
 mod cut;
 mod fuzz;
+mod hostile;
 mod scenarios;
 mod versions;
 

@@ -19,6 +19,10 @@ pub const FRAME_HEADER: usize = 24;
 /// Largest frame in bytes, packed or not. Writers make frames of a few MiB; a larger chunk gets a
 /// frame to itself.
 pub const LARGEST: usize = 1 << 28;
+/// Bytes that a frame may unpack to, however few its packed bytes are.
+const UNPACKED: usize = 1 << 26;
+/// Further unpacked bytes for each packed byte, many times what frames of a session have.
+const RATIO: usize = 256;
 /// The first bytes of a frame.
 const MARK: [u8; 4] = *b"NMfr";
 /// The zstd level: packs 300 to 500 MB/s on one core. Higher levels save little, because the
@@ -252,6 +256,12 @@ impl<R: Read> Frames<R> {
         let (raw, packed) = (word(8) as usize, word(12) as usize);
         if raw > LARGEST || packed > LARGEST {
             return damaged("its header claims more bytes than a frame can have");
+        }
+        if raw > UNPACKED + RATIO * packed {
+            return damaged(
+                "it would unpack to far more bytes than a session's frame does (it was made to \
+                 exhaust its reader)",
+            );
         }
         self.packed.clear();
         let got = (&mut self.from)

@@ -181,6 +181,14 @@ pub fn put(out: &mut Vec<u8>, batch: &Batch) {
     }
 }
 
+/// Returns the number of records.
+///
+/// # Errors
+/// The bytes are not a batch that [`put`] wrote.
+pub fn count(mut from: Bytes<'_>) -> Result<usize, Garbled> {
+    Ok(from.part()?.len())
+}
+
 /// Calls `take` for each record, with its original bytes.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use numatrace_common::{
 
 use super::{
     Garbled,
+    budget::Budget,
     bytes::{self, Bytes},
     columns::{Columns, Read},
 };
@@ -48,14 +49,15 @@ pub fn put(out: &mut Vec<u8>, sweep: &Sweep) {
 /// Reads a sweep.
 ///
 /// # Errors
-/// The bytes are not a sweep that [`put`] wrote.
-pub fn read(mut from: Bytes<'_>) -> Result<Sweep, Garbled> {
+/// The bytes are not a sweep that [`put`] wrote, or hold too many counts.
+pub fn read(mut from: Bytes<'_>, budget: &mut Budget) -> Result<Sweep, Garbled> {
     let consistent = from.take(1)? != [0];
     let count = from.number()?;
     // A count takes at least one byte for each word.
     if count > from.0.len() as u64 {
         return Err(Garbled("more counts than bytes"));
     }
+    budget.counts(usize::try_from(count).unwrap_or(usize::MAX))?;
     let mut columns = Read::new(&mut from)?;
     let mut sweep = Sweep {
         consistent,
@@ -102,12 +104,12 @@ mod tests {
             sort(&mut sweep);
             let mut out = Vec::new();
             put(&mut out, &sweep);
-            prop_assert_eq!(read(Bytes(&out)), Ok(sweep));
+            prop_assert_eq!(read(Bytes(&out), &mut Budget::default()), Ok(sweep));
         }
 
         #[test]
         fn any_bytes_are_a_sweep_or_an_error(bytes: Vec<u8>) {
-            let _ = read(Bytes(&bytes));
+            let _ = read(Bytes(&bytes), &mut Budget::default());
         }
     }
 }

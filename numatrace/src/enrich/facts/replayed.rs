@@ -4,7 +4,7 @@
 //! recorded order get their recorded answers. A question that is asked more often gets its last
 //! answer again; a new question gets none, as for a process that is gone.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::{
     Details, Facts, Identity,
@@ -61,6 +61,8 @@ struct Answers {
 pub struct ReplayedFacts {
     batch: u64,
     answers: HashMap<Question, Answers>,
+    /// Pids with answers about the nodes of their memory.
+    numa_maps: BTreeSet<Pid>,
 }
 
 impl ReplayedFacts {
@@ -68,6 +70,9 @@ impl ReplayedFacts {
     pub fn learn(&mut self, facts: Vec<Fact>) {
         self.batch += 1;
         for fact in facts {
+            if let Fact::NumaMaps(pid, _) = fact {
+                self.numa_maps.insert(pid);
+            }
             let answers = self.answers.entry(Question::from(&fact)).or_default();
             if answers.batch != self.batch {
                 answers.batch = self.batch;
@@ -79,18 +84,15 @@ impl ReplayedFacts {
 
     /// Takes the nodes of each process's memory from recordings that have them as facts.
     pub fn take_numa_maps(&mut self) -> Vec<(Pid, Vec<Resident>)> {
-        let asked = self.answers.keys().copied();
-        let asked = asked.filter(|question| matches!(question, Question::NumaMaps(_)));
         let mut found = Vec::new();
-        for question in asked.collect::<Vec<_>>() {
-            let answers = self.answers.remove(&question);
+        for pid in std::mem::take(&mut self.numa_maps) {
+            let answers = self.answers.remove(&Question::NumaMaps(pid));
             for fact in answers.into_iter().flat_map(|answers| answers.facts) {
                 if let Fact::NumaMaps(pid, mappings) = fact {
                     found.push((pid, mappings));
                 }
             }
         }
-        found.sort_by_key(|(pid, _)| *pid);
         found
     }
 

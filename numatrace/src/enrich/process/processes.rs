@@ -24,6 +24,7 @@ pub struct Processes {
     pub(super) all: BTreeMap<ProcessIndex, Process>,
     /// The number of processes so far, forgotten ones included.
     seen: u32,
+    /// The incarnations of each pid, the first one first; their starts differ in ticks.
     by_pid: HashMap<Pid, Vec<ProcessIndex>, FixedState>,
     /// Results of [`Processes::of_thread`], which is called once for each count.
     #[serde(skip)]
@@ -36,6 +37,10 @@ pub struct Processes {
 /// Most threads whose process is cached: several times as many as the kernel's totals have room
 /// for.
 const THREADS: usize = 1 << 19;
+
+/// Most incarnations of one pid that are found, the last ones: the kernel hands out all other pids
+/// between two of them.
+const INCARNATIONS: usize = 1_024;
 
 impl Processes {
     /// Adds every living process by name only. Details are read later, for processes that are
@@ -89,6 +94,26 @@ impl Processes {
         }
     }
 
+    /// Returns the number of processes that are known.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Returns whether no process is known.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Sorts the incarnations of each pid: recordings of earlier versions have them in the order in
+    /// which they were seen.
+    pub fn sort(&mut self) {
+        let Self { all, by_pid, .. } = self;
+        let start = |index: &ProcessIndex| all.get(index).map_or(0, |process| process.start_ns);
+        for incarnations in by_pid.values_mut() {
+            incarnations.sort_by_key(start);
+        }
+    }
+
     /// Returns whether the process of an index is still known.
     pub fn knows(&self, index: ProcessIndex) -> bool {
         self.all.contains_key(&index)
@@ -136,6 +161,15 @@ impl Processes {
         index
     }
 
+    /// Returns whether [`Processes::of_thread`] would find the process without the facts.
+    pub fn knows_thread(&self, thread: ThreadId) -> bool {
+        let process = self.at(thread.pid, thread.start_ns);
+        process.is_some_and(|index| {
+            thread.tid.0 != thread.pid.0
+                || ticks(self.get(index).start_ns) == ticks(thread.start_ns)
+        })
+    }
+
     /// Prefetches the cache for these threads, which will be looked up next.
     pub fn expect(&mut self, threads: impl Iterator<Item = ThreadId>) {
         self.batch.clear();
@@ -175,11 +209,9 @@ impl Processes {
     /// Returns the latest incarnation that had begun by a time (ns since boot).
     pub fn at(&self, pid: Pid, at_ns: u64) -> Option<ProcessIndex> {
         let incarnations = self.by_pid.get(&pid)?;
-        incarnations
-            .iter()
-            .copied()
-            .filter(|index| ticks(self.get(*index).start_ns) <= ticks(at_ns))
-            .max_by_key(|index| self.get(*index).start_ns)
+        let begun =
+            incarnations.partition_point(|index| ticks(self.get(*index).start_ns) <= ticks(at_ns));
+        incarnations.get(begun.checked_sub(1)?).copied()
     }
 
     /// Returns the incarnation that was alive at a time (ns since boot).
@@ -228,13 +260,19 @@ impl Processes {
             kthread,
             ..FORGOTTEN.clone()
         };
-        self.all.insert(index, process);
-        let incarnations = self.by_pid.entry(pid).or_default();
+        let Self { all, by_pid, .. } = self;
+        let incarnations = by_pid.entry(pid).or_default();
         if !incarnations.is_empty() {
             // Threads cached for an earlier incarnation may belong to this one.
             self.by_thread.clear();
         }
-        incarnations.push(index);
+        if incarnations.len() >= INCARNATIONS {
+            incarnations.remove(0);
+        }
+        let start = |index: &ProcessIndex| all.get(index).map_or(0, |process| process.start_ns);
+        let place = incarnations.partition_point(|known| start(known) <= start_ns);
+        incarnations.insert(place, index);
+        self.all.insert(index, process);
         index
     }
 }
