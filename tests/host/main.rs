@@ -26,4 +26,5 @@ mod storm;
 mod task_move_cache;
 #[path = "../kernel/top.rs"]
 mod top;
+mod top_life;
 mod touch;

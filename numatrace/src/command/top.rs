@@ -35,7 +35,7 @@ use crate::{
     session::{
         Session,
         side_recording::SideRecording,
-        signals::Signals,
+        signals::{Signals, continued},
         tracer::{Tracer, boot_ns},
         wait::{Due, Wait, block_on},
     },
@@ -69,6 +69,7 @@ async fn show(plan: TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit> {
 
     let (frames, shown_frames) = watch::channel(None);
     let (recording, shown_recording) = watch::channel(Recording::Off);
+    let (continued, shown_continued) = watch::channel(());
     let (orders, received_orders) = mpsc::unbounded_channel();
     let app = App::new(tui::Options {
         color: plan.color,
@@ -78,7 +79,7 @@ async fn show(plan: TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit> {
     let screen = Screen::open().context("cannot take over the terminal")?;
     let screen_thread = std::thread::Builder::new()
         .name("screen".into())
-        .spawn(move || screen.run(app, shown_frames, shown_recording, &orders))
+        .spawn(move || screen.run(app, shown_frames, shown_recording, shown_continued, &orders))
         .context("cannot start the screen")?;
 
     let mut wait = Wait::new(&session, signals);
@@ -91,6 +92,7 @@ async fn show(plan: TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit> {
         side_recording: None,
         recording,
         recording_lines: Vec::new(),
+        continued,
     };
     let ended = view.until_the_end(wait, received_orders).await;
     view.end_recording();
@@ -110,7 +112,9 @@ async fn show(plan: TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit> {
             }
         }
     }
-    ended?;
+    if let Some(why) = ended? {
+        console.say(why);
+    }
     drawn.context("cannot draw on the terminal")?;
     Ok(exit)
 }
@@ -130,22 +134,29 @@ struct View<'a> {
     recording: watch::Sender<Recording>,
     /// Lines about recordings, to be written once the screen is gone.
     recording_lines: Vec<Result<String, String>>,
+    /// Tells the screen that this process goes on after a stop.
+    continued: watch::Sender<()>,
 }
 
 impl View<'_> {
+    /// Returns why the screen ended, where the person did not end it.
     async fn until_the_end(
         &mut self,
         mut wait: Wait,
         mut orders: mpsc::UnboundedReceiver<Order>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Option<&'static str>> {
+        let mut continued = continued().context("cannot handle signals")?;
         loop {
             tokio::select! {
                 biased;
                 order = orders.recv() => match order {
                     Some(Order::Interval(period)) => wait.set_interval(period),
                     Some(Order::Record) => self.begin_or_end_recording(),
-                    Some(Order::Quit) | None => return Ok(()),
+                    Some(Order::Quit) | None => return Ok(None),
                 },
+                _ = continued.recv() => {
+                    self.continued.send_replace(());
+                }
                 due = wait.next(&mut self.session) => match due? {
                     Due::Interval => self.refresh()?,
                     Due::Drained => self.record(SideRecording::drain),
@@ -154,8 +165,11 @@ impl View<'_> {
                         if let Some(side_recording) = &self.side_recording {
                             self.recording.send_replace(side_recording.state());
                         }
+                        if self.session.targets_gone() {
+                            return Ok(Some("all processes of -p have ended"));
+                        }
                     }
-                    Due::End(_) => return Ok(()),
+                    Due::End(_) => return Ok(None),
                 },
             }
         }

@@ -34,6 +34,13 @@ pub fn top(args: TopArgs) -> Result<TopPlan, Failure> {
             "for a file or a pipe: numatrace trace -i 1, or numatrace events",
         ));
     }
+    if std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb") {
+        return Err(Failure::new(
+            Exit::Usage,
+            "top needs a terminal with a cursor that can be moved, and TERM is dumb",
+            "for lines of text: numatrace trace -i 1, or numatrace events",
+        ));
+    }
     let hooks = hooks::parse(&args.live.hooks, &args.live.fallback)?;
     let mut session = live::session("top", &args.live, hooks)?;
     session.interval = Some(args.interval);

@@ -106,6 +106,15 @@ impl Signals {
     }
 }
 
+/// Returns a stream of the moments at which this process goes on after a stop: another program had
+/// the terminal meanwhile.
+///
+/// # Errors
+/// sigaction(2) failed.
+pub(crate) fn continued() -> io::Result<tokio::signal::unix::Signal> {
+    signal(SignalKind::from_raw(libc::SIGCONT))
+}
+
 /// Returns the first signal that was to end this session; `None` as long as there was none.
 pub(super) fn first() -> Option<nix::sys::signal::Signal> {
     nix::sys::signal::Signal::try_from(FIRST.load(Ordering::Relaxed)).ok()

@@ -16,9 +16,8 @@ use super::{
     signals::{Came, Signals},
 };
 use crate::{
-    enrich::facts::{Facts, ProcFacts},
+    enrich::facts::ProcFacts,
     exit::{Exit, Failure},
-    ids::Pid,
     plan::Scope,
 };
 
@@ -170,10 +169,11 @@ impl Session {
     /// Returns whether every process of the scope has ended; `false` unless the scope is of
     /// processes.
     pub(crate) fn targets_gone(&self) -> bool {
+        let mut facts = ProcFacts::new(Path::new("/"));
         match &self.plan.scope {
             Scope::Processes(processes) => processes
                 .iter()
-                .all(|(pid, start_ticks)| !is_alive(*pid, *start_ticks)),
+                .all(|(pid, start_ticks)| !facts.is_running(*pid, *start_ticks)),
             Scope::System | Scope::Command(_) => false,
         }
     }
@@ -185,12 +185,6 @@ impl Session {
             None => Ok(None),
         }
     }
-}
-
-fn is_alive(pid: Pid, start_ticks: u64) -> bool {
-    ProcFacts::new(Path::new("/"))
-        .identity(pid)
-        .is_some_and(|identity| identity.start_ticks == start_ticks)
 }
 
 /// Returns a timer; after a delay one tick is enough.

@@ -19,7 +19,7 @@ use nix::{
     pty::{Winsize, openpty},
     sys::{
         signal::{Signal, kill},
-        termios::{Termios, tcgetattr},
+        termios::{SetArg, Termios, tcgetattr, tcsetattr},
     },
     unistd::Pid,
 };
@@ -166,6 +166,48 @@ impl OnTerminal {
         ensure!(done == 0, "{}", std::io::Error::last_os_error());
         // Only a controlling terminal sends this signal by itself.
         self.signal(Signal::SIGWINCH)
+    }
+
+    /// Says that the terminal has a size that no screen has. The picture keeps its own.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn claim(&self, rows: u16, columns: u16) -> Result<()> {
+        let size = size(rows, columns);
+        // SAFETY: the descriptor is open and the kernel copies the structure.
+        let done =
+            unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+        ensure!(done == 0, "{}", std::io::Error::last_os_error());
+        self.signal(Signal::SIGWINCH)
+    }
+
+    /// Gives the terminal the settings of before the program, as a shell does when a job stops.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn take_back(&self) -> Result<()> {
+        Ok(tcsetattr(&self.slave, SetArg::TCSANOW, &self.before)?)
+    }
+
+    /// Waits until the program has written a text so often.
+    ///
+    /// # Errors
+    /// It does not by the deadline, or ends.
+    pub fn wait_for_output(&self, text: &str, times: usize, deadline: Duration) -> Result<()> {
+        let count = |shown: &Shown| {
+            let places = shown.bytes.windows(text.len());
+            places.filter(|place| *place == text.as_bytes()).count()
+        };
+        let waited = self
+            .shown
+            .1
+            .wait_timeout_while(lock(&self.shown.0), deadline, |shown| {
+                !shown.ended && count(shown) < times
+            });
+        let (shown, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let found = count(&shown);
+        ensure!(found >= times, "{text:?}: {found} of {times}");
+        Ok(())
     }
 
     /// Waits until the screen shows the wanted text, and returns the screen.

@@ -146,6 +146,15 @@ impl ProcFacts {
     fn path_of(&self, pid: Pid, file: &str) -> PathBuf {
         self.proc.join(pid.to_string()).join(file)
     }
+
+    /// Returns whether the process that started then still runs.
+    pub fn is_running(&mut self, pid: Pid, start_ticks: u64) -> bool {
+        let Some(stat) = self.short(pid, "stat") else {
+            return false;
+        };
+        let ended = is_zombie(stat).unwrap_or(false);
+        parse_stat(stat).is_some_and(|identity| identity.start_ticks == start_ticks && !ended)
+    }
 }
 
 impl Facts for ProcFacts {
@@ -255,6 +264,18 @@ fn parse_stat(stat: &[u8]) -> Option<Identity> {
         start_ticks,
         kthread: flags & PF_KTHREAD != 0,
     })
+}
+
+/// Returns whether a process has ended and only waits for its parent to ask how, from
+/// `/proc/PID/stat`. A process whose first thread has ended goes on as long as others run.
+fn is_zombie(stat: &[u8]) -> Option<bool> {
+    let close = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace();
+    // Fields 3 (state) onwards: num_threads is field 20.
+    let state = fields.next()?;
+    let threads: u64 = fields.nth(16)?.parse().ok()?;
+    Some(matches!(state, "Z" | "X") && threads <= 1)
 }
 
 /// Most bytes of arguments that are kept.

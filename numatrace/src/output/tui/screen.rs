@@ -6,9 +6,9 @@ use std::{io, sync::Arc, time::Duration};
 use crossterm::{
     event::{self, Event},
     execute,
-    terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate},
+    terminal::{self, BeginSynchronizedUpdate, EndSynchronizedUpdate},
 };
-use ratatui::{Terminal, backend::CrosstermBackend};
+use ratatui::{Terminal, TerminalOptions, Viewport, backend::CrosstermBackend, layout::Rect};
 use tokio::sync::{mpsc::UnboundedSender, watch};
 
 use super::{
@@ -23,10 +23,20 @@ use crate::model::frame::ScreenFrame;
 /// Longest time until a new frame is shown. Keys are answered at once.
 const LATENCY: Duration = Duration::from_millis(100);
 
+/// Largest part of a terminal that is drawn on, columns and rows: more than a person can read, and
+/// little enough to be drawn at once.
+const LARGEST: (u16, u16) = (1_000, 500);
+
 /// The screen; dropping it restores the terminal.
 #[derive(Debug)]
 pub struct Screen {
     terminal: RawTerminal,
+}
+
+/// Returns the part of the terminal that is drawn on.
+fn area() -> io::Result<Rect> {
+    let (columns, rows) = terminal::size()?;
+    Ok(Rect::new(0, 0, columns.min(LARGEST.0), rows.min(LARGEST.1)))
 }
 
 impl Screen {
@@ -40,8 +50,8 @@ impl Screen {
         })
     }
 
-    /// Shows frames and answers keys until the session ends or the person quits. The terminal is
-    /// restored at the end.
+    /// Shows frames and answers keys until the session ends or the person quits. `continued` says
+    /// that this process was stopped and goes on. The terminal is restored at the end.
     ///
     /// # Errors
     /// Reading from or writing to the terminal failed.
@@ -50,9 +60,13 @@ impl Screen {
         mut app: App,
         mut frames: watch::Receiver<Option<Arc<ScreenFrame>>>,
         mut recording: watch::Receiver<Recording>,
+        mut continued: watch::Receiver<()>,
         orders: &UnboundedSender<Order>,
     ) -> io::Result<()> {
-        let mut terminal = Terminal::new(CrosstermBackend::new(self.terminal.output()))?;
+        let mut drawn_on = area()?;
+        let viewport = Viewport::Fixed(drawn_on);
+        let backend = CrosstermBackend::new(self.terminal.output());
+        let mut terminal = Terminal::with_options(backend, TerminalOptions { viewport })?;
         let mut stale = true;
         loop {
             match frames.has_changed() {
@@ -74,7 +88,18 @@ impl Screen {
             if !self.terminal.is_raw() {
                 return Ok(());
             }
+            let was_stopped = continued.has_changed().unwrap_or(false);
+            if was_stopped {
+                continued.mark_unchanged();
+                self.terminal.take_again()?;
+                stale = true;
+            }
             if std::mem::take(&mut stale) {
+                let now = area()?;
+                if was_stopped || now != drawn_on {
+                    terminal.resize(now)?;
+                    drawn_on = now;
+                }
                 execute!(self.terminal.output(), BeginSynchronizedUpdate)?;
                 terminal.draw(|frame| view::draw(&app, frame))?;
                 execute!(self.terminal.output(), EndSynchronizedUpdate)?;

@@ -48,6 +48,20 @@ impl RawTerminal {
         Ok(terminal)
     }
 
+    /// Takes the terminal again after this process was stopped: the shell had it meanwhile.
+    ///
+    /// # Errors
+    /// The terminal refuses.
+    pub fn take_again(&self) -> io::Result<()> {
+        if !self.is_raw() {
+            return Ok(());
+        }
+        // The library takes the terminal for raw already, and would not ask the kernel again.
+        disable_raw_mode()?;
+        enable_raw_mode()?;
+        execute!(io::stdout(), EnterAlternateScreen, Hide)
+    }
+
     /// Returns whether it is still in raw mode: a panic on another thread restores it.
     #[must_use]
     pub fn is_raw(&self) -> bool {
