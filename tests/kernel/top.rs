@@ -41,7 +41,8 @@ fn the_terminal_is_as_before_after_q_control_c_and_signals() {
     for (way, end) in ways {
         let mut screen = opened(&mut top(&[]), 24, 80);
         end(&mut screen).unwrap();
-        let left = screen.finish(DEADLINE).unwrap();
+        let left = screen.finish(DEADLINE);
+        let left = left.unwrap_or_else(|error| panic!("{way}: {error}"));
         assert!(left.status.success(), "{way}: {:?}", left.status);
         assert!(left.as_before, "{way}: the terminal has other settings");
         assert!(!left.screen.contains("audit"), "{way}: {}", left.screen);

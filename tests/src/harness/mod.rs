@@ -13,6 +13,7 @@ pub mod numastat;
 pub mod programs;
 pub mod report;
 pub mod running;
+pub mod signals;
 pub mod terminal;
 pub mod tracer;
 pub mod trial;

@@ -12,6 +12,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::signals;
+
 /// A running program.
 #[derive(Debug)]
 pub struct Running {
@@ -41,6 +43,7 @@ impl Running {
     /// The program cannot be started.
     pub fn start(command: &mut Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
+        signals::by_default(command);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

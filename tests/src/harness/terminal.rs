@@ -24,7 +24,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::running::Watch;
+use super::{running::Watch, signals};
 
 /// A running program and its terminal.
 pub struct OnTerminal {
@@ -107,6 +107,7 @@ impl OnTerminal {
             .stdout(slave()?)
             .stderr(slave()?)
             .env("TERM", "xterm-256color");
+        signals::by_default(command);
         // SAFETY: the calls are safe between fork and exec, and touch nothing of this process.
         unsafe {
             command.pre_exec(move || {
