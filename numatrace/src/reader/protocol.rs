@@ -59,7 +59,7 @@ pub enum Answer {
 /// A function at a place in a file, or why there is none.
 pub type Place = Result<Named, String>;
 
-/// What is known of a file that was taken.
+/// Facts about a file that was taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
     /// Build ID, hexadecimal.

@@ -35,7 +35,7 @@ const CHECKS: usize = 4;
 /// State of a replay.
 pub struct Player {
     wanted: Wanted,
-    /// What reading may still take.
+    /// Memory and time that reading may still take.
     pub budget: Budget,
     /// Pending mappings were assigned, and nothing that they depend on has come since.
     assigned: bool,

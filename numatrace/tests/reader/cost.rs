@@ -1,4 +1,4 @@
-//! What a file may cost: two seconds, and 64 MiB of both processes.
+//! The cost of a file: two seconds, and 64 MiB of both processes.
 
 use std::time::{Duration, Instant};
 

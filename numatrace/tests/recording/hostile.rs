@@ -44,7 +44,7 @@ const SMALL: u64 = 48 << 10;
 /// Unpacked bytes of a frame that is large, but not for that alone refused.
 const LARGE: usize = 60 << 20;
 
-/// What is said where reading ends.
+/// The words where reading ends.
 const LIMIT: &str = "made to exhaust its reader";
 
 /// Returns a recording of a session and a frame of these chunks before its end, or right at its

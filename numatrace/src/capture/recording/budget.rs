@@ -1,4 +1,4 @@
-//! What reading a recording may take in memory and time. Few packed bytes can unpack to very many
+//! The memory and time that reading a recording may take. Few packed bytes can unpack to very many
 //! things, each of which takes hundreds of times as much memory, so the things are counted before
 //! they are made.
 //!

@@ -9,7 +9,7 @@ use nix::sys::{
 
 use crate::reader::{budget, lost::Lost};
 
-/// What each file has used.
+/// Memory and CPU time that each file has used.
 pub struct Limits {
     /// `/proc/self/statm`: nothing can be opened later.
     statm: File,

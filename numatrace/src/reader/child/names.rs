@@ -32,7 +32,7 @@ pub struct ElfNames {
     copies: Option<Copies>,
 }
 
-/// What the library reads.
+/// The file that the library reads.
 #[derive(Debug)]
 struct Copies {
     symbolizer: Symbolizer,
