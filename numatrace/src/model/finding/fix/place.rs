@@ -56,8 +56,12 @@ impl Place {
     }
 
     /// Puts the nearest nodes that have CPUs, or memory, in the place of nodes without. Leaves out
-    /// other nodes that lack what is wanted; `None` when nothing is left of a part.
+    /// other nodes that lack what is wanted; `None` when nothing is left of a part, and for a place
+    /// that leaves all as it is: a start without options changes nothing.
     pub(super) fn possible(&self, host: &Host) -> Option<Self> {
+        if self.cpus.is_empty() && self.memory.is_none() {
+            return None;
+        }
         let with = |nodes: &[usize], has: fn(&Host, usize) -> bool| {
             let nodes = nodes.iter().copied().filter(|node| has(host, *node));
             nodes.collect::<Vec<usize>>()
@@ -173,6 +177,12 @@ mod tests {
             .possible(&host)
             .unwrap();
         assert_eq!(spread.options(&host).1.as_deref(), Some("--interleave=0,2"));
+    }
+
+    #[test]
+    fn a_place_that_leaves_all_as_it_is_is_no_place() {
+        let host = host(&[(true, None), (false, Some(MemoryKind::Dram))]);
+        assert_eq!(Place::cpus([]).possible(&host), None);
     }
 
     #[test]
