@@ -6,6 +6,7 @@ use numatrace_tests::{or_skip, tracer};
 use serde_json::Value;
 
 use super::first_touch::data_file;
+use crate::support::closed::closed;
 use crate::support::compare::{Overhead, is_expected_with_overhead};
 use crate::two_nodes_or_skip;
 
@@ -64,6 +65,30 @@ fn huge_pages_over_a_memory_limit_are_touched_as_the_small_pages_that_came() {
     // Each of them was allocated nevertheless.
     let pages: u64 = process.count("/alloc/by_class/thp/allocations").unwrap();
     assert!(pages >= 64, "{pages}");
+}
+
+#[test]
+fn memory_that_reclaim_takes_in_a_fault_is_no_first_touch() {
+    let (a, _) = two_nodes_or_skip!();
+    let a = a.to_string();
+    let args = [
+        "discard",
+        "--how",
+        "swap",
+        "--count",
+        "8192",
+        "--cpu-node",
+        &a,
+    ];
+    let run = or_skip!(tracer!().launch(&args));
+    as_in_truth(&run, "anon");
+    // The kernel allocated compressed memory in these faults, about a page for each page.
+    let process = run.report.process(run.truth.pid()).unwrap();
+    let allocated: u64 = process.vector("/alloc/pages").unwrap().iter().sum();
+    let swapped = run.truth.count("swapped").unwrap();
+    let least = run.truth.count("pages").unwrap() + swapped / 2;
+    assert!(allocated >= least, "{allocated} of {least}");
+    closed(&run.report);
 }
 
 #[test]

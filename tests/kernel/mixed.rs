@@ -58,28 +58,42 @@ fn mixed_load(a: u32, b: u32) -> Vec<String> {
         ),
         format!("shmem --kind memfd --pages 4000 --node {a} --other-node {b}"),
         format!("move-pages --pages 4000 --from {a} --to {b}"),
+        format!("hugetlb --node {b} --count 16 --cpu-node {a}"),
+        format!("surplus --count 8 --cpu-node {a}"),
+        format!("discard --how swap --count 6144 --cpu-node {b}"),
         format!("exhaust --node {a} --pages 4000"),
     ]
 }
 
 /// Writes a file of 24 MiB and reads it again with room for two thirds of it: page cache under a
-/// memory cgroup's limit, reclaimed as it comes. Left out without such a controller. On a slow disk
-/// the limit may kill the load, which is as good a load as any.
+/// memory cgroup's limit, reclaimed as it comes. On a slow disk the limit may kill the load, which
+/// is as good a load as any.
 fn limited() -> Result<()> {
+    let file = format!("{}/limited", data());
+    let script = format!(
+        "dd if=/dev/zero of={file} bs=64k count=384 && dd if={file} of=/dev/null bs=64k; \
+         rm -f {file}"
+    );
+    in_cgroup("memory", "memory.max", "16777216", &script)
+}
+
+/// Takes 32 MiB that a cpuset keeps on one node, and frees it.
+fn confined(node: u32) -> Result<()> {
+    let script = "dd if=/dev/zero of=/dev/null bs=32M count=1";
+    in_cgroup("cpuset", "cpuset.mems", &node.to_string(), script)
+}
+
+/// Runs a script in a cgroup with one limit. Left out without such a controller.
+fn in_cgroup(controller: &str, limit: &str, value: &str, script: &str) -> Result<()> {
     let top = Path::new("/sys/fs/cgroup");
     let group = top.join("numatrace-mixed");
-    let _ = std::fs::write(top.join("cgroup.subtree_control"), "+memory");
+    let _ = std::fs::write(top.join("cgroup.subtree_control"), format!("+{controller}"));
     std::fs::create_dir_all(&group)?;
-    if std::fs::write(group.join("memory.max"), "16777216").is_err() {
+    if std::fs::write(group.join(limit), value).is_err() {
         std::fs::remove_dir(&group)?;
         return Ok(());
     }
-    let file = format!("{}/limited", data());
-    let script = format!(
-        "echo $$ > {}/cgroup.procs && dd if=/dev/zero of={file} bs=64k count=384 \
-         && dd if={file} of=/dev/null bs=64k; rm -f {file}",
-        group.display()
-    );
+    let script = format!("echo $$ > {}/cgroup.procs && {script}", group.display());
     Command::new("sh").args(["-c", &script]).output()?;
     wait_until_empty(&group)?;
     std::fs::remove_dir(&group).context("the cgroup is still in use")
@@ -110,7 +124,10 @@ fn a_mixed_load_leaves_no_residual_unexplained() {
     let (a, b) = two_nodes_or_skip!();
     for run in 1..=runs() {
         let (report, truths) = tracer!()
-            .system_wide_with(&mixed_load(a, b), limited)
+            .system_wide_with(&mixed_load(a, b), || {
+                limited()?;
+                confined(b)
+            })
             .unwrap();
         note(run, &report, &truths).unwrap();
         closed(&report);

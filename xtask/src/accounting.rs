@@ -207,8 +207,10 @@ This page is written by `cargo xtask accounting`. It runs guests under QEMU's em
 Debian kernels. Each run is one session of the whole system under a mixed load: page faults; pages
 bound to the other node from both sides, interleaved, by weight where the kernel can,
 preferred-many; transparent huge pages; fork storms with and without exec; files written and read;
-page cache under a memory cgroup's limit; shared memory; pages moved between nodes; and a node
-filled up. `tests/kernel/mixed.rs` is the load. It fails when a residual has no named cause.
+page cache under a memory cgroup's limit; memory swapped out to zram under such a limit; memory
+confined by a cpuset; huge page pools filled, and grown on demand; shared memory; pages moved
+between nodes; and a node filled up. `tests/kernel/mixed.rs` is the load. It fails when a residual
+has no named cause.
 
 ";
 

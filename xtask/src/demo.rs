@@ -42,6 +42,7 @@ pub fn run(toolchain: &Toolchain) -> Result<ExitCode> {
         files: &files,
         artifacts: None,
         data: false,
+        modules: false,
         icount: false,
         timeout: Duration::from_secs(120),
     };

@@ -36,10 +36,11 @@ pub struct Options {
 }
 
 /// Trials that need nodes of another kind: the layout, the topology of CPUs, and the tests.
-const ELSEWHERE: [(&str, Option<&str>, &str); 3] = [
+const ELSEWHERE: [(&str, Option<&str>, &str); 4] = [
     ("2:0,2:512M", None, "fix_trials::memoryless"),
     ("2:512M,0:512M", None, "fix_trials::tiering"),
     ("1x4", Some("sockets=2,cores=2"), "fix_trials::caches"),
+    ("2x4", Some("sockets=4,cores=2"), "fix_trials::caches"),
 ];
 
 /// Seconds that all trials take in one guest, on a machine that has more to do.

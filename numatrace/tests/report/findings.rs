@@ -83,7 +83,7 @@ fn a_full_node_is_named_with_the_processes_that_asked_for_it() {
             "served: 3,000 by node 1 (numa_miss)",
             "3 looks at its zone at such moments: 3 with hardly more than it keeps back; 10.0 MiB \
              to 12.0 MiB were free there",
-            "requested by: spill (911) 3,000",
+            "requested: 3,000 by spill (911)",
         ]
     );
     assert!(

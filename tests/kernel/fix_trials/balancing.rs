@@ -62,3 +62,33 @@ fn memory_that_threads_of_two_nodes_use_is_spread_or_left_alone() {
     assert!(left.is_empty(), "{line}: {left:#?}");
     trial::worked(ID, &line).unwrap();
 }
+
+#[test]
+fn a_program_whose_threads_wander_over_its_memory_is_bound() {
+    two_nodes_or_skip!();
+    if !programs::is_installed("numactl") {
+        return skipped(test_name!(), "no numactl");
+    }
+    let Some(_quick) = Balancer::quick().unwrap() else {
+        return skipped(test_name!(), "no NUMA balancing, or no debugfs");
+    };
+    let program = workload(&[
+        "rounds",
+        "--threads=5",
+        "--us=40000",
+        "--ms=10000",
+        "--shared=24576",
+    ]);
+    for _ in 0..ATTEMPTS {
+        let report = trace(&program);
+        if report.hook_state("balancer") != Some("attached") {
+            return skipped(test_name!(), "no programs at functions here");
+        }
+        let hurt = findings(&report.value, ID).first().copied().cloned();
+        if let Some(finding) = hurt {
+            return start_as_printed(ID, "--membind", &finding);
+        }
+        eprintln!("not yet: {:#}", report.value["findings"]);
+    }
+    skipped(test_name!(), "the balancer did well here");
+}

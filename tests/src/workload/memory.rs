@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
 
@@ -301,6 +301,23 @@ impl Region {
     pub fn write_all(&self, pages: std::ops::Range<usize>) {
         for page in pages {
             self.write(page, 1);
+        }
+    }
+
+    /// Fills base page `page` with bytes that do not compress. `seed` tells one page from another.
+    ///
+    /// # Panics
+    /// There is no such page.
+    pub fn fill(&self, page: usize, seed: u64) {
+        // Marsaglia's xorshift, which must not begin at 0.
+        let mut number = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let first: *mut u64 = self.byte(page).as_ptr().cast();
+        for word in 0..self.page / size_of::<u64>() {
+            number ^= number << 13;
+            number ^= number >> 7;
+            number ^= number << 17;
+            // SAFETY: inside a page of the mapping, which begins at a multiple of a word.
+            unsafe { AtomicU64::from_ptr(first.add(word)) }.store(number, Ordering::Relaxed);
         }
     }
 

@@ -16,6 +16,7 @@ pub mod nodes;
 pub mod placement;
 pub mod policy;
 pub mod processes;
+pub mod swap;
 
 pub mod scenario;
 pub mod scene;

@@ -179,6 +179,7 @@ fn measure(bench: &Bench, kernel: &str) -> Result<Vec<Measured>> {
         files: &files,
         artifacts: None,
         data: false,
+        modules: false,
         icount: true,
         timeout: TIMEOUT,
     };

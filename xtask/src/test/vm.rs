@@ -173,6 +173,13 @@ pub fn run_with(
              exec kernel-tests --test-threads=1 {}\n",
             chosen.arguments
         );
+        let modules = match kernel.modules() {
+            Ok(_) => true,
+            Err(why) => {
+                eprintln!("xtask: tests in guests have no modules to load: {why:#}");
+                false
+            }
+        };
         for layout in layout::parse_list(&options.nodes)? {
             println!("vm: {kernel} {layout}");
             let kept = workspace::lab().join("artifacts");
@@ -189,6 +196,7 @@ pub fn run_with(
                 files: &files,
                 artifacts: Some(artifacts.path()),
                 data: true,
+                modules,
                 icount: false,
                 timeout: Duration::from_secs(options.timeout),
             };

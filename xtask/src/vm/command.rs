@@ -59,6 +59,9 @@ pub struct Options {
     /// Boot without building numatrace and the workload.
     #[arg(long)]
     bare: bool,
+    /// Give it the kernel modules that tests load, at /lab/modules
+    #[arg(long)]
+    modules: bool,
     /// The command and its arguments.
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<String>,
@@ -100,6 +103,7 @@ fn try_run(options: Options) -> Result<ExitCode> {
         files: &files,
         artifacts: options.artifacts.as_deref(),
         data: options.data,
+        modules: options.modules,
         icount: false,
         timeout: Duration::from_secs(options.timeout),
     };

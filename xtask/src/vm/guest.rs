@@ -17,6 +17,7 @@ use super::{
     kernel::Kernel,
     layout::Layout,
     lines::{Lines, Sink},
+    modules,
     qemu::Qemu,
     verdict::{self, Ending, Report},
 };
@@ -41,6 +42,9 @@ pub struct Guest<'a> {
     pub files: &'a [Put],
     /// The folder for the guest's `/artifacts`.
     pub artifacts: Option<&'a Path>,
+    /// True for the modules that tests load, under `/lab/modules`. A kernel that boots only with
+    /// modules has them anyway.
+    pub modules: bool,
     /// True for an ext4 file system at `/data`.
     pub data: bool,
     /// True if its clock counts instructions instead of time, on one thread for all CPUs: slower,
@@ -93,7 +97,11 @@ impl Guest<'_> {
             .prefix("numatrace-lab-")
             .tempdir()?;
         let archive = folder.path().join("initramfs");
-        initramfs::write(&archive, self.script, self.files)?;
+        let mut files = self.files.to_vec();
+        if self.modules || self.kernel.needs_modules() {
+            files.extend(modules::put(&self.kernel.modules()?)?);
+        }
+        initramfs::write(&archive, self.script, &files)?;
         let disks = Disks::make(folder.path(), self.data)?;
         let lines = Lines::listen(folder.path())?;
 
@@ -119,7 +127,9 @@ impl Guest<'_> {
             .arg(&self.kernel.image)
             .arg("-initrd")
             .arg(&archive);
-        command.args(["-append", &format!("{COMMAND_LINE} {}", self.append)]);
+        let disks_made = if self.data { 2 } else { 1 };
+        let words = format!("{COMMAND_LINE} lab.disks={disks_made} {}", self.append);
+        command.args(["-append", &words]);
         lines.arguments(&mut command);
         disks.arguments(&mut command);
 

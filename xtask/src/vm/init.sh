@@ -26,6 +26,18 @@ hostname lab
 for line in 1 2 3; do stty -F /dev/ttyS$line raw -echo; done
 exec 3>/dev/ttyS3
 echo up >&3
+# Kernels without disks and file systems of their own: their modules, in order of their names.
+for module in /lab/modules/early/*.ko; do
+    [ -e "$module" ] || continue
+    insmod "$module" || echo "note cannot load $module" >&3
+done
+# A driver that was just loaded finds its disks in its own time.
+expected=$(sed 's/.*lab.disks=\([0-9]*\).*/\1/' /proc/cmdline)
+for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    set -- /sys/block/nvme0n*
+    [ -e "$1" ] && [ $# -ge "$expected" ] && break
+    sleep 0.5
+done
 # The artifact disk is namespace 1, the scratch file system namespace 2. The kernel scans them at
 # once and numbers their devices as they come, so the device's name does not tell which is which.
 artifacts= data=

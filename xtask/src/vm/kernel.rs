@@ -1,6 +1,8 @@
 //! Kernels by series or version: from the lab's cache, or the newest that the Debian mirror has.
 //!
-//! Debian's cloud kernels have NVMe, ext4 and serial ports built in, so a guest needs no modules.
+//! Debian's cloud kernels have NVMe, ext4 and serial ports built in, so a guest boots without
+//! modules. Real-time kernels (`6.12-rt`) do not, and some tests ask for a module: `modules` has
+//! them.
 
 use std::{
     cmp::Reverse,
@@ -10,12 +12,14 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
+use super::modules;
 use crate::{
     debian::{Mirror, Package, digits},
     workspace,
 };
 
-const FLAVOUR: &str = "-cloud-amd64";
+/// The ending of a real-time kernel's version here.
+const RT: &str = "-rt";
 /// The beginnings of package names that hold a release's kernel, in order of preference: from 6.19
 /// on the kernel has a package of its own, unsigned or signed, and the old name is a stub. A longer
 /// prefix comes before the one that it starts with.
@@ -26,10 +30,50 @@ const OLDEST: [u64; 2] = [6, 1];
 /// A kernel in the lab's cache.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    /// Upstream version, `6.12.117`.
+    /// Upstream version, `6.12.117`, with `-rt` behind that of a real-time kernel.
     pub version: String,
     /// The kernel image.
     pub image: PathBuf,
+}
+
+impl Kernel {
+    /// Returns the folder of its modules, a folder for each of [`modules::SETS`], fetched if need
+    /// be.
+    ///
+    /// # Errors
+    /// The mirror has no modules of exactly this kernel.
+    pub fn modules(&self) -> Result<PathBuf> {
+        let place = folder().join(&self.version).join("modules");
+        if place.exists() {
+            return Ok(place);
+        }
+        let mirror = Mirror::open()?;
+        if place.exists() {
+            return Ok(place);
+        }
+        let mut releases = releases(&mirror, is_rt(&self.version))?;
+        releases.retain(|package| version_of(package) == self.version);
+        releases.sort_by_key(|package| place_of(&package.name));
+        for release in &releases {
+            let name = modules_of(&release.name);
+            let mut packages = mirror.find(|found| found == name)?;
+            packages.retain(|package| package.version == release.version);
+            let Some(package) = packages.first() else {
+                continue;
+            };
+            let unpacked = tempfile::tempdir_in(workspace::lab())?;
+            mirror.unpack(package, unpacked.path())?;
+            modules::keep(unpacked.path(), &place)?;
+            return Ok(place);
+        }
+        bail!("the mirror has no modules of kernel {self}")
+    }
+
+    /// Returns whether it boots only with modules.
+    #[must_use]
+    pub fn needs_modules(&self) -> bool {
+        is_rt(&self.version)
+    }
 }
 
 impl fmt::Display for Kernel {
@@ -38,7 +82,8 @@ impl fmt::Display for Kernel {
     }
 }
 
-/// Returns a kernel for `wanted`: a series (`6.12`) or an exact version (`6.12.117`).
+/// Returns a kernel for `wanted`: a series (`6.12`) or an exact version (`6.12.117`), with `-rt`
+/// behind it for a real-time kernel.
 ///
 /// A cached kernel of the series is taken as it is, so that a machine set up once works offline and
 /// reproducibly.
@@ -53,15 +98,15 @@ pub fn get(wanted: &str) -> Result<Kernel> {
     if let Some(kernel) = cached(wanted)? {
         return Ok(kernel);
     }
-    let mut releases = releases(&mirror)?;
-    releases.retain(|p| matches(&upstream(&p.version), wanted));
+    let mut releases = releases(&mirror, is_rt(wanted))?;
+    releases.retain(|package| matches(&version_of(package), wanted));
     // Several suites have builds of one release: the newest first, and of those the one in the
     // preferred package.
-    releases.sort_by_key(|p| (Reverse(digits(&p.version)), place(&p.name)));
+    releases.sort_by_key(|p| (Reverse(digits(&p.version)), place_of(&p.name)));
     if releases.is_empty() {
         bail!(
             "no suite of the mirror has kernel {wanted}; it has {}",
-            series_of(&self::releases(&mirror)?).join(", ")
+            series_of(&self::releases(&mirror, is_rt(wanted))?).join(", ")
         );
     }
     for package in &releases {
@@ -72,12 +117,12 @@ pub fn get(wanted: &str) -> Result<Kernel> {
     bail!("the packages of kernel {wanted} hold no kernel image")
 }
 
-/// Returns every series that the mirror has, oldest first.
+/// Returns every series that the mirror has, oldest first; not those of real-time kernels.
 ///
 /// # Errors
 /// The mirror cannot be read.
 pub fn all_series() -> Result<Vec<String>> {
-    Ok(series_of(&releases(&Mirror::open()?)?))
+    Ok(series_of(&releases(&Mirror::open()?, false)?))
 }
 
 /// Returns the newest kernel in the cache, for commands that take any.
@@ -88,10 +133,10 @@ pub fn newest_cached() -> Result<Option<Kernel>> {
     cached("")
 }
 
-fn releases(mirror: &Mirror) -> Result<Vec<Package>> {
+fn releases(mirror: &Mirror, rt: bool) -> Result<Vec<Package>> {
     mirror.find(|name| {
         let release = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix));
-        let release = release.and_then(|rest| rest.strip_suffix(FLAVOUR));
+        let release = release.and_then(|rest| rest.strip_suffix(flavour(rt)));
         release.is_some_and(|r| {
             r.starts_with(|c: char| c.is_ascii_digit()) && r.matches('.').count() >= 2
         })
@@ -123,9 +168,41 @@ fn upstream(version: &str) -> String {
         .to_owned()
 }
 
+/// Returns the ending of the names of kernel packages.
+fn flavour(rt: bool) -> &'static str {
+    if rt { "-rt-amd64" } else { "-cloud-amd64" }
+}
+
+fn is_rt(version: &str) -> bool {
+    version.ends_with(RT)
+}
+
+/// Returns a kernel's version here: `6.12.117` or `6.12.117-rt`.
+fn version_of(package: &Package) -> String {
+    let rt = package.name.ends_with(flavour(true));
+    format!("{}{}", upstream(&package.version), if rt { RT } else { "" })
+}
+
+/// Returns the name of the package with the modules of a kernel's package: up to 6.18 itself.
+fn modules_of(name: &str) -> String {
+    let releases = PREFIXES.iter().take(PREFIXES.len() - 1);
+    let release = releases
+        .filter_map(|prefix| name.strip_prefix(prefix))
+        .next();
+    release.map_or_else(
+        || name.to_owned(),
+        |release| format!("linux-modules-{release}"),
+    )
+}
+
 /// Returns whether a version is the wanted one or of the wanted series; an empty `wanted` matches
-/// any.
+/// any that is not a real-time kernel.
 fn matches(version: &str, wanted: &str) -> bool {
+    if is_rt(version) != is_rt(wanted) {
+        return false;
+    }
+    let wanted = wanted.strip_suffix(RT).unwrap_or(wanted);
+    let version = version.strip_suffix(RT).unwrap_or(version);
     wanted.is_empty()
         || version == wanted
         || version
@@ -133,7 +210,7 @@ fn matches(version: &str, wanted: &str) -> bool {
             .is_some_and(|rest| rest.starts_with('.'))
 }
 
-fn place(name: &str) -> usize {
+fn place_of(name: &str) -> usize {
     PREFIXES
         .iter()
         .position(|prefix| name.starts_with(prefix))
@@ -168,10 +245,13 @@ fn fetch(mirror: &Mirror, package: &Package) -> Result<Option<Kernel>> {
     let Some(found) = image_in(unpacked.path())? else {
         return Ok(None);
     };
-    let version = upstream(&package.version);
+    let version = version_of(package);
     let place = folder().join(&version);
     fs::create_dir_all(&place)?;
     let image = place.join("vmlinuz");
+    if modules_of(&package.name) == package.name && !place.join("modules").exists() {
+        modules::keep(unpacked.path(), &place.join("modules"))?;
+    }
     // The rename comes last: a cached kernel is whole.
     fs::rename(&found, &image).with_context(|| format!("cannot keep {}", image.display()))?;
     Ok(Some(Kernel { version, image }))
@@ -209,6 +289,27 @@ mod tests {
         assert!(!matches("6.12.117", "6.1"));
         assert!(matches("6.12.117", "6.12.117"));
         assert!(!matches("6.12.117", "6.12.11"));
+    }
+
+    #[test]
+    fn real_time_kernels_are_found_by_their_ending_only() {
+        assert!(matches("6.12.117-rt", "6.12-rt"));
+        assert!(matches("6.12.117-rt", "6.12.117-rt"));
+        assert!(!matches("6.12.117-rt", "6.12"));
+        assert!(!matches("6.12.117-rt", ""));
+        assert!(!matches("6.12.117", "6.12-rt"));
+    }
+
+    #[test]
+    fn modules_have_a_package_of_their_own_from_6_19_on() {
+        let old = "linux-image-6.12.117+deb13-cloud-amd64";
+        assert_eq!(modules_of(old), old);
+        for new in ["linux-binary", "linux-binary-unsigned"] {
+            assert_eq!(
+                modules_of(&format!("{new}-7.3.4+deb13-rt-amd64")),
+                "linux-modules-7.3.4+deb13-rt-amd64"
+            );
+        }
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The lab: NUMA guests with Debian's kernels under QEMU's emulation, on machines that have neither
 //! KVM nor nodes.
 //!
-//! In order of use: [`layout`] reads `--nodes`, [`kernel`] and [`qemu`] come from the mirror,
-//! [`initramfs`] packs the guest, [`disks`] and [`lines`] join it to the host, [`guest`] boots it,
-//! [`verdict`] is how it ended, [`command`] is `cargo xtask vm`.
+//! In order of use: [`layout`] reads `--nodes`, [`kernel`], its [`modules`] and [`qemu`] come from
+//! the mirror, [`initramfs`] packs the guest, [`disks`] and [`lines`] join it to the host,
+//! [`guest`] boots it, [`verdict`] is how it ended, [`command`] is `cargo xtask vm`.
 
 pub mod layout;
 
 pub mod kernel;
+pub mod modules;
 pub mod numastat;
 pub mod qemu;
 pub mod redis;

@@ -6,6 +6,7 @@ use super::{Diagnosis, Finding, NAMED, Severity, words};
 use crate::model::{
     HookState, Process, ProcessKind, Snapshot,
     failure::{Refused, sentence},
+    number,
 };
 
 pub const DIAGNOSIS: Diagnosis = Diagnosis {
@@ -55,6 +56,11 @@ fn finding(snapshot: &Snapshot, process: &Process, refused: &[Refused]) -> Optio
             sentence::moment(snapshot, call.at_ns)
         )
     });
+    let rest = refused.get(NAMED..).unwrap_or_default();
+    let rest = (!rest.is_empty()).then(|| {
+        let calls = rest.iter().map(|call| call.count).sum::<u64>();
+        number::plural(calls, "more refused call")
+    });
     // Calls that a filter refuses may be more, and these are what there is to see.
     let unseen = process.seccomp == Some(true) && !sees_filters(snapshot);
     let filter = unseen.then(|| {
@@ -71,7 +77,7 @@ fn finding(snapshot: &Snapshot, process: &Process, refused: &[Refused]) -> Optio
             words::process(process),
             sentence::refused(snapshot, &together)
         ),
-        evidence.chain(filter).collect(),
+        evidence.chain(rest).chain(filter).collect(),
         [
             Fix::program(
                 process,

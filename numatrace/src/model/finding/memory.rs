@@ -173,6 +173,17 @@ pub fn threads(process: &Process, tids: &[Tid]) -> String {
     format!("{noun} {}", names.join(", "))
 }
 
+/// Sums up the mappings that are not described one by one; nothing when there are none.
+pub fn others(host: &Host, mappings: Option<&[&Mapping]>) -> Option<String> {
+    let mappings = mappings.filter(|mappings| !mappings.is_empty())?;
+    let pages = mappings.iter().map(|mapping| mapping.touched()).sum();
+    Some(format!(
+        "{} with {} MiB touched",
+        number::plural(mappings.len(), "more mapping"),
+        number::mib(Some(pages), host.page_size)
+    ))
+}
+
 /// Returns the position of a node.
 pub fn position(host: &Host, node: Option<NodeId>) -> Option<usize> {
     host.position(node?)

@@ -194,6 +194,7 @@ fn finding(
         evidence.extend(memory::used(host, process, mapping));
         evidence.extend(memory::from_stack(snapshot, mapping));
     }
+    evidence.extend(memory::others(host, mappings.get(DESCRIBED..)));
     if mappings.iter().any(|mapping| mapping.user().is_none()) {
         evidence.extend(ran(host, process, rebound));
     }

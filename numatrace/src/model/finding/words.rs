@@ -107,6 +107,18 @@ pub fn at_home(host: &Host, process: &Process, home: usize) -> String {
     )
 }
 
+/// Lists the first `most` of some counts, and sums up the others: `40 by node 1, 9 by 2 more`.
+pub fn counts(counts: &[(u64, String)], most: usize) -> String {
+    let (named, rest) = counts.split_at(most.min(counts.len()));
+    let by = |(count, who): &(u64, String)| format!("{} by {who}", number::grouped(*count));
+    let mut parts: Vec<String> = named.iter().map(by).collect();
+    if !rest.is_empty() {
+        let sum = rest.iter().map(|(count, _)| count).sum();
+        parts.push(by(&(sum, format!("{} more", rest.len()))));
+    }
+    parts.join(", ")
+}
+
 /// Returns the verb of a sentence in the past about so many things.
 pub fn were(count: u64) -> &'static str {
     if count == 1 { "was" } else { "were" }
@@ -151,6 +163,18 @@ pub mod tests {
             caches: None,
             view: Vec::new(),
         }
+    }
+
+    #[test]
+    fn counts_that_are_not_listed_are_summed_up() {
+        let by = |count, who: &str| (count, who.to_owned());
+        let all = [by(4_000, "node 1"), by(30, "node 2"), by(9, "node 3")];
+        assert_eq!(counts(&all, 1), "4,000 by node 1, 39 by 2 more");
+        assert_eq!(
+            counts(&all, 3),
+            "4,000 by node 1, 30 by node 2, 9 by node 3"
+        );
+        assert_eq!(counts(&all[..1], 5), "4,000 by node 1");
     }
 
     #[test]

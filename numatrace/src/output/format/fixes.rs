@@ -39,8 +39,9 @@ pub fn lines(finding: &Finding, width: Option<usize>) -> Vec<String> {
     let mut lines = Vec::new();
     for (at, fix) in finding.fixes.iter().enumerate() {
         let first = match fix.kind {
+            // Only a command shows something; "look elsewhere" is what to do.
+            FixKind::Look if at > 0 || !fix.commands.is_empty() => "   look: ",
             _ if at == 0 => "   fix: ",
-            FixKind::Look => "   look: ",
             _ => "   or: ",
         };
         let end = if fix.commands.is_empty() { "" } else { ":" };

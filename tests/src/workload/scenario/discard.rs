@@ -16,6 +16,7 @@ use super::file::Removed;
 use super::thp::huge_size;
 use crate::workload::memory::{Region, page_size};
 use crate::workload::scene::Scene;
+use crate::workload::swap::Swap;
 use crate::workload::trouble::Trouble;
 use crate::workload::truth::GroundTruth;
 
@@ -26,6 +27,9 @@ enum How {
     Limit,
     /// Two threads on two nodes touch the same huge page, and one is late
     Race,
+    /// The memory limit of a cgroup is reached: in the fault the kernel swaps out other pages, for
+    /// which it allocates compressed memory
+    Swap,
     /// Copies of pages of a file that is not in the page cache: the fault waits for the disk, and
     /// is tried again
     Retry,
@@ -35,7 +39,7 @@ enum How {
 pub struct Args {
     #[arg(long)]
     how: How,
-    /// Huge pages that are touched, or pages of the file
+    /// Huge pages that are touched; pages of the file; pages for four times the limit
     #[arg(long)]
     count: usize,
     /// Node it runs on
@@ -54,6 +58,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     match args.how {
         How::Limit => limit(args, scene),
         How::Race => race(args, scene),
+        How::Swap => swap(args, scene),
         How::Retry => retry(args, scene),
     }
 }
@@ -119,6 +124,30 @@ fn race(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         truth.first_touch[at][at] += pages;
     }
     truth.expect_present(args.count * each, &found);
+    Ok(truth)
+}
+
+fn swap(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
+    let size = (args.count * page_size()) as u64;
+    let _space = Swap::compressed(2 * size)?;
+    let region = Region::anonymous(args.count)?;
+    let limited = Limited::enter(size / 4)?;
+    let mut truth = scene.begin("discard")?;
+    for (page, seed) in (0..args.count).zip(0..) {
+        region.fill(page, seed);
+    }
+    Scene::end(&mut truth)?;
+    let found = scene.prober.region(&region, 0..args.count)?;
+    drop(limited);
+    truth.span("region", &region);
+    // Those that were swapped out lie nowhere.
+    let swapped = (args.count as u64).saturating_sub(found.present());
+    truth.touched(args.cpu_node, &found);
+    truth.pages += swapped;
+    truth.detail("swapped", swapped);
+    truth.expect(swapped >= (args.count / 2) as u64, || {
+        format!("{swapped} of {} pages were swapped out", args.count)
+    });
     Ok(truth)
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 
 use crate::workload::crew::tid;
+use crate::workload::memory::Region;
 use crate::workload::scene::Scene;
 use crate::workload::trouble::Trouble;
 use crate::workload::truth::GroundTruth;
@@ -25,6 +26,12 @@ pub struct Args {
     /// How long rounds begin, in ms
     #[arg(long)]
     ms: u64,
+    /// Pages of its own that each thread writes before the first round
+    #[arg(long, default_value_t = 0)]
+    pages: usize,
+    /// Pages that all threads read while they compute; the main thread writes them before
+    #[arg(long, default_value_t = 0)]
+    shared: usize,
 }
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
@@ -32,10 +39,13 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let length = Duration::from_millis(args.ms);
     let all = usize::try_from(args.threads).map_err(anyhow::Error::from)?;
     let (start, is_over) = (&Barrier::new(all), &AtomicBool::new(false));
+    let shared = touched(args.shared)?;
+    let shared = shared.as_ref();
     let begun = Instant::now();
     let member = |work: Duration| -> Result<u32> {
+        let _own = touched(args.pages)?;
         loop {
-            compute(work);
+            compute(work, shared);
             if start.wait().is_leader() {
                 is_over.store(begun.elapsed() >= length, Ordering::Relaxed);
             }
@@ -60,10 +70,26 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     Ok(truth)
 }
 
-fn compute(work: Duration) {
+/// Returns so many pages that this thread wrote, if any.
+fn touched(pages: usize) -> Result<Option<Region>> {
+    if pages == 0 {
+        return Ok(None);
+    }
+    let region = Region::anonymous(pages)?;
+    region.write_all(0..pages);
+    Ok(Some(region))
+}
+
+/// Computes for a while, and reads the pages of `shared` in turn.
+fn compute(work: Duration, shared: Option<&Region>) {
     let begun = Instant::now();
     let mut number = 1u64;
+    let mut page = 0;
     while begun.elapsed() < work {
         number = black_box(number.wrapping_mul(6_364_136_223_846_793_005));
+        if let Some(shared) = shared {
+            number ^= u64::from(black_box(shared.read(page)));
+            page = (page + 1) % shared.pages();
+        }
     }
 }

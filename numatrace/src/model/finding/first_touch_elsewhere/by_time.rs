@@ -219,14 +219,7 @@ fn finding(snapshot: &Snapshot, case: &Case<'_>) -> Finding {
         evidence.push(memory::placed(host, process, mapping));
         evidence.extend(memory::from_stack(snapshot, mapping));
     }
-    if let Some(rest) = mappings.get(DESCRIBED..).filter(|rest| !rest.is_empty()) {
-        let pages = rest.iter().map(|mapping| mapping.touched()).sum();
-        evidence.push(format!(
-            "{} with {} MiB touched",
-            number::plural(rest.len(), "more mapping"),
-            number::mib(Some(pages), host.page_size)
-        ));
-    }
+    evidence.extend(memory::others(host, mappings.get(DESCRIBED..)));
     evidence.push(format!(
         "{}: {} ran {part} of their CPU time on {here} ({} of {} s)",
         why_by_time(host, case),

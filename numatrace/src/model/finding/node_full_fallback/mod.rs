@@ -68,30 +68,21 @@ fn finding(snapshot: &Snapshot, total: &Alloc, position: usize, part: f64) -> Op
     let looked = Looked::at(snapshot, total.in_pages.as_ref(), position);
     let mut evidence = turned_away_by(host, total, position, turned_away)?;
     if !by.is_empty() {
-        let who: Vec<String> = by
-            .iter()
-            .take(NAMED)
-            .map(|node| {
-                format!(
-                    "{} by {}",
-                    number::grouped(served.at(*node)),
-                    words::nodes(host, [*node])
-                )
-            })
+        let who = by.iter();
+        let who: Vec<_> = who
+            .map(|node| (served.at(*node), words::nodes(host, [*node])))
             .collect();
-        evidence.push(format!("served: {} (numa_miss)", who.join(", ")));
+        let who = words::counts(&who, NAMED);
+        evidence.push(format!("served: {who} (numa_miss)"));
     }
     evidence.extend(looked.evidence());
     let victims = victims(snapshot, position);
     if !victims.is_empty() {
-        let who: Vec<String> = victims
-            .iter()
-            .take(3)
-            .map(|(count, process)| {
-                format!("{} {}", words::process(process), number::grouped(*count))
-            })
+        let who = victims.iter();
+        let who: Vec<_> = who
+            .map(|(count, process)| (*count, words::process(process)))
             .collect();
-        evidence.push(format!("requested by: {}", who.join(", ")));
+        evidence.push(format!("requested: {}", words::counts(&who, NAMED)));
     }
 
     let main = victims
