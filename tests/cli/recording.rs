@@ -37,15 +37,15 @@ fn the_help_of_record_says_that_o_is_the_recording() {
 }
 
 #[test]
-fn what_is_no_recording_is_refused_with_a_way_out() {
+fn what_is_no_recording_and_no_report_is_refused_with_a_way_out() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.json");
     for (contents, why) in [
         (
             &b"{\"schema\": \"numatrace.report/1\"}"[..],
-            "not a numatrace recording",
+            "missing field `host`",
         ),
-        (b"", "ends before its first frame"),
+        (b"", "it is empty"),
         (b"\x89numatr\n\x09\0\0\0\0\0\0\0", "its header is damaged"),
     ] {
         fs::write(&file, contents).unwrap();

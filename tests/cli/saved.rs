@@ -186,3 +186,37 @@ fn the_json_export_is_the_report() {
     );
     assert_eq!(again["schema"], report["schema"]);
 }
+
+#[test]
+fn a_json_report_is_shown_as_text_and_json_again() {
+    let text = numatrace(&["report", EXAMPLE]);
+    assert_eq!(text.status.code(), Some(0), "{text:?}");
+    for part in ["Findings", "In short", "Not shown:"] {
+        assert!(text.stdout.contains(part), "{part}: {}", text.stdout);
+    }
+    let audit = numatrace(&["report", EXAMPLE, "--section", "audit"]).stdout;
+    assert!(audit.contains("Audit: "), "{audit}");
+    assert!(!audit.contains("Findings"), "{audit}");
+    let again = numatrace(&["report", EXAMPLE, "-f", "json"]).stdout;
+    let again: Value = serde_json::from_str(&again).unwrap();
+    let known: Value = serde_json::from_str(&fs::read_to_string(EXAMPLE).unwrap()).unwrap();
+    let alloc = "/processes/0/alloc/local_node";
+    assert_eq!(again.pointer(alloc), known.pointer(alloc));
+}
+
+#[test]
+fn options_that_need_single_events_are_refused_for_a_json_report() {
+    for (options, name) in [
+        (&["--from", "1"][..], "--from"),
+        (&["-p", "1"], "--pid"),
+        (&["--timeline"], "--timeline"),
+    ] {
+        let output = numatrace(&[&["report", EXAMPLE], options].concat());
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let why = format!("{name} needs a recording");
+        assert!(output.stderr.contains(&why), "{output:?}");
+    }
+    let output = numatrace(&["report", EXAMPLE, "--section", "nothing"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(output.stderr.contains("page-cache"), "{output:?}");
+}

@@ -82,7 +82,7 @@ fn a_hook_left_out_takes_its_dependents_with_it_and_nothing_else() {
 fn without_the_allocation_hook_the_rest_is_measured_and_the_text_says_so() {
     let output = numatrace_tests::harness::running::Running::start(
         std::process::Command::new(numatrace_tests::harness::programs::numatrace().unwrap())
-            .args(["trace", "-d", "1", "--hooks", "-page_alloc"]),
+            .args(["trace", "-d", "1", "--full", "--hooks", "-page_alloc"]),
     )
     .unwrap()
     .finish(numatrace_tests::harness::tracer::DEADLINE)

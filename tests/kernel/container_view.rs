@@ -86,7 +86,7 @@ fn no_node_cpu_or_count_is_lost_where_sys_is_masked_or_rewritten() {
             .sum();
         assert!(traced > 0, "{audit:#}");
 
-        let text = inside(mounts, &["trace", "-d", "1"]).stdout;
+        let text = inside(mounts, &["trace", "-d", "1", "--full"]).stdout;
         let (_, missing) = text.split_once("Missing or lost").unwrap();
         assert!(missing.contains("/sys/devices/system/"), "{missing}");
 

@@ -34,10 +34,14 @@ fn check<'a>(document: &'a Value, name: &str) -> &'a Value {
 }
 
 /// Returns whether this kernel has the hook's target. All kernels have all targets but one
-/// tracepoint, which came in 6.7.
+/// tracepoint, which came in 6.7, and NUMA balancing, which real-time kernels lack.
 fn is_there(hook: &Value) -> bool {
-    hook["hook"] != "balancer_skip"
-        || Path::new("/sys/kernel/tracing/events/sched/sched_skip_vma_numa").exists()
+    let target = match hook["hook"].as_str() {
+        Some("balancer_skip") => "/sys/kernel/tracing/events/sched/sched_skip_vma_numa",
+        Some("balancer" | "hint_fault") => "/proc/sys/kernel/numa_balancing",
+        _ => "/",
+    };
+    Path::new(target).exists()
 }
 
 #[test]

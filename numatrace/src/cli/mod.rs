@@ -8,6 +8,7 @@ pub mod export;
 pub mod live;
 pub mod record;
 pub mod report;
+pub mod sections;
 pub mod stat;
 pub mod top;
 pub mod topology;

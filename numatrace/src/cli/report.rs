@@ -7,14 +7,16 @@ use clap::Args;
 use super::{
     Color, Format,
     duration::{duration, moment},
+    sections::SectionArgs,
 };
 
-/// Show the report of a recording: exactly the one that its session would have printed.
+/// Show the report of a recording: exactly the one that its session would have printed. A JSON
+/// report (trace -f json) is shown as well.
 ///
 /// Needs no privileges, and nothing of the machine on which the recording was made.
 #[derive(Args, Clone, Debug)]
 pub struct ReportArgs {
-    /// Recording to read
+    /// Recording or JSON report to read; - is a JSON report on standard input
     #[arg(value_name = "FILE")]
     pub recording: PathBuf,
 
@@ -47,6 +49,10 @@ pub struct ReportArgs {
     /// List the moves of threads and pages of the given process or command in order of time
     #[arg(long)]
     pub timeline: bool,
+
+    /// Sections of the text.
+    #[command(flatten)]
+    pub sections: SectionArgs,
 
     /// Rows of the process table in text; JSON always has all of them
     #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 15)]

@@ -7,6 +7,7 @@ use clap::Args;
 use super::{
     Color, Format,
     duration::{duration, interval},
+    sections::SectionArgs,
 };
 use crate::attach::inject::Fault;
 
@@ -72,6 +73,10 @@ pub struct TraceArgs {
     /// contradicts the reason given for the move
     #[arg(long, conflicts_with = "audit_only", hide = true)]
     pub verify_reasons: bool,
+
+    /// Sections of the text.
+    #[command(flatten)]
+    pub sections: SectionArgs,
 
     /// Rows of the process table in text; JSON always has all of them
     #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 15)]

@@ -10,7 +10,7 @@ use crate::{
     },
     exit::{Exit, Failure},
     limits::fail_if::{DiffNames, DiffValues, FailIf},
-    model::{Name, diff::Diff},
+    model::{Name, diff::Diff, section::Sections},
     output::{self, sink::Sink},
     recording::load,
 };
@@ -42,7 +42,9 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         Format::Text => {
             let to_file = args.output.is_some();
             let color = color(args.color, to_file);
-            let rendering = Rendering::new(args.format, false, to_file, args.limit, color);
+            let sections = Sections::Full;
+            let rendering =
+                Rendering::new(args.format, false, to_file, sections, args.limit, color);
             bytes.extend(output::diff::render(&diff, &rendering.text).into_bytes());
         }
     }

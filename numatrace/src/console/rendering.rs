@@ -4,7 +4,7 @@ use std::io;
 
 use crate::{
     cli::{Color, Format},
-    model::{AuditReport, Snapshot},
+    model::{AuditReport, Snapshot, section::Sections},
     output::{self, text::TextOptions},
 };
 
@@ -21,11 +21,19 @@ pub struct Rendering {
 
 impl Rendering {
     /// Creates a form for a file, or for stdout, whose terminal has a width.
-    pub fn new(format: Format, audit_only: bool, to_file: bool, rows: usize, color: bool) -> Self {
+    pub fn new(
+        format: Format,
+        audit_only: bool,
+        to_file: bool,
+        sections: Sections,
+        rows: usize,
+        color: bool,
+    ) -> Self {
         let text = TextOptions {
             width: if to_file { None } else { terminal_width() },
             rows: Some(rows),
             color,
+            sections,
         };
         Self {
             format,

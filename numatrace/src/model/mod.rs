@@ -47,6 +47,7 @@ pub mod number;
 pub mod page_cache;
 pub mod placement;
 pub mod residency;
+pub mod section;
 
 // Documents of their own, besides the report.
 pub mod diff;

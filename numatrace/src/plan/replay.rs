@@ -52,7 +52,14 @@ pub fn replay(args: ReportArgs) -> Result<ReplayPlan, Failure> {
             whole: args.whole,
         },
         report: ReportPlan {
-            rendering: Rendering::new(args.format, args.audit_only, to_file, args.limit, color),
+            rendering: Rendering::new(
+                args.format,
+                args.audit_only,
+                to_file,
+                args.sections.wanted(),
+                args.limit,
+                color,
+            ),
             output: args.output,
             fail_if,
         },

@@ -94,7 +94,14 @@ pub fn trace(args: TraceArgs) -> Result<TracePlan, Failure> {
             verbosity,
         },
         report: ReportPlan {
-            rendering: Rendering::new(args.format, args.audit_only, to_file, args.limit, color),
+            rendering: Rendering::new(
+                args.format,
+                args.audit_only,
+                to_file,
+                args.sections.wanted(),
+                args.limit,
+                color,
+            ),
             output: args.output,
             fail_if,
         },

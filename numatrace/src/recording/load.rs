@@ -92,6 +92,18 @@ pub fn in_time(path: &Path) -> anyhow::Result<Loaded> {
     Ok(loaded)
 }
 
+/// Loads the reports of a JSON file; `None` for a recording, and for what cannot be opened, which
+/// the reader of recordings refuses with a reason.
+///
+/// # Errors
+/// As [`snapshot`].
+pub fn reports(path: &Path) -> anyhow::Result<Option<Vec<Snapshot>>> {
+    match is_recording(path) {
+        Ok(false) => Ok(Some(json(path)?.reports)),
+        Ok(true) | Err(_) => Ok(None),
+    }
+}
+
 /// Tells a person what a file lacks, before anything is made of it.
 fn say(remarks: &[String]) {
     for remark in remarks {

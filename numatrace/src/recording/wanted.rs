@@ -26,4 +26,16 @@ impl Wanted {
     pub fn is_part(&self) -> bool {
         self.from.is_some() || self.to.is_some()
     }
+
+    /// Returns the first option that only a recording can answer.
+    pub fn option(&self) -> Option<&'static str> {
+        let given = [
+            (self.from.is_some(), "--from"),
+            (self.to.is_some(), "--to"),
+            (!self.pids.is_empty(), "--pid"),
+            (self.whole, "--whole"),
+            (self.timeline, "--timeline"),
+        ];
+        given.into_iter().find(|(is, _)| *is).map(|(_, name)| name)
+    }
 }

@@ -96,7 +96,7 @@ fn no_page_is_wider_than_its_terminal_or_steered_by_a_name() {
             let options = TextOptions {
                 width,
                 rows: Some(10),
-                color: false,
+                ..TextOptions::default()
             };
             let page = render(&snapshot, &options);
             for line in page.lines() {

@@ -29,7 +29,7 @@ fn terminal() -> TextOptions {
     TextOptions {
         width: Some(100),
         rows: Some(10),
-        color: false,
+        ..TextOptions::default()
     }
 }
 

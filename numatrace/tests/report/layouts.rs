@@ -174,7 +174,7 @@ fn pages_of_all_layouts() {
     let terminal = TextOptions {
         width: Some(80),
         rows: Some(10),
-        color: false,
+        ..TextOptions::default()
     };
     for (name, snapshot) in layouts() {
         let page = render(&snapshot, &terminal);

@@ -3,6 +3,7 @@
 use numatrace::ids::{NodeId, Pid, Tid};
 use numatrace::model::diff::Diff;
 use numatrace::model::quantity::headers::is_known;
+use numatrace::model::section::{Section, Sections};
 use numatrace::model::{Incident, MoveReason, Snapshot};
 use numatrace::output::text::{TextOptions, render, render_audit};
 use numatrace::output::{diff, escape};
@@ -15,7 +16,39 @@ fn terminal() -> TextOptions {
     TextOptions {
         width: Some(80),
         rows: Some(10),
-        color: false,
+        ..TextOptions::default()
+    }
+}
+
+#[test]
+fn first_screens_on_eighty_columns() {
+    let options = TextOptions {
+        sections: Sections::Answer,
+        ..terminal()
+    };
+    for (name, snapshot) in fixture::all() {
+        insta::assert_snapshot!(format!("first_{name}"), render(&snapshot, &options));
+    }
+}
+
+#[test]
+fn sections_that_are_asked_for_stand_alone_and_all_of_them_are_the_whole() {
+    for (name, snapshot) in fixture::all() {
+        let page = |sections| {
+            let options = TextOptions {
+                sections,
+                ..terminal()
+            };
+            render(&snapshot, &options)
+        };
+        let all = Sections::Only(Section::ALL.to_vec());
+        let (whole, none) = (page(Sections::Full), page(Sections::Only(Vec::new())));
+        assert_eq!(whole, page(all), "{name}");
+        let parts = Section::ALL.map(|section| {
+            let alone = page(Sections::Only(vec![section]));
+            alone[none.len()..].to_owned()
+        });
+        assert_eq!(whole, none + &parts.concat(), "{name}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -47,7 +48,7 @@ impl Region {
             libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
             None,
         )?;
-        region.advise(libc::MADV_NOHUGEPAGE)?;
+        region.without_huge_pages()?;
         Ok(region)
     }
 
@@ -213,6 +214,18 @@ impl Region {
             "madvise({advice}) failed: {}",
             io::Error::last_os_error()
         );
+        Ok(())
+    }
+
+    /// Has the kernel back the region with base pages only. Kernels without transparent huge pages,
+    /// as real-time ones are, do so anyway, and do not know the advice.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn without_huge_pages(&self) -> Result<()> {
+        if Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+            self.advise(libc::MADV_NOHUGEPAGE)?;
+        }
         Ok(())
     }
 

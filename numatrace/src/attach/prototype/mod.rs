@@ -76,6 +76,18 @@ pub struct Difference {
     pub found: Option<String>,
 }
 
+impl Difference {
+    /// Probes of functions that kernels have only with CONFIG_NUMA_BALANCING.
+    const BALANCING: [&'static str; 2] = ["balancer", "hint_fault"];
+
+    /// Returns whether the kernel lacks the name because it is built without NUMA balancing, as
+    /// Debian's real-time kernels are.
+    #[must_use]
+    pub fn is_balancing_left_out(&self) -> bool {
+        self.found.is_none() && Self::BALANCING.contains(&self.probe.as_str())
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

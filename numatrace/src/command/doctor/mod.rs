@@ -116,10 +116,14 @@ pub fn examine(root: &Path) -> Doctor {
 fn search(found: &Preflight, symbols: &Symbols, root: &Path) -> Searched {
     let topology = Topology::read(root).ok();
     let btf = found.btf.as_ref().ok();
-    let differences = btf.zip(found.series()).map(|(btf, series)| {
+    let mut differences = btf.zip(found.series()).map(|(btf, series)| {
         // The prototypes are embedded and a test parses all of them, so this cannot fail.
         prototype::differences(series, btf).unwrap_or_default()
     });
+    let balances = root.join("proc/sys/kernel/numa_balancing").exists();
+    if let Some(differences) = differences.as_mut().filter(|_| !balances) {
+        differences.retain(|difference| !difference.is_balancing_left_out());
+    }
     let preempt_count = match btf {
         Some(btf) => symbols.preempt_count(btf).map(|_| ()),
         None => symbols.address(kallsyms::PER_CPU_OFFSET).map(|_| ()),

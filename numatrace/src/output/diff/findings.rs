@@ -17,7 +17,7 @@ pub fn write(page: &mut Page<'_>, diff: &Diff) {
         if finding.severity == Severity::Info {
             continue;
         }
-        fixes::write(page, finding);
+        fixes::write(page, finding, usize::MAX);
     }
     for finding in &findings.gone {
         line(page, of(finding, Tone::Good), "gone", finding);

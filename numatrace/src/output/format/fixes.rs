@@ -17,9 +17,9 @@ const COMMAND: &str = "       ";
 /// Columns of a text that is not for a terminal.
 const UNLIMITED: usize = 1 << 20;
 
-/// Writes the fixes of a finding.
-pub fn write(page: &mut Page<'_>, finding: &Finding) {
-    for line in lines(finding, page.width()) {
+/// Writes the first `most` fixes of a finding.
+pub fn write(page: &mut Page<'_>, finding: &Finding, most: usize) {
+    for line in first_lines(finding, page.width(), most) {
         page.line(Tone::Plain, &line);
     }
 }
@@ -29,6 +29,10 @@ pub fn write(page: &mut Page<'_>, finding: &Finding) {
 /// shortened.
 #[must_use]
 pub fn lines(finding: &Finding, width: Option<usize>) -> Vec<String> {
+    first_lines(finding, width, usize::MAX)
+}
+
+fn first_lines(finding: &Finding, width: Option<usize>, most: usize) -> Vec<String> {
     let width = width.unwrap_or(UNLIMITED);
     let text = |sentence: &str, first: &str, rest: &str| {
         wrap(&escape::text(sentence.as_bytes()), first, rest, width)
@@ -37,7 +41,7 @@ pub fn lines(finding: &Finding, width: Option<usize>) -> Vec<String> {
         return text(&finding.fix, "   fix: ", "     ");
     }
     let mut lines = Vec::new();
-    for (at, fix) in finding.fixes.iter().enumerate() {
+    for (at, fix) in finding.fixes.iter().take(most).enumerate() {
         let first = match fix.kind {
             // Only a command shows something; "look elsewhere" is what to do.
             FixKind::Look if at > 0 || !fix.commands.is_empty() => "   look: ",

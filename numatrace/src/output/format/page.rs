@@ -1,6 +1,7 @@
 //! A page of text under construction: line by line, wrapped to a width, with tones if wanted.
 
 use super::{table::Table, tone::Tone, wrap::wrap};
+use crate::model::section::Sections;
 
 /// Form of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,15 +12,18 @@ pub struct TextOptions {
     pub rows: Option<usize>,
     /// With ANSI colours.
     pub color: bool,
+    /// Sections of a report.
+    pub sections: Sections,
 }
 
 impl Default for TextOptions {
-    /// For a file: unlimited width, no colour; twenty rows, which fit on a screen with the rest.
+    /// For a file: unlimited width, no colour; all sections, with twenty rows.
     fn default() -> Self {
         Self {
             width: None,
             rows: Some(20),
             color: false,
+            sections: Sections::Full,
         }
     }
 }
@@ -72,6 +76,24 @@ impl<'a> Page<'a> {
         for line in wrap(text, first, rest, width) {
             self.line(tone, &line);
         }
+    }
+
+    /// Returns a page of the same form on which nothing is written.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self::new(self.options)
+    }
+
+    /// Returns whether nothing is written on it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    /// Returns the sections that it is to have.
+    #[must_use]
+    pub fn sections(&self) -> &Sections {
+        &self.options.sections
     }
 
     /// Returns the columns of a line; `None` is unlimited.

@@ -6,6 +6,15 @@ use crate::output::format::{page::Page, percent, tone::Tone};
 
 /// Writes the cost.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
+    page.gap();
+    page.wrapped(Tone::Faint, "", "  ", &format!("Cost: {}.", cost(snapshot)));
+    if let Some(limit) = limit(&snapshot.cost) {
+        page.wrapped(Tone::Faint, "", "  ", &limit);
+    }
+}
+
+/// Returns the cost in a sentence without its end.
+pub fn cost(snapshot: &Snapshot) -> String {
     let cost = &snapshot.cost;
     let kernel = match (cost.bpf_ns, cost.bpf_runs) {
         (Some(ns), Some(runs)) => {
@@ -42,16 +51,7 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
     } else {
         format!("; tracer {}", tracer.join(", "))
     };
-    page.gap();
-    page.wrapped(
-        Tone::Faint,
-        "",
-        "  ",
-        &format!("Cost: {kernel}{method}{tracer}."),
-    );
-    if let Some(limit) = limit(cost) {
-        page.wrapped(Tone::Faint, "", "  ", &limit);
-    }
+    format!("{kernel}{method}{tracer}")
 }
 
 /// Says which details `--max-overhead` dropped, and when.

@@ -36,7 +36,7 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         )
     })?;
     let region = Region::borrowed(start, args.pages)?;
-    region.advise(libc::MADV_NOHUGEPAGE)?;
+    region.without_huge_pages()?;
     region.write_all(0..args.pages);
     Scene::end(&mut truth)?;
 

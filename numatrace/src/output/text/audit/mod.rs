@@ -42,7 +42,7 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
 }
 
 /// Returns the verdict in words, with the counted causes.
-fn verdict(audit: &Audit) -> (Tone, String) {
+pub fn verdict(audit: &Audit) -> (Tone, String) {
     let (tone, word) = match audit.verdict {
         Verdict::Exact => (
             Tone::Good,
