@@ -72,7 +72,7 @@ fn a_wrong_command_line_is_2_and_says_so_on_stderr_alone() {
         &["--no-such-option"],
         &["trace", "--no-such-option"],
         &["trace", "-d", "soon"],
-        &["trace", "-p", "x"],
+        &["trace", "-p"],
         &["trace", "-f", "yaml"],
         &["topology", "-f", "yaml"],
     ];
@@ -90,4 +90,34 @@ fn a_wrong_command_line_is_2_and_says_so_on_stderr_alone() {
             output.stderr
         );
     }
+}
+
+#[test]
+fn a_word_without_a_place_is_answered_with_the_line_that_was_meant() {
+    for (words, meant) in [
+        (
+            &["trace", "-d", "1", "sleep", "9"][..],
+            "numatrace trace -d 1 -- sleep 9",
+        ),
+        (
+            &["record", "-o", "x", "sleep", "9"],
+            "numatrace record -o x -- sleep 9",
+        ),
+        (&["trace", "--pdi", "1"], "a similar option exists: --pid"),
+    ] {
+        let output = numatrace(words);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(output.stderr.contains(meant), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn options_alone_are_those_of_top() {
+    let output = numatrace(&["-p", "1"]);
+    assert!(
+        output.stderr.contains("top needs a terminal"),
+        "{}",
+        output.stderr
+    );
+    assert!(numatrace(&["--version"]).stdout.contains("numatrace"));
 }

@@ -1,6 +1,6 @@
 //! Arguments of every command that shows events while they happen.
 
-use std::time::Duration;
+use std::{ffi::OsString, time::Duration};
 
 use clap::Args;
 
@@ -10,10 +10,10 @@ use crate::attach::inject::Fault;
 /// Options that `top` and `events` share.
 #[derive(Args, Clone, Debug)]
 pub struct LiveArgs {
-    /// Watch these processes with their threads and later children: PIDs, repeated or separated by
-    /// commas
-    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
-    pub pids: Vec<u32>,
+    /// Watch these processes with their threads and later children: PIDs, or parts of names or
+    /// command lines as with numastat, repeated or separated by commas
+    #[arg(short, long = "pid", value_name = "PID|PATTERN", value_delimiter = ',')]
+    pub pids: Vec<OsString>,
 
     /// Do not follow children of the watched processes
     #[arg(long)]

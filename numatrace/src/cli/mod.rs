@@ -10,6 +10,7 @@ pub mod record;
 pub mod report;
 pub mod sections;
 pub mod stat;
+mod tips;
 pub mod top;
 pub mod topology;
 pub mod trace;
@@ -72,16 +73,17 @@ pub enum Command {
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Cli {
     let words = stat::expand_glued_sort(words);
     refuse_an_empty_command(&words);
+    let words = tips::with_default_command(words);
     Cli::try_parse_from(&words).unwrap_or_else(|error| {
         // The message repeats words, so it is made of those that a terminal does not act on.
         let harmless = words.iter().map(|word| {
             let visible = |c| if is_hostile(c) { '\u{fffd}' } else { c };
-            word.to_string_lossy()
-                .chars()
-                .map(visible)
-                .collect::<String>()
+            let letters = word.to_string_lossy();
+            letters.chars().map(visible).collect::<String>()
         });
-        Cli::try_parse_from(harmless).err().unwrap_or(error).exit()
+        let harmless: Vec<String> = harmless.collect();
+        let error = Cli::try_parse_from(&harmless).err().unwrap_or(error);
+        tips::explained(error, &Cli::command(), &harmless).exit()
     })
 }
 

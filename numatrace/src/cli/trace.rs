@@ -19,16 +19,16 @@ use crate::attach::inject::Fault;
 /// is one entry, [out of scope].
 #[derive(Args, Clone, Debug)]
 pub struct TraceArgs {
-    /// Trace these processes with their threads and later children: PIDs, repeated or separated by
-    /// commas
+    /// Trace these processes with their threads and later children: PIDs, or parts of names or
+    /// command lines as with numastat, repeated or separated by commas
     #[arg(
         short,
         long = "pid",
-        value_name = "PID",
+        value_name = "PID|PATTERN",
         value_delimiter = ',',
         conflicts_with = "command"
     )]
-    pub pids: Vec<u32>,
+    pub pids: Vec<OsString>,
 
     /// Do not follow children of the traced processes
     #[arg(long)]

@@ -80,7 +80,7 @@ pub fn with_children(
 
 /// Returns the parent: the second field after the name, which is in parentheses and may itself
 /// contain parentheses.
-fn parent(files: &mut ProcFiles, pid: Pid) -> Option<Pid> {
+pub fn parent(files: &mut ProcFiles, pid: Pid) -> Option<Pid> {
     let stat = files.start(pid, "stat").ok()?;
     let name_end = stat.iter().rposition(|&byte| byte == b')')?;
     let rest = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;
