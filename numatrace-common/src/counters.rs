@@ -74,10 +74,13 @@ pub enum Counter {
     /// First touches of pages that their fault freed again, which came too late for the run that
     /// has them.
     LateWithdrawals = 31,
+    /// Base pages that direct compaction handed to the task that looked for them: numastat does not
+    /// count them.
+    CapturedPages = 32,
 }
 
 /// Number of counters.
-pub const COUNTERS: u32 = 32;
+pub const COUNTERS: u32 = 33;
 
 impl Counter {
     /// Returns the counter of records lost for a kind.

@@ -195,6 +195,15 @@ pub struct Offsets {
     /// `task_struct.softirq_disable_cnt`, 0 where softirqs do not run in tasks of their own (no
     /// `CONFIG_PREEMPT_RT`).
     pub task_softirqs: u32,
+    /// The captured page, behind the last argument of `try_to_compact_pages`:
+    /// `capture_control.page`, or 0 where that argument points to the page's address itself.
+    pub captured_page: u32,
+    /// `task_struct.scx.flags`, [`ABSENT`] without `CONFIG_SCHED_CLASS_EXT`.
+    pub task_scx_flags: u32,
+    /// No offset: the bits of these flags that hold the state of a task, 0 where there are none.
+    pub scx_state: u32,
+    /// No offset: the state of a task that a scheduler of sched_ext has.
+    pub scx_enabled: u32,
 }
 
 /// Bits of `gfp_t`: their positions change between kernels.
@@ -219,6 +228,38 @@ pub struct GfpBits {
     pub dma: u32,
     /// `___GFP_DMA32`: from the first 4 GiB only.
     pub dma32: u32,
+}
+
+/// Memory that a request can be served from: the highest zone that its flags allow, and those
+/// below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServedFrom {
+    /// Zone DMA.
+    Dma,
+    /// Zones DMA32 and DMA.
+    Dma32,
+    /// All but Movable: the kernel's own memory.
+    Normal,
+    /// All zones: user pages.
+    Movable,
+}
+
+impl ServedFrom {
+    /// Returns where a request is served from, given its flags and the bits `___GFP_DMA`,
+    /// `___GFP_DMA32` and `___GFP_MOVABLE` of this kernel (include/linux/gfp.h, `gfp_zone`). A
+    /// limit on the address counts for movable pages too.
+    #[inline(always)]
+    pub const fn of(gfp: u32, dma: u32, dma32: u32, movable: u32) -> Self {
+        if gfp & dma != 0 {
+            ServedFrom::Dma
+        } else if gfp & dma32 != 0 {
+            ServedFrom::Dma32
+        } else if gfp & movable != 0 {
+            ServedFrom::Movable
+        } else {
+            ServedFrom::Normal
+        }
+    }
 }
 
 /// The frozen globals. Fields that each event needs come first, on few cache lines.
@@ -300,4 +341,20 @@ pub struct Globals {
     pub has_dma32_memory: [u64; 16],
 }
 
-const _: () = assert!(size_of::<Globals>() == 1024);
+const _: () = assert!(size_of::<Globals>() == 1040);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_for_low_memory_is_served_from_low_memory_even_if_it_is_movable() {
+        let (dma, dma32, movable, other) = (0x1, 0x4, 0x8, 0x400);
+        let of = |gfp| ServedFrom::of(gfp, dma, dma32, movable);
+        assert_eq!(of(dma | other), ServedFrom::Dma);
+        assert_eq!(of(dma32 | other), ServedFrom::Dma32);
+        assert_eq!(of(dma32 | movable), ServedFrom::Dma32);
+        assert_eq!(of(movable | other), ServedFrom::Movable);
+        assert_eq!(of(other), ServedFrom::Normal);
+    }
+}

@@ -79,6 +79,11 @@ pub const FAULT_KNOWN: u64 = 1 << 16;
 /// pages that were touched long ago, so they are no first touches.
 pub const FAULT_HINTING: u64 = 1 << 17;
 
+/// Bit of [`Fault::page_kind`]: the memory is of a different process than the task that faults
+/// (process_vm_writev(2), ptrace(2), a worker of the kernel). Its pages are first touches of that
+/// process.
+pub const FAULT_OF_OTHER: u64 = 1 << 18;
+
 /// The page fault that a CPU is in, as far as the allocation program needs it.
 ///
 /// The entry is the fault of `task` as long as that task has not been switched out since; so a
@@ -110,11 +115,18 @@ pub struct Fault {
     /// Cause that the open run counted it by: the number of a
     /// [`RemoteCause`](crate::count_key::RemoteCause), 0 for none.
     pub cause: u64,
+    /// Start of the thread that the memory is charged to, ns since boot. This field and the next
+    /// two are written with [`FAULT_OF_OTHER`] only.
+    pub owner_start_ns: u64,
+    /// Its thread id.
+    pub owner_tid: u32,
+    /// Its process id or a pseudo owner.
+    pub owner_tgid: u32,
     /// Mapping that the fault is in.
     pub area: Area,
 }
 
-const _: () = assert!(size_of::<Fault>() == 120);
+const _: () = assert!(size_of::<Fault>() == 136);
 
 /// Slots of a CPU, one for each program that counts: two programs must never share one, because one
 /// can interrupt the other.

@@ -51,6 +51,7 @@ fn event(kind: Kind) -> Event {
             high: Addr(0x7f00_0020_0000),
         }),
         moved_by: is(Kind::PageMigration).then_some(Pid(77)),
+        touched_by: is(Kind::FirstTouch).then_some(Pid(77)),
         away_ms: is(Kind::Incident).then_some(812.5),
         back: is(Kind::Incident).then(|| "numa_move".into()),
         asked_by: is(Kind::OomKill).then_some(Pid(77)),

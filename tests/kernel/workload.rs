@@ -78,6 +78,10 @@ fn every_workload_holds() {
         format!("bounce --times 21 --nodes {a},{b}"),
         format!("move-pages --pages 512 --from {a} --to {b}"),
         format!("move-pages --pages 512 --from {a} --to {b} --other-process"),
+        format!("written --by writev --pages 400 --cpu-node {a} --node {b}"),
+        format!("copied --pages 400 --cpu-node {a} --node {b}"),
+        "dispatched --threads 6 --ms 200".to_owned(),
+        format!("written --by ptrace --pages 400 --cpu-node {a}"),
     ];
     let (mut held, all) = (0, commands.len());
     for command in commands {

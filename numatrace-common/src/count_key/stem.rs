@@ -61,11 +61,15 @@ pub enum Stem {
     Reclaim = 16,
     /// Pages that such searches brought, by the same fields: amount = base pages.
     Reclaimed = 17,
+    /// First touches that a different process made: process id in place of nodes
+    /// ([`CountKey::with_pid`]), mark = 0 or [`TOUCH_WITHDRAWN`]; amount = base pages, which are
+    /// counted as [`Stem::FirstTouch`] too.
+    TouchedBy = 18,
 }
 
 impl Stem {
     /// Every stem, in the order of their numbers from 1 on.
-    pub const ALL: [Stem; 17] = [
+    pub const ALL: [Stem; 18] = [
         Stem::PageAlloc,
         Stem::InterleaveHit,
         Stem::FirstTouch,
@@ -83,5 +87,6 @@ impl Stem {
         Stem::VmaSkipped,
         Stem::Reclaim,
         Stem::Reclaimed,
+        Stem::TouchedBy,
     ];
 }

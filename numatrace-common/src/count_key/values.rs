@@ -135,11 +135,13 @@ pub enum MoveReason {
     RtDl = 10,
     /// None of the above could be recognised.
     Unknown = 11,
+    /// A scheduler of sched_ext dispatched it to a different CPU's queue.
+    SchedExt = 12,
 }
 
 impl MoveReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [MoveReason; 12] = [
+    pub const ALL: [MoveReason; 13] = [
         MoveReason::Wakeup,
         MoveReason::LoadBalance,
         MoveReason::ActiveBalance,
@@ -152,6 +154,7 @@ impl MoveReason {
         MoveReason::Hotplug,
         MoveReason::RtDl,
         MoveReason::Unknown,
+        MoveReason::SchedExt,
     ];
 }
 

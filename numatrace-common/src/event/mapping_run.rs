@@ -27,8 +27,8 @@ pub struct Area {
     pub ino: u64,
     /// Device of the file as the kernel keeps it, `major << 20 | minor`.
     pub dev: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Process id of a different process that touched the memory; 0 when its own process did.
+    pub toucher: u32,
 }
 
 const _: () = assert!(size_of::<Area>() == 48);

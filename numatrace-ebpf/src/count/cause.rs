@@ -1,6 +1,9 @@
 //! The class of an allocation, and the cause of a remote one.
 
-use numatrace_common::count_key::{AllocClass, RemoteCause};
+use numatrace_common::{
+    count_key::{AllocClass, RemoteCause},
+    globals::ServedFrom,
+};
 
 use crate::{
     globals::{GLOBALS, global, read},
@@ -81,14 +84,12 @@ pub fn remote(
 #[inline(always)]
 fn can_serve(node: u16, gfp: u32) -> bool {
     let word = usize::from(node >> 6 & 15);
-    let nodes = if gfp & global!(gfp.dma) != 0 {
-        read(&GLOBALS.has_dma_memory[word])
-    } else if gfp & global!(gfp.dma32) != 0 {
-        read(&GLOBALS.has_dma32_memory[word])
-    } else if gfp & global!(gfp.movable) != 0 {
-        read(&GLOBALS.has_memory[word])
-    } else {
-        read(&GLOBALS.has_normal_memory[word])
+    let (dma, dma32, movable) = (global!(gfp.dma), global!(gfp.dma32), global!(gfp.movable));
+    let nodes = match ServedFrom::of(gfp, dma, dma32, movable) {
+        ServedFrom::Dma => read(&GLOBALS.has_dma_memory[word]),
+        ServedFrom::Dma32 => read(&GLOBALS.has_dma32_memory[word]),
+        ServedFrom::Movable => read(&GLOBALS.has_memory[word]),
+        ServedFrom::Normal => read(&GLOBALS.has_normal_memory[word]),
     };
     nodes >> (node & 63) & 1 != 0
 }

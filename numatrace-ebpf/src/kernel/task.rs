@@ -273,6 +273,18 @@ impl Task {
         unsafe { load(self.0, global!(offsets.task_prio)) }
     }
 
+    /// Returns whether a scheduler of sched_ext has it, by `task_struct.scx.flags`: its class,
+    /// whose address the kernel may hide, says the same (kernel/sched/ext.c, `scx_enable_task`).
+    #[inline(always)]
+    pub fn is_of_sched_ext(self) -> bool {
+        if !enabled!(offsets.scx_state) {
+            return false;
+        }
+        // SAFETY: a task pointer; the offset is `u32 flags` of `struct sched_ext_entity`.
+        let flags: u32 = unsafe { load(self.0, global!(offsets.task_scx_flags)) };
+        flags & global!(offsets.scx_state) == global!(offsets.scx_enabled)
+    }
+
     /// Returns whether its mask allows a CPU; `None` where the kernel refuses reads of addresses
     /// that the verifier did not check.
     #[inline(always)]

@@ -18,6 +18,8 @@ const VM_HUGETLB: u64 = 0x40_0000;
 const SB_KERNMOUNT: u64 = 1 << 22;
 /// `FAULT_FLAG_WRITE` (include/linux/mm_types.h).
 const FAULT_FLAG_WRITE: u32 = 1;
+/// `FAULT_FLAG_REMOTE`, likewise: the task need not be one of the process that has the memory.
+pub const FAULT_FLAG_REMOTE: u32 = 0x80;
 
 /// Returns the kind of page that a fault at `address` of a mapping allocates, and the mark of a
 /// private copy of a file's page.
@@ -139,7 +141,7 @@ pub fn area(vma: *const u8) -> Area {
         pgoff,
         ino: 0,
         dev: 0,
-        reserved: 0,
+        toucher: 0,
     };
     if !file.is_null() {
         // SAFETY: a struct file pointer; the offset is `struct inode *f_inode`.
@@ -150,6 +152,14 @@ pub fn area(vma: *const u8) -> Area {
         area.dev = unsafe { load(super_block(file), global!(offsets.sb_dev)) };
     }
     area
+}
+
+/// Returns whether other processes see writes to a mapping.
+#[inline(always)]
+pub fn is_shared(vma: *const u8) -> bool {
+    // SAFETY: a BTF-typed argument; the offset is `vm_flags_t vm_flags`.
+    let flags: u64 = unsafe { load(vma, global!(offsets.vma_flags)) };
+    flags & VM_SHARED != 0
 }
 
 /// The policy of a mapping by mbind(2): `vm_area_struct.vm_policy`.

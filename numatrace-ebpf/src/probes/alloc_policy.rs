@@ -19,6 +19,7 @@ use numatrace_common::{
     slot::{FAULT_HINTING, SlotIndex},
 };
 
+use super::userfault;
 use crate::{
     count::{
         slot,
@@ -91,6 +92,7 @@ pub fn alloc_policy_vma(ctx: FExitContext) -> u32 {
         0 => explain_by_task(page),
         mode => explain(page, policy, mode),
     }
+    userfault::allocated(&ctx, vma, ctx.arg(3), page);
     0
 }
 

@@ -2,9 +2,12 @@
 //! is a first touch.
 //!
 //! Faults that the kernel takes on behalf of a task (read(2) into untouched memory, get_user_pages)
-//! pass here too. hugetlb faults allocate nothing and take their pages from a pool, so the pool is
-//! hooked itself. Fallback: pages allocated while the task is in an exception from user mode; it
-//! does not know the mapping, and misses faults that the kernel takes for a task.
+//! pass here too. The memory can be a different process's (process_vm_writev(2), ptrace(2), workers
+//! of the kernel): a flag says so, and the touch is charged to the owner of the memory.
+//!
+//! hugetlb faults allocate nothing and take their pages from a pool, so the pool is hooked itself.
+//! Fallback: pages allocated while the task is in an exception from user mode; it does not know the
+//! mapping, and misses faults that the kernel takes for a task.
 //!
 //! proto: 6.1..: vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address, unsigned int flags, struct pt_regs *regs)
 //! proto: 6.1..: vm_fault_t do_wp_page(struct vm_fault *vmf)
@@ -22,7 +25,7 @@ use numatrace_common::{
     count_key::{CountKey, RemoteCause, TouchKind},
     counters::Counter,
     cpu::CpuState,
-    slot::{FAULT_HINTING, SlotIndex},
+    slot::{FAULT_HINTING, FAULT_OF_OTHER, SlotIndex},
 };
 
 use super::{balancer, hugetlb_failed};
@@ -132,10 +135,19 @@ pub fn page_fault_hugetlb_second(ctx: FExitContext) -> u32 {
 #[inline(always)]
 fn count_from_pool(role: Role, ctx: &FExitContext, task: Task, touch_key: CountKey) {
     let pages = pool_pages(ctx);
-    let owner = slot::count_as(role, SlotIndex::TouchHugetlb, task, touch_key, 1, pages);
+    let fault = fault::fault_of(task);
+    let owner = match &fault {
+        Some(fault) if fault.page_kind & FAULT_OF_OTHER != 0 => {
+            let owner = fault::owner_noted(fault);
+            let touch_key = touch_key.with_task_node(cpu::node() as u16);
+            first_touch::count_in_other(owner, touch_key, pages);
+            owner
+        }
+        _ => slot::count_as(role, SlotIndex::TouchHugetlb, task, touch_key, 1, pages),
+    };
     if enabled!(mapping_runs)
         && owner.is_thread()
-        && let Some(fault) = fault::fault_of(task)
+        && let Some(fault) = fault
         && let Some(open) = touch_run::of_hugetlb()
     {
         let touch = Touch {

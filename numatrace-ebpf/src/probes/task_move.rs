@@ -111,7 +111,10 @@ fn reason_of_move(task: Task, from: u32, to: u32) -> MoveReason {
     if task.on_rq() != MIGRATING {
         return MoveReason::Unknown;
     }
-    if stopped {
+    // A dispatch can happen as the stopper goes to sleep, and load balancing has no such tasks.
+    if task.is_of_sched_ext() {
+        MoveReason::SchedExt
+    } else if stopped {
         MoveReason::ActiveBalance
     } else {
         MoveReason::LoadBalance

@@ -12,6 +12,7 @@ pub mod limit;
 pub mod move_stack;
 pub mod moved_run;
 pub mod node_shortage;
+pub mod touch_outside;
 pub mod touch_run;
 pub mod touched;
 pub mod use_run;

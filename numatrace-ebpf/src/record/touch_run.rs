@@ -28,9 +28,10 @@ use crate::{
     who::owner::Owner,
 };
 
-/// Open runs of first touches from the hugetlb pool; the others are in the CPU's state.
+/// Open runs of first touches from the hugetlb pool, and by userfaultfd; the others are in the
+/// CPU's state.
 #[map]
-static OPEN_TOUCH: PerCpuArray<OpenTouch> = PerCpuArray::with_max_entries(1, 0);
+static OPEN_TOUCH: PerCpuArray<OpenTouch> = PerCpuArray::with_max_entries(2, 0);
 
 /// One first touch.
 pub struct Touch<'a> {
@@ -45,8 +46,19 @@ pub struct Touch<'a> {
 /// Returns the open run of the hugetlb pool.
 #[inline(always)]
 pub fn of_hugetlb() -> Option<&'static mut OpenTouch> {
+    open_run(0)
+}
+
+/// Returns the open run of copies by userfaultfd.
+#[inline(always)]
+pub fn of_userfault() -> Option<&'static mut OpenTouch> {
+    open_run(1)
+}
+
+#[inline(always)]
+fn open_run(index: u32) -> Option<&'static mut OpenTouch> {
     OPEN_TOUCH
-        .get_ptr_mut(0)
+        .get_ptr_mut(index)
         // SAFETY: a live per-CPU element; only one program writes it, and it never nests on one
         // CPU.
         .map(|open| unsafe { &mut *open })
@@ -96,7 +108,8 @@ impl Touch<'_> {
         self.fill(&mut open.run);
         open.until_stack = 1;
         open.run.stack = -1;
-        if enabled!(stack_every) && control::is_reduced(NO_STACKS) {
+        if enabled!(stack_every) && (control::is_reduced(NO_STACKS) || self.is_of_other()) {
+            // A stack of a different process means nothing in the one that has the memory.
             open.until_stack = u64::MAX;
         } else if enabled!(stack_every) {
             open.until_stack = u64::from(global!(stack_every));
@@ -105,6 +118,12 @@ impl Touch<'_> {
                 .unwrap_or_else(i64::from);
         }
         open.task = self.task.address();
+    }
+
+    /// Returns whether a different process touches the memory than has it.
+    #[inline(always)]
+    fn is_of_other(&self) -> bool {
+        self.fault.area.toucher != 0
     }
 
     #[inline(always)]
@@ -118,7 +137,11 @@ impl Touch<'_> {
         run.tgid = self.owner.tgid;
         run.count_key = self.count_key;
         run.pages = self.pages;
-        run.sp = self.task.user_sp();
+        run.sp = if self.is_of_other() {
+            0
+        } else {
+            self.task.user_sp()
+        };
         run.area = self.fault.area;
         run.causes = [0; RemoteCause::ALL.len()];
     }

@@ -13,8 +13,7 @@ use numatrace_common::{
     control::NO_RUNS,
     count_key::{CountKey, TOUCH_COW, TOUCH_WITHDRAWN, TouchKind},
     cpu::CpuState,
-    slot::{FAULT_KIND, FAULT_KNOWN, FAULT_MARKS_SHIFT},
-    totals::TotalKey,
+    slot::{FAULT_KIND, FAULT_KNOWN, FAULT_MARKS_SHIFT, FAULT_OF_OTHER, Fault},
 };
 
 use super::touch_run;
@@ -61,8 +60,9 @@ fn note_another(cpu: &mut CpuState, page: u64, order: u32, touch_key: CountKey) 
     let before = cpu.fault.page & !ORDER;
     let length = 64 << (cpu.fault.page & ORDER);
     if page.wrapping_sub(before) < length || is_free(before) {
+        let charged = Charged::in_fault(&cpu.fault);
         let (key_before, cause) = (cpu.fault.touch_key, cpu.fault.cause);
-        take_off(cpu, key_before, 1 << (cpu.fault.page & 31), cause);
+        charged.take_off(cpu, key_before, 1 << (cpu.fault.page & 31), cause);
         cpu.fault.page = page | u64::from(order) & ORDER;
         cpu.fault.touch_key = touch_key;
         cpu.fault.cause = 0;
@@ -89,7 +89,15 @@ pub fn settle(ended: &Ended, mapping: *const u8, result: u32) {
         !is_mapped_anonymously(address)
     };
     if is_gone && let Some(cpu) = cpu::state() {
-        take_off(cpu, ended.touch_key, 1 << (page & 31), ended.cause);
+        let task = Task::current();
+        let is_other = ended.page_kind & FAULT_OF_OTHER != 0;
+        let owner = if is_other {
+            fault::owner_of_other(task, mapping).unwrap_or(Owner::NOBODY)
+        } else {
+            Owner::of(task)
+        };
+        let charged = Charged { owner, is_other };
+        charged.take_off(cpu, ended.touch_key, 1 << (page & 31), ended.cause);
     }
 }
 
@@ -114,12 +122,11 @@ fn is_of_file(cpu: &mut CpuState, folio: Folio) -> u32 {
     let here = cpu::node() as u16;
     let copy = first_touch::key_in_fault(cpu.fault.page_kind, order, folio.node());
     let copy = copy.with_task_node(here);
-    take_off(cpu, copy, folio.pages(), 0);
+    let charged = Charged::in_fault(&cpu.fault);
+    charged.take_off(cpu, copy, folio.pages(), 0);
     let marks = copy.mark() & !TOUCH_COW;
-    count(
-        copy.with_class(TouchKind::File as u8).with_mark(marks),
-        folio.pages(),
-    );
+    let of_file = copy.with_class(TouchKind::File as u8).with_mark(marks);
+    charged.count(of_file, folio.pages());
     if cpu.fault.page & !ORDER == cpu.slot.last_page {
         // The page that joined is the one that was allocated last.
         cpu.fault.page = 0;
@@ -127,29 +134,44 @@ fn is_of_file(cpu: &mut CpuState, folio: Folio) -> u32 {
     0
 }
 
-/// Withdraws a first touch.
-#[inline(always)]
-fn take_off(cpu: &mut CpuState, touch_key: CountKey, pages: u64, cause: u64) {
-    let withdrawn = touch_key.with_mark(touch_key.mark() | TOUCH_WITHDRAWN);
-    let owner = count(withdrawn, pages);
-    // Only owners in scope have runs, and no one has any once they have been given up.
-    if enabled!(mapping_runs) && owner.is_thread() && !control::is_reduced(NO_RUNS) {
-        touch_run::take_off(&mut cpu.open, touch_key, pages, cause);
-    }
+/// Whom the first touches of a fault are charged to.
+#[derive(Clone, Copy)]
+struct Charged {
+    owner: Owner,
+    /// The task that faults is of a different process.
+    is_other: bool,
 }
 
-/// Counts a touch of the current task, and returns the owner who was charged.
-#[inline(always)]
-fn count(touch_key: CountKey, pages: u64) -> Owner {
-    let owner = Owner::of(Task::current());
-    let mut key = TotalKey {
-        start_ns: owner.start_ns,
-        tid: owner.tid,
-        tgid: owner.tgid,
-        count_key: touch_key.with_epoch(control::epoch() as u16),
-    };
-    totals::add(&mut key, 1, pages);
-    owner
+impl Charged {
+    /// The owner of the touches of a fault that is under way.
+    #[inline(always)]
+    fn in_fault(fault: &Fault) -> Self {
+        Self {
+            owner: fault::owner(fault, Task::current()),
+            is_other: fault.page_kind & FAULT_OF_OTHER != 0,
+        }
+    }
+
+    /// Counts a touch past the slots.
+    #[inline(always)]
+    fn count(self, touch_key: CountKey, pages: u64) {
+        if self.is_other {
+            first_touch::count_in_other(self.owner, touch_key, pages);
+        } else {
+            totals::add_one(self.owner, touch_key, pages);
+        }
+    }
+
+    /// Withdraws a first touch.
+    #[inline(always)]
+    fn take_off(self, cpu: &mut CpuState, touch_key: CountKey, pages: u64, cause: u64) {
+        let withdrawn = touch_key.with_mark(touch_key.mark() | TOUCH_WITHDRAWN);
+        self.count(withdrawn, pages);
+        // Only owners in scope have runs, and no one has any once they have been given up.
+        if enabled!(mapping_runs) && self.owner.is_thread() && !control::is_reduced(NO_RUNS) {
+            touch_run::take_off(&mut cpu.open, touch_key, pages, cause);
+        }
+    }
 }
 
 /// Returns whether a page is anonymous memory of a process: bit 0 of `page.mapping` is set from the

@@ -14,13 +14,14 @@ use numatrace_common::{
     counters::Counter,
     cpu::CpuState,
     limits::PARKED_ENTRIES,
-    slot::{FAULT_HINTING, FAULT_KIND, FAULT_KNOWN, FAULT_MARKS_SHIFT, Fault},
+    slot::{FAULT_HINTING, FAULT_KIND, FAULT_KNOWN, FAULT_MARKS_SHIFT, FAULT_OF_OTHER, Fault},
 };
 
 use crate::{
     atomic, counters, cpu,
     globals::{enabled, global},
-    kernel::{task::Task, vma},
+    kernel::{mm, task::Task, vma},
+    who::owner::Owner,
 };
 
 /// Faults of threads that were switched out in the middle of one, by thread id.
@@ -54,7 +55,8 @@ fn note(task: Task, vma: *const u8, address: u64, flags: u32, switches: u64) {
         return;
     };
     let fault = &mut cpu.fault;
-    if fault.kind_holds_for == task.address() && vma::is_anonymous(vma, &fault.area) {
+    let is_remote = flags & vma::FAULT_FLAG_REMOTE != 0;
+    if !is_remote && fault.kind_holds_for == task.address() && vma::is_anonymous(vma, &fault.area) {
         fault.page_kind &= FAULT_KNOWN | FAULT_KIND;
     } else {
         let (kind, marks) = vma::touch_kind(vma, address, flags);
@@ -66,11 +68,66 @@ fn note(task: Task, vma: *const u8, address: u64, flags: u32, switches: u64) {
         } else {
             0
         };
+        if is_remote {
+            note_owner(fault, task, vma);
+        }
     }
     fault.address = address;
     fault.page = 0;
     fault.task = task.address();
     fault.switches = switches;
+}
+
+/// Notes whose memory a fault is in that the kernel takes for a task which need not be one of the
+/// process. Where the kernel keeps no owners, the task is taken for one of it.
+///
+/// Not inlined: it is seldom.
+#[inline(never)]
+fn note_owner(fault: &mut Fault, task: Task, vma: *const u8) -> u32 {
+    // The address of a mapping means the same in one process only.
+    fault.kind_holds_for = 0;
+    let Some(owner) = owner_of_other(task, vma) else {
+        return 0;
+    };
+    fault.page_kind |= FAULT_OF_OTHER;
+    fault.area.toucher = task.tgid();
+    fault.owner_start_ns = owner.start_ns;
+    fault.owner_tid = owner.tid;
+    fault.owner_tgid = owner.tgid;
+    0
+}
+
+/// Returns whom the memory of a mapping is charged to, `None` when `task` is of the process that
+/// has it, or the kernel keeps no owners.
+#[inline(always)]
+pub fn owner_of_other(task: Task, vma: *const u8) -> Option<Owner> {
+    if !enabled!(offsets.mm_owner) {
+        return None;
+    }
+    match mm::owner(vma) {
+        Some(owner) if owner.tgid() == task.tgid() => None,
+        Some(owner) => Some(Owner::of(owner)),
+        None => Some(Owner::NOBODY),
+    }
+}
+
+/// Returns whom the first touches of a fault are charged to that `task` is in.
+#[inline(always)]
+pub fn owner(fault: &Fault, task: Task) -> Owner {
+    if fault.page_kind & FAULT_OF_OTHER == 0 {
+        return Owner::of(task);
+    }
+    owner_noted(fault)
+}
+
+/// Returns the owner that a fault with [`FAULT_OF_OTHER`] has noted.
+#[inline(always)]
+pub fn owner_noted(fault: &Fault) -> Owner {
+    Owner {
+        start_ns: fault.owner_start_ns,
+        tid: fault.owner_tid,
+        tgid: fault.owner_tgid,
+    }
 }
 
 /// Notes that the current task is about to fault at an address of an unknown mapping, whose members
@@ -192,6 +249,17 @@ pub fn page_kind(fault: &mut Fault, task: Task, gfp: u32) -> u64 {
         && is_in(fault, task)
         && !task.is_reclaiming()
     {
+        fault.page_kind
+    } else {
+        0
+    }
+}
+
+/// As [`page_kind`], of a page that compaction hands to `task`: the task counts as one that
+/// reclaims until it has the page.
+#[inline(always)]
+pub fn page_kind_of_captured(fault: &mut Fault, task: Task, gfp: u32) -> u64 {
+    if enabled!(first_touch) && gfp & global!(gfp.movable) != 0 && is_in(fault, task) {
         fault.page_kind
     } else {
         0

@@ -109,6 +109,10 @@ pub fn offsets(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         regs_result: at("pt_regs", "ax").unwrap_or(ABSENT),
         task_exit_code: optional(btf, "exit_code"),
         task_softirqs: at("task_struct", "softirq_disable_cnt").unwrap_or(0),
+        captured_page: captured_page(btf),
+        task_scx_flags: within(btf, "scx", ("sched_ext_entity", "flags")),
+        scx_state: scx_states(btf).map_or(0, |(mask, _)| mask),
+        scx_enabled: scx_states(btf).map_or(0, |(_, enabled)| enabled),
         seccomp_is_bool: u32::from(
             btf.c_prototype("__seccomp_filter")
                 .is_ok_and(|prototype| prototype.starts_with("bool")),
@@ -141,6 +145,46 @@ fn page_orders(btf: &KernelBtf) -> u32 {
         (Ok(all), Ok(one)) => all.checked_div(one).unwrap_or(0),
         _ => 0,
     }
+}
+
+/// Returns where the captured page is behind the last argument of `try_to_compact_pages`: kernels
+/// before 7.3 pass the address of a pointer to it.
+fn captured_page(btf: &KernelBtf) -> u32 {
+    let passes_control = btf
+        .c_prototype("try_to_compact_pages")
+        .is_ok_and(|prototype| prototype.contains("struct capture_control"));
+    let page = btf.member("capture_control", "page");
+    page.map_or(0, |page| if passes_control { page.offset_bytes } else { 0 })
+}
+
+/// Returns the bits of `task_struct.scx.flags` that hold a task's state in sched_ext, and the state
+/// of a task that a scheduler has; `None` where the kernel has neither.
+///
+/// The state is a number that is still to be shifted on some kernels, and a value of the flags on
+/// others (`SCX_TASK_ENABLED`, include/linux/sched/ext.h).
+fn scx_states(btf: &KernelBtf) -> Option<(u32, u32)> {
+    within_task(btf)?;
+    let value = |name: &str| {
+        let value = btf.enum_value(None, name).ok()?;
+        u32::try_from(value).ok()
+    };
+    let (mask, shift) = (
+        value("SCX_TASK_STATE_MASK")?,
+        value("SCX_TASK_STATE_SHIFT")?,
+    );
+    let enabled = value("SCX_TASK_ENABLED")?;
+    let enabled = if enabled & mask == enabled && enabled != 0 {
+        enabled
+    } else {
+        enabled.checked_shl(shift)?
+    };
+    (enabled & mask == enabled).then_some((mask, enabled))
+}
+
+/// Returns the offset of a task's part of sched_ext.
+fn within_task(btf: &KernelBtf) -> Option<u32> {
+    let offset = within(btf, "scx", ("sched_ext_entity", "flags"));
+    (offset != ABSENT).then_some(offset)
 }
 
 /// Returns the bit of `PG_head`, the flag of a large folio, which differs between kernels; 0, the

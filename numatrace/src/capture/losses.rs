@@ -54,6 +54,9 @@ pub struct Losses {
     pub marks_lost: u64,
     /// First touches that were withdrawn too late for the mapping that has them.
     pub withdrawn_late: u64,
+    /// Base pages that compaction handed out past numastat's counters.
+    #[serde(default)]
+    pub captured: u64,
 }
 
 impl Losses {
@@ -78,6 +81,7 @@ impl Losses {
             bulk_unscanned,
             marks_lost,
             withdrawn_late,
+            captured,
         } = *self;
         for (lost, before) in records_lost.iter_mut().zip(before.records_lost) {
             *lost = lost.saturating_sub(before);
@@ -99,6 +103,7 @@ impl Losses {
             bulk_unscanned: bulk_unscanned.saturating_sub(before.bulk_unscanned),
             marks_lost: marks_lost.saturating_sub(before.marks_lost),
             withdrawn_late: withdrawn_late.saturating_sub(before.withdrawn_late),
+            captured: captured.saturating_sub(before.captured),
         }
     }
 }
@@ -145,6 +150,7 @@ impl LossCounters {
             bulk_unscanned: sum(Counter::BulkUnscanned)?,
             marks_lost: sum(Counter::LostMarks)?,
             withdrawn_late: sum(Counter::LateWithdrawals)?,
+            captured: sum(Counter::CapturedPages)?,
         })
     }
 }

@@ -163,6 +163,17 @@ pub enum CountKind {
     Reclaim(ReclaimKey),
     /// Pages that it got so: amount = base pages.
     Reclaimed(ReclaimKey),
+    /// First touches of this owner's memory by a different process: amount = base pages.
+    TouchedBy(ToucherKey),
+}
+
+/// A process that touched memory of a different one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ToucherKey {
+    /// The process.
+    pub pid: Pid,
+    /// The fault freed the pages again: they are among those without this mark too.
+    pub withdrawn: bool,
 }
 
 /// Subject of a search for memory.
@@ -312,6 +323,9 @@ impl Hash for CountKind {
             CountKind::VmaSkipped(reason) => (15, u64::from(reason)),
             CountKind::Reclaim(key) => (16, key.hashed()),
             CountKind::Reclaimed(key) => (17, key.hashed()),
+            CountKind::TouchedBy(key) => {
+                (18, u64::from(key.pid.0) | u64::from(key.withdrawn) << 32)
+            }
         };
         state.write_u64(rest ^ variant << 59);
     }
@@ -407,6 +421,10 @@ pub fn decode_count(epoch: u64, key: &TotalKey, value: &TotalValue) -> Result<Co
         Stem::VmaSkipped => CountKind::VmaSkipped(count_key.cause()),
         Stem::Reclaim => CountKind::Reclaim(ReclaimKey::new(count_key)),
         Stem::Reclaimed => CountKind::Reclaimed(ReclaimKey::new(count_key)),
+        Stem::TouchedBy => CountKind::TouchedBy(ToucherKey {
+            pid: Pid(count_key.pid()),
+            withdrawn: count_key.mark() & TOUCH_WITHDRAWN != 0,
+        }),
     };
     Ok(Count {
         epoch,

@@ -10,6 +10,7 @@ use numatrace_common::{
 use serde::{Deserialize, Serialize};
 
 use super::count::{NodePair, ThreadId, nodes_of};
+use crate::ids::Pid;
 
 /// A file, by the numbers that identify it in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -84,7 +85,7 @@ impl From<RawArea> for Area {
             pgoff,
             ino,
             dev,
-            reserved: _,
+            toucher: _,
         } = raw;
         Self {
             start,
@@ -123,6 +124,9 @@ pub struct TouchRun {
     pub area: Area,
     /// Number of the first user stack of the run.
     pub stack: Option<u32>,
+    /// The process that touched the pages, if it is not the one that has them. The thread is then
+    /// one of the owner.
+    pub toucher: Option<Pid>,
     /// Base pages by the number of their [`RemoteCause`].
     pub causes: [u32; RemoteCause::ALL.len()],
 }
@@ -158,6 +162,7 @@ impl TouchRun {
             began_ns: 10,
             nodes: (crate::ids::NodeId(0), node),
             kind: None,
+            toucher: None,
             causes: Default::default(),
             cow: false,
             thp: false,
@@ -209,6 +214,7 @@ impl From<RawTouch> for TouchRun {
             high: high.max(low),
             pages,
             sp: (sp != 0).then_some(sp),
+            toucher: (area.toucher != 0).then_some(Pid(area.toucher)),
             area: area.into(),
             stack: u32::try_from(stack).ok(),
             causes,

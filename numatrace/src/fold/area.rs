@@ -16,7 +16,7 @@ use crate::{
         count::NodePair,
         mapping_run::{Area as RunArea, FileId, TouchRun},
     },
-    ids::Tid,
+    ids::{Pid, Tid},
 };
 
 /// Most stacks that are kept of one area.
@@ -122,7 +122,7 @@ impl FromStack {
     }
 }
 
-/// First touches that are counted together: thread, nodes and kind of pages.
+/// First touches that are counted together: thread, nodes, kind of pages, and process that touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TouchKey {
     /// The thread.
@@ -131,6 +131,9 @@ pub struct TouchKey {
     pub nodes: NodePair,
     /// Kind of the pages as the kernel side saw it; `None` where it did not.
     pub kind: Option<TouchKind>,
+    /// The process that touched them, if it is not the one that has them.
+    #[serde(default)]
+    pub toucher: Option<Pid>,
 }
 
 /// The first touches of one [`TouchKey`].
@@ -187,6 +190,7 @@ impl Area {
             thread: (run.thread.tid, run.thread.start_ns),
             nodes: run.nodes,
             kind: run.kind,
+            toucher: run.toucher,
         };
         let touched = self.touches.entry(key).or_default();
         touched.pages.add(run.low, run.high, run.pages);

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     decode::count::{
-        AllocKey, BalancerWork, CountKind, Failure, MoveKey, NodePair, Reason, ReclaimKey, TouchKey,
+        AllocKey, BalancerWork, CountKind, Failure, MoveKey, NodePair, Reason, ReclaimKey,
+        TouchKey, ToucherKey,
     },
     ids::{CpuId, NodeId, Pid},
 };
@@ -56,6 +57,8 @@ pub struct Counts {
     pub reclaims: BTreeMap<ReclaimKey, Tally>,
     /// Base pages that they brought.
     pub reclaimed: BTreeMap<ReclaimKey, u64>,
+    /// Its pages that other processes touched first, by the process: base pages.
+    pub touched_by: BTreeMap<ToucherKey, u64>,
 }
 
 impl Counts {
@@ -81,6 +84,7 @@ impl Counts {
             cpu_moves,
             reclaims,
             reclaimed,
+            touched_by,
         } = other;
         for (count_key, tally) in alloc {
             self.alloc
@@ -112,6 +116,22 @@ impl Counts {
             sum.add(tally.count, tally.amount);
         }
         bump_all(&mut self.reclaimed, reclaimed);
+        bump_all(&mut self.touched_by, touched_by);
+    }
+
+    /// Returns the other processes that touched pages first, with their base pages, less those that
+    /// were withdrawn.
+    pub fn touchers(&self) -> impl Iterator<Item = (Pid, u64)> + '_ {
+        let counted = self.touched_by.iter().filter(|(key, _)| !key.withdrawn);
+        counted.filter_map(|(key, pages)| {
+            let withdrawn = ToucherKey {
+                withdrawn: true,
+                ..*key
+            };
+            let withdrawn = self.touched_by.get(&withdrawn).copied().unwrap_or(0);
+            let pages = pages.saturating_sub(withdrawn);
+            (pages > 0).then_some((key.pid, pages))
+        })
     }
 
     /// Returns the first touches less those that were withdrawn, in base pages.
@@ -165,6 +185,7 @@ impl Counts {
                 self.reclaims.entry(key).or_default().add(count, amount);
             }
             CountKind::Reclaimed(key) => bump(&mut self.reclaimed, key, amount),
+            CountKind::TouchedBy(key) => bump(&mut self.touched_by, key, amount),
         }
     }
 }

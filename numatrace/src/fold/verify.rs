@@ -32,6 +32,8 @@ pub enum StackSays {
     Hotplug,
     /// The real-time or deadline scheduling class.
     RtDl,
+    /// The dispatch of a BPF scheduler.
+    SchedExt,
     /// The stopper thread, sent by the real-time class, or for a task that could not be migrated
     /// before.
     Pushed,
@@ -46,13 +48,13 @@ impl StackSays {
         for name in functions {
             match plain(name) {
                 "try_to_wake_up" | "sched_ttwu_pending" => return Self::Wakeup,
-                // Renamed in 6.10. The last three are of sched_ext and core scheduling, which take
-                // a task from another queue as a load balancer does.
+                "move_remote_task_to_local_dsq" => return Self::SchedExt,
+                // Renamed in 6.10. The last two are of core scheduling, which takes a task from
+                // another queue as a load balancer does.
                 "load_balance"
                 | "sched_balance_rq"
                 | "newidle_balance"
                 | "sched_balance_newidle"
-                | "move_remote_task_to_local_dsq"
                 | "try_steal_cookie"
                 | "sched_core_balance" => return Self::LoadBalance,
                 "active_load_balance_cpu_stop" => return Self::ActiveBalance,
@@ -98,6 +100,7 @@ impl StackSays {
             Self::Mask => matches!(reason, R::Affinity | R::Cpuset | R::Hotplug),
             Self::Hotplug => reason == R::Hotplug,
             Self::RtDl => reason == R::RtDl,
+            Self::SchedExt => reason == R::SchedExt,
             Self::Pushed => matches!(reason, R::RtDl | R::Affinity | R::Cpuset | R::Hotplug),
         })
     }
@@ -115,6 +118,7 @@ impl StackSays {
             Self::Mask => "affinity, cpuset or hotplug",
             Self::Hotplug => "hotplug",
             Self::RtDl => "rt_dl",
+            Self::SchedExt => "sched_ext",
             Self::Pushed => "rt_dl, affinity, cpuset or hotplug",
             Self::Unclassified => "nothing",
         }
@@ -215,6 +219,15 @@ mod tests {
             StackSays::Mask
         );
         assert_eq!(says("set_task_cpu somebody_else"), StackSays::Unclassified);
+    }
+
+    #[test]
+    fn a_bpf_scheduler_s_dispatch_is_no_load_balancing() {
+        let dispatch = says(
+            "set_task_cpu move_remote_task_to_local_dsq consume_dispatch_q balance_scx __schedule",
+        );
+        assert_eq!(dispatch.agrees(MoveReason::SchedExt, false), Some(true));
+        assert_eq!(dispatch.agrees(MoveReason::LoadBalance, false), Some(false));
     }
 
     #[test]

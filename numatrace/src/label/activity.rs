@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use numatrace_common::count_key::{BalancerWork as Work, MoveReason as WireReason, TouchKind};
 
+use super::touched_by;
 use crate::{
     decode::count::{NodePair, Reason},
     fold::{Counts, histogram::Histogram, sums::bump},
@@ -96,6 +97,7 @@ pub fn first_touch(counts: &Counts, nodes: &[NodeId], measured: &Measured) -> Op
                 cow: Some(cow),
                 thp: Some(thp),
             }),
+            by_others: touched_by::all(counts.touchers()),
         }
     })
 }
@@ -356,6 +358,7 @@ pub(crate) fn reason(wire: WireReason) -> MoveReason {
         WireReason::Hotplug => MoveReason::Hotplug,
         WireReason::RtDl => MoveReason::RtDl,
         WireReason::Unknown => MoveReason::Unknown,
+        WireReason::SchedExt => MoveReason::SchedExt,
     }
 }
 

@@ -45,6 +45,7 @@ pub fn coverage(counted: &Counted, nodes: &[NodeId]) -> Coverage {
         caught_by_twin: losses.caught_by_twin,
         unlisted_moves: counted.timeline.dropped,
         uncertain: uncertain(counted),
+        not_in_numastat: not_zero([("captured by compaction", losses.captured)]),
         unnamed_files: BTreeMap::new(),
         incomplete: None,
     }

@@ -16,6 +16,7 @@ use super::{
     mapping_name::{Naming, unknown},
     page_cache, resident,
     symbol::Of,
+    touched_by,
 };
 use crate::{
     decode::mapping_run::FileId,
@@ -111,6 +112,8 @@ pub fn fill<F: Facts>(
             if let Some(touch) = &mut mapping.first_touch {
                 touch.by_stack = ids.of(&area);
                 touch.stacks = touch.by_stack.iter().map(|stack| stack.id).collect();
+                let others = &mut touch.by_others;
+                touched_by::name_all(others, &enrich.processes, &mut enrich.facts);
             }
             process.mappings.push(mapping);
         }
@@ -280,6 +283,7 @@ fn mapping(area: &Area, kind: MappingKind, name: Name, labels: Labels<'_>) -> Ma
                 .then(|| area.touches.values().map(|touched| touched.thp).sum()),
             remote_by_cause: labels.known.preferred.then(|| remote_by_cause(area)),
             by_tid: by_tid(area),
+            by_others: touched_by::of_area(area),
             stacks: Vec::new(),
             by_stack: Vec::new(),
         }),
@@ -320,17 +324,18 @@ fn remote_by_cause(area: &Area) -> RemoteByCause {
 
 /// First touches of one thread in an area.
 #[derive(Default)]
-struct TouchedBy {
+struct ByThread {
     /// By the thread's node: base pages, and when their last run began, ns since boot.
     nodes: BTreeMap<NodeId, (u64, u64)>,
     /// Base pages put on a different node than the thread's.
     remote: u64,
 }
 
-/// Returns the threads that touched an area, most pages first.
+/// Returns the threads of the process that touched an area, most pages first.
 fn by_tid(area: &Area) -> Vec<TidPages> {
-    let mut by: BTreeMap<Thread, TouchedBy> = BTreeMap::new();
-    for (key, touched) in &area.touches {
+    let mut by: BTreeMap<Thread, ByThread> = BTreeMap::new();
+    let own = area.touches.iter().filter(|(key, _)| key.toucher.is_none());
+    for (key, touched) in own {
         let by = by.entry(key.thread).or_default();
         let (pages, last_ns) = by.nodes.entry(key.nodes.0).or_default();
         *pages += touched.pages.total();
@@ -341,7 +346,7 @@ fn by_tid(area: &Area) -> Vec<TidPages> {
     }
     let mut all: Vec<TidPages> = by
         .into_iter()
-        .map(|((tid, _), TouchedBy { nodes, remote })| {
+        .map(|((tid, _), ByThread { nodes, remote })| {
             let pages = nodes.iter().map(|(node, (pages, _))| (*node, *pages));
             let node = most(&pages.collect());
             TidPages {

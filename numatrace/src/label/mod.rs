@@ -20,6 +20,7 @@ mod mapping_name;
 mod mappings;
 mod page_cache;
 mod resident;
+mod touched_by;
 
 pub mod code;
 pub mod symbol;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    activity, alloc, balancing, failures, labels::Labels, moved_by, resident, values::name,
+    activity, alloc, balancing, failures, labels::Labels, moved_by, resident, touched_by,
+    values::name,
 };
 use crate::{
     enrich::{Charged, Enrich, facts::Facts, process::ProcessIndex},
@@ -65,6 +66,8 @@ pub fn processes<F: Facts>(
     all.extend(pseudo.into_iter().map(|(mut process, counts)| {
         fill(&mut process, &counts, labels);
         moved_by::complete(&mut process, &enrich.processes, &mut enrich.facts);
+        let touch = process.first_touch.as_mut();
+        touched_by::name(touch, &enrich.processes, &mut enrich.facts);
         process
     }));
     all
@@ -102,7 +105,8 @@ pub fn system(counted: &Accumulators, processes: &[Process], labels: Labels<'_>)
     System {
         allocations: measured.allocs.then(|| alloc::matrix(&sum, nodes)),
         remote_by_distance: None,
-        first_touch: activity::first_touch(&sum, nodes, measured),
+        first_touch: activity::first_touch(&sum, nodes, measured)
+            .map(|all| touched_by::with_names(all, processes)),
         hint_faults: activity::hint_faults(&sum, nodes, measured),
         page_migrations: activity::page_migrations(&sum, nodes, measured).map(|mut all| {
             all.moved_by = all.moved_by.map(|_| moved_by::all(processes));
@@ -152,6 +156,7 @@ fn process<F: Facts>(
     }
     fill(&mut process, &sum, labels);
     moved_by::complete(&mut process, processes, facts);
+    touched_by::name(process.first_touch.as_mut(), processes, facts);
     process.threads = threads
         .iter()
         .map(|(tid, start_ns, counts)| {
@@ -163,6 +168,7 @@ fn process<F: Facts>(
                 .allocs
                 .then(|| alloc::counters(counts, labels.nodes, labels.known));
             thread.first_touch = activity::first_touch(counts, labels.nodes, labels.measured);
+            touched_by::name(thread.first_touch.as_mut(), processes, facts);
             thread.hint_faults = activity::hint_faults(counts, labels.nodes, labels.measured);
             thread.task_moves = activity::task_moves(counts, labels.nodes, labels.measured);
             thread.run_ns = activity::run_ns(counts, labels.nodes, labels.measured);

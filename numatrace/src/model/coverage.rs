@@ -52,6 +52,10 @@ pub struct Coverage {
     /// Events whose count is uncertain, by kind.
     #[serde(default)]
     pub uncertain: BTreeMap<String, u64>,
+    /// Base pages that came past the allocator, so that neither numastat nor `alloc` has them, by
+    /// the way they came.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_in_numastat: BTreeMap<String, u64>,
     /// Files with code that stacks have no names from, because reading them failed or took too
     /// much, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

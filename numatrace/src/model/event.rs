@@ -90,6 +90,9 @@ pub struct Event {
     /// The process that requested a migration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_by: Option<Pid>,
+    /// A different process than the one that has the memory, which touched it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub touched_by: Option<Pid>,
     /// Length of a thread's absence, milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub away_ms: Option<f64>,
@@ -142,6 +145,7 @@ impl Event {
             cpus: None,
             mapping: None,
             moved_by: None,
+            touched_by: None,
             away_ms: None,
             back: None,
             asked_by: None,

@@ -1,8 +1,13 @@
-//! First touch: user pages faulted in, by node of the faulting thread and node of the page.
+//! First touch: user pages faulted in, by node of the faulting thread and node of the page, charged
+//! to the process that has the memory.
 
 use serde::{Deserialize, Serialize};
 
-use super::matrix::{ByDistance, Matrix};
+use super::{
+    matrix::{ByDistance, Matrix},
+    name::Name,
+};
+use crate::ids::Pid;
 
 /// User pages that were faulted in, by node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +22,22 @@ pub struct FirstTouch {
     pub by_kind: Option<ByKind>,
     /// Parts of `pages` with a property; a page can be in several.
     pub marks: Option<Marks>,
+    /// Part of `pages` that other processes touched, most pages first; empty where none did, and
+    /// where only the process's own faults are seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_others: Vec<TouchedBy>,
+}
+
+/// A process that touched first the memory of a different one: by process_vm_writev(2) or
+/// ptrace(2), or as a worker of the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchedBy {
+    /// The process, in the initial PID namespace.
+    pub pid: Pid,
+    /// Name; `None` when the process ended before it could be read.
+    pub comm: Option<Name>,
+    /// Base pages that it touched.
+    pub pages: u64,
 }
 
 /// Base pages by kind of mapping. A file with a path is `file`, on tmpfs too; shared memory without

@@ -4,6 +4,7 @@ use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use serde::{Deserialize as DeriveDeserialize, Serialize as DeriveSerialize};
 
+use super::first_touch::TouchedBy;
 use super::hint_fault::HintFaults;
 use super::matrix::{Matrix, PerNode};
 use super::name::Name;
@@ -193,6 +194,9 @@ pub struct MappingFirstTouch {
     /// The threads that touched the pages, most pages first.
     #[serde(default)]
     pub by_tid: Vec<TidPages>,
+    /// Other processes that touched pages, most pages first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_others: Vec<TouchedBy>,
     /// The stacks that touched the pages: ids in the report's `stacks`, most pages first.
     #[serde(default)]
     pub stacks: Vec<u32>,

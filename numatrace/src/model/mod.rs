@@ -67,7 +67,7 @@ pub use audit_report::AuditReport;
 pub use balancer::{BalancerVerdict, BalancerWork, Balancing, FaultSlice};
 pub use coverage::Coverage;
 pub use finding::{Finding, Fix, FixKind, Severity};
-pub use first_touch::{ByKind, FirstTouch, Marks};
+pub use first_touch::{ByKind, FirstTouch, Marks, TouchedBy};
 pub use hint_fault::HintFaults;
 pub use hooks::{Hook, HookState};
 pub use incident::{Incident, Moment, MomentKind};

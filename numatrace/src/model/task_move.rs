@@ -86,6 +86,8 @@ pub enum MoveReason {
     RtDl,
     /// None of these reasons could be shown.
     Unknown,
+    /// A scheduler of sched_ext dispatched the task to a different CPU.
+    SchedExt,
 }
 
 impl MoveReason {
@@ -105,6 +107,7 @@ impl MoveReason {
             Self::Hotplug => "hotplug",
             Self::RtDl => "rt_dl",
             Self::Unknown => "unknown",
+            Self::SchedExt => "sched_ext",
         }
     }
 }

@@ -71,6 +71,9 @@ fn details(event: &Event, page_size: u64) -> Vec<String> {
     if let Some(asker) = event.moved_by.filter(|asker| *asker != event.pid) {
         details.push(format!("requested by {asker}"));
     }
+    if let Some(toucher) = event.touched_by {
+        details.push(format!("touched by {toucher}"));
+    }
     if let Some(migrated) = event.migrated.filter(|pages| *pages > 0) {
         let mib = number::mib(Some(migrated), page_size);
         details.push(match event.away_ms {

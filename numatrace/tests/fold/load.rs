@@ -94,6 +94,9 @@ fn count_key(stem: Stem, from: NodeId, to: NodeId, marks: Marks) -> CountKey {
         Stem::MovedBy => CountKey::new(stem)
             .with_pid(PIDS[usize::from(marks.class) % PIDS.len()])
             .with_cause(marks.cause & 15),
+        Stem::TouchedBy => CountKey::new(stem)
+            .with_pid(PIDS[usize::from(marks.class) % PIDS.len()])
+            .with_mark(marks.mark & 4),
         Stem::CpuMove => {
             CountKey::new(stem).with_cpus(u32::from(from.0) * 2, u32::from(to.0) * 2 + 1)
         }

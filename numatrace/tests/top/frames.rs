@@ -154,6 +154,7 @@ pub fn full(nodes: u16) -> Snapshot {
                 node: Some(NodeId(0)),
                 last_ns: None,
             }],
+            by_others: Vec::new(),
             stacks: Vec::new(),
             by_stack: Vec::new(),
         }),

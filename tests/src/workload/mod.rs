@@ -10,7 +10,9 @@
 pub mod trouble;
 pub mod truth;
 
+pub mod btf;
 pub mod crew;
+pub mod ext_scheduler;
 pub mod memory;
 pub mod nodes;
 pub mod placement;

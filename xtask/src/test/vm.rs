@@ -30,7 +30,7 @@ const DEFAULT_KERNELS: &str = "6.1,7.3";
 
 /// Groups of tests that take minutes, or that wait for the balancer or the scheduler to act in
 /// their own time: left out unless the whole tier is asked for, or a filter names them.
-const LONG: [&str; 17] = [
+const LONG: [&str; 18] = [
     "audit::five_thousand",
     "balancer::",
     "fix_trials::",
@@ -45,6 +45,7 @@ const LONG: [&str; 17] = [
     "storm::",
     "surprise::",
     "task_move_chosen::",
+    "task_move_ext::",
     "task_move_numa::",
     "task_move_verified::",
     "task_move_pushed::",

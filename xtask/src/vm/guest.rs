@@ -128,8 +128,14 @@ impl Guest<'_> {
             .arg("-initrd")
             .arg(&archive);
         let disks_made = if self.data { 2 } else { 1 };
-        let words = format!("{COMMAND_LINE} lab.disks={disks_made} {}", self.append);
-        command.args(["-append", &words]);
+        let made = format!("lab.disks={disks_made}");
+        let words = [
+            COMMAND_LINE,
+            &made,
+            self.layout.kernel_words(),
+            self.append,
+        ];
+        command.args(["-append", &words.join(" ")]);
         lines.arguments(&mut command);
         disks.arguments(&mut command);
 

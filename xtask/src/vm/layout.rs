@@ -1,7 +1,8 @@
 //! The grammar of `--nodes`: a guest's NUMA nodes, with their CPUs and memory.
 //!
 //! `2x2` is two nodes of two CPUs; `2x2:1G` gives the memory of each. A list names every node:
-//! `2:512M,1:0,0:256M` is one of two CPUs, a memoryless one with a CPU, and a CPU-less one.
+//! `2:512M,1:0,0:256M` is one of two CPUs, a memoryless one with a CPU, and a CPU-less one. The
+//! memory of `1:+256M` is plugged in, and the kernel takes it for movable pages only.
 
 use std::{fmt, str::FromStr};
 
@@ -10,6 +11,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 /// Above this the guest's memory is split around the PCI hole, and a node's is no longer
 /// contiguous.
 const MAX_MB: u64 = 3328;
+/// Room for modules behind the memory that is there at boot, as QEMU has it.
+const MAX_PLUGGED: &str = "8G";
 /// Memory of a node by default: the tests exhaust nodes, so little, and enough for the kernel
 /// itself.
 const DEFAULT_MB: u64 = 512;
@@ -23,6 +26,8 @@ pub struct Node {
     pub cpus: u32,
     /// Memory in MiB; 0 for a memoryless node.
     pub mb: u64,
+    /// The memory is a module that can be pulled out: the kernel keeps nothing of its own there.
+    pub plugged: bool,
 }
 
 /// The nodes of a guest, in order.
@@ -40,7 +45,8 @@ impl Layout {
             nodes: vec![
                 Node {
                     cpus: 2,
-                    mb: DEFAULT_MB
+                    mb: DEFAULT_MB,
+                    plugged: false,
                 };
                 2
             ],
@@ -78,12 +84,17 @@ impl Layout {
             None if same => format!("sockets={},cores={}", self.nodes.len(), self.nodes[0].cpus),
             None => format!("sockets={cpus},cores=1"),
         };
-        let memory: u64 = self.nodes.iter().map(|n| n.mb).sum();
+        let at_boot = self.nodes.iter().filter(|n| !n.plugged);
+        let mut memory = format!("{}M", at_boot.map(|n| n.mb).sum::<u64>());
+        let plugged = self.nodes.iter().filter(|n| n.plugged).count();
+        if plugged > 0 {
+            memory += &format!(",slots={plugged},maxmem={MAX_PLUGGED}");
+        }
         let mut arguments = vec![
             "-smp".into(),
             format!("{cpus},{topology}"),
             "-m".into(),
-            format!("{memory}M"),
+            memory,
         ];
         let mut first = 0;
         for (id, node) in self.nodes.iter().enumerate() {
@@ -100,7 +111,12 @@ impl Layout {
                     "-object".into(),
                     format!("memory-backend-ram,id=m{id},size={}M", node.mb),
                 ]);
-                numa += &format!(",memdev=m{id}");
+                if node.plugged {
+                    let module = format!("pc-dimm,id=d{id},memdev=m{id},node={id}");
+                    arguments.extend(["-device".into(), module]);
+                } else {
+                    numa += &format!(",memdev=m{id}");
+                }
             }
             arguments.extend(["-numa".into(), numa]);
         }
@@ -114,6 +130,16 @@ impl Layout {
             ]);
         }
         arguments
+    }
+
+    /// Returns the words for the kernel's command line that make these nodes what they are.
+    #[must_use]
+    pub fn kernel_words(&self) -> &'static str {
+        if self.nodes.iter().any(|n| n.plugged) {
+            "memhp_default_state=online_movable"
+        } else {
+            ""
+        }
     }
 
     /// Returns whether there is a node of memory only. The firmware then states how slow it is
@@ -155,6 +181,10 @@ impl Layout {
         ensure!(self.cpus() > 0, "no node has a CPU; try 2x2");
         ensure!(memory > 0, "no node has memory; try 2x2");
         ensure!(
+            self.nodes.iter().any(|n| n.mb > 0 && !n.plugged),
+            "the kernel needs memory of its own; give one node memory without a +"
+        );
+        ensure!(
             memory <= MAX_MB,
             "{memory} MiB in all, and the lab's guests take up to {MAX_MB}; give the nodes less"
         );
@@ -188,13 +218,22 @@ impl FromStr for Layout {
             } else {
                 megabytes(memory).with_context(hint)?
             };
-            vec![Node { cpus, mb }; count]
+            vec![
+                Node {
+                    cpus,
+                    mb,
+                    plugged: false
+                };
+                count
+            ]
         } else {
             let node = |part: &str| {
                 let (cpus, memory) = part.split_once(':').with_context(hint)?;
+                let plugged = memory.strip_prefix('+');
                 Ok(Node {
                     cpus: cpus.parse().with_context(hint)?,
-                    mb: megabytes(memory).with_context(hint)?,
+                    mb: megabytes(plugged.unwrap_or(memory)).with_context(hint)?,
+                    plugged: plugged.is_some(),
                 })
             };
             text.split(',').map(node).collect::<Result<_>>()?
@@ -212,7 +251,7 @@ impl fmt::Display for Layout {
         let parts: Vec<_> = self
             .nodes
             .iter()
-            .map(|n| format!("{}:{}M", n.cpus, n.mb))
+            .map(|n| format!("{}:{}{}M", n.cpus, if n.plugged { "+" } else { "" }, n.mb))
             .collect();
         f.write_str(&parts.join(","))
     }
@@ -265,10 +304,34 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn node(cpus: u32, mb: u64) -> Node {
+        Node {
+            cpus,
+            mb,
+            plugged: false,
+        }
+    }
+
+    #[test]
+    fn memory_behind_a_plus_is_a_module_and_movable() {
+        let plugged = layout("1:512M,1:+256M");
+        let arguments = plugged.arguments(None).join(" ");
+        for part in [
+            "-m 512M,slots=1,maxmem=8G ",
+            "-device pc-dimm,id=d1,memdev=m1,node=1",
+            "node,nodeid=1,cpus=1-1 ",
+        ] {
+            assert!(arguments.contains(part), "{part} in {arguments}");
+        }
+        assert_eq!(plugged.kernel_words(), "memhp_default_state=online_movable");
+        assert_eq!(layout("2x2").kernel_words(), "");
+        assert!("1:+512M".parse::<Layout>().is_err());
+    }
+
     #[test]
     fn n_by_c_makes_equal_nodes() {
         assert_eq!(layout("2x2"), Layout::two_nodes());
-        assert_eq!(layout("4x1:256M").nodes, [Node { cpus: 1, mb: 256 }; 4]);
+        assert_eq!(layout("4x1:256M").nodes, [node(1, 256); 4]);
         assert_eq!(
             layout("8x1").nodes[0].mb,
             416,
@@ -278,11 +341,7 @@ mod tests {
 
     #[test]
     fn a_list_names_memoryless_and_cpuless_nodes() {
-        let nodes = [
-            Node { cpus: 2, mb: 512 },
-            Node { cpus: 1, mb: 0 },
-            Node { cpus: 0, mb: 256 },
-        ];
+        let nodes = [node(2, 512), node(1, 0), node(0, 256)];
         assert_eq!(layout("2:512M,1:0,0:256M").nodes, nodes);
     }
 
@@ -333,7 +392,7 @@ mod tests {
 
     #[test]
     fn a_layout_prints_as_it_is_typed() {
-        for text in ["2x2", "4x1", "2:512M,1:0M,0:256M"] {
+        for text in ["2x2", "4x1", "2:512M,1:0M,0:256M", "1:512M,1:+256M"] {
             assert_eq!(layout(text).to_string(), text);
         }
     }

@@ -20,7 +20,7 @@ use numatrace_common::{
     counters::Counter,
     cpu::CpuState,
     globals::WHILE_CHEAP,
-    slot::{Bin, SlotIndex},
+    slot::{Bin, FAULT_OF_OTHER, SlotIndex},
 };
 
 use self::alloc::{Alloc, Hook};
@@ -185,6 +185,10 @@ fn slow_path<H: Hook>(hook: &H, cpu: &mut CpuState) -> u32 {
             // First: it may withdraw a page from the open run.
             touched::note(cpu, event.order, touch_key);
         }
+        if page_kind & FAULT_OF_OTHER != 0 {
+            let owner = fault::owner_noted(&cpu.fault);
+            first_touch::count_in_other(owner, touch_key, event.pages());
+        }
         if enabled!(mapping_runs) {
             add_to_run(hook, cpu, touch_key);
         }
@@ -212,7 +216,15 @@ fn classify<H: Hook>(
     cpu.slot.last_hit = u32::from(alloc.is_on_node_asked(preferred));
     let cause = alloc.cause(cpu.slot.node as u16, false);
     let count_key = alloc.count_key(preferred, cause);
-    if matches!(cause, RemoteCause::None) && alloc.is_like_its_inputs(preferred) {
+    // Such a touch has been counted for the owner of the memory. Streaks know one owner.
+    let is_in_other = event.page_kind & FAULT_OF_OTHER != 0;
+    let own_touch_key = if is_in_other {
+        CountKey::EMPTY
+    } else {
+        touch_key
+    };
+    let is_plain = matches!(cause, RemoteCause::None) && !is_in_other;
+    if is_plain && alloc.is_like_its_inputs(preferred) {
         streaks::begin(cpu, event, count_key, touch_key);
         return;
     }
@@ -222,7 +234,7 @@ fn classify<H: Hook>(
     let pages = event.pages();
     let is_asked_for = matches!(cause, RemoteCause::Policy | RemoteCause::KernelNode);
     if is_asked_for && control::is_attached(POLICY_HOOK) {
-        streaks::tally(&mut cpu.slot, CountKey::EMPTY, touch_key, 1, pages);
+        streaks::tally(&mut cpu.slot, CountKey::EMPTY, own_touch_key, 1, pages);
         // The policy hook names the cause.
         cpu.slot.pending = Bin {
             count_key: slot::key_in(&cpu.slot, count_key),
@@ -244,7 +256,7 @@ fn classify<H: Hook>(
         touch_run::add_cause(&mut cpu.open, Task::current(), cause, pages);
     }
     let count_key = count_key.with_cause(cause as u8);
-    streaks::tally(&mut cpu.slot, count_key, touch_key, 1, pages);
+    streaks::tally(&mut cpu.slot, count_key, own_touch_key, 1, pages);
 }
 
 /// Records what the node has that a page was wanted of.
@@ -301,20 +313,35 @@ fn count_without_slot<H: Hook>(hook: &H, cpu: &mut CpuState, page_kind: u64, irq
     if touch_key.is_empty() {
         return 0;
     }
-    slot::count_without_slot(task, irq, touch_key, 1, pages);
+    let touch_key = touch_key.with_task_node(here);
+    let owner = if page_kind & FAULT_OF_OTHER != 0 {
+        let owner = fault::owner_noted(&cpu.fault);
+        first_touch::count_in_other(owner, touch_key, pages);
+        owner
+    } else {
+        slot::count_without_slot(task, irq, touch_key, 1, pages);
+        owner
+    };
     if enabled!(mapping_runs)
-        && let Some(touch) = alloc.touch(owner, touch_key.with_task_node(here), &mut cpu.fault)
+        && let Some(touch) = alloc.touch(owner, touch_key, &mut cpu.fault)
     {
         touch.emit_alone();
     }
     0
 }
 
-/// Adds a first touch of the slot's owner to a run.
+/// Adds a first touch to a run: of the slot's owner, or of the owner of the memory if that is a
+/// different process's.
 #[inline(never)]
 fn add_to_run<H: Hook>(hook: &H, cpu: &mut CpuState, touch_key: CountKey) -> u32 {
-    let owner = slot::owner(&cpu.slot);
-    let CpuState { fault, open, .. } = cpu;
+    let CpuState {
+        slot, fault, open, ..
+    } = cpu;
+    let owner = if fault.page_kind & FAULT_OF_OTHER != 0 {
+        fault::owner_noted(fault)
+    } else {
+        slot::owner(slot)
+    };
     if let Some(alloc) = hook.alloc()
         && let Some(touch) = alloc.touch(owner, touch_key.with_epoch(0), fault)
     {

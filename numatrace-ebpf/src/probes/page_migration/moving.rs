@@ -66,7 +66,7 @@ const NOWHERE: Area = Area {
     pgoff: 0,
     ino: 0,
     dev: 0,
-    reserved: 0,
+    toucher: 0,
 };
 
 /// Threads that migrate pages, by thread id. Preallocated.

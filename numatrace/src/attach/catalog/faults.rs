@@ -74,3 +74,35 @@ pub(super) const SHMEM_FILL: Row = Row {
     cost: unmeasured("when a page or folio is added to tmpfs or shared memory"),
     ..Row::OPTIONAL
 };
+
+/// Pages that userfaultfd copies into memory.
+pub(super) const USERFAULT: Row = Row {
+    hook: names::USERFAULT,
+    measures: "first touch of memory that userfaultfd(2) fills by copies (live migration, \
+               checkpoints)",
+    exact: &[
+        &[fexit("userfault_copy", &["mfill_atomic_install_pte"])],
+        &[
+            fentry("userfault_enter", &["mcopy_atomic"]),
+            fexit("userfault_leave", &["mcopy_atomic"]),
+        ],
+    ],
+    lost: "copies by userfaultfd are allocations, and no first touches",
+    kernels: "6.1 and later; before 6.4, copies are seen through the hook page_alloc_policy",
+    needs: &[names::PAGE_FAULT, names::ALLOC_POLICY],
+    cost: unmeasured("when a page is copied by userfaultfd"),
+    ..Row::OPTIONAL
+};
+
+/// Pages that direct compaction hands out itself.
+pub(super) const CAPTURED: Row = Row {
+    hook: names::PAGE_CAPTURED,
+    measures: "pages that direct compaction hands straight to the thread that looked for them, \
+               which numastat does not count",
+    exact: &[&[fexit("page_captured", &["try_to_compact_pages"])]],
+    lost: "pages that direct compaction captures are in no table",
+    kernels: "6.1 and later; an argument changed in 7.3",
+    needs: &[names::PAGE_FAULT],
+    cost: unmeasured("when an allocation has to compact memory itself"),
+    ..Row::OPTIONAL
+};

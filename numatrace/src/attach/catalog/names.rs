@@ -18,6 +18,10 @@ pub const PAGE_FAULT: &str = "page_fault";
 pub const PAGE_CACHE: &str = "page_cache";
 /// Fills of tmpfs and other shared memory.
 pub const SHMEM_FILL: &str = "shmem_fill";
+/// Copies by userfaultfd.
+pub const USERFAULT: &str = "userfault";
+/// Pages that compaction captures.
+pub const PAGE_CAPTURED: &str = "page_captured";
 /// First touches from the hugetlb pool.
 pub const HUGETLB_FAULT: &str = "page_fault_hugetlb";
 /// NUMA hinting faults: accesses that the NUMA balancer samples.

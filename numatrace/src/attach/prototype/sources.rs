@@ -48,6 +48,10 @@ pub const PROBES: &[(&str, &str)] = &[
         include_str!("../../../../numatrace-ebpf/src/probes/page_cache.rs"),
     ),
     (
+        "page_captured",
+        include_str!("../../../../numatrace-ebpf/src/probes/page_captured.rs"),
+    ),
+    (
         "page_fault",
         include_str!("../../../../numatrace-ebpf/src/probes/page_fault.rs"),
     ),
@@ -90,5 +94,9 @@ pub const PROBES: &[(&str, &str)] = &[
     (
         "task_run",
         include_str!("../../../../numatrace-ebpf/src/probes/task_run.rs"),
+    ),
+    (
+        "userfault",
+        include_str!("../../../../numatrace-ebpf/src/probes/userfault.rs"),
     ),
 ];

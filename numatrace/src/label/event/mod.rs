@@ -145,10 +145,13 @@ impl EventLines {
         run: &TouchRun,
         enrich: &mut Enrich<F>,
     ) -> Option<Event> {
-        let subject = (time_ns, process, Some(thread(run.thread)));
+        // Of the owner of the memory no thread did it.
+        let own = run.toucher.is_none().then(|| thread(run.thread));
+        let subject = (time_ns, process, own);
         let pages = Some(run.pages);
         let mut event = self.begin(Kind::FirstTouch, run.nodes, pages, subject, enrich)?;
         event.reason = main_cause(&run.causes);
+        event.touched_by = run.toucher;
         let range = (run.low, run.high);
         event.mapping = Some(place(enrich, process, &run.area, run.kind, range));
         Some(event)

@@ -162,5 +162,6 @@ fn in_words(reason: MoveReason) -> &'static str {
         MoveReason::Hotplug => "CPU hotplug",
         MoveReason::RtDl => "real-time class",
         MoveReason::Unknown => "unknown reason",
+        MoveReason::SchedExt => "sched_ext",
     }
 }

@@ -101,8 +101,7 @@ fn table(snapshot: &Snapshot, process: &Process, mappings: &[&Mapping], back: bo
             );
         }
     }
-    let toucher = |m: &Mapping| Some(m.first_touch.as_ref()?.by_tid.first()?.tid);
-    table.left("by", column(&|m| processes::thread(process, toucher(m))));
+    table.left("by", column(&|m| toucher(process, m)));
     table.right(
         header("hint_faults"),
         column(&|m| number::count(m.accesses().map(Matrix::total))),
@@ -119,6 +118,19 @@ fn table(snapshot: &Snapshot, process: &Process, mappings: &[&Mapping], back: bo
     }
     table.right(header("surprise_pages"), column(&|m| mib(m.surprise_pages)));
     table
+}
+
+/// Returns who touched most pages: a thread of the process, or a different process.
+fn toucher(process: &Process, mapping: &Mapping) -> String {
+    let touch = mapping.first_touch.as_ref();
+    let thread = touch.and_then(|touch| touch.by_tid.first());
+    let other = touch.and_then(|touch| touch.by_others.first());
+    match other {
+        Some(other) if thread.is_none_or(|thread| thread.pages < other.pages) => {
+            processes::toucher(other)
+        }
+        _ => processes::thread(process, thread.map(|thread| thread.tid)),
+    }
 }
 
 fn moved_back(mapping: &Mapping) -> Option<u64> {

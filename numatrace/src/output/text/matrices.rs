@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use super::processes;
 use crate::model::distance;
 use crate::model::number;
-use crate::model::{Host, Matrix, PageMigrations, Snapshot};
+use crate::model::{FirstTouch, Host, Matrix, PageMigrations, Snapshot};
 use crate::output::escape;
 use crate::output::format::{page::Page, table::Table};
 
@@ -63,9 +63,7 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
         &format!("First touch{of}: MiB from the thread's node (row) on the page's node (column)"),
         touch.and_then(|touch| touch.pages.as_ref()),
         &mib,
-        touch
-            .and_then(|touch| touch.remote_by_distance.as_ref())
-            .map(|counts| format!("Remote MiB: {}.", distance::sentence(counts, &mib))),
+        touch.and_then(|touch| about_touch(touch, &mib)),
     );
     write(
         &format!("Hint faults{of}: from the thread's node (row) to the page's node (column)"),
@@ -110,6 +108,23 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot) {
             })
         }),
     );
+}
+
+/// Returns what a legend says about first touches: how far remote pages are, and the other
+/// processes that touched them.
+fn about_touch(touch: &FirstTouch, mib: &dyn Fn(u64) -> String) -> Option<String> {
+    let far = touch.remote_by_distance.as_ref();
+    let far = far.map(|counts| format!("Remote MiB: {}.", distance::sentence(counts, mib)));
+    let others: Vec<String> = touch
+        .by_others
+        .iter()
+        .take(PAIRS)
+        .map(|by| format!("{} {}", processes::toucher(by), mib(by.pages)))
+        .collect();
+    let others = (!others.is_empty())
+        .then(|| format!("MiB touched by other processes: {}.", others.join(", ")));
+    let said: Vec<String> = [far, others].into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join(" "))
 }
 
 /// Writes a square for few nodes, the largest pairs for many.

@@ -3,7 +3,7 @@
 use super::columns;
 use super::figures::Figures;
 use crate::model::number;
-use crate::model::{Process, ProcessKind, Snapshot};
+use crate::model::{Process, ProcessKind, Snapshot, TouchedBy};
 use crate::output::format::{name, page::Page, table::Table, tone::Tone};
 
 /// One row of a ranking.
@@ -67,6 +67,15 @@ pub fn write_threads(page: &mut Page<'_>, snapshot: &Snapshot, limit: Option<usi
 /// Names a process in a title: `app (4242)`.
 pub fn with_pid(process: &Process) -> String {
     format!("{} ({})", name::short(&process.comm), process.pid)
+}
+
+/// Names a process that touched memory of a different one: `writer (77)`; by its PID alone when it
+/// ended before its name could be read.
+pub fn toucher(by: &TouchedBy) -> String {
+    match &by.comm {
+        Some(comm) => format!("{} ({})", name::short(comm), by.pid),
+        None => format!("PID {}", by.pid),
+    }
 }
 
 /// Names the thread of a process with this TID: `worker (4243)`; `-` when it is not in the report.

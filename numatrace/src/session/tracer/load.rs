@@ -16,7 +16,7 @@ use crate::{
         prototype::Mismatches,
         reading::Reading,
     },
-    capture::sys::zoneinfo,
+    capture::sys::zoneinfo::{self, Zone},
     enrich::topology::Topology,
     exit::{Exit, Failure},
 };
@@ -110,7 +110,14 @@ fn node_sets(topology: &Topology) -> NodeSets {
         sets.has_dma32_memory = sets.has_memory;
         return sets;
     };
-    for zone in &zones {
+    low_memory(&mut sets, &zones);
+    sets
+}
+
+/// Notes the nodes that have low memory. A kernel without zones of it serves requests for it as all
+/// others.
+fn low_memory(sets: &mut NodeSets, zones: &[Zone]) {
+    for zone in zones {
         if zone.name == "DMA" {
             NodeSets::add(&mut sets.has_dma_memory, zone.node);
         }
@@ -118,5 +125,54 @@ fn node_sets(topology: &Topology) -> NodeSets {
             NodeSets::add(&mut sets.has_dma32_memory, zone.node);
         }
     }
-    sets
+    let none = [0; 16];
+    if sets.has_dma32_memory == none {
+        sets.has_dma32_memory = sets.has_normal_memory;
+    }
+    if sets.has_dma_memory == none {
+        sets.has_dma_memory = sets.has_dma32_memory;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::NodeId;
+
+    fn zone(node: u16, name: &str) -> Zone {
+        Zone {
+            node: NodeId(node),
+            name: name.to_owned(),
+            managed: 1,
+            ..Zone::default()
+        }
+    }
+
+    fn low_memory_of(zones: &[Zone]) -> (u64, u64) {
+        let mut sets = NodeSets::default();
+        for node in [0, 1] {
+            NodeSets::add(&mut sets.has_normal_memory, NodeId(node));
+        }
+        low_memory(&mut sets, zones);
+        (sets.has_dma_memory[0], sets.has_dma32_memory[0])
+    }
+
+    #[test]
+    fn only_nodes_with_low_memory_serve_requests_for_it() {
+        let all = [zone(0, "DMA"), zone(0, "DMA32"), zone(0, "Normal")];
+        let second_is_high = [&all[..], &[zone(1, "Normal")]].concat();
+        assert_eq!(low_memory_of(&second_is_high), (0b01, 0b01));
+        let second_is_movable = [&all[..], &[zone(1, "Movable")]].concat();
+        assert_eq!(low_memory_of(&second_is_movable), (0b01, 0b01));
+        let second_is_low = [&all[..], &[zone(1, "DMA32")]].concat();
+        assert_eq!(low_memory_of(&second_is_low), (0b01, 0b11));
+    }
+
+    #[test]
+    fn a_kernel_without_zones_of_low_memory_serves_it_everywhere() {
+        let normal = [zone(0, "Normal"), zone(1, "Normal")];
+        assert_eq!(low_memory_of(&normal), (0b11, 0b11));
+        let no_dma = [zone(0, "DMA32"), zone(1, "Normal")];
+        assert_eq!(low_memory_of(&no_dma), (0b01, 0b01));
+    }
 }

@@ -21,34 +21,46 @@ pub struct Args {
 }
 
 /// Memory that stays free while it is filled, so that nobody has to reclaim: 96 MiB.
-const RESERVE: usize = (96 << 20) / 4096;
+pub(super) const RESERVE: usize = (96 << 20) / 4096;
 
 /// Base pages of a huge page of x86.
-const HUGE: usize = 512;
+pub(super) const HUGE: usize = 512;
 
 pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
     let node = scene.nodes.memory(args.node)?;
     scene.nodes.run_on(node)?;
-    drop_caches();
-    let free = usize::try_from(free_pages(node)?)?;
-    let pages = free.saturating_sub(RESERVE) & !1;
-    let region = Region::anonymous(pages)?;
-    policy::set(&region, Mode::Bind, &[node])?;
+    let region = prepare(node)?;
     let mut truth = scene.begin("in-pieces")?;
-    region.write_all(0..pages);
-    for page in (1..pages).step_by(2) {
-        region.drop_page(page)?;
-    }
+    with_holes(&region)?;
     let whole = take_blocks(node)?;
     Scene::end(&mut truth)?;
     truth.detail("node", node);
-    truth.detail("kept_pages", pages / 2);
+    truth.detail("kept_pages", region.pages() / 2);
     truth.detail("free_pages", free_pages(node)?);
     print(&truth)?;
     truth.is_printed = true;
     std::io::stdin().lock().read_to_end(&mut Vec::new())?;
     drop((region, whole));
     Ok(truth)
+}
+
+/// Returns a region for the free memory of a node but for the reserve.
+pub(super) fn prepare(node: u32) -> Result<Region, Trouble> {
+    drop_caches();
+    let free = usize::try_from(free_pages(node)?).context("the node is too large")?;
+    let region = Region::anonymous(free.saturating_sub(RESERVE) & !1)?;
+    region.advise(libc::MADV_NOHUGEPAGE)?;
+    policy::set(&region, Mode::Bind, &[node])?;
+    Ok(region)
+}
+
+/// Writes a region, and gives every other page back.
+pub(super) fn with_holes(region: &Region) -> Result<()> {
+    region.write_all(0..region.pages());
+    for page in (1..region.pages()).step_by(2) {
+        region.drop_page(page)?;
+    }
+    Ok(())
 }
 
 /// Takes the blocks that are large enough for huge pages: of the reserve, and as many more as there

@@ -1,10 +1,11 @@
 //! `interleave`: pages spread over nodes by policy, evenly or by the machine's weights.
 
 use std::collections::BTreeMap;
+use std::io::{PipeReader, PipeWriter, Write, pipe};
 
 use anyhow::{Context, Result};
 
-use crate::workload::memory::Region;
+use crate::workload::memory::{Region, page_size};
 use crate::workload::nodes::parse_list;
 use crate::workload::policy::{self, Mode};
 use crate::workload::scene::Scene;
@@ -25,6 +26,9 @@ pub struct Args {
     /// Run on a CPU of this node [default: wherever it started]
     #[arg(long)]
     cpu_node: Option<u32>,
+    /// Also fill pipes with so many pages under the same policy: memory that the kernel cannot move
+    #[arg(long, default_value_t = 0)]
+    in_pipes: usize,
 }
 
 /// A node list as one value: clap would split a plain `Vec<u32>`.
@@ -56,7 +60,14 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
 
     let mut truth = scene.begin("interleave")?;
     region.write_all(0..args.pages);
+    let pipes = if args.in_pipes > 0 {
+        policy::set_thread(Mode::Interleave, &list)?;
+        fill_pipes(args.in_pipes)?
+    } else {
+        Vec::new()
+    };
     Scene::end(&mut truth)?;
+    drop(pipes);
 
     let found = scene.prober.region(&region, 0..args.pages)?;
     truth.touched(task_node, &found);
@@ -82,6 +93,22 @@ pub fn run(args: &Args, scene: &mut Scene) -> Result<GroundTruth, Trouble> {
         list.iter().map(|node| weights[node]).collect::<Vec<_>>(),
     );
     Ok(truth)
+}
+
+/// Returns pipes that hold so many pages, sixteen each, as the kernel makes them.
+fn fill_pipes(pages: usize) -> Result<Vec<(PipeReader, PipeWriter)>> {
+    const EACH: usize = 16;
+    let page = vec![1u8; page_size()];
+    let mut pipes = Vec::new();
+    for at in 0..pages {
+        if at % EACH == 0 {
+            pipes.push(pipe().context("cannot make a pipe")?);
+        }
+        if let Some((_, into)) = pipes.last_mut() {
+            into.write_all(&page)?;
+        }
+    }
+    Ok(pipes)
 }
 
 fn weight(node: u32) -> Result<u64, Trouble> {

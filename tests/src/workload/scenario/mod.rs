@@ -14,6 +14,8 @@ mod read_file;
 mod rebind;
 mod touch;
 
+mod captured;
+mod copied;
 mod exhaust;
 mod file;
 mod fill;
@@ -26,6 +28,7 @@ mod shmem;
 mod stack;
 mod surplus;
 mod thp;
+mod written;
 
 mod brief;
 mod churn;
@@ -42,6 +45,7 @@ mod bounce;
 mod crossed;
 mod crowd;
 mod demote;
+mod dispatched;
 mod fragment;
 mod in_pieces;
 mod move_pages;
@@ -92,6 +96,14 @@ pub enum Scenario {
     Surplus(surplus::Args),
     /// Write transparent huge pages
     Thp(thp::Args),
+    /// Use more huge pages than a node has blocks for
+    Captured(captured::Args),
+    /// Fill memory by userfaultfd(2)
+    Copied(copied::Args),
+    /// Compute in threads that a BPF scheduler places
+    Dispatched(dispatched::Args),
+    /// Put pages into the memory of a child
+    Written(written::Args),
     /// Map a file in each of many children, which end at once
     Brief(brief::Args),
     /// Fork, and let the child copy pages by writing them on another node
@@ -172,6 +184,10 @@ impl Scenario {
             Self::Stack(args) => stack::run(args, scene),
             Self::Surplus(args) => surplus::run(args, scene),
             Self::Thp(args) => thp::run(args, scene),
+            Self::Captured(args) => captured::run(args, scene),
+            Self::Copied(args) => copied::run(args, scene),
+            Self::Dispatched(args) => dispatched::run(args, scene),
+            Self::Written(args) => written::run(args, scene),
             Self::Brief(args) => brief::run(args, scene),
             Self::Cow(args) => cow::run(args, scene),
             Self::Discard(args) => discard::run(args, scene),

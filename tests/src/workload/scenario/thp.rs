@@ -109,7 +109,7 @@ pub(super) fn huge_size() -> Result<usize, Trouble> {
 
 /// Returns `AnonHugePages` of the mappings that lie inside `range`, in bytes, from
 /// `/proc/self/smaps`.
-fn huge_bytes(range: std::ops::Range<usize>) -> Result<usize> {
+pub(super) fn huge_bytes(range: std::ops::Range<usize>) -> Result<usize> {
     let smaps = std::fs::read_to_string("/proc/self/smaps")?;
     let (mut inside, mut kib) = (false, 0usize);
     for line in smaps.lines() {
