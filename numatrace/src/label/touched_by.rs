@@ -67,3 +67,54 @@ pub fn with_names(mut all: FirstTouch, processes: &[Process]) -> FirstTouch {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decode::{count::ToucherKey, mapping_run::TouchRun},
+        fold::{Counts, area::Class},
+        ids::NodeId,
+    };
+
+    #[test]
+    fn what_others_touched_is_counted_less_what_their_faults_freed() {
+        let key = |pid, withdrawn| ToucherKey {
+            pid: Pid(pid),
+            withdrawn,
+        };
+        let counts = Counts {
+            touched_by: [
+                (key(9, false), 10),
+                (key(9, true), 4),
+                (key(8, false), 512),
+                (key(7, false), 1),
+                (key(7, true), 1),
+            ]
+            .into(),
+            ..Counts::default()
+        };
+        let by: Vec<(Pid, u64)> = all(counts.touchers())
+            .into_iter()
+            .map(|by| (by.pid, by.pages))
+            .collect();
+        assert_eq!(by, [(Pid(8), 512), (Pid(9), 6)]);
+    }
+
+    #[test]
+    fn an_area_has_the_processes_that_touched_it_from_outside() {
+        let mut area = Area::new(Class::Anon, None, 0..1 << 20);
+        for toucher in [None, Some(Pid(9)), Some(Pid(9))] {
+            area.touched(&TouchRun {
+                toucher,
+                ..TouchRun::example(0, 4, NodeId(0))
+            });
+        }
+        let by: Vec<(Pid, u64)> = of_area(&area)
+            .into_iter()
+            .map(|by| (by.pid, by.pages))
+            .collect();
+        assert_eq!(by, [(Pid(9), 8)]);
+        assert_eq!(area.pages(), 12);
+    }
+}

@@ -387,6 +387,23 @@ mod tests {
     }
 
     #[test]
+    fn memory_that_a_different_process_touched_is_its_owner_s_and_no_thread_s() {
+        let (mut enrich, process) = enriched();
+        let mut line = |toucher| {
+            let run = TouchRun {
+                toucher,
+                ..TouchRun::example(0x7000, 4, NodeId(1))
+            };
+            let event = LiveEvent::Touch(process, run);
+            let line = lines(Filter::default()).line(1, &event, &mut enrich);
+            let line = line.unwrap();
+            (line.pid, line.tid, line.touched_by)
+        };
+        assert_eq!(line(Some(Pid(9))), (Pid(7), None, Some(Pid(9))));
+        assert_eq!(line(None), (Pid(7), Some(Tid(7)), None));
+    }
+
+    #[test]
     fn what_a_filter_keeps_out_is_not_line() {
         let (mut enrich, process) = enriched();
         let event = LiveEvent::TimelineEvent(TimelineEvent {

@@ -106,6 +106,9 @@ pub fn way_out(snapshot: &Snapshot, process: &Process, reason: Option<MoveReason
             "its CPUs are taken offline while it runs",
         )],
         Some(MoveReason::RtDl) => keep("a real-time task is pushed from CPU to CPU: pin it"),
+        Some(MoveReason::SchedExt) => keep(
+            "a BPF scheduler (sched_ext) puts it on other nodes: pin it, or use one that does not",
+        ),
         Some(MoveReason::NumaMove | MoveReason::NumaSwap) => {
             let text = "NUMA balancing does not settle: keep threads on the node of their memory";
             let mut fixes = keep(text);
