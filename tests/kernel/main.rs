@@ -29,6 +29,7 @@ mod cross_check;
 mod diff;
 mod hotplug;
 mod interval;
+mod low_memory;
 mod mixed;
 mod movable;
 mod node_short;

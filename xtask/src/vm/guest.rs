@@ -129,12 +129,7 @@ impl Guest<'_> {
             .arg(&archive);
         let disks_made = if self.data { 2 } else { 1 };
         let made = format!("lab.disks={disks_made}");
-        let words = [
-            COMMAND_LINE,
-            &made,
-            self.layout.kernel_words(),
-            self.append,
-        ];
+        let words = [COMMAND_LINE, &made, self.layout.kernel_words(), self.append];
         command.args(["-append", &words.join(" ")]);
         lines.arguments(&mut command);
         disks.arguments(&mut command);

@@ -44,11 +44,11 @@ impl Kernel {
     /// The mirror has no modules of exactly this kernel.
     pub fn modules(&self) -> Result<PathBuf> {
         let place = folder().join(&self.version).join("modules");
-        if place.exists() {
+        if modules::are_kept(&place) {
             return Ok(place);
         }
         let mirror = Mirror::open()?;
-        if place.exists() {
+        if modules::are_kept(&place) {
             return Ok(place);
         }
         let mut releases = releases(&mirror, is_rt(&self.version))?;
@@ -249,7 +249,7 @@ fn fetch(mirror: &Mirror, package: &Package) -> Result<Option<Kernel>> {
     let place = folder().join(&version);
     fs::create_dir_all(&place)?;
     let image = place.join("vmlinuz");
-    if modules_of(&package.name) == package.name && !place.join("modules").exists() {
+    if modules_of(&package.name) == package.name && !modules::are_kept(&place.join("modules")) {
         modules::keep(unpacked.path(), &place.join("modules"))?;
     }
     // The rename comes last: a cached kernel is whole.

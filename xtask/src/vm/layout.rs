@@ -2,7 +2,8 @@
 //!
 //! `2x2` is two nodes of two CPUs; `2x2:1G` gives the memory of each. A list names every node:
 //! `2:512M,1:0,0:256M` is one of two CPUs, a memoryless one with a CPU, and a CPU-less one. The
-//! memory of `1:+256M` is plugged in, and the kernel takes it for movable pages only.
+//! memory of `1:+256M` is plugged in above 4 GiB, and the kernel takes it for movable pages only;
+//! that of `1:=256M` it takes for all pages.
 
 use std::{fmt, str::FromStr};
 
@@ -26,8 +27,27 @@ pub struct Node {
     pub cpus: u32,
     /// Memory in MiB; 0 for a memoryless node.
     pub mb: u64,
-    /// The memory is a module that can be pulled out: the kernel keeps nothing of its own there.
-    pub plugged: bool,
+    /// How the kernel uses the memory, if that is a module plugged in above 4 GiB.
+    pub plugged: Option<Plugged>,
+}
+
+/// Use of memory that is plugged in, the same for all of a guest's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Plugged {
+    /// For pages that can be moved away again.
+    Movable,
+    /// For all pages that need no low memory.
+    Any,
+}
+
+impl Plugged {
+    /// The mark of it in a layout.
+    fn mark(self) -> char {
+        match self {
+            Plugged::Movable => '+',
+            Plugged::Any => '=',
+        }
+    }
 }
 
 /// The nodes of a guest, in order.
@@ -46,7 +66,7 @@ impl Layout {
                 Node {
                     cpus: 2,
                     mb: DEFAULT_MB,
-                    plugged: false,
+                    plugged: None,
                 };
                 2
             ],
@@ -84,9 +104,9 @@ impl Layout {
             None if same => format!("sockets={},cores={}", self.nodes.len(), self.nodes[0].cpus),
             None => format!("sockets={cpus},cores=1"),
         };
-        let at_boot = self.nodes.iter().filter(|n| !n.plugged);
+        let at_boot = self.nodes.iter().filter(|n| n.plugged.is_none());
         let mut memory = format!("{}M", at_boot.map(|n| n.mb).sum::<u64>());
-        let plugged = self.nodes.iter().filter(|n| n.plugged).count();
+        let plugged = self.nodes.iter().filter(|n| n.plugged.is_some()).count();
         if plugged > 0 {
             memory += &format!(",slots={plugged},maxmem={MAX_PLUGGED}");
         }
@@ -111,7 +131,7 @@ impl Layout {
                     "-object".into(),
                     format!("memory-backend-ram,id=m{id},size={}M", node.mb),
                 ]);
-                if node.plugged {
+                if node.plugged.is_some() {
                     let module = format!("pc-dimm,id=d{id},memdev=m{id},node={id}");
                     arguments.extend(["-device".into(), module]);
                 } else {
@@ -135,10 +155,10 @@ impl Layout {
     /// Returns the words for the kernel's command line that make these nodes what they are.
     #[must_use]
     pub fn kernel_words(&self) -> &'static str {
-        if self.nodes.iter().any(|n| n.plugged) {
-            "memhp_default_state=online_movable"
-        } else {
-            ""
+        match self.nodes.iter().find_map(|n| n.plugged) {
+            Some(Plugged::Movable) => "memhp_default_state=online_movable",
+            Some(Plugged::Any) => "memhp_default_state=online_kernel",
+            None => "",
         }
     }
 
@@ -181,8 +201,14 @@ impl Layout {
         ensure!(self.cpus() > 0, "no node has a CPU; try 2x2");
         ensure!(memory > 0, "no node has memory; try 2x2");
         ensure!(
-            self.nodes.iter().any(|n| n.mb > 0 && !n.plugged),
-            "the kernel needs memory of its own; give one node memory without a +"
+            self.nodes.iter().any(|n| n.mb > 0 && n.plugged.is_none()),
+            "the kernel needs memory of its own; give one node memory without + and ="
+        );
+        let mut plugged = self.nodes.iter().filter_map(|n| n.plugged);
+        let first = plugged.next();
+        ensure!(
+            plugged.all(|other| Some(other) == first),
+            "the kernel uses all memory that is plugged in alike; take either + or ="
         );
         ensure!(
             memory <= MAX_MB,
@@ -222,18 +248,27 @@ impl FromStr for Layout {
                 Node {
                     cpus,
                     mb,
-                    plugged: false
+                    plugged: None
                 };
                 count
             ]
         } else {
             let node = |part: &str| {
                 let (cpus, memory) = part.split_once(':').with_context(hint)?;
-                let plugged = memory.strip_prefix('+');
+                let plugged = match memory.as_bytes().first() {
+                    Some(b'+') => Some(Plugged::Movable),
+                    Some(b'=') => Some(Plugged::Any),
+                    _ => None,
+                };
+                let memory = if plugged.is_some() {
+                    &memory[1..]
+                } else {
+                    memory
+                };
                 Ok(Node {
                     cpus: cpus.parse().with_context(hint)?,
-                    mb: megabytes(plugged.unwrap_or(memory)).with_context(hint)?,
-                    plugged: plugged.is_some(),
+                    mb: megabytes(memory).with_context(hint)?,
+                    plugged,
                 })
             };
             text.split(',').map(node).collect::<Result<_>>()?
@@ -251,7 +286,10 @@ impl fmt::Display for Layout {
         let parts: Vec<_> = self
             .nodes
             .iter()
-            .map(|n| format!("{}:{}{}M", n.cpus, if n.plugged { "+" } else { "" }, n.mb))
+            .map(|n| {
+                let mark = n.plugged.map(Plugged::mark).map(String::from);
+                format!("{}:{}{}M", n.cpus, mark.unwrap_or_default(), n.mb)
+            })
             .collect();
         f.write_str(&parts.join(","))
     }
@@ -308,12 +346,12 @@ mod tests {
         Node {
             cpus,
             mb,
-            plugged: false,
+            plugged: None,
         }
     }
 
     #[test]
-    fn memory_behind_a_plus_is_a_module_and_movable() {
+    fn memory_behind_a_mark_is_a_module() {
         let plugged = layout("1:512M,1:+256M");
         let arguments = plugged.arguments(None).join(" ");
         for part in [
@@ -324,7 +362,10 @@ mod tests {
             assert!(arguments.contains(part), "{part} in {arguments}");
         }
         assert_eq!(plugged.kernel_words(), "memhp_default_state=online_movable");
+        let high = layout("1:512M,1:=256M");
+        assert_eq!(high.kernel_words(), "memhp_default_state=online_kernel");
         assert_eq!(layout("2x2").kernel_words(), "");
+        assert!("1:512M,1:=256M,1:+256M".parse::<Layout>().is_err());
         assert!("1:+512M".parse::<Layout>().is_err());
     }
 
@@ -392,7 +433,13 @@ mod tests {
 
     #[test]
     fn a_layout_prints_as_it_is_typed() {
-        for text in ["2x2", "4x1", "2:512M,1:0M,0:256M", "1:512M,1:+256M"] {
+        for text in [
+            "2x2",
+            "4x1",
+            "2:512M,1:0M,0:256M",
+            "1:512M,1:+256M",
+            "1:512M,1:=256M",
+        ] {
             assert_eq!(layout(text).to_string(), text);
         }
     }

@@ -20,12 +20,20 @@ const EARLY: &str = "early";
 
 /// Folders of modules, each with its modules in the order of loading. Those that a kernel has built
 /// in, or does not have, are left out.
-const SETS: [(&str, &[&str]); 2] = [
+const SETS: [(&str, &[&str]); 3] = [
     // Without its checksum ext4 mounts nothing, and asks for it by a name that only modprobe knows.
     (EARLY, &["crc32c_generic", "nvme", "ext4"]),
     // The compressor as well, for the same reason.
     ("zram", &["lzo_rle", "zram"]),
+    // A driver whose device takes addresses below 4 GiB only, which QEMU's machine has.
+    ("ata", &["ata_piix"]),
 ];
+
+/// Returns whether `place` has a folder for each set: an older lab kept fewer.
+#[must_use]
+pub fn are_kept(place: &Path) -> bool {
+    SETS.iter().all(|(set, _)| place.join(set).is_dir())
+}
 
 /// Keeps the modules of an unpacked package at `place`, a folder for each set.
 ///
@@ -53,6 +61,9 @@ pub fn keep(package: &Path, place: &Path) -> Result<()> {
     }
     if let Some(above) = place.parent() {
         fs::create_dir_all(above)?;
+    }
+    if place.exists() {
+        fs::remove_dir_all(place)?;
     }
     fs::rename(fresh.keep(), place).with_context(|| format!("cannot keep {}", place.display()))
 }

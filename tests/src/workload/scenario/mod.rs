@@ -38,6 +38,7 @@ mod fork_storm;
 mod hold;
 mod jit;
 mod kinds;
+mod low_memory;
 mod spawn_tree;
 
 mod away;
@@ -98,6 +99,8 @@ pub enum Scenario {
     Thp(thp::Args),
     /// Use more huge pages than a node has blocks for
     Captured(captured::Args),
+    /// Load a driver that needs memory below 4 GiB
+    LowMemory(low_memory::Args),
     /// Fill memory by userfaultfd(2)
     Copied(copied::Args),
     /// Compute in threads that a BPF scheduler places
@@ -185,6 +188,7 @@ impl Scenario {
             Self::Surplus(args) => surplus::run(args, scene),
             Self::Thp(args) => thp::run(args, scene),
             Self::Captured(args) => captured::run(args, scene),
+            Self::LowMemory(args) => low_memory::run(args, scene),
             Self::Copied(args) => copied::run(args, scene),
             Self::Dispatched(args) => dispatched::run(args, scene),
             Self::Written(args) => written::run(args, scene),
