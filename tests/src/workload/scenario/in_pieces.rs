@@ -49,7 +49,7 @@ pub(super) fn prepare(node: u32) -> Result<Region, Trouble> {
     drop_caches();
     let free = usize::try_from(free_pages(node)?).context("the node is too large")?;
     let region = Region::anonymous(free.saturating_sub(RESERVE) & !1)?;
-    region.advise(libc::MADV_NOHUGEPAGE)?;
+    region.without_huge_pages()?;
     policy::set(&region, Mode::Bind, &[node])?;
     Ok(region)
 }
