@@ -1,10 +1,10 @@
 //! Ends from outside: signals and deadlines end the session with a report, and the command with
 //! everything in its process group.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,6 +14,7 @@ use numatrace_tests::harness::report::Report;
 use numatrace_tests::harness::running::Running;
 use numatrace_tests::harness::terminal::OnTerminal;
 use numatrace_tests::harness::tracer::{DEADLINE, READY};
+use numatrace_tests::harness::waiting::until;
 
 fn trace(args: &[&str]) -> Command {
     let mut command = Command::new(programs::numatrace().unwrap());
@@ -114,10 +115,10 @@ fn control_c_on_the_terminal_is_the_commands_and_the_report_follows() {
     let mut command = trace(&["--", "sh", "-c", script]);
     let mut screen = OnTerminal::start_in_foreground(&mut command, 50, 120).unwrap();
     screen
-        .wait_for("the command", DEADLINE, |shown| shown.contains("begun"))
+        .wait_for("the command and the session", DEADLINE, |shown| {
+            shown.contains("begun") && shown.contains(READY)
+        })
         .unwrap();
-    // The banner follows the release; the session waits for signals from then on.
-    sleep(Duration::from_millis(300));
     screen.press("\x03").unwrap();
     let left = screen.finish(DEADLINE).unwrap();
     assert_eq!(left.status.code(), Some(7), "{}", left.screen);
@@ -151,6 +152,16 @@ fn a_limit_of_file_sizes_ends_a_recording_as_a_full_disk_does() {
     assert!(std::fs::read(&log).unwrap().starts_with(b"older\n"));
 }
 
+/// Returns the number of files of a folder that a process has open, with or without a name.
+fn files_in(folder: &Path, pid: u32) -> usize {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let files: BTreeSet<PathBuf> = descriptors
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .filter(|file| file.starts_with(folder))
+        .collect();
+    files.len()
+}
+
 #[test]
 fn a_flight_recorder_that_is_killed_leaves_its_recording_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
@@ -158,8 +169,10 @@ fn a_flight_recorder_that_is_killed_leaves_its_recording_and_nothing_else() {
     for _ in 0..2 {
         let recorder = shell(folder.path(), script);
         recorder.wait_for(READY, DEADLINE).unwrap();
-        // Time to be half full, when the next file begins.
-        sleep(Duration::from_millis(2500));
+        // The next file begins when this one is half full, and has no name for now.
+        until("the next file", DEADLINE, || {
+            files_in(folder.path(), recorder.pid()) == 2
+        });
         recorder.signal(Signal::SIGKILL).unwrap();
         assert!(recorder.has_ended(DEADLINE).unwrap());
         let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
@@ -168,4 +181,53 @@ fn a_flight_recorder_that_is_killed_leaves_its_recording_and_nothing_else() {
     let report = "\"$TRACE\" report -f json r.nmt";
     let end = shell(folder.path(), report).finish(DEADLINE).unwrap();
     assert_eq!(end.status.code(), Some(0), "{end:?}");
+}
+
+/// Returns the reader of a tracer, which has begun to read.
+fn reader_of(tracer: u32) -> Option<u32> {
+    let children = format!("/proc/{tracer}/task/{tracer}/children");
+    let children = std::fs::read_to_string(children).ok()?;
+    let mut pids = children
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok());
+    pids.find(|pid: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.lines().any(|line| line == "Seccomp:\t2")
+    })
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_build_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.nmt");
+    let touch = programs::workload().unwrap();
+    let script = format!(
+        "echo begun; read go; cat /proc/self/maps >/dev/null; read go; exec {} touch --mib 64",
+        touch.display()
+    );
+    let mut program = Running::start(Command::new("sh").args(["-c", &script])).unwrap();
+    program.wait_for_output("begun", DEADLINE).unwrap();
+    let mut command = Command::new(programs::numatrace().unwrap());
+    command.args(["record", "-q", "--stacks", "1", "-o"]);
+    command.arg(&path).args(["-p", &program.pid().to_string()]);
+    let recorder = Running::start(&mut command).unwrap();
+    until("the session", DEADLINE, || path.exists());
+    program.send("\n").unwrap();
+    until("its reader", DEADLINE, || {
+        reader_of(recorder.pid()).is_some()
+    });
+    let reader = Pid::from_raw(i32::try_from(reader_of(recorder.pid()).unwrap()).unwrap());
+    kill(reader, Signal::SIGSTOP).unwrap();
+    // A file that the reader does not know: the recorder waits for its answer.
+    program.send("\n").unwrap();
+    until("the wait", DEADLINE, || {
+        files_in(touch.parent().unwrap(), recorder.pid()) > 0
+    });
+    let asked = Instant::now();
+    recorder.signal(Signal::SIGINT).unwrap();
+    let end = recorder.finish(DEADLINE).unwrap();
+    let took = asked.elapsed();
+    assert_eq!(end.status.code(), Some(0), "{end:?}");
+    // A reader that does not answer is waited for five seconds.
+    assert!(took < Duration::from_secs(4), "{took:?}");
 }

@@ -13,9 +13,11 @@ mod hostile;
 mod interval;
 #[path = "../kernel/leftovers.rs"]
 mod leftovers;
+mod opened;
 mod placement;
 #[path = "../kernel/record.rs"]
 mod record;
+mod scarce;
 mod session;
 #[path = "../kernel/stat_numastat.rs"]
 mod stat_numastat;
@@ -28,3 +30,4 @@ mod task_move_cache;
 mod top;
 mod top_life;
 mod touch;
+mod written;

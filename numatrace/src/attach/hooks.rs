@@ -11,7 +11,7 @@ use super::{
     catalog::{HookKind, PARKING, Probe, Row, TASK_RUN},
     load::{Kernel, load_for, unload},
     preload::Preloaded,
-    refused,
+    refused::{self, NO_DESCRIPTORS},
     selection::Selection,
 };
 
@@ -95,6 +95,9 @@ pub fn attach(
                     programs,
                 };
             }
+            // The refusals before it may have been for the same reason, or for none that matters
+            // now: without descriptors nothing attaches.
+            Err(refusal) if refusal.contains(NO_DESCRIPTORS) => return absent(row, refusal),
             // Sets that begin with the same probe are refused with the same words: once is enough.
             Err(refusal) if refusals.contains(&refusal) => {}
             Err(refusal) => refusals.push(refusal),

@@ -4,6 +4,9 @@ use std::io;
 
 use aya::programs::ProgramError;
 
+/// Part of the reason when this process may open no more files: that is no refusal of the program.
+pub const NO_DESCRIPTORS: &str = "no file descriptors are left (EMFILE)";
+
 /// Returns the reason in a few words, without the program's name.
 pub fn reason(error: &ProgramError) -> String {
     match error {
@@ -35,6 +38,7 @@ fn load_reason(error: &io::Error, log: &str) -> String {
              of program"
                 .to_owned()
         }
+        (Some(libc::EMFILE), _) => NO_DESCRIPTORS.to_owned(),
         (Some(libc::ENOMEM), _) => "not enough memory for it (ENOMEM)".to_owned(),
         (_, Some(said)) => format!("the kernel's verifier refused it ({error}): {said}"),
         (_, None) => format!("the kernel refused to load it: {error}"),
@@ -46,6 +50,7 @@ fn attach_reason(error: &io::Error) -> String {
     /// for this kernel.
     const ENOTSUPP: i32 = 524;
     match error.raw_os_error() {
+        Some(libc::EMFILE) => NO_DESCRIPTORS.to_owned(),
         Some(libc::EBUSY) => "the function cannot be traced on this kernel (EBUSY)".to_owned(),
         Some(ENOTSUPP) => {
             "the function has more arguments than this kernel can trace (ENOTSUPP)".to_owned()
@@ -72,5 +77,8 @@ mod tests {
         );
         let memory = load_reason(&io::Error::from_raw_os_error(libc::ENOMEM), "");
         assert!(memory.contains("memory"), "{memory}");
+        let files = io::Error::from_raw_os_error(libc::EMFILE);
+        assert_eq!(load_reason(&files, ""), NO_DESCRIPTORS);
+        assert_eq!(attach_reason(&files), NO_DESCRIPTORS);
     }
 }

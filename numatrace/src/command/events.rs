@@ -41,11 +41,12 @@ pub(super) fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
     Ok(block_on(stream(&plan, sink))?.into())
 }
 
-async fn stream(plan: &EventsPlan, sink: Sink) -> anyhow::Result<Exit> {
+async fn stream(plan: &EventsPlan, mut sink: Sink) -> anyhow::Result<Exit> {
     let mut console = Console::new(plan.session.verbosity, false);
     let signals = Signals::new()?;
     let mut session = Session::open(plan.session.clone(), &mut console)?;
     session.tracer.ingest.stream_only();
+    sink.grow().context("cannot write the events")?;
     console.say(&session.banner());
 
     let to_stdout = matches!(sink, Sink::Stdout);

@@ -59,13 +59,16 @@ pub(super) fn run(args: TopArgs) -> anyhow::Result<ExitCode> {
     Ok(exit.into())
 }
 
-async fn show(plan: TopPlan, log: Option<&mut Sink>) -> anyhow::Result<Exit> {
+async fn show(plan: TopPlan, mut log: Option<&mut Sink>) -> anyhow::Result<Exit> {
     let mut console = Console::new(plan.session.verbosity, false);
     let signals = Signals::new()?;
     console.say("attaching ...");
     let mut session = Session::open(plan.session, &mut console)?;
     let began_ns = boot_ns()?;
     session.tracer.ingest.watch(Live::default());
+    if let Some(log) = &mut log {
+        log.grow().context("cannot write the reports")?;
+    }
 
     let (frames, shown_frames) = watch::channel(None);
     let (recording, shown_recording) = watch::channel(Recording::Off);

@@ -120,6 +120,11 @@ impl Symbols {
         }
     }
 
+    /// Begins to read while the session runs: a signal from now on ends it.
+    pub fn begin_reading(&mut self) {
+        self.reader.begin_reading();
+    }
+
     /// Returns the frames of a stack, innermost first, up to the first address that is not in any
     /// code, and why frames may be missing at its outer end. All addresses but the first are of the
     /// instruction behind a call.

@@ -14,6 +14,7 @@ pub mod text;
 pub mod topology;
 pub mod tui;
 
+mod lines;
 pub mod replacement;
 pub mod sink;
 pub mod stream;

@@ -1,9 +1,10 @@
 //! Destinations of a report: stdout, a pipe or device, or a regular file that is replaced as a
 //! whole.
 //!
-//! A file is written with mode 0600 in the folder of the target and put in place at the end
-//! ([`Replacement`]), so that nobody reads half a report and an existing one survives a session
-//! that fails. Symbolic links are not followed: they could lead a tool of root to write elsewhere.
+//! A file is written with mode 0600 in the folder of the target. A single document is put in place
+//! at the end ([`Replacement`]), so that nobody reads half a report and an existing one survives a
+//! session that fails. A file of lines is put in place when its session has begun, and grows
+//! there. Symbolic links are not followed: they could lead a tool of root to write elsewhere.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
@@ -17,7 +18,7 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::{escape, replacement::Replacement};
+use super::{escape, lines::Lines, replacement::Replacement};
 use crate::exit::{Exit, Failure};
 
 /// Path that means standard input.
@@ -32,6 +33,8 @@ pub enum Sink {
     Existing(File),
     /// A regular file that is put at its target at the end.
     Replacing(Replacement),
+    /// A regular file at its target, which grows.
+    Growing(Lines),
 }
 
 impl Sink {
@@ -95,6 +98,7 @@ impl Sink {
             Sink::Stdout => of_descriptor(io::stdout().as_fd()),
             Sink::Existing(file) => file.metadata(),
             Sink::Replacing(replacement) => fs::metadata(replacement.target()),
+            Sink::Growing(lines) => lines.file().metadata(),
         };
         let (Ok(read), Ok(written)) = (read, written) else {
             return Ok(());
@@ -113,8 +117,24 @@ impl Sink {
         ))
     }
 
+    /// Puts a regular file at its target now, in place of an older one, for whole lines that
+    /// readers see as soon as they are written.
+    ///
+    /// # Errors
+    /// The file cannot be put in place.
+    pub fn grow(&mut self) -> io::Result<()> {
+        let Sink::Replacing(replacement) = self else {
+            return Ok(());
+        };
+        let lines = Lines::new(replacement.file()?);
+        match std::mem::replace(self, Sink::Growing(lines)) {
+            Sink::Replacing(replacement) => replacement.put_in_place(),
+            _ => Ok(()),
+        }
+    }
+
     /// Writes a part for readers to see now; returns false when the reader is gone. A regular file
-    /// appears only at the end, complete.
+    /// that does not grow appears only at the end, complete.
     ///
     /// # Errors
     /// The destination failed.
@@ -125,6 +145,7 @@ impl Sink {
                 .and_then(|()| io::stdout().flush()),
             Sink::Existing(file) => file.write_all(bytes),
             Sink::Replacing(replacement) => replacement.write(bytes),
+            Sink::Growing(lines) => lines.write(bytes),
         };
         match written {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
@@ -158,6 +179,7 @@ impl Sink {
             ),
             Sink::Existing(mut file) => ignoring_closed_pipe(file.write_all(bytes)),
             Sink::Replacing(replacement) => replacement.place(bytes),
+            Sink::Growing(lines) => lines.finish(bytes),
         }
     }
 }
@@ -224,6 +246,23 @@ mod tests {
         assert!(!path.exists());
         sink.finish(b"two\n").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn a_file_that_grows_is_new_private_and_seen_line_by_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        fs::write(&path, "of an older session\n").unwrap();
+        let mut sink = Sink::open(Some(&path)).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"of an older session\n");
+        sink.grow().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert!(sink.write(b"one\n").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"one\n");
+        sink.finish(b"two\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

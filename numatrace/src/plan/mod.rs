@@ -7,6 +7,7 @@
 pub mod events;
 mod hooks;
 mod live;
+mod overwritten;
 pub mod replay;
 pub mod report;
 pub mod scope;

@@ -1,7 +1,7 @@
 //! The plans of `numatrace trace` and `numatrace record`.
 
 use super::{
-    hooks,
+    hooks, overwritten,
     report::ReportPlan,
     scope::{Launch, Scope},
     session::{RecordingPlan, Residency, SessionPlan},
@@ -60,6 +60,9 @@ pub fn trace(args: TraceArgs) -> Result<TracePlan, Failure> {
             "the command after -- has an empty name",
             "a variable may be empty: check what stands after --",
         ));
+    }
+    if let Some(program) = args.command.first() {
+        overwritten::check(args.output.as_deref(), program)?;
     }
     let scope = if args.command.is_empty() {
         Scope::of_pids(&args.pids)?
@@ -129,6 +132,9 @@ pub fn record(args: RecordArgs) -> Result<TracePlan, Failure> {
             "add -o FILE; without a recording: numatrace trace",
         )
     })?;
+    if let Some(program) = args.command.first() {
+        overwritten::check(Some(&path), program)?;
+    }
     let mut plan = trace(args)?;
     if let Scope::Command(launch) = &mut plan.session.scope {
         launch.stdout_to_stderr &= report;

@@ -89,10 +89,15 @@ impl Reader {
     /// Begins a report: signals of before are not meant for its names.
     pub fn begin_report(&mut self) {
         self.report = budget::REPORT;
-        self.before = self.signals.load(Ordering::Relaxed);
+        self.begin_reading();
         for handed in self.files.values_mut() {
             handed.lost = handed.lost.filter(|why| !why.passes());
         }
+    }
+
+    /// Begins to read outside a report: signals of before are not meant for it.
+    pub fn begin_reading(&mut self) {
+        self.before = self.signals.load(Ordering::Relaxed);
     }
 
     /// Returns the number of the reader's process; `None` while there is none.

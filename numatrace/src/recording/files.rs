@@ -117,7 +117,9 @@ impl Files {
                 (replacement.file().map_err(refuse)?, Some(replacement))
             }
             Sink::Existing(file) => (file, None),
-            Sink::Stdout => return Err(refuse(io::Error::other("it has no path"))),
+            Sink::Stdout | Sink::Growing(_) => {
+                return Err(refuse(io::Error::other("it has no path")));
+            }
         };
         if unplaced.is_none() && limit.is_some_and(|limit| limit.keep == Keep::Last) {
             return Err(Failure::new(

@@ -16,6 +16,7 @@ use crate::{
     enrich::facts::{ProcFacts, noted::Noted},
     exit::Failure,
     ingest::{Ingest, input::Input},
+    label::symbol::Symbols,
 };
 
 /// Largest number of records in one chunk. Facts that records need are kept in memory until the
@@ -43,16 +44,16 @@ pub struct Recorder {
 
 impl Recorder {
     /// Opens a file in the folder of the path: an older recording at the path stays until the
-    /// session has begun.
+    /// session has begun. Build ids of files with code are read with `symbols`.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn open(path: &Path, limit: Option<Limit>) -> Result<Self, Failure> {
+    pub fn open(path: &Path, limit: Option<Limit>, symbols: Symbols) -> Result<Self, Failure> {
         Ok(Self {
             files: Files::open(path, limit)?,
             chunks: Vec::new(),
             batch: Batch::default(),
-            code: SeenCode::default(),
+            code: SeenCode::with(symbols),
             opening: None,
             sample: Sample::default(),
             skipping: false,

@@ -36,6 +36,14 @@ pub struct SeenCode {
 }
 
 impl SeenCode {
+    /// Looks up build ids and names with these symbols.
+    pub fn with(symbols: Symbols) -> Self {
+        Self {
+            symbols,
+            ..Self::default()
+        }
+    }
+
     /// Adds the stack of an event, if it has one.
     pub fn seen(&mut self, event: &Event, stacks: &Stacks) {
         let (number, thread) = match &event.body {
@@ -65,6 +73,7 @@ impl SeenCode {
 
     /// Appends stacks and build ids that are new.
     pub fn put_new<F>(&mut self, out: &mut Vec<u8>, enrich: &Enrich<F>) {
+        self.symbols.begin_reading();
         let (mut stacks, mut builds, mut kernel) = (Vec::new(), Vec::new(), Vec::new());
         for (number, thread) in std::mem::take(&mut self.new) {
             let Some(addresses) = self.stacks.get(&number) else {

@@ -26,7 +26,7 @@ use nix::{
     unistd::{User, getppid, initgroups, setgid, setuid},
 };
 
-use super::signals;
+use super::{descriptors, scarce, signals};
 use crate::{
     exit::{Exit, Failure},
     ids::Pid,
@@ -68,10 +68,11 @@ pub fn hold(launch: &Launch) -> anyhow::Result<HeldCommand> {
         command.stdout(Stdio::from(stderr));
     }
     let (parent, parents_gate) = (nix::unistd::getpid(), gate.as_raw_fd());
+    let open_files = descriptors::inherited();
     // SAFETY: between fork and exec the closure makes only async-signal-safe system calls (prctl,
-    // getppid, close, sigaction, write, read, getpid, setgroups, setgid, setuid), on descriptors
-    // and memory of which the child owns copies. Nothing else in the child uses the descriptor that
-    // it closes.
+    // getppid, close, sigaction, setrlimit, write, read, getpid, setgroups, setgid, setuid), on
+    // descriptors and memory of which the child owns copies. Nothing else in the child uses the
+    // descriptor that it closes.
     unsafe {
         command.pre_exec(move || {
             // The signal also comes when the thread ends that forks; that one waits for the exec.
@@ -83,6 +84,9 @@ pub fn hold(launch: &Launch) -> anyhow::Result<HeldCommand> {
             // With a copy of this end the child would never see the gate close.
             libc::close(parents_gate);
             signals::restore_inherited();
+            if let Some(limits) = open_files {
+                descriptors::give_back(limits)?;
+            }
             pid_to_parent.write_all(&std::process::id().to_ne_bytes())?;
             let mut go = [0u8; 1];
             gate_in_child.read_exact(&mut go)?;
@@ -182,6 +186,9 @@ pub fn passed_on(status: ExitStatus) -> Exit {
 fn cannot_run(program: &OsStr, error: &io::Error) -> Failure {
     let name = escape::text(program.as_bytes());
     let is_path = program.as_bytes().contains(&b'/');
+    if error.raw_os_error() == Some(libc::EMFILE) {
+        return scarce::no_descriptors(&format!("cannot start {name}"));
+    }
     match error.kind() {
         // exec(2) has the same error for the interpreter of a file that is there.
         io::ErrorKind::NotFound if is_path && Path::new(program).exists() => Failure::new(

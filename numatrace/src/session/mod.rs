@@ -5,6 +5,7 @@
 //! (`run`), `top` and `events` (in `command`), and the recording that a key of `top` starts
 //! (`side_recording`). A session runs on one thread, driven by the timers of [`wait::Wait`].
 
+mod descriptors;
 mod ending;
 mod interval;
 pub mod launch;
@@ -12,6 +13,7 @@ mod live_code;
 pub mod open;
 mod report;
 pub mod run;
+mod scarce;
 pub mod side_recording;
 pub mod signals;
 pub mod tracer;

@@ -6,14 +6,14 @@ use anyhow::Context;
 use numatrace_common::scope::ScopeEntry;
 
 use super::{
-    Session,
+    Session, descriptors,
     interval::SessionInterval,
     launch::{self, HeldCommand},
-    signals,
+    scarce, signals,
     tracer::{self, Reducing, Residing, Tracer, Verifying},
 };
 use crate::{
-    attach::hooks::HookState,
+    attach::{hooks::HookState, preflight::Host, refused::NO_DESCRIPTORS},
     console::messages::{Console, Verbosity},
     enrich::{
         facts::{Facts, ProcFacts},
@@ -43,21 +43,34 @@ impl Session {
         // First, because a recording that cannot be written is no reason to attach anything.
         let recording = plan.recording.as_ref();
         let recorder = recording
-            .map(|recording| Recorder::open(&recording.path, recording.limit))
+            .map(|recording| Recorder::open(&recording.path, recording.limit, symbols()))
             .transpose()?;
         let interval = SessionInterval::begin(plan.interval.is_some());
         let topology = Topology::read(Path::new("/"))?;
+        descriptors::raise(cpus(&topology));
+        let host = Host::read(Path::new("/"));
+        if let Some(warning) = scarce::warning(&host) {
+            console.say(&warning);
+        }
         let debug = plan.verbosity >= Verbosity::Debug;
-        let mut loaded = tracer::load(&topology, plan.switches, debug)?;
+        let mut loaded = tracer::load(&topology, plan.switches, debug)
+            .map_err(|error| scarce::explained(error, "cannot create the eBPF maps", &host))?;
         loaded.wanted = plan.hooks.clone();
-        let held = match &plan.scope {
-            Scope::Command(launch) => Some(launch::hold(launch)?),
-            _ => None,
-        };
+        let held =
+            match &plan.scope {
+                Scope::Command(launch) => {
+                    let held = launch::hold(launch);
+                    Some(held.map_err(|error| {
+                        scarce::explained(error, "cannot start the command", &host)
+                    })?)
+                }
+                _ => None,
+            };
         let scope = scope_entries(&plan.scope, held.as_ref())?;
         // Before anything is counted, because it takes a while.
         let verifying = plan.switches.verify_reasons.then(verifying).transpose()?;
-        let mut tracer = Tracer::start(loaded, &topology, &scope, recorder)?;
+        let mut tracer = Tracer::start(loaded, &topology, &scope, recorder)
+            .map_err(|error| scarce::explained(error, "cannot start the session", &host))?;
         tracer.residing = Residing::start(plan.residency, plan.scope.is_limited());
         tracer.ingest.busy = tracer.residing.is_some().then(Busy::default);
         tracer.verifying = verifying;
@@ -177,6 +190,15 @@ fn check_hooks(plan: &SessionPlan, tracer: &Tracer, console: &mut Console) -> Re
     }
     match tracer.session().missing().first() {
         None => Ok(()),
+        Some(hook)
+            if hook
+                .reason
+                .as_deref()
+                .is_some_and(|why| why.contains(NO_DESCRIPTORS)) =>
+        {
+            let what = format!("cannot attach {}", hook.row.hook);
+            Err(scarce::no_descriptors(&what))
+        }
         Some(hook) => Err(Failure::new(
             Exit::Refused,
             format!(

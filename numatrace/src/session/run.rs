@@ -21,6 +21,9 @@ use crate::{
     plan::{Scope, trace::TracePlan},
 };
 
+/// Beginning of the error of a report that cannot be written.
+const UNWRITABLE: &str = "cannot write the report";
+
 /// Runs a session and prints its reports.
 ///
 /// # Errors
@@ -37,7 +40,7 @@ pub fn run(plan: &TracePlan) -> anyhow::Result<Exit> {
     // First, because a report that cannot be written is no reason to attach anything.
     let mut sink = Sink::open(plan.report.output.as_deref())?;
     let (last, exit) = block_on(reports(plan, &mut sink))?;
-    sink.finish(&last).context("cannot write the report")?;
+    sink.finish(&last).context(UNWRITABLE)?;
     Ok(exit)
 }
 
@@ -47,6 +50,9 @@ async fn reports(plan: &TracePlan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, 
     let mut console = Console::new(plan.session.verbosity, plan.session.duration.is_some());
     let signals = Signals::new()?;
     let mut session = Session::open(plan.session.clone(), &mut console)?;
+    if plan.session.interval.is_some() {
+        sink.grow().context(UNWRITABLE)?;
+    }
     console.say(&session.banner());
     if plan.session.switches.faults != Faults::default() {
         console.say("counting is broken on purpose (--inject): do not use these numbers");
@@ -79,9 +85,12 @@ async fn reports(plan: &TracePlan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, 
                     continue;
                 }
                 let report = rendering.of(&snapshot)?;
-                if !sink.write(&report).context("cannot write the report")? {
+                match sink.write(&report) {
+                    Ok(true) => {}
                     // The reader closed our stdout.
-                    break End::Signal;
+                    Ok(false) => break End::Signal,
+                    // As well an end, with the same consequences for the command.
+                    Err(error) => break End::Unwritable(error),
                 }
             }
             Due::End(end) => break end,
@@ -100,6 +109,9 @@ async fn reports(plan: &TracePlan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, 
     let (exit, lines) = fail_if.decide(exit);
     lines.iter().for_each(|line| console.insist(line));
     let exit = recorded(&session, &mut console, exit);
+    if let End::Unwritable(error) = end {
+        return Err(anyhow::Error::from(error).context(UNWRITABLE));
+    }
     let last = if plan.prints {
         rendering.of(&snapshot)?
     } else {
@@ -158,8 +170,8 @@ fn judge(fail_if: &mut FailIf, snapshot: &Snapshot, console: &mut Console) {
 fn ended_by(end: &End) -> EndedBy {
     match end {
         End::Duration => EndedBy::Duration,
-        // numatrace itself ended the session, because its recording failed.
-        End::Signal | End::NoRecording => EndedBy::Signal,
+        // numatrace itself ended the session, because it cannot write.
+        End::Signal | End::NoRecording | End::Unwritable(_) => EndedBy::Signal,
         End::Child(_) | End::TargetsGone => EndedBy::Exit,
     }
 }

@@ -53,6 +53,8 @@ pub(crate) enum End {
     TargetsGone,
     /// The recording cannot be written any more, and nothing else is wanted.
     NoRecording,
+    /// Reports cannot be written any more.
+    Unwritable(std::io::Error),
 }
 
 /// Something that has happened.

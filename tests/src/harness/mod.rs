@@ -6,6 +6,7 @@
 
 pub mod balancer;
 pub mod bpf;
+pub mod calls;
 pub mod contract;
 pub mod kernel_count;
 pub mod marked;
@@ -18,6 +19,7 @@ pub mod terminal;
 pub mod tracer;
 pub mod trial;
 pub mod truth;
+pub mod waiting;
 
 use std::io::Write;
 

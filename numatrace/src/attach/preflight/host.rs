@@ -19,7 +19,7 @@ pub struct Host {
     pub numa_stat: Option<bool>,
     /// tracefs is mounted and readable. No hook needs it.
     pub tracefs: bool,
-    /// The lowest `memory.max` of this process's cgroup and its ancestors, in bytes; `None` = no
+    /// The lowest limit of this process's memory cgroup and its ancestors, in bytes; `None` = no
     /// limit, or unknown.
     pub memory_max: Option<u64>,
     /// Possible CPUs: each per-CPU map has a copy for each of them.
@@ -101,23 +101,36 @@ fn lockdown(text: &str) -> Option<Lockdown> {
     }
 }
 
-/// Returns the lowest limit of this process's cgroup (v2) and its ancestors.
+/// Limits of cgroup v1 beyond this are none: the kernel has a number for that, too.
+const NO_LIMIT: u64 = 1 << 60;
+
+/// Returns the lowest limit of this process's memory cgroup and its ancestors, of cgroup v1 where
+/// that has the controller, of v2 otherwise.
 fn memory_max(root: &Path) -> Option<u64> {
     let cgroups = read(root, "proc/self/cgroup")?;
-    let own = cgroups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let of_v1 = cgroups.lines().find_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(":/")?;
+        let has_memory = controllers.split(',').any(|name| name == "memory");
+        has_memory.then_some(path)
+    });
+    let of_v2 = || cgroups.lines().find_map(|line| line.strip_prefix("0::/"));
+    let (folder, own, name) = match of_v1 {
+        Some(own) => ("sys/fs/cgroup/memory", own, "memory.limit_in_bytes"),
+        None => ("sys/fs/cgroup", of_v2()?, "memory.max"),
+    };
     let limits = Path::new(own).ancestors().filter_map(|group| {
         // A path with `..` belongs to a cgroup outside this cgroup namespace.
         let inside = group
             .components()
             .all(|part| matches!(part, std::path::Component::Normal(_)));
-        let file = Path::new("sys/fs/cgroup").join(group).join("memory.max");
+        let file = Path::new(folder).join(group).join(name);
         if inside {
             read(root, file.to_str()?)?.parse().ok()
         } else {
             None
         }
     });
-    limits.min()
+    limits.min().filter(|limit| *limit < NO_LIMIT)
 }
 
 /// Returns the length of a kernel list such as `0-3,8`.

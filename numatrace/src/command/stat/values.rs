@@ -3,7 +3,7 @@
 
 use crate::{
     ids::NodeId,
-    limits::expr::{Name, Values, Vocabulary, nearest},
+    limits::expr::{Gap, Name, Values, Vocabulary, nearest},
     model::stat::{
         Sample,
         counters::{CounterView, NAMES},
@@ -119,7 +119,13 @@ pub struct SampleValues<'a> {
 }
 
 impl Values for SampleValues<'_> {
-    fn value(&self, name: &Name) -> Option<f64> {
+    fn value(&self, name: &Name) -> Result<f64, Gap> {
+        self.known(name).ok_or_else(|| self.gap(name))
+    }
+}
+
+impl SampleValues<'_> {
+    fn known(&self, name: &Name) -> Option<f64> {
         let word = name.name.as_str();
         let value = match name
             .of
@@ -145,9 +151,29 @@ impl Values for SampleValues<'_> {
             Some(value)
         }
     }
-}
 
-impl SampleValues<'_> {
+    /// Returns why a name has no value.
+    fn gap(&self, name: &Name) -> Gap {
+        let of = name.of.as_ref();
+        match of.map(|(kind, which)| (kind.as_str(), which.as_str())) {
+            Some(("proc", _)) if self.now.processes.is_some() => return Gap::NoSuch,
+            Some(("node", which)) => {
+                let number = which.parse().map(NodeId);
+                if number.is_ok_and(|node| !self.now.nodes.contains(&node)) {
+                    return Gap::NoSuch;
+                }
+            }
+            _ => {}
+        }
+        let counted = self.now.counters.is_some() && SHARES.contains(&name.name.as_str());
+        let changes = name.name == "local_share_change" && self.before.is_none();
+        if counted && !changes {
+            Gap::Nothing
+        } else {
+            Gap::Unmeasured
+        }
+    }
+
     fn machine(&self, word: &str) -> Option<f64> {
         let pressure = self.now.pressure.as_ref();
         if word == "imbalance" {

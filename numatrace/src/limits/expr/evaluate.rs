@@ -1,15 +1,16 @@
-//! Evaluates a syntax tree over values: true, false, or unknown when a value was not measured.
+//! Evaluates a syntax tree over values: true, false, or unknown when a value is missing.
 
-use super::{Comparison, Name, Node, Values};
+use super::{Comparison, Gap, Name, Node, Values};
 
 /// The result of an expression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// True or false; `None` when the result depends on a value that was not measured.
+    /// True or false; `None` when the result depends on a value that is missing, or on a division
+    /// by zero.
     pub holds: Option<bool>,
-    /// The values that the expression names, each once, in the order of the text; `None` for one
-    /// that was not measured.
-    pub values: Vec<(Name, Option<f64>)>,
+    /// The values that the expression names, each once, in the order of the text, or why there is
+    /// none.
+    pub values: Vec<(Name, Result<f64, Gap>)>,
 }
 
 /// Evaluates a condition.
@@ -72,7 +73,7 @@ fn condition(node: &Node, values: &dyn Values) -> Option<bool> {
 fn number(node: &Node, values: &dyn Values) -> Option<f64> {
     let number = match node {
         Node::Literal(number) => *number,
-        Node::Name(name) => values.value(name)?,
+        Node::Name(name) => values.value(name).ok()?,
         Node::Negative(inner) => -number(inner, values)?,
         Node::Arithmetic(left, sign, right) => {
             let (left, right) = (number(left, values)?, number(right, values)?);

@@ -9,8 +9,8 @@
 //! - logic: `and` `or` `not`, also `&&` `||` `!`.
 //!
 //! The parser checks every name against the command's vocabulary, so a typing error is found before
-//! a session starts. A condition that depends on a value that was not measured is unknown: neither
-//! true nor false.
+//! a session starts. A condition that depends on a value that is missing is unknown: neither true
+//! nor false.
 
 mod evaluate;
 mod lexer;
@@ -89,6 +89,29 @@ fn visible(text: &str) -> String {
     text.chars().map(visible).collect()
 }
 
+/// Why a name has no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// Nothing measured it.
+    Unmeasured,
+    /// A share of nothing: none of the events that it is a share of took place.
+    Nothing,
+    /// No node or process is the one that is named.
+    NoSuch,
+}
+
+impl Gap {
+    /// Returns the words that follow the name.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Unmeasured => "was not measured",
+            Self::Nothing => "is 0 of 0, with nothing to divide",
+            Self::NoSuch => "names no node or process that was seen",
+        }
+    }
+}
+
 /// The names a command knows.
 pub trait Vocabulary {
     /// Accepts a name.
@@ -100,8 +123,11 @@ pub trait Vocabulary {
 
 /// A source of values.
 pub trait Values {
-    /// Returns the value of a name that the vocabulary accepted; `None` when it was not measured.
-    fn value(&self, name: &Name) -> Option<f64>;
+    /// Returns the value of a name that the vocabulary accepted.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn value(&self, name: &Name) -> Result<f64, Gap>;
 }
 
 impl Expr {
@@ -186,13 +212,13 @@ mod tests {
     }
 
     impl Values for Words {
-        fn value(&self, name: &Name) -> Option<f64> {
+        fn value(&self, name: &Name) -> Result<f64, Gap> {
             match (name.name.as_str(), name.per_second, &name.of) {
-                ("a", false, None) => Some(10.0),
-                ("a", true, None) => Some(2.0),
-                ("a", false, Some((_, which))) => which.parse().ok(),
-                ("share", ..) => Some(0.06),
-                _ => None,
+                ("a", false, None) => Ok(10.0),
+                ("a", true, None) => Ok(2.0),
+                ("a", false, Some((_, which))) => which.parse().map_err(|_| Gap::NoSuch),
+                ("share", ..) => Ok(0.06),
+                _ => Err(Gap::Unmeasured),
             }
         }
     }
@@ -240,14 +266,17 @@ mod tests {
         let outcome = Expr::parse("a > 1 and b < 2 and a < 99", &Words)
             .unwrap()
             .evaluate(&Words);
-        let named: Vec<(String, Option<f64>)> = outcome
+        let named: Vec<(String, Result<f64, Gap>)> = outcome
             .values
             .iter()
             .map(|(name, value)| (name.to_string(), *value))
             .collect();
         assert_eq!(
             named,
-            [("a".to_owned(), Some(10.0)), ("b".to_owned(), None)]
+            [
+                ("a".to_owned(), Ok(10.0)),
+                ("b".to_owned(), Err(Gap::Unmeasured))
+            ]
         );
     }
 

@@ -4,11 +4,11 @@
 //! `_before` is the value in the first, `_change` is after minus before, `_sigma` is the change in
 //! standard errors under the hypothesis that only chance differs.
 
-use super::report::{known, subject, unknown};
+use super::report::{best, known, subject, unknown};
 use crate::{
-    limits::expr::{Name, Values, Vocabulary, nearest},
+    limits::expr::{Gap, Name, Values, Vocabulary, nearest},
     model::{
-        diff::{Change, Changes, Diff},
+        diff::{Change, Changes, Diff, Verdict as DiffVerdict},
         quantity::{ALL, Of, Quantity, Unit, find},
     },
 };
@@ -106,31 +106,43 @@ impl Vocabulary for DiffNames {
 pub struct DiffValues<'a>(pub &'a Diff);
 
 impl Values for DiffValues<'_> {
-    fn value(&self, name: &Name) -> Option<f64> {
+    fn value(&self, name: &Name) -> Result<f64, Gap> {
         let word = name.name.as_str();
         if let Some((_, count)) = FINDINGS.iter().find(|(known, _)| *known == word) {
-            return u32::try_from(count(self.0)).ok().map(f64::from);
+            return Ok(f64::from(u32::try_from(count(self.0)).unwrap_or(u32::MAX)));
         }
-        let (quantity, which) = split(word)?;
-        let of = |changes: &Changes| read(changes.get(quantity.name)?, which, name.per_second);
+        let (quantity, which) = split(word).ok_or(Gap::Unmeasured)?;
+        let of = |changes: &Changes| {
+            let change = changes.get(quantity.name).ok_or(Gap::Unmeasured)?;
+            read(change, which, name.per_second).ok_or_else(|| missing(change))
+        };
         let nodes = || self.0.nodes.iter();
         let subject = name.of.as_ref();
         match subject.map(|(kind, which)| (kind.as_str(), which.trim())) {
             None => of(&self.0.machine),
-            Some(("node", "max")) => nodes()
-                .filter_map(|node| of(&node.changes))
-                .reduce(f64::max),
-            Some(("node", "min")) => nodes()
-                .filter_map(|node| of(&node.changes))
-                .reduce(f64::min),
+            Some(("node", "max")) => best(nodes().map(|node| of(&node.changes)), f64::max),
+            Some(("node", "min")) => best(nodes().map(|node| of(&node.changes)), f64::min),
             Some(("node", number)) => {
-                let number: u16 = number.parse().ok()?;
-                of(&nodes().find(|node| node.node.0 == number)?.changes)
+                let number: u16 = number.parse().map_err(|_| Gap::NoSuch)?;
+                let found = nodes().find(|node| node.node.0 == number);
+                of(&found.ok_or(Gap::NoSuch)?.changes)
             }
             // Several processes can have the name. The first of them has most remote allocations;
             // choosing the "worst" in any other sense would be a guess.
-            Some((_, process)) => of(&self.0.processes_of(process).next()?.changes),
+            Some((_, process)) => {
+                let found = self.0.processes_of(process).next();
+                of(&found.ok_or(Gap::NoSuch)?.changes)
+            }
         }
+    }
+}
+
+/// Returns why a value of a change is missing: both sides measured it when there is a test, so that
+/// one of them is a share of nothing, or has too few events for the test.
+fn missing(change: &Change) -> Gap {
+    match change.verdict {
+        DiffVerdict::Unmeasured => Gap::Unmeasured,
+        _ => Gap::Nothing,
     }
 }
 

@@ -7,7 +7,7 @@
 mod diff;
 mod report;
 
-use super::expr::{Expr, Mistake, Outcome, Values, Vocabulary};
+use super::expr::{Expr, Gap, Mistake, Outcome, Values, Vocabulary};
 use crate::{
     exit::{Exit, Failure},
     model::Snapshot,
@@ -27,7 +27,7 @@ pub struct FailIf {
 struct Limit {
     expr: Expr,
     crossed: bool,
-    /// Names without a value, until the condition has had a result once.
+    /// Why there was no result, until the condition has had one once.
     unknown: Option<Vec<String>>,
 }
 
@@ -89,7 +89,7 @@ impl FailIf {
             match outcome.holds {
                 None => {
                     if let Some(unknown) = &mut limit.unknown {
-                        *unknown = unknown_names(&outcome);
+                        *unknown = missing(&outcome);
                     }
                 }
                 Some(holds) => {
@@ -123,14 +123,11 @@ impl FailIf {
     #[must_use]
     pub fn verdict(&self) -> (Verdict, Vec<String>) {
         let unknown = |limit: &Limit| {
-            let names = limit.unknown.as_ref()?;
-            let which = match names.as_slice() {
-                [] => String::new(),
-                names => format!(" ({})", names.join(", ")),
-            };
+            let why = limit.unknown.as_ref()?;
             Some(format!(
-                "--fail-if {}: a value it needs was not measured{which}, so it could not be judged",
-                limit.expr.text()
+                "--fail-if {} could not be judged: {}",
+                limit.expr.text(),
+                why.join(", ")
             ))
         };
         let lines: Vec<String> = self.limits.iter().filter_map(unknown).collect();
@@ -159,25 +156,34 @@ impl FailIf {
     }
 }
 
-/// Lists the values behind an outcome: `remote_share is 0.0731, numa_miss/s is not known`.
+/// Lists the values behind an outcome: `remote_share is 0.0731, numa_miss was not measured`.
 #[must_use]
 pub fn shown(outcome: &Outcome) -> String {
-    let value = |value: Option<f64>| match value {
-        Some(value) if value.fract() == 0.0 => format!("{value:.0}"),
-        Some(value) => format!("{value:.4}"),
-        None => "not known".to_owned(),
+    let value = |value: Result<f64, Gap>| match value {
+        Ok(value) if value.fract() == 0.0 => format!("is {value:.0}"),
+        Ok(value) => format!("is {value:.4}"),
+        Err(gap) => gap.in_words().to_owned(),
     };
     let values: Vec<String> = outcome
         .values
         .iter()
-        .map(|(name, known)| format!("{name} is {}", value(*known)))
+        .map(|(name, known)| format!("{name} {}", value(*known)))
         .collect();
     values.join(", ")
 }
 
-fn unknown_names(outcome: &Outcome) -> Vec<String> {
-    let unknown = outcome.values.iter().filter(|(_, value)| value.is_none());
-    unknown.map(|(name, _)| name.to_string()).collect()
+/// Returns why an outcome is unknown.
+fn missing(outcome: &Outcome) -> Vec<String> {
+    let missing = |(name, value): &(_, Result<f64, Gap>)| {
+        let gap = value.err()?;
+        Some(format!("{name} {}", gap.in_words()))
+    };
+    let missing: Vec<String> = outcome.values.iter().filter_map(missing).collect();
+    if missing.is_empty() {
+        // Every value is known, so the condition itself has none.
+        return vec![format!("it divides by zero ({})", shown(outcome))];
+    }
+    missing
 }
 
 #[cfg(test)]
@@ -195,8 +201,12 @@ mod tests {
     }
 
     impl Values for Known {
-        fn value(&self, name: &Name) -> Option<f64> {
-            (name.name == "a").then_some(self.0)
+        fn value(&self, name: &Name) -> Result<f64, Gap> {
+            match name.name.as_str() {
+                "a" => Ok(self.0),
+                "nothing" => Err(Gap::Nothing),
+                _ => Err(Gap::Unmeasured),
+            }
         }
     }
 
@@ -225,13 +235,32 @@ mod tests {
         assert!(unknown.check(&Known(1.0), None).is_empty());
         let (exit, lines) = unknown.decide(Exit::Done);
         assert_eq!(exit, Exit::Failed);
-        assert!(
-            lines[0].contains("b > 5") && lines[0].contains("(b)"),
-            "{lines:?}"
+        assert_eq!(
+            lines,
+            ["--fail-if b > 5 could not be judged: b was not measured"]
         );
         let mut both = limits(&["b > 5", "a > 5"]);
         both.check(&Known(6.0), None);
         assert_eq!(both.decide(Exit::Done).0, Exit::Crossed);
+    }
+
+    #[test]
+    fn a_division_by_zero_is_not_told_as_a_lack_of_measurement() {
+        for (text, why) in [
+            ("a / 0 > 1", "it divides by zero (a is 1)"),
+            ("nothing > 1", "nothing is 0 of 0, with nothing to divide"),
+            (
+                "nothing / b > 1",
+                "nothing is 0 of 0, with nothing to divide, b was not measured",
+            ),
+        ] {
+            let mut limits = limits(&[text]);
+            limits.check(&Known(1.0), None);
+            let (exit, lines) = limits.decide(Exit::Done);
+            assert_eq!(exit, Exit::Failed);
+            let wanted = format!("--fail-if {text} could not be judged: {why}");
+            assert_eq!(lines, [wanted]);
+        }
     }
 
     #[test]

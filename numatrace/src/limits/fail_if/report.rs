@@ -3,10 +3,10 @@
 
 use crate::{
     ids::NodeId,
-    limits::expr::{Name, Values, Vocabulary, nearest},
+    limits::expr::{Gap, Name, Values, Vocabulary, nearest},
     model::{
         Process, Snapshot,
-        quantity::{ALL, Measured, Measures, Of, find},
+        quantity::{ALL, Measures, Of, find},
     },
 };
 
@@ -86,30 +86,57 @@ impl<'a> ReportValues<'a> {
     }
 
     /// Returns the value of a quantity of a subject; the typed text finds nodes and processes.
-    pub(super) fn of(&self, of: Option<(&str, &str)>, quantity: &str) -> Option<f64> {
-        let read = find(quantity)?.read;
-        let value = |measures: &Measures| read(measures).and_then(Measured::value);
+    fn of(&self, of: Option<(&str, &str)>, quantity: &str) -> Result<f64, Gap> {
+        let read = find(quantity).ok_or(Gap::Unmeasured)?.read;
+        let value = |measures: &Measures| {
+            let read = read(measures).ok_or(Gap::Unmeasured)?;
+            read.value().ok_or(Gap::Nothing)
+        };
         let node = |position| value(&Measures::of_node(self.snapshot, position));
         let nodes = &self.snapshot.host.nodes;
         match of.map(|(kind, which)| (kind, which.trim())) {
             None => value(&self.machine),
-            Some(("node", "max")) => (0..nodes.len()).filter_map(node).reduce(f64::max),
-            Some(("node", "min")) => (0..nodes.len()).filter_map(node).reduce(f64::min),
+            Some(("node", "max")) => best((0..nodes.len()).map(node), f64::max),
+            Some(("node", "min")) => best((0..nodes.len()).map(node), f64::min),
             Some(("node", which)) => {
-                node(self.snapshot.host.position(NodeId(which.parse().ok()?))?)
+                let number = which.parse().map_err(|_| Gap::NoSuch)?;
+                let position = self.snapshot.host.position(NodeId(number));
+                node(position.ok_or(Gap::NoSuch)?)
             }
             Some((_, which)) => {
                 let matching = processes(self.snapshot, which);
-                (!matching.is_empty())
-                    .then(|| value(&Measures::of_processes(self.snapshot, &matching)))?
+                if matching.is_empty() {
+                    return Err(Gap::NoSuch);
+                }
+                value(&Measures::of_processes(self.snapshot, &matching))
             }
         }
     }
 
-    /// Returns the length of the session in seconds; `None` when it is not positive.
-    pub(super) fn seconds(&self) -> Option<f64> {
-        Some(self.snapshot.session.duration_s).filter(|seconds| *seconds > 0.0)
+    /// Returns the length of the session in seconds, which is positive.
+    fn seconds(&self) -> Result<f64, Gap> {
+        let seconds = self.snapshot.session.duration_s;
+        if seconds > 0.0 {
+            Ok(seconds)
+        } else {
+            Err(Gap::Nothing)
+        }
     }
+}
+
+/// Returns the best of the known values; without any, why the first is missing.
+pub(super) fn best(
+    values: impl IntoIterator<Item = Result<f64, Gap>>,
+    better: fn(f64, f64) -> f64,
+) -> Result<f64, Gap> {
+    values
+        .into_iter()
+        .reduce(|best, next| match (best, next) {
+            (Ok(best), Ok(next)) => Ok(better(best, next)),
+            (Err(_), Ok(known)) | (Ok(known), Err(_)) => Ok(known),
+            (Err(gap), Err(_)) => Err(gap),
+        })
+        .unwrap_or(Err(Gap::NoSuch))
 }
 
 /// Returns the processes that a PID or a command's name stands for.
@@ -122,7 +149,7 @@ fn processes<'a>(snapshot: &'a Snapshot, which: &str) -> Vec<&'a Process> {
 }
 
 impl Values for ReportValues<'_> {
-    fn value(&self, name: &Name) -> Option<f64> {
+    fn value(&self, name: &Name) -> Result<f64, Gap> {
         let of = name.of.as_ref();
         let value = match (of, name.name.as_str()) {
             (None, DURATION) => return self.seconds(),
@@ -132,9 +159,9 @@ impl Values for ReportValues<'_> {
             )?,
         };
         if name.per_second {
-            Some(value / self.seconds()?)
+            Ok(value / self.seconds()?)
         } else {
-            Some(value)
+            Ok(value)
         }
     }
 }
@@ -143,6 +170,7 @@ impl Values for ReportValues<'_> {
 mod tests {
     use super::*;
     use crate::limits::expr::Expr;
+    use crate::model::{HintFaults, Matrix, report::System};
 
     const EXAMPLE: &str = include_str!("../../../../tests/contract/example.json");
 
@@ -179,6 +207,39 @@ mod tests {
         for text in ["node(7).numa_miss > 0", "proc(no such).numa_miss > 0"] {
             assert_eq!(holds(text), None, "{text}: not there");
         }
+    }
+
+    #[test]
+    fn a_share_of_nothing_is_told_from_one_that_was_not_measured() {
+        let mut snapshot: Snapshot = serde_json::from_str(EXAMPLE).unwrap();
+        let gap = |snapshot: &Snapshot, text: &str| {
+            let expr = Expr::parse(&format!("{text} > 0"), &ReportNames).unwrap();
+            let outcome = expr.evaluate(&ReportValues::new(snapshot));
+            outcome.values.first().map(|(_, value)| *value)
+        };
+        let nodes = snapshot.host.nodes.len();
+        let none = HintFaults {
+            matrix: Some(Matrix::zeros(nodes)),
+            ..HintFaults::default()
+        };
+        snapshot.system = Some(System {
+            hint_faults: Some(none),
+            ..System::default()
+        });
+        for (text, why) in [
+            ("remote_access_share", Gap::Nothing),
+            ("node(max).remote_access_share", Gap::Nothing),
+            ("node(77).numa_miss", Gap::NoSuch),
+            ("proc(nobody).numa_miss", Gap::NoSuch),
+        ] {
+            assert_eq!(gap(&snapshot, text), Some(Err(why)), "{text}");
+        }
+        snapshot.system = None;
+        for process in &mut snapshot.processes {
+            process.hint_faults = None;
+        }
+        let unmeasured = gap(&snapshot, "remote_access_share");
+        assert_eq!(unmeasured, Some(Err(Gap::Unmeasured)));
     }
 
     #[test]

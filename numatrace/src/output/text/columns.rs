@@ -83,9 +83,7 @@ fn groups(host: &Host) -> Vec<Group> {
             columns: vec![
                 column("allocations", |row| number::count(row.allocs)),
                 column("other_node", |row| number::count(row.remote)),
-                column("remote_share", |row| {
-                    number::percent(share_of(row.remote, row.allocs))
-                }),
+                column("remote_share", |row| percent_of(row.remote, row.allocs)),
                 column("numa_miss", |row| number::count(row.missed)),
                 words("why remote", why),
                 column("pages", move |row| number::mib(row.pages, page_size)),
@@ -99,7 +97,7 @@ fn groups(host: &Host) -> Vec<Group> {
                     number::mib(row.touched, page_size)
                 }),
                 column("remote_first_touch_share", |row| {
-                    number::percent(share_of(row.touched_remotely, row.touched))
+                    percent_of(row.touched_remotely, row.touched)
                 }),
             ],
             legend: legend(&["first_touch_pages", "remote_first_touch_share"]),
@@ -109,7 +107,7 @@ fn groups(host: &Host) -> Vec<Group> {
             columns: vec![
                 column("hint_faults", |row| number::count(row.hints)),
                 column("remote_access_share", |row| {
-                    number::percent(share_of(row.remote_hints, row.hints))
+                    percent_of(row.remote_hints, row.hints)
                 }),
             ],
             legend: legend(&["hint_faults", "remote_access_share"]),
@@ -140,7 +138,7 @@ fn groups(host: &Host) -> Vec<Group> {
         Group {
             measured: |row| row.placed_ns.is_some(),
             columns: vec![column("placement_mismatch", |row| {
-                number::percent(share_of(row.misplaced_ns, row.placed_ns))
+                percent_of(row.misplaced_ns, row.placed_ns)
             })],
             legend: "mismatch %: 0 where its memory (without files) is on the nodes that it runs \
                      on, 100 where all of it is elsewhere."
@@ -165,11 +163,8 @@ fn run_time(host: &Host) -> Group {
     }
     for (position, node) in nodes.into_iter().enumerate() {
         let cell = move |row: &Figures| {
-            let part = row
-                .run_ns
-                .as_ref()
-                .and_then(|ns| share(ns.at(position), ns.total()));
-            number::percent(part)
+            let ns = row.run_ns.as_ref();
+            percent_of(ns.map(|ns| ns.at(position)), ns.map(PerNode::total))
         };
         columns.push(column(&format!("% on {node}"), cell));
     }
@@ -198,8 +193,13 @@ fn mostly_on(row: &Figures, nodes: &[u16]) -> String {
     }
 }
 
-fn share_of(part: Option<u64>, whole: Option<u64>) -> Option<f64> {
-    share(part?, whole?)
+/// Returns the cell of a share: empty for a share of nothing, which is not one that was not
+/// measured.
+fn percent_of(part: Option<u64>, whole: Option<u64>) -> String {
+    match (part, whole) {
+        (Some(_), Some(0)) => String::new(),
+        (part, whole) => number::percent(part.zip(whole).and_then(|(p, w)| share(p, w))),
+    }
 }
 
 /// Names the largest cause, with its share when there are others; empty when nothing was remote.
