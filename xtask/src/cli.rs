@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{accounting, bench, demo, dist, fixes, lint, test, toolchain, trace, vm};
+use crate::{accounting, bench, demo, dist, fixes, fuzz, lint, test, toolchain, trace, vm};
 
 /// The project's own commands: build, test and try numatrace.
 #[derive(Debug, Parser)]
@@ -41,6 +41,8 @@ enum Command {
     Accounting(accounting::Options),
     /// Try the commands of fixes in guests, and write docs/findings.md.
     Fixes(fixes::Options),
+    /// Run the fuzz targets, for ten minutes each unless --seconds is given.
+    Fuzz(fuzz::Options),
     /// Build one static stripped binary: target/dist/numatrace.
     Dist,
 }
@@ -71,6 +73,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Bench(options) => return bench::run(&options, &toolchain),
         Command::Accounting(options) => return accounting::run(&options, &toolchain),
         Command::Fixes(options) => return fixes::run(&options, &toolchain),
+        Command::Fuzz(options) => return fuzz::run(&options),
         Command::Dist => println!("{}", dist::run(&toolchain)?.display()),
     }
     Ok(ExitCode::SUCCESS)

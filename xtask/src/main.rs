@@ -8,6 +8,7 @@ mod debian;
 mod demo;
 mod dist;
 mod fixes;
+mod fuzz;
 mod lint;
 mod run;
 mod test;

@@ -4,7 +4,6 @@
 
 mod both_ways;
 mod cut;
-mod fuzz;
 mod hostile;
 mod scenarios;
 mod versions;
