@@ -90,7 +90,7 @@ fn output_that_is_lost_ends_the_session_and_the_command_whether_by_an_error_or_b
     let folder = tempfile::tempdir().unwrap();
     let trace = "\"$TRACE\" trace -i 0.2 -f json";
     // A command that is kept must not keep our pipes open.
-    let sleep = "sh -c 'exec sleep 1000 >/dev/null 2>&1'";
+    let sleep = "sh -c 'exec sleep 1000 >/dev/null 2>&1 4>&-'";
     for (script, status) in [
         (format!("{trace} -o /dev/full KEEP -- {sleep}"), 1),
         (format!("{trace} KEEP -- {sleep} > /dev/full"), 1),

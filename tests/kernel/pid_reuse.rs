@@ -1,7 +1,15 @@
 //! Pids that are reused within a session: each process is an entry of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
+use nix::sys::signal::Signal;
+
+use numatrace_tests::harness::programs;
+use numatrace_tests::harness::report::Report;
+use numatrace_tests::harness::running::Running;
+use numatrace_tests::harness::tracer::{DEADLINE, READY};
+use numatrace_tests::harness::truth::Truth;
 use numatrace_tests::{or_skip, tracer};
 
 use crate::support::closed::closed;
@@ -33,7 +41,37 @@ fn a_pid_that_is_used_again_is_another_process() {
     let run = or_skip!(tracer!().system_wide(&["fork-storm", "--count", &children.to_string()]));
     drop(few);
     closed(&run.report);
-    let expected: BTreeSet<u64> = run.truth.0["child_pids"]
+    lives_are_apart(&run.report, &run.truth, children);
+}
+
+#[test]
+fn twenty_pids_for_hundreds_of_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    let children = 400;
+    let mut load = Command::new(programs::workload().unwrap());
+    load.args(["--start-on-stdin", "fork-storm", "--at-once", "2"]);
+    let mut load = Running::start(load.args(["--count", &children.to_string()])).unwrap();
+    load.wait_for("workload: ready", DEADLINE).unwrap();
+    let tracer = Running::start(&mut tracer!().command(&path).unwrap()).unwrap();
+    tracer.wait_for(READY, DEADLINE).unwrap();
+    // Three hundred are the kernel's; tracer and load have theirs.
+    let few = Few::new(320);
+    load.send("\n").unwrap();
+    let done = load.finish(DEADLINE).unwrap();
+    drop(few);
+    assert!(done.status.success(), "{done:?}");
+    tracer.signal(Signal::SIGINT).unwrap();
+    let end = tracer.finish(DEADLINE).unwrap();
+    assert!(end.status.success(), "{end:?}");
+    let report = Report::read(&path).unwrap();
+    closed(&report);
+    lives_are_apart(&report, &Truth::parse(&done.stdout).unwrap(), children);
+}
+
+/// Each child is an entry of its own, however few pids they had.
+fn lives_are_apart(report: &Report, truth: &Truth, children: usize) {
+    let expected: BTreeSet<u64> = truth.0["child_pids"]
         .as_array()
         .unwrap()
         .iter()
@@ -45,7 +83,7 @@ fn a_pid_that_is_used_again_is_another_process() {
         expected.len()
     );
     let mut lives: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
-    for process in run.report.processes() {
+    for process in report.processes() {
         if let (Some(pid), Some(start)) = (process.count("/pid"), process.count("/start_ns"))
             && expected.contains(&pid)
         {

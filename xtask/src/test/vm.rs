@@ -30,9 +30,10 @@ const DEFAULT_KERNELS: &str = "6.1,7.3";
 
 /// Groups of tests that take minutes, or that wait for the balancer or the scheduler to act in
 /// their own time: left out unless the whole tier is asked for, or a filter names them.
-const LONG: [&str; 18] = [
+const LONG: [&str; 19] = [
     "audit::five_thousand",
     "balancer::",
+    "chaos::",
     "fix_trials::",
     "fixes::",
     "hint_fault::",
