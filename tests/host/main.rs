@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
+mod bounded;
 mod ended;
 #[path = "../kernel/events.rs"]
 mod events;

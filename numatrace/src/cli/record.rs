@@ -15,8 +15,8 @@ pub struct RecordArgs {
     #[command(flatten)]
     pub trace: TraceArgs,
 
-    /// Largest size of the recording: 100M, 2G; while it is written, a second file takes up to half
-    /// as much again
+    /// Largest size of the recording, whatever the load: 64K at least, 100M, 2G; while it is
+    /// written, a second file takes up to as much again
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_size: Option<u64>,
 

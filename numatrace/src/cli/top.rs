@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::{duration::interval, live::LiveArgs};
+use super::{KEEP_PROCESSES, duration::interval, live::LiveArgs};
 
 /// Watch processes, nodes, moves and findings on a full screen.
 ///
@@ -24,6 +24,11 @@ pub struct TopArgs {
     /// [default: 64 with -p, else 0]
     #[arg(long, value_name = "N")]
     pub stacks: Option<u32>,
+
+    /// Entries of their own for so many ended processes of an interval, and for as many ended
+    /// threads; older ones are added up
+    #[arg(long, value_name = "N", default_value_t = KEEP_PROCESSES)]
+    pub keep_processes: usize,
 
     /// Also write the report of each interval to this file, one line of JSON each
     #[arg(short, long, value_name = "FILE")]
@@ -47,6 +52,7 @@ impl Default for TopArgs {
             },
             interval: Duration::from_secs(1),
             stacks: None,
+            keep_processes: KEEP_PROCESSES,
             output: None,
         }
     }

@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::Args;
 
 use super::{
-    Color, Format,
+    Color, Format, KEEP_PROCESSES,
     duration::{duration, interval},
     sections::SectionArgs,
 };
@@ -110,6 +110,11 @@ pub struct TraceArgs {
     /// of all CPU time: 1, 0.5%; totals stay exact
     #[arg(long, value_name = "PCT", value_parser = percent)]
     pub max_overhead: Option<f64>,
+
+    /// Entries of their own for so many ended processes, and for as many ended threads; older ones
+    /// are added up in an entry of their command, [ended: COMMAND], and in one of their process
+    #[arg(long, value_name = "N", default_value_t = KEEP_PROCESSES)]
+    pub keep_processes: usize,
 
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]

@@ -129,6 +129,13 @@ impl<F: Facts> Enrich<F> {
         self.residency.next_interval(processes);
     }
 
+    /// Forgets everything about processes that are not known any more.
+    pub fn forget_folded(&mut self) {
+        let processes = &self.processes;
+        self.spaces.retain(|process| processes.knows(process));
+        self.residency.retain(|process| processes.knows(process));
+    }
+
     /// Applies an event to the processes; returns an event of the timeline with its process.
     pub fn event(&mut self, event: &Event) -> Option<TimelineEvent> {
         match &event.body {

@@ -19,7 +19,7 @@ const EACH: usize = 1_024;
 const PROCESSES: usize = 16_384;
 
 /// The waiting records.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PendingMappings {
     /// Sorted by pid, so that of two names of one file the same one stays, live and replayed.
@@ -30,7 +30,7 @@ pub struct PendingMappings {
 }
 
 /// The records of one pid, in order of time.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Waiting {
     made: VecDeque<MappingMade>,
     /// Older records that were dropped for newer ones.

@@ -15,7 +15,7 @@ use super::{
 const PROCESSES: usize = 16_384;
 
 /// The readings of all processes.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Residency {
     readings: BTreeMap<ProcessIndex, Readings>,
@@ -75,6 +75,11 @@ impl Residency {
     /// Returns the readings of a process; `None` when nobody tried.
     pub fn of(&self, process: ProcessIndex) -> Option<&Readings> {
         self.readings.get(&process)
+    }
+
+    /// Forgets the readings of all other processes.
+    pub fn retain(&mut self, keep: impl Fn(ProcessIndex) -> bool) {
+        self.readings.retain(|process, _| keep(*process));
     }
 
     /// Begins the next interval: the last reading of this one is the first one of the next.

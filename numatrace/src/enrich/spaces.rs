@@ -5,7 +5,7 @@
 //! mappings, and from `/proc/PID/maps`, read when a run falls into unknown memory and once more for
 //! the report. The name of a file seen in any process is used for all of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,7 @@ const GENERATIONS: usize = 8;
 const ZEROED_OF_LIBRARY: u64 = 192 * 1024;
 
 /// The known address spaces of all processes.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Spaces {
     by_process: HashMap<ProcessIndex, Space>,
@@ -57,7 +57,7 @@ pub struct Spaces {
 }
 
 /// One known address space.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Space {
     lines: Lines,
@@ -165,9 +165,21 @@ impl Spaces {
         space.is_some_and(|space| space.lines.count() > 0 || space.parent.is_some())
     }
 
-    /// Keeps the address spaces of these processes only; names of files stay.
+    /// Keeps the address spaces of these processes, and those that they were copied from; names of
+    /// files stay.
     pub fn retain(&mut self, keep: impl Fn(ProcessIndex) -> bool) {
-        self.by_process.retain(|process, _| keep(*process));
+        let mut kept: HashSet<ProcessIndex> = HashSet::new();
+        for process in self.by_process.keys().filter(|process| keep(**process)) {
+            let mut next = Some(*process);
+            for _ in 0..GENERATIONS {
+                let Some(space) = next.and_then(|process| self.by_process.get(&process)) else {
+                    break;
+                };
+                kept.extend(next);
+                next = space.parent;
+            }
+        }
+        self.by_process.retain(|process, _| kept.contains(process));
         self.lines = self
             .by_process
             .values()

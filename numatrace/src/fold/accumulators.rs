@@ -10,6 +10,7 @@ use crate::{
     decode::count::{AllocKey, CountKind},
     enrich::{
         Charged, Observation,
+        process::Folds,
         table::{Hashed, Table},
     },
 };
@@ -81,6 +82,12 @@ impl Accumulators {
                 .entry(hash, count_key)
                 .add(tally.count, tally.amount);
         }
+    }
+
+    /// Gives the counts of folded processes and threads to the rows that they go into.
+    pub fn fold(&mut self, folds: &Folds) {
+        self.charge(|charged| folds.charged(charged));
+        self.faults.fold(folds);
     }
 
     /// Returns the counts of all owners added up.

@@ -16,6 +16,7 @@ use crate::{
         count::NodePair,
         mapping_run::{Area as RunArea, FileId, TouchRun},
     },
+    enrich::process::ENDED_THREADS,
     ids::{Pid, Tid},
 };
 
@@ -152,6 +153,21 @@ pub struct Touched {
 }
 
 impl Touched {
+    fn merge(&mut self, other: &Self) {
+        let Self {
+            pages,
+            last_ns,
+            thp,
+            causes,
+        } = other;
+        self.pages.merge(pages);
+        self.last_ns = self.last_ns.max(*last_ns);
+        self.thp = self.thp.saturating_add(*thp);
+        for (sum, pages) in self.causes.iter_mut().zip(causes) {
+            *sum = sum.saturating_add(*pages);
+        }
+    }
+
     /// Returns the part that lies at `pages`; causes are divided by the number of pages.
     fn part(&self, pages: Extents) -> Self {
         let (part, whole) = (pages.total(), self.pages.total().max(1));
@@ -209,6 +225,27 @@ impl Area {
             && (self.stacks.len() < most || self.stacks.contains_key(&stack))
         {
             self.stacks.entry(stack).or_default().add(run);
+        }
+    }
+
+    /// Gives the counts of folded threads to one thread.
+    pub fn fold(&mut self, is_folded: impl Fn(Thread) -> bool) {
+        let folded = self.touches.extract_if(.., |key, _| is_folded(key.thread));
+        let folded: Vec<_> = folded.collect();
+        for (key, touched) in folded {
+            let key = TouchKey {
+                thread: ENDED_THREADS,
+                ..key
+            };
+            self.touches.entry(key).or_default().merge(&touched);
+        }
+        let folded = self
+            .uses
+            .extract_if(.., |(thread, _), _| is_folded(*thread));
+        let folded: Vec<_> = folded.collect();
+        for ((_, nodes), faults) in folded {
+            let key = (ENDED_THREADS, nodes);
+            self.uses.entry(key).or_default().merge(&faults);
         }
     }
 

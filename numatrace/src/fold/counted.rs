@@ -1,13 +1,15 @@
 //! The counts of a session or interval that has ended.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     accumulators::Accumulators, failures::Failures, mapping::Mappings, timeline::Timeline,
     window::Window,
 };
-use crate::capture::losses::Losses;
+use crate::{capture::losses::Losses, enrich::process::Folded};
 
 /// All counts between two boundaries.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Counted {
     /// The boundaries.
     pub window: Window,
@@ -28,6 +30,8 @@ pub struct Counted {
     pub recursion_misses: Option<u64>,
     /// Runs of the programs of other hooks likewise, by hook.
     pub other_misses: Vec<(String, u64)>,
+    /// Processes and threads that ended and are folded into rows of their commands.
+    pub folded: Folded,
     /// Losses of the kernel side.
     pub losses: Losses,
     /// Malformed records.

@@ -3,7 +3,7 @@
 //! Records that are alike are one entry with a number. Searches for memory (direct reclaim) are
 //! counted with the totals; here is only what memory there was meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use numatrace_common::event::{
     hugetlb_failed::HugetlbRequest, oom_kill::OomConstraint, policy_refused::PolicyCall,
@@ -19,7 +19,7 @@ use crate::{
     },
     enrich::{
         facts::memory::{NodeFree, NodePool},
-        process::ProcessIndex,
+        process::{Folds, ProcessIndex},
     },
     ids::{NodeId, Pid},
     model::Name,
@@ -29,6 +29,9 @@ use crate::{
 const KILLS: usize = 1_000;
 /// Entries of each other kind.
 const ENTRIES: usize = 4_096;
+
+/// Entries of each kind where there is little room.
+const FEW: usize = 16;
 
 /// Failures of a session or interval.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -95,6 +98,19 @@ impl Times {
         self.last_ns = self.last_ns.max(at_ns);
         self.count = self.count.saturating_add(1);
     }
+
+    fn merge(&mut self, other: Self) {
+        if other.count == 0 {
+            return;
+        }
+        self.first_ns = if self.count == 0 {
+            other.first_ns
+        } else {
+            self.first_ns.min(other.first_ns)
+        };
+        self.last_ns = self.last_ns.max(other.last_ns);
+        self.count = self.count.saturating_add(other.count);
+    }
 }
 
 /// Requests for huge pages that are alike.
@@ -158,6 +174,14 @@ pub struct RefusedTries {
     pub set: Vec<u16>,
     /// The word at the stack pointer.
     pub caller: Option<u64>,
+}
+
+/// Keeps the first entries; returns how many it left out.
+fn shorten<K: Ord + Clone, V>(entries: &mut BTreeMap<K, V>) -> usize {
+    let Some(first) = entries.keys().nth(FEW).cloned() else {
+        return 0;
+    };
+    entries.split_off(&first).len()
 }
 
 impl Failures {
@@ -284,6 +308,50 @@ impl Failures {
             return;
         }
         self.allocs.entry(key).or_default().add(at_ns);
+    }
+
+    /// Returns the processes that records of failures are about.
+    pub fn processes(&self) -> BTreeSet<ProcessIndex> {
+        let killed = self.killed.iter().map(|killed| killed.process);
+        let hugetlb = self.hugetlb.keys().map(|(process, _)| *process);
+        let refused = self.refused.keys().map(|(process, _)| *process);
+        killed.chain(hugetlb).chain(refused).collect()
+    }
+
+    /// Keeps the first few of each kind; the others are counted as without room.
+    pub fn shorten(&mut self) {
+        let mut left_out = self.killed.len().saturating_sub(FEW);
+        self.killed.truncate(FEW);
+        left_out += shorten(&mut self.hugetlb);
+        left_out += shorten(&mut self.refused);
+        left_out += shorten(&mut self.allocs);
+        self.free_kb.clear();
+        self.no_room = self.no_room.saturating_add(left_out as u64);
+    }
+
+    /// Gives what is known of folded processes to the rows that they go into.
+    pub fn fold(&mut self, folds: &Folds) {
+        let row = |process: &ProcessIndex| folds.processes.get(process).copied();
+        let folded = self.allocs.extract_if(.., |(process, _), _| {
+            process.is_some_and(|process| row(&process).is_some())
+        });
+        let folded: Vec<_> = folded.collect();
+        for ((process, stack), times) in folded {
+            let key = (process.and_then(|process| row(&process)), stack);
+            self.allocs.entry(key).or_default().merge(times);
+        }
+        let folded = self
+            .free_kb
+            .extract_if(.., |process, _| row(process).is_some());
+        let folded: Vec<_> = folded.collect();
+        for (process, free) in folded {
+            let Some(row) = row(&process) else { continue };
+            let least = self.free_kb.entry(row).or_default();
+            for (node, kb) in free {
+                let known = least.entry(node).or_insert(kb);
+                *known = (*known).min(kb);
+            }
+        }
     }
 
     /// Takes in what memory was free while a process looked for some on some nodes only.

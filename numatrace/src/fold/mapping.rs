@@ -12,6 +12,7 @@ use numatrace_common::event::task_bind::BindWhat;
 use super::{
     area::{Area, Class, Thread},
     extents::PAGE,
+    sums::bump,
 };
 use crate::{
     decode::{
@@ -21,7 +22,8 @@ use crate::{
         kernel_alloc::KernelAlloc,
         mapping_run::{Area as RunArea, FileId, TaskBind, TouchRun, UseRun},
     },
-    enrich::process::ProcessIndex,
+    enrich::process::{ENDED_THREADS, Folds, ProcessIndex},
+    ids::Tid,
 };
 
 /// Most areas of one process: programs with more have thousands of small ones.
@@ -32,6 +34,8 @@ const AREAS: usize = 65_536;
 const KERNEL_STACKS: usize = 4_096;
 /// Most files of one process whose pages are kept apart: a backup reads millions of files.
 const FILES_EACH: usize = 4_096;
+/// Most files of all rows of ended processes together: some 10 MB.
+const FILES_OF_ROWS: usize = 16_384;
 /// Most binds of one thread that are kept.
 const BINDS: usize = 8;
 
@@ -93,7 +97,59 @@ pub struct Mappings {
     pub by_process: BTreeMap<ProcessIndex, Memory>,
     /// Base pages, or faults, of runs for which there was no room.
     pub no_room: u64,
+    /// Base pages of areas of processes that were folded.
+    pub folded: u64,
     areas: usize,
+    /// Files of rows of ended processes.
+    files_of_rows: usize,
+}
+
+impl Memory {
+    /// Takes in what a process that is folded brought into the page cache, and what the kernel took
+    /// on its behalf; `room` is for so many further files. Returns the pages for which there was no
+    /// room.
+    fn absorb(&mut self, other: Self, mut room: usize) -> u64 {
+        let mut no_room: u64 = 0;
+        for (file, fills) in other.filled {
+            if !self.filled.contains_key(&file) {
+                let Some(left) = room.checked_sub(1) else {
+                    no_room = fills.values().copied().fold(no_room, u64::saturating_add);
+                    continue;
+                };
+                room = left;
+            }
+            let known = self.filled.entry(file).or_default();
+            for (key, pages) in fills {
+                let thread = ENDED_THREADS;
+                bump(known, FillKey { thread, ..key }, pages);
+            }
+        }
+        for (stack, took) in other.kernel {
+            let known = self.kernel.len() < KERNEL_STACKS || self.kernel.contains_key(&stack);
+            let sum = self.kernel.entry(stack.filter(|_| known)).or_default();
+            sum.samples = sum.samples.saturating_add(took.samples);
+            sum.pages = sum.pages.saturating_add(took.pages);
+            sum.remote = sum.remote.saturating_add(took.remote);
+        }
+        no_room
+    }
+
+    /// Gives what is known of folded threads to one thread.
+    fn fold(&mut self, is_folded: impl Fn(Thread) -> bool) {
+        for area in &mut self.areas {
+            area.fold(&is_folded);
+        }
+        self.stack_pointers.retain(|thread, _| !is_folded(*thread));
+        self.binds.retain(|thread, _| !is_folded(*thread));
+        for fills in self.filled.values_mut() {
+            let folded = fills.extract_if(.., |key, _| is_folded(key.thread));
+            let folded: Vec<_> = folded.collect();
+            for (key, pages) in folded {
+                let thread = ENDED_THREADS;
+                bump(fills, FillKey { thread, ..key }, pages);
+            }
+        }
+    }
 }
 
 impl Mappings {
@@ -193,6 +249,53 @@ impl Mappings {
             what,
             range: bind.range,
         });
+    }
+
+    /// Gives what is known of folded threads to one thread of their process, and of folded
+    /// processes what has no addresses to the rows that they go into. Addresses mean nothing
+    /// outside of their process: its areas are forgotten, and their pages counted.
+    pub fn fold(&mut self, folds: &Folds) {
+        let folded = self
+            .by_process
+            .extract_if(.., |process, _| folds.processes.contains_key(process));
+        let folded: Vec<_> = folded.collect();
+        for (process, memory) in folded {
+            self.areas = self.areas.saturating_sub(memory.areas.len());
+            let pages = memory.areas.iter().map(Area::pages);
+            self.folded = pages.fold(self.folded, u64::saturating_add);
+            let Some(row) = folds.processes.get(&process) else {
+                continue;
+            };
+            if memory.filled.is_empty() && memory.kernel.is_empty() {
+                continue;
+            }
+            let room = FILES_OF_ROWS.saturating_sub(self.files_of_rows);
+            let known = self.by_process.entry(*row).or_default();
+            let before = known.filled.len();
+            let no_room = known.absorb(memory, room);
+            self.files_of_rows += known.filled.len() - before;
+            self.no_room = self.no_room.saturating_add(no_room);
+        }
+        for (process, memory) in &mut self.by_process {
+            let first = (*process, Tid(0), 0);
+            let mut of_process = folds.threads.range(first..).peekable();
+            if of_process.next_if(|(other, ..)| other == process).is_some() {
+                let folded = |(tid, start_ns)| folds.threads.contains(&(*process, tid, start_ns));
+                memory.fold(folded);
+            }
+        }
+    }
+
+    /// Returns the same without any process, whose pages are counted as folded.
+    pub fn forgotten(&self) -> Self {
+        let memories = self.by_process.values();
+        let pages = memories.flat_map(|memory| &memory.areas).map(Area::pages);
+        let folded = pages.fold(self.folded, u64::saturating_add);
+        Self {
+            folded,
+            no_room: self.no_room,
+            ..Self::default()
+        }
     }
 
     /// Returns the area that a run belongs to, grown to hold its mapping; `None` when there is no

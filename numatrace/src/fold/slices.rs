@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{decode::count::NodePair, enrich::process::ProcessIndex};
+use crate::{
+    decode::count::NodePair,
+    enrich::process::{Folds, ProcessIndex},
+};
 
 /// Most slices of a session.
 const MOST: usize = 64;
@@ -83,6 +86,31 @@ impl Slices {
     fn each(&self, of: impl Fn(&Slice) -> Faults) -> Vec<(u64, Faults)> {
         let closed = self.closed.iter();
         closed.map(|(until, slice)| (*until, of(slice))).collect()
+    }
+
+    /// Gives the faults of folded processes to the rows that they go into.
+    pub fn fold(&mut self, folds: &Folds) {
+        let closed = self.closed.iter_mut().map(|(_, slice)| slice);
+        for slice in closed.chain([&mut self.open]) {
+            let folded = slice.extract_if(.., |process, _| {
+                process.is_some_and(|process| folds.processes.contains_key(&process))
+            });
+            let folded: Vec<_> = folded.collect();
+            for (process, faults) in folded {
+                let row = process.and_then(|process| folds.processes.get(&process).copied());
+                slice.entry(row).or_default().add(faults);
+            }
+        }
+    }
+
+    /// Gives the faults of all processes to owners that are none.
+    pub fn charge_nobody(&mut self) {
+        let closed = self.closed.iter_mut().map(|(_, slice)| slice);
+        for slice in closed.chain([&mut self.open]) {
+            let mut sum = Faults::default();
+            slice.values().for_each(|faults| sum.add(*faults));
+            *slice = BTreeMap::from([(None, sum)]);
+        }
     }
 
     /// Appends later slices.

@@ -6,7 +6,7 @@ use crate::{
         boundary::{BoundaryReading, Grown},
         totals::Sweep,
     },
-    enrich::facts::Facts,
+    enrich::{facts::Facts, process::Folded},
     fold::{
         Accumulators, Folding,
         counted::Counted,
@@ -93,6 +93,7 @@ fn counted(
         mappings: Mappings::default(),
         timeline: Timeline::default(),
         failures: Failures::default(),
+        folded: Folded::default(),
         recursion_misses: misses(now, before),
         other_misses: other_misses(&now.grown.other_misses, &before.grown.other_misses),
         losses: now.grown.losses.since(&before.grown.losses),

@@ -6,6 +6,8 @@
 
 pub mod base;
 mod closing;
+pub mod economy;
+mod ended;
 mod failures;
 pub mod input;
 mod live;
@@ -66,6 +68,8 @@ pub struct Ingest<F> {
     pub now_ns: u64,
     /// Counts closed at a boundary, until the last records have arrived.
     closed: Option<Counted>,
+    /// Most ended processes, and most ended threads, with rows of their own; `None`: all of them.
+    pub keep_processes: Option<usize>,
 }
 
 /// Counts that grow from the start of the session, as read at a boundary.
@@ -93,6 +97,7 @@ impl<F: Facts> Ingest<F> {
             busy: None,
             now_ns: 0,
             closed: None,
+            keep_processes: None,
         }
     }
 
@@ -160,11 +165,15 @@ impl<F: Facts> Ingest<F> {
     /// Returns the counts up to the last boundary; `None` when there was none since the last call,
     /// or the session never began.
     pub fn counted(&mut self) -> Option<Counted> {
+        if self.closed.is_some() && self.folding.is_none() {
+            self.fold_ended(true);
+        }
         let closed = self.closed.take()?;
         Some(Counted {
             mappings: std::mem::take(&mut self.mappings),
             timeline: std::mem::take(&mut self.timeline),
             failures: std::mem::take(&mut self.failures),
+            folded: self.enrich.processes.folded(),
             ..closed
         })
     }
@@ -201,6 +210,8 @@ impl<F: Facts> Ingest<F> {
             folding.apply_all(&seen);
             folding.inside.faults.close(self.now_ns);
         }
+        self.enrich.processes.swept();
+        self.fold_ended(false);
     }
 
     fn begin(&mut self, reading: &BoundaryReading, boundary_counts: &Sweep) {

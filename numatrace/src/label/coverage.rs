@@ -47,6 +47,7 @@ pub fn coverage(counted: &Counted, nodes: &[NodeId]) -> Coverage {
         uncertain: uncertain(counted),
         not_in_numastat: not_zero([("captured by compaction", losses.captured)]),
         unnamed_files: BTreeMap::new(),
+        folded: None,
         incomplete: None,
     }
 }
@@ -98,7 +99,7 @@ fn uncertain(counted: &Counted) -> BTreeMap<String, u64> {
 }
 
 /// Returns the pages of allocations whose owner or node is not in the report, by reason.
-fn unattributed(counted: &Counted, nodes: &[NodeId]) -> [(&'static str, u64); 2] {
+fn unattributed(counted: &Counted, nodes: &[NodeId]) -> [(&'static str, u64); 3] {
     let (mut table_full, mut unlisted) = (0u64, 0u64);
     for (charged, count_key, tally) in counted.inside.allocs() {
         if !nodes.contains(&count_key.page_node) {
@@ -108,7 +109,11 @@ fn unattributed(counted: &Counted, nodes: &[NodeId]) -> [(&'static str, u64); 2]
             table_full = table_full.saturating_add(tally.amount);
         }
     }
-    [("table full", table_full), ("node not in sysfs", unlisted)]
+    [
+        ("table full", table_full),
+        ("node not in sysfs", unlisted),
+        ("mapping of a folded process", counted.mappings.folded),
+    ]
 }
 
 /// Returns counts by name, without those that are zero.

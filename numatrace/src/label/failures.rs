@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use super::{activity::Measured, code::Code, symbol::Of};
+use super::{activity::Measured, code::Code, places::Places, symbol::Of};
 use crate::{
     decode::{
         count::{ReclaimKey, ReclaimKind},
@@ -60,9 +60,8 @@ pub fn fill<F>(processes: &mut [Process], from: Sources<'_, F>) -> Option<Failur
         enrich,
         known: HashMap::new(),
     };
-    let mut places: HashMap<(u32, u64), usize> = HashMap::new();
-    for (at, process) in processes.iter_mut().enumerate() {
-        places.insert((process.pid.0, process.start_ns), at);
+    let places = Places::of(processes);
+    for process in processes.iter() {
         if let Some(own) = process
             .failures
             .as_ref()
@@ -75,11 +74,11 @@ pub fn fill<F>(processes: &mut [Process], from: Sources<'_, F>) -> Option<Failur
     let known = &enrich.processes;
     let place = |index: ProcessIndex| {
         let process = known.get(index);
-        (process.pid, places.get(&(process.pid.0, process.start_ns)))
+        (process.pid, places.at(process))
     };
-    let mut own = |at: Option<&usize>, add: &mut dyn FnMut(&mut Failures)| {
+    let mut own = |at: Option<usize>, add: &mut dyn FnMut(&mut Failures)| {
         add(&mut all);
-        let process = at.and_then(|at| processes.get_mut(*at));
+        let process = at.and_then(|at| processes.get_mut(at));
         if let Some(process) = process {
             add(process.failures.get_or_insert_with(|| {
                 let mut lists = empty(measured).unwrap_or_default();
@@ -122,7 +121,7 @@ pub fn fill<F>(processes: &mut [Process], from: Sources<'_, F>) -> Option<Failur
     }
     for (index, free) in &failures.free_kb {
         let at = place(*index).1;
-        let Some(process) = at.and_then(|at| processes.get_mut(*at)) else {
+        let Some(process) = at.and_then(|at| processes.get_mut(at)) else {
             continue;
         };
         let own = process.failures.as_mut();

@@ -14,7 +14,9 @@ use super::{
     divide::divided,
     labels::Labels,
     mapping_name::{Naming, unknown},
-    page_cache, resident,
+    page_cache,
+    places::Places,
+    resident,
     symbol::Of,
     touched_by,
 };
@@ -59,24 +61,19 @@ pub fn fill<F: Facts>(
     enrich: &mut Enrich<F>,
     labels: Labels<'_>,
 ) -> Filled {
-    let mut places: HashMap<(u32, u64), usize> = HashMap::new();
-    for (at, process) in processes.iter().enumerate() {
-        places.insert((process.pid.0, process.start_ns), at);
-    }
+    let places = Places::of(processes);
     if labels.measured.page_cache {
         let users = processes.iter_mut();
         users
-            .filter(|process| process.kind == ProcessKind::User)
+            .filter(|process| process.kind == ProcessKind::User || process.stands_for.is_some())
             .for_each(|process| process.page_cache = Some(Vec::new()));
     }
     let mut filled = Filled::default();
     for (index, memory) in &mappings.by_process {
         let known = enrich.processes.get(*index);
-        let (pid, start_ns, ended) = (known.pid, known.start_ns, known.ended);
-        let Some(process) = places
-            .get(&(pid.0, start_ns))
-            .and_then(|at| processes.get_mut(*at))
-        else {
+        let (pid, ended) = (known.pid, known.ended);
+        let place = places.at(known);
+        let Some(process) = place.and_then(|at| processes.get_mut(at)) else {
             continue;
         };
         if !ended {

@@ -3,6 +3,7 @@
 //! Counters, matrices and verdicts are derived here from what was counted.
 
 pub mod labels;
+mod places;
 mod processes;
 pub mod values;
 

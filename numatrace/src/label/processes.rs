@@ -7,7 +7,11 @@ use super::{
     values::name,
 };
 use crate::{
-    enrich::{Charged, Enrich, facts::Facts, process::ProcessIndex},
+    enrich::{
+        Charged, Enrich,
+        facts::Facts,
+        process::{ENDED_THREADS, ProcessIndex},
+    },
     fold::{Accumulators, Counts},
     ids::Tid,
     model::{Alloc, Process, ProcessKind, Thread, report::System},
@@ -132,6 +136,15 @@ fn process<F: Facts>(
     } = enrich;
     processes.refresh(index, facts);
     let known = processes.get(index);
+    if let Some(stands_for) = known.stands_for {
+        let mut row = Process::folded(known.comm.as_ref(), stands_for);
+        row.exe.clone_from(&known.details.exe);
+        row.cgroup.clone_from(&known.details.cgroup);
+        row.killed_by = known.signal;
+        fill(&mut row, &sum(threads), labels);
+        moved_by::complete(&mut row, processes, facts);
+        return row;
+    }
     let kind = if known.kthread {
         ProcessKind::Kthread
     } else {
@@ -150,19 +163,21 @@ fn process<F: Facts>(
     process.killed_by = known.signal;
     let seen = residency.of(index);
     process.residency = seen.map(|seen| resident::of_process(seen, known.ended, labels.nodes));
-    let mut sum = Counts::default();
-    for (.., counts) in threads {
-        sum.add(counts);
-    }
-    fill(&mut process, &sum, labels);
+    fill(&mut process, &sum(threads), labels);
     moved_by::complete(&mut process, processes, facts);
     touched_by::name(process.first_touch.as_mut(), processes, facts);
     process.threads = threads
         .iter()
         .map(|(tid, start_ns, counts)| {
-            let comm = processes.thread_name(index, *tid, *start_ns, facts);
-            let mut thread = Thread::new(*tid, name(comm.as_ref()));
-            thread.start_ns = Some(*start_ns);
+            let mut thread = if (*tid, *start_ns) == ENDED_THREADS {
+                Thread::folded(processes.get(index).ended_threads)
+            } else {
+                let comm = processes.thread_name(index, *tid, *start_ns, facts);
+                Thread {
+                    start_ns: Some(*start_ns),
+                    ..Thread::new(*tid, name(comm.as_ref()))
+                }
+            };
             thread.alloc = labels
                 .measured
                 .allocs
@@ -177,6 +192,14 @@ fn process<F: Facts>(
         })
         .collect();
     process
+}
+
+fn sum(threads: &[CountedThread]) -> Counts {
+    let mut sum = Counts::default();
+    for (.., counts) in threads {
+        sum.add(counts);
+    }
+    sum
 }
 
 /// Fills in the cross-node moves per second.

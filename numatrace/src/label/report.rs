@@ -22,12 +22,12 @@ use super::{
 };
 use crate::{
     attach::{catalog, hooks::Hook as Attached},
-    enrich::{Enrich, facts::Facts, topology::Topology},
+    enrich::{Enrich, facts::Facts, process::Folded, topology::Topology},
     fold::counted::Counted,
     ids::NodeId,
     model::{
-        Alloc, Audit, Coverage, CrossCheck, Host, HostNode, Process, Snapshot, cache::split_a_node,
-        distance, finding::diagnose,
+        self, Alloc, Audit, Coverage, CrossCheck, Host, HostNode, Process, Snapshot,
+        cache::split_a_node, distance, finding::diagnose,
     },
 };
 
@@ -91,6 +91,7 @@ pub fn report<F: Facts>(
         &filled,
         enrich.spaces.no_room,
     );
+    snapshot.coverage.folded = folded(info, counted.folded);
     if enrich.residency.no_room > 0 {
         let tables = &mut snapshot.coverage.full_tables;
         tables.insert("readings of memory".to_owned(), enrich.residency.no_room);
@@ -191,6 +192,17 @@ fn audited(
         switched: counted.switched,
     };
     audit(&counted.window, &traced, labels.nodes, &evidence)
+}
+
+/// Returns what ended and has no entry of its own; `None` when all of it has.
+fn folded(info: &SessionInfo, folded: Folded) -> Option<model::Folded> {
+    let Folded { processes, threads } = folded;
+    let keep = info.keep_processes?;
+    (processes > 0 || threads > 0).then_some(model::Folded {
+        keep,
+        processes,
+        threads,
+    })
 }
 
 /// Returns the moves of tasks between nodes; 0 when no memory policy placed anything.

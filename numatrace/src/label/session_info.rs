@@ -44,6 +44,10 @@ pub struct SessionInfo {
     /// Cost of the programs and of this process.
     #[serde(default)]
     pub cost: CostParts,
+    /// Most ended processes, and most ended threads, with entries of their own; `None` in
+    /// recordings from before there was a bound.
+    #[serde(default)]
+    pub keep_processes: Option<u64>,
 }
 
 /// Measured cost of the programs and of this process.

@@ -60,9 +60,24 @@ pub struct Coverage {
     /// much, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unnamed_files: BTreeMap<String, u64>,
+    /// Processes and threads that ended and of which only sums are kept; `None` when each has its
+    /// entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folded: Option<Folded>,
     /// Reason why the recording behind this report holds less than its session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<String>,
+}
+
+/// Processes and threads that ended and that have no entries of their own (`--keep-processes`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Folded {
+    /// Most ended processes, and most ended threads, that keep theirs.
+    pub keep: u64,
+    /// Processes in entries of their command.
+    pub processes: u64,
+    /// Threads of processes with entries of their own, in one entry of each process.
+    pub threads: u64,
 }
 
 impl Coverage {

@@ -65,7 +65,7 @@ pub use audit::{
 };
 pub use audit_report::AuditReport;
 pub use balancer::{BalancerVerdict, BalancerWork, Balancing, FaultSlice};
-pub use coverage::Coverage;
+pub use coverage::{Coverage, Folded};
 pub use finding::{Finding, Fix, FixKind, Severity};
 pub use first_touch::{ByKind, FirstTouch, Marks, TouchedBy};
 pub use hint_fault::HintFaults;

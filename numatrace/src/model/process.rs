@@ -27,6 +27,9 @@ const NOISE: f64 = 0.1;
 /// Unit of that time in a ranking, ns.
 const RANKED_NS: u64 = 100_000_000;
 
+/// Signals that are sent to end a program in order: `SIGHUP`, `SIGINT`, `SIGPIPE`, `SIGTERM`.
+pub const ORDERLY: [u8; 4] = [1, 2, 13, 15];
+
 /// One process, or one of the buckets that complete the sums. `(pid, start_ns)` identifies it: PIDs
 /// are reused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,6 +65,9 @@ pub struct Process {
     /// Whether it had ended when the report was made; `None` when that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<bool>,
+    /// How many ended processes this entry adds up; `None` for a process, and for other buckets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<u64>,
     /// Kind of the entry.
     pub kind: ProcessKind,
     /// Page allocations.
@@ -107,7 +113,7 @@ pub struct Process {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_memory: Option<Vec<KernelMemory>>,
     /// Number of the signal that killed it; `None` when it lives, ended by itself, or nobody saw
-    /// it.
+    /// it. Of an entry that adds up several: of one of them, rather one that no orderly end sends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub killed_by: Option<u8>,
     /// Failures in it; `None` when there were none. The report's own say what was measured.
@@ -134,6 +140,7 @@ impl Process {
             cgroup: None,
             exec_ns: None,
             ended: None,
+            stands_for: None,
             kind,
             alloc: None,
             first_touch: None,
@@ -237,6 +244,21 @@ impl Process {
         Self::new(Pid(0), 0, "[no owner]", ProcessKind::Other)
     }
 
+    /// The bucket for `stands_for` processes of one command that ended, and of which only sums are
+    /// kept; `None` for those of many commands.
+    #[must_use]
+    pub fn folded(command: Option<&Name>, stands_for: u64) -> Self {
+        let comm = match command {
+            Some(command) => [b"[ended: ", command.as_bytes(), b"]"].concat(),
+            None => b"[ended]".to_vec(),
+        };
+        Self {
+            ended: Some(true),
+            stands_for: Some(stands_for),
+            ..Self::new(Pid(0), 0, comm, ProcessKind::Other)
+        }
+    }
+
     /// Returns whether its CPU time on memory of other nodes decides its rank.
     #[must_use]
     pub fn is_misplaced(&self) -> bool {
@@ -249,6 +271,13 @@ impl Process {
         misplaced_ns / RANKED_NS
     }
 
+    /// Returns whether it is a bucket that completes the sums, and not a program: entries that add
+    /// up processes of one command rank among them.
+    #[must_use]
+    pub fn is_bucket(&self) -> bool {
+        self.kind == ProcessKind::Other && self.stands_for.is_none()
+    }
+
     /// Returns the key of every ranking: CPU time on memory of other nodes, in tenths of a second
     /// and where the placement mismatch is no noise; then remote allocations, misses, cross-node
     /// moves and pages, most first; then PID and start, so that equal processes keep their order
@@ -257,7 +286,7 @@ impl Process {
     pub fn rank_key(&self) -> impl Ord + use<> {
         let alloc = self.alloc.as_ref();
         (
-            self.kind == ProcessKind::Other,
+            self.is_bucket(),
             Reverse(self.ranked_misplaced()),
             Reverse(alloc.and_then(Alloc::remote)),
             Reverse(alloc.and_then(Alloc::misses)),
@@ -279,7 +308,7 @@ pub enum ProcessKind {
     Kthread,
     /// Interrupts and softirqs.
     Irq,
-    /// A bucket: `[out of scope]`, `[overflow]`, `[no owner]`.
+    /// A bucket: `[out of scope]`, `[overflow]`, `[no owner]`, `[ended: COMMAND]`.
     Other,
 }
 
@@ -290,6 +319,9 @@ pub struct Thread {
     pub tid: Tid,
     /// Last name.
     pub comm: Name,
+    /// How many ended threads this entry adds up; `None` for a thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<u64>,
     /// Start of the thread: nanoseconds of boot time; TIDs are reused.
     #[serde(default)]
     pub start_ns: Option<u64>,
@@ -370,6 +402,7 @@ impl Thread {
         Self {
             tid,
             comm: comm.into(),
+            stands_for: None,
             start_ns: None,
             alloc: None,
             first_touch: None,
@@ -379,6 +412,15 @@ impl Thread {
             away_ns: None,
             balancer: None,
             binds: Vec::new(),
+        }
+    }
+
+    /// The entry for `stands_for` threads that ended, and of which only sums are kept.
+    #[must_use]
+    pub fn folded(stands_for: u64) -> Self {
+        Self {
+            stands_for: Some(stands_for),
+            ..Self::new(Tid(0), "[ended]")
         }
     }
 

@@ -20,6 +20,10 @@ use crate::{
     model::event::{Filter, Kind},
 };
 
+/// Ended processes and ended threads that keep their names for late events. Processes are forgotten
+/// after two sweeps in any case.
+const KEEP: usize = 1_024;
+
 /// A stream of events that can be started.
 #[derive(Clone, Debug)]
 pub struct EventsPlan {
@@ -57,7 +61,7 @@ pub fn events(args: EventsArgs) -> Result<EventsPlan, Failure> {
     } else {
         needed_hooks(&filter)?
     };
-    let mut session = live::session("events", &args.live, hooks)?;
+    let mut session = live::session("events", &args.live, hooks, KEEP)?;
     let wants = |kind| kinds(&filter).contains(&kind);
     // Allocations are counted in any case.
     session.switches.first_touch &= wants(Kind::FirstTouch) || wants(Kind::Incident);

@@ -18,6 +18,7 @@ pub(super) fn session(
     command: &'static str,
     args: &LiveArgs,
     hooks: Selection,
+    keep_processes: usize,
 ) -> Result<SessionPlan, Failure> {
     let scope = Scope::of_pids(&args.pids)?;
     let mut switches = switches::by_mapping(&scope, &hooks, !args.no_children);
@@ -35,6 +36,7 @@ pub(super) fn session(
             Residency::Off
         },
         max_overhead: None,
+        keep_processes,
         recording: None,
         verbosity: Verbosity::from_flags(args.quiet, args.verbose),
     })

@@ -29,6 +29,8 @@ pub struct SessionPlan {
     pub residency: Residency,
     /// Share of all CPU time, 0 to 1, above which details are given up; `None` without a limit.
     pub max_overhead: Option<f64>,
+    /// Most ended processes, and most ended threads, with entries of their own.
+    pub keep_processes: usize,
     /// Write the session into a recording, too.
     pub recording: Option<RecordingPlan>,
     /// Amount of messages on stderr.

@@ -42,7 +42,7 @@ pub fn top(args: TopArgs) -> Result<TopPlan, Failure> {
         ));
     }
     let hooks = hooks::parse(&args.live.hooks, &args.live.fallback)?;
-    let mut session = live::session("top", &args.live, hooks)?;
+    let mut session = live::session("top", &args.live, hooks, args.keep_processes)?;
     session.interval = Some(args.interval);
     session.switches.stack_every = args
         .stacks

@@ -93,6 +93,7 @@ pub fn trace(args: TraceArgs) -> Result<TracePlan, Failure> {
             interval: args.interval,
             residency: residency(&args),
             max_overhead: args.max_overhead,
+            keep_processes: args.keep_processes,
             recording: None,
             verbosity,
         },

@@ -2,7 +2,9 @@
 //!
 //! To keep the last part of a session, the second half of the current file is also written to the
 //! next one, which begins with the state of the session so far. When the current file is full, the
-//! next one replaces it. So the path holds a whole recording at any time.
+//! next one replaces it. What fits into neither is not written: a file that begins with the state
+//! after it replaces both. So the path holds a whole recording at any time, and no file is larger
+//! than the limit.
 
 use std::{
     fs::File,
@@ -41,7 +43,12 @@ pub enum Room {
     Written,
     /// Nothing was written: the limit is reached.
     Full,
+    /// Nothing was written: a file is to begin with the state of the session.
+    Anew,
 }
+
+/// Part of the limit that a state may take, with which a file begins: the rest is for what follows.
+const STATE: u64 = 3;
 
 /// A file of frames that grows.
 #[derive(Debug)]
@@ -95,6 +102,8 @@ pub struct Files {
     /// The file that will replace the current one.
     next: Option<(Growing, Replacement)>,
     limit: Option<Limit>,
+    /// Bytes within the limit that are kept for the end of the session.
+    reserve: u64,
     /// Path of the recording; `None` for a pipe or device.
     target: Option<PathBuf>,
 }
@@ -135,6 +144,7 @@ impl Files {
             unplaced,
             next: None,
             limit,
+            reserve: 0,
         })
     }
 
@@ -149,10 +159,14 @@ impl Files {
         }
     }
 
-    /// Removes the limit: the end of a session is written in any case.
-    pub fn lift_limit(&mut self) {
-        self.limit = None;
-        self.next = None;
+    /// Returns the limit.
+    pub fn limit(&self) -> Option<Limit> {
+        self.limit
+    }
+
+    /// Keeps room for the end of the session, which is as long as two of these frames.
+    pub fn reserve_for_end(&mut self, frame: &Packed) {
+        self.reserve = 2 * frame.len() as u64;
     }
 
     /// Returns the size of the current file, bytes.
@@ -167,18 +181,44 @@ impl Files {
         self.next.is_none() && self.target.is_some() && self.limit.is_some_and(half_full)
     }
 
-    /// Begins the next file with a frame of these chunks.
+    /// Packs chunks.
+    ///
+    /// # Errors
+    /// They are too large, or there is no memory.
+    pub fn pack(&mut self, chunks: &[u8]) -> io::Result<Packed> {
+        self.packer.pack(chunks)
+    }
+
+    /// Returns whether a state is small enough to begin a file.
+    pub fn is_state(&self, packed: &Packed) -> bool {
+        let most = |limit: Limit| (limit.bytes / STATE).saturating_sub(self.reserve);
+        self.limit
+            .is_none_or(|limit| packed.len() as u64 <= most(limit))
+    }
+
+    /// Begins the next file with a state.
     ///
     /// # Errors
     /// The file cannot be written; nothing of it remains then.
-    pub fn begin_next(&mut self, chunks: &[u8]) -> io::Result<()> {
+    pub fn begin_next(&mut self, state: &Packed) -> io::Result<()> {
+        if let Some(target) = &self.target {
+            self.next = Some(begun(target, state)?);
+        }
+        Ok(())
+    }
+
+    /// Replaces the current file by one that begins with a state.
+    ///
+    /// # Errors
+    /// The file cannot be written; the current one stays then.
+    pub fn begin_anew(&mut self, state: &Packed) -> io::Result<()> {
+        self.next = None;
         let Some(target) = &self.target else {
-            return Ok(());
+            return Err(io::Error::other("it cannot begin anew"));
         };
-        let replacement = Replacement::create(target)?;
-        let mut next = Growing::begin(replacement.file()?, true)?;
-        next.frame(&self.packer.pack(chunks)?)?;
-        self.next = Some((next, replacement));
+        let (file, replacement) = begun(target, state)?;
+        replacement.put_in_place()?;
+        (self.current, self.unplaced) = (file, None);
         Ok(())
     }
 
@@ -186,26 +226,49 @@ impl Files {
     ///
     /// # Errors
     /// The file cannot be written; it ends with its last whole frame.
-    pub fn write(&mut self, chunks: &[u8]) -> io::Result<Room> {
-        let packed = self.packer.pack(chunks)?;
-        if let Some(limit) = self.limit
-            && self.current.written + packed.len() as u64 > limit.bytes
-        {
-            match (limit.keep, self.next.take()) {
-                (Keep::First, _) => return Ok(Room::Full),
-                (Keep::Last, Some((next, replacement))) => {
-                    replacement.put_in_place()?;
-                    self.current = next;
+    pub fn write(&mut self, packed: &Packed) -> io::Result<Room> {
+        if let Some(limit) = self.limit {
+            let kept = match limit.keep {
+                // The sums of the rest follow the part that is kept.
+                Keep::First => limit.bytes / STATE,
+                Keep::Last => self.reserve,
+            };
+            let room = limit.bytes.saturating_sub(kept);
+            let fits = |file: &Growing| file.written + packed.len() as u64 <= room;
+            if !fits(&self.current) {
+                match (limit.keep, self.next.take()) {
+                    (Keep::First, _) => return Ok(Room::Full),
+                    (Keep::Last, Some((next, replacement))) if fits(&next) => {
+                        replacement.put_in_place()?;
+                        self.current = next;
+                    }
+                    (Keep::Last, _) => return Ok(Room::Anew),
                 }
-                // One frame is larger than half of the limit: the file exceeds it once.
-                (Keep::Last, None) => {}
             }
         }
-        self.current.frame(&packed)?;
-        if let Some((next, _)) = &mut self.next {
-            next.frame(&packed)?;
-        }
+        self.append(packed)?;
         Ok(Room::Written)
+    }
+
+    /// Writes a frame at the end of the session, for which room was kept. Returns whether it fits.
+    ///
+    /// # Errors
+    /// As [`Files::write`].
+    pub fn write_end(&mut self, packed: &Packed) -> io::Result<bool> {
+        let fits = |limit: Limit| self.current.written + packed.len() as u64 <= limit.bytes;
+        if !self.limit.is_none_or(fits) {
+            return Ok(false);
+        }
+        self.append(packed)?;
+        Ok(true)
+    }
+
+    fn append(&mut self, packed: &Packed) -> io::Result<()> {
+        self.current.frame(packed)?;
+        if let Some((next, _)) = &mut self.next {
+            next.frame(packed)?;
+        }
+        Ok(())
     }
 
     /// Completes the recording and waits until it is on disk.
@@ -220,4 +283,12 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// Begins a file that can replace the one at a path.
+fn begun(target: &Path, state: &Packed) -> io::Result<(Growing, Replacement)> {
+    let replacement = Replacement::create(target)?;
+    let mut file = Growing::begin(replacement.file()?, true)?;
+    file.frame(state)?;
+    Ok((file, replacement))
 }

@@ -56,6 +56,8 @@ pub struct Player {
     done: bool,
     /// The recording left out everything up to the next base.
     gap: bool,
+    /// Details that the sums lack, in a sentence.
+    left_out: Option<String>,
     records: u64,
     remarks: Vec<String>,
 }
@@ -102,6 +104,7 @@ impl Player {
             part_counts: None,
             done: false,
             gap: false,
+            left_out: None,
             records: 0,
             remarks: Vec::new(),
         }
@@ -285,6 +288,17 @@ impl Player {
             let pids = &opening.info.session.scope.pids;
             ingest.enrich.processes.ask_for(pids);
         }
+        self.fold_as_recorded();
+    }
+
+    /// Makes ended processes fold as they did in the session.
+    fn fold_as_recorded(&mut self) {
+        if let (Some(opening), Some(ingest)) = (&self.opening, &mut self.ingest) {
+            let keep = opening.info.keep_processes;
+            let keep = keep.map(|keep| usize::try_from(keep).unwrap_or(usize::MAX));
+            // A reader who names processes wants theirs, whenever they ended.
+            ingest.keep_processes = keep.filter(|_| self.wanted.pids.is_empty());
+        }
     }
 
     /// Begins or ends the wanted part, right after a sweep.
@@ -306,7 +320,8 @@ impl Player {
 
     fn base(&mut self, sample: Sample, base: &[u8]) -> Result<(), Garbled> {
         let damaged = |_| Garbled("the sums of the part that was left out cannot be read");
-        self.ingest().restore(base).map_err(damaged)?;
+        let left_out = self.ingest().restore(base).map_err(damaged)?;
+        self.fold_as_recorded();
         self.assigned = false;
         self.check_processes()?;
         let passed_ns = sample.at_ns.saturating_sub(self.origin_ns);
@@ -322,6 +337,10 @@ impl Player {
                  {until:.1} s are only in its sums"
             )
         });
+        self.left_out = left_out
+            .in_words()
+            .map(|what| format!("--max-size left no room for {what}, of the first {until:.1} s"));
+        self.remarks.extend(self.left_out.clone());
         if !self.gap && self.part.from_ns.is_some_and(|from| from < passed_ns) {
             let remark = "--from lies before the part that was kept: the report begins with the \
                           first sweep of that part";
@@ -352,6 +371,8 @@ impl Player {
         let info = self.info_of_part(&made.info, &counted);
         let snapshot = self.snapshot(&info, counted, None);
         if made.another_follows {
+            // The base was about the interval that ends.
+            self.left_out = None;
             self.ingest().next_interval(until_ns);
         }
         Ok(Some(snapshot))
@@ -429,7 +450,7 @@ impl Player {
         let Self { ingest, code, .. } = self;
         let ingest = ingest.get_or_insert_with(|| Ingest::new(ReplayedFacts::default()));
         let mut snapshot = report(info, &counted, code, timeline, &mut ingest.enrich);
-        snapshot.coverage.incomplete = incomplete;
+        snapshot.coverage.incomplete = incomplete.or_else(|| self.left_out.clone());
         snapshot
     }
 

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::chunks::{self, Resolved};
 use crate::{
-    capture::stacks::Stacks,
     decode::{
         count::ThreadId,
         event::{Body, Event},
@@ -44,8 +43,8 @@ impl SeenCode {
         }
     }
 
-    /// Adds the stack of an event, if it has one.
-    pub fn seen(&mut self, event: &Event, stacks: &Stacks) {
+    /// Adds the stack of an event, if it has one. `addresses` returns those of a stack.
+    pub fn seen(&mut self, event: &Event, addresses: impl Fn(u32) -> Option<Vec<u64>>) {
         let (number, thread) = match &event.body {
             Body::TouchRun(run) => (run.stack, Some(run.thread)),
             Body::HugetlbFailed(failed) => (failed.stack, Some(failed.thread)),
@@ -56,7 +55,7 @@ impl SeenCode {
         };
         if let Some(number) = number
             && !self.stacks.contains_key(&number)
-            && let Some(addresses) = stacks.addresses(number)
+            && let Some(addresses) = addresses(number)
         {
             self.stacks.insert(number, addresses);
             if thread.is_none() {

@@ -71,6 +71,7 @@ impl Session {
         let verifying = plan.switches.verify_reasons.then(verifying).transpose()?;
         let mut tracer = Tracer::start(loaded, &topology, &scope, recorder)
             .map_err(|error| scarce::explained(error, "cannot start the session", &host))?;
+        tracer.ingest.keep_processes = Some(plan.keep_processes);
         tracer.residing = Residing::start(plan.residency, plan.scope.is_limited());
         tracer.ingest.busy = tracer.residing.is_some().then(Busy::default);
         tracer.verifying = verifying;
@@ -98,8 +99,11 @@ impl Session {
     fn open_recording(&mut self) {
         let info = self.info(self.interval.described(&self.plan, 0.0));
         let began_ns = self.tracer.ingest.began_ns();
-        if let Some(recorder) = &mut self.tracer.recorder {
-            recorder.opened(Opening { info, began_ns });
+        let Tracer {
+            recorder, ingest, ..
+        } = &mut self.tracer;
+        if let Some(recorder) = recorder {
+            recorder.opened(Opening { info, began_ns }, ingest);
         }
     }
 

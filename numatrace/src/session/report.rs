@@ -114,6 +114,7 @@ impl Session {
             reasons: self.tracer.reasons.clone(),
             verified: None,
             cost: CostParts::default(),
+            keep_processes: Some(self.plan.keep_processes as u64),
         }
     }
 

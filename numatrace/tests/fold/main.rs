@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "tests state claims; an unwrap is one")]
 
 mod absences;
+mod ended;
 mod load;
 mod machine;
 mod order;

@@ -166,7 +166,19 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
     let mut enrich = Enrich::new(KnownFacts);
     let seen = observed(&mut enrich, counted);
     let (window, inside) = folded(&nodes, &seen, kernel(&nodes, counted));
-    let session = Between {
+    let session = between(window, inside);
+    let mut snapshot = report_of(machine, hooks, &session, &mut enrich);
+    let order = |process: &Process| (process.pid, process.start_ns, process.comm.clone());
+    snapshot.processes.sort_by_key(order);
+    for process in &mut snapshot.processes {
+        process.threads.sort_by_key(|thread| thread.tid);
+    }
+    snapshot
+}
+
+/// A session with these counts and nothing else.
+pub fn between(window: Window, inside: Accumulators) -> Between {
+    Between {
         window,
         until_ns: u64::MAX,
         inside,
@@ -176,20 +188,14 @@ pub fn reported(machine: &Topology, hooks: Hooks, counted: &[Counted]) -> Snapsh
         failures: Failures::default(),
         other_misses: Vec::new(),
         recursion_misses: Some(0),
+        folded: Default::default(),
         losses: Losses::default(),
         rejected: 0,
         mapping_records_lost: 0,
         unsettled: false,
         uncounted: None,
         switched: false,
-    };
-    let mut snapshot = report_of(machine, hooks, &session, &mut enrich);
-    let order = |process: &Process| (process.pid, process.start_ns, process.comm.clone());
-    snapshot.processes.sort_by_key(order);
-    for process in &mut snapshot.processes {
-        process.threads.sort_by_key(|thread| thread.tid);
     }
-    snapshot
 }
 
 /// The report of a session with these counts and all hooks in one form.
@@ -215,6 +221,7 @@ pub fn report_of(
         reasons,
         verified: None,
         cost: CostParts::default(),
+        keep_processes: None,
     };
     report(&info, counted, &mut NoCode, false, enrich)
 }

@@ -21,7 +21,7 @@ use numatrace::{
     decode::mapping_record::MappingMade,
     enrich::facts::{noted::Fact, replayed::ReplayedFacts},
     ids::Pid,
-    ingest::{Ingest, input::Input},
+    ingest::{Ingest, economy::Economy, input::Input},
     model::Name,
     recording::{
         chunks::{self, Chunk, put_facts, put_input},
@@ -269,7 +269,7 @@ fn the_sums_of_a_hundred_thousand_processes_are_within_the_budget() {
         }
     }
     ingest.apply(&Input::Sweep(machine(100_000)));
-    let base = ingest.base().unwrap();
+    let base = ingest.base(Economy::default()).unwrap();
     let packed = Packer::new().unwrap().pack(&base).unwrap().len();
     let mut budget = Budget::default();
     budget.read_up_to(u64::try_from(packed).unwrap());

@@ -31,6 +31,10 @@ impl ProcessIndex {
     }
 }
 
+/// Most earlier names of a process, the first and the last ones: one that calls exec in a loop has
+/// no end of them.
+const NAMES: usize = 32;
+
 /// One process, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
@@ -70,6 +74,13 @@ pub struct Process {
     pub details: Details,
     /// Last names of threads that ended.
     pub(super) threads: HashMap<(Tid, u64), Name>,
+    /// Threads that ended and are folded into one row.
+    #[serde(default)]
+    pub ended_threads: u64,
+    /// For the row of ended processes of one command: how many processes it adds up; `None` for a
+    /// process.
+    #[serde(default)]
+    pub stands_for: Option<u64>,
 }
 
 /// The process of an index that has been forgotten, and the initial value of every process.
@@ -89,6 +100,8 @@ pub(super) static FORGOTTEN: LazyLock<Process> = LazyLock::new(|| Process {
     asked: false,
     details: Details::default(),
     threads: HashMap::new(),
+    ended_threads: 0,
+    stands_for: None,
 });
 
 impl Process {
@@ -109,6 +122,9 @@ impl Process {
         if let Some(before) = self.comm.replace(comm.clone())
             && self.comms.last() != Some(&before)
         {
+            if self.comms.len() >= NAMES {
+                self.comms.remove(1);
+            }
             self.comms.push(before);
         }
     }

@@ -84,10 +84,14 @@ impl Processes {
         process
             .threads
             .insert((exit.tid, exit.start_ns), exit.comm.clone());
-        process.ended |= exit.group_dead;
+        if exit.tid.0 != exit.pid.0 {
+            self.note_thread_ended(index, exit.tid, exit.start_ns);
+        }
         if exit.group_dead {
+            let process = self.entry(index);
             process.ended_ns = Some(time_ns);
             process.signal = exit.signal;
+            self.note_ended(index);
         }
     }
 }

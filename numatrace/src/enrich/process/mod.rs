@@ -4,6 +4,10 @@
 //! come from sources of different precision: records and totals have nanoseconds, `/proc` has clock
 //! ticks of 10 ms. Two starts are the same when their ticks are.
 
+mod ended;
+#[cfg(test)]
+mod ended_tests;
+mod folding;
 mod incarnation;
 mod life;
 mod names;
@@ -11,5 +15,6 @@ mod processes;
 #[cfg(test)]
 mod tests;
 
+pub use ended::{ENDED_THREADS, Folded, Folds};
 pub use incarnation::{Process, ProcessIndex};
 pub use processes::Processes;

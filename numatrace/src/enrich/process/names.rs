@@ -18,11 +18,11 @@ impl Processes {
             return;
         }
         let Some(identity) = facts.identity(process.pid) else {
-            process.ended = true;
+            self.note_ended(index);
             return;
         };
         if identity.start_ticks != ticks(process.start_ns) {
-            process.ended = true;
+            self.note_ended(index);
             return;
         }
         process.rename(&identity.comm);

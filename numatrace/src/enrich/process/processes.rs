@@ -6,7 +6,10 @@ use foldhash::fast::FixedState;
 use numatrace_common::scope::NS_PER_TICK;
 use serde::{Deserialize, Serialize};
 
-use super::incarnation::{FORGOTTEN, Process, ProcessIndex, ticks};
+use super::{
+    ended::Ended,
+    incarnation::{FORGOTTEN, Process, ProcessIndex, ticks},
+};
 use crate::{
     decode::count::ThreadId,
     enrich::{
@@ -18,7 +21,7 @@ use crate::{
 };
 
 /// All processes a session has seen.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Processes {
     pub(super) all: BTreeMap<ProcessIndex, Process>,
@@ -32,6 +35,7 @@ pub struct Processes {
     /// Hashes of the current batch of threads.
     #[serde(skip)]
     batch: Vec<Hashed>,
+    pub(super) ended: Ended,
 }
 
 /// Most threads whose process is cached: several times as many as the kernel's totals have room
@@ -134,9 +138,11 @@ impl Processes {
     /// memory.
     pub fn next_interval(&mut self, until_ns: u64) {
         self.by_thread.clear();
+        self.next_rows();
         let by_pid = &mut self.by_pid;
         self.all.retain(|index, process| {
             process.announced &= process.start_ns >= until_ns;
+            process.ended_threads = 0;
             let forgotten = std::mem::replace(&mut process.stale, process.ended);
             if forgotten && let Some(incarnations) = by_pid.get_mut(&process.pid) {
                 incarnations.retain(|known| known != index);
@@ -144,6 +150,34 @@ impl Processes {
             !forgotten
         });
         by_pid.retain(|_, incarnations| !incarnations.is_empty());
+        self.forget_ended();
+    }
+
+    /// Forgets which process a thread belongs to.
+    pub(super) fn forget_threads(&mut self) {
+        self.by_thread.clear();
+    }
+
+    /// Takes a process out.
+    pub(super) fn remove(&mut self, index: ProcessIndex) -> Process {
+        let Some(process) = self.all.remove(&index) else {
+            return FORGOTTEN.clone();
+        };
+        if let Some(incarnations) = self.by_pid.get_mut(&process.pid) {
+            incarnations.retain(|known| *known != index);
+            if incarnations.is_empty() {
+                self.by_pid.remove(&process.pid);
+            }
+        }
+        process
+    }
+
+    /// Adds a process that is not found by its pid.
+    pub(super) fn add(&mut self, process: Process) -> ProcessIndex {
+        let index = ProcessIndex(self.seen);
+        self.seen += 1;
+        self.all.insert(index, process);
+        index
     }
 
     /// Returns the process of a thread. An unknown process is looked up in the facts, and kept
@@ -202,7 +236,12 @@ impl Processes {
                 }
                 index
             }
-            None => self.insert(thread.pid, thread.start_ns, None, false),
+            None => {
+                let index = self.insert(thread.pid, thread.start_ns, None, false);
+                // It is gone: no record of its end will come.
+                self.note_ended(index);
+                index
+            }
         }
     }
 
@@ -251,15 +290,13 @@ impl Processes {
         comm: Option<Name>,
         kthread: bool,
     ) -> ProcessIndex {
-        let index = ProcessIndex(self.seen);
-        self.seen += 1;
-        let process = Process {
+        let index = self.add(Process {
             pid,
             start_ns,
             comm,
             kthread,
             ..FORGOTTEN.clone()
-        };
+        });
         let Self { all, by_pid, .. } = self;
         let incarnations = by_pid.entry(pid).or_default();
         if !incarnations.is_empty() {
@@ -272,7 +309,6 @@ impl Processes {
         let start = |index: &ProcessIndex| all.get(index).map_or(0, |process| process.start_ns);
         let place = incarnations.partition_point(|known| start(known) <= start_ns);
         incarnations.insert(place, index);
-        self.all.insert(index, process);
         index
     }
 }

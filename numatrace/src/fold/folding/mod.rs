@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A session or interval being folded: counts those observations that lie between its boundaries.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Folding {
     window: Window,
     /// Late counts of an epoch before the start are taken in: the interval before ended without

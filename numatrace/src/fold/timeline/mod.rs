@@ -17,7 +17,7 @@ pub use coalesce::{LastPageMoves, extend};
 use super::area::Thread;
 use crate::enrich::{
     Observation,
-    process::ProcessIndex,
+    process::{Folds, ProcessIndex},
     timeline_event::{TimelineEvent, TimelineKind},
 };
 use sweeps::{Followed, Sweeps, Touched};
@@ -89,6 +89,27 @@ impl Timeline {
     pub fn retain(&mut self, keep: impl FnMut(&TimelineEvent) -> bool) {
         self.all.retain(keep);
         self.last.clear();
+    }
+
+    /// Forgets the events of folded processes, which are in no incident then.
+    pub fn fold(&mut self, folds: &Folds) {
+        if folds.processes.is_empty() {
+            return;
+        }
+        let before = self.all.len();
+        self.retain(|event| !folds.processes.contains_key(&event.process));
+        self.dropped += (before - self.all.len()) as u64;
+        self.sweeps
+            .retain(|process| !folds.processes.contains_key(&process));
+    }
+
+    /// Forgets all events, which are in no incident then.
+    pub fn forget(&mut self) {
+        let dropped = self.dropped.saturating_add(self.all.len() as u64);
+        *self = Self {
+            dropped,
+            ..Self::default()
+        };
     }
 
     /// Returns the process of each event, as often as it has events.

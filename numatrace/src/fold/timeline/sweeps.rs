@@ -140,6 +140,14 @@ impl Sweeps {
         }
     }
 
+    /// Keeps what is known of these processes only.
+    pub fn retain(&mut self, keep: impl Fn(ProcessIndex) -> bool) {
+        self.touched.retain(|process, _| keep(*process));
+        self.threads.retain(|_, followed| keep(followed.process));
+        self.moved.retain(|process| keep(*process));
+        self.sweep.retain(|process, _| keep(*process));
+    }
+
     /// Returns the first touches of a process since its first thread moved.
     pub fn of(&self, process: ProcessIndex) -> &[Touched] {
         self.touched.get(&process).map_or(&[], Vec::as_slice)

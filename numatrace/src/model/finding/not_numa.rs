@@ -13,6 +13,7 @@ use super::{
 };
 use crate::model::failure::Failures;
 use crate::model::matrix::share;
+use crate::model::process::ORDERLY;
 use crate::model::{Alloc, FirstTouch, HintFaults, Process, Snapshot, TaskMoves, Verdict, number};
 
 pub const ID: &str = "numa-is-not-your-problem";
@@ -60,6 +61,9 @@ pub fn check(snapshot: &Snapshot) -> Vec<Finding> {
     let Some(mut evidence) = evidence(alloc, touch, hints, moves) else {
         return Vec::new();
     };
+    if folded_contradict(snapshot) {
+        return Vec::new();
+    }
     let placement = PlacementKnown::of(snapshot);
     // Of a session about some processes, the one that is named and all of them together.
     let named = PlacementKnown::of_processes(snapshot, focus);
@@ -112,6 +116,28 @@ pub fn check(snapshot: &Snapshot) -> Vec<Finding> {
     )]
 }
 
+/// Returns whether processes that ended and that are added up contradict the finding: any of them
+/// may have been the one that it would be about.
+fn folded_contradict(snapshot: &Snapshot) -> bool {
+    let rows = || {
+        let processes = snapshot.processes.iter();
+        processes.filter(|process| process.stands_for.is_some())
+    };
+    let sum = Alloc::sum(rows().filter_map(|row| row.alloc.as_ref()));
+    let enough = |alloc: Option<&Alloc>| {
+        let all = alloc.and_then(Alloc::allocations);
+        all.is_some_and(|all| all >= ENOUGH)
+    };
+    let parts = rows().map(|row| {
+        let (touch, hints) = (row.first_touch.as_ref(), row.hint_faults.as_ref());
+        (row.alloc.as_ref(), touch, hints)
+    });
+    parts
+        .chain([(sum.as_ref(), None, None)])
+        .filter(|(alloc, ..)| enough(*alloc))
+        .any(|(alloc, touch, hints)| evidence(alloc, touch, hints, None).is_none())
+}
+
 /// Returns whether something failed, or the command was killed: counts of what succeeded say
 /// nothing of that.
 pub(super) fn ended_badly(snapshot: &Snapshot) -> bool {
@@ -124,8 +150,6 @@ pub(super) fn ended_badly(snapshot: &Snapshot) -> bool {
 
 /// Returns whether a signal ended a process that nobody sends to end a program in order.
 pub(super) fn was_killed(process: &Process) -> bool {
-    /// `SIGHUP`, `SIGINT`, `SIGPIPE`, `SIGTERM`
-    const ORDERLY: [u8; 4] = [1, 2, 13, 15];
     let signal = process.killed_by;
     signal.is_some_and(|signal| !ORDERLY.contains(&signal))
 }

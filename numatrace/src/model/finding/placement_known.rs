@@ -1,6 +1,6 @@
 //! Whether the session knows where the memory of its processes lies: an acquittal needs that.
 
-use crate::model::{PerNode, Process, ProcessKind, Snapshot, matrix::share, placement};
+use crate::model::{PerNode, Process, ProcessKind, Snapshot, matrix::share, number, placement};
 
 /// Share of the CPU time whose processes must be known.
 const NEARLY_ALL: f64 = 0.9;
@@ -24,7 +24,10 @@ impl PlacementKnown {
     /// Sums up the programs of a report.
     pub fn of(snapshot: &Snapshot) -> Self {
         let programs = snapshot.processes.iter();
-        let programs = programs.filter(|process| process.kind == ProcessKind::User);
+        // Of processes that are added up, sums are known: memory of one on the node where another
+        // ran would look as if each had run with its own.
+        let programs = programs
+            .filter(|process| process.kind == ProcessKind::User || process.stands_for.is_some());
         Self::of_processes(snapshot, programs)
     }
 
@@ -82,6 +85,20 @@ fn mismatch(snapshot: &Snapshot, process: &Process) -> Option<f64> {
 
 /// Says why memory was not looked at, and how to look.
 pub fn why_unknown(snapshot: &Snapshot) -> String {
+    if let Some(folded) = &snapshot.coverage.folded {
+        let ran = |process: &Process| process.run_ns.as_ref().map_or(0, PerNode::total);
+        let rows = snapshot.processes.iter();
+        let rows = rows.filter(|process| process.stands_for.is_some());
+        let all: u64 = snapshot.processes.iter().map(ran).sum();
+        let of_rows = share(rows.map(ran).sum(), all);
+        if of_rows.is_some_and(|part| part >= 1.0 - NEARLY_ALL) {
+            return format!(
+                "{} processes that ended are added up by command; --keep-processes keeps more of \
+                 them apart",
+                number::grouped(folded.processes)
+            );
+        }
+    }
     let mut programs = snapshot.processes.iter();
     let residencies = programs.by_ref().filter_map(|process| {
         let residency = process.residency.as_ref()?;

@@ -36,7 +36,7 @@ pub fn write(page: &mut Page<'_>, snapshot: &Snapshot, limit: Option<usize>) {
     let (buckets, named): (Vec<&Process>, Vec<&Process>) = snapshot
         .ranked()
         .into_iter()
-        .partition(|process| process.kind == ProcessKind::Other);
+        .partition(|process| process.is_bucket());
     let mut rows: Vec<Row> = named.into_iter().map(of_process).collect();
     fold_rest(&mut rows, limit);
     rows.extend(buckets.into_iter().map(of_process));

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use crate::{
     model::{
-        Alloc, Matrix, PerNode, Process, ProcessKind,
+        Alloc, Matrix, PerNode, Process,
         matrix::share,
         number,
         quantity::{self, Quantity},
@@ -186,14 +186,13 @@ impl Column {
     /// stand in the order of the report, so that they keep their places.
     #[must_use]
     pub fn order(self, a: &Process, b: &Process, reversed: bool) -> Ordering {
-        let bucket = |process: &Process| process.kind == ProcessKind::Other;
         let counts = match self {
             // The order of the report: a mismatch that is no more than noise decides nothing.
             Self::Mismatch => a.rank_key().cmp(&b.rank_key()),
             _ => self.count(b).cmp(&self.count(a)),
         };
-        bucket(a)
-            .cmp(&bucket(b))
+        a.is_bucket()
+            .cmp(&b.is_bucket())
             .then(if reversed { counts.reverse() } else { counts })
             .then_with(|| a.rank_key().cmp(&b.rank_key()))
     }

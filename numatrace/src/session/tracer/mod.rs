@@ -119,7 +119,8 @@ impl Tracer {
                 verifying.apply(stack);
             }
             if let Some(recorder) = recorder {
-                recorder.record(raw, event.as_ref(), stacks, ingest);
+                let addresses = |number| stacks.addresses(number);
+                recorder.record(raw, event.as_ref(), addresses, ingest);
             }
         })?;
         if self.ingest.has_pending_mappings() {
@@ -208,7 +209,7 @@ impl Tracer {
         let Some(recorder) = recorder else {
             return ingest.apply(input);
         };
-        recorder.before(input, ingest);
+        recorder.before(ingest);
         ingest.apply(input);
         recorder.input(input, sample, ingest);
     }

@@ -40,6 +40,7 @@ mod jit;
 mod kinds;
 mod low_memory;
 mod spawn_tree;
+mod thread_storm;
 
 mod away;
 mod bounce;
@@ -118,6 +119,8 @@ pub enum Scenario {
     /// End at once: what the fork storm executes
     #[command(hide = true)]
     Nothing,
+    /// Begin many short-lived threads
+    ThreadStorm(thread_storm::Args),
     /// Keep memory until stdin closes
     Hold(hold::Args),
     /// Touch memory from code that is made as it runs
@@ -198,6 +201,7 @@ impl Scenario {
             Self::ForkStorm(args) => fork_storm::run(args, scene),
             Self::Settled(args) => settled::run(args, scene),
             Self::Nothing => fork_storm::nothing(),
+            Self::ThreadStorm(args) => thread_storm::run(args, scene),
             Self::Hold(args) => hold::run(args, scene),
             Self::Jit(args) => jit::run(args, scene),
             Self::Kinds(args) => kinds::run(args, scene),

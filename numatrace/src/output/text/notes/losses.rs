@@ -3,7 +3,7 @@
 use super::{Note, tables};
 use crate::model::matrix::share;
 use crate::model::number;
-use crate::model::{Alloc, Process, ProcessKind, Snapshot};
+use crate::model::{Alloc, Folded, Process, ProcessKind, Snapshot};
 use crate::output::escape;
 
 /// Adds all losses of a session to the notes.
@@ -42,9 +42,11 @@ pub fn collect(snapshot: &Snapshot, notes: &mut Vec<Note>) {
     for (table, times) in coverage.full_tables.iter().filter(|(_, times)| **times > 0) {
         notes.push(Note::minor(tables::full(table, *times)));
     }
+    notes.extend(coverage.folded.as_ref().map(folded));
     if coverage.unlisted_moves > 0 {
         notes.push(Note::minor(format!(
-            "The list of moves was full: {} of threads or pages in no absence.",
+            "The list of moves was full, or their process is added up: {} of threads or pages in \
+             no absence.",
             number::plural(coverage.unlisted_moves, "move")
         )));
     }
@@ -72,6 +74,27 @@ pub fn collect(snapshot: &Snapshot, notes: &mut Vec<Note>) {
         )));
     }
     notes.extend(overflow(snapshot));
+}
+
+/// Describes what ended and has no row of its own.
+fn folded(folded: &Folded) -> Note {
+    let Folded {
+        keep,
+        processes,
+        threads,
+    } = *folded;
+    let parts = [(processes, "process"), (threads, "thread")].into_iter();
+    let parts = parts.filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts
+        .map(|(count, noun)| number::plural(count, noun))
+        .collect();
+    Note::minor(format!(
+        "{} that ended have no row of their own: they are added up in the row of their command, \
+         [ended: COMMAND], or of their process. --keep-processes sets how many keep theirs \
+         ({}).",
+        parts.join(" and "),
+        number::grouped(keep)
+    ))
 }
 
 /// Describes records that the ring buffer had no room for.
