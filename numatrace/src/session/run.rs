@@ -16,7 +16,7 @@ use crate::{
     exit::{Exit, Failure},
     ingest::NOT_COUNTING,
     limits::fail_if::FailIf,
-    model::{EndedBy, Snapshot},
+    model::{EndedBy, Snapshot, number},
     output::sink::Sink,
     plan::{Scope, trace::TracePlan},
 };
@@ -108,7 +108,7 @@ async fn reports(plan: &TracePlan, sink: &mut Sink) -> anyhow::Result<(Vec<u8>, 
     judge(&mut fail_if, &snapshot, &mut console);
     let (exit, lines) = fail_if.decide(exit);
     lines.iter().for_each(|line| console.insist(line));
-    let exit = recorded(&session, &mut console, exit);
+    let exit = recorded(&session, &snapshot, &mut console, exit);
     if let End::Unwritable(error) = end {
         return Err(anyhow::Error::from(error).context(UNWRITABLE));
     }
@@ -189,12 +189,14 @@ async fn end_command(session: &mut Session, end: &End) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Reports where the recording is. An incomplete one makes the run a failure.
-fn recorded(session: &Session, console: &mut Console, exit: Exit) -> Exit {
+/// Reports where the recording is, and the first finding. An incomplete recording makes the run a
+/// failure.
+fn recorded(session: &Session, snapshot: &Snapshot, console: &mut Console, exit: Exit) -> Exit {
     match session.recording_summary() {
         None => exit,
         Some(Ok(line)) => {
             console.say(&line);
+            console.say(&first_finding(snapshot));
             exit
         }
         Some(Err(line)) => {
@@ -202,4 +204,16 @@ fn recorded(session: &Session, console: &mut Console, exit: Exit) -> Exit {
             Exit::Failed
         }
     }
+}
+
+/// Names the worst finding, and says how many others there are.
+fn first_finding(snapshot: &Snapshot) -> String {
+    let Some(first) = snapshot.findings.first() else {
+        return "no finding".to_owned();
+    };
+    let others = match snapshot.findings.len() - 1 {
+        0 => String::new(),
+        more => format!("; {}", number::plural(more, "more finding")),
+    };
+    format!("{} [{}]{others}", first.title, first.id)
 }

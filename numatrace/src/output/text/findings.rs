@@ -4,41 +4,41 @@ use crate::model::{Finding, Severity, Snapshot, finding::checks::checks};
 use crate::output::escape;
 use crate::output::format::{fixes, page::Page, tone::Tone};
 
-/// Findings that the first screen has whole.
-const WHOLE: usize = 3;
+/// Findings that the first screen describes: the worst one whole, the next ones in short.
+const DESCRIBED: usize = 3;
 
-/// Sentences of evidence that the first screen has of a finding.
+/// Sentences of evidence that the first screen has of a finding in short.
 const EVIDENCE: usize = 3;
 
 /// Writes the findings in their order, worst first. Without any, the section says what was checked.
 ///
-/// `whole` is every sentence; else it is what fits on a first screen: of the first findings the
-/// beginning of the evidence and the first fix, of the others, and of those that repeat an earlier
-/// one about a different process, the title.
+/// `whole` is every sentence; else it is what a first screen needs: the worst finding, of the next
+/// ones the beginning of the evidence and the first fix, of the others, and of those that repeat an
+/// earlier one about a different process, the title.
 pub fn write(page: &mut Page<'_>, snapshot: &Snapshot, whole: bool) {
     if snapshot.findings.is_empty() {
         return write_none(page, snapshot);
     }
     page.section("Findings");
     let mut described: Vec<&str> = Vec::new();
+    let mut cut = false;
     for finding in &snapshot.findings {
         title(page, finding);
-        let is_new = described.len() < WHOLE && !described.contains(&finding.id.as_str());
-        if whole || is_new {
+        let is_new = described.len() < DESCRIBED && !described.contains(&finding.id.as_str());
+        if whole || described.is_empty() {
+            describe(page, finding, usize::MAX, usize::MAX);
             described.push(&finding.id);
-            let most = if whole { usize::MAX } else { EVIDENCE };
-            describe(page, finding, most, whole);
+        } else if is_new {
+            describe(page, finding, EVIDENCE, 1);
+            described.push(&finding.id);
+            cut |= finding.evidence.len() > EVIDENCE || finding.fixes.len() > 1;
+        } else {
+            cut = true;
         }
     }
-    if !whole && cut(snapshot, &described) {
+    if cut {
         page.legend("All evidence and every way to mend it: --section findings");
     }
-}
-
-/// Returns whether the first screen leaves something out.
-fn cut(snapshot: &Snapshot, described: &[&str]) -> bool {
-    let long = |finding: &Finding| finding.evidence.len() > EVIDENCE || finding.fixes.len() > 1;
-    snapshot.findings.len() > described.len() || snapshot.findings.iter().any(long)
 }
 
 fn title(page: &mut Page<'_>, finding: &Finding) {
@@ -61,9 +61,9 @@ fn title(page: &mut Page<'_>, finding: &Finding) {
     );
 }
 
-/// Writes the first `most` sentences of the evidence, and all fixes or the first.
-fn describe(page: &mut Page<'_>, finding: &Finding, most: usize, all_fixes: bool) {
-    for evidence in finding.evidence.iter().take(most) {
+/// Writes the first sentences of the evidence, and the first fixes.
+fn describe(page: &mut Page<'_>, finding: &Finding, evidence: usize, fixes: usize) {
+    for evidence in finding.evidence.iter().take(evidence) {
         page.wrapped(
             Tone::Plain,
             "   - ",
@@ -71,7 +71,7 @@ fn describe(page: &mut Page<'_>, finding: &Finding, most: usize, all_fixes: bool
             &escape::text(evidence.as_bytes()),
         );
     }
-    fixes::write(page, finding, if all_fixes { usize::MAX } else { 1 });
+    fixes::write(page, finding, fixes);
 }
 
 /// Says that there is no finding, what was checked, what was not, and the way to check it.
