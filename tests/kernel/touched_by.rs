@@ -31,15 +31,21 @@ fn by(writer: u64, touch: &Value) -> u64 {
     by["pages"].as_u64().unwrap()
 }
 
+/// Pages that may lack the name of their writer: one of 4,096 did, once, on a kernel that preempts
+/// programs.
+const NAMELESS: u64 = 4;
+
 /// Asserts that the owner has the pages, by the hand of the writer, and the writer their
-/// allocations.
+/// allocations, as far as the kernel did not skip our programs.
 fn owner_has_all(run: &Traced, cpu: u32, memory: u32) {
     let (writer, owner) = (run.truth.pid(), run.truth.count("owner_pid").unwrap());
+    let least = PAGES - run.report.recursion_misses().min(PAGES / 100);
     let of = |pid| run.report.process(pid).expect("both are in the report");
     let pages = of(owner).matrix("/first_touch/pages").unwrap();
-    assert!(pages[at(cpu)][at(memory)] >= PAGES, "{pages:?}");
+    assert!(pages[at(cpu)][at(memory)] >= least, "{pages:?}");
     let touched = by(writer, &of(owner).0["first_touch"]);
-    assert!((PAGES..PAGES + 16).contains(&touched), "{touched}");
+    let named = least - NAMELESS..PAGES + 16;
+    assert!(named.contains(&touched), "{touched}");
     // The mapping has no thread of the owner that touched it.
     let mappings = of(owner).0["mappings"].as_array().unwrap();
     let in_mappings: Vec<&Value> = mappings
@@ -51,7 +57,7 @@ fn owner_has_all(run: &Traced, cpu: u32, memory: u32) {
         .max_by_key(|mapping| by(writer, &mapping["first_touch"]))
         .expect("a mapping names the writer");
     assert!(
-        by(writer, &largest["first_touch"]) >= PAGES,
+        named.contains(&by(writer, &largest["first_touch"])),
         "{in_mappings:#?}"
     );
     let threads = largest["first_touch"]["by_tid"].as_array().unwrap();
@@ -62,7 +68,7 @@ fn owner_has_all(run: &Traced, cpu: u32, memory: u32) {
     is_expected_with_overhead("of the writer", anon, 0, Overhead::measured().kind("anon"));
     assert!(of(writer).0["first_touch"].get("by_others").is_none());
     let allocated = of(writer).vector("/alloc/numa_hit").unwrap();
-    assert!(allocated[at(memory)] >= PAGES, "{allocated:?}");
+    assert!(allocated[at(memory)] >= least, "{allocated:?}");
 }
 
 #[test]
@@ -90,7 +96,9 @@ fn the_memory_of_a_traced_process_is_its_own_whoever_fills_it() {
     let run = or_skip!(tracer!().args(["--no-children"]).attach(&words(&args)));
     let others = run.report.bucket("[out of scope]").expect("the child");
     let touched = by(run.truth.pid(), &others.0["first_touch"]);
-    assert!((PAGES..PAGES + 16).contains(&touched), "{touched}");
+    let least = PAGES - run.report.recursion_misses().min(PAGES / 100);
+    let named = least - NAMELESS..PAGES + 16;
+    assert!(named.contains(&touched), "{touched}");
     let writer: Part<'_> = run.report.process(run.truth.pid()).expect("the writer");
     let anon = writer.count("/first_touch/by_kind/anon").unwrap();
     assert!(anon < 300, "{anon}");
