@@ -105,11 +105,16 @@ impl<'a> Looked<'a> {
             seen => format!(": {seen}"),
         };
         let least = self.looks.iter().map(|look| look.least_free_kb).min();
+        let least = sentence::mib(least.unwrap_or(0));
+        let most = sentence::mib(self.most(|look| look.most_free_kb));
+        let free = if least == most {
+            most
+        } else {
+            format!("{least} to {most}")
+        };
         let mut evidence = vec![format!(
-            "{} at its zone at such moments{seen}; {} to {} were free there",
+            "{} at its zone at such moments{seen}; {free} were free there",
             number::plural(looks, "look"),
-            sentence::mib(least.unwrap_or(0)),
-            sentence::mib(self.most(|look| look.most_free_kb)),
         )];
         if self.state == State::NoKernelMemory {
             let node = self.looks.iter().filter_map(|look| look.node_free_kb).max();
