@@ -80,11 +80,21 @@ impl Difference {
     /// Probes of functions that kernels have only with CONFIG_NUMA_BALANCING.
     const BALANCING: [&'static str; 2] = ["balancer", "hint_fault"];
 
+    /// A function that kernels have only with CONFIG_TRANSPARENT_HUGEPAGE.
+    const HUGE_PAGES: &'static str = "remove_migration_pmd";
+
     /// Returns whether the kernel lacks the name because it is built without NUMA balancing, as
     /// Debian's real-time kernels are.
     #[must_use]
     pub fn is_balancing_left_out(&self) -> bool {
         self.found.is_none() && Self::BALANCING.contains(&self.probe.as_str())
+    }
+
+    /// Returns whether the kernel lacks the name because it is built without transparent huge
+    /// pages, as real-time kernels are.
+    #[must_use]
+    pub fn is_huge_pages_left_out(&self) -> bool {
+        self.found.is_none() && self.expected.contains(Self::HUGE_PAGES)
     }
 }
 

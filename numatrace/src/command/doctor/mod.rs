@@ -124,6 +124,10 @@ fn search(found: &Preflight, symbols: &Symbols, root: &Path) -> Searched {
     if let Some(differences) = differences.as_mut().filter(|_| !balances) {
         differences.retain(|difference| !difference.is_balancing_left_out());
     }
+    let has_huge_pages = root.join("sys/kernel/mm/transparent_hugepage").exists();
+    if let Some(differences) = differences.as_mut().filter(|_| !has_huge_pages) {
+        differences.retain(|difference| !difference.is_huge_pages_left_out());
+    }
     let preempt_count = match btf {
         Some(btf) => symbols.preempt_count(btf).map(|_| ()),
         None => symbols.address(kallsyms::PER_CPU_OFFSET).map(|_| ()),
