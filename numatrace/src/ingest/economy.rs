@@ -1,4 +1,4 @@
-//! What is left out of the state of a session where a recording has no room for all of it. Sums are
+//! Details left out of the state of a session where a recording has no room for all of it. Sums are
 //! kept at every step.
 
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Where the processes of a session are in the list of a report.
+//! Places of the processes of a session in the list of a report.
 
 use std::collections::HashMap;
 

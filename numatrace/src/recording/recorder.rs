@@ -53,7 +53,7 @@ pub struct Recorder {
     sample: Sample,
     /// Bytes of chunks that make a frame.
     frame_bytes: usize,
-    /// What the last state left out.
+    /// Details that the last state left out.
     economy: Economy,
     /// States that were made.
     states: u32,

@@ -18,7 +18,7 @@ pub const ENDED_THREADS: (Tid, u64) = (Tid(0), 0);
 /// Something that ended, and the number of sweeps before that.
 type Since<T> = (T, u64);
 
-/// What has ended and is not folded yet, and the rows of what is.
+/// Processes that have ended and are not folded yet, and the rows of those that are.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Ended {
@@ -32,7 +32,7 @@ pub(super) struct Ended {
     pub(super) rows: BTreeMap<Option<Name>, ProcessIndex>,
     /// Processes that seemed to live when that was checked last.
     pub(super) checked: usize,
-    /// What was folded in this session or interval.
+    /// Numbers of those folded in this session or interval.
     pub(super) folded: Folded,
 }
 

@@ -238,7 +238,7 @@ impl Processes {
             }
             None => {
                 let index = self.insert(thread.pid, thread.start_ns, None, false);
-                // It is gone: no record of its end will come.
+                // The process is gone: no record of its end will come.
                 self.note_ended(index);
                 index
             }
