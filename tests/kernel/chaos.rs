@@ -199,7 +199,7 @@ fn a_tracer_that_the_kernel_kills_for_its_memory_leaves_nothing() {
         return skipped(test_name!(), "no memory cgroups");
     }
     let within = format!("echo $$ > {}/cgroup.procs", group.display());
-    // What the tracer's maps took is freed late: something else goes meanwhile.
+    // Memory of the tracer's maps is freed late: something else goes meanwhile.
     let mut ballast = Command::new("sh");
     ballast.args(["-c", &format!("{within}; exec \"$0\" hold --pages 12288")]);
     ballast.arg(programs::workload().unwrap());

@@ -337,7 +337,7 @@ impl Recorder {
     /// Returns a frame with the state of the session, as much of it as there is room for. A
     /// recording begins with it when earlier records are not kept.
     fn state(&mut self, after_gap: bool, ingest: &LiveIngest) -> io::Result<Packed> {
-        // What there was no room for may have ended; to try takes time, and a storm has none.
+        // Parts that had no room may have ended; to try takes time, and a storm has none.
         self.states = self.states.wrapping_add(1);
         let first = if self.states.is_multiple_of(TRIES) {
             self.economy.milder()
@@ -346,7 +346,7 @@ impl Recorder {
         };
         for economy in Economy::ALL.into_iter().filter(|step| *step >= first) {
             let chunks = self.start(after_gap, economy, ingest)?;
-            // What is too large for a frame is too large for the file.
+            // Chunks too large for a frame are too large for the file.
             let Ok(packed) = self.files.pack(&chunks) else {
                 continue;
             };

@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 pub struct Call {
     /// The program that made it.
     pub program: PathBuf,
-    /// What it asked for.
+    /// Call and arguments.
     pub kind: Kind,
     /// The file, absolute; empty for a call without one.
     pub path: PathBuf,
@@ -128,7 +128,7 @@ impl Trace {
                 WaitStatus::PtraceEvent(pid, _, event) => {
                     if event == Event::PTRACE_EVENT_EXEC as i32 && exe(pid) == self.command {
                         self.ended(pid, true);
-                        // It may have ended already.
+                        // The process may have ended already.
                         let _ = ptrace::detach(pid, None);
                     } else {
                         resume(pid, None);

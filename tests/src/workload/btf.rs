@@ -68,7 +68,7 @@ impl Btf {
     /// Returns the struct of a name, `None` when the kernel has none.
     ///
     /// # Errors
-    /// It is malformed.
+    /// The data is malformed.
     pub fn find(&self, name: &str) -> Result<Option<Struct>> {
         let Some((id, at)) = self.position(STRUCT, name)? else {
             return Ok(None);
